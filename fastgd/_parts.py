@@ -1,0 +1,25 @@
+"""What losses, optimizers, schedules and penalties have in common: string names and checked fields."""
+
+import difflib
+import re
+
+
+def snake_case(name):
+    """``SquaredError`` -> ``squared_error``."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+
+
+def catalogue(namespace, method):
+    """The names of the part classes of a module: those it defines itself that have ``method``."""
+    return [
+        name
+        for name, value in namespace.items()
+        if isinstance(value, type) and value.__module__ == namespace["__name__"] and hasattr(value, method)
+    ]
+
+
+def unknown(argument, given, valid):
+    """The error for a name that is not one of ``valid``, with the nearest one."""
+    near = difflib.get_close_matches(str(given).lower(), valid, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    return ValueError(f"{argument}={given!r} is not known.{hint} Valid are: {', '.join(map(repr, valid))}.")

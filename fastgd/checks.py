@@ -1,0 +1,247 @@
+"""The door: what the user passes becomes canonical arrays and numbers, or one clear error that names the argument."""
+
+import math
+import numbers
+from typing import NamedTuple
+
+import numpy as np
+
+from ._parts import snake_case, unknown
+
+
+class Table(NamedTuple):
+    """Canonical data: C-contiguous, native, read-only to the kernels, of one type ``T`` (float32 or float64)."""
+
+    X: np.ndarray  # (n, d) T
+    y: np.ndarray  # (n,) T; 0 and 1 for two classes
+    weight: np.ndarray  # (n,) T of mean 1, or (0,) where rows weigh the same
+    names: tuple | None  # the columns' names where X had them
+    classes: np.ndarray | None  # the two labels, sorted
+
+
+def table(X, y, sample_weight, labels):
+    """Check and canonicalise the data of a fit."""
+    X, names = matrix(X)
+    y, classes = target(y, X.shape[0], X.dtype, labels)
+    return Table(X, y, row_weights(sample_weight, X.shape[0], X.dtype), names, classes)
+
+
+def frozen(array):
+    """A read-only view: kernels then see one type whether or not the user's array is writable."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+def matrix(X):
+    """``X`` as a C-contiguous float32 or float64 array, not copied where it is one already, and its columns' names."""
+    if hasattr(X, "tocsr"):
+        raise TypeError("X is a sparse matrix, which fastgd can't read yet: pass X.toarray() if it fits in memory.")
+    names = None
+    if hasattr(X, "columns"):
+        names = tuple(map(str, X.columns))
+        X = _frame(X, names)
+    if np.ma.isMaskedArray(X):
+        raise TypeError("X is a masked array: fill or drop its missing values first, e.g. X.filled(0).")
+    X = _numeric("X", X)
+    if X.ndim != 2:
+        hint = " For one column pass X.reshape(-1, 1)." if X.ndim == 1 else ""
+        raise ValueError(f"X must have 2 dimensions (rows, columns), got shape {X.shape}.{hint}")
+    if 0 in X.shape:
+        raise ValueError(f"X is empty: its shape is {X.shape}; at least one row and one column are needed.")
+    kind = X.dtype if X.dtype.name == "float32" else np.dtype("float32" if X.dtype.name == "float16" else "float64")
+    return frozen(_canonical(X, kind.name)), names
+
+
+def _frame(X, names):
+    """The values of a data frame, or an error that names the first column that is not of numbers."""
+    for name, kind in zip(names, X.dtypes, strict=True):
+        numeric = getattr(kind, "kind", None)
+        numeric = numeric in "biuf" if numeric else getattr(kind, "is_numeric", lambda: True)()
+        if not numeric:
+            raise TypeError(f"X has the column {name!r} of type {kind}: encode it as numbers or drop it.")
+    return X.to_numpy()
+
+
+def _numeric(name, values):
+    """``values`` as an array of real numbers."""
+    try:
+        values = np.asarray(values)
+    except ValueError as error:
+        raise ValueError(f"{name} can't be made an array: {error}.") from None
+    if values.dtype.kind == "O":
+        try:
+            values = values.astype(np.float64)
+        except (TypeError, ValueError):
+            raise TypeError(f"{name} holds objects that are not numbers: encode or drop them.") from None
+    if values.dtype.kind not in "biuf":
+        raise TypeError(f"{name} is of type {values.dtype}: real numbers are needed.")
+    return values
+
+
+def _canonical(values, kind):
+    with np.errstate(over="ignore"):
+        values = np.require(values, np.dtype(kind), ["C", "A"])
+    return np.asarray(values)
+
+
+def target(y, n, dtype, labels):
+    """``y`` as (n,) numbers of ``dtype``; two labels become 0 and 1. Returns it and the labels."""
+    if getattr(y, "shape", None) == (n, 1):
+        y = y.to_numpy() if hasattr(y, "to_numpy") else np.asarray(y)
+        y = y.reshape(n)
+    raw = np.asarray(y) if labels else _numeric("y", y)
+    if raw.ndim != 1:
+        raise ValueError(f"y must have one dimension, got shape {raw.shape}: one target is fitted at a time.")
+    if raw.size != n:
+        raise ValueError(f"X has {n} rows and y has {raw.size}: they must be as many.")
+    if not labels:
+        y = _canonical(raw, dtype.name)
+        _all_finite("y", y, raw)
+        return frozen(y), None
+    if raw.dtype.kind == "f":
+        _all_finite("y", raw, raw)
+    if raw.dtype.kind not in "biufUSO":
+        raise TypeError(f"y is of type {raw.dtype}: labels must be numbers or strings.")
+    try:
+        classes = np.unique(raw)
+    except TypeError:
+        raise TypeError("y holds labels that can't be sorted: use numbers or strings, and no missing values.") from None
+    if classes.size != 2:
+        shown = ", ".join(map(repr, classes[:5].tolist())) + (", ..." if classes.size > 5 else "")
+        raise ValueError(f"y must hold two classes for this loss, got {classes.size}: {shown}.")
+    return frozen((raw == classes[1]).astype(dtype)), classes
+
+
+def _all_finite(name, values, given):
+    finite = np.isfinite(values)
+    if not finite.all():
+        row = int(np.argmin(finite))
+        if np.isfinite(np.float64(given[row])):
+            raise ValueError(f"{name}[{row}] = {given[row]} overflows {values.dtype}: pass X as float64, or rescale.")
+        raise ValueError(f"{name} holds NaN or infinity, the first in row {row}: drop or fill such rows.")
+
+
+def row_weights(weight, n, dtype):
+    """Weights of mean 1, or an empty array for None."""
+    if weight is None:
+        return frozen(np.empty(0, dtype))
+    weight = _numeric("sample_weight", weight)
+    if weight.shape != (n,):
+        raise ValueError(f"sample_weight has shape {weight.shape}, but X has {n} rows: shape ({n},) is needed.")
+    weight = weight.astype(np.float64)
+    _all_finite("sample_weight", weight, weight)
+    if weight.min() < 0:
+        row = int(np.argmin(weight))
+        raise ValueError(f"sample_weight is negative in row {row} ({weight[row]}): weights must be zero or more.")
+    largest = weight.max()
+    if largest == 0:
+        raise ValueError("sample_weight is zero in every row: at least one row must count.")
+    weight = weight / largest
+    return frozen((weight / weight.mean()).astype(dtype))
+
+
+def finite_columns(X, names):
+    """Raise the error for a non-finite X, naming the first row and column; called once a pass has met one."""
+    for start in range(0, X.shape[0], 4096):
+        bad = ~np.isfinite(X[start : start + 4096])
+        if bad.any():
+            row, column = np.argwhere(bad)[0]
+            label = f"column {names[column]!r}" if names else f"column {column}"
+            raise ValueError(f"X holds NaN or infinity, the first in row {start + row}, {label}: drop or fill it.")
+
+
+def part(argument, given, module):
+    """A loss, optimizer or schedule from its name or an instance, its fields checked and cast to float."""
+    known = {snake_case(name): getattr(module, name) for name in module.__all__}
+    if isinstance(given, str):
+        if given not in known:
+            raise unknown(argument, given, list(known))
+        return known[given]()
+    if type(given) not in known.values():
+        hint = f" Call it: {given.__name__}()." if given in known.values() else ""
+        raise TypeError(f"{argument}={given!r} is neither a name nor one of fastgd's parts.{hint}")
+    fields = {}
+    for name, value in given._asdict().items():
+        fields[name] = number(f"{argument}.{name}", value, low=0.0)
+        if name.startswith("beta") and fields[name] >= 1.0:
+            raise ValueError(f"{argument}.{name}={value} must be below 1.")
+        if name in ("delta", "initial") and fields[name] == 0.0:
+            raise ValueError(f"{argument}.{name}={value} must be positive.")
+    return type(given)(**fields)
+
+
+def number(argument, value, low=-math.inf, high=math.inf, above=None):
+    """A finite real number in [low, high], greater than ``above`` where that is given."""
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        value = value[()]
+    if not isinstance(value, numbers.Real) or isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{argument}={value!r} must be a number.")
+    value = float(value)
+    if not math.isfinite(value) or not low <= value <= high or (above is not None and value <= above):
+        need = f"greater than {above:g}" if above is not None else f"in [{low:g}, {high:g}]"
+        if above is None and high == math.inf:
+            need = f"at least {low:g}" if low > -math.inf else "finite"
+        raise ValueError(f"{argument}={value:g} must be {need}{' and finite' if 'finite' not in need else ''}.")
+    return value
+
+
+def truth(argument, value):
+    """True or False."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{argument}={value!r} must be True or False.")
+    return bool(value)
+
+
+def whole(argument, value, low):
+    """A whole number of at least ``low``."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real) or value != value // 1:
+        raise TypeError(f"{argument}={value!r} must be a whole number.")
+    if value < low:
+        raise ValueError(f"{argument}={value} must be at least {low}.")
+    if value > 2**62:
+        raise ValueError(f"{argument}={value} is too large.")
+    return int(value)
+
+
+def one_of(argument, value, valid):
+    """``value`` where it is one of ``valid``."""
+    for known in valid:
+        if type(value) is type(known) and value == known:
+            return value
+    if isinstance(value, str):
+        raise unknown(argument, value, [name for name in valid if isinstance(name, str)])
+    raise ValueError(f"{argument}={value!r} is not known. Valid are: {', '.join(map(repr, valid))}.")
+
+
+def box(bounds, d):
+    """``bounds=(low, high)``, numbers or (d,) arrays or None, as two float64 arrays (d,), or None."""
+    if bounds is None:
+        return None
+    try:
+        low, high = bounds
+    except (TypeError, ValueError):
+        raise ValueError(f"bounds must be a pair (low, high), got {bounds!r}.") from None
+    sides = []
+    for side, name, none in ((low, "low", -np.inf), (high, "high", np.inf)):
+        side = _numeric(f"bounds ({name})", none if side is None else side).astype(np.float64)
+        if side.shape not in ((), (1,), (d,)):
+            raise ValueError(f"bounds ({name}) has shape {side.shape}; a number or shape ({d},) is needed.")
+        if np.isnan(side).any():
+            raise ValueError(f"bounds ({name}) holds NaN.")
+        sides.append(np.broadcast_to(side, (d,)).copy())
+    if (sides[0] > sides[1]).any() or (sides[0] == np.inf).any() or (sides[1] == -np.inf).any():
+        j = int(np.argmax((sides[0] > sides[1]) | (sides[0] == np.inf) | (sides[1] == -np.inf)))
+        raise ValueError(f"bounds of column {j} are empty: low {sides[0][j]} and high {sides[1][j]}.")
+    return tuple(sides)
+
+
+def seed(random_state):
+    """A seed in [0, 2**62) from None, an integer or a NumPy generator."""
+    if random_state is None:
+        return int(np.random.SeedSequence().generate_state(1, np.uint64)[0] >> np.uint64(2))
+    if isinstance(random_state, np.random.Generator):
+        return int(random_state.integers(2**62))
+    if isinstance(random_state, np.random.RandomState):
+        return int(random_state.randint(2**31))
+    return whole("random_state", random_state, 0)

@@ -1,0 +1,244 @@
+"""Settings, and what 'auto' becomes: every choice measured on the data, and said in words."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from . import checks, losses, optimizers, penalties, schedules
+from .drive import Plan
+from .kernels.lanes import Data, Parts, lanes_of
+from .kernels.rows import Dense
+from .passes import Passes
+from .scaling import Scaling
+from .threads import available_threads
+
+EPOCHS_FULL, EPOCHS_BATCHES = 1000, 20
+TOL_FULL, TOL_BATCHES = 1e-6, 1e-4
+SHUFFLES = ("block", "full", "replacement", False)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The arguments of a fit, each checked by itself; 'auto' still stands."""
+
+    loss: tuple
+    optimizer: object
+    learning_rate: object
+    batch_size: object
+    alpha: float
+    l1_ratio: float
+    fit_intercept: bool
+    standardize: object
+    epochs: object
+    max_steps: int | None
+    tol: object
+    shuffle: object
+    patience: int
+    evaluate: bool
+    random_state: int
+    n_threads: int
+    callback: object
+    verbose: int
+
+    @classmethod
+    def checked(cls, **given):
+        """Checked settings, or one error that names the argument."""
+
+        def unless(name, keep, check, *arguments, **options):
+            value = given[name]
+            if any(
+                value is word or (isinstance(word, str) and isinstance(value, str) and value == word) for word in keep
+            ):
+                return value
+            return check(name, value, *arguments, **options)
+
+        if given["callback"] is not None and not callable(given["callback"]):
+            raise TypeError(f"callback={given['callback']!r} must be callable.")
+        threads = unless("n_threads", [None], checks.whole, low=1)
+        return cls(
+            loss=checks.part("loss", given["loss"], losses),
+            optimizer=unless("optimizer", ["auto"], checks.part, optimizers),
+            learning_rate=unless("learning_rate", ["auto"], _schedule),
+            batch_size=unless("batch_size", ["auto", None], checks.whole, low=1),
+            alpha=checks.number("alpha", given["alpha"], low=0.0),
+            l1_ratio=checks.number("l1_ratio", given["l1_ratio"], low=0.0, high=1.0),
+            fit_intercept=checks.truth("fit_intercept", given["fit_intercept"]),
+            standardize=unless("standardize", ["auto"], checks.truth),
+            epochs=unless("epochs", ["auto"], checks.whole, low=0),
+            max_steps=unless("max_steps", [None], checks.whole, low=0),
+            tol=unless("tol", ["auto", None], checks.number, low=0.0),
+            shuffle=checks.one_of("shuffle", given["shuffle"], SHUFFLES),
+            patience=checks.whole("patience", given["patience"], low=1),
+            evaluate=checks.truth("evaluate", given["evaluate"]),
+            random_state=checks.seed(given["random_state"]),
+            n_threads=available_threads() if threads is None else threads,
+            callback=given["callback"],
+            verbose=checks.whole("verbose", int(given["verbose"]), low=0),
+        )
+
+
+def _schedule(argument, given):
+    """A schedule from a number, a name or an instance."""
+    if isinstance(given, str) or hasattr(given, "rate"):
+        return checks.part(argument, given, schedules)
+    return schedules.Constant(checks.number(argument, given, above=0.0))
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A plan to drive, how its weights become the user's, and what was chosen."""
+
+    plan: Plan
+    scaling: Scaling
+    words: dict
+
+
+def choose(table, settings, bounds):
+    """Resolve every 'auto' on the data of ``table``."""
+    (n, d), dtype = table.X.shape, table.X.dtype
+    words = {}
+    batch = n if settings.batch_size in ("auto", None) else min(settings.batch_size, n)
+    if settings.batch_size == "auto":
+        words["batch_size"] = f"all {n} rows a step (full batch)"
+    automatic = settings.learning_rate == "auto"
+    optimizer = settings.optimizer
+    if optimizer == "auto":
+        optimizer = optimizers.Momentum() if automatic and batch == n else optimizers.Sgd()
+        words["optimizer"] = f"{type(optimizer).__name__.lower()}"
+
+    data = Data(Dense(table.X), checks.frozen(table.y[None]), table.weight, *Scaling.none(d, dtype))
+    standardize = automatic if settings.standardize == "auto" else settings.standardize
+    scaling = Scaling.none(d, dtype)
+    if standardize:
+        mean, variance = Passes(data, settings.n_threads).moments()
+        _finite_moments(table, mean + variance)
+        scaling = Scaling.standard(mean, variance, dtype, centre=settings.fit_intercept)
+        data = data._replace(**scaling._asdict())
+    if settings.standardize == "auto":
+        words["standardize"] = f"{standardize}: " + (
+            "columns are scaled as they are read" if standardize else "a given learning_rate acts on the raw columns"
+        )
+
+    penalised = settings.alpha > 0 or bounds is not None
+    penalty = penalties.Free()
+    if penalised:
+        penalty = penalties.ElasticNet(settings.alpha * settings.l1_ratio, settings.alpha * (1 - settings.l1_ratio))
+    low, high = (np.full(d, -np.inf), np.full(d, np.inf)) if bounds is None else map(scaling.to_scaled, bounds)
+    parts = Parts(settings.loss, optimizer, penalty)
+    lanes = lanes_of(parts, dtype, d + settings.fit_intercept, 1, low, high)
+
+    schedule = settings.learning_rate
+    if automatic:
+        schedule, words["learning_rate"] = automatic_rate(table, settings.loss, optimizer, data, lanes, batch, settings)
+
+    full = batch == n
+    epochs, tol = settings.epochs, settings.tol
+    if tol == "auto":
+        tol = (TOL_FULL if full else TOL_BATCHES) if epochs == "auto" and settings.max_steps is None else None
+        words["tol"] = "off, as epochs or max_steps is given" if tol is None else f"{tol:g}"
+    if epochs == "auto":
+        epochs = EPOCHS_FULL if full else EPOCHS_BATCHES
+        if settings.max_steps is not None:
+            epochs = max(epochs, -(-settings.max_steps * batch // n) + 1)
+        words["epochs"] = f"at most {epochs}"
+
+    start = np.inf
+    if not penalised:
+        constant = best_constant(table, settings.loss) if automatic and settings.fit_intercept else 0.0
+        lanes.weights[:, d:] = constant
+        start = mean_loss(table, settings.loss, constant)
+    plan = Plan(
+        data=data,
+        parts=parts,
+        lanes=lanes,
+        schedule=schedule,
+        batch=batch,
+        shuffle=settings.shuffle,
+        seed=settings.random_state,
+        epochs=epochs,
+        max_steps=settings.max_steps,
+        tol=tol,
+        patience=settings.patience,
+        n_threads=settings.n_threads,
+        evaluate=settings.evaluate,
+        automatic_rate=automatic,
+        start_loss=start,
+        callback=settings.callback,
+        progress=_progress_bar if settings.verbose else None,
+    )
+    return Choice(plan, scaling, words)
+
+
+def mean_loss(table, loss, constant):
+    """The objective of predicting one number."""
+    with np.errstate(all="ignore"):
+        losses_ = loss.value(np.full(1, constant), table.y.astype(np.float64))
+        return float(np.average(losses_, weights=table.weight if table.weight.size else None))
+
+
+def best_constant(table, loss):
+    """The better of the target's mean and median, as a score: where an automatic run starts its intercept."""
+    y = table.y.astype(np.float64)
+    mean = np.average(y, weights=table.weight if table.weight.size else None)
+    if loss.labels:
+        share = min(max(mean, 1e-6), 1 - 1e-6)
+        return float(np.log(share / (1 - share)))
+    return float(min((mean, np.median(y)), key=lambda constant: mean_loss(table, loss, constant)))
+
+
+def _finite_moments(table, moments):
+    """Raise for a column that holds NaN or infinity, or whose squares overflow."""
+    bad = ~np.isfinite(moments)
+    if bad.any():
+        checks.finite_columns(table.X, table.names)
+        j = int(np.argmax(bad))
+        label = repr(table.names[j]) if table.names else j
+        raise ValueError(f"X has values in column {label} whose squares overflow: divide the column by its largest.")
+
+
+def automatic_rate(table, loss, optimizer, data, lanes, batch, settings):
+    """A rate that the curvature of the data allows, as a schedule, and the words for it."""
+    n = data.targets.shape[1]
+    intercept = lanes.weights.shape[1] - data.shift.size
+    passes = Passes(data, settings.n_threads)
+    with np.errstate(all="ignore"):
+        smooth = passes.curvature(lanes)
+        if batch < n:
+            # The smoothness a batch of b meets on average lies between the whole data's and the largest row's (Gower
+            # et al. 2019, proposition 3.8).
+            largest = passes.largest_row(intercept)
+            smooth = (n * (batch - 1) * smooth + (n - batch) * largest) / (batch * (n - 1))
+    smooth *= loss.curvature
+    if not np.isfinite(smooth):
+        checks.finite_columns(table.X, table.names)
+        raise ValueError("X has values whose squares overflow: divide its columns, or pass standardize=True.")
+    rate = 1.0 / smooth if smooth > 0 else 1.0
+    words = f"1 / {smooth:.4g}, the curvature that a batch of {batch} rows can meet"
+    if isinstance(optimizer, optimizers.Adam):
+        size = 1.0 if loss.labels else float(np.std(table.y.astype(np.float64)) or 1.0)
+        rate = 0.1 * size / (1.0 if np.any(data.inverse_scale != 1) else max(1.0, np.sqrt(smooth / loss.curvature)))
+        words = "a tenth of the target's spread a step, falling as 1/sqrt(t)"
+        return schedules.InverseScaling(rate, 0.5), f"from {rate:.4g}: {words}"
+    if batch == n:
+        return schedules.Constant(rate), f"{rate:.4g}: {words}"
+    if isinstance(optimizer, optimizers.Momentum):
+        rate *= 1.0 - optimizer.beta
+    return schedules.InverseScaling(rate, 0.25), f"from {rate:.4g}, falling as t**-0.25: {words}"
+
+
+class _progress_bar:
+    """A tqdm bar over the epochs."""
+
+    def __init__(self, epochs):
+        try:
+            from tqdm.auto import tqdm
+        except ImportError:
+            raise ImportError("verbose=1 needs tqdm: python -m pip install 'fastgd[progress]'") from None
+        self.bar = tqdm(total=epochs, unit="epoch")
+
+    def update(self, epoch, loss):
+        self.bar.update(epoch - self.bar.n)
+        self.bar.set_postfix(loss=f"{loss:.6g}", refresh=False)
+
+    def close(self):
+        self.bar.close()

@@ -1,0 +1,304 @@
+"""The loop of a fit: slices of about 10 ms of compiled work, and between them everything that a person may ask for.
+
+A slice's length is a function of the shape and the settings, never of the clock, so the places where the loop looks at
+the loss, and with them the result, are the same on every run. ``FullBatch`` and ``Batches`` say what a slice is;
+``drive`` looks at what it left: non-finite lanes, the tolerance, the callback, Ctrl-C.
+"""
+
+import time
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from .kernels import block_loop, full_batch, order, row_loop
+from .kernels.lanes import Data, Lanes, Parts
+from .passes import Passes
+
+SLICE_ELEMENTS = 1 << 24
+ROW_OVERHEAD = 32  # what a row costs beyond its columns, in elements
+RETREAT = 0.1  # an automatic rate that diverged is multiplied by this
+RETREATS = 40
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to run: everything resolved, nothing 'auto'."""
+
+    data: Data
+    parts: Parts
+    lanes: Lanes
+    schedule: tuple
+    batch: int
+    shuffle: object
+    seed: int
+    epochs: int
+    max_steps: int | None
+    tol: float | None
+    patience: int
+    n_threads: int
+    evaluate: bool = False
+    automatic_rate: bool = False
+    start_loss: float = np.inf  # the objective at the start, where it is known without a pass
+    callback: object = None
+    progress: object = None
+
+
+@dataclass
+class Clock:
+    """Where a run stands."""
+
+    epoch: int = 0  # whole epochs done
+    row: int = 0  # rows done of the running one
+    steps: int = 0
+    factor: float = 1.0  # of the schedule's rate
+    met: object = 0.0  # sums (lanes,) of the losses met in the running epoch
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended."""
+
+    weights: np.ndarray
+    records: list  # a dict for each whole epoch
+    clock: Clock
+    status: str
+    reason: str
+    retreats: int
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a callback is given after an epoch.
+
+    Attributes
+    ----------
+    epoch, n_steps : int
+        Epochs and steps done.
+    loss : float
+        The epoch's entry of ``history.loss``.
+    learning_rate : float
+        The rate of the last step.
+    seconds : float
+        Time since the run began.
+    """
+
+    epoch: int
+    n_steps: int
+    loss: float
+    learning_rate: float
+    seconds: float
+
+
+class FullBatch:
+    """An epoch is a step. Data of one chunk runs many steps in one kernel call."""
+
+    margin = 1e-6  # how far a loss may rise above its start by rounding
+
+    def __init__(self, plan):
+        self.plan = plan
+        self.passes = Passes(plan.data, plan.n_threads)
+        lanes, width = plan.lanes.weights.shape
+        cost = (self.passes.n + 1) * (self.passes.d + ROW_OVERHEAD) * lanes
+        watched = plan.callback is not None or plan.evaluate
+        self.steps = 1 if watched or self.passes.chunks > 1 else max(1, SLICE_ELEMENTS // cost)
+        self.sums, self.losses = np.empty((1, lanes, width)), np.empty((1, lanes))
+
+    def advance(self, clock, steps):
+        """Up to ``steps`` steps; returns the epochs' records and whether a lane failed.
+
+        The kernels leave a failed lane at its last finite weights; its clock and records end there.
+        """
+        plan = self.plan
+        steps = min(steps, self.steps, plan.epochs - clock.epoch)
+        rates = rates_of(plan.schedule, clock, steps, plan.lanes)
+        objective, norm = np.empty((2, *rates.shape))
+        if self.passes.chunks == 1:
+            full_batch.small_steps(
+                plan.data, plan.parts, plan.lanes, rates, clock.steps + 1, self.sums, self.losses, objective, norm
+            )
+        else:
+            objective[0], norm[0] = self.passes.step(plan.parts, plan.lanes, rates[0], clock.steps + 1)
+        finite = np.isfinite(objective + norm).all(axis=1)
+        done = steps if finite.all() else int(np.argmin(finite))
+        clock.epoch += done
+        clock.steps += done
+        records = [
+            {"loss": objective[k, 0], "gradient_norm": norm[k, 0], "learning_rate": rates[k, 0]} for k in range(done)
+        ]
+        return records, done < steps
+
+
+class Batches:
+    """Mini-batches and single rows: the order of a slice's rows is drawn, then one kernel call takes its steps."""
+
+    margin = 0.1  # a running mean of losses met is noisy
+
+    def __init__(self, plan):
+        self.plan = plan
+        self.passes = Passes(plan.data, plan.n_threads)
+        self.n = self.passes.n
+        lanes, width = plan.lanes.weights.shape
+        rows = SLICE_ELEMENTS // ((width + ROW_OVERHEAD) * lanes)
+        self.rows = max(1, rows // plan.batch) * plan.batch
+        self.kind = order.KINDS[plan.shuffle]
+        self.drawn, self.drawn_for = np.empty(0, np.uint32), -1
+
+    def order(self, epoch, row, count):
+        """The rows at positions row.. of an epoch."""
+        out = np.empty(count, np.int64)
+        if self.kind in (order.BLOCK, order.FULL) and self.drawn_for != epoch:
+            units = self.n if self.kind == order.FULL else -(-self.n // order.BLOCK_ROWS)
+            self.drawn = np.empty(units, np.uint32)
+            order.permutation(self.plan.seed, epoch, 0, self.drawn)
+            self.drawn_for = epoch
+        order.fill(self.kind, self.plan.seed, epoch, self.n, self.plan.batch, self.drawn, row, out)
+        return out
+
+    def advance(self, clock, steps):
+        """Up to ``steps`` steps, at most to the end of the epoch; returns its record, if any, and whether a lane failed."""
+        plan = self.plan
+        rows = min(self.rows, self.n - clock.row, steps * plan.batch)
+        taken = -(-rows // plan.batch)
+        rows_in_order = self.order(clock.epoch, clock.row, rows)
+        rates = rates_of(plan.schedule, clock, taken, plan.lanes)
+        met = np.zeros(plan.lanes.weights.shape[0]) + clock.met
+        arguments = plan.data, plan.parts, plan.lanes, rows_in_order
+        if plan.batch == 1:
+            row_loop.row_steps(*arguments, rates, clock.steps + 1, met)
+        else:
+            block_loop.batch_steps(*arguments, plan.batch, rates, clock.steps + 1, met)
+        clock.steps += taken
+        clock.row += rows
+        clock.met = met
+        records = []
+        if clock.row == self.n:
+            records.append({"loss": met[0] / self.n, "learning_rate": rates[-1, 0]})
+            clock.epoch, clock.row, clock.met = clock.epoch + 1, 0, 0.0
+        return records, not np.isfinite(met).all()
+
+
+def rates_of(schedule, clock, steps, lanes):
+    """The rates (steps, lanes) of the coming steps."""
+    t = np.arange(clock.steps + 1, clock.steps + 1 + steps, dtype=np.float64)
+    rates = np.maximum(schedule.rate(t) * clock.factor, np.finfo(np.float64).tiny)
+    return np.repeat(rates[:, None], lanes.weights.shape[0], axis=1)
+
+
+class Saved:
+    """The last state that was looked at and found finite."""
+
+    def __init__(self, lanes, clock):
+        self.arrays = lanes.weights, lanes.slots, lanes.carry
+        self.keep(clock)
+
+    def keep(self, clock):
+        # One assignment: Ctrl-C falls before or after it.
+        self.state = [array.copy() for array in self.arrays], replace(clock)
+
+    def restore(self):
+        copies, clock = self.state
+        for array, copy in zip(self.arrays, copies, strict=True):
+            array[:] = copy
+        return replace(clock)
+
+
+def drive(plan):
+    """Run a plan to its end."""
+    full = plan.batch >= plan.data.targets.shape[1]
+    work = (FullBatch if full else Batches)(plan)
+    watch = Watch(plan, work)
+    clock = Clock()
+    saved = Saved(plan.lanes, clock)
+    retreats = 0
+    status, reason = None, ""
+    try:
+        while status is None:
+            left = 2**62 if plan.max_steps is None else plan.max_steps - clock.steps
+            if clock.epoch >= plan.epochs or left <= 0:
+                status, reason = watch.ended(clock)
+                break
+            with np.errstate(all="ignore"):
+                records, broken = work.advance(clock, left)
+            whole = np.isfinite(plan.lanes.weights).all()
+            if plan.automatic_rate and retreats < RETREATS and (broken or not whole or watch.above_start(records)):
+                retreats += 1
+                clock = saved.restore()
+                clock.factor *= RETREAT
+                saved.keep(clock)
+                continue
+            if broken or not whole:
+                status, reason = watch.failed(clock)
+                if not whole or not full:
+                    clock, records = saved.restore(), []
+            watch.records += records
+            saved.keep(clock)
+            if records and status is None:
+                status, reason = watch.look(clock, len(records))
+    except KeyboardInterrupt:
+        clock = saved.restore()
+        status, reason = "interrupted", f"Ctrl-C after {clock.steps} steps."
+    finally:
+        watch.close()
+    return Outcome(plan.lanes.weights, watch.records[: clock.epoch], clock, status, reason, retreats)
+
+
+class Watch:
+    """What is looked at between slices: tolerance, callback, progress, and the sentence at the end."""
+
+    def __init__(self, plan, work):
+        self.plan, self.passes, self.margin = plan, work.passes, work.margin
+        self.began = time.perf_counter()
+        self.records = []
+        self.best, self.stalls = np.inf, 0
+        self.bar = plan.progress(plan.epochs) if plan.progress else None
+
+    def look(self, clock, new):
+        """Look at the epochs that the last slice finished; a status where the run should end."""
+        plan, seconds = self.plan, time.perf_counter() - self.began
+        for record in self.records[-new:]:
+            record["seconds"] = seconds
+            stalled = self.best - record["loss"] < (plan.tol or 0.0) * abs(self.best)
+            self.stalls = self.stalls + 1 if stalled else 0
+            self.best = min(self.best, record["loss"])
+        last = self.records[-1]
+        if plan.evaluate:
+            rates = np.zeros(plan.lanes.weights.shape[0])
+            last["objective"] = self.passes.step(plan.parts, plan.lanes, rates, clock.steps)[0][0]
+        if self.bar:
+            self.bar.update(clock.epoch, last["loss"])
+        if plan.callback is not None and plan.callback(
+            Progress(clock.epoch, clock.steps, float(last["loss"]), float(last["learning_rate"]), seconds)
+        ):
+            return "early_stopped", f"The callback returned True after epoch {clock.epoch}."
+        if plan.tol is not None and self.stalls >= plan.patience:
+            return (
+                "converged",
+                f"The loss fell by less than tol={plan.tol:g} of itself, {plan.patience} epochs in a row.",
+            )
+        return None, ""
+
+    def above_start(self, new=()):
+        """Whether the last epoch's loss lies above the start's."""
+        losses = [record["loss"] for record in (*self.records[:1], *self.records[-1:], *new)]
+        if not losses:
+            return False
+        start = min(self.plan.start_loss, losses[0]) if np.isfinite(self.plan.start_loss) else losses[0]
+        return losses[-1] > start + self.margin * abs(start)
+
+    def ended(self, clock):
+        """The status of a run that did all it was asked to."""
+        plan = self.plan
+        if self.above_start():
+            return "diverged", f"The loss ended above its start, at {self.records[-1]['loss']:.6g}."
+        if plan.max_steps is not None and clock.steps >= plan.max_steps:
+            return "max_epochs", f"All max_steps={plan.max_steps} steps are done ({clock.epoch} whole epochs)."
+        return "max_epochs", f"All {plan.epochs} epochs are done."
+
+    def failed(self, clock):
+        return "diverged", (
+            f"The loss or a weight became infinite or NaN in epoch {clock.epoch + 1}; the last finite weights are kept."
+        )
+
+    def close(self):
+        if self.bar:
+            self.bar.close()

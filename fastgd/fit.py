@@ -1,0 +1,173 @@
+"""``fit``: check, canonicalise, choose, drive, report."""
+
+import numpy as np
+
+from . import checks
+from .choose import Settings, choose
+from .drive import drive
+from .passes import Passes
+from .results import ADVICE, FitResult, History
+
+
+def fit(
+    X,
+    y,
+    loss="squared_error",
+    optimizer="auto",
+    learning_rate="auto",
+    batch_size="auto",
+    alpha=0.0,
+    l1_ratio=0.0,
+    bounds=None,
+    fit_intercept=True,
+    standardize="auto",
+    sample_weight=None,
+    epochs="auto",
+    max_steps=None,
+    tol="auto",
+    shuffle="block",
+    patience=5,
+    evaluate=False,
+    random_state=None,
+    n_threads=None,
+    callback=None,
+    verbose=0,
+):
+    r"""Fit a linear model by gradient descent.
+
+    Minimises the mean over the rows of ``weight * loss(x @ coef + intercept, y)``, weights scaled to mean 1, plus
+    ``alpha * (l1_ratio * |coef|_1 + (1 - l1_ratio)/2 * |coef|^2)``. The intercept is never penalised.
+
+    Parameters
+    ----------
+    X : array-like (n, d)
+        Rows of numbers: an array, a memory map (not loaded), or a data frame (its column names are kept). float32 and
+        float64 are used as they are and never copied where C-contiguous; other types of number become float64.
+    y : array-like (n,)
+        Targets; for ``loss="log_loss"`` two labels of any kind.
+    loss : str or part, default "squared_error"
+        "mse", "squared_error", "huber", "log_loss", or e.g. ``fastgd.losses.Huber(delta=2.0)``.
+    optimizer : "auto", str or part, default "auto"
+        "sgd", "momentum", "adam", or e.g. ``fastgd.optimizers.Adam(beta1=0.8)``. "auto" is "sgd", or "momentum" on the
+        full batch with an automatic rate.
+    learning_rate : "auto", float, str or part, default "auto"
+        A number is constant; ``fastgd.schedules.InverseScaling(0.1, power=0.5)`` falls. "auto" measures the
+        curvature of the data, and goes back and takes a tenth should a run still grow.
+    batch_size : "auto", int or None, default "auto"
+        Rows a step; None is all of them, as is "auto". Larger than n means n.
+    alpha : float, default 0.0
+        Strength of the penalty.
+    l1_ratio : float, default 0.0
+        The share of L1, in [0, 1]: 0 is ridge, 1 is lasso.
+    bounds : (low, high) or None, default None
+        Numbers or arrays (d,) or None between which the coefficients stay, in the units of the columns.
+    fit_intercept : bool, default True
+    standardize : "auto" or bool, default "auto"
+        Centre (with an intercept only) and scale the columns as they are read, without a copy; the penalty then acts
+        on the scaled coefficients, and the results are in the user's units. "auto" is True exactly when
+        ``learning_rate="auto"``.
+    sample_weight : array-like (n,) or None, default None
+        Weights of the rows, zero or more; integer weights mean repeated rows.
+    epochs : "auto" or int, default "auto"
+        Passes over the data: exactly so many, unless ``max_steps``, ``tol`` or the callback ends the run. "auto" is
+        at most 1000 on the full batch and 20 otherwise.
+    max_steps : int or None, default None
+        The largest number of steps.
+    tol : "auto", float or None, default "auto"
+        End when the loss falls by less than this share of itself, ``patience`` epochs in a row; None never does.
+        "auto" is None where ``epochs`` or ``max_steps`` is given, else 1e-6 on the full batch and 1e-4 otherwise.
+    shuffle : "block", "full", "replacement" or False, default "block"
+        Row order of each epoch: blocks of rows and the rows within a window of blocks; a full shuffle; each batch
+        drawn afresh (distinct rows within it); the data's own order. It depends on the seed and the epoch alone.
+    patience : int, default 5
+        See ``tol``.
+    evaluate : bool, default False
+        Record the objective on the whole data after each epoch (one more pass) in ``history.objective``.
+    random_state : int, NumPy generator or None, default None
+        Seed of the row order.
+    n_threads : int or None, default None
+        Threads for full-batch passes; the result has the same bits for any number. None: as many as this process may use.
+    callback : callable or None, default None
+        Called after each epoch with a progress object (``epoch``, ``n_steps``, ``loss``, ``learning_rate``,
+        ``seconds``); a true answer ends the run.
+    verbose : int, default 0
+        1 shows a progress bar (tqdm).
+
+    Returns
+    -------
+    FitResult
+        ``coef``, ``intercept``, ``predict``, ``loss``, ``status``, ``message``, ``choices``, ``history``, ``plot()``.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Naming the argument, what was given and what to do. NaN and infinity in ``X`` are found by the passes
+        themselves.
+
+    Notes
+    -----
+    Ctrl-C ends a run within a slice of work (about 10 ms), with status "interrupted" and the last finite weights. A
+    diverging run returns its last finite weights too.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastgd
+    >>> X = np.array([[0.0], [1.0], [2.0], [3.0]])
+    >>> r = fastgd.fit(X, np.array([1.0, 3.0, 5.0, 7.0]))
+    >>> r.coef.round(3), round(r.intercept, 3)
+    (array([2.]), 1.0)
+    """
+    settings = Settings.checked(
+        loss=loss,
+        optimizer=optimizer,
+        learning_rate=learning_rate,
+        batch_size=batch_size,
+        alpha=alpha,
+        l1_ratio=l1_ratio,
+        fit_intercept=fit_intercept,
+        standardize=standardize,
+        epochs=epochs,
+        max_steps=max_steps,
+        tol=tol,
+        shuffle=shuffle,
+        patience=patience,
+        evaluate=evaluate,
+        random_state=random_state,
+        n_threads=n_threads,
+        callback=callback,
+        verbose=verbose,
+    )
+    table = checks.table(X, y, sample_weight, settings.loss.labels)
+    bounds = checks.box(bounds, table.X.shape[1])
+    choice = choose(table, settings, bounds)
+    return report(table, bounds, choice, drive(choice.plan))
+
+
+def report(table, bounds, choice, outcome):
+    """The result of a driven plan, in the user's units."""
+    plan, clock = choice.plan, outcome.clock
+    if outcome.status == "diverged":
+        checks.finite_columns(table.X, table.names)
+    coef, intercept = choice.scaling.to_user(outcome.weights, bounds)
+    words = dict(choice.words)
+    if outcome.retreats:
+        words["learning_rate"] += f"; it grew {outcome.retreats} times and was cut to a tenth each time"
+
+    def objective():
+        rates = np.zeros(1)
+        return float(Passes(plan.data, plan.n_threads).step(plan.parts, plan.lanes, rates, 1)[0][0])
+
+    return FitResult(
+        coef=coef[0],
+        intercept=float(intercept[0]),
+        status=outcome.status,
+        message=f"{outcome.reason} {ADVICE[outcome.status]}",
+        n_epochs=clock.epoch,
+        n_steps=clock.steps,
+        choices=words,
+        history=History.of(outcome.records),
+        classes=table.classes,
+        feature_names=table.names,
+        _objective=objective,
+    )

@@ -1,0 +1,111 @@
+"""The disk cache of compiled kernels: never stale, never fatal, one index file a signature.
+
+What Numba's own cache does wrong for a library, and the cure here: an edit in another file or of an option is not
+noticed (the stamp in the kernel's name covers all); a damaged file raises (it is compiled anew); no writable place
+raises (no cache then); two processes that compile different signatures at once can swap their code for good (an index
+for each signature, written under a file lock).
+"""
+
+import contextlib
+import functools
+import hashlib
+import os
+import warnings
+from pathlib import Path
+
+import numba
+from numba.core.caching import FunctionCache, IndexDataCacheFile
+
+LOCK_SECONDS = 60.0  # a compilation takes 1 to 5 s; whoever waits longer compiles for itself
+
+
+@functools.cache
+def stamp():
+    """Twelve hexadecimal digits: 8 of the compiled sources, 4 of the options of the environment."""
+    package = Path(__file__).resolve().parent.parent
+    sources = sorted([*package.glob("kernels/*.py"), *(package / f"{part}.py" for part in PARTS)])
+    text = hashlib.sha256()
+    for source in sources:
+        text.update(source.name.encode() + b"\0" + source.read_bytes())
+    settings = [str(getattr(numba.config, name, None)) for name in SETTINGS]
+    return text.hexdigest()[:8] + hashlib.sha256(repr(settings).encode()).hexdigest()[:4]
+
+
+PARTS = ("losses", "optimizers", "penalties", "schedules", "_parts")
+SETTINGS = ("BOUNDSCHECK", "OPT", "LOOP_VECTORIZE", "SLP_VECTORIZE", "FULL_TRACEBACKS", "DEBUG_NAN", "JIT_COVERAGE")
+
+
+class KernelCache(FunctionCache):
+    """Numba's cache of a function, with an index of its own for each signature and no exception it can raise."""
+
+    def _file(self, sig):
+        digest = hashlib.sha256(str(sig).encode()).hexdigest()[:10]
+        base = f"{self._impl.filename_base}-{digest}"
+        return IndexDataCacheFile(self._cache_path, base, self._impl.locator.get_source_stamp())
+
+    def load_overload(self, sig, target_context):
+        self._cache_file = self._file(sig)
+        # Any exception: unpickling a damaged file raises whatever its bytes spell.
+        with contextlib.suppress(Exception):
+            return super().load_overload(sig, target_context)
+        return None
+
+    def save_overload(self, sig, data):
+        self._cache_file = self._file(sig)
+        try:
+            try:
+                super().save_overload(sig, data)
+            except Exception:
+                # The index could not be read back: begin a new one.
+                self._cache_file.flush()
+                super().save_overload(sig, data)
+            self._prune()
+        except Exception as error:
+            warnings.warn(
+                f"fastgd could not write its compiled code to {self._cache_path} ({error}); it works, but every "
+                "process compiles anew. Set NUMBA_CACHE_DIR to a writable folder.",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+
+    def _prune(self):
+        """Remove the files of this kernel that older sources left."""
+        name, _, mark = self._py_func.__qualname__.rpartition("__")
+        for old in Path(self._cache_path).glob(f"*.{name}__*.nb*"):
+            if old.name.partition(f".{name}__")[2][:8] != mark[:8]:
+                with contextlib.suppress(OSError):
+                    old.unlink()
+
+
+def attach(dispatcher):
+    """Give a dispatcher the cache, or leave it without one where no place is writable."""
+    try:
+        dispatcher._cache = KernelCache(dispatcher.py_func)
+    except (RuntimeError, OSError):
+        return dispatcher
+    compile_one = dispatcher.compile
+
+    def compile_locked(sig):
+        with _lock(dispatcher._cache.cache_path, dispatcher.py_func.__qualname__):
+            return compile_one(sig)
+
+    dispatcher.compile = compile_locked
+    return dispatcher
+
+
+@contextlib.contextmanager
+def _lock(folder, name):
+    """One process at a time compiles a kernel; a lock that can't be had is done without."""
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(os.path.join(folder, f"{name}.lock"), timeout=LOCK_SECONDS)
+    try:
+        os.makedirs(folder, exist_ok=True)
+        lock.acquire()
+    except (OSError, Timeout, NotImplementedError):
+        lock = None
+    try:
+        yield
+    finally:
+        if lock is not None:
+            lock.release()

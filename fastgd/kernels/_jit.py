@@ -1,0 +1,156 @@
+"""The one decorator, the one bridge from parts to Numba, and the cache that never lies.
+
+``@kernel`` makes a top-level kernel: serial, without the GIL, cached on disk. ``@helper`` makes a function that kernels
+call, inlined into them. The bridge lets a kernel call a part's methods (``loss.slope(p, y)``): Numba compiles the very
+method that NumPy runs in the reference.
+
+Numba's own cache looks at one source file only and knows nothing of options: here a hash of all compiled sources and
+options is part of a kernel's name, so an edit of any of them is a new kernel (``_cache.py``).
+"""
+
+import functools
+import inspect
+
+import numba
+from numba import types
+from numba.extending import intrinsic, overload, overload_method
+
+from . import _cache
+
+# reassoc lets sums vectorise; nnan and ninf (full fastmath) would delete the checks for non-finite values.
+FASTMATH = {"reassoc", "contract", "nsz", "arcp"}
+OPTIONS = {"error_model": "numpy", "fastmath": FASTMATH}
+INLINE = {**OPTIONS, "forceinline": True}  # without forceinline a composed kernel ran at half the hand-written speed
+
+
+def kernel(function):
+    """Compile a top-level kernel: ``nogil``, cached on disk under a name stamped with all compiled sources."""
+    if numba.config.DISABLE_JIT:
+        return function
+    function.__qualname__ += f"__{_cache.stamp()}"
+    return _cache.attach(numba.njit(nogil=True, **OPTIONS)(function))
+
+
+def helper(function):
+    """Compile a function that kernels call."""
+    return numba.njit(**INLINE)(function)
+
+
+def compiled_as(function, **options):
+    """Give a plain Python function a compiled twin: the decorated function types the call and returns the body."""
+    return overload(function, jit_options={**INLINE, **options}, strict=False)
+
+
+def _bridge(signature):
+    """Let kernels call the method of that name and signature on any part."""
+    word = signature.__name__
+
+    @functools.wraps(signature)
+    def typed(self, *args):
+        method = getattr(self.instance_class, word, None)
+        return method if inspect.isfunction(method) else None
+
+    overload_method(types.BaseNamedTuple, word, jit_options=INLINE)(typed)
+
+
+def _words():
+    def value(self, p, y): ...
+    def slope(self, p, y): ...
+    def prepare(self, lr, t, carry): ...
+    def move(self, c, w, g, s): ...
+    def cost(self, w): ...
+    def prox(self, z, step, low, high): ...
+
+    return value, slope, prepare, move, cost, prox
+
+
+for _word in _words():
+    _bridge(_word)
+
+
+# Small tuples -------------------------------------------------------------------------------------------------------
+
+
+def lane_of(part, fields, lane):
+    """The part with the fields of one lane, read from row ``lane`` of the table ``fields`` (lanes, number of fields)."""
+    return type(part)(*fields[lane, : len(part)])
+
+
+@intrinsic
+def _lane_of(typing, part, fields, lane):
+    made = types.NamedTuple([fields.dtype] * len(part), part.instance_class)
+
+    def build(context, builder, signature, args):
+        table = context.make_array(fields)(context, builder, args[1])
+        width = builder.extract_value(table.shape, 1)
+        first = builder.gep(table.data, [builder.mul(args[2], width)])
+        values = [builder.load(builder.gep(first, [context.get_constant(types.intp, k)])) for k in range(len(part))]
+        return context.make_tuple(builder, made, values)
+
+    return made(part, fields, types.intp), build
+
+
+@compiled_as(lane_of)
+def _(part, fields, lane):
+    return lambda part, fields, lane: _lane_of(part, fields, lane)
+
+
+def cast_all(values, like):
+    """The numbers of a tuple in the type of the array ``like``."""
+    return tuple(like.dtype.type(value) for value in values)
+
+
+@intrinsic
+def _cast_all(typing, values, like):
+    made = types.UniTuple(like.dtype, len(values))
+
+    def build(context, builder, signature, args):
+        items = [
+            context.cast(builder, builder.extract_value(args[0], k), values[k], like.dtype) for k in range(len(values))
+        ]
+        return context.make_tuple(builder, made, items)
+
+    return made(values, like), build
+
+
+@compiled_as(cast_all)
+def _(values, like):
+    return lambda values, like: _cast_all(values, like)
+
+
+def read_slots(part, slots, lane, j):
+    """The optimizer's state of weight ``j`` of a lane, a number for each slot."""
+    return tuple(slots[lane, k, j] for k in range(part.slots))
+
+
+@compiled_as(read_slots)
+def _(part, slots, lane, j):
+    return {
+        0: lambda part, slots, lane, j: (),
+        1: lambda part, slots, lane, j: (slots[lane, 0, j],),
+        2: lambda part, slots, lane, j: (slots[lane, 0, j], slots[lane, 1, j]),
+        3: lambda part, slots, lane, j: (slots[lane, 0, j], slots[lane, 1, j], slots[lane, 2, j]),
+    }[part.instance_class.slots]
+
+
+def write_slots(slots, lane, j, values):
+    """Store the state of weight ``j`` of a lane."""
+    for k, value in enumerate(values):
+        slots[lane, k, j] = value
+
+
+@compiled_as(write_slots)
+def _(slots, lane, j, values):
+    def one(slots, lane, j, values):
+        slots[lane, 0, j] = values[0]
+
+    def two(slots, lane, j, values):
+        slots[lane, 0, j] = values[0]
+        slots[lane, 1, j] = values[1]
+
+    def three(slots, lane, j, values):
+        slots[lane, 0, j] = values[0]
+        slots[lane, 1, j] = values[1]
+        slots[lane, 2, j] = values[2]
+
+    return {0: lambda slots, lane, j, values: None, 1: one, 2: two, 3: three}[len(values)]

@@ -1,0 +1,90 @@
+"""The compiled twins of ``losses.exp`` and ``losses.log1p``: polynomials that vectorise over a batch.
+
+Numba's ``np.exp`` is a scalar call (6.7 ns); these cost about 1 ns a number. They are compiled without ``reassoc``,
+which would fold the rounding trick away. Relative error below 1e-15 for ``exp``, 2e-16 absolute for ``log1p``.
+"""
+
+import numpy as np
+from numba import types
+from numba.extending import intrinsic
+
+from .. import losses
+from ._jit import compiled_as
+
+EXACT = {"fastmath": {"contract", "nsz"}}
+LOG2E = 1.4426950408889634
+LN2_HIGH, LN2_LOW = 6.93145751953125e-1, 1.42860682030941723212e-6  # Cody and Waite: k * LN2_HIGH is exact
+ROUND = 6755399441055744.0  # 1.5 * 2**52: adding it leaves the nearest integer in the low bits
+INVERSE_FACTORIALS = tuple(1.0 / float(np.prod(np.arange(1.0, k + 1))) for k in range(14))
+
+
+@intrinsic
+def _bits_to_float(typing, bits):
+    return types.float64(types.int64), lambda context, builder, sig, args: builder.bitcast(
+        args[0], context.get_value_type(types.float64)
+    )
+
+
+@intrinsic
+def _float_to_bits(typing, number):
+    return types.int64(types.float64), lambda context, builder, sig, args: builder.bitcast(
+        args[0], context.get_value_type(types.int64)
+    )
+
+
+@compiled_as(losses.exp, **EXACT)
+def _(x):
+    def exp(x):
+        # A NaN passes min and max unchanged where it is the first operand of the comparison.
+        x = np.float64(x)
+        x = -708.0 if x < -708.0 else x
+        x = 709.0 if x > 709.0 else x
+        shifted = x * LOG2E + ROUND
+        k = shifted - ROUND
+        r = (x - k * LN2_HIGH) - k * LN2_LOW
+        f = INVERSE_FACTORIALS
+        p = f[12] + r * f[13]
+        p = f[11] + r * p
+        p = f[10] + r * p
+        p = f[9] + r * p
+        p = f[8] + r * p
+        p = f[7] + r * p
+        p = f[6] + r * p
+        p = f[5] + r * p
+        p = f[4] + r * p
+        p = f[3] + r * p
+        p = f[2] + r * p
+        p = 1.0 + r * p
+        p = 1.0 + r * p
+        # 2**k: the low bits of `shifted` hold k; 1023 is the bias of the exponent.
+        return p * _bits_to_float((_float_to_bits(shifted) + 1023) << 52)
+
+    return exp
+
+
+@compiled_as(losses.log1p, **EXACT)
+def _(z):
+    def log1p(z):
+        # log(1+z) = 2 atanh(s), s = z/(2+z) <= 1/3: the series in s*s <= 1/9 needs 16 terms for 1e-16.
+        z = np.float64(z)
+        s = z / (2.0 + z)
+        q = s * s
+        p = 1.0 / 31.0
+        p = 1.0 / 29.0 + q * p
+        p = 1.0 / 27.0 + q * p
+        p = 1.0 / 25.0 + q * p
+        p = 1.0 / 23.0 + q * p
+        p = 1.0 / 21.0 + q * p
+        p = 1.0 / 19.0 + q * p
+        p = 1.0 / 17.0 + q * p
+        p = 1.0 / 15.0 + q * p
+        p = 1.0 / 13.0 + q * p
+        p = 1.0 / 11.0 + q * p
+        p = 1.0 / 9.0 + q * p
+        p = 1.0 / 7.0 + q * p
+        p = 1.0 / 5.0 + q * p
+        p = 1.0 / 3.0 + q * p
+        p = 1.0 + q * p
+        return (s + s) * p
+
+    return log1p

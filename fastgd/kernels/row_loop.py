@@ -1,0 +1,40 @@
+"""Batch size 1: one row, one step. Rows come through a small standardised block that stays in the cache.
+
+Gathering the block first costs one copy, and wins it back: the loads of random rows overlap there, while the steps
+themselves depend on one another.
+"""
+
+import numpy as np
+
+from ._jit import kernel, lane_of
+from .lanes import move
+from .rows import gather
+
+BLOCK_BYTES = 1 << 15
+
+
+@kernel
+def row_steps(data, parts, lanes, order, rates, t, losses):
+    """One step for each row of ``order``; rates (steps, lanes); the sums of losses met are added to ``losses``."""
+    weights = lanes.weights
+    width = weights.shape[1]
+    size = min(max(BLOCK_BYTES // (width * weights.itemsize), 4), 64)
+    block = np.empty((size, width), weights.dtype)
+    for start in range(0, order.size, size):
+        stop = min(start + size, order.size)
+        gather(data.rows, order, start, stop, data.shift, data.inverse_scale, block)
+        for k in range(start, stop):
+            i = order[k]
+            for lane in range(weights.shape[0]):
+                loss = lane_of(parts.loss, lanes.loss, lane)
+                p = weights.dtype.type(0)
+                for j in range(width):
+                    p += block[k - start, j] * weights[lane, j]
+                y = data.targets[lanes.target[lane], i]
+                value = np.float64(loss.value(p, y))
+                slope = weights.dtype.type(loss.slope(p, y))
+                if data.weight.size > 0:
+                    value *= data.weight[i]
+                    slope *= data.weight[i]
+                losses[lane] += value
+                move(parts, lanes, lane, rates[k, lane], t + k, slope, block, k - start)

@@ -1,0 +1,47 @@
+"""Standardisation without a copy: what the kernels subtract from a column and multiply it by, and the way back."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Scaling(NamedTuple):
+    """``z = (x - shift) * inverse_scale``, both (d,) in the data's type; a constant column has ``inverse_scale`` 0."""
+
+    shift: np.ndarray
+    inverse_scale: np.ndarray
+
+    @classmethod
+    def none(cls, d, dtype):
+        """Columns as they are."""
+        return cls(np.zeros(d, dtype), np.ones(d, dtype))
+
+    @classmethod
+    def standard(cls, mean, variance, dtype, centre):
+        """Unit variance, and zero mean where ``centre``; without it the scale is still the standard deviation."""
+        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+            # A constant column's variance is the rounding of its mean.
+            constant = variance <= (16 * np.finfo(np.float64).eps * mean) ** 2
+            inverse = np.where(constant, 0.0, 1.0 / np.sqrt(variance)).astype(dtype)
+        inverse[~np.isfinite(inverse)] = 0.0
+        if not centre:
+            # Without an intercept a constant column is a feature as any other: its size is its scale.
+            size = np.abs(mean)
+            inverse = np.where(constant & (size > 0), 1.0 / np.where(size > 0, size, 1.0), inverse).astype(dtype)
+        shift = mean.astype(dtype) if centre else np.zeros(mean.size, dtype)
+        return cls(shift, inverse)
+
+    def to_user(self, weights, bounds=None):
+        """Coefficients (lanes, d) and intercepts (lanes,) in the user's units, float64, from weights (lanes, d or d + 1)."""
+        d = self.shift.size
+        weights = weights.astype(np.float64)
+        coef = weights[:, :d] * self.inverse_scale
+        if bounds is not None:
+            coef = np.clip(coef, *bounds)
+        intercept = weights[:, d] if weights.shape[1] > d else np.zeros(len(weights))
+        return coef, intercept - coef @ self.shift.astype(np.float64)
+
+    def to_scaled(self, coef):
+        """Bounds or coefficients (d,) of the user's columns as those of the scaled ones."""
+        scale = np.where(self.inverse_scale > 0, self.inverse_scale, 1.0)
+        return coef / scale

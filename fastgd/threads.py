@@ -1,0 +1,60 @@
+"""Short-lived threads over chunk numbers: no pool outlives a fit, so no fork or nesting can hang it."""
+
+import os
+import sys
+import threading
+from itertools import count
+
+LIMITS = ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS")
+
+
+def available_threads():
+    """The smallest of CPU affinity, container quota and the usual environment limits; 1 inside a joblib worker."""
+    if "joblib" in sys.modules:
+        backend, _ = sys.modules["joblib"].parallel.get_active_backend()
+        if getattr(backend, "nesting_level", 0):
+            return 1
+    found = [len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1]
+    found += [int(os.environ[name]) for name in LIMITS if os.environ.get(name, "").isdigit()]
+    try:
+        with open("/sys/fs/cgroup/cpu.max") as file:
+            quota, period = file.read().split()
+        found.append(int(quota) // int(period))
+    except (OSError, ValueError):
+        pass  # no quota: not Linux, an older cgroup, or "max"
+    return max(1, min(found))
+
+
+def run_tasks(task, tasks, n_threads):
+    """Call ``task(k)`` for k in range(tasks), each once, on ``n_threads`` threads of which this is one.
+
+    An exception in any thread, or Ctrl-C in this one, stops the others at their next task and is raised here.
+    """
+    if n_threads == 1 or tasks == 1:
+        for k in range(tasks):
+            task(k)
+        return
+    numbers, errors = count(), []
+
+    def work():
+        try:
+            while not errors and (k := next(numbers)) < tasks:
+                task(k)
+        except BaseException as error:
+            errors.append(error)
+
+    helpers = [threading.Thread(target=work, daemon=True) for _ in range(min(n_threads, tasks) - 1)]
+    try:
+        for helper in helpers:
+            helper.start()
+        work()
+    except BaseException as error:
+        errors.append(error)
+    while any(helper.is_alive() for helper in helpers):
+        try:
+            for helper in helpers:
+                helper.join()
+        except BaseException as error:  # a second Ctrl-C: the kernels still end within a chunk
+            errors.append(error)
+    if errors:
+        raise errors[0]
