@@ -93,8 +93,8 @@ class Choice:
     words: dict
 
 
-def choose(table, settings, bounds):
-    """Resolve every 'auto' on the data of ``table``."""
+def choose(table, settings, bounds, measure=Passes):
+    """Resolve every 'auto' on the data of ``table``; ``measure`` asks about it (the reference has its own)."""
     (n, d), dtype = table.X.shape, table.X.dtype
     words = {}
     batch = n if settings.batch_size in ("auto", None) else min(settings.batch_size, n)
@@ -103,14 +103,17 @@ def choose(table, settings, bounds):
     automatic = settings.learning_rate == "auto"
     optimizer = settings.optimizer
     if optimizer == "auto":
-        optimizer = optimizers.Momentum() if automatic and batch == n else optimizers.Sgd()
-        words["optimizer"] = f"{type(optimizer).__name__.lower()}"
+        optimizer = optimizers.Sgd()
+        if automatic:
+            # On 327,346 flights in batches of 32, excess over the optimum: Sgd 2.5 % after 20 epochs, Adam 0.3 % after 7.
+            optimizer = optimizers.Momentum() if batch == n else optimizers.Adam()
+        words["optimizer"] = type(optimizer).__name__.lower()
 
     data = Data(Dense(table.X), checks.frozen(table.y[None]), table.weight, *Scaling.none(d, dtype))
     standardize = automatic if settings.standardize == "auto" else settings.standardize
     scaling = Scaling.none(d, dtype)
     if standardize:
-        mean, variance = Passes(data, settings.n_threads).moments()
+        mean, variance = measure(data, settings.n_threads).moments()
         _finite_moments(table, mean + variance)
         scaling = Scaling.standard(mean, variance, dtype, centre=settings.fit_intercept)
         data = data._replace(**scaling._asdict())
@@ -129,7 +132,8 @@ def choose(table, settings, bounds):
 
     schedule = settings.learning_rate
     if automatic:
-        schedule, words["learning_rate"] = automatic_rate(table, settings.loss, optimizer, data, lanes, batch, settings)
+        passes = measure(data, settings.n_threads)
+        schedule, words["learning_rate"] = automatic_rate(table, settings.loss, optimizer, data, lanes, batch, passes)
 
     full = batch == n
     epochs, tol = settings.epochs, settings.tol
@@ -196,11 +200,10 @@ def _finite_moments(table, moments):
         raise ValueError(f"X has values in column {label} whose squares overflow: divide the column by its largest.")
 
 
-def automatic_rate(table, loss, optimizer, data, lanes, batch, settings):
+def automatic_rate(table, loss, optimizer, data, lanes, batch, passes):
     """A rate that the curvature of the data allows, as a schedule, and the words for it."""
     n = data.targets.shape[1]
     intercept = lanes.weights.shape[1] - data.shift.size
-    passes = Passes(data, settings.n_threads)
     with np.errstate(all="ignore"):
         smooth = passes.curvature(lanes)
         if batch < n:

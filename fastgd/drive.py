@@ -247,6 +247,7 @@ class Watch:
 
     def __init__(self, plan, work):
         self.plan, self.passes, self.margin = plan, work.passes, work.margin
+        self.exact = isinstance(work, FullBatch)
         self.began = time.perf_counter()
         self.records = []
         self.best, self.stalls = np.inf, 0
@@ -257,7 +258,9 @@ class Watch:
         plan, seconds = self.plan, time.perf_counter() - self.began
         for record in self.records[-new:]:
             record["seconds"] = seconds
-            stalled = self.best - record["loss"] < (plan.tol or 0.0) * abs(self.best)
+            fall = self.best - record["loss"]
+            # Momentum on the full batch swings: a loss that rises moves still. A rising running mean is noise.
+            stalled = (abs(fall) if self.exact else fall) < (plan.tol or 0.0) * abs(self.best)
             self.stalls = self.stalls + 1 if stalled else 0
             self.best = min(self.best, record["loss"])
         last = self.records[-1]

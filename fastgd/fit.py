@@ -48,8 +48,8 @@ def fit(
     loss : str or part, default "squared_error"
         "mse", "squared_error", "huber", "log_loss", or e.g. ``fastgd.losses.Huber(delta=2.0)``.
     optimizer : "auto", str or part, default "auto"
-        "sgd", "momentum", "adam", or e.g. ``fastgd.optimizers.Adam(beta1=0.8)``. "auto" is "sgd", or "momentum" on the
-        full batch with an automatic rate.
+        "sgd", "momentum", "adam", or e.g. ``fastgd.optimizers.Adam(beta1=0.8)``. With an automatic
+        rate "auto" is "momentum" on the full batch and "adam" on batches, otherwise "sgd".
     learning_rate : "auto", float, str or part, default "auto"
         A number is constant; ``fastgd.schedules.InverseScaling(0.1, power=0.5)`` falls. "auto" measures the
         curvature of the data, and goes back and takes a tenth should a run still grow.

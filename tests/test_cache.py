@@ -1,0 +1,124 @@
+"""The disk cache never lies and is never fatal: edits, damage, unwritable folders, many processes at once."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import fastgd
+
+PACKAGE = Path(fastgd.__file__).parent
+JIT_OFF = os.environ.get("NUMBA_DISABLE_JIT") == "1"
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(JIT_OFF, reason="nothing is compiled"),
+]
+
+SCRIPT = """
+import sys
+import numpy as np
+import fastgd
+from fastgd.kernels import full_batch
+X = np.arange(12.0).reshape(6, 2) / 10
+r = fastgd.fit(X, X @ [1.0, 2.0] + 1, learning_rate=0.1, epochs=3{options})
+hits = sum(sum(k.stats.cache_hits.values()) for k in (full_batch.small_steps,) if k.stats.cache_path)
+print(repr(float(r.coef[0])), hits)
+"""
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Run the script on a copy of the package; returns its coefficient and the cache hits."""
+    shutil.copytree(PACKAGE, tmp_path / "fastgd", ignore=shutil.ignore_patterns("__pycache__"))
+
+    def start(options="", **environment):
+        env = {**os.environ, "PYTHONPATH": str(tmp_path), "NUMBA_CACHE_DIR": str(tmp_path / "cache"), **environment}
+        return subprocess.Popen(
+            [sys.executable, "-W", "error", "-W", "default::RuntimeWarning", "-c", SCRIPT.format(options=options)],
+            cwd=tmp_path,
+            env=env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def finish(process):
+        out, err = process.communicate(timeout=120)
+        assert process.returncode == 0, err
+        value, hits = out.split()
+        return float(value), int(hits)
+
+    def call(options="", **environment):
+        return finish(start(options, **environment))
+
+    call.start, call.finish, call.folder = start, finish, tmp_path
+    return call
+
+
+def edit(path, old, new):
+    text = path.read_text()
+    assert text.count(old) == 1, path
+    path.write_text(text.replace(old, new))
+
+
+def test_second_process_hits(run):
+    first, hits = run()
+    assert hits == 0
+    assert run() == (first, 1)
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("losses.py", "return (self.factor + self.factor) * (p - y)", "return self.factor * (p - y)"),
+        ("optimizers.py", "return -c[0] * g, c[0], s", "return c[0] * g, c[0], s"),
+        ("kernels/lanes.py", "work[k] = slope\n", "work[k] = slope + slope\n"),
+        ("kernels/_jit.py", '"error_model": "numpy"', '"error_model": "python"'),
+    ],
+)
+def test_edit_takes_effect(run, file, old, new):
+    before, _ = run()
+    edit(run.folder / "fastgd" / file, old, new)
+    after, hits = run()
+    assert hits == 0
+    if "error_model" not in old:
+        assert after != before
+    stamps = {path.name.split("__")[1][:8] for path in run.folder.glob("cache/**/*small_steps__*.nbi")}
+    assert len(stamps) == 1, "files of the older sources are pruned"
+
+
+@pytest.mark.parametrize("damage", ["empty", "garbage", "truncated"])
+@pytest.mark.parametrize("kind", ["nbi", "nbc"])
+def test_damaged_files(run, kind, damage):
+    before, _ = run()
+    files = list(run.folder.glob(f"cache/**/*.{kind}"))
+    assert files
+    for path in files:
+        data = path.read_bytes()
+        path.write_bytes({"empty": b"", "garbage": b"\x80garbage" * 50, "truncated": data[: len(data) // 2]}[damage])
+    assert run() == (before, 0)
+    assert run() == (before, 1), "and the damage is mended"
+
+
+def test_unwritable(run):
+    blocked = run.folder / "file"
+    blocked.write_text("a file where a folder should be")
+    places = {"NUMBA_CACHE_DIR": str(blocked), "HOME": str(blocked), "XDG_CACHE_HOME": str(blocked)}
+    assert run(**places)[0] == run()[0]
+
+
+def test_many_processes_at_once(run):
+    options = ["", ", loss='mse'", ", loss='huber'", ", optimizer='adam'"]
+    alone = [run(words, NUMBA_CACHE_DIR=str(run.folder / "alone"))[0] for words in options]
+    together = [run.start(words) for words in options * 2]
+    assert [run.finish(process)[0] for process in together] == alone * 2
+    assert [run(words) for words in options] == [(value, 1) for value in alone]
+
+
+def test_options_are_in_the_stamp(run):
+    before, _ = run()
+    assert run(NUMBA_BOUNDSCHECK="1") == (before, 0)
+    assert run() == (before, 1)
