@@ -1,0 +1,270 @@
+"""The same calls in plain NumPy, plain enough to check by eye: what the compiled kernels must agree with.
+
+Arguments are checked and every "auto" is resolved by the code that :func:`fastgd.fit` uses; the arithmetic is written
+anew, the way a textbook does it: the standardised data are an array ``Z``, a gradient is ``Z.T @ slope / n``, a batch
+is ``Z[rows]``, all in float64. It is slow and takes the memory of a copy of X.
+"""
+
+import inspect
+import math
+import time
+from dataclasses import replace
+
+import numpy as np
+
+from . import checks
+from .choose import Settings, choose
+from .drive import RETREAT, RETREATS, Clock, Outcome, Progress
+from .fit import fit as compiled_fit
+from .fit import report
+
+# Row order --------------------------------------------------------------------------------------------------------
+
+MASK = 2**64 - 1
+GOLDEN = 0x9E3779B97F4A7C15
+BLOCK, WINDOW = 64, 64  # rows a block, blocks a window
+
+
+def mix(x):
+    """splitmix64's finaliser (Steele, Lea and Flood 2014)."""
+    x = ((x ^ (x >> 30)) * 0xBF58476D1CE4E5B9) & MASK
+    x = ((x ^ (x >> 27)) * 0x94D049BB133111EB) & MASK
+    return x ^ (x >> 31)
+
+
+def below(key, counter, bound):
+    """A random integer in [0, bound)."""
+    return ((mix((key + (counter + 1) * GOLDEN) & MASK) >> 32) * bound) >> 32
+
+
+def stream(seed, epoch, purpose):
+    """The key of an independent stream of random numbers."""
+    return mix(mix((seed + purpose * GOLDEN) & MASK) ^ mix((epoch + GOLDEN) & MASK))
+
+
+def shuffled(items, key):
+    """The items in random order (Fisher and Yates)."""
+    items = list(items)
+    for i in range(len(items) - 1, 0, -1):
+        j = below(key, i, i + 1)
+        items[i], items[j] = items[j], items[i]
+    return items
+
+
+def row_order(shuffle, seed, epoch, n, batch):
+    """The rows of an epoch in the order they are used, a function of (seed, epoch) alone."""
+    if shuffle is False:
+        return np.arange(n)
+    if shuffle == "full":
+        return np.array(shuffled(range(n), stream(seed, epoch, 0)))
+    if shuffle == "replacement":
+        sizes = [min(batch, n - start) for start in range(0, n, batch)]
+        return np.concatenate([drawn(size, n, stream(seed, epoch, 16 + k)) for k, size in enumerate(sizes)])
+    return np.array(shuffled_blocks(seed, epoch, n))
+
+
+def shuffled_blocks(seed, epoch, n):
+    """Blocks of rows in random order, the rows shuffled within each window of blocks; the short block comes last."""
+    count = -(-n // BLOCK)
+    blocks = shuffled(range(count), stream(seed, epoch, 0))
+    short = blocks.index(count - 1)
+    blocks[short], blocks[-1] = blocks[-1], blocks[short]
+    rows = []
+    for w, first in enumerate(range(0, count, WINDOW)):
+        window = [i for b in blocks[first : first + WINDOW] for i in range(b * BLOCK, min((b + 1) * BLOCK, n))]
+        rows += shuffled(window, stream(seed, epoch, w + 16))
+    return rows
+
+
+def drawn(size, n, key):
+    """``size`` distinct rows of n (Floyd 1987: a row drawn before is replaced by the last of those allowed)."""
+    rows = []
+    for k in range(size):
+        last = n - size + k
+        row = below(key, k, last + 1)
+        rows.append(last if row in rows else row)
+    return rows
+
+
+# One model ----------------------------------------------------------------------------------------------------------
+
+
+class Model:
+    """A linear model on the array ``Z``, with its optimizer's state."""
+
+    def __init__(self, plan):
+        (X, y), data, lanes = (plan.data.rows.values, plan.data.targets[0]), plan.data, plan.lanes
+        self.loss, self.optimizer, self.penalty = plan.parts
+        self.w = lanes.weights[0].astype(np.float64)
+        self.n, self.d = X.shape
+        self.Z = (X.astype(np.float64) - data.shift) * data.inverse_scale
+        if self.w.size > self.d:
+            self.Z = np.column_stack([self.Z, np.ones(self.n)])
+        self.y = y.astype(np.float64)
+        self.weight = data.weight.astype(np.float64) if data.weight.size else np.ones(self.n)
+        self.low, self.high = lanes.low[0].astype(np.float64), lanes.high[0].astype(np.float64)
+        self.slots = tuple(np.zeros((self.optimizer.slots, self.w.size)))
+        self.carry = (1.0, 1.0)
+
+    @property
+    def state(self):
+        """All that a step changes; arrays are replaced and never written."""
+        return self.w, self.slots, self.carry
+
+    @state.setter
+    def state(self, state):
+        self.w, self.slots, self.carry = state
+
+    def data_loss(self, rows):
+        """The mean of weight * loss over the rows."""
+        return np.mean(self.weight[rows] * self.loss.value(self.Z[rows] @ self.w, self.y[rows]))
+
+    def objective(self):
+        """What is minimised: the mean loss of the data plus the penalty."""
+        return float(self.data_loss(slice(None)) + self.penalty_cost())
+
+    def penalty_cost(self):
+        """The penalty of the weights without the intercept."""
+        return np.sum(np.broadcast_to(self.penalty.cost(self.w[: self.d]), self.d))
+
+    def gradient(self, rows):
+        """The gradient of ``data_loss``."""
+        Z = self.Z[rows]
+        slope = self.weight[rows] * self.loss.slope(Z @ self.w, self.y[rows])
+        return Z.T @ slope / len(Z)
+
+    def step(self, g, rate, t):
+        """Move against the gradient ``g``; then the proximal step of penalty and bounds, the intercept's apart."""
+        c, self.carry = self.optimizer.prepare(rate, t, self.carry)
+        change, size, self.slots = self.optimizer.move(c, self.w, g, self.slots)
+        w, size, d = self.w + change, np.broadcast_to(size, self.w.shape), self.d
+        self.w = np.append(self.penalty.prox(w[:d], size[:d], self.low, self.high), w[d:])
+
+
+class Measured:
+    """What "auto" asks about the data; the textbook's twin of ``passes.Passes``."""
+
+    def __init__(self, data, n_threads):
+        self.X = data.rows.values.astype(np.float64)
+        self.weight = data.weight.astype(np.float64) if data.weight.size else np.ones(len(self.X))
+        self.Z = (self.X - data.shift) * data.inverse_scale
+
+    def moments(self):
+        """Weighted mean and variance of each column."""
+        with np.errstate(all="ignore"):
+            mean = np.average(self.X, axis=0, weights=self.weight)
+            return mean, np.average((self.X - mean) ** 2, axis=0, weights=self.weight)
+
+    def curvature(self, lanes):
+        """The largest eigenvalue of Z.T @ diag(weight) @ Z / n, the intercept's column of ones in Z."""
+        Z = self._with_ones(lanes.weights.shape[1])
+        return np.linalg.norm(np.sqrt(self.weight)[:, None] * Z, 2) ** 2 / len(Z) if np.isfinite(Z).all() else np.nan
+
+    def largest_row(self, intercept):
+        """The largest weight * |row|**2."""
+        return np.max(self.weight * np.sum(self._with_ones(self.Z.shape[1] + intercept) ** 2, axis=1))
+
+    def _with_ones(self, width):
+        return np.column_stack([self.Z, np.ones((len(self.Z), width - self.Z.shape[1]))])
+
+
+# fit ----------------------------------------------------------------------------------------------------------------
+
+
+def fit(*arguments, **options):
+    """:func:`fastgd.fit` in plain NumPy: the same arguments, meaning and result.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastgd import reference
+    >>> X = np.array([[0.0], [1.0], [2.0], [3.0]])
+    >>> r = reference.fit(X, np.array([1.0, 3.0, 5.0, 7.0]))
+    >>> r.coef.round(3), round(r.intercept, 3)
+    (array([2.]), 1.0)
+    """
+    given = inspect.signature(compiled_fit).bind(*arguments, **options)
+    given.apply_defaults()
+    X, y, weight, bounds = (given.arguments.pop(name) for name in ("X", "y", "sample_weight", "bounds"))
+    settings = Settings.checked(**given.arguments)
+    table = checks.table(X, y, weight, settings.loss.labels)
+    bounds = checks.box(bounds, table.X.shape[1])
+    choice = choose(table, settings, bounds, measure=Measured)
+    model = Model(choice.plan)
+    with np.errstate(all="ignore"):
+        outcome = descend(choice.plan, model)
+    return replace(report(table, bounds, choice, outcome), _objective=model.objective)
+
+
+fit.__signature__ = inspect.signature(compiled_fit)
+
+
+def epoch(model, plan, number, t, factor):
+    """The steps of an epoch, the next of them step ``t``; returns the number of steps taken and the epoch's record."""
+    full = plan.batch == model.n
+    order = np.arange(model.n) if full else row_order(plan.shuffle, plan.seed, number, model.n, plan.batch)
+    batches = [order[start : start + plan.batch] for start in range(0, model.n, plan.batch)]
+    if plan.max_steps is not None:
+        batches = batches[: plan.max_steps - t + 1]
+    met = model.penalty_cost() if full else 0.0
+    for k, rows in enumerate(batches):
+        met += model.data_loss(rows) * len(rows) / model.n
+        g = model.gradient(rows)
+        rate = float(plan.schedule.rate(float(t + k)) * factor)
+        model.step(g, rate, t + k)
+    return len(batches), {"loss": met, "learning_rate": rate, "gradient_norm": np.linalg.norm(g) if full else np.nan}
+
+
+def descend(plan, model):
+    """Epoch after epoch; between them the checks for divergence, for the tolerance, and the callback."""
+    full = plan.batch == model.n
+    margin = 1e-6 if full else 0.1  # a running mean of losses met is noisy
+    whole = math.ceil(model.n / plan.batch)
+    limit = math.inf if plan.max_steps is None else plan.max_steps
+    began, records, steps, factor, retreats, best, stalls = time.perf_counter(), [], 0, 1.0, 0, math.inf, 0
+
+    def above_start(loss):
+        start = min([plan.start_loss, *(record["loss"] for record in records[:1])])
+        return loss > start + margin * abs(start) if start < math.inf else False
+
+    def ended():
+        loss = records[-1]["loss"] if records else -math.inf
+        if above_start(loss):
+            return "diverged", f"The loss ended above its start, at {loss:.6g}."
+        if steps >= limit:
+            return "max_epochs", f"All max_steps={limit} steps are done ({len(records)} whole epochs)."
+        return "max_epochs", f"All {plan.epochs} epochs are done."
+
+    try:
+        status = None
+        while status is None:
+            if len(records) >= plan.epochs or steps >= limit:
+                status, reason = ended()
+                break
+            before = model.state
+            taken, record = epoch(model, plan, len(records), steps + 1, factor)
+            failed = not np.isfinite(record["loss"] + model.w.sum())
+            if plan.automatic_rate and retreats < RETREATS and (failed or above_start(record["loss"])):
+                model.state, factor, retreats = before, factor * RETREAT, retreats + 1
+                continue
+            if failed:
+                model.state = before
+                status, reason = "diverged", f"A loss or a weight was not finite in epoch {len(records) + 1}."
+                break
+            steps += taken
+            if taken < whole:
+                continue
+            seconds = time.perf_counter() - began
+            records.append({**record, "seconds": seconds, "objective": model.objective() if plan.evaluate else np.nan})
+            fall = best - record["loss"]
+            stalls = stalls + 1 if (abs(fall) if full else fall) < (plan.tol or 0.0) * abs(best) else 0
+            best = min(best, record["loss"])
+            seen = Progress(len(records), steps, float(record["loss"]), record["learning_rate"], seconds)
+            if plan.callback is not None and plan.callback(seen):
+                status, reason = "early_stopped", f"The callback returned True after epoch {len(records)}."
+            elif plan.tol is not None and stalls >= plan.patience:
+                status = "converged"
+                reason = f"The loss fell by less than tol={plan.tol:g} of itself, {plan.patience} epochs in a row."
+    except KeyboardInterrupt:
+        status, reason = "interrupted", f"Ctrl-C after {steps} steps."
+    return Outcome(model.w[None], records, Clock(epoch=len(records), steps=steps), status, reason, retreats)
