@@ -109,7 +109,13 @@ def choose(table, settings, bounds, measure=Passes):
             optimizer = optimizers.Momentum() if batch == n else optimizers.Adam()
         words["optimizer"] = type(optimizer).__name__.lower()
 
-    data = Data(Dense(table.X), checks.frozen(table.y[None]), table.weight, *Scaling.none(d, dtype))
+    data = Data(
+        Dense(table.X),
+        checks.frozen(table.y[None]),
+        table.weight,
+        *Scaling.none(d, dtype),
+        constant=float(settings.fit_intercept),
+    )
     standardize = automatic if settings.standardize == "auto" else settings.standardize
     scaling = Scaling.none(d, dtype)
     if standardize:
@@ -128,7 +134,7 @@ def choose(table, settings, bounds, measure=Passes):
         penalty = penalties.ElasticNet(settings.alpha * settings.l1_ratio, settings.alpha * (1 - settings.l1_ratio))
     low, high = (np.full(d, -np.inf), np.full(d, np.inf)) if bounds is None else map(scaling.to_scaled, bounds)
     parts = Parts(settings.loss, optimizer, penalty)
-    lanes = lanes_of(parts, dtype, d + settings.fit_intercept, 1, low, high)
+    lanes = lanes_of(parts, dtype, 1, low, high)
 
     schedule = settings.learning_rate
     if automatic:
@@ -149,7 +155,7 @@ def choose(table, settings, bounds, measure=Passes):
     start = np.inf
     if not penalised:
         constant = best_constant(table, settings.loss) if automatic and settings.fit_intercept else 0.0
-        lanes.weights[:, d:] = constant
+        lanes.weights[:, d] = constant
         start = mean_loss(table, settings.loss, constant)
     plan = Plan(
         data=data,
@@ -203,13 +209,12 @@ def _finite_moments(table, moments):
 def automatic_rate(table, loss, optimizer, data, lanes, batch, passes):
     """A rate that the curvature of the data allows, as a schedule, and the words for it."""
     n = data.targets.shape[1]
-    intercept = lanes.weights.shape[1] - data.shift.size
     with np.errstate(all="ignore"):
-        smooth = passes.curvature(lanes)
+        smooth = passes.curvature()
         if batch < n:
             # The smoothness a batch of b meets on average lies between the whole data's and the largest row's (Gower
             # et al. 2019, proposition 3.8).
-            largest = passes.largest_row(intercept)
+            largest = passes.largest_row()
             smooth = (n * (batch - 1) * smooth + (n - batch) * largest) / (batch * (n - 1))
     smooth *= loss.curvature
     if not np.isfinite(smooth):

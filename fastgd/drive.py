@@ -6,7 +6,7 @@ the loss, and with them the result, are the same on every run. ``FullBatch`` and
 """
 
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 

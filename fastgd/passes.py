@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from . import losses, optimizers, penalties
+from .checks import frozen
 from .kernels import full_batch
 from .kernels.lanes import Parts, lanes_of
 from .threads import run_tasks
@@ -41,10 +42,10 @@ class Passes:
             # Chan, Golub and LeVeque 1983: within the chunks, and between them.
             return mean, squares.sum(axis=0) / totals.sum() + share @ (means - mean) ** 2
 
-    def largest_row(self, intercept):
+    def largest_row(self):
         """The largest weight * |row|**2 of the scaled rows, the intercept's 1 included."""
         out = np.empty(self.chunks)
-        self.over_chunks(lambda a, b: full_batch.largest_row(self.data, float(intercept), self.chunk, a, b, out))
+        self.over_chunks(lambda a, b: full_batch.largest_row(self.data, self.chunk, a, b, out))
         return float(out.max())
 
     def sums(self, parts, lanes):
@@ -63,29 +64,24 @@ class Passes:
         full_batch.finish(self.data, parts, lanes, rates, t, sums, losses_, objective, norm)
         return objective, norm
 
-    def curvature(self, lanes, iterations=40):
+    def curvature(self, iterations=40):
         """The largest eigenvalue of the scaled rows' second-moment matrix, by power iteration, 5 % added.
 
         A product with that matrix is the gradient of half the squared predictions: the kernel of a fit, on targets
         of zero. The iteration comes from below; gradient descent has a factor of 2 in hand.
         """
         parts = Parts(losses.SquaredError(), optimizers.Sgd(), penalties.Free())
-        width = lanes.weights.shape[1]
-        vector_type, nowhere = lanes.weights.dtype, np.zeros(self.d)
-        vector = np.random.default_rng(0).standard_normal(width)
-        scale = np.ones(width)
-        scale[: self.d] = self.data.inverse_scale
-        data, self.data = self.data, self.data._replace(targets=np.zeros((1, self.n), lanes.weights.dtype))
-        try:
-            value = 0.0
-            for _ in range(iterations):
-                vector /= np.linalg.norm(vector) or 1.0
-                probe = lanes_of(parts, vector_type, width, 1, nowhere, nowhere)
-                probe.weights[0] = vector
-                vector = self.sums(parts, probe)[0].sum(axis=0)[0] / self.n * scale
-                before, value = value, float(np.linalg.norm(vector))
-                if not math.isfinite(value) or abs(value - before) <= 1e-3 * value:
-                    break
-        finally:
-            self.data = data
+        dtype, nowhere = self.data.shift.dtype, np.zeros(self.d)
+        probe = lanes_of(parts, dtype, 1, nowhere, nowhere)
+        passes = Passes(self.data._replace(targets=frozen(np.zeros((1, self.n), dtype))), self.n_threads)
+        vector = np.random.default_rng(0).standard_normal(self.d + 1)
+        scale = np.append(self.data.inverse_scale, 1.0)
+        value = 0.0
+        for _ in range(iterations):
+            vector /= np.linalg.norm(vector) or 1.0
+            probe.weights[0, : self.d + 1] = vector
+            vector = passes.sums(parts, probe)[0].sum(axis=0)[0, : self.d + 1] / self.n * scale
+            before, value = value, float(np.linalg.norm(vector))
+            if not math.isfinite(value) or abs(value - before) <= 1e-3 * value:
+                break
         return 1.05 * value

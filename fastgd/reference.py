@@ -95,14 +95,13 @@ class Model:
     def __init__(self, plan):
         (X, y), data, lanes = (plan.data.rows.values, plan.data.targets[0]), plan.data, plan.lanes
         self.loss, self.optimizer, self.penalty = plan.parts
-        self.w = lanes.weights[0].astype(np.float64)
         self.n, self.d = X.shape
-        self.Z = (X.astype(np.float64) - data.shift) * data.inverse_scale
-        if self.w.size > self.d:
-            self.Z = np.column_stack([self.Z, np.ones(self.n)])
+        self.w = lanes.weights[0, : self.d + 1].astype(np.float64)
+        Z = (X.astype(np.float64) - data.shift) * data.inverse_scale
+        self.Z = np.column_stack([Z, np.full(self.n, data.constant)])
         self.y = y.astype(np.float64)
         self.weight = data.weight.astype(np.float64) if data.weight.size else np.ones(self.n)
-        self.low, self.high = lanes.low[0].astype(np.float64), lanes.high[0].astype(np.float64)
+        self.low, self.high = (side[0, : self.d].astype(np.float64) for side in (lanes.low, lanes.high))
         self.slots = tuple(np.zeros((self.optimizer.slots, self.w.size)))
         self.carry = (1.0, 1.0)
 
@@ -147,7 +146,8 @@ class Measured:
     def __init__(self, data, n_threads):
         self.X = data.rows.values.astype(np.float64)
         self.weight = data.weight.astype(np.float64) if data.weight.size else np.ones(len(self.X))
-        self.Z = (self.X - data.shift) * data.inverse_scale
+        Z = (self.X - data.shift) * data.inverse_scale
+        self.Z = np.column_stack([Z, np.full(len(Z), data.constant)])
 
     def moments(self):
         """Weighted mean and variance of each column."""
@@ -155,17 +155,14 @@ class Measured:
             mean = np.average(self.X, axis=0, weights=self.weight)
             return mean, np.average((self.X - mean) ** 2, axis=0, weights=self.weight)
 
-    def curvature(self, lanes):
+    def curvature(self):
         """The largest eigenvalue of Z.T @ diag(weight) @ Z / n, the intercept's column of ones in Z."""
-        Z = self._with_ones(lanes.weights.shape[1])
-        return np.linalg.norm(np.sqrt(self.weight)[:, None] * Z, 2) ** 2 / len(Z) if np.isfinite(Z).all() else np.nan
+        Z = np.sqrt(self.weight)[:, None] * self.Z
+        return np.linalg.norm(Z, 2) ** 2 / len(Z) if np.isfinite(Z).all() else np.nan
 
-    def largest_row(self, intercept):
+    def largest_row(self):
         """The largest weight * |row|**2."""
-        return np.max(self.weight * np.sum(self._with_ones(self.Z.shape[1] + intercept) ** 2, axis=1))
-
-    def _with_ones(self, width):
-        return np.column_stack([self.Z, np.ones((len(self.Z), width - self.Z.shape[1]))])
+        return np.max(self.weight * np.sum(self.Z**2, axis=1))
 
 
 # fit ----------------------------------------------------------------------------------------------------------------

@@ -32,13 +32,13 @@ class Scaling(NamedTuple):
         return cls(shift, inverse)
 
     def to_user(self, weights, bounds=None):
-        """Coefficients (lanes, d) and intercepts (lanes,) in the user's units, float64, from weights (lanes, d or d + 1)."""
+        """Coefficients (lanes, d) and intercepts (lanes,) in the user's units, float64, of padded weights."""
         d = self.shift.size
         weights = weights.astype(np.float64)
         coef = weights[:, :d] * self.inverse_scale
         if bounds is not None:
             coef = np.clip(coef, *bounds)
-        intercept = weights[:, d] if weights.shape[1] > d else np.zeros(len(weights))
+        intercept = weights[:, d]
         return coef, intercept - coef @ self.shift.astype(np.float64)
 
     def to_scaled(self, coef):

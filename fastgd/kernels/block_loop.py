@@ -15,7 +15,8 @@ def batch_steps(data, parts, lanes, order, batch, rates, t, losses):
     weights = lanes.weights
     count, width = weights.shape
     size = min(max(BLOCK_BYTES // (width * weights.itemsize), 4), batch)
-    block = np.empty((size, width), weights.dtype)
+    block = np.zeros((size, width), weights.dtype)
+    block[:, data.shift.size] = data.constant
     y = np.empty(size, weights.dtype)
     weight = np.empty(size if data.weight.size > 0 else 0, weights.dtype)
     none = np.zeros(width, weights.dtype)
@@ -37,7 +38,19 @@ def batch_steps(data, parts, lanes, order, batch, rates, t, losses):
                     y[k] = target[order[start + k]]
                 gradient[0, :] = 0
                 losses[lane] += block_gradient(
-                    parts, lanes, lane, Dense(block), 0, stop - start, none, weights[lane], y, weight, work, gradient[0]
+                    parts,
+                    lanes,
+                    lane,
+                    Dense(block),
+                    0,
+                    stop - start,
+                    none,
+                    0.0,
+                    weights[lane],
+                    y,
+                    weight,
+                    work,
+                    gradient[0],
                 )
                 for j in range(width):
                     sums[lane, j] += gradient[0, j]

@@ -5,10 +5,11 @@ The chunks depend on the shape alone, so the bits do not depend on how many thre
 
 import numpy as np
 
-from ._jit import helper, kernel, lane_of
+from ._jit import helper, kernel
 from .lanes import block_gradient, move, penalty_cost
 
-BLOCK_BYTES = 1 << 17  # rows read at once: stay in the second-level cache between the two products
+BLOCK_BYTES = 1 << 13  # rows read at once stay in the first-level cache between the two products
+FLUSH_ROWS = 256  # sums in the data's own type run no longer than this
 CHUNK_ELEMENTS = 1 << 17
 CHUNK_ROWS = 256
 
@@ -20,29 +21,40 @@ def chunk_rows(n, d):
 
 @helper
 def chunk_gradient(data, parts, lanes, lo, hi, sums, losses):
-    """The sums of slope * row (lanes, d or d + 1) and of the losses (lanes,) over rows lo to hi, in float64."""
-    weights = lanes.weights
-    width = weights.shape[1]
+    """The sums of slope * row (lanes, width) and of the losses (lanes,) over rows lo to hi, in float64."""
+    count, width = lanes.weights.shape
     d = data.shift.size
-    block = min(max(BLOCK_BYTES // (d * data.shift.itemsize), 16), 512)
-    scaled = np.empty(width, weights.dtype)
-    gradient = np.empty(width, weights.dtype)
-    work = np.empty(block, weights.dtype)
+    block = max(16, BLOCK_BYTES // (d * data.shift.itemsize) // 8 * 8)
+    scaled = lanes.weights.copy()
+    gradient = np.empty(width, scaled.dtype)
+    work = np.empty(block, scaled.dtype)
     sums[:] = 0.0
     losses[:] = 0.0
-    for start in range(lo, hi, block):
-        stop = min(start + block, hi)
-        weight = data.weight[start:stop] if data.weight.size > 0 else data.weight
-        for lane in range(weights.shape[0]):
-            for j in range(d):
-                scaled[j] = weights[lane, j] * data.inverse_scale[j]
-            for j in range(d, width):
-                scaled[j] = weights[lane, j]
+    for lane in range(count):
+        for j in range(d):
+            scaled[lane, j] *= data.inverse_scale[j]
+    flush = max(block, FLUSH_ROWS // block * block)
+    for first in range(lo, hi, flush):
+        last = min(first + flush, hi)
+        for lane in range(count):
             gradient[:] = 0
-            y = data.targets[lanes.target[lane], start:stop]
-            losses[lane] += block_gradient(
-                parts, lanes, lane, data.rows, start, stop, data.shift, scaled, y, weight, work, gradient
-            )
+            for start in range(first, last, block):
+                stop = min(start + block, last)
+                losses[lane] += block_gradient(
+                    parts,
+                    lanes,
+                    lane,
+                    data.rows,
+                    start,
+                    stop,
+                    data.shift,
+                    data.constant,
+                    scaled[lane],
+                    data.targets[lanes.target[lane], start:stop],
+                    data.weight[start:stop],
+                    work,
+                    gradient,
+                )
             for j in range(width):
                 sums[lane, j] += gradient[j]
 
@@ -53,14 +65,15 @@ def step(data, parts, lanes, n, rates, t, sums, losses, objective, norm):
 
     A lane whose objective or gradient is not finite stays where it is.
     """
-    weights = lanes.weights
-    width = weights.shape[1]
+    count, width = lanes.weights.shape
     d = data.shift.size
-    gradient = np.empty((1, width), weights.dtype)
-    for lane in range(weights.shape[0]):
+    gradient = np.empty((1, width), lanes.weights.dtype)
+    for lane in range(count):
         square = 0.0
         for j in range(width):
-            g = sums[lane, j] / n * (data.inverse_scale[j] if j < d else 1.0)
+            g = sums[lane, j] / n
+            if j < d:
+                g *= data.inverse_scale[j]
             square += g * g
             gradient[0, j] = g
         objective[lane] = losses[lane] / n + penalty_cost(parts, lanes, lane)
@@ -128,8 +141,8 @@ def moments(data, chunk, first, last, totals, means, squares):
 
 
 @kernel
-def largest_row(data, intercept, chunk, first, last, out):
-    """The largest weight * |standardised row|**2 (``intercept`` added to the square) of each chunk."""
+def largest_row(data, chunk, first, last, out):
+    """The largest weight * |standardised row|**2 of each chunk, the intercept's 1 included."""
     values = data.rows.values
     n, d = values.shape
     for c in range(first, last):
@@ -140,11 +153,8 @@ def largest_row(data, intercept, chunk, first, last, out):
             for j in range(d):
                 z = (row[j] - data.shift[j]) * data.inverse_scale[j]
                 square += z * z
-            value = np.float64(square) + intercept
+            value = np.float64(square) + data.constant
             if data.weight.size > 0:
                 value *= data.weight[i]
             largest = max(largest, value)
         out[c] = largest
-
-
-__all__ = ["chunk_rows", "chunk_sums", "finish", "largest_row", "moments", "small_steps", "lane_of"]

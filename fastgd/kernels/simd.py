@@ -1,0 +1,227 @@
+"""The vector code of dense rows: block predictions, block gradient, standardised copies.
+
+LLVM's loop vectoriser runs short rows as scalars and reduces every row by itself; here the vectors are written out, of
+64 bytes: one register with AVX-512, and LLVM splits them on narrower CPUs. Against the plain loops in the same run:
+1.3 times faster at d=50 to 2000, 3 at d=10 in float32. Results depend on the inputs only, never on alignment.
+"""
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from ._jit import compiled_as
+
+# Explicit flags (Numba adds the caller's only where there are none): `contract` gives FMAs;
+# no `reassoc`, which would let LLVM undo the independent accumulators below.
+FLAGS = ("contract", "nsz", "arcp")
+SHORT, LONG = 256, 8192  # bytes: rows outside this range are read 4 at a time
+I32 = ir.IntType(32)
+
+
+class _Emit:
+    """Vector loads, stores and loops over the columns of `X` (the first argument)."""
+
+    def __init__(self, context, builder, sig, args):
+        self.b, self.item = builder, context.get_data_type(sig.args[0].dtype)
+        self.size = sig.args[0].dtype.bitwidth // 8
+        self.lanes = 64 // self.size
+        self.vec = ir.VectorType(self.item, self.lanes)
+        self.zero = ir.Constant(self.vec, [0.0] * self.lanes)
+        self.args = [
+            context.make_array(t)(context, builder, a) if isinstance(t, types.Array) else a
+            for t, a in zip(sig.args, args)
+        ]
+        self.d = cgutils.unpack_tuple(builder, self.args[0].shape, 2)[1]
+
+    def ints(self, values):
+        return ir.Constant(ir.VectorType(I32, len(values)), list(values))
+
+    def at(self, ptr, k, type=None):
+        return self.b.bitcast(self.b.gep(ptr, [k]), (type or self.item).as_pointer())
+
+    def row(self, i, q):
+        return self.at(self.args[0].data, self.b.mul(self.b.add(i, i.type(q)), self.d))
+
+    def splat(self, s):
+        v = self.b.insert_element(ir.Constant(ir.VectorType(s.type, self.lanes), ir.Undefined), s, I32(0))
+        return self.b.shuffle_vector(v, v, self.ints([0] * self.lanes))
+
+    def masked(self, name, result, args):
+        fn = ir.FunctionType(result, [a.type for a in args])
+        name = f"llvm.masked.{name}.v{self.lanes}{self.item.intrinsic_name}.p0"
+        return self.b.call(cgutils.get_or_insert_function(self.b.module, fn, name), args)
+
+    def load(self, ptr, j, mask):
+        p = self.at(ptr, j, self.vec)
+        if mask is None:
+            return self.b.load(p, align=self.size)
+        return self.masked("load", self.vec, [p, I32(self.size), mask, self.zero])
+
+    def store(self, v, ptr, j, mask):
+        p = self.at(ptr, j, self.vec)
+        if mask is None:
+            return self.b.store(v, p, align=self.size)
+        return self.masked("store", ir.VoidType(), [v, p, I32(self.size), mask])
+
+    def variables(self, n):
+        out = [cgutils.alloca_once(self.b, self.vec) for _ in range(n)]
+        for a in out:
+            self.b.store(self.zero, a)
+        return out
+
+    def fma(self, x, y, a):
+        b = self.b
+        b.store(b.fadd(b.fmul(x, y, flags=FLAGS), b.load(a), flags=FLAGS), a)
+
+    def total(self, variables):
+        out = [self.b.load(a) for a in variables]
+        while len(out) > 1:
+            out = [self.b.fadd(x, y, flags=FLAGS) for x, y in zip(out[::2], out[1::2])]
+        return out[0]
+
+    def columns(self, body, unroll=1):
+        """body(j, mask, q): whole vectors, then a masked tail: nothing is touched outside a row."""
+        b, d, zero = self.b, self.d, self.d.type(0)
+        tail = b.srem(d, d.type(self.lanes))
+        end, start = b.sub(d, tail), zero
+        for u in sorted({1, unroll}, reverse=True):
+            step = d.type(u * self.lanes)
+            stop = b.sub(end, b.srem(end, step))
+            with cgutils.for_range_slice(b, start, stop, step) as (j, _):
+                for q in range(u):
+                    body(b.add(j, j.type(q * self.lanes)), None, q)
+            start = stop
+        with b.if_then(b.icmp_signed(">", tail, zero)):
+            body(end, b.icmp_signed("<", self.ints(range(self.lanes)), self.splat(b.trunc(tail, I32))), 0)
+
+
+@intrinsic(prefer_literal=True)
+def _dot(typingctx, X, i, shift, u, P, k, H):
+    """P[k:k+H] = (X[i:i+H] - shift) @ u, for a literal H."""
+    h = H.literal_value
+
+    def codegen(context, b, sig, args):
+        e = _Emit(context, b, sig, args)
+        X, i, shift, u, P, k, _ = e.args
+        unroll = 4 // h  # a row alone: 4 accumulators along the columns hide the FMA latency
+        rows = [(e.row(i, q), e.variables(unroll)) for q in range(h)]
+
+        def body(j, mask, q):
+            s, w = e.load(shift.data, j, mask), e.load(u.data, j, mask)
+            for x, acc in rows:
+                e.fma(b.fsub(e.load(x, j, mask), s, flags=FLAGS), w, acc[q])
+
+        e.columns(body, unroll)
+
+        def add(x, y, low, high):
+            return b.fadd(b.shuffle_vector(x, y, e.ints(low)), b.shuffle_vector(x, y, e.ints(high)), flags=FLAGS)
+
+        # Transposing add tree: H accumulators become one vector of H sums in row order, at about two shuffles a row
+        # instead of a full horizontal reduction of each.
+        v, g = [e.total(acc) for _, acc in rows], 1
+        while len(v) > 1:
+            low = [
+                c + side + t
+                for base in range(0, e.lanes, h)
+                for c in range(base, base + h // 2, g)
+                for side in (0, e.lanes)
+                for t in range(g)
+            ]
+            v, g = [add(x, y, low, [c + h // 2 for c in low]) for x, y in zip(v[::2], v[1::2])], 2 * g
+        v, n = v[0], e.lanes
+        while n > h:
+            n //= 2
+            v = add(v, v, range(n), range(n, 2 * n))
+        b.store(v, e.at(P.data, k, v.type), align=e.size)
+        return context.get_dummy_value()
+
+    return types.void(X, i, shift, u, P, k, H), codegen
+
+
+@intrinsic
+def _add(typingctx, X, lo, hi, shift, r, G):
+    """G += r @ (X[lo:hi] - shift): columns outside, rows inside."""
+
+    def codegen(context, b, sig, args):
+        e = _Emit(context, b, sig, args)
+        X, lo, hi, shift, r, G = e.args
+        n = b.sub(hi, lo)
+        mid = b.sub(n, b.srem(n, n.type(8)))
+
+        def body(j, mask, _):
+            # G stays in registers for the whole block (storing it after every few rows made
+            # rows of 10 four times slower), in 4 accumulators that hide the FMA latency.
+            s, acc = e.load(shift.data, j, mask), e.variables(4)
+            for start, stop, step in ((n.type(0), mid, 8), (mid, n, 1)):
+                with cgutils.for_range_slice(b, start, stop, n.type(step)) as (k, _):
+                    for q in range(step):
+                        x = b.fsub(e.load(e.row(b.add(lo, k), q), j, mask), s, flags=FLAGS)
+                        e.fma(x, e.splat(b.load(e.at(r.data, b.add(k, k.type(q))))), acc[q % 4])
+            e.store(b.fadd(e.load(G.data, j, mask), e.total(acc), flags=FLAGS), G.data, j, mask)
+
+        e.columns(body)
+        return context.get_dummy_value()
+
+    return types.void(X, lo, hi, shift, r, G), codegen
+
+
+@intrinsic
+def _scale(typingctx, X, i, shift, inverse, out, k):
+    """out[k, :d] = (X[i] - shift) * inverse."""
+
+    def codegen(context, b, sig, args):
+        e = _Emit(context, b, sig, args)
+        X, i, shift, inverse, out, k = e.args
+        target = e.at(out.data, b.mul(k, cgutils.unpack_tuple(b, out.shape, 2)[1]))
+
+        def body(j, mask, _):
+            x = b.fsub(e.load(e.row(i, 0), j, mask), e.load(shift.data, j, mask), flags=FLAGS)
+            e.store(b.fmul(x, e.load(inverse.data, j, mask), flags=FLAGS), target, j, mask)
+
+        e.columns(body)
+        return context.get_dummy_value()
+
+    return types.void(X, i, shift, inverse, out, k), codegen
+
+
+def block_dot(X, lo, hi, shift, u, P):
+    """``P[:hi-lo] = (X[lo:hi] - shift) @ u[:d]``, for C-contiguous arrays of one float type."""
+    P[: hi - lo] = (X[lo:hi] - shift) @ u[: X.shape[1]]
+
+
+@compiled_as(block_dot)
+def _(X, lo, hi, shift, u, P):
+    size = X.dtype.bitwidth // 8
+
+    def block_dot(X, lo, hi, shift, u, P):
+        # Four short rows share the loads of shift and u and one add tree, and so do very long ones, whose shift and u
+        # fill the first-level cache. The others go one by one: four streams defeat the hardware prefetcher.
+        alone = SHORT < X.shape[1] * size <= LONG
+        middle = lo if alone else hi - (hi - lo) % 4
+        for i in range(lo, middle, 4):
+            _dot(X, i, shift, u, P, i - lo, 4)
+        for i in range(middle, hi):
+            _dot(X, i, shift, u, P, i - lo, 1)
+
+    return block_dot
+
+
+def block_add(X, lo, hi, shift, r, G):
+    """``G[:d] += r[:hi-lo] @ (X[lo:hi] - shift)``, for C-contiguous arrays of one float type."""
+    G[: X.shape[1]] += r[: hi - lo] @ (X[lo:hi] - shift)
+
+
+@compiled_as(block_add)
+def _(X, lo, hi, shift, r, G):
+    return lambda X, lo, hi, shift, r, G: _add(X, lo, hi, shift, r, G)
+
+
+def scale_row(X, i, shift, inverse, out, k):
+    """``out[k, :d] = (X[i] - shift) * inverse``, for C-contiguous arrays of one float type."""
+    out[k, : X.shape[1]] = (X[i] - shift) * inverse
+
+
+@compiled_as(scale_row)
+def _(X, i, shift, inverse, out, k):
+    return lambda X, i, shift, inverse, out, k: _scale(X, i, shift, inverse, out, k)
