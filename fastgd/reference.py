@@ -180,13 +180,7 @@ def fit(*arguments, **options):
     >>> r.coef.round(3), round(r.intercept, 3)
     (array([2.]), 1.0)
     """
-    given = inspect.signature(compiled_fit).bind(*arguments, **options)
-    given.apply_defaults()
-    X, y, weight, bounds = (given.arguments.pop(name) for name in ("X", "y", "sample_weight", "bounds"))
-    settings = Settings.checked(**given.arguments)
-    table = checks.table(X, y, weight, settings.loss.labels)
-    bounds = checks.box(bounds, table.X.shape[1])
-    choice = choose(table, settings, bounds, measure=Measured)
+    table, bounds, choice = chosen(Measured, *arguments, **options)
     model = Model(choice.plan)
     with np.errstate(all="ignore"):
         outcome = descend(choice.plan, model)
@@ -194,6 +188,17 @@ def fit(*arguments, **options):
 
 
 fit.__signature__ = inspect.signature(compiled_fit)
+
+
+def chosen(measure, *arguments, **options):
+    """The canonical data, the bounds, and every "auto" resolved for a call of fit."""
+    given = inspect.signature(compiled_fit).bind(*arguments, **options)
+    given.apply_defaults()
+    X, y, weight, bounds = (given.arguments.pop(name) for name in ("X", "y", "sample_weight", "bounds"))
+    settings = Settings.checked(**given.arguments)
+    table = checks.table(X, y, weight, settings.loss.labels)
+    bounds = checks.box(bounds, table.X.shape[1])
+    return table, bounds, choose(table, settings, bounds, measure=measure)
 
 
 def epoch(model, plan, number, t, factor):

@@ -1,0 +1,91 @@
+"""One table of small problems, from which the cases of all tests are made, and what tests share."""
+
+import os
+from typing import NamedTuple
+
+import hypothesis
+import numpy as np
+import pytest
+
+os.environ["MPLBACKEND"] = "Agg"
+JIT_OFF = os.environ.get("NUMBA_DISABLE_JIT") == "1"
+
+hypothesis.settings.register_profile("fastgd", deadline=None, derandomize=True, database=None, max_examples=60)
+hypothesis.settings.load_profile("fastgd")
+
+
+class Problem(NamedTuple):
+    """Rows, targets (numbers, or labels for losses of two classes) and row weights."""
+
+    X: np.ndarray
+    y: np.ndarray
+    weight: np.ndarray | None = None
+
+    def target(self, labels):
+        """Targets of the kind a loss wants: numbers are split at their median, labels become 0 and 1."""
+        numeric = self.y.dtype.kind == "f"
+        if labels:
+            return np.where(self.y > np.median(self.y), "yes", "no") if numeric else self.y
+        return self.y if numeric else (self.y == np.unique(self.y)[-1]).astype(float)
+
+
+def _problems():
+    rng = np.random.default_rng(7)
+    normal = rng.standard_normal
+
+    def regression(n, *columns, noise=0.3):
+        X = np.column_stack(columns)
+        Z = (X - X.mean(axis=0)) / np.where(X.std(axis=0) > 0, X.std(axis=0), 1)
+        return X, 2 + Z @ np.linspace(-1, 2, X.shape[1]) + noise * normal(n)
+
+    plain = Problem(*regression(80, *normal((3, 80))))
+    years, millions, shares = rng.integers(1990, 2024, 90), rng.lognormal(15, 1, 90), rng.uniform(0, 1e-3, 90)
+    return {
+        "plain": plain,
+        "raw": Problem(*regression(90, years, millions, shares, years + 0.1 * normal(90))),
+        "raw_target": Problem(plain.X, 1e6 * plain.y),
+        "degenerate": Problem(*regression(70, normal(70), np.full(70, 5.0), x := normal(70), x, np.zeros(70))),
+        "weighted": Problem(plain.X, plain.y, rng.integers(0, 4, 80).astype(float)),
+        "labels": Problem(plain.X, np.where(plain.y + normal(80) > 2, "spam", "ham")),
+        "separable": Problem(100 * plain.X, np.where(plain.X[:, 0] > 0, "b", "a")),
+        "float32": Problem(plain.X.astype(np.float32), plain.y.astype(np.float32)),
+        "outliers": Problem(plain.X, plain.y + np.where(rng.uniform(size=80) < 0.1, 100 * normal(80), 0)),
+        "wide": Problem(*regression(20, *normal((30, 20)))),
+        "one_column": Problem(*regression(50, rng.uniform(0, 2, 50))),
+        "one_row": Problem(np.array([[3.0, -1.0]]), np.array([2.0])),
+        "constant_target": Problem(plain.X, np.full(80, 3.0)),
+        "sorted": Problem(plain.X[np.argsort(plain.y)], np.sort(plain.y)),
+    }
+
+
+PROBLEMS = _problems()
+
+
+def pytest_configure(config):
+    config.addinivalue_line(
+        "markers", "jit: about compilation, or too slow without it; skipped with NUMBA_DISABLE_JIT=1"
+    )
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if JIT_OFF and item.get_closest_marker("jit"):
+            item.add_marker(pytest.mark.skip(reason="nothing is compiled"))
+
+
+@pytest.fixture
+def problems():
+    """The table: name -> Problem."""
+    return PROBLEMS
+
+
+@pytest.fixture(params=PROBLEMS)
+def problem(request):
+    """Each problem of the table in turn."""
+    return PROBLEMS[request.param]
+
+
+@pytest.fixture
+def plain():
+    """The well-scaled regression."""
+    return PROBLEMS["plain"]

@@ -1,0 +1,146 @@
+"""The kernels compute what the plain NumPy reference computes, at every setting."""
+
+import inspect
+
+import numpy as np
+import pytest
+from conftest import JIT_OFF, PROBLEMS
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import fastgd
+from fastgd import losses, optimizers, reference, schedules
+from fastgd._parts import snake_case
+from fastgd.passes import Passes
+
+LOSSES, OPTIMIZERS = ([snake_case(name) for name in module.__all__] for module in (losses, optimizers))
+BATCHES = [1, 16, None]
+BOTH = {"alpha": 0.1, "l1_ratio": 0.4, "bounds": (-0.5, [0.3, 1.0, np.inf])}
+
+
+def agree(X, y, rtol=1e-10, **options):
+    """Both fits, compared in every number they give."""
+    ours, expected = fastgd.fit(X, y, **options), reference.fit(X, y, **options)
+    assert (ours.status, ours.n_epochs, ours.n_steps) == (expected.status, expected.n_epochs, expected.n_steps)
+    size = 1 + np.abs(expected.coef).max() + abs(expected.intercept)
+    np.testing.assert_allclose(ours.coef, expected.coef, rtol=rtol, atol=rtol * size)
+    np.testing.assert_allclose(ours.intercept, expected.intercept, rtol=rtol, atol=rtol * size)
+    np.testing.assert_allclose(ours.loss, expected.loss, rtol=10 * rtol, atol=10 * rtol)
+    for name in ("loss", "objective", "learning_rate", "gradient_norm"):
+        a, b = getattr(ours.history, name), getattr(expected.history, name)
+        np.testing.assert_allclose(a, b, rtol=10 * rtol, atol=10 * rtol, err_msg=name)
+    return ours, expected
+
+
+def base(batch, **changes):
+    """The base case; each test changes a few of its settings."""
+    default = {"learning_rate": 0.02, "batch_size": batch, "epochs": 3, "random_state": 5, "evaluate": True}
+    return {**default, **changes}
+
+
+@pytest.mark.parametrize("batch", BATCHES)
+@pytest.mark.parametrize("loss", LOSSES)
+def test_every_loss(plain, loss, batch):
+    y = plain.target(getattr(losses, losses.__all__[LOSSES.index(loss)]).labels)
+    agree(plain.X, y, **base(batch, loss=loss))
+
+
+@pytest.mark.parametrize("batch", BATCHES)
+@pytest.mark.parametrize("penalty", [{}, BOTH], ids=["free", "penalised"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_every_optimizer_with_and_without_penalty(plain, optimizer, penalty, batch):
+    agree(plain.X, plain.y, **base(batch, optimizer=optimizer, learning_rate=0.003, **penalty))
+
+
+@pytest.mark.parametrize("name", schedules.__all__)
+def test_every_schedule(plain, name):
+    agree(plain.X, plain.y, **base(16, learning_rate=getattr(schedules, name)()))
+
+
+@pytest.mark.parametrize("batch", BATCHES)
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_every_problem(name, batch):
+    X, y, weight = PROBLEMS[name]._replace(y=PROBLEMS[name].target(labels=False))
+    rtol = 1e-10 if X.dtype == np.float64 else 1e-4
+    agree(X, y, rtol, **base(batch, sample_weight=weight, standardize=True))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("batch", [1, 32, None])
+def test_many_chunks_blocks_and_windows(batch):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((9001, 37))
+    agree(X, X @ rng.standard_normal(37) + 1, **base(batch, learning_rate=1e-3, shuffle="block"))
+
+
+compiled_anew = {
+    "loss": st.sampled_from(LOSSES if JIT_OFF else ["squared_error"]),
+    "optimizer": st.sampled_from(OPTIMIZERS if JIT_OFF else ["adam", "momentum"]),
+}
+at_run_time = {
+    "batch_size": st.sampled_from([1, 2, 16, 79, 80, 1000, None]),
+    "learning_rate": st.sampled_from([1e-3, schedules.InverseScaling(3e-3, 0.3)]),
+    "shuffle": st.sampled_from(["block", "full", "replacement", False]),
+    "fit_intercept": st.booleans(),
+    "standardize": st.booleans(),
+    "epochs": st.integers(0, 4),
+    "max_steps": st.none() | st.integers(0, 200),
+    "random_state": st.integers(0, 2**62),
+    "sample_weight": st.none() | st.integers(0, 99).map(lambda k: np.random.default_rng(k).integers(0, 3, 80)),
+    "alpha": st.sampled_from([1e-3, 0.3]),
+    "l1_ratio": st.floats(0, 1),
+    "bounds": st.sampled_from([None, (0.0, 0.2), (None, [0.1, 0.2, 0.3])]),
+    "evaluate": st.booleans(),
+}
+
+
+@settings(max_examples=120)
+@given(options=st.fixed_dictionaries(compiled_anew | at_run_time))
+def test_any_mix_of_settings(options):
+    loss = losses.__all__[LOSSES.index(options["loss"])]
+    problem = PROBLEMS["plain"]
+    agree(problem.X, problem.target(getattr(losses, loss).labels), **options)
+
+
+@pytest.mark.parametrize("scaled", [True, False])
+def test_what_auto_measures(problem, scaled):
+    _, _, choice = reference.chosen(
+        Passes, problem.X, problem.target(False), sample_weight=problem.weight, standardize=scaled
+    )
+    data = choice.plan.data
+    ours, expected = Passes(data, 1), reference.Measured(data, 1)
+    rtol = 1e-9 if problem.X.dtype == np.float64 else 1e-5
+    for a, b in zip(ours.moments(), expected.moments(), strict=True):
+        np.testing.assert_allclose(a, b, rtol=rtol, atol=1e-20)
+    np.testing.assert_allclose(ours.largest_row(), expected.largest_row(), rtol=rtol)
+    # Power iteration from below, then 5 % added.
+    assert 0.9 * expected.curvature() <= ours.curvature() <= 1.0501 * expected.curvature()
+
+
+@pytest.mark.parametrize("batch", BATCHES)
+def test_the_automatic_fit_lands_in_the_same_place(plain, batch):
+    ours, expected = (fit(plain.X, plain.y, batch_size=batch, random_state=0) for fit in (fastgd.fit, reference.fit))
+    assert ours.loss == pytest.approx(expected.loss, rel=1e-2)
+    assert ours.choices.keys() == expected.choices.keys()
+
+
+def test_the_reference_ends_as_the_fit_does(plain):
+    def interrupt(progress):
+        raise KeyboardInterrupt
+
+    for options, status in (
+        ({"learning_rate": 1e3, "epochs": 500}, "diverged"),
+        ({"learning_rate": 1e3, "epochs": 500, "batch_size": 1}, "diverged"),
+        ({"learning_rate": 0.1, "callback": lambda progress: progress.epoch == 3}, "early_stopped"),
+        ({"learning_rate": 0.1, "callback": interrupt}, "interrupted"),
+        ({"learning_rate": 0.2, "tol": 1e-3, "batch_size": 16, "random_state": 0}, "converged"),
+    ):
+        ours, expected = fastgd.fit(plain.X, plain.y, **options), reference.fit(plain.X, plain.y, **options)
+        assert ours.status == expected.status == status
+        assert np.isfinite(expected.coef).all()
+        if status != "diverged":
+            np.testing.assert_allclose(ours.coef, expected.coef, rtol=1e-10)
+
+
+def test_the_same_signature():
+    assert inspect.signature(reference.fit) == inspect.signature(fastgd.fit)
