@@ -27,9 +27,12 @@ class Passes:
     def over_chunks(self, run):
         """``run(first, last)`` over all chunks, in tasks of about a millisecond."""
         stride = max(1, TASK_ELEMENTS // (self.chunk * self.d))
-        run_tasks(
-            lambda k: run(k * stride, min((k + 1) * stride, self.chunks)), -(-self.chunks // stride), self.n_threads
-        )
+
+        def task(k):
+            with np.errstate(all="ignore"):  # for kernels run as plain Python; a setting of each thread
+                run(k * stride, min((k + 1) * stride, self.chunks))
+
+        run_tasks(task, -(-self.chunks // stride), self.n_threads)
 
     def moments(self):
         """Weighted mean and variance of each column, float64; non-finite where the column is."""
