@@ -227,9 +227,9 @@ def drive(plan):
                 saved.keep(clock)
                 continue
             if broken or not whole:
-                status, reason = watch.failed(clock)
                 if not whole or not full:
                     clock, records = saved.restore(), []
+                status, reason = watch.failed(clock)
             watch.records += records
             saved.keep(clock)
             if records and status is None:
@@ -299,7 +299,7 @@ class Watch:
 
     def failed(self, clock):
         return "diverged", (
-            f"The loss or a weight became infinite or NaN in epoch {clock.epoch + 1}; the last finite weights are kept."
+            f"The loss or a weight became infinite or NaN after epoch {clock.epoch}; the last finite weights are kept."
         )
 
     def close(self):

@@ -251,7 +251,7 @@ def descend(plan, model):
                 continue
             if failed:
                 model.state = before
-                status, reason = "diverged", f"A loss or a weight was not finite in epoch {len(records) + 1}."
+                status, reason = "diverged", f"The loss or a weight became infinite or NaN after epoch {len(records)}."
                 break
             steps += taken
             if taken < whole:

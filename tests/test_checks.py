@@ -170,7 +170,7 @@ def test_non_finite_x_is_found_by_the_passes_themselves(value, standardize, rate
 
 
 def test_squares_that_overflow_are_an_error_and_no_divergence():
-    with pytest.raises(ValueError, match="column 0.*overflow"):
+    with pytest.raises(ValueError, match=r"column 0.*overflow"):
         fastgd.fit(X * [1e200, 1, 1], y)
     with pytest.raises(ValueError, match="overflow"):
         fastgd.fit(X * [1e200, 1, 1], y, standardize=False)
