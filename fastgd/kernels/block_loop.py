@@ -29,7 +29,7 @@ def batch_steps(data, parts, lanes, order, batch, rates, t, losses):
         sums[:] = 0.0
         for start in range(first, last, size):
             stop = min(start + size, last)
-            gather(data.rows, order, start, stop, data.shift, data.inverse_scale, block)
+            gather(data.rows, order, start, stop, data.shift, data.inverse_scale, block, True)
             for k in range(weight.size and stop - start):
                 weight[k] = data.weight[order[start + k]]
             for lane in range(count):

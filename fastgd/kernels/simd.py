@@ -179,10 +179,27 @@ def _scale(typingctx, X, i, shift, inverse, out, k):
             x = b.fsub(e.load(e.row(i, 0), j, mask), e.load(shift.data, j, mask), flags=FLAGS)
             e.store(b.fmul(x, e.load(inverse.data, j, mask), flags=FLAGS), target, j, mask)
 
-        e.columns(body)
+        e.columns(body, 4)
         return context.get_dummy_value()
 
     return types.void(X, i, shift, inverse, out, k), codegen
+
+
+@intrinsic
+def _prefetch(typingctx, X, i):
+    """Ask for row i."""
+
+    def codegen(context, b, sig, args):
+        e = _Emit(context, b, sig, args)
+        start = e.row(args[1], 0)
+        kind = ir.FunctionType(ir.VoidType(), [start.type, I32, I32, I32])
+        call = cgutils.get_or_insert_function(b.module, kind, "llvm.prefetch.p0")
+        line = e.d.type(e.lanes)
+        with cgutils.for_range_slice(b, e.d.type(0), e.d, line) as (j, _):
+            b.call(call, [e.at(start, j), I32(0), I32(3), I32(1)])
+        return context.get_dummy_value()
+
+    return types.void(X, i), codegen
 
 
 def block_dot(X, lo, hi, shift, u, P):
@@ -225,3 +242,12 @@ def scale_row(X, i, shift, inverse, out, k):
 @compiled_as(scale_row)
 def _(X, i, shift, inverse, out, k):
     return lambda X, i, shift, inverse, out, k: _scale(X, i, shift, inverse, out, k)
+
+
+def prefetch_row(X, i):
+    """Hint that row i is read soon."""
+
+
+@compiled_as(prefetch_row)
+def _(X, i):
+    return lambda X, i: _prefetch(X, i)

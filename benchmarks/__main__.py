@@ -1,0 +1,58 @@
+"""``python -m benchmarks``: every case against its peers, interleaved, with the floors beside them."""
+
+import argparse
+import os
+
+from . import cases, measure
+
+
+def report_case(case, size, repeats, floors):
+    """Time one size of a case and print a line for each peer; returns whether all objectives agree."""
+    runs = case.make(*size)
+    reached = {name: run() for name, run in runs.items()}
+    reached = {name: value for name, value in reached.items() if value is not None}
+    spread = max(reached.values()) - min(reached.values())
+    agree = spread <= case.within * abs(reached["fastgd"])
+    seconds = measure.interleave(runs, repeats)
+    label = " x ".join(part.__name__ if isinstance(part, type) else f"{part:,}" for part in size)
+    for peer in runs:
+        if peer == "fastgd":
+            continue
+        ratio = measure.ratio(seconds["fastgd"], seconds[peer])
+        floor = floors.get(peer)
+        verdict = "" if floor is None else f"floor {floor:g} {'reached' if ratio.median >= floor else 'MISSED'}"
+        print(
+            f"{case.name:22} {label:26} {min(seconds['fastgd']) * 1e3:9.1f} ms  "
+            f"{ratio.median:7.2f} x {peer:22} ({ratio.low:.2f} to {ratio.high:.2f})  {verdict}",
+            flush=True,
+        )
+    if not agree:
+        print(f"  the objectives differ: {reached}")
+    return agree
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
+    parser.add_argument("words", nargs="*", help="run only what has one of these words in its name")
+    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--smoke", action="store_true", help="tiny sizes, one repeat: is everything alive?")
+    given = parser.parse_args(arguments)
+
+    def wanted(name):
+        return not given.words or any(word.lower() in name.lower() for word in given.words)
+
+    print(f"{os.cpu_count()} CPUs, {cases.available_threads()} threads; times are the least, ratios are of medians.")
+    fine = True
+    for case in filter(lambda case: wanted(case.name), cases.CASES):
+        for size in (case.small,) if given.smoke else case.sizes:
+            fine &= report_case(case, size, 1 if given.smoke else given.repeats, {} if given.smoke else case.floors)
+    if not given.smoke:
+        for limit in filter(lambda limit: wanted(limit.name), cases.LIMITS):
+            value = limit.make()
+            verdict = "reached" if value <= limit.limit else "MISSED"
+            print(f"{limit.name:40} {value:9.3f} {limit.unit}  limit {limit.limit:g} {verdict}", flush=True)
+    return 0 if fine else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
