@@ -14,7 +14,7 @@ ZERO = 1e-8  # a gradient of this size, times max(1, that of the start), is zero
 RISE = 1e-12  # how far, relatively, fun may lie above its start by rounding
 SLICE_SECONDS = 0.02
 FIRST_SLICE = 64
-SLICE_NUMBERS = 1 << 22  # of a slice's history: 32 MB
+HISTORY_NUMBERS = 1 << 22  # that a history first has room for: 32 MB, which cost nothing until they are written
 RATES = 1024  # steps whose rates the Python loop asks for at once
 HINT_SECONDS, HINT_STEPS = 0.5, 1000
 
@@ -468,18 +468,18 @@ def _compiled_loop(problem, rules, members, limits):
     constant = all(isinstance(rule.schedule, schedules.Constant) for rule in rules)
     tol = -1.0 if limits.tol is None else limits.tol
     runs = [Run(problem.x0, problem.fun0, None, 0) for _ in members]
-    past, done, size, bar = [], 0, FIRST_SLICE, _bar(limits)
-    room = max(1, SLICE_NUMBERS // (len(members) * (x0.size + 1)))
+    past = Past(x0, problem.fun0, len(members)) if limits.history else None
+    no_past = np.empty((0, len(members), x0.size)), np.empty((0, len(members)))
+    done, size, bar = 0, FIRST_SLICE, _bar(limits)
     if not math.isfinite(problem.fun0):
         lanes.status[:] = descend.STOPPED
     try:
         while done < limits.max_iter and (lanes.status == descend.RUNNING).any():
-            stop = min(done + min(size, room), limits.max_iter)
+            stop = min(done + size, limits.max_iter)
             base = done - done % descend.STRIDE
             rates = np.stack([rule.rates(base, 1 if constant else stop - base) for rule in rules], axis=1)
-            steps = stop - done if limits.history else 0
-            past.append((np.empty((len(members), steps, x0.size)), np.empty((len(members), steps))))
-            span = base, done, stop, limits.max_iter
+            room = past.room(stop + 1) if past else no_past
+            span = base, stop, limits.max_iter
             began = time.perf_counter()
             while True:
                 try:
@@ -495,7 +495,7 @@ def _compiled_loop(problem, rules, members, limits):
                             rates,
                             *span,
                             tol,
-                            *past[-1],
+                            *room,
                         ),
                     )
                     break
@@ -523,7 +523,30 @@ def _compiled_loop(problem, rules, members, limits):
             runs[lane].reason = f"Ctrl-C after iteration {runs[lane].nit}."
     finally:
         bar.close()
-    return [_lane_run(problem, lanes, lane, run, past, limits) for lane, run in enumerate(runs)]
+    return [_lane_run(problem, lanes, lane, run, past) for lane, run in enumerate(runs)]
+
+
+class Past:
+    """The histories of all lanes in one buffer: it grows fourfold and is never joined, so Ctrl-C waits for no copy."""
+
+    def __init__(self, x0, value, lanes):
+        entries = max(1, HISTORY_NUMBERS // (lanes * (x0.size + 1)))
+        self.arrays = np.empty((entries, lanes, x0.size)), np.empty((entries, lanes))
+        self.arrays[0][0], self.arrays[1][0] = x0, value
+
+    def room(self, entries):
+        """The arrays (entries or more, lanes, d) and (entries or more, lanes)."""
+        had = len(self.arrays[0])
+        if entries > had:
+            grown = [np.empty((max(4 * had, entries), *array.shape[1:])) for array in self.arrays]
+            for new, old in zip(grown, self.arrays, strict=True):
+                new[:had] = old
+            self.arrays = grown
+        return self.arrays
+
+    def of(self, lane, entries):
+        """The first entries of a lane, contiguous."""
+        return [np.ascontiguousarray(array[:entries, lane]) for array in self.arrays]
 
 
 def _seen(problem, lanes, lane):
@@ -535,7 +558,7 @@ def _seen(problem, lanes, lane):
     return Run(_point(problem, lanes.x[lane]), float(lanes.fun[lane]), None, int(lanes.nit[lane]))
 
 
-def _lane_run(problem, lanes, lane, run, past, limits):
+def _lane_run(problem, lanes, lane, run, past):
     """The run of a lane that ended."""
     from .kernels import descend
 
@@ -544,10 +567,9 @@ def _lane_run(problem, lanes, lane, run, past, limits):
         if lanes.status[lane] == descend.BAD_VALUE:
             run.status, run.reason = "diverged", BROKE.format("x or fun", run.nit + 1)
     run.jac = _unless_arithmetic(problem.gradient, run.x, problem.jac0 * math.nan)
-    if limits.history:
-        xs = np.concatenate([np.atleast_1d(problem.x0)[None], *(chunk[lane] for chunk, _ in past)])[: run.nit + 1]
-        values = np.concatenate([[problem.fun0], *(chunk[lane] for _, chunk in past)])[: run.nit + 1]
-        run.history = MinimizeHistory(xs[:, 0].copy() if problem.number else xs, values)
+    if past:
+        xs, values = past.of(lane, run.nit + 1)
+        run.history = MinimizeHistory(xs[:, 0] if problem.number else xs, values)
     return run
 
 

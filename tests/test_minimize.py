@@ -175,6 +175,13 @@ def test_rosenbrock_without_history_against_the_plain_loop(mode):
     assert o.jac.shape == o.x.shape == (2,)
 
 
+def test_a_history_that_grows(mode, monkeypatch):
+    monkeypatch.setattr(sys.modules["fastgd.minimize"], "HISTORY_NUMBERS", 10)
+    o = fastgd.minimize(mode(bowl), [10.0, -4.0], mode(bowl_grad), max_iter=300)
+    np.testing.assert_allclose(o.history.x, [10.0, -4.0] * np.array([0.8, 0.6]) ** np.arange(301)[:, None], rtol=1e-12)
+    close(o.history.fun, [bowl(x) for x in o.history.x])
+
+
 def test_a_schedule(mode):
     o = fastgd.minimize(mode(square), 10.0, mode(square_grad), learning_rate=InverseScaling(0.3, 0.5), max_iter=2500)
     x = 10.0

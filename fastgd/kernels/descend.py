@@ -164,8 +164,8 @@ def copy(source, target, lane):
             target[lane, k, j] = source[lane, k, j]
 
 
-def _advance(fun, grad, part, number, lanes, rates, base, first, stop, last, tol, past_x, past_fun):
-    """Take every running lane from step ``first`` to step ``stop``.
+def _advance(fun, grad, part, number, lanes, rates, base, stop, last, tol, past_x, past_fun):
+    """Take every running lane on to step ``stop``.
 
     Parameters
     ----------
@@ -177,13 +177,13 @@ def _advance(fun, grad, part, number, lanes, rates, base, first, stop, last, tol
     rates : ndarray (stop - base, lanes) or (1, lanes)
         Of the steps ``base + 1`` on; one row where they never change.
     base : int
-        A multiple of ``STRIDE`` at or before ``first``: as far as a lane may go back.
-    first, stop, last : int
-        Steps done before this call, after it, and at the end of the run.
+        A multiple of ``STRIDE`` at or before the lanes' step: as far as they may go back.
+    stop, last : int
+        Steps done after this call, and at the end of the run.
     tol : float
         Negative where it is off.
-    past_x, past_fun : ndarrays (lanes, stop - first, d) and (lanes, stop - first), or of no steps
-        The points after each step, written where there is room.
+    past_x, past_fun : ndarrays (steps, lanes, d) and (steps, lanes)
+        The history: written after each step, from entry 1 on, where there is room.
     """
     d = lanes.point.shape[1]
     moving = 1 if rates.shape[0] > 1 else 0
@@ -240,10 +240,10 @@ def _advance(fun, grad, part, number, lanes, rates, base, first, stop, last, tol
                 if stride > 1:  # else there is no way back, and nothing to keep for it
                     lanes.x_carry[lane, 0], lanes.x_carry[lane, 1] = carry
                     copy(lanes.slots, lanes.x_slots, lane)
-                if past_fun.shape[1] > 0 and t > first:
-                    past_fun[lane, t - first - 1] = value
+                if t < past_fun.shape[0]:
+                    past_fun[t, lane] = value
                     for j in range(d):
-                        past_x[lane, t - first - 1, j] = point[j]
+                        past_x[t, lane, j] = point[j]
         lanes.carry[lane, 0], lanes.carry[lane, 1] = carry
         lanes.stride[lane], lanes.status[lane], lanes.step[lane] = stride, status, t
 
