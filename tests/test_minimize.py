@@ -2,6 +2,7 @@
 
 import _thread
 import doctest
+import importlib
 import math
 import subprocess
 import sys
@@ -176,7 +177,7 @@ def test_rosenbrock_without_history_against_the_plain_loop(mode):
 
 
 def test_a_history_that_grows(mode, monkeypatch):
-    monkeypatch.setattr(sys.modules["fastgd.minimize"], "HISTORY_NUMBERS", 10)
+    monkeypatch.setattr(importlib.import_module("fastgd.minimize"), "HISTORY_NUMBERS", 10)
     o = fastgd.minimize(mode(bowl), [10.0, -4.0], mode(bowl_grad), max_iter=300)
     np.testing.assert_allclose(o.history.x, [10.0, -4.0] * np.array([0.8, 0.6]) ** np.arange(301)[:, None], rtol=1e-12)
     close(o.history.fun, [bowl(x) for x in o.history.x])
@@ -610,4 +611,4 @@ def test_repr_and_plot():
 
 def test_the_examples_in_the_documentation():
     for name in ("fastgd.minimize", "fastgd.sweep"):
-        assert doctest.testmod(sys.modules[name]).failed == 0
+        assert doctest.testmod(importlib.import_module(name)).failed == 0
