@@ -18,6 +18,7 @@ SLICE_ELEMENTS = 1 << 24
 ROW_OVERHEAD = 32  # what a row costs beyond its columns, in elements
 RETREAT = 0.1  # an automatic rate that diverged is multiplied by this
 RETREATS = 40
+NOTHING = 1e-24  # an objective no larger is zero to rounding
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ class FullBatch:
                 plan.data, plan.parts, plan.lanes, rates, clock.steps + 1, self.sums, self.losses, objective, norm
             )
         else:
-            objective[0], norm[0] = self.passes.step(plan.parts, plan.lanes, rates[0], clock.steps + 1)
+            objective, norm = self.passes.step(plan.parts, plan.lanes, rates, clock.steps + 1)
         finite = np.isfinite(objective + norm).all(axis=1)
         done = steps if finite.all() else int(np.argmin(finite))
         clock.epoch += done
@@ -208,23 +209,32 @@ def drive(plan):
     work = (FullBatch if full else Batches)(plan)
     watch = Watch(plan, work)
     clock = Clock()
-    saved = Saved(plan.lanes, clock)
+    first, saved = Saved(plan.lanes, clock), Saved(plan.lanes, clock)
     retreats = 0
     status, reason = None, ""
+
+    def retreat():
+        # To the start: what an epoch too fast has left may be too far off to come back from.
+        clock = replace(first.restore(), factor=RETREAT ** (retreats + 1))
+        saved.keep(clock)
+        watch.forget()
+        return clock, retreats + 1
+
     try:
         while status is None:
             left = 2**62 if plan.max_steps is None else plan.max_steps - clock.steps
+            may_retreat = plan.automatic_rate and retreats < RETREATS
             if clock.epoch >= plan.epochs or left <= 0:
+                if may_retreat and watch.worse():
+                    clock, retreats = retreat()
+                    continue
                 status, reason = watch.ended(clock)
                 break
             with np.errstate(all="ignore"):
                 records, broken = work.advance(clock, left)
             whole = np.isfinite(plan.lanes.weights).all()
-            if plan.automatic_rate and retreats < RETREATS and (broken or not whole or watch.above_start(records)):
-                retreats += 1
-                clock = saved.restore()
-                clock.factor *= RETREAT
-                saved.keep(clock)
+            if may_retreat and (broken or not whole or watch.above_start(records)):
+                clock, retreats = retreat()
                 continue
             if broken or not whole:
                 if not whole or not full:
@@ -234,6 +244,9 @@ def drive(plan):
             saved.keep(clock)
             if records and status is None:
                 status, reason = watch.look(clock, len(records))
+                if status == "converged" and may_retreat and watch.worse():
+                    clock, retreats = retreat()
+                    status = None
     except KeyboardInterrupt:
         clock = saved.restore()
         status, reason = "interrupted", f"Ctrl-C after {clock.steps} steps."
@@ -249,9 +262,25 @@ class Watch:
         self.plan, self.passes, self.margin = plan, work.passes, work.margin
         self.exact = isinstance(work, FullBatch)
         self.began = time.perf_counter()
+        self.forget()
+        self.start = plan.start_loss
+        if plan.automatic_rate and not self.exact and not np.isfinite(self.start):
+            self.start = self.objective()
+        self.bar = plan.progress(plan.epochs) if plan.progress else None
+
+    def forget(self):
+        """Begin to look anew."""
         self.records = []
         self.best, self.stalls = np.inf, 0
-        self.bar = plan.progress(plan.epochs) if plan.progress else None
+
+    def objective(self):
+        """The objective at the present weights: a pass over the data."""
+        with np.errstate(all="ignore"):
+            return self.passes.objective(self.plan.parts, self.plan.lanes)[0]
+
+    def worse(self):
+        """Whether batches led to a larger objective than the start's, which the losses met need not show."""
+        return not self.exact and self.objective() > self.start * (1 + FullBatch.margin) + NOTHING
 
     def look(self, clock, new):
         """Look at the epochs that the last slice finished; a status where the run should end."""
@@ -265,8 +294,7 @@ class Watch:
             self.best = min(self.best, record["loss"])
         last = self.records[-1]
         if plan.evaluate:
-            rates = np.zeros(plan.lanes.weights.shape[0])
-            last["objective"] = self.passes.step(plan.parts, plan.lanes, rates, clock.steps)[0][0]
+            last["objective"] = self.objective()
         if self.bar:
             self.bar.update(clock.epoch, last["loss"])
         if plan.callback is not None and plan.callback(
@@ -285,7 +313,7 @@ class Watch:
         losses = [record["loss"] for record in (*self.records[:1], *self.records[-1:], *new)]
         if not losses:
             return False
-        start = min(self.plan.start_loss, losses[0]) if np.isfinite(self.plan.start_loss) else losses[0]
+        start = min(self.start, losses[0]) if np.isfinite(self.start) else losses[0]
         return losses[-1] > start + self.margin * abs(start)
 
     def ended(self, clock):
