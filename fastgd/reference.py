@@ -14,9 +14,11 @@ import numpy as np
 
 from . import checks
 from .choose import Settings, choose
-from .drive import RETREAT, RETREATS, Clock, Outcome, Progress
+from .drive import NOTHING, RETREAT, RETREATS, Clock, Outcome, Progress
 from .fit import fit as compiled_fit
 from .fit import report
+from .minimize import Rule
+from .results import MinimizeHistory, MinimizeResult
 
 # Row order --------------------------------------------------------------------------------------------------------
 
@@ -201,7 +203,7 @@ def chosen(measure, *arguments, **options):
     return table, bounds, choose(table, settings, bounds, measure=measure)
 
 
-def epoch(model, plan, number, t, factor):
+def epoch(model, plan, number, t, factor=1.0):
     """The steps of an epoch, the next of them step ``t``; returns the number of steps taken and the epoch's record."""
     full = plan.batch == model.n
     order = np.arange(model.n) if full else row_order(plan.shuffle, plan.seed, number, model.n, plan.batch)
@@ -221,52 +223,112 @@ def descend(plan, model):
     """Epoch after epoch; between them the checks for divergence, for the tolerance, and the callback."""
     full = plan.batch == model.n
     margin = 1e-6 if full else 0.1  # a running mean of losses met is noisy
-    whole = math.ceil(model.n / plan.batch)
     limit = math.inf if plan.max_steps is None else plan.max_steps
-    began, records, steps, factor, retreats, best, stalls = time.perf_counter(), [], 0, 1.0, 0, math.inf, 0
+    first, start = model.state, min(plan.start_loss, model.objective())
+    began, records, steps, retreats, best, stalls, status = time.perf_counter(), [], 0, 0, math.inf, 0, None
 
     def above_start(loss):
-        start = min([plan.start_loss, *(record["loss"] for record in records[:1])])
-        return loss > start + margin * abs(start) if start < math.inf else False
+        before = min([start, *(record["loss"] for record in records[:1])])
+        return loss > before + margin * abs(before)
 
-    def ended():
-        loss = records[-1]["loss"] if records else -math.inf
-        if above_start(loss):
-            return "diverged", f"The loss ended above its start, at {loss:.6g}."
-        if steps >= limit:
-            return "max_epochs", f"All max_steps={limit} steps are done ({len(records)} whole epochs)."
-        return "max_epochs", f"All {plan.epochs} epochs are done."
+    def end():
+        if plan.tol is not None and stalls >= plan.patience:
+            return "converged", f"The loss fell by less than tol={plan.tol:g} of itself, {stalls} epochs in a row."
+        if len(records) < plan.epochs and steps < limit:
+            return None, ""
+        if records and above_start(records[-1]["loss"]):
+            return "diverged", f"The loss ended above its start, at {records[-1]['loss']:.6g}."
+        return "max_epochs", f"All {plan.epochs} epochs or {limit} steps are done."
 
     try:
-        status = None
         while status is None:
-            if len(records) >= plan.epochs or steps >= limit:
-                status, reason = ended()
-                break
+            ended, reason = end()
             before = model.state
-            taken, record = epoch(model, plan, len(records), steps + 1, factor)
-            failed = not np.isfinite(record["loss"] + model.w.sum())
-            if plan.automatic_rate and retreats < RETREATS and (failed or above_start(record["loss"])):
-                model.state, factor, retreats = before, factor * RETREAT, retreats + 1
-                continue
-            if failed:
+            if ended is None:
+                taken, record = epoch(model, plan, len(records), steps + 1, RETREAT**retreats)
+                failed = not np.isfinite(record["loss"] + model.w.sum())
+                worse = failed or above_start(record["loss"])
+            else:
+                worse = not full and model.objective() > start * (1 + 1e-6) + NOTHING
+            if worse and plan.automatic_rate and retreats < RETREATS:
+                # The automatic rate was too large: begin anew with a tenth.
+                model.state, records, steps, best, stalls, retreats = first, [], 0, math.inf, 0, retreats + 1
+            elif ended:
+                status = ended
+            elif failed:
                 model.state = before
                 status, reason = "diverged", f"The loss or a weight became infinite or NaN after epoch {len(records)}."
-                break
-            steps += taken
-            if taken < whole:
-                continue
-            seconds = time.perf_counter() - began
-            records.append({**record, "seconds": seconds, "objective": model.objective() if plan.evaluate else np.nan})
-            fall = best - record["loss"]
-            stalls = stalls + 1 if (abs(fall) if full else fall) < (plan.tol or 0.0) * abs(best) else 0
-            best = min(best, record["loss"])
-            seen = Progress(len(records), steps, float(record["loss"]), record["learning_rate"], seconds)
-            if plan.callback is not None and plan.callback(seen):
-                status, reason = "early_stopped", f"The callback returned True after epoch {len(records)}."
-            elif plan.tol is not None and stalls >= plan.patience:
-                status = "converged"
-                reason = f"The loss fell by less than tol={plan.tol:g} of itself, {plan.patience} epochs in a row."
+            else:
+                steps += taken
+                if taken < math.ceil(model.n / plan.batch):
+                    continue  # max_steps ended the epoch
+                seconds = time.perf_counter() - began
+                records.append(
+                    {**record, "seconds": seconds, "objective": model.objective() if plan.evaluate else np.nan}
+                )
+                fall = best - record["loss"]
+                stalls = stalls + 1 if (abs(fall) if full else fall) < (plan.tol or 0.0) * abs(best) else 0
+                best = min(best, record["loss"])
+                seen = Progress(len(records), steps, float(record["loss"]), record["learning_rate"], seconds)
+                if plan.callback is not None and plan.callback(seen):
+                    status, reason = "early_stopped", f"The callback returned True after epoch {len(records)}."
     except KeyboardInterrupt:
         status, reason = "interrupted", f"Ctrl-C after {steps} steps."
     return Outcome(model.w[None], records, Clock(epoch=len(records), steps=steps), status, reason, retreats)
+
+
+# minimize -----------------------------------------------------------------------------------------------------------
+
+
+def minimize(fun, x0, grad=None, optimizer="sgd", learning_rate=0.1, max_iter=100, tol=None, history=True):
+    """:func:`fastgd.minimize` in plain NumPy: the same arguments and meaning, the shortest loop.
+
+    Examples
+    --------
+    >>> from fastgd import reference
+    >>> o = reference.minimize(lambda x: (x - 3) ** 2 + 1, 10.0, lambda x: 2 * (x - 3), max_iter=30)
+    >>> round(o.x, 4), round(o.fun, 4), o.status
+    (3.0087, 1.0001, 'max_iter')
+    """
+    rule = Rule.checked(optimizer, learning_rate)
+    x = np.array(x0, float)
+
+    def user(x):
+        return x[()] if x.ndim == 0 else x.copy()  # NumPy's numbers overflow to infinity, Python's raise
+
+    def gradient(x):
+        g = differences(lambda z: fun(user(z)), x) if grad is None else grad(user(x))
+        return np.asarray(g, float)
+
+    value, g = float(fun(user(x))), gradient(x)
+    xs, values, slots, carry = [x], [value], (0.0 * x,) * rule.optimizer.slots, (1.0, 1.0)
+    zero, status = 1e-8 * max(1.0, np.abs(g).max()), "max_iter"
+    with np.errstate(all="ignore"):
+        for t in range(1, max_iter + 1):
+            if tol is not None and np.abs(g).max() <= tol:
+                break
+            c, carry = rule.optimizer.prepare(float(rule.schedule.rate(float(t))), t, carry)
+            change, _, slots = rule.optimizer.move(c, x, g, slots)
+            value = float(fun(user(x + change)))
+            if not np.isfinite(value + np.sum(x + change)):
+                status = "diverged"
+                break
+            x = x + change
+            g = gradient(x)
+            xs.append(x)
+            values.append(value)
+    if values[-1] > values[0] + 1e-12 * abs(values[0]):
+        status = "diverged"
+    elif status == "max_iter" and np.abs(g).max() <= max(zero, tol or 0.0):
+        status = "converged"
+    course = MinimizeHistory(np.array(xs), np.array(values)) if history else None
+    x, g = (float(a) if a.ndim == 0 else a for a in (x, g))
+    return MinimizeResult(x, values[-1], g, len(xs) - 1, status, f"After {len(xs) - 1} iterations.", course)
+
+
+def differences(f, x):
+    """Central differences of ``f``, one coordinate at a time."""
+    steps = np.cbrt(np.finfo(float).eps) * np.maximum(1.0, np.abs(x))
+    columns = np.eye(x.size).reshape(x.size, *x.shape)
+    slopes = [(f(x + h * e) - f(x - h * e)) / (2 * h) for h, e in zip(np.atleast_1d(steps), columns, strict=True)]
+    return np.reshape(slopes, x.shape)

@@ -144,3 +144,27 @@ def test_the_reference_ends_as_the_fit_does(plain):
 
 def test_the_same_signature():
     assert inspect.signature(reference.fit) == inspect.signature(fastgd.fit)
+
+
+FUNCTIONS = {
+    "number": (lambda x: (x - 3) ** 2 + 1, lambda x: 2 * (x - 3), 10.0),
+    "bowl": (lambda x: x @ x + x[0] * x[1], lambda x: 2 * x + x[::-1], [1.0, -2.0]),
+    "quartic": (lambda x: np.sum(x**4) / 100, lambda x: 4 * x**3 / 100, [1.0, 2.0, 0.5]),
+}
+
+
+@pytest.mark.parametrize("tol", [None, 1e-2])
+@pytest.mark.parametrize("given_grad", [True, False])
+@pytest.mark.parametrize("rate", [0.05, schedules.InverseScaling(0.3, 0.4), 1e3])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_minimize_agrees_too(name, optimizer, rate, given_grad, tol):
+    fun, grad, x0 = FUNCTIONS[name]
+    options = {"grad": grad if given_grad else None, "optimizer": optimizer, "learning_rate": rate, "tol": tol}
+    ours, expected = (minimize(fun, x0, **options) for minimize in (fastgd.minimize, reference.minimize))
+    assert (ours.status, ours.nit, ours.success) == (expected.status, expected.nit, expected.success)
+    assert type(ours.x) is type(expected.x)
+    rtol = 1e-12 if given_grad else 1e-6
+    np.testing.assert_allclose(ours.history.x, expected.history.x, rtol=rtol, atol=rtol)
+    np.testing.assert_allclose(ours.history.fun, expected.history.fun, rtol=rtol, atol=rtol)
+    np.testing.assert_allclose(ours.jac, expected.jac, rtol=rtol, atol=rtol)
