@@ -155,8 +155,7 @@ def report(table, bounds, choice, outcome):
         words["learning_rate"] += f"; it grew {outcome.retreats} times and was cut to a tenth each time"
 
     def objective():
-        rates = np.zeros(1)
-        return float(Passes(plan.data, plan.n_threads).step(plan.parts, plan.lanes, rates, 1)[0][0])
+        return float(Passes(plan.data, plan.n_threads).objective(plan.parts, plan.lanes)[0])
 
     return FitResult(
         coef=coef[0],

@@ -4,10 +4,7 @@ import math
 
 import numpy as np
 
-from . import losses, optimizers, penalties
-from .checks import frozen
 from .kernels import full_batch
-from .kernels.lanes import Parts, lanes_of
 from .threads import run_tasks
 
 TASK_ELEMENTS = 1 << 21  # about a millisecond of work: Ctrl-C and a lagging thread wait no longer
@@ -51,39 +48,36 @@ class Passes:
         self.over_chunks(lambda a, b: full_batch.largest_row(self.data, self.chunk, a, b, out))
         return float(out.max())
 
-    def sums(self, parts, lanes):
-        """Chunk sums of the gradient (chunks, lanes, width) and of the losses (chunks, lanes)."""
-        # The sums depend on the loss alone: one compiled kernel serves all optimizers and penalties.
-        parts = Parts(parts.loss, optimizers.Sgd(), penalties.Free())
-        sums = np.empty((self.chunks, *lanes.weights.shape))
-        losses_ = np.empty((self.chunks, lanes.weights.shape[0]))
-        self.over_chunks(lambda a, b: full_batch.chunk_sums(self.data, parts, lanes, self.chunk, a, b, sums, losses_))
-        return sums, losses_
-
     def step(self, parts, lanes, rates, t):
-        """One full-batch step (a rate of 0 moves nothing): the objective and the gradient's norm before it, (lanes,)."""
-        sums, losses_ = self.sums(parts, lanes)
-        objective, norm = np.empty((2, lanes.weights.shape[0]))
-        full_batch.finish(self.data, parts, lanes, rates, t, sums, losses_, objective, norm)
+        """One full-batch step (rates of 0 move nothing): the objective and the gradient's norm before it, (1, lanes)."""
+        sums = np.empty((self.chunks, *lanes.weights.shape))
+        losses = np.empty((self.chunks, lanes.weights.shape[0]))
+        self.over_chunks(
+            lambda a, b: full_batch.chunk_sums(self.data, parts.loss, lanes, self.chunk, a, b, sums, losses)
+        )
+        objective, norm = np.empty((2, 1, lanes.weights.shape[0]))
+        full_batch.finish(self.data, parts, lanes, rates, t, sums, losses, objective, norm)
         return objective, norm
+
+    def objective(self, parts, lanes):
+        """The objective of each lane at its weights, (lanes,)."""
+        still = np.zeros((1, lanes.weights.shape[0]))
+        return self.step(parts, lanes, still, 1)[0][0]
 
     def curvature(self, iterations=40):
         """The largest eigenvalue of the scaled rows' second-moment matrix, by power iteration, 5 % added.
 
-        A product with that matrix is the gradient of half the squared predictions: the kernel of a fit, on targets
-        of zero. The iteration comes from below; gradient descent has a factor of 2 in hand.
+        The iteration comes from below; gradient descent has a factor of 2 in hand.
         """
-        parts = Parts(losses.SquaredError(), optimizers.Sgd(), penalties.Free())
-        dtype, nowhere = self.data.shift.dtype, np.zeros(self.d)
-        probe = lanes_of(parts, dtype, 1, nowhere, nowhere)
-        passes = Passes(self.data._replace(targets=frozen(np.zeros((1, self.n), dtype))), self.n_threads)
         vector = np.random.default_rng(0).standard_normal(self.d + 1)
-        scale = np.append(self.data.inverse_scale, 1.0)
+        products = np.empty((self.chunks, self.d + 1))
         value = 0.0
         for _ in range(iterations):
-            vector /= np.linalg.norm(vector) or 1.0
-            probe.weights[0, : self.d + 1] = vector
-            vector = passes.sums(parts, probe)[0].sum(axis=0)[0, : self.d + 1] / self.n * scale
+            vector = (vector / (np.linalg.norm(vector) or 1.0)).astype(self.data.shift.dtype)
+            self.over_chunks(
+                lambda a, b, vector=vector: full_batch.second_moment(self.data, vector, self.chunk, a, b, products)
+            )
+            vector = products.sum(axis=0) / self.n
             before, value = value, float(np.linalg.norm(vector))
             if not math.isfinite(value) or abs(value - before) <= 1e-3 * value:
                 break

@@ -5,8 +5,9 @@ The chunks depend on the shape alone, so the bits do not depend on how many thre
 
 import numpy as np
 
-from ._jit import helper, kernel
-from .lanes import block_gradient, move, penalty_cost
+from ._jit import kernel, lane_of, routine
+from .lanes import block_gradient, finite, move, penalty_cost
+from .rows import pull, scores
 
 BLOCK_BYTES = 1 << 13  # rows read at once stay in the first-level cache between the two products
 FLUSH_ROWS = 256  # sums in the data's own type run no longer than this
@@ -19,51 +20,58 @@ def chunk_rows(n, d):
     return max(CHUNK_ROWS, CHUNK_ELEMENTS // max(d, 1))
 
 
-@helper
-def chunk_gradient(data, parts, lanes, lo, hi, sums, losses):
-    """The sums of slope * row (lanes, width) and of the losses (lanes,) over rows lo to hi, in float64."""
+@routine
+def chunk_gradient(data, part, lanes, lo, hi, c, sums, losses):
+    """The sums of slope * row (lanes, width) and of the losses (lanes,) over rows lo to hi, in float64, into row c.
+
+    ``part`` is the loss. Loops fill the arrays: an assignment to a slice takes 0.3 s to compile.
+    """
     count, width = lanes.weights.shape
     d = data.shift.size
     block = max(16, BLOCK_BYTES // (d * data.shift.itemsize) // 8 * 8)
-    scaled = lanes.weights.copy()
-    gradient = np.empty(width, scaled.dtype)
-    work = np.empty(block, scaled.dtype)
-    sums[:] = 0.0
-    losses[:] = 0.0
-    for lane in range(count):
-        for j in range(d):
-            scaled[lane, j] *= data.inverse_scale[j]
     flush = max(block, FLUSH_ROWS // block * block)
-    for first in range(lo, hi, flush):
-        last = min(first + flush, hi)
-        for lane in range(count):
-            gradient[:] = 0
+    scaled = np.empty(width, lanes.weights.dtype)
+    gradient = np.empty(width, lanes.weights.dtype)
+    work = np.empty(block, lanes.weights.dtype)
+    for lane in range(count):
+        loss = lane_of(part, lanes.loss, lane)
+        y = data.targets[lanes.target[lane]]
+        total = 0.0
+        for j in range(width):
+            scaled[j] = lanes.weights[lane, j]
+            sums[c, lane, j] = 0.0
+        for j in range(d):
+            scaled[j] *= data.inverse_scale[j]
+        for first in range(lo, hi, flush):
+            last = min(first + flush, hi)
+            for j in range(width):
+                gradient[j] = 0
             for start in range(first, last, block):
                 stop = min(start + block, last)
-                losses[lane] += block_gradient(
-                    parts,
-                    lanes,
-                    lane,
+                total += block_gradient(
+                    loss,
                     data.rows,
                     start,
                     stop,
                     data.shift,
                     data.constant,
-                    scaled[lane],
-                    data.targets[lanes.target[lane], start:stop],
-                    data.weight[start:stop],
+                    scaled,
+                    y,
+                    data.weight,
+                    start,
                     work,
                     gradient,
                 )
             for j in range(width):
-                sums[lane, j] += gradient[j]
+                sums[c, lane, j] += gradient[j]
+        losses[c, lane] = total
 
 
-@helper
-def step(data, parts, lanes, n, rates, t, sums, losses, objective, norm):
-    """Report the objective and the gradient's norm of every lane, then move it; ``sums`` are over all n rows.
+@routine
+def step(data, parts, lanes, n, rates, k, t, sums, losses, objective, norm):
+    """Report the objective and the gradient's norm of every lane, then move it; row 0 of ``sums`` is over all n rows.
 
-    A lane whose objective or gradient is not finite stays where it is.
+    A lane whose objective or gradient is not finite stays where it is. Row k of rates, objective and norm is this step's.
     """
     count, width = lanes.weights.shape
     d = data.shift.size
@@ -71,34 +79,34 @@ def step(data, parts, lanes, n, rates, t, sums, losses, objective, norm):
     for lane in range(count):
         square = 0.0
         for j in range(width):
-            g = sums[lane, j] / n
+            g = sums[0, lane, j] / n
             if j < d:
                 g *= data.inverse_scale[j]
             square += g * g
             gradient[0, j] = g
-        objective[lane] = losses[lane] / n + penalty_cost(parts, lanes, lane)
-        norm[lane] = np.sqrt(square)
-        if rates[lane] > 0.0 and np.isfinite(objective[lane]) and np.isfinite(square):
-            move(parts, lanes, lane, rates[lane], t, gradient.dtype.type(1), gradient, 0)
+        objective[k, lane] = losses[0, lane] / n + penalty_cost(parts, lanes, lane)
+        norm[k, lane] = np.sqrt(square)
+        if rates[k, lane] > 0.0 and finite(objective[k, lane]) and finite(square):
+            move(parts, lanes, lane, rates[k, lane], t, gradient.dtype.type(1), gradient, 0)
 
 
 @kernel
-def chunk_sums(data, parts, lanes, chunk, first, last, sums, losses):
+def chunk_sums(data, loss, lanes, chunk, first, last, sums, losses):
     """The sums of chunks first to last, each ``chunk`` rows: (chunks, lanes, width) and (chunks, lanes)."""
     n = data.targets.shape[1]
     for c in range(first, last):
-        chunk_gradient(data, parts, lanes, c * chunk, min((c + 1) * chunk, n), sums[c], losses[c])
+        chunk_gradient(data, loss, lanes, c * chunk, min((c + 1) * chunk, n), c, sums, losses)
 
 
 @kernel
 def finish(data, parts, lanes, rates, t, sums, losses, objective, norm):
-    """Add the chunks in order and take the step; a rate of 0 only reports."""
+    """Add the chunks in order and take the step; a rate of 0 only reports. Rates, objective, norm: (1, lanes)."""
     for c in range(1, sums.shape[0]):
         for lane in range(sums.shape[1]):
             losses[0, lane] += losses[c, lane]
             for j in range(sums.shape[2]):
                 sums[0, lane, j] += sums[c, lane, j]
-    step(data, parts, lanes, data.targets.shape[1], rates, t, sums[0], losses[0], objective, norm)
+    step(data, parts, lanes, data.targets.shape[1], rates, 0, t, sums, losses, objective, norm)
 
 
 @kernel
@@ -106,8 +114,38 @@ def small_steps(data, parts, lanes, rates, t, sums, losses, objective, norm):
     """Several full-batch steps over data of one chunk: rates, objective and norm are (steps, lanes)."""
     n = data.targets.shape[1]
     for k in range(rates.shape[0]):
-        chunk_gradient(data, parts, lanes, 0, n, sums[0], losses[0])
-        step(data, parts, lanes, n, rates[k], t + k, sums[0], losses[0], objective[k], norm[k])
+        chunk_gradient(data, parts.loss, lanes, 0, n, 0, sums, losses)
+        step(data, parts, lanes, n, rates, k, t + k, sums, losses, objective, norm)
+
+
+@kernel
+def second_moment(data, vector, chunk, first, last, out):
+    """Each chunk's weighted sum of ``row * (row @ vector)`` over the scaled rows, the intercept's 1 behind them."""
+    d = data.shift.size
+    block = max(16, BLOCK_BYTES // (d * data.shift.itemsize) // 8 * 8)
+    scaled = np.empty(d, data.shift.dtype)
+    gradient = np.empty(d, data.shift.dtype)
+    work = np.empty(block, data.shift.dtype)
+    for j in range(d):
+        scaled[j] = vector[j] * data.inverse_scale[j]
+    for c in range(first, last):
+        hi = min((c + 1) * chunk, data.targets.shape[1])
+        for j in range(d + 1):
+            out[c, j] = 0.0
+        for start in range(c * chunk, hi, block):
+            stop = min(start + block, hi)
+            scores(data.rows, start, stop, data.shift, scaled, work)
+            for j in range(d):
+                gradient[j] = 0
+            for k in range(stop - start):
+                product = work[k] + vector[d] * data.constant
+                if data.weight.size > 0:
+                    product *= data.weight[start + k]
+                work[k] = product
+                out[c, d] += product * data.constant
+            pull(data.rows, start, stop, data.shift, work, gradient)
+            for j in range(d):
+                out[c, j] += gradient[j] * data.inverse_scale[j]
 
 
 @kernel
@@ -120,24 +158,22 @@ def moments(data, chunk, first, last, totals, means, squares):
     n, d = values.shape
     for c in range(first, last):
         lo, hi = c * chunk, min((c + 1) * chunk, n)
-        mean, square = means[c], squares[c]
-        mean[:] = 0.0
-        square[:] = 0.0
+        for j in range(d):
+            means[c, j] = 0.0
+            squares[c, j] = 0.0
         total = 0.0
         for i in range(lo, hi):
             w = np.float64(data.weight[i]) if data.weight.size > 0 else 1.0
-            row = values[i]
             total += w
             for j in range(d):
-                mean[j] += w * row[j]
+                means[c, j] += w * values[i, j]
         totals[c] = total
         for j in range(d):
-            mean[j] /= max(total, 1e-300)
+            means[c, j] /= max(total, 1e-300)
         for i in range(lo, hi):
             w = np.float64(data.weight[i]) if data.weight.size > 0 else 1.0
-            row = values[i]
             for j in range(d):
-                square[j] += w * (row[j] - mean[j]) * (row[j] - mean[j])
+                squares[c, j] += w * (values[i, j] - means[c, j]) * (values[i, j] - means[c, j])
 
 
 @kernel
@@ -148,10 +184,9 @@ def largest_row(data, chunk, first, last, out):
     for c in range(first, last):
         largest = 0.0
         for i in range(c * chunk, min((c + 1) * chunk, n)):
-            row = values[i]
             square = values.dtype.type(0)
             for j in range(d):
-                z = (row[j] - data.shift[j]) * data.inverse_scale[j]
+                z = (values[i, j] - data.shift[j]) * data.inverse_scale[j]
                 square += z * z
             value = np.float64(square) + data.constant
             if data.weight.size > 0:

@@ -112,29 +112,35 @@ def penalty_cost(parts, lanes, lane):
 
 
 @helper
-def block_gradient(parts, lanes, lane, rows, lo, hi, shift, constant, weights, y, weight, work, out):
+def block_gradient(loss, rows, lo, hi, shift, constant, weights, y, weight, first, work, out):
     """Add the gradient of rows lo to hi to ``out`` and return the sum of their losses.
 
-    ``y`` and ``weight`` (or an empty array) are of these rows alone; ``weights`` multiply the rows as they are read;
-    the one behind them multiplies ``constant``.
+    Targets and weights (or an empty array) of these rows begin at ``first``; ``weights`` multiply the rows as they are
+    read, and the one behind them multiplies ``constant``. ``work`` has room for a number a row.
     """
-    loss = lane_of(parts.loss, lanes.loss, lane)
-    d = rows.values.shape[1]
+    # Without a constant there may be nothing behind the weights: any weight will do, times zero.
+    last = min(rows.values.shape[1], weights.size - 1)
     scores(rows, lo, hi, shift, weights, work)
-    intercept = weights[d] if constant != 0.0 else weights[0] * 0
+    intercept = weights[last] * weights.dtype.type(constant)
     total = 0.0
     slopes = 0.0
     for k in range(hi - lo):
+        i = np.uint64(first + k)  # an index that may be negative turns the loop's loads into gathers
         p = work[k] + intercept
-        value = np.float64(loss.value(p, y[k]))
-        slope = loss.slope(p, y[k])
+        value = np.float64(loss.value(p, y[i]))
+        slope = loss.slope(p, y[i])
         if weight.size > 0:
-            value *= weight[k]
-            slope *= weight[k]
+            value *= weight[i]
+            slope *= weight[i]
         total += value
         slopes += np.float64(slope)
         work[k] = slope
     pull(rows, lo, hi, shift, work, out)
-    if constant != 0.0:
-        out[d] += slopes
+    out[last] += slopes * constant
     return total
+
+
+@helper
+def finite(number):
+    """Whether a computed number is finite: ``np.isfinite`` asks ``x - x == 0``, which reassociation folds to True."""
+    return abs(number) < np.inf

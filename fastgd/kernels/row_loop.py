@@ -21,7 +21,8 @@ def row_steps(data, parts, lanes, order, rates, t, losses):
     width = weights.shape[1]
     size = min(max(BLOCK_BYTES // (width * weights.itemsize), 4), BLOCK_ROWS)
     block = np.zeros((size, width), weights.dtype)
-    block[:, data.shift.size] = data.constant
+    for k in range(size):
+        block[k, data.shift.size] = data.constant
     for start in range(0, order.size, size):
         stop = min(start + size, order.size)
         gather(data.rows, order, start, stop, data.shift, data.inverse_scale, block)

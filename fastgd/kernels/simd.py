@@ -207,7 +207,7 @@ def block_dot(X, lo, hi, shift, u, P):
     P[: hi - lo] = (X[lo:hi] - shift) @ u[: X.shape[1]]
 
 
-@compiled_as(block_dot)
+@compiled_as(block_dot, forceinline=False)
 def _(X, lo, hi, shift, u, P):
     size = X.dtype.bitwidth // 8
 
@@ -229,7 +229,7 @@ def block_add(X, lo, hi, shift, r, G):
     G[: X.shape[1]] += r[: hi - lo] @ (X[lo:hi] - shift)
 
 
-@compiled_as(block_add)
+@compiled_as(block_add, forceinline=False)
 def _(X, lo, hi, shift, r, G):
     return lambda X, lo, hi, shift, r, G: _add(X, lo, hi, shift, r, G)
 
