@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from . import schedules
 from ._parts import snake_case, unknown
 
 
@@ -43,7 +44,7 @@ def matrix(X):
         X = _frame(X, names)
     if np.ma.isMaskedArray(X):
         raise TypeError("X is a masked array: fill or drop its missing values first, e.g. X.filled(0).")
-    X = _numeric("X", X)
+    X = numeric("X", X)
     if X.ndim != 2:
         hint = " For one column pass X.reshape(-1, 1)." if X.ndim == 1 else ""
         raise ValueError(f"X must have 2 dimensions (rows, columns), got shape {X.shape}.{hint}")
@@ -56,14 +57,13 @@ def matrix(X):
 def _frame(X, names):
     """The values of a data frame, or an error that names the first column that is not of numbers."""
     for name, kind in zip(names, X.dtypes, strict=True):
-        numeric = getattr(kind, "kind", None)
-        numeric = numeric in "biuf" if numeric else getattr(kind, "is_numeric", lambda: True)()
-        if not numeric:
+        code = getattr(kind, "kind", None)  # NumPy's and pandas' types; polars asks otherwise
+        if not (code in tuple("biuf") if code else getattr(kind, "is_numeric", lambda: True)()):
             raise TypeError(f"X has the column {name!r} of type {kind}: encode it as numbers or drop it.")
     return X.to_numpy()
 
 
-def _numeric(name, values):
+def numeric(name, values):
     """``values`` as an array of real numbers."""
     try:
         values = np.asarray(values)
@@ -90,7 +90,7 @@ def target(y, n, dtype, labels):
     if getattr(y, "shape", None) == (n, 1):
         y = y.to_numpy() if hasattr(y, "to_numpy") else np.asarray(y)
         y = y.reshape(n)
-    raw = np.asarray(y) if labels else _numeric("y", y)
+    raw = np.asarray(y) if labels else numeric("y", y)
     if raw.ndim != 1:
         raise ValueError(f"y must have one dimension, got shape {raw.shape}: one target is fitted at a time.")
     if raw.size != n:
@@ -126,7 +126,7 @@ def row_weights(weight, n, dtype):
     """Weights of mean 1, or an empty array for None."""
     if weight is None:
         return frozen(np.empty(0, dtype))
-    weight = _numeric("sample_weight", weight)
+    weight = numeric("sample_weight", weight)
     if weight.shape != (n,):
         raise ValueError(f"sample_weight has shape {weight.shape}, but X has {n} rows: shape ({n},) is needed.")
     weight = weight.astype(np.float64)
@@ -169,6 +169,13 @@ def part(argument, given, module):
         if name in ("delta", "initial") and fields[name] == 0.0:
             raise ValueError(f"{argument}.{name}={value} must be positive.")
     return type(given)(**fields)
+
+
+def schedule(argument, given):
+    """A schedule from a number (constant), a name or an instance."""
+    if isinstance(given, str) or hasattr(given, "rate"):
+        return part(argument, given, schedules)
+    return schedules.Constant(number(argument, given, above=0.0))
 
 
 def number(argument, value, low=-math.inf, high=math.inf, above=None):
@@ -224,7 +231,7 @@ def box(bounds, d):
         raise ValueError(f"bounds must be a pair (low, high), got {bounds!r}.") from None
     sides = []
     for side, name, none in ((low, "low", -np.inf), (high, "high", np.inf)):
-        side = _numeric(f"bounds ({name})", none if side is None else side).astype(np.float64)
+        side = numeric(f"bounds ({name})", none if side is None else side).astype(np.float64)
         if side.shape not in ((), (1,), (d,)):
             raise ValueError(f"bounds ({name}) has shape {side.shape}; a number or shape ({d},) is needed.")
         if np.isnan(side).any():

@@ -58,7 +58,7 @@ class Settings:
         return cls(
             loss=checks.part("loss", given["loss"], losses),
             optimizer=unless("optimizer", ["auto"], checks.part, optimizers),
-            learning_rate=unless("learning_rate", ["auto"], _schedule),
+            learning_rate=unless("learning_rate", ["auto"], checks.schedule),
             batch_size=unless("batch_size", ["auto", None], checks.whole, low=1),
             alpha=checks.number("alpha", given["alpha"], low=0.0),
             l1_ratio=checks.number("l1_ratio", given["l1_ratio"], low=0.0, high=1.0),
@@ -75,13 +75,6 @@ class Settings:
             callback=given["callback"],
             verbose=checks.whole("verbose", int(given["verbose"]), low=0),
         )
-
-
-def _schedule(argument, given):
-    """A schedule from a number, a name or an instance."""
-    if isinstance(given, str) or hasattr(given, "rate"):
-        return checks.part(argument, given, schedules)
-    return schedules.Constant(checks.number(argument, given, above=0.0))
 
 
 @dataclass(frozen=True)
@@ -105,7 +98,7 @@ def choose(table, settings, bounds, measure=Passes):
     if optimizer == "auto":
         optimizer = optimizers.Sgd()
         if automatic:
-            # On 327,346 flights in batches of 32, excess over the optimum: Sgd 2.5 % after 20 epochs, Adam 0.3 % after 7.
+            # 327,346 flights in batches of 32, excess over the optimum: Sgd 2.5 % after 20 epochs, Adam 0.3 % after 7.
             optimizer = optimizers.Momentum() if batch == n else optimizers.Adam()
         words["optimizer"] = type(optimizer).__name__.lower()
 
@@ -174,7 +167,7 @@ def choose(table, settings, bounds, measure=Passes):
         automatic_rate=automatic,
         start_loss=start,
         callback=settings.callback,
-        progress=_progress_bar if settings.verbose else None,
+        verbose=settings.verbose,
     )
     return Choice(plan, scaling, words)
 
@@ -232,21 +225,3 @@ def automatic_rate(table, loss, optimizer, data, lanes, batch, passes):
     if isinstance(optimizer, optimizers.Momentum):
         rate *= 1.0 - optimizer.beta
     return schedules.InverseScaling(rate, 0.25), f"from {rate:.4g}, falling as t**-0.25: {words}"
-
-
-class _progress_bar:
-    """A tqdm bar over the epochs."""
-
-    def __init__(self, epochs):
-        try:
-            from tqdm.auto import tqdm
-        except ImportError:
-            raise ImportError("verbose=1 needs tqdm: python -m pip install 'fastgd[progress]'") from None
-        self.bar = tqdm(total=epochs, unit="epoch")
-
-    def update(self, epoch, loss):
-        self.bar.update(epoch - self.bar.n)
-        self.bar.set_postfix(loss=f"{loss:.6g}", refresh=False)
-
-    def close(self):
-        self.bar.close()

@@ -1,4 +1,4 @@
-"""The demo: the arrival delay of 336,776 real flights, fitted by fastgd, by NumPy and, where installed, by scikit-learn."""
+"""The demo: the arrival delay of real flights, fitted by fastgd, by NumPy and, where installed, by scikit-learn."""
 
 import importlib.metadata
 import importlib.util

@@ -13,6 +13,7 @@ import numpy as np
 from .kernels import block_loop, full_batch, order, row_loop
 from .kernels.lanes import Data, Lanes, Parts
 from .passes import Passes
+from .progress import Bar
 
 SLICE_ELEMENTS = 1 << 24
 ROW_OVERHEAD = 32  # what a row costs beyond its columns, in elements
@@ -41,7 +42,7 @@ class Plan:
     automatic_rate: bool = False
     start_loss: float = np.inf  # the objective at the start, where it is known without a pass
     callback: object = None
-    progress: object = None
+    verbose: int = 0
 
 
 @dataclass
@@ -156,7 +157,7 @@ class Batches:
         return out
 
     def advance(self, clock, steps):
-        """Up to ``steps`` steps, at most to the end of the epoch; returns its record, if any, and whether a lane failed."""
+        """Up to ``steps`` steps, at most to the epoch's end; returns its record, if any, and whether a lane failed."""
         plan = self.plan
         rows = min(self.rows, self.n - clock.row, steps * plan.batch)
         taken = -(-rows // plan.batch)
@@ -266,7 +267,7 @@ class Watch:
         self.start = plan.start_loss
         if plan.automatic_rate and not self.exact and not np.isfinite(self.start):
             self.start = self.objective()
-        self.bar = plan.progress(plan.epochs) if plan.progress else None
+        self.bar = Bar(plan.verbose, plan.epochs, "epoch")
 
     def forget(self):
         """Begin to look anew."""
@@ -295,8 +296,7 @@ class Watch:
         last = self.records[-1]
         if plan.evaluate:
             last["objective"] = self.objective()
-        if self.bar:
-            self.bar.update(clock.epoch, last["loss"])
+        self.bar.update(clock.epoch, last["loss"])
         if plan.callback is not None and plan.callback(
             Progress(clock.epoch, clock.steps, float(last["loss"]), float(last["learning_rate"]), seconds)
         ):
@@ -331,5 +331,4 @@ class Watch:
         )
 
     def close(self):
-        if self.bar:
-            self.bar.close()
+        self.bar.close()

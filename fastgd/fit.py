@@ -1,7 +1,5 @@
 """``fit``: check, canonicalise, choose, drive, report."""
 
-import numpy as np
-
 from . import checks
 from .choose import Settings, choose
 from .drive import drive
@@ -86,7 +84,8 @@ def fit(
     random_state : int, NumPy generator or None, default None
         Seed of the row order.
     n_threads : int or None, default None
-        Threads for full-batch passes; the result has the same bits for any number. None: as many as this process may use.
+        Threads for full-batch passes; the result has the same bits for any number. None: as many as this process may
+        use.
     callback : callable or None, default None
         Called after each epoch with a progress object (``epoch``, ``n_steps``, ``loss``, ``learning_rate``,
         ``seconds``); a true answer ends the run.

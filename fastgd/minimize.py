@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from . import checks, optimizers, schedules
+from .progress import Bar
 from .results import MinimizeHistory, MinimizeResult
 
 STEP = float(np.cbrt(np.finfo(np.float64).eps))  # of the central differences, times max(1, |x|)
@@ -125,11 +126,7 @@ class Rule:
 
     @classmethod
     def checked(cls, optimizer, learning_rate):
-        if isinstance(learning_rate, str) or hasattr(learning_rate, "rate"):
-            schedule = checks.part("learning_rate", learning_rate, schedules)
-        else:
-            schedule = schedules.Constant(checks.number("learning_rate", learning_rate, above=0.0))
-        return cls(checks.part("optimizer", optimizer, optimizers), schedule)
+        return cls(checks.part("optimizer", optimizer, optimizers), checks.schedule("learning_rate", learning_rate))
 
     def rates(self, first, count):
         """The rates (count,) of the steps ``first + 1`` on."""
@@ -231,7 +228,7 @@ class Problem:
             return value if type(value) is float else _one_number("grad", value)
         gradient = self.grad(x.copy())
         if type(gradient) is not np.ndarray or gradient.dtype.kind != "f":
-            gradient = checks._numeric("what grad returned", gradient)
+            gradient = checks.numeric("what grad returned", gradient)
         if gradient.shape != x.shape:
             raise ValueError(f"grad returned shape {gradient.shape}; x0 has shape {x.shape}, and so must the gradient.")
         return gradient.astype(np.float64)
@@ -265,7 +262,7 @@ def _start(x0):
         raise TypeError("x0=None must be a number or an array of numbers.")
     try:
         with np.errstate(over="ignore"):
-            values = checks._numeric("x0", x0).astype(np.float64)
+            values = checks.numeric("x0", x0).astype(np.float64)
     except OverflowError:
         raise ValueError("x0 holds a number too large for float64.") from None
     if values.ndim > 1:
@@ -399,7 +396,7 @@ def _python_loop(problem, rule, limits, number=0):
     run = Run(problem.x0, problem.fun0, problem.jac0, 0)
     slots, carry = (0.0 * problem.x0,) * optimizer.slots, (1.0, 1.0)
     xs, values, rates = [run.x], [run.fun], []
-    began, bar = time.perf_counter(), _bar(limits)
+    began, bar = time.perf_counter(), Bar(limits.verbose, limits.max_iter, "step")
     try:
         with np.errstate(all="ignore"):
             while run.nit < limits.max_iter and math.isfinite(run.fun):
@@ -470,7 +467,7 @@ def _compiled_loop(problem, rules, members, limits):
     runs = [Run(problem.x0, problem.fun0, None, 0) for _ in members]
     past = Past(x0, problem.fun0, len(members)) if limits.history else None
     no_past = np.empty((0, len(members), x0.size)), np.empty((0, len(members)))
-    done, size, bar = 0, FIRST_SLICE, _bar(limits)
+    done, size, bar = 0, FIRST_SLICE, Bar(limits.verbose, limits.max_iter, "step")
     if not math.isfinite(problem.fun0):
         lanes.status[:] = descend.STOPPED
     try:
@@ -583,25 +580,3 @@ def _unless_arithmetic(call, x, otherwise):
             return call(x)
         except ArithmeticError:
             return otherwise
-
-
-class _bar:
-    """A tqdm bar over the iterations where ``verbose`` asks for it."""
-
-    def __init__(self, limits):
-        self.bar = None
-        if limits.verbose:
-            try:
-                from tqdm.auto import tqdm
-            except ImportError:
-                raise ImportError("verbose=1 needs tqdm: python -m pip install 'fastgd[progress]'") from None
-            self.bar = tqdm(total=limits.max_iter, unit="step")
-
-    def update(self, nit, value):
-        if self.bar is not None:
-            self.bar.update(nit - self.bar.n)
-            self.bar.set_postfix(fun=f"{value:.6g}", refresh=False)
-
-    def close(self):
-        if self.bar is not None:
-            self.bar.close()

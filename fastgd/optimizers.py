@@ -3,9 +3,9 @@
 ``slots`` is the number of state values a weight carries. ``prepare(lr, t, carry)`` runs once a step in float64: it
 returns the coefficients of the rule, everything that depends on the step number alone, and two running numbers
 ``carry`` that start at 1 (products of decays; ``beta**t`` inside the rule made Adam 15 to 30 times slower).
-``move(c, w, g, s)`` is the elementwise rule in the data's own type: it returns the change of the weight, the size of the
-proximal step that L1, L2 and bounds take after it, and the new state. No literal and no power belongs in it (a float64
-literal runs float32 data at float64's speed). Steps count from ``t = 1``; state starts at zero.
+``move(c, w, g, s)`` is the elementwise rule in the data's own type: it returns the change of the weight, the size of
+the proximal step that L1, L2 and bounds take after it, and the new state. No literal and no power belongs in it (a
+float64 literal runs float32 data at float64's speed). Steps count from ``t = 1``; state starts at zero.
 
 To add an optimizer, write one class here: its name in ``snake_case`` becomes its string name.
 """

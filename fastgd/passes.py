@@ -49,7 +49,7 @@ class Passes:
         return float(out.max())
 
     def step(self, parts, lanes, rates, t):
-        """One full-batch step (rates of 0 move nothing): the objective and the gradient's norm before it, (1, lanes)."""
+        """A full-batch step (rates of 0 move nothing): the objective and the gradient's norm before it, (1, lanes)."""
         sums = np.empty((self.chunks, *lanes.weights.shape))
         losses = np.empty((self.chunks, lanes.weights.shape[0]))
         self.over_chunks(

@@ -10,7 +10,7 @@ ADVICE = {
     "max_epochs": "If the loss was still falling, give more epochs.",
     "max_iter": "If it was still falling, give more iterations or a larger learning_rate.",
     "early_stopped": "The weights are those at the stop.",
-    "diverged": "Lower learning_rate (a tenth is a good next try), pass standardize=True, or leave learning_rate='auto'.",
+    "diverged": "Lower learning_rate (a tenth is a good next try), or leave it at 'auto'; standardize=True helps too.",
     "interrupted": "The weights are the last finite ones; call again to go on from the start.",
 }
 

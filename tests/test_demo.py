@@ -17,7 +17,9 @@ def test_demo(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "336,776 flights; 9,430 without an arrival delay dropped." in done.stdout
-    scores = [float(line.split()[-2]) for line in done.stdout.splitlines() if "float" in line and line.split()[-1].isdigit()]
+    scores = [
+        float(line.split()[-2]) for line in done.stdout.splitlines() if "float" in line and line.split()[-1].isdigit()
+    ]
     assert len(scores) >= 5
     assert min(scores) > 0.87
     assert "epoch" in done.stderr, "progress is shown"

@@ -26,19 +26,6 @@ def test_import_is_light():
     assert loaded == "[]"
 
 
-def test_reference_needs_no_numba():
-    code = """
-import sys
-import numpy as np
-sys.modules["numba"] = None
-import fastgd
-r = fastgd.reference.fit(np.arange(6.0).reshape(3, 2), np.arange(3.0), learning_rate=0.01, epochs=2)
-o = fastgd.minimize(lambda x: x * x, 1.0, lambda x: 2 * x)
-print(r.n_epochs, o.nit)
-"""
-    assert python(code, cwd=ROOT) == "2 100"
-
-
 def test_public_names():
     for name in fastgd.__all__:
         assert getattr(fastgd, name) is not None

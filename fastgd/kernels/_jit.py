@@ -39,8 +39,7 @@ def helper(function):
 
 
 def routine(function):
-    """Compile a function that kernels call and that is not worth inlining: its code is compiled once, not once more
-    in every caller."""
+    """Compile a function that kernels call and that is not worth inlining: compiled once, not in every caller."""
     return numba.njit(**INNER)(function)
 
 
@@ -80,7 +79,7 @@ for _word in _words():
 
 
 def lane_of(part, fields, lane):
-    """The part with the fields of one lane, read from row ``lane`` of the table ``fields`` (lanes, number of fields)."""
+    """The part with the fields of one lane, a row of the table ``fields`` (lanes, number of fields)."""
     return type(part)(*fields[lane, : len(part)])
 
 

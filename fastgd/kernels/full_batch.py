@@ -69,9 +69,10 @@ def chunk_gradient(data, part, lanes, lo, hi, c, sums, losses):
 
 @routine
 def step(data, parts, lanes, n, rates, k, t, sums, losses, objective, norm):
-    """Report the objective and the gradient's norm of every lane, then move it; row 0 of ``sums`` is over all n rows.
+    """Report the objective and the gradient's norm of every lane, then move it.
 
-    A lane whose objective or gradient is not finite stays where it is. Row k of rates, objective and norm is this step's.
+    A lane whose objective or gradient is not finite stays where it is. Row 0 of ``sums`` and ``losses`` is over all n
+    rows; row k of rates, objective and norm is this step's.
     """
     count, width = lanes.weights.shape
     d = data.shift.size

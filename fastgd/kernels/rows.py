@@ -1,8 +1,8 @@
 """How rows are read. ``Dense`` answers a few questions; every loop is written with them, once for all layouts.
 
 ``scores``: the products of rows with weights; ``pull``: the sum of rows times their slopes; ``gather``: rows in any
-order, standardised, as a small dense block; ``prefetch``: a hint. Rows are centred as they are read (``x - shift``): folding the centre into
-the intercept instead would cancel digits.
+order, standardised, as a small dense block; ``prefetch``: a hint. Rows are centred as they are read (``x - shift``):
+folding the centre into the intercept instead would cancel digits.
 """
 
 from typing import NamedTuple

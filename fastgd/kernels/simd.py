@@ -30,7 +30,7 @@ class _Emit:
         self.zero = ir.Constant(self.vec, [0.0] * self.lanes)
         self.args = [
             context.make_array(t)(context, builder, a) if isinstance(t, types.Array) else a
-            for t, a in zip(sig.args, args)
+            for t, a in zip(sig.args, args, strict=True)
         ]
         self.d = cgutils.unpack_tuple(builder, self.args[0].shape, 2)[1]
 
@@ -77,7 +77,7 @@ class _Emit:
     def total(self, variables):
         out = [self.b.load(a) for a in variables]
         while len(out) > 1:
-            out = [self.b.fadd(x, y, flags=FLAGS) for x, y in zip(out[::2], out[1::2])]
+            out = [self.b.fadd(x, y, flags=FLAGS) for x, y in zip(out[::2], out[1::2], strict=True)]
         return out[0]
 
     def columns(self, body, unroll=1):
@@ -103,7 +103,7 @@ def _dot(typingctx, X, i, shift, u, P, k, H):
 
     def codegen(context, b, sig, args):
         e = _Emit(context, b, sig, args)
-        X, i, shift, u, P, k, _ = e.args
+        _, i, shift, u, P, k, _ = e.args
         unroll = 4 // h  # a row alone: 4 accumulators along the columns hide the FMA latency
         rows = [(e.row(i, q), e.variables(unroll)) for q in range(h)]
 
@@ -128,7 +128,7 @@ def _dot(typingctx, X, i, shift, u, P, k, H):
                 for side in (0, e.lanes)
                 for t in range(g)
             ]
-            v, g = [add(x, y, low, [c + h // 2 for c in low]) for x, y in zip(v[::2], v[1::2])], 2 * g
+            v, g = [add(x, y, low, [c + h // 2 for c in low]) for x, y in zip(v[::2], v[1::2], strict=True)], 2 * g
         v, n = v[0], e.lanes
         while n > h:
             n //= 2
@@ -145,7 +145,7 @@ def _add(typingctx, X, lo, hi, shift, r, G):
 
     def codegen(context, b, sig, args):
         e = _Emit(context, b, sig, args)
-        X, lo, hi, shift, r, G = e.args
+        _, lo, hi, shift, r, G = e.args
         n = b.sub(hi, lo)
         mid = b.sub(n, b.srem(n, n.type(8)))
 
@@ -172,7 +172,7 @@ def _scale(typingctx, X, i, shift, inverse, out, k):
 
     def codegen(context, b, sig, args):
         e = _Emit(context, b, sig, args)
-        X, i, shift, inverse, out, k = e.args
+        _, i, shift, inverse, out, k = e.args
         target = e.at(out.data, b.mul(k, cgutils.unpack_tuple(b, out.shape, 2)[1]))
 
         def body(j, mask, _):
