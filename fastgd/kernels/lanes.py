@@ -53,7 +53,9 @@ class Lanes(NamedTuple):
 def padded(d, dtype):
     """The width of a row of weights for d columns."""
     vectors = 256 // np.dtype(dtype).itemsize
-    return -(-(d + 1) // vectors) * vectors
+    width = -(-(d + 1) // vectors) * vectors
+    # Blocks of rows are as wide: rows 2 or 4 kB apart would fall on the same lines of the first-level cache.
+    return width + vectors if width % (8 * vectors) == 0 else width
 
 
 def lanes_of(parts, dtype, count, low, high):
