@@ -12,6 +12,7 @@ import numpy as np
 
 from .kernels import block_loop, full_batch, order, row_loop
 from .kernels.lanes import Data, Lanes, Parts
+from .kernels.rows import Scaled
 from .passes import Passes
 from .progress import Bar
 
@@ -101,7 +102,7 @@ class FullBatch:
         self.passes = Passes(plan.data, plan.n_threads)
         lanes, width = plan.lanes.weights.shape
         cost = (self.passes.n + 1) * (self.passes.d + ROW_OVERHEAD) * lanes
-        watched = plan.callback is not None or plan.evaluate
+        watched = plan.callback is not None or plan.evaluate or plan.tol is not None
         self.steps = 1 if watched or self.passes.chunks > 1 else max(1, SLICE_ELEMENTS // cost)
         self.sums, self.losses = np.empty((1, lanes, width)), np.empty((1, lanes))
 
@@ -140,9 +141,13 @@ class Batches:
         self.passes = Passes(plan.data, plan.n_threads)
         self.n = self.passes.n
         lanes, width = plan.lanes.weights.shape
-        rows = SLICE_ELEMENTS // ((width + ROW_OVERHEAD) * lanes)
-        self.rows = max(1, rows // plan.batch) * plan.batch
         self.kind = order.KINDS[plan.shuffle]
+        # Draws with replacement are all of the full size; otherwise the last batch of an epoch may be smaller.
+        self.rows = -(-self.n // plan.batch) * plan.batch if self.kind == order.REPLACEMENT else self.n
+        self.slice = max(1, SLICE_ELEMENTS // ((width + ROW_OVERHEAD) * lanes) // plan.batch) * plan.batch
+        data = plan.data
+        plain = not data.shift.any() and (data.inverse_scale == 1).all()
+        self.read = data.rows if plain else Scaled(data.rows.values, data.shift, data.inverse_scale)
         self.drawn, self.drawn_for = np.empty(0, np.uint32), -1
 
     def order(self, epoch, row, count):
@@ -158,23 +163,22 @@ class Batches:
 
     def advance(self, clock, steps):
         """Up to ``steps`` steps, at most to the epoch's end; returns its record, if any, and whether a lane failed."""
-        plan = self.plan
-        rows = min(self.rows, self.n - clock.row, steps * plan.batch)
+        plan, lanes = self.plan, self.plan.lanes
+        rows = min(self.slice, self.rows - clock.row, steps * plan.batch)
         taken = -(-rows // plan.batch)
         rows_in_order = self.order(clock.epoch, clock.row, rows)
-        rates = rates_of(plan.schedule, clock, taken, plan.lanes)
-        met = np.zeros(plan.lanes.weights.shape[0]) + clock.met
-        arguments = plan.data, plan.parts, plan.lanes, rows_in_order
+        rates = rates_of(plan.schedule, clock, taken, lanes)
+        met = np.zeros(lanes.weights.shape[0]) + clock.met
         if plan.batch == 1:
-            row_loop.row_steps(*arguments, rates, clock.steps + 1, met)
+            row_loop.row_steps(plan.data, self.read, plan.parts, lanes, rows_in_order, rates, clock.steps + 1, met)
         else:
-            block_loop.batch_steps(*arguments, plan.batch, rates, clock.steps + 1, met)
+            block_loop.batch_steps(plan.data, plan.parts, lanes, rows_in_order, plan.batch, rates, clock.steps + 1, met)
         clock.steps += taken
         clock.row += rows
         clock.met = met
         records = []
-        if clock.row == self.n:
-            records.append({"loss": met[0] / self.n, "learning_rate": rates[-1, 0]})
+        if clock.row == self.rows:
+            records.append({"loss": met[0] / self.rows, "learning_rate": rates[-1, 0]})
             clock.epoch, clock.row, clock.met = clock.epoch + 1, 0, 0.0
         return records, not np.isfinite(met).all()
 

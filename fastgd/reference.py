@@ -24,7 +24,7 @@ from .results import MinimizeHistory, MinimizeResult
 
 MASK = 2**64 - 1
 GOLDEN = 0x9E3779B97F4A7C15
-BLOCK, WINDOW = 64, 64  # rows a block, blocks a window
+BLOCK, WINDOW = 64, 4  # rows a block, blocks a window
 
 
 def mix(x):
@@ -60,8 +60,7 @@ def row_order(shuffle, seed, epoch, n, batch):
     if shuffle == "full":
         return np.array(shuffled(range(n), stream(seed, epoch, 0)))
     if shuffle == "replacement":
-        sizes = [min(batch, n - start) for start in range(0, n, batch)]
-        return np.concatenate([drawn(size, n, stream(seed, epoch, 16 + k)) for k, size in enumerate(sizes)])
+        return np.concatenate([drawn(batch, n, stream(seed, epoch, 16 + k)) for k in range(-(-n // batch))])
     return np.array(shuffled_blocks(seed, epoch, n))
 
 
@@ -207,12 +206,12 @@ def epoch(model, plan, number, t, factor=1.0):
     """The steps of an epoch, the next of them step ``t``; returns the number of steps taken and the epoch's record."""
     full = plan.batch == model.n
     order = np.arange(model.n) if full else row_order(plan.shuffle, plan.seed, number, model.n, plan.batch)
-    batches = [order[start : start + plan.batch] for start in range(0, model.n, plan.batch)]
+    batches = [order[start : start + plan.batch] for start in range(0, len(order), plan.batch)]
     if plan.max_steps is not None:
         batches = batches[: plan.max_steps - t + 1]
     met = model.penalty_cost() if full else 0.0
     for k, rows in enumerate(batches):
-        met += model.data_loss(rows) * len(rows) / model.n
+        met += model.data_loss(rows) * len(rows) / len(order)
         g = model.gradient(rows)
         rate = float(plan.schedule.rate(float(t + k)) * factor)
         model.step(g, rate, t + k)

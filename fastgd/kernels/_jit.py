@@ -1,4 +1,4 @@
-"""The one decorator, the one bridge from parts to Numba, and the cache that never lies.
+"""The one decorator, and the one bridge from parts to Numba.
 
 ``@kernel`` makes a top-level kernel: serial, without the GIL, cached on disk. ``@helper`` makes a function that kernels
 call, inlined into them. The bridge lets a kernel call a part's methods (``loss.slope(p, y)``): Numba compiles the very
@@ -67,8 +67,9 @@ def _words():
     def move(self, c, w, g, s): ...
     def cost(self, w): ...
     def prox(self, z, step, low, high): ...
+    def at(self, i, j): ...
 
-    return value, slope, prepare, move, cost, prox
+    return value, slope, prepare, move, cost, prox, at
 
 
 for _word in _words():

@@ -7,7 +7,7 @@ import numpy as np
 
 from ._jit import kernel, lane_of, routine
 from .lanes import block_gradient, finite, move, penalty_cost
-from .rows import pull, scores
+from .rows import Dense, pull, scores
 
 BLOCK_BYTES = 1 << 13  # rows read at once stay in the first-level cache between the two products
 FLUSH_ROWS = 256  # sums in the data's own type run no longer than this
@@ -22,7 +22,7 @@ def chunk_rows(n, d):
 
 @routine
 def chunk_gradient(data, part, lanes, lo, hi, c, sums, losses):
-    """The sums of slope * row (lanes, width) and of the losses (lanes,) over rows lo to hi, in float64, into row c.
+    """The sums of slope * row (lanes, d + 1) and of the losses (lanes,) over rows lo to hi, in float64, into row c.
 
     ``part`` is the loss. Loops fill the arrays: an assignment to a slice takes 0.3 s to compile.
     """
@@ -48,20 +48,7 @@ def chunk_gradient(data, part, lanes, lo, hi, c, sums, losses):
                 gradient[j] = 0
             for start in range(first, last, block):
                 stop = min(start + block, last)
-                total += block_gradient(
-                    loss,
-                    data.rows,
-                    start,
-                    stop,
-                    data.shift,
-                    data.constant,
-                    scaled,
-                    y,
-                    data.weight,
-                    start,
-                    work,
-                    gradient,
-                )
+                total += block_gradient(loss, data, None, start, stop, scaled, y, work, gradient)
             for j in range(width):
                 sums[c, lane, j] += gradient[j]
         losses[c, lane] = total
@@ -88,12 +75,12 @@ def step(data, parts, lanes, n, rates, k, t, sums, losses, objective, norm):
         objective[k, lane] = losses[0, lane] / n + penalty_cost(parts, lanes, lane)
         norm[k, lane] = np.sqrt(square)
         if rates[k, lane] > 0.0 and finite(objective[k, lane]) and finite(square):
-            move(parts, lanes, lane, rates[k, lane], t, gradient.dtype.type(1), gradient, 0)
+            move(parts, lanes, lane, rates[k, lane], t, gradient.dtype.type(1), Dense(gradient), 0, gradient[0, d])
 
 
 @kernel
 def chunk_sums(data, loss, lanes, chunk, first, last, sums, losses):
-    """The sums of chunks first to last, each ``chunk`` rows: (chunks, lanes, width) and (chunks, lanes)."""
+    """The sums of chunks first to last, each ``chunk`` rows: (chunks, lanes, d + 1) and (chunks, lanes)."""
     n = data.targets.shape[1]
     for c in range(first, last):
         chunk_gradient(data, loss, lanes, c * chunk, min((c + 1) * chunk, n), c, sums, losses)
@@ -135,7 +122,7 @@ def second_moment(data, vector, chunk, first, last, out):
             out[c, j] = 0.0
         for start in range(c * chunk, hi, block):
             stop = min(start + block, hi)
-            scores(data.rows, start, stop, data.shift, scaled, work)
+            scores(data.rows, None, start, stop, data.shift, scaled, work)
             for j in range(d):
                 gradient[j] = 0
             for k in range(stop - start):
@@ -144,7 +131,7 @@ def second_moment(data, vector, chunk, first, last, out):
                     product *= data.weight[start + k]
                 work[k] = product
                 out[c, d] += product * data.constant
-            pull(data.rows, start, stop, data.shift, work, gradient)
+            pull(data.rows, None, start, stop, data.shift, work, gradient)
             for j in range(d):
                 out[c, j] += gradient[j] * data.inverse_scale[j]
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from . import elementary  # noqa: F401  (registers the compiled twins that losses call)
 from ._jit import cast_all, helper, lane_of, read_slots, write_slots
-from .rows import pull, scores
+from .rows import pull, row_at, scores
 
 
 class Data(NamedTuple):
@@ -32,75 +32,63 @@ class Parts(NamedTuple):
 
 
 class Lanes(NamedTuple):
-    """The settings and the state of every lane.
-
-    Rows of weights hold the d coefficients, the intercept and zeros up to ``width``, a multiple of four vectors of 64
-    bytes: no loop over them has a scalar remainder.
-    """
+    """The settings and the state of every lane. The last of the weights is the intercept, 0 where there is none."""
 
     target: np.ndarray  # (lanes,) int64, the row of Data.targets
     loss: np.ndarray  # (lanes, fields) float64
     optimizer: np.ndarray  # (lanes, fields) float64
     penalty: np.ndarray  # (lanes, fields) T
-    penalised: np.ndarray  # (width,) T, 1 for the coefficients, else 0
-    low: np.ndarray  # (lanes, width) T
-    high: np.ndarray  # (lanes, width) T
-    weights: np.ndarray  # (lanes, width) T, of the standardised columns
-    slots: np.ndarray  # (lanes, slots, width) T
+    low: np.ndarray  # (lanes, d) T
+    high: np.ndarray  # (lanes, d) T
+    weights: np.ndarray  # (lanes, d + 1) T, of the standardised columns
+    slots: np.ndarray  # (lanes, slots, d + 1) T
     carry: np.ndarray  # (lanes, 2) float64
-
-
-def padded(d, dtype):
-    """The width of a row of weights for d columns."""
-    vectors = 256 // np.dtype(dtype).itemsize
-    width = -(-(d + 1) // vectors) * vectors
-    # Blocks of rows are as wide: rows 2 or 4 kB apart would fall on the same lines of the first-level cache.
-    return width + vectors if width % (8 * vectors) == 0 else width
 
 
 def lanes_of(parts, dtype, count, low, high):
     """Fresh lanes of one setting: weights at zero, or at the nearest bound; ``low`` and ``high`` are (d,)."""
-    d, width = low.size, padded(low.size, dtype)
+    d = low.size
 
     def table(part, dtype):
         return np.tile(np.array(part, dtype), (count, 1))
 
-    def wide(side, beyond):
-        return np.tile(np.concatenate([side, np.full(width - d, beyond)]).astype(dtype), (count, 1))
-
-    weights = np.zeros((count, width), dtype)
+    weights = np.zeros((count, d + 1), dtype)
     weights[:, :d] = np.clip(0.0, low, high)
     return Lanes(
         target=np.zeros(count, np.int64),
         loss=table(parts.loss, np.float64),
         optimizer=table(parts.optimizer, np.float64),
         penalty=table(parts.penalty, dtype),
-        penalised=(np.arange(width) < d).astype(dtype),
-        low=wide(low, -np.inf),
-        high=wide(high, np.inf),
+        low=np.tile(low.astype(dtype), (count, 1)),
+        high=np.tile(high.astype(dtype), (count, 1)),
         weights=weights,
-        slots=np.zeros((count, parts.optimizer.slots, width), dtype),
+        slots=np.zeros((count, parts.optimizer.slots, d + 1), dtype),
         carry=np.ones((count, 2)),
     )
 
 
 @helper
-def move(parts, lanes, lane, rate, t, slope, direction, k):
-    """One step of a lane against the gradient ``slope * direction[k]``.
+def move(parts, lanes, lane, rate, t, slope, rows, i, constant):
+    """One step of a lane against the gradient ``slope * row i``, ``slope * constant`` for the unpenalised intercept.
 
     Arrays are indexed, never sliced: a slice costs two atomic counts.
     """
     weights, slots = lanes.weights, lanes.slots
+    d = lanes.low.shape[1]
     optimizer = lane_of(parts.optimizer, lanes.optimizer, lane)
     penalty = lane_of(parts.penalty, lanes.penalty, lane)
     prepared, after = optimizer.prepare(rate, t, (lanes.carry[lane, 0], lanes.carry[lane, 1]))
     lanes.carry[lane, 0], lanes.carry[lane, 1] = after
     c = cast_all(prepared, weights)
-    for j in range(weights.shape[1]):
+    for j in range(d):
         w = weights[lane, j]
-        change, step, s = optimizer.move(c, w, slope * direction[k, j], read_slots(optimizer, slots, lane, j))
-        weights[lane, j] = penalty.prox(w + change, step * lanes.penalised[j], lanes.low[lane, j], lanes.high[lane, j])
+        change, step, s = optimizer.move(c, w, slope * rows.at(i, j), read_slots(optimizer, slots, lane, j))
+        weights[lane, j] = penalty.prox(w + change, step, lanes.low[lane, j], lanes.high[lane, j])
         write_slots(slots, lane, j, s)
+    w = weights[lane, d]
+    change, step, s = optimizer.move(c, w, slope * constant, read_slots(optimizer, slots, lane, d))
+    weights[lane, d] = w + change
+    write_slots(slots, lane, d, s)
 
 
 @helper
@@ -108,37 +96,37 @@ def penalty_cost(parts, lanes, lane):
     """The penalty of a lane's weights, without the intercept."""
     penalty = lane_of(parts.penalty, lanes.penalty, lane)
     total = 0.0
-    for j in range(lanes.weights.shape[1]):
-        total += np.float64(penalty.cost(lanes.weights[lane, j] * lanes.penalised[j]))
+    for j in range(lanes.low.shape[1]):
+        total += np.float64(penalty.cost(lanes.weights[lane, j]))
     return total
 
 
 @helper
-def block_gradient(loss, rows, lo, hi, shift, constant, weights, y, weight, first, work, out):
-    """Add the gradient of rows lo to hi to ``out`` and return the sum of their losses.
+def block_gradient(loss, data, order, lo, hi, weights, y, work, out):
+    """Add the gradient of the rows at lo to hi to ``out`` (d + 1,) and return the sum of their losses.
 
-    Targets and weights (or an empty array) of these rows begin at ``first``; ``weights`` multiply the rows as they are
-    read, and the one behind them multiplies ``constant``. ``work`` has room for a number a row.
+    ``weights`` (d + 1,) multiply the centred rows as they are read, and the last of them the constant; ``out`` is to be
+    multiplied by the inverse scale by the caller. ``work`` has room for a number a row.
     """
-    # Without a constant there may be nothing behind the weights: any weight will do, times zero.
-    last = min(rows.values.shape[1], weights.size - 1)
-    scores(rows, lo, hi, shift, weights, work)
-    intercept = weights[last] * weights.dtype.type(constant)
+    d = data.shift.size
+    constant = weights.dtype.type(data.constant)
+    scores(data.rows, order, lo, hi, data.shift, weights, work)
+    intercept = weights[d] * constant
     total = 0.0
     slopes = 0.0
     for k in range(hi - lo):
-        i = np.uint64(first + k)  # an index that may be negative turns the loop's loads into gathers
+        i = np.uint64(row_at(order, lo + k))  # an index that may be negative turns the loop's loads into gathers
         p = work[k] + intercept
         value = np.float64(loss.value(p, y[i]))
         slope = loss.slope(p, y[i])
-        if weight.size > 0:
-            value *= weight[i]
-            slope *= weight[i]
+        if data.weight.size > 0:
+            value *= data.weight[i]
+            slope *= data.weight[i]
         total += value
         slopes += np.float64(slope)
         work[k] = slope
-    pull(rows, lo, hi, shift, work, out)
-    out[last] += slopes * constant
+    pull(data.rows, order, lo, hi, data.shift, work, out)
+    out[d] += slopes * data.constant
     return total
 
 

@@ -1,6 +1,6 @@
 """The order of rows in an epoch: a function of (seed, epoch) alone, from counter-based random numbers (splitmix64).
 
-``block`` draws the blocks of rows in random order and shuffles the rows within a window of several blocks: close to a
+``block`` draws the blocks of rows in random order and shuffles the rows within a window of four blocks: close to a
 full shuffle in what it does to a fit, at a fraction of its memory traffic.
 """
 
@@ -11,7 +11,7 @@ from ._jit import helper, kernel
 SEQUENTIAL, BLOCK, FULL, REPLACEMENT = range(4)
 KINDS = {False: SEQUENTIAL, "block": BLOCK, "full": FULL, "replacement": REPLACEMENT}
 BLOCK_ROWS = 64
-WINDOW_BLOCKS = 64
+WINDOW_BLOCKS = 4
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 

@@ -1,16 +1,16 @@
-"""How rows are read. ``Dense`` answers a few questions; every loop is written with them, once for all layouts.
+"""How rows are read: a number at a time (``at``), or a block of rows multiplied (``scores``, ``pull``).
 
-``scores``: the products of rows with weights; ``pull``: the sum of rows times their slopes; ``gather``: rows in any
-order, standardised, as a small dense block; ``prefetch``: a hint. Rows are centred as they are read (``x - shift``):
-folding the centre into the intercept instead would cancel digits.
+A block is rows lo to hi of the data, or those that ``order`` names there; every loop is written with these questions,
+once for all layouts. Rows are centred as they are read: folding the centre into the intercept would cancel digits.
+Nothing is copied.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 
-from ._jit import helper
-from .simd import block_add, block_dot, prefetch_row, scale_row
+from ._jit import compiled_as, helper
+from .simd import block_add, block_dot
 
 
 class Dense(NamedTuple):
@@ -18,33 +18,40 @@ class Dense(NamedTuple):
 
     values: np.ndarray
 
+    def at(self, i, j):
+        return self.values[i, j]
+
+
+class Scaled(NamedTuple):
+    """Dense rows standardised as they are read: ``(values - shift) * inverse_scale``."""
+
+    values: np.ndarray
+    shift: np.ndarray  # (d,)
+    inverse_scale: np.ndarray  # (d,)
+
+    def at(self, i, j):
+        return (self.values[i, j] - self.shift[j]) * self.inverse_scale[j]
+
+
+def row_at(order, k):
+    """The row at position k."""
+    return k if order is None else order[k]
+
+
+@compiled_as(row_at)
+def _(order, k):
+    if hasattr(order, "dtype"):
+        return lambda order, k: order[k]
+    return lambda order, k: k
+
 
 @helper
-def scores(rows, lo, hi, shift, weights, out):
-    """``out[i - lo] = (row i - shift) @ weights`` for rows lo to hi; weights beyond a row's length are not read."""
-    block_dot(rows.values, lo, hi, shift, weights, out)
+def scores(rows, order, lo, hi, shift, weights, out):
+    """``out[k - lo] = (row at k - shift) @ weights``; weights beyond a row's length are not read."""
+    block_dot(rows.values, order, lo, hi, shift, weights, out)
 
 
 @helper
-def pull(rows, lo, hi, shift, slopes, out):
-    """``out += sum of slopes[i - lo] * (row i - shift)`` over rows lo to hi."""
-    block_add(rows.values, lo, hi, shift, slopes, out)
-
-
-@helper
-def gather(rows, order, lo, hi, shift, inverse_scale, out, ahead=False):
-    """Row ``order[k]`` standardised into the first d columns of ``out[k - lo]``.
-
-    With ``ahead``, the memory is asked at the same time for the rows of the next block: 71 ns a row against 93 without
-    (float64, d=50, batches of 32).
-    """
-    for k in range(lo, hi):
-        if ahead and k + hi - lo < order.size:
-            prefetch_row(rows.values, order[k + hi - lo])
-        scale_row(rows.values, order[k], shift, inverse_scale, out, k - lo)
-
-
-@helper
-def prefetch(rows, i):
-    """Ask the memory for row i."""
-    prefetch_row(rows.values, i)
+def pull(rows, order, lo, hi, shift, slopes, out):
+    """``out += sum of slopes[k - lo] * (row at k - shift)``."""
+    block_add(rows.values, order, lo, hi, shift, slopes, out)

@@ -1,4 +1,4 @@
-"""The vector code of dense rows: block predictions, block gradient, standardised copies.
+"""The vector code of dense rows: the predictions and the gradient of a block of rows.
 
 LLVM's loop vectoriser runs short rows as scalars and reduces every row by itself; here the vectors are written out, of
 64 bytes: one register with AVX-512, and LLVM splits them on narrower CPUs. Against the plain loops in the same run:
@@ -12,15 +12,18 @@ from numba.extending import intrinsic
 
 from ._jit import compiled_as
 
-# Explicit flags (Numba adds the caller's only where there are none): `contract` gives FMAs;
-# no `reassoc`, which would let LLVM undo the independent accumulators below.
+# Explicit flags (Numba adds the caller's only where there are none): `contract` gives FMAs; no `reassoc`, which would
+# let LLVM undo the independent accumulators below.
 FLAGS = ("contract", "nsz", "arcp")
 SHORT, LONG = 256, 8192  # bytes: rows outside this range are read 4 at a time
 I32 = ir.IntType(32)
 
 
 class _Emit:
-    """Vector loads, stores and loops over the columns of `X` (the first argument)."""
+    """Vector loads, stores and loops over the columns of ``X``, the first argument.
+
+    The second is an array of row numbers, or None where rows are counted through.
+    """
 
     def __init__(self, context, builder, sig, args):
         self.b, self.item = builder, context.get_data_type(sig.args[0].dtype)
@@ -33,6 +36,7 @@ class _Emit:
             for t, a in zip(sig.args, args, strict=True)
         ]
         self.d = cgutils.unpack_tuple(builder, self.args[0].shape, 2)[1]
+        self.order = None if isinstance(sig.args[1], types.NoneType) else self.args[1].data
 
     def ints(self, values):
         return ir.Constant(ir.VectorType(I32, len(values)), list(values))
@@ -40,8 +44,10 @@ class _Emit:
     def at(self, ptr, k, type=None):
         return self.b.bitcast(self.b.gep(ptr, [k]), (type or self.item).as_pointer())
 
-    def row(self, i, q):
-        return self.at(self.args[0].data, self.b.mul(self.b.add(i, i.type(q)), self.d))
+    def row(self, k, q):
+        k = self.b.add(k, k.type(q))
+        i = k if self.order is None else self.b.load(self.at(self.order, k, k.type))
+        return self.at(self.args[0].data, self.b.mul(i, self.d))
 
     def splat(self, s):
         v = self.b.insert_element(ir.Constant(ir.VectorType(s.type, self.lanes), ir.Undefined), s, I32(0))
@@ -97,13 +103,13 @@ class _Emit:
 
 
 @intrinsic(prefer_literal=True)
-def _dot(typingctx, X, i, shift, u, P, k, H):
-    """P[k:k+H] = (X[i:i+H] - shift) @ u, for a literal H."""
+def _dot(typingctx, X, order, i, shift, u, P, k, H):
+    """``P[k:k+H] = (X[i:i+H] - shift) @ u``, for a literal H."""
     h = H.literal_value
 
     def codegen(context, b, sig, args):
         e = _Emit(context, b, sig, args)
-        _, i, shift, u, P, k, _ = e.args
+        _, _, i, shift, u, P, k, _ = e.args
         unroll = 4 // h  # a row alone: 4 accumulators along the columns hide the FMA latency
         rows = [(e.row(i, q), e.variables(unroll)) for q in range(h)]
 
@@ -136,22 +142,22 @@ def _dot(typingctx, X, i, shift, u, P, k, H):
         b.store(v, e.at(P.data, k, v.type), align=e.size)
         return context.get_dummy_value()
 
-    return types.void(X, i, shift, u, P, k, H), codegen
+    return types.void(X, order, i, shift, u, P, k, H), codegen
 
 
 @intrinsic
-def _add(typingctx, X, lo, hi, shift, r, G):
-    """G += r @ (X[lo:hi] - shift): columns outside, rows inside."""
+def _add(typingctx, X, order, lo, hi, shift, r, G):
+    """``G += r @ (X[lo:hi] - shift)``: columns outside, rows inside."""
 
     def codegen(context, b, sig, args):
         e = _Emit(context, b, sig, args)
-        _, lo, hi, shift, r, G = e.args
+        _, _, lo, hi, shift, r, G = e.args
         n = b.sub(hi, lo)
         mid = b.sub(n, b.srem(n, n.type(8)))
 
         def body(j, mask, _):
-            # G stays in registers for the whole block (storing it after every few rows made
-            # rows of 10 four times slower), in 4 accumulators that hide the FMA latency.
+            # G stays in registers for the whole block (storing it after every few rows made rows of 10 four times
+            # slower), in 4 accumulators that hide the FMA latency.
             s, acc = e.load(shift.data, j, mask), e.variables(4)
             for start, stop, step in ((n.type(0), mid, 8), (mid, n, 1)):
                 with cgutils.for_range_slice(b, start, stop, n.type(step)) as (k, _):
@@ -163,91 +169,41 @@ def _add(typingctx, X, lo, hi, shift, r, G):
         e.columns(body)
         return context.get_dummy_value()
 
-    return types.void(X, lo, hi, shift, r, G), codegen
+    return types.void(X, order, lo, hi, shift, r, G), codegen
 
 
-@intrinsic
-def _scale(typingctx, X, i, shift, inverse, out, k):
-    """out[k, :d] = (X[i] - shift) * inverse."""
-
-    def codegen(context, b, sig, args):
-        e = _Emit(context, b, sig, args)
-        _, i, shift, inverse, out, k = e.args
-        target = e.at(out.data, b.mul(k, cgutils.unpack_tuple(b, out.shape, 2)[1]))
-
-        def body(j, mask, _):
-            x = b.fsub(e.load(e.row(i, 0), j, mask), e.load(shift.data, j, mask), flags=FLAGS)
-            e.store(b.fmul(x, e.load(inverse.data, j, mask), flags=FLAGS), target, j, mask)
-
-        e.columns(body, 4)
-        return context.get_dummy_value()
-
-    return types.void(X, i, shift, inverse, out, k), codegen
+def rows_of(X, order, lo, hi):
+    """Rows lo to hi, or those that ``order`` names there."""
+    return X[lo:hi] if order is None else X[order[lo:hi]]
 
 
-@intrinsic
-def _prefetch(typingctx, X, i):
-    """Ask for row i."""
-
-    def codegen(context, b, sig, args):
-        e = _Emit(context, b, sig, args)
-        start = e.row(args[1], 0)
-        kind = ir.FunctionType(ir.VoidType(), [start.type, I32, I32, I32])
-        call = cgutils.get_or_insert_function(b.module, kind, "llvm.prefetch.p0")
-        line = e.d.type(e.lanes)
-        with cgutils.for_range_slice(b, e.d.type(0), e.d, line) as (j, _):
-            b.call(call, [e.at(start, j), I32(0), I32(3), I32(1)])
-        return context.get_dummy_value()
-
-    return types.void(X, i), codegen
-
-
-def block_dot(X, lo, hi, shift, u, P):
-    """``P[:hi-lo] = (X[lo:hi] - shift) @ u[:d]``, for C-contiguous arrays of one float type."""
-    P[: hi - lo] = (X[lo:hi] - shift) @ u[: X.shape[1]]
+def block_dot(X, order, lo, hi, shift, u, P):
+    """``P[:hi-lo] = (rows - shift) @ u[:d]``, for C-contiguous arrays of one float type and rows ``rows_of`` them."""
+    P[: hi - lo] = (rows_of(X, order, lo, hi) - shift) @ u[: X.shape[1]]
 
 
 @compiled_as(block_dot, forceinline=False)
-def _(X, lo, hi, shift, u, P):
+def _(X, order, lo, hi, shift, u, P):
     size = X.dtype.bitwidth // 8
 
-    def block_dot(X, lo, hi, shift, u, P):
+    def block_dot(X, order, lo, hi, shift, u, P):
         # Four short rows share the loads of shift and u and one add tree, and so do very long ones, whose shift and u
         # fill the first-level cache. The others go one by one: four streams defeat the hardware prefetcher.
         alone = SHORT < X.shape[1] * size <= LONG
         middle = lo if alone else hi - (hi - lo) % 4
         for i in range(lo, middle, 4):
-            _dot(X, i, shift, u, P, i - lo, 4)
+            _dot(X, order, i, shift, u, P, i - lo, 4)
         for i in range(middle, hi):
-            _dot(X, i, shift, u, P, i - lo, 1)
+            _dot(X, order, i, shift, u, P, i - lo, 1)
 
     return block_dot
 
 
-def block_add(X, lo, hi, shift, r, G):
-    """``G[:d] += r[:hi-lo] @ (X[lo:hi] - shift)``, for C-contiguous arrays of one float type."""
-    G[: X.shape[1]] += r[: hi - lo] @ (X[lo:hi] - shift)
+def block_add(X, order, lo, hi, shift, r, G):
+    """``G[:d] += r[:hi-lo] @ (rows - shift)``, for C-contiguous arrays of one float type and rows ``rows_of`` them."""
+    G[: X.shape[1]] += r[: hi - lo] @ (rows_of(X, order, lo, hi) - shift)
 
 
 @compiled_as(block_add, forceinline=False)
-def _(X, lo, hi, shift, r, G):
-    return lambda X, lo, hi, shift, r, G: _add(X, lo, hi, shift, r, G)
-
-
-def scale_row(X, i, shift, inverse, out, k):
-    """``out[k, :d] = (X[i] - shift) * inverse``, for C-contiguous arrays of one float type."""
-    out[k, : X.shape[1]] = (X[i] - shift) * inverse
-
-
-@compiled_as(scale_row)
-def _(X, i, shift, inverse, out, k):
-    return lambda X, i, shift, inverse, out, k: _scale(X, i, shift, inverse, out, k)
-
-
-def prefetch_row(X, i):
-    """Hint that row i is read soon."""
-
-
-@compiled_as(prefetch_row)
-def _(X, i):
-    return lambda X, i: _prefetch(X, i)
+def _(X, order, lo, hi, shift, r, G):
+    return lambda X, order, lo, hi, shift, r, G: _add(X, order, lo, hi, shift, r, G)
