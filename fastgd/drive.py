@@ -151,28 +151,30 @@ class Batches:
         self.drawn, self.drawn_for = np.empty(0, np.uint32), -1
 
     def order(self, epoch, row, count):
-        """The rows at positions row.. of an epoch."""
-        out = np.empty(count, np.int64)
+        """The rows at positions row.. of an epoch, and those to ask the memory for meanwhile."""
+        out, ahead = np.empty((2, count), np.int64)
         if self.kind in (order.BLOCK, order.FULL) and self.drawn_for != epoch:
             units = self.n if self.kind == order.FULL else -(-self.n // order.BLOCK_ROWS)
             self.drawn = np.empty(units, np.uint32)
             order.permutation(self.plan.seed, epoch, 0, self.drawn)
             self.drawn_for = epoch
-        order.fill(self.kind, self.plan.seed, epoch, self.n, self.plan.batch, self.drawn, row, out)
-        return out
+        order.fill(self.kind, self.plan.seed, epoch, self.n, self.plan.batch, self.drawn, row, out, ahead)
+        return out, ahead
 
     def advance(self, clock, steps):
         """Up to ``steps`` steps, at most to the epoch's end; returns its record, if any, and whether a lane failed."""
         plan, lanes = self.plan, self.plan.lanes
         rows = min(self.slice, self.rows - clock.row, steps * plan.batch)
         taken = -(-rows // plan.batch)
-        rows_in_order = self.order(clock.epoch, clock.row, rows)
+        order_and_ahead = self.order(clock.epoch, clock.row, rows)
         rates = rates_of(plan.schedule, clock, taken, lanes)
         met = np.zeros(lanes.weights.shape[0]) + clock.met
         if plan.batch == 1:
-            row_loop.row_steps(plan.data, self.read, plan.parts, lanes, rows_in_order, rates, clock.steps + 1, met)
+            row_loop.row_steps(plan.data, self.read, plan.parts, lanes, *order_and_ahead, rates, clock.steps + 1, met)
         else:
-            block_loop.batch_steps(plan.data, plan.parts, lanes, rows_in_order, plan.batch, rates, clock.steps + 1, met)
+            block_loop.batch_steps(
+                plan.data, plan.parts, lanes, *order_and_ahead, plan.batch, rates, clock.steps + 1, met
+            )
         clock.steps += taken
         clock.row += rows
         clock.met = met

@@ -16,11 +16,12 @@ def rows(shuffle, seed, epoch, n, batch=1, start=0, count=None):
     """The rows at positions start.. of an epoch, as the drive asks the kernels for them."""
     kind = order.KINDS[shuffle]
     positions = -(-n // batch) * batch if shuffle == "replacement" else n
-    out = np.empty(positions - start if count is None else count, np.int64)
+    out, ahead = np.empty((2, positions - start if count is None else count), np.int64)
     drawn = np.empty(n if kind == order.FULL else -(-n // order.BLOCK_ROWS), np.uint32)
     with np.errstate(over="ignore"):
         order.permutation(seed, epoch, 0, drawn)
-        order.fill(kind, seed, epoch, n, batch, drawn, start, out)
+        order.fill(kind, seed, epoch, n, batch, drawn, start, out, ahead)
+    assert ((ahead >= 0) & (ahead < n)).all()
     return out
 
 

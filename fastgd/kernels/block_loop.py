@@ -4,7 +4,7 @@ import numpy as np
 
 from ._jit import kernel, lane_of
 from .lanes import block_gradient, move
-from .rows import Dense
+from .rows import Dense, prefetch
 
 BLOCK_BYTES = 1 << 13  # rows multiplied at once stay in the first-level cache between the two products
 BLOCK_ROWS = 16
@@ -12,7 +12,7 @@ FLUSH_ROWS = 256  # sums in the data's own type run no longer than this
 
 
 @kernel
-def batch_steps(data, parts, lanes, order, batch, rates, t, losses):
+def batch_steps(data, parts, lanes, order, ahead, batch, rates, t, losses):
     """One step for every ``batch`` rows of ``order``, the last batch as long as it is; rates are (steps, lanes)."""
     count, width = lanes.weights.shape
     d = data.shift.size
@@ -32,6 +32,8 @@ def batch_steps(data, parts, lanes, order, batch, rates, t, losses):
         flush = first + FLUSH_ROWS
         for start in range(first, last, size):
             stop = min(start + size, last)
+            for k in range(start, stop):
+                prefetch(data.rows, ahead[k])
             for lane in range(count):
                 loss = lane_of(parts.loss, lanes.loss, lane)
                 y = data.targets[lanes.target[lane]]

@@ -4,19 +4,21 @@ import numpy as np
 
 from ._jit import kernel, lane_of
 from .lanes import move
+from .rows import prefetch
 
 
 @kernel
-def row_steps(data, rows, parts, lanes, order, rates, t, losses):
+def row_steps(data, rows, parts, lanes, order, ahead, rates, t, losses):
     """One step for each row of ``order``; rates (steps, lanes); the sums of losses met are added to ``losses``.
 
-    ``rows`` are the data's, standardised where it is asked for.
+    ``rows`` are the data's, standardised where it is asked for; at each step the memory is asked for row ``ahead``.
     """
     weights = lanes.weights
     d = lanes.low.shape[1]
     constant = weights.dtype.type(data.constant)
     for k in range(order.size):
         i = order[k]
+        prefetch(rows, ahead[k])
         for lane in range(weights.shape[0]):
             loss = lane_of(parts.loss, lanes.loss, lane)
             p = weights[lane, d] * constant

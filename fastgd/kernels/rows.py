@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ._jit import compiled_as, helper
-from .simd import block_add, block_dot
+from .simd import block_add, block_dot, prefetch_row
 
 
 class Dense(NamedTuple):
@@ -55,3 +55,9 @@ def scores(rows, order, lo, hi, shift, weights, out):
 def pull(rows, order, lo, hi, shift, slopes, out):
     """``out += sum of slopes[k - lo] * (row at k - shift)``."""
     block_add(rows.values, order, lo, hi, shift, slopes, out)
+
+
+@helper
+def prefetch(rows, i):
+    """Ask the memory for row i."""
+    prefetch_row(rows.values, i)

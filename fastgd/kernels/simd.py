@@ -207,3 +207,30 @@ def block_add(X, order, lo, hi, shift, r, G):
 @compiled_as(block_add, forceinline=False)
 def _(X, order, lo, hi, shift, r, G):
     return lambda X, order, lo, hi, shift, r, G: _add(X, order, lo, hi, shift, r, G)
+
+
+@intrinsic
+def _prefetch(typingctx, X, i):
+    """Ask for row i."""
+
+    def codegen(context, b, sig, args):
+        X = context.make_array(sig.args[0])(context, b, args[0])
+        d = cgutils.unpack_tuple(b, X.shape, 2)[1]
+        start = b.gep(X.data, [b.mul(args[1], d)])
+        kind = ir.FunctionType(ir.VoidType(), [start.type, I32, I32, I32])
+        call = cgutils.get_or_insert_function(b.module, kind, "llvm.prefetch.p0")
+        with cgutils.for_range_slice(b, d.type(0), d, d.type(512 // sig.args[0].dtype.bitwidth)) as (j, _):
+            # Into the second-level cache (2): into the first (3) mini-batches at d=50 took 81 ns a row, not 46.
+            b.call(call, [b.gep(start, [j]), I32(0), I32(2), I32(1)])
+        return context.get_dummy_value()
+
+    return types.void(X, i), codegen
+
+
+def prefetch_row(X, i):
+    """Hint that row i is read soon."""
+
+
+@compiled_as(prefetch_row)
+def _(X, i):
+    return lambda X, i: _prefetch(X, i)
