@@ -24,7 +24,7 @@ from .results import MinimizeHistory, MinimizeResult
 
 MASK = 2**64 - 1
 GOLDEN = 0x9E3779B97F4A7C15
-BLOCK, WINDOW = 64, 4  # rows a block, blocks a window
+BLOCK, WINDOW = 32, 4  # rows a block, blocks a window
 
 
 def mix(x):
