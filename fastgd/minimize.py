@@ -287,12 +287,12 @@ def _one_number(name, value):
 
 def _njit(name, function):
     """A plain function, compiled (at its first call)."""
-    from .kernels import descend
+    from .kernels import user_functions
 
     try:
-        return descend.compiled(function)
+        return user_functions.compiled(function)
     except Exception as error:  # Numba asserts and raises what it likes on things that are no functions
-        raise TypeError(f"compile=True can't compile {name}: {descend.short(error)}") from error
+        raise TypeError(f"compile=True can't compile {name}: {user_functions.short(error)}") from error
 
 
 def _explained(name, call, *arguments):
@@ -303,11 +303,10 @@ def _explained(name, call, *arguments):
     except Exception as error:
         if not type(error).__module__.startswith("numba."):
             raise
-        from .kernels import descend
+        from .kernels import user_functions
 
-        raise TypeError(
-            f"Numba can't compile {name}: {descend.short(error)} Plain Python functions with compile=False always run."
-        ) from error
+        words = f"Numba can't compile {name}: {user_functions.short(error)}"
+        raise TypeError(f"{words} Plain Python functions with compile=False always run.") from error
 
 
 # The runs -----------------------------------------------------------------------------------------------------------
@@ -450,16 +449,16 @@ def _compiled_loop(problem, rules, members, limits):
     A slice grows until it takes about ``SLICE_SECONDS``: the clock may decide because no number depends on where a
     slice ends.
     """
-    from .kernels import descend
+    from .kernels import descend, user_functions
 
     x0 = np.atleast_1d(problem.x0)
     grad = problem.grad
     if grad is not None and not problem.number:
-        grad = descend.without_array(grad, x0, problem.jac0)
+        grad = user_functions.without_array(grad, x0, problem.jac0)
     advance = descend.loop() if problem.own else descend.advance
     part = rules[members[0]].optimizer
     rules = [rules[k] for k in members]
-    lanes = descend.lanes_of(
+    lanes = descend.starts_of(
         [rule.optimizer for rule in rules], x0, problem.fun0, 1 if limits.history else descend.STRIDE
     )
     constant = all(isinstance(rule.schedule, schedules.Constant) for rule in rules)

@@ -6,18 +6,11 @@ back to its last good look and takes those steps again one look a step, and so s
 step would have.
 """
 
-import re
-import weakref
 from typing import NamedTuple
 
 import numba
 import numpy as np
 from numba import types
-from numba.core import ir
-from numba.core.compiler import CompilerBase, DefaultPassBuilder
-from numba.core.compiler_machinery import FunctionPass, register_pass
-from numba.core.ir_utils import build_definitions, find_callname, guard
-from numba.core.untyped_passes import IRProcessing
 
 from ._jit import OPTIONS, cast_all, compiled_as, helper, lane_of, read_slots, write_slots
 
@@ -27,7 +20,7 @@ STEP = float(np.cbrt(np.finfo(np.float64).eps))  # of the central differences
 RUNNING, SMALL, BAD_VALUE, BAD_GRADIENT, BAD_SHAPE, STOPPED = range(6)
 
 
-class Lanes(NamedTuple):
+class Starts(NamedTuple):
     """The state of every lane: where it works (``point``), and the last point that was looked at (``x``)."""
 
     fields: np.ndarray  # (lanes, fields of the optimizer) float64
@@ -45,12 +38,12 @@ class Lanes(NamedTuple):
     active: np.ndarray  # (1,) int64, the lane being worked on: where an exception came from
 
 
-def lanes_of(optimizers, x0, value, stride):
+def starts_of(optimizers, x0, value, stride):
     """Fresh lanes, one for each optimizer (all of one class), at ``x0`` (d,) where fun is ``value``."""
     count, slots = len(optimizers), optimizers[0].slots
     state = np.zeros((count, slots, x0.size)), np.ones((count, 2)), np.zeros(count, np.int64)
     start = np.tile(x0, (count, 1)), np.full(count, value), np.zeros(count, np.int64)
-    return Lanes(
+    return Starts(
         np.array(optimizers, np.float64).reshape(count, -1),
         np.tile(x0, (count, 1)),
         *state,
@@ -173,7 +166,7 @@ def _advance(fun, grad, part, number, lanes, rates, base, stop, last, tol, past_
     part : optimizer part; its fields are in ``lanes``
     number : None or float
         None where the functions take arrays (d,).
-    lanes : Lanes
+    lanes : Starts
     rates : ndarray (stop - base, lanes) or (1, lanes)
         Of the steps ``base + 1`` on; one row where they never change.
     base : int
@@ -254,96 +247,3 @@ def loop():
 
 
 advance = loop()
-
-
-# The user's functions -----------------------------------------------------------------------------------------------
-
-
-def compiled(function):
-    """A plain Python function, compiled; division by zero is infinite, as in NumPy."""
-    return numba.njit(error_model="numpy")(function)
-
-
-def short(error):
-    """The line of a Numba error that says what is wrong."""
-    text = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    lines = [line for line in lines if not line.startswith("Failed in nopython")] or lines or [type(error).__name__]
-    return lines[0][:200]
-
-
-@register_pass(mutates_CFG=False, analysis_only=False)
-class ReturnTuple(FunctionPass):
-    """``return np.array([a, b])`` becomes ``return (a, b)``: no allocation, which was 20 of 27 ns a step at d = 2."""
-
-    _name = "fastgd_return_tuple"
-
-    def __init__(self):
-        super().__init__()  # the base class counts as abstract without it
-
-    def run_pass(self, state):
-        code = state.func_ir
-        statements = [statement for block in code.blocks.values() for statement in block.body]
-        assigned = {statement.target.name: statement for statement in statements if isinstance(statement, ir.Assign)}
-        uses = [variable.name for statement in statements for variable in statement.list_vars()]
-        found = []
-        for statement in statements:
-            if isinstance(statement, ir.Return):
-                call = _value(assigned, statement.value, "cast")
-                call = assigned.get(call.value.value.name) if call else None
-                if call is None or not _is_array_call(code, call.value):
-                    return False
-                items = _value(assigned, call.value.args[0], "build_list")
-                if items is None or uses.count(items.target.name) != 2:  # made, and used here alone
-                    return False
-                found.append((call, items))
-        for call, items in found:
-            items.value = ir.Expr.build_tuple(items.value.items, items.value.loc)
-            call.value = items.target
-        code._definitions = build_definitions(code.blocks)
-        return bool(found)
-
-
-def _value(assigned, variable, kind):
-    """The statement that gives a variable its value, where that is an expression of one kind."""
-    statement = assigned.get(variable.name)
-    value = getattr(statement, "value", None)
-    return statement if isinstance(value, ir.Expr) and value.op == kind else None
-
-
-def _is_array_call(code, value):
-    if not (isinstance(value, ir.Expr) and value.op == "call" and len(value.args) == 1 and not value.kws):
-        return False
-    return guard(find_callname, code, value) == ("array", "numpy")
-
-
-class TuplePipeline(CompilerBase):
-    """Numba's own passes and ``ReturnTuple``."""
-
-    def define_pipelines(self):
-        passes = DefaultPassBuilder.define_nopython_pipeline(self.state)
-        passes.add_pass_after(ReturnTuple, IRProcessing)
-        passes.finalize()
-        return [passes]
-
-
-_twins = weakref.WeakKeyDictionary()
-
-
-def without_array(grad, x0, expected):
-    """``grad``, or where it ends in ``return np.array([...])`` a twin that returns the same numbers as a tuple.
-
-    The twin is used only if it gives ``expected`` (d,) at ``x0`` (d,). It is made of the same source, so for no other
-    reason than globals that changed since ``grad`` was compiled would it not.
-    """
-    if "array" not in grad.py_func.__code__.co_names or grad.targetoptions.get("parallel"):
-        return grad
-    if grad not in _twins:
-        try:
-            twin = numba.jit(pipeline_class=TuplePipeline, **grad.targetoptions)(grad.py_func)
-            given = twin(x0.copy())
-        except Exception:  # whatever a Numba to come makes of the pass: the function itself always works
-            twin, given = grad, None
-        same = isinstance(given, tuple) and np.allclose(given, expected, rtol=1e-12, atol=0.0, equal_nan=True)
-        _twins[grad] = twin if same else None
-    return _twins[grad] or grad
