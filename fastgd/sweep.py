@@ -6,7 +6,8 @@ from typing import NamedTuple
 import numpy as np
 
 from . import checks
-from .minimize import Limits, Problem, Rule, run_all
+from .functions import Problem
+from .minimize import Limits, Rule, run_all
 from .results import SweepResult
 
 
