@@ -1,7 +1,11 @@
-"""What losses, optimizers, schedules and penalties have in common: string names and checked fields."""
+"""What losses, optimizers and schedules have in common: their string names and the limits of their fields."""
 
 import difflib
 import re
+
+# What ``checks.number`` is asked for a field.
+POSITIVE = {"above": 0.0}
+BELOW_ONE = {"low": 0.0, "below": 1.0}
 
 
 def snake_case(name):

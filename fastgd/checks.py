@@ -161,13 +161,11 @@ def part(argument, given, module):
     if type(given) not in known.values():
         hint = f" Call it: {given.__name__}()." if given in known.values() else ""
         raise TypeError(f"{argument}={given!r} is neither a name nor one of fastgd's parts.{hint}")
-    fields = {}
-    for name, value in given._asdict().items():
-        fields[name] = number(f"{argument}.{name}", value, low=0.0)
-        if name.startswith("beta") and fields[name] >= 1.0:
-            raise ValueError(f"{argument}.{name}={value} must be below 1.")
-        if name in ("delta", "initial") and fields[name] == 0.0:
-            raise ValueError(f"{argument}.{name}={value} must be positive.")
+    limits = getattr(given, "limits", {})
+    fields = {
+        name: number(f"{argument}.{name}", value, **limits.get(name, {"low": 0.0}))
+        for name, value in given._asdict().items()
+    }
     return type(given)(**fields)
 
 
@@ -178,19 +176,33 @@ def schedule(argument, given):
     return schedules.Constant(number(argument, given, above=0.0))
 
 
-def number(argument, value, low=-math.inf, high=math.inf, above=None):
-    """A finite real number in [low, high], greater than ``above`` where that is given."""
+def number(argument, value, low=-math.inf, high=math.inf, above=-math.inf, below=math.inf):
+    """A finite real number in [low, high], greater than ``above`` and less than ``below``."""
     if isinstance(value, np.ndarray) and value.ndim == 0:
         value = value[()]
     if not isinstance(value, numbers.Real) or isinstance(value, (bool, np.bool_)):
         raise TypeError(f"{argument}={value!r} must be a number.")
     value = float(value)
-    if not math.isfinite(value) or not low <= value <= high or (above is not None and value <= above):
-        need = f"greater than {above:g}" if above is not None else f"in [{low:g}, {high:g}]"
-        if above is None and high == math.inf:
-            need = f"at least {low:g}" if low > -math.inf else "finite"
-        raise ValueError(f"{argument}={value:g} must be {need}{' and finite' if 'finite' not in need else ''}.")
+    if not (math.isfinite(value) and low <= value <= high and above < value < below):
+        if math.isfinite(low) and math.isfinite(high):
+            needs = [f"in [{low:g}, {high:g}]"]
+        else:
+            limits = (("at least", low), ("greater than", above), ("less than", below))
+            needs = [*(f"{word} {limit:g}" for word, limit in limits if math.isfinite(limit)), "finite"]
+        raise ValueError(f"{argument}={value:g} must be {' and '.join(needs)}.")
     return value
+
+
+def callback(given):
+    """A callable or None."""
+    if given is not None and not callable(given):
+        raise TypeError(f"callback={given!r} must be callable.")
+    return given
+
+
+def verbosity(given):
+    """A whole number of at least 0; True is 1."""
+    return int(given) if isinstance(given, (bool, np.bool_)) else whole("verbose", given, 0)
 
 
 def truth(argument, value):

@@ -52,8 +52,6 @@ class Settings:
                 return value
             return check(name, value, *arguments, **options)
 
-        if given["callback"] is not None and not callable(given["callback"]):
-            raise TypeError(f"callback={given['callback']!r} must be callable.")
         threads = unless("n_threads", [None], checks.whole, low=1)
         return cls(
             loss=checks.part("loss", given["loss"], losses),
@@ -72,8 +70,8 @@ class Settings:
             evaluate=checks.truth("evaluate", given["evaluate"]),
             random_state=checks.seed(given["random_state"]),
             n_threads=available_threads() if threads is None else threads,
-            callback=given["callback"],
-            verbose=checks.whole("verbose", int(given["verbose"]), low=0),
+            callback=checks.callback(given["callback"]),
+            verbose=checks.verbosity(given["verbose"]),
         )
 
 
@@ -81,75 +79,41 @@ class Settings:
 class Choice:
     """A plan to drive, how its weights become the user's, and what was chosen."""
 
+    table: checks.Table
+    bounds: tuple | None
     plan: Plan
     scaling: Scaling
     words: dict
 
 
-def choose(table, settings, bounds, measure=Passes):
-    """Resolve every 'auto' on the data of ``table``; ``measure`` asks about it (the reference has its own)."""
-    (n, d), dtype = table.X.shape, table.X.dtype
+def prepared(given, measure=Passes):
+    """The choice for the arguments of a fit, by name; ``measure`` asks about the data (the reference has its own)."""
+    X, y, weight, bounds = (given.pop(name) for name in ("X", "y", "sample_weight", "bounds"))
+    settings = Settings.checked(**given)
+    table = checks.table(X, y, weight, settings.loss.labels)
+    return choose(table, settings, checks.box(bounds, table.X.shape[1]), measure)
+
+
+def choose(table, settings, bounds, measure):
+    """Resolve every 'auto' on the data of ``table``."""
+    n, d = table.X.shape
     words = {}
     batch = n if settings.batch_size in ("auto", None) else min(settings.batch_size, n)
     if settings.batch_size == "auto":
         words["batch_size"] = f"all {n} rows a step (full batch)"
     automatic = settings.learning_rate == "auto"
-    optimizer = settings.optimizer
-    if optimizer == "auto":
-        optimizer = optimizers.Sgd()
-        if automatic:
-            # 327,346 flights in batches of 32, excess over the optimum: Sgd 2.5 % after 20 epochs, Adam 0.3 % after 7.
-            optimizer = optimizers.Momentum() if batch == n else optimizers.Adam()
-        words["optimizer"] = type(optimizer).__name__.lower()
-
-    data = Data(
-        Dense(table.X),
-        checks.frozen(table.y[None]),
-        table.weight,
-        *Scaling.none(d, dtype),
-        constant=float(settings.fit_intercept),
-    )
-    standardize = automatic if settings.standardize == "auto" else settings.standardize
-    scaling = Scaling.none(d, dtype)
-    if standardize:
-        mean, variance = measure(data, settings.n_threads).moments()
-        _finite_moments(table, mean + variance)
-        scaling = Scaling.standard(mean, variance, dtype, centre=settings.fit_intercept)
-        data = data._replace(**scaling._asdict())
-    if settings.standardize == "auto":
-        words["standardize"] = f"{standardize}: " + (
-            "columns are scaled as they are read" if standardize else "a given learning_rate acts on the raw columns"
-        )
-
-    penalised = settings.alpha > 0 or bounds is not None
-    penalty = penalties.Free()
-    if penalised:
-        penalty = penalties.ElasticNet(settings.alpha * settings.l1_ratio, settings.alpha * (1 - settings.l1_ratio))
-    low, high = (np.full(d, -np.inf), np.full(d, np.inf)) if bounds is None else map(scaling.to_scaled, bounds)
+    optimizer = chosen_optimizer(settings, automatic, batch == n, words)
+    data, scaling = scaled_data(table, settings, automatic, measure, words)
+    penalty, low, high = penalty_and_box(settings, bounds, scaling, d)
     parts = Parts(settings.loss, optimizer, penalty)
-    lanes = lanes_of(parts, dtype, 1, low, high)
-
+    lanes = lanes_of(parts, table.X.dtype, 1, low, high)
+    constant = best_constant(table, settings.loss) if automatic and settings.fit_intercept else 0.0
+    lanes.weights[:, d] = constant
     schedule = settings.learning_rate
     if automatic:
         passes = measure(data, settings.n_threads)
-        schedule, words["learning_rate"] = automatic_rate(table, settings.loss, optimizer, data, lanes, batch, passes)
-
-    full = batch == n
-    epochs, tol = settings.epochs, settings.tol
-    if tol == "auto":
-        tol = (TOL_FULL if full else TOL_BATCHES) if epochs == "auto" and settings.max_steps is None else None
-        words["tol"] = "off, as epochs or max_steps is given" if tol is None else f"{tol:g}"
-    if epochs == "auto":
-        epochs = EPOCHS_FULL if full else EPOCHS_BATCHES
-        if settings.max_steps is not None:
-            epochs = max(epochs, -(-settings.max_steps * batch // n) + 1)
-        words["epochs"] = f"at most {epochs}"
-
-    start = np.inf
-    if not penalised:
-        constant = best_constant(table, settings.loss) if automatic and settings.fit_intercept else 0.0
-        lanes.weights[:, d] = constant
-        start = mean_loss(table, settings.loss, constant)
+        schedule, words["learning_rate"] = automatic_rate(table, parts, data, batch, passes, constant)
+    epochs, tol = chosen_limits(settings, batch, n, words)
     plan = Plan(
         data=data,
         parts=parts,
@@ -165,11 +129,67 @@ def choose(table, settings, bounds, measure=Passes):
         n_threads=settings.n_threads,
         evaluate=settings.evaluate,
         automatic_rate=automatic,
-        start_loss=start,
+        # The penalty of zero weights is zero; other weights need a pass.
+        start_loss=np.inf if lanes.weights[:, :d].any() else mean_loss(table, settings.loss, constant),
         callback=settings.callback,
         verbose=settings.verbose,
     )
-    return Choice(plan, scaling, words)
+    return Choice(table, bounds, plan, scaling, words)
+
+
+def chosen_optimizer(settings, automatic, full, words):
+    """The optimizer given, or one that suits the batches."""
+    if settings.optimizer != "auto":
+        return settings.optimizer
+    optimizer = optimizers.Sgd()
+    if automatic:
+        # 327,346 flights in batches of 32, excess over the optimum: Sgd 2.5 % after 20 epochs, Adam 0.3 % after 7.
+        optimizer = optimizers.Momentum() if full else optimizers.Adam()
+    words["optimizer"] = type(optimizer).__name__.lower()
+    return optimizer
+
+
+def scaled_data(table, settings, automatic, measure, words):
+    """What the kernels read, and the scaling of its columns."""
+    d, dtype = table.X.shape[1], table.X.dtype
+    scaling = Scaling.none(d, dtype)
+    data = Data(
+        Dense(table.X), checks.frozen(table.y[None]), table.weight, *scaling, constant=float(settings.fit_intercept)
+    )
+    standardize = automatic if settings.standardize == "auto" else settings.standardize
+    if standardize:
+        mean, variance = measure(data, settings.n_threads).moments()
+        _finite_moments(table, mean + variance)
+        scaling = Scaling.standard(mean, variance, dtype, centre=settings.fit_intercept)
+        data = data._replace(**scaling._asdict())
+    if settings.standardize == "auto":
+        words["standardize"] = f"{standardize}: " + (
+            "columns are scaled as they are read" if standardize else "a given learning_rate acts on the raw columns"
+        )
+    return data, scaling
+
+
+def penalty_and_box(settings, bounds, scaling, d):
+    """The penalty, and the bounds (d,) of the scaled coefficients."""
+    if settings.alpha == 0 and bounds is None:
+        return penalties.Free(), np.full(d, -np.inf), np.full(d, np.inf)
+    penalty = penalties.ElasticNet(settings.alpha * settings.l1_ratio, settings.alpha * (1 - settings.l1_ratio))
+    low, high = (np.full(d, -np.inf), np.full(d, np.inf)) if bounds is None else map(scaling.to_scaled, bounds)
+    return penalty, low, high
+
+
+def chosen_limits(settings, batch, n, words):
+    """How many epochs at most, and the tolerance."""
+    epochs, tol = settings.epochs, settings.tol
+    if tol == "auto":
+        tol = (TOL_FULL if batch == n else TOL_BATCHES) if epochs == "auto" and settings.max_steps is None else None
+        words["tol"] = "off, as epochs or max_steps is given" if tol is None else f"{tol:g}"
+    if epochs == "auto":
+        epochs = EPOCHS_FULL if batch == n else EPOCHS_BATCHES
+        if settings.max_steps is not None:
+            epochs = max(epochs, -(-settings.max_steps * batch // n) + 1)
+        words["epochs"] = f"at most {epochs}"
+    return epochs, tol
 
 
 def mean_loss(table, loss, constant):
@@ -199,9 +219,14 @@ def _finite_moments(table, moments):
         raise ValueError(f"X has values in column {label} whose squares overflow: divide the column by its largest.")
 
 
-def automatic_rate(table, loss, optimizer, data, lanes, batch, passes):
-    """A rate that the curvature of the data allows, as a schedule, and the words for it."""
+def automatic_rate(table, parts, data, batch, passes, constant):
+    """A rate that the curvature of the data allows, as a schedule, and the words for it.
+
+    The run starts from predicting ``constant``: how far the target lies from it sizes the steps of an optimizer whose
+    moves do not grow with the gradient.
+    """
     n = data.targets.shape[1]
+    loss, optimizer = parts.loss, parts.optimizer
     with np.errstate(all="ignore"):
         smooth = passes.curvature()
         if batch < n:
@@ -213,15 +238,17 @@ def automatic_rate(table, loss, optimizer, data, lanes, batch, passes):
     if not np.isfinite(smooth):
         checks.finite_columns(table.X, table.names)
         raise ValueError("X has values whose squares overflow: divide its columns, or pass standardize=True.")
+    if optimizer.scale_free:
+        with np.errstate(all="ignore"):
+            away = np.sqrt(np.mean((table.y.astype(np.float64) - constant) ** 2))
+        size = 1.0 if loss.labels or not 0 < away < np.inf else float(away)
+        scaled = np.any(data.inverse_scale != 1)
+        rate = 0.1 * size / (1.0 if scaled else max(1.0, np.sqrt(smooth / loss.curvature)))
+        words = "a tenth of the target's distance from where the run starts, falling as 1/sqrt(t)"
+        return schedules.InverseScaling(rate, 0.5), f"from {rate:.4g}: {words}"
     rate = 1.0 / smooth if smooth > 0 else 1.0
     words = f"1 / {smooth:.4g}, the curvature that a batch of {batch} rows can meet"
-    if isinstance(optimizer, optimizers.Adam):
-        size = 1.0 if loss.labels else float(np.std(table.y.astype(np.float64)) or 1.0)
-        rate = 0.1 * size / (1.0 if np.any(data.inverse_scale != 1) else max(1.0, np.sqrt(smooth / loss.curvature)))
-        words = "a tenth of the target's spread a step, falling as 1/sqrt(t)"
-        return schedules.InverseScaling(rate, 0.5), f"from {rate:.4g}: {words}"
     if batch == n:
         return schedules.Constant(rate), f"{rate:.4g}: {words}"
-    if isinstance(optimizer, optimizers.Momentum):
-        rate *= 1.0 - optimizer.beta
+    rate *= optimizer.damping
     return schedules.InverseScaling(rate, 0.25), f"from {rate:.4g}, falling as t**-0.25: {words}"

@@ -14,13 +14,13 @@ from .kernels import block_loop, full_batch, order, row_loop
 from .kernels.lanes import Data, Lanes, Parts
 from .kernels.rows import Scaled
 from .passes import Passes
-from .progress import Bar
+from .progress import Bar, EpochProgress
 
 SLICE_ELEMENTS = 1 << 24
 ROW_OVERHEAD = 32  # what a row costs beyond its columns, in elements
 RETREAT = 0.1  # an automatic rate that diverged is multiplied by this
 RETREATS = 40
-NOTHING = 1e-24  # an objective no larger is zero to rounding
+ROUNDING = 8.0  # an objective below (ROUNDING * eps)**2 of its start is zero to rounding
 
 
 @dataclass(frozen=True)
@@ -67,29 +67,6 @@ class Outcome:
     status: str
     reason: str
     retreats: int
-
-
-@dataclass(frozen=True)
-class Progress:
-    """What a callback is given after an epoch.
-
-    Attributes
-    ----------
-    epoch, n_steps : int
-        Epochs and steps done.
-    loss : float
-        The epoch's entry of ``history.loss``.
-    learning_rate : float
-        The rate of the last step.
-    seconds : float
-        Time since the run began.
-    """
-
-    epoch: int
-    n_steps: int
-    loss: float
-    learning_rate: float
-    seconds: float
 
 
 class FullBatch:
@@ -156,7 +133,7 @@ class Batches:
         if self.kind in (order.BLOCK, order.FULL) and self.drawn_for != epoch:
             units = self.n if self.kind == order.FULL else -(-self.n // order.BLOCK_ROWS)
             self.drawn = np.empty(units, np.uint32)
-            order.permutation(self.plan.seed, epoch, 0, self.drawn)
+            order.permutation(self.plan.seed, epoch, self.drawn)
             self.drawn_for = epoch
         order.fill(self.kind, self.plan.seed, epoch, self.n, self.plan.batch, self.drawn, row, out, ahead)
         return out, ahead
@@ -270,9 +247,8 @@ class Watch:
         self.exact = isinstance(work, FullBatch)
         self.began = time.perf_counter()
         self.forget()
-        self.start = plan.start_loss
-        if plan.automatic_rate and not self.exact and not np.isfinite(self.start):
-            self.start = self.objective()
+        self.start = plan.start_loss if np.isfinite(plan.start_loss) else self.objective()
+        self.zero = (ROUNDING * np.finfo(plan.lanes.weights.dtype).eps) ** 2 * abs(self.start)
         self.bar = Bar(plan.verbose, plan.epochs, "epoch")
 
     def forget(self):
@@ -285,9 +261,13 @@ class Watch:
         with np.errstate(all="ignore"):
             return self.passes.objective(self.plan.parts, self.plan.lanes)[0]
 
+    def risen(self):
+        """Whether the objective at the present weights lies above the start's: a pass over the data."""
+        return self.objective() > self.start * (1 + FullBatch.margin) + self.zero
+
     def worse(self):
         """Whether batches led to a larger objective than the start's, which the losses met need not show."""
-        return not self.exact and self.objective() > self.start * (1 + FullBatch.margin) + NOTHING
+        return not self.exact and self.risen()
 
     def look(self, clock, new):
         """Look at the epochs that the last slice finished; a status where the run should end."""
@@ -304,9 +284,11 @@ class Watch:
             last["objective"] = self.objective()
         self.bar.update(clock.epoch, last["loss"])
         if plan.callback is not None and plan.callback(
-            Progress(clock.epoch, clock.steps, float(last["loss"]), float(last["learning_rate"]), seconds)
+            EpochProgress(clock.epoch, clock.steps, float(last["loss"]), float(last["learning_rate"]), seconds)
         ):
             return "early_stopped", f"The callback returned True after epoch {clock.epoch}."
+        if plan.tol is not None and last["loss"] <= self.zero:
+            return "converged", "The loss is zero to rounding."
         if plan.tol is not None and self.stalls >= plan.patience:
             return (
                 "converged",
@@ -319,14 +301,20 @@ class Watch:
         losses = [record["loss"] for record in (*self.records[:1], *self.records[-1:], *new)]
         if not losses:
             return False
-        start = min(self.start, losses[0]) if np.isfinite(self.start) else losses[0]
-        return losses[-1] > start + self.margin * abs(start)
+        start = min(self.start, losses[0])
+        return losses[-1] > start + self.margin * abs(start) + self.zero
+
+    def doubtful(self, clock):
+        """Whether the records can't tell how the present weights do: then it takes a pass to know."""
+        if not self.exact:
+            return clock.row > 0
+        return clock.steps > 0 and (len(self.records) < 2 or self.records[-1]["loss"] > self.records[-2]["loss"])
 
     def ended(self, clock):
         """The status of a run that did all it was asked to."""
         plan = self.plan
-        if self.above_start():
-            return "diverged", f"The loss ended above its start, at {self.records[-1]['loss']:.6g}."
+        if self.above_start() or (self.doubtful(clock) and self.risen()):
+            return "diverged", "The loss ended above its start."
         if plan.max_steps is not None and clock.steps >= plan.max_steps:
             return "max_epochs", f"All max_steps={plan.max_steps} steps are done ({clock.epoch} whole epochs)."
         return "max_epochs", f"All {plan.epochs} epochs are done."

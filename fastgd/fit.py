@@ -1,8 +1,8 @@
 """``fit``: check, canonicalise, choose, drive, report."""
 
 from . import checks
-from .choose import Settings, choose
-from .drive import drive
+from .choose import prepared
+from .drive import RETREAT, drive
 from .passes import Passes
 from .results import ADVICE, FitResult, History
 
@@ -40,7 +40,8 @@ def fit(
     ----------
     X : array-like (n, d)
         Rows of numbers: an array, a memory map (not loaded), or a data frame (its column names are kept). float32 and
-        float64 are used as they are and never copied where C-contiguous; other types of number become float64.
+        float64 are used as they are and never copied where C-contiguous; float16 becomes float32, other types of
+        number float64.
     y : array-like (n,)
         Targets; for ``loss="log_loss"`` two labels of any kind.
     loss : str or part, default "squared_error"
@@ -50,7 +51,7 @@ def fit(
         rate "auto" is "momentum" on the full batch and "adam" on batches, otherwise "sgd".
     learning_rate : "auto", float, str or part, default "auto"
         A number is constant; ``fastgd.schedules.InverseScaling(0.1, power=0.5)`` falls. "auto" measures the
-        curvature of the data, and goes back and takes a tenth should a run still grow.
+        curvature of the data; should a run still end above its start, it begins anew with a tenth.
     batch_size : "auto", int or None, default "auto"
         Rows a step; None is all of them, as is "auto". Larger than n means n.
     alpha : float, default 0.0
@@ -72,7 +73,8 @@ def fit(
     max_steps : int or None, default None
         The largest number of steps.
     tol : "auto", float or None, default "auto"
-        End when the loss falls by less than this share of itself, ``patience`` epochs in a row; None never does.
+        End when the loss falls by less than this share of the least loss so far, ``patience`` epochs in a row (on the
+        full batch a rise counts as movement), or is zero to rounding; None never does.
         "auto" is None where ``epochs`` or ``max_steps`` is given, else 1e-6 on the full batch and 1e-4 otherwise.
     shuffle : "block", "full", "replacement" or False, default "block"
         Row order of each epoch: blocks of rows and the rows within a window of blocks; a full shuffle; each batch
@@ -117,41 +119,22 @@ def fit(
     >>> r.coef.round(3), round(r.intercept, 3)
     (array([2.]), 1.0)
     """
-    settings = Settings.checked(
-        loss=loss,
-        optimizer=optimizer,
-        learning_rate=learning_rate,
-        batch_size=batch_size,
-        alpha=alpha,
-        l1_ratio=l1_ratio,
-        fit_intercept=fit_intercept,
-        standardize=standardize,
-        epochs=epochs,
-        max_steps=max_steps,
-        tol=tol,
-        shuffle=shuffle,
-        patience=patience,
-        evaluate=evaluate,
-        random_state=random_state,
-        n_threads=n_threads,
-        callback=callback,
-        verbose=verbose,
-    )
-    table = checks.table(X, y, sample_weight, settings.loss.labels)
-    bounds = checks.box(bounds, table.X.shape[1])
-    choice = choose(table, settings, bounds)
-    return report(table, bounds, choice, drive(choice.plan))
+    choice = prepared(locals())
+    return report(choice, drive(choice.plan))
 
 
-def report(table, bounds, choice, outcome):
+def report(choice, outcome):
     """The result of a driven plan, in the user's units."""
-    plan, clock = choice.plan, outcome.clock
+    plan, clock, table = choice.plan, outcome.clock, choice.table
     if outcome.status == "diverged":
         checks.finite_columns(table.X, table.names)
-    coef, intercept = choice.scaling.to_user(outcome.weights, bounds)
+    coef, intercept = choice.scaling.to_user(outcome.weights, choice.bounds)
     words = dict(choice.words)
     if outcome.retreats:
-        words["learning_rate"] += f"; it grew {outcome.retreats} times and was cut to a tenth each time"
+        words["learning_rate"] += (
+            f"; the loss rose above its start {outcome.retreats} times, so the run began anew with "
+            f"{RETREAT**outcome.retreats:g} of this rate"
+        )
 
     def objective():
         return float(Passes(plan.data, plan.n_threads).objective(plan.parts, plan.lanes)[0])

@@ -2,7 +2,8 @@
 
 ``value(p, y)`` is the loss and ``slope(p, y)`` its derivative in ``p``; the gradient in the weights is ``slope * x``.
 ``curvature`` bounds the second derivative in ``p`` (it sets the automatic learning rate), ``labels`` says that the
-targets are two classes. The methods are plain NumPy: the reference runs them on arrays, the kernels compile them.
+targets are two classes, ``limits`` which values a field may have (where
+not all from 0 on). The methods are plain NumPy: the reference runs them on arrays, the kernels compile them.
 
 To add a loss, write one class here: its name in ``snake_case`` becomes its string name.
 """
@@ -11,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ._parts import catalogue
+from ._parts import POSITIVE, catalogue
 
 
 def exp(x):
@@ -25,10 +26,17 @@ def log1p(z):
 
 
 class SquaredError(NamedTuple):
-    r"""Half the squared residual, :math:`\frac12 (p-y)^2`, scikit-learn's convention."""
+    r"""Half the squared residual, :math:`\frac12 (p-y)^2`, scikit-learn's convention.
+
+    Parameters
+    ----------
+    factor : float, default 0.5
+        What multiplies the squared residual; positive.
+    """
 
     factor: float = 0.5
     labels = False
+    limits = {"factor": POSITIVE}
 
     @property
     def curvature(self):
@@ -42,10 +50,17 @@ class SquaredError(NamedTuple):
 
 
 class Mse(NamedTuple):
-    r"""The whole squared residual, :math:`(p-y)^2`, the textbooks' convention (its gradient has the factor 2)."""
+    r"""The whole squared residual, :math:`(p-y)^2`, the textbooks' convention (its gradient has the factor 2).
+
+    Parameters
+    ----------
+    factor : float, default 1.0
+        What multiplies the squared residual; positive.
+    """
 
     factor: float = 1.0
     labels = False
+    limits = {"factor": POSITIVE}
     curvature = SquaredError.curvature
     value = SquaredError.value
     slope = SquaredError.slope
@@ -63,6 +78,7 @@ class Huber(NamedTuple):
     """
 
     delta: float = 1.0
+    limits = {"delta": POSITIVE}
     curvature = 1.0
     labels = False
 
@@ -75,10 +91,17 @@ class Huber(NamedTuple):
 
 
 class LogLoss(NamedTuple):
-    r"""Logistic loss of two classes coded 0 and 1, :math:`\log(1+e^p) - y p` (the binomial deviance over 2)."""
+    r"""Logistic loss of two classes coded 0 and 1, :math:`\log(1+e^p) - y p` (the binomial deviance over 2).
+
+    Parameters
+    ----------
+    factor : float, default 1.0
+        What multiplies the loss; positive.
+    """
 
     factor: float = 1.0
     labels = True
+    limits = {"factor": POSITIVE}
 
     @property
     def curvature(self):

@@ -6,6 +6,8 @@ returns the coefficients of the rule, everything that depends on the step number
 ``move(c, w, g, s)`` is the elementwise rule in the data's own type: it returns the change of the weight, the size of
 the proximal step that L1, L2 and bounds take after it, and the new state. No literal and no power belongs in it (a
 float64 literal runs float32 data at float64's speed). Steps count from ``t = 1``; state starts at zero.
+For automatic rates, ``scale_free`` says that moves do not grow with the gradient, and ``damping`` is the share of the
+curvature's rate that is safe on batches. ``limits`` says which values a field may have, where not all from 0 on.
 
 To add an optimizer, write one class here: its name in ``snake_case`` becomes its string name.
 """
@@ -14,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ._parts import catalogue
+from ._parts import BELOW_ONE, POSITIVE, catalogue
 
 
 class Sgd(NamedTuple):
@@ -28,6 +30,8 @@ class Sgd(NamedTuple):
 
     factor: float = 1.0
     slots = 0
+    scale_free = False
+    damping = 1.0
 
     def prepare(self, lr, t, carry):
         return (self.factor * lr,), carry
@@ -51,6 +55,12 @@ class Momentum(NamedTuple):
 
     beta: float = 0.9
     slots = 1
+    scale_free = False
+    limits = {"beta": BELOW_ONE}
+
+    @property
+    def damping(self):
+        return 1.0 - self.beta
 
     def prepare(self, lr, t, carry):
         return (lr, self.beta if t > 1 else 0.0 * self.beta), carry
@@ -79,6 +89,9 @@ class Adam(NamedTuple):
     beta2: float = 0.999
     epsilon: float = 1e-8
     slots = 2
+    scale_free = True
+    damping = 1.0
+    limits = {"beta1": BELOW_ONE, "beta2": BELOW_ONE, "epsilon": POSITIVE}
 
     def prepare(self, lr, t, carry):
         power1, power2 = carry[0] * self.beta1, carry[1] * self.beta2

@@ -1,4 +1,51 @@
-"""The progress bar that ``verbose`` asks for (tqdm, imported when it is shown)."""
+"""What is told on the way: what callbacks are given, and the bar that ``verbose`` asks for (tqdm)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class EpochProgress:
+    """What the callback of a fit is given after an epoch.
+
+    Attributes
+    ----------
+    epoch, n_steps : int
+        Epochs and steps done; they begin anew where an automatic rate was too large.
+    loss : float
+        The epoch's entry of ``history.loss``.
+    learning_rate : float
+        The rate of the last step.
+    seconds : float
+        Time since the run began.
+    """
+
+    epoch: int
+    n_steps: int
+    loss: float
+    learning_rate: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class StepProgress:
+    """What the callback of ``minimize`` is given after a step or, in compiled runs, a slice of them.
+
+    Attributes
+    ----------
+    nit : int
+        Iterations done.
+    x : float or ndarray (d,)
+    fun : float
+    run : int
+        Which run of a sweep; 0 in ``minimize``.
+    """
+
+    nit: int
+    x: float | np.ndarray
+    fun: float
+    run: int = 0
 
 
 class Bar:

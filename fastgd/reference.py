@@ -12,12 +12,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from . import checks
-from .choose import Settings, choose
-from .drive import NOTHING, RETREAT, RETREATS, Clock, Outcome, Progress
+from .choose import prepared
+from .drive import RETREAT, RETREATS, ROUNDING, Clock, Outcome
 from .fit import fit as compiled_fit
 from .fit import report
 from .minimize import Rule
+from .progress import EpochProgress
 from .results import MinimizeHistory, MinimizeResult
 
 # Row order --------------------------------------------------------------------------------------------------------
@@ -97,12 +97,12 @@ class Model:
         (X, y), data, lanes = (plan.data.rows.values, plan.data.targets[0]), plan.data, plan.lanes
         self.loss, self.optimizer, self.penalty = plan.parts
         self.n, self.d = X.shape
-        self.w = lanes.weights[0, : self.d + 1].astype(np.float64)
+        self.w = lanes.weights[0].astype(np.float64)
         Z = (X.astype(np.float64) - data.shift) * data.inverse_scale
         self.Z = np.column_stack([Z, np.full(self.n, data.constant)])
         self.y = y.astype(np.float64)
         self.weight = data.weight.astype(np.float64) if data.weight.size else np.ones(self.n)
-        self.low, self.high = (side[0, : self.d].astype(np.float64) for side in (lanes.low, lanes.high))
+        self.low, self.high = lanes.low[0].astype(np.float64), lanes.high[0].astype(np.float64)
         self.slots = tuple(np.zeros((self.optimizer.slots, self.w.size)))
         self.carry = (1.0, 1.0)
 
@@ -181,25 +181,16 @@ def fit(*arguments, **options):
     >>> r.coef.round(3), round(r.intercept, 3)
     (array([2.]), 1.0)
     """
-    table, bounds, choice = chosen(Measured, *arguments, **options)
+    given = inspect.signature(compiled_fit).bind(*arguments, **options)
+    given.apply_defaults()
+    choice = prepared(given.arguments, measure=Measured)
     model = Model(choice.plan)
     with np.errstate(all="ignore"):
         outcome = descend(choice.plan, model)
-    return replace(report(table, bounds, choice, outcome), _objective=model.objective)
+    return replace(report(choice, outcome), _objective=model.objective)
 
 
 fit.__signature__ = inspect.signature(compiled_fit)
-
-
-def chosen(measure, *arguments, **options):
-    """The canonical data, the bounds, and every "auto" resolved for a call of fit."""
-    given = inspect.signature(compiled_fit).bind(*arguments, **options)
-    given.apply_defaults()
-    X, y, weight, bounds = (given.arguments.pop(name) for name in ("X", "y", "sample_weight", "bounds"))
-    settings = Settings.checked(**given.arguments)
-    table = checks.table(X, y, weight, settings.loss.labels)
-    bounds = checks.box(bounds, table.X.shape[1])
-    return table, bounds, choose(table, settings, bounds, measure=measure)
 
 
 def epoch(model, plan, number, t, factor=1.0):
@@ -223,20 +214,31 @@ def descend(plan, model):
     full = plan.batch == model.n
     margin = 1e-6 if full else 0.1  # a running mean of losses met is noisy
     limit = math.inf if plan.max_steps is None else plan.max_steps
-    first, start = model.state, min(plan.start_loss, model.objective())
+    first, start = model.state, model.objective()
+    zero = (ROUNDING * np.finfo(plan.lanes.weights.dtype).eps) ** 2 * abs(start)
     began, records, steps, retreats, best, stalls, status = time.perf_counter(), [], 0, 0, math.inf, 0, None
 
     def above_start(loss):
         before = min([start, *(record["loss"] for record in records[:1])])
-        return loss > before + margin * abs(before)
+        return loss > before + margin * abs(before) + zero
+
+    def risen():
+        return model.objective() > start * (1 + 1e-6) + zero
+
+    def doubtful():
+        if full:
+            return steps > 0 and (len(records) < 2 or records[-1]["loss"] > records[-2]["loss"])
+        return steps % math.ceil(model.n / plan.batch) > 0
 
     def end():
+        if plan.tol is not None and records and records[-1]["loss"] <= zero:
+            return "converged", "The loss is zero to rounding."
         if plan.tol is not None and stalls >= plan.patience:
             return "converged", f"The loss fell by less than tol={plan.tol:g} of itself, {stalls} epochs in a row."
         if len(records) < plan.epochs and steps < limit:
             return None, ""
-        if records and above_start(records[-1]["loss"]):
-            return "diverged", f"The loss ended above its start, at {records[-1]['loss']:.6g}."
+        if (records and above_start(records[-1]["loss"])) or (doubtful() and risen()):
+            return "diverged", "The loss ended above its start."
         return "max_epochs", f"All {plan.epochs} epochs or {limit} steps are done."
 
     try:
@@ -248,7 +250,7 @@ def descend(plan, model):
                 failed = not np.isfinite(record["loss"] + model.w.sum())
                 worse = failed or above_start(record["loss"])
             else:
-                worse = not full and model.objective() > start * (1 + 1e-6) + NOTHING
+                worse = not full and risen()
             if worse and plan.automatic_rate and retreats < RETREATS:
                 # The automatic rate was too large: begin anew with a tenth.
                 model.state, records, steps, best, stalls, retreats = first, [], 0, math.inf, 0, retreats + 1
@@ -268,7 +270,7 @@ def descend(plan, model):
                 fall = best - record["loss"]
                 stalls = stalls + 1 if (abs(fall) if full else fall) < (plan.tol or 0.0) * abs(best) else 0
                 best = min(best, record["loss"])
-                seen = Progress(len(records), steps, float(record["loss"]), record["learning_rate"], seconds)
+                seen = EpochProgress(len(records), steps, float(record["loss"]), record["learning_rate"], seconds)
                 if plan.callback is not None and plan.callback(seen):
                     status, reason = "early_stopped", f"The callback returned True after epoch {len(records)}."
     except KeyboardInterrupt:
@@ -280,7 +282,7 @@ def descend(plan, model):
 
 
 def minimize(fun, x0, grad=None, optimizer="sgd", learning_rate=0.1, max_iter=100, tol=None, history=True):
-    """:func:`fastgd.minimize` in plain NumPy: the same arguments and meaning, the shortest loop.
+    """:func:`fastgd.minimize` in plain NumPy, without compile, callback and verbose: the shortest loop.
 
     Examples
     --------

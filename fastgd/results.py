@@ -8,7 +8,6 @@ import numpy as np
 ADVICE = {
     "converged": "Nothing needs doing.",
     "max_epochs": "If the loss was still falling, give more epochs.",
-    "max_iter": "If it was still falling, give more iterations or a larger learning_rate.",
     "early_stopped": "The weights are those at the stop.",
     "diverged": "Lower learning_rate (a tenth is a good next try), or leave it at 'auto'; standardize=True helps too.",
     "interrupted": "The weights are the last finite ones; call again to go on from the start.",

@@ -32,7 +32,7 @@ class Scaling(NamedTuple):
         return cls(shift, inverse)
 
     def to_user(self, weights, bounds=None):
-        """Coefficients (lanes, d) and intercepts (lanes,) in the user's units, float64, of padded weights."""
+        """Coefficients (lanes, d) and intercepts (lanes,) in the user's units, float64."""
         d = self.shift.size
         weights = weights.astype(np.float64)
         coef = weights[:, :d] * self.inverse_scale

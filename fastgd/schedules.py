@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ._parts import catalogue
+from ._parts import POSITIVE, catalogue
 
 
 class Constant(NamedTuple):
@@ -23,6 +23,7 @@ class Constant(NamedTuple):
     """
 
     initial: float = 0.01
+    limits = {"initial": POSITIVE}
 
     def rate(self, t):
         return self.initial + 0.0 * t
@@ -41,6 +42,7 @@ class InverseScaling(NamedTuple):
 
     initial: float = 0.01
     power: float = 0.25
+    limits = {"initial": POSITIVE}
 
     def rate(self, t):
         return self.initial * np.power(t, -self.power)

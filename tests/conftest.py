@@ -1,11 +1,15 @@
 """One table of small problems, from which the cases of all tests are made, and what tests share."""
 
+import inspect
 import os
 from typing import NamedTuple
 
 import hypothesis
 import numpy as np
 import pytest
+
+import fastgd
+from fastgd.choose import prepared
 
 os.environ["MPLBACKEND"] = "Agg"
 JIT_OFF = os.environ.get("NUMBA_DISABLE_JIT") == "1"
@@ -61,10 +65,11 @@ def _problems():
 PROBLEMS = _problems()
 
 
-def pytest_configure(config):
-    config.addinivalue_line(
-        "markers", "jit: about compilation, or too slow without it; skipped with NUMBA_DISABLE_JIT=1"
-    )
+def plan_of(*arguments, **options):
+    """What a call of fit would drive."""
+    given = inspect.signature(fastgd.fit).bind(*arguments, **options)
+    given.apply_defaults()
+    return prepared(given.arguments).plan
 
 
 def pytest_collection_modifyitems(items):

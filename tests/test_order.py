@@ -19,7 +19,7 @@ def rows(shuffle, seed, epoch, n, batch=1, start=0, count=None):
     out, ahead = np.empty((2, positions - start if count is None else count), np.int64)
     drawn = np.empty(n if kind == order.FULL else -(-n // order.BLOCK_ROWS), np.uint32)
     with np.errstate(over="ignore"):
-        order.permutation(seed, epoch, 0, drawn)
+        order.permutation(seed, epoch, drawn)
         order.fill(kind, seed, epoch, n, batch, drawn, start, out, ahead)
     assert ((ahead >= 0) & (ahead < n)).all()
     return out

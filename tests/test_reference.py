@@ -4,7 +4,7 @@ import inspect
 
 import numpy as np
 import pytest
-from conftest import JIT_OFF, PROBLEMS
+from conftest import JIT_OFF, PROBLEMS, plan_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -104,10 +104,7 @@ def test_any_mix_of_settings(options):
 
 @pytest.mark.parametrize("scaled", [True, False])
 def test_what_auto_measures(problem, scaled):
-    _, _, choice = reference.chosen(
-        Passes, problem.X, problem.target(False), sample_weight=problem.weight, standardize=scaled
-    )
-    data = choice.plan.data
+    data = plan_of(problem.X, problem.target(False), sample_weight=problem.weight, standardize=scaled).data
     ours, expected = Passes(data, 1), reference.Measured(data, 1)
     rtol = 1e-9 if problem.X.dtype == np.float64 else 1e-5
     for a, b in zip(ours.moments(), expected.moments(), strict=True):

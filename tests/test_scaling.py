@@ -2,16 +2,15 @@
 
 import numpy as np
 import pytest
-from conftest import PROBLEMS
+from conftest import PROBLEMS, plan_of
 
-from fastgd import reference
 from fastgd.passes import Passes
 from fastgd.scaling import Scaling
 
 
 def moments(X, weight=None):
     """What the compiled pass measures."""
-    plan = reference.chosen(Passes, X, np.arange(len(X)), sample_weight=weight, learning_rate=0.1)[2].plan
+    plan = plan_of(X, np.arange(len(X)), sample_weight=weight, learning_rate=0.1)
     return Passes(plan.data, 1).moments()
 
 

@@ -16,6 +16,9 @@ from pathlib import Path
 import numba
 from numba.core.caching import FunctionCache, IndexDataCacheFile
 
+# What is compiled besides the kernels, and the options of the environment that change the code.
+PARTS = ("losses", "optimizers", "penalties")
+SETTINGS = ("BOUNDSCHECK", "OPT", "LOOP_VECTORIZE", "SLP_VECTORIZE", "FULL_TRACEBACKS", "DEBUG_NAN", "JIT_COVERAGE")
 LOCK_SECONDS = 60.0  # a compilation takes 1 to 5 s; whoever waits longer compiles for itself
 
 
@@ -29,10 +32,6 @@ def stamp():
         text.update(source.name.encode() + b"\0" + source.read_bytes())
     settings = [str(getattr(numba.config, name, None)) for name in SETTINGS]
     return text.hexdigest()[:8] + hashlib.sha256(repr(settings).encode()).hexdigest()[:4]
-
-
-PARTS = ("losses", "optimizers", "penalties", "schedules", "_parts")
-SETTINGS = ("BOUNDSCHECK", "OPT", "LOOP_VECTORIZE", "SLP_VECTORIZE", "FULL_TRACEBACKS", "DEBUG_NAN", "JIT_COVERAGE")
 
 
 class KernelCache(FunctionCache):
@@ -71,8 +70,8 @@ class KernelCache(FunctionCache):
     def _prune(self):
         """Remove the files of this kernel that older sources left."""
         name, _, mark = self._py_func.__qualname__.rpartition("__")
-        for old in Path(self._cache_path).glob(f"*.{name}__*.nb*"):
-            if old.name.partition(f".{name}__")[2][:8] != mark[:8]:
+        for old in Path(self._cache_path).glob(f"*{name}__*"):
+            if old.name.partition(f"{name}__")[2][:8] != mark[:8]:
                 with contextlib.suppress(OSError):
                     old.unlink()
 

@@ -3,12 +3,8 @@
 import numpy as np
 
 from ._jit import kernel, lane_of
-from .lanes import block_gradient, move
+from .lanes import FLUSH_ROWS, block_gradient, block_rows, move
 from .rows import Dense, prefetch
-
-BLOCK_BYTES = 1 << 13  # rows multiplied at once stay in the first-level cache between the two products
-BLOCK_ROWS = 16
-FLUSH_ROWS = 256  # sums in the data's own type run no longer than this
 
 
 @kernel
@@ -17,7 +13,7 @@ def batch_steps(data, parts, lanes, order, ahead, batch, rates, t, losses):
     count, width = lanes.weights.shape
     d = data.shift.size
     dtype = lanes.weights.dtype
-    size = max(BLOCK_BYTES // (d * lanes.weights.itemsize) // 8 * 8, BLOCK_ROWS)
+    size = block_rows(data)
     work = np.empty(size, dtype)
     scaled = np.empty((count, width), dtype)
     gradient = np.zeros((count, width), dtype)

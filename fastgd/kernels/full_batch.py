@@ -6,11 +6,9 @@ The chunks depend on the shape alone, so the bits do not depend on how many thre
 import numpy as np
 
 from ._jit import kernel, lane_of, routine
-from .lanes import block_gradient, finite, move, penalty_cost
+from .lanes import FLUSH_ROWS, block_gradient, block_rows, finite, move, penalty_cost
 from .rows import Dense, pull, scores
 
-BLOCK_BYTES = 1 << 13  # rows read at once stay in the first-level cache between the two products
-FLUSH_ROWS = 256  # sums in the data's own type run no longer than this
 CHUNK_ELEMENTS = 1 << 17
 CHUNK_ROWS = 256
 
@@ -28,8 +26,8 @@ def chunk_gradient(data, part, lanes, lo, hi, c, sums, losses):
     """
     count, width = lanes.weights.shape
     d = data.shift.size
-    block = max(16, BLOCK_BYTES // (d * data.shift.itemsize) // 8 * 8)
-    flush = max(block, FLUSH_ROWS // block * block)
+    block = block_rows(data)
+    flush = FLUSH_ROWS // block * block
     scaled = np.empty(width, lanes.weights.dtype)
     gradient = np.empty(width, lanes.weights.dtype)
     work = np.empty(block, lanes.weights.dtype)
@@ -110,7 +108,7 @@ def small_steps(data, parts, lanes, rates, t, sums, losses, objective, norm):
 def second_moment(data, vector, chunk, first, last, out):
     """Each chunk's weighted sum of ``row * (row @ vector)`` over the scaled rows, the intercept's 1 behind them."""
     d = data.shift.size
-    block = max(16, BLOCK_BYTES // (d * data.shift.itemsize) // 8 * 8)
+    block = block_rows(data)
     scaled = np.empty(d, data.shift.dtype)
     gradient = np.empty(d, data.shift.dtype)
     work = np.empty(block, data.shift.dtype)

@@ -11,6 +11,9 @@ from . import elementary  # noqa: F401  (registers the compiled twins that losse
 from ._jit import cast_all, helper, lane_of, read_slots, write_slots
 from .rows import pull, row_at, scores
 
+BLOCK_BYTES = 1 << 13  # rows multiplied at once stay in the first-level cache between the two products
+FLUSH_ROWS = 256  # sums in the data's own type run about as long, then go on in float64
+
 
 class Data(NamedTuple):
     """What a pass reads. ``T`` is the data's type, float32 or float64; d the number of columns."""
@@ -99,6 +102,12 @@ def penalty_cost(parts, lanes, lane):
     for j in range(lanes.low.shape[1]):
         total += np.float64(penalty.cost(lanes.weights[lane, j]))
     return total
+
+
+@helper
+def block_rows(data):
+    """How many rows are multiplied at once."""
+    return min(FLUSH_ROWS, max(16, BLOCK_BYTES // (data.shift.size * data.shift.itemsize) // 8 * 8))
 
 
 @helper
