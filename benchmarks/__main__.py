@@ -50,7 +50,7 @@ def main(arguments=None):
         for limit in filter(lambda limit: wanted(limit.name), cases.LIMITS):
             value = limit.make()
             verdict = "reached" if value <= limit.limit else "MISSED"
-            print(f"{limit.name:40} {value:9.3f} {limit.unit}  limit {limit.limit:g} {verdict}", flush=True)
+            print(f"{limit.name:40} {value:9.3f} {limit.unit:5}  limit {limit.limit:g} {verdict}", flush=True)
     return 0 if fine else 1
 
 
