@@ -7,8 +7,9 @@ import numpy as np
 
 from . import checks
 from .functions import Problem
-from .minimize import Limits, Rule, run_all
+from .minimize import Limits, Rule
 from .results import SweepResult
+from .runs import run_all
 
 
 class Grid(NamedTuple):

@@ -181,7 +181,7 @@ def test_a_callback_is_told_the_run_and_ends_it(mode):
         ({"learning_rate": []}, ValueError, "learning_rate is an empty list"),
         ({"learning_rate": [[0.1]]}, TypeError, "learning_rate"),
         ({"optimizer": ["sgd", "adm"]}, ValueError, "Did you mean 'adam'"),
-        ({"optimizer": Momentum([0.5, 2.0])}, ValueError, "optimizer.beta=2.0 must be below 1"),
+        ({"optimizer": Momentum([0.5, 2.0])}, ValueError, r"optimizer.beta=2(.0)? must be"),
         ({"max_iter": [1, 2]}, TypeError, "max_iter"),
         ({"tol": [1e-3]}, TypeError, "tol"),
         ({"product": 1}, TypeError, "product=1 must be True or False"),
