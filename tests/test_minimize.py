@@ -331,6 +331,7 @@ def test_callback(mode):
     assert o.status == "early_stopped"
     assert seen[-1] == (o.nit, o.x, o.fun, 0)
     close([x for _, x, _, _ in seen], [10 * 0.8**nit for nit, *_ in seen])
+    assert seen[0][0] == 1  # a slow compiled function holds Ctrl-C no longer than it must
     if mode(square) is square:  # in Python
         assert [nit for nit, *_ in seen] == [1, 2, 3, 4, 5]
 
