@@ -2,8 +2,10 @@
 
 import os
 import pickle
+import signal
 import subprocess
 import sys
+import tracemalloc
 
 import numpy as np
 import pandas as pd
@@ -522,3 +524,48 @@ def test_float32_is_as_good_as_its_digits(plain, batch):
     )
     assert b.coef.dtype == a.coef.dtype == np.float64
     np.testing.assert_allclose(a.coef, b.coef, rtol=1e-4, atol=1e-4)
+
+
+# Ctrl-C and memory, for real ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.jit
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [{"batch_size": None, "n_threads": 2}, {"batch_size": 32}, {"batch_size": 1}])
+def test_a_signal_between_slices_interrupts(options):
+    random = np.random.default_rng(0)
+    X = random.standard_normal((400_000, 20))
+    y = X.sum(axis=1)
+    options = {"learning_rate": 1e-3, "random_state": 0, **options}
+    fastgd.fit(X, y, epochs=1, **options)  # compiled
+
+    def stop(number, frame):
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, stop)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.2)
+        r = fastgd.fit(X, y, epochs=100_000, **options)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert r.status == "interrupted"
+    assert np.isfinite(r.coef).all()
+    assert r.n_steps > 0
+    assert r.history.loss.size == r.n_epochs
+
+
+@pytest.mark.jit
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("options", [{}, {"batch_size": 32}, {"batch_size": 1, "learning_rate": 1e-3}])
+def test_a_canonical_X_is_never_copied(dtype, options):
+    X = np.random.default_rng(0).standard_normal((60_000, 100), dtype=dtype)
+    y = X[:, 0].copy()
+    fastgd.fit(X[:100], y[:100], epochs=1, **options)  # compiled
+    tracemalloc.start()
+    try:
+        fastgd.fit(X, y, epochs=2, **options)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 0.25 * X.nbytes
