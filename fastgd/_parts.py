@@ -24,6 +24,6 @@ def catalogue(namespace, method):
 
 def unknown(argument, given, valid):
     """The error for a name that is not one of ``valid``, with the nearest one."""
-    near = difflib.get_close_matches(str(given).lower(), valid, n=1)
+    near = difflib.get_close_matches(str(given).lower(), [name for name in valid if isinstance(name, str)], n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     return ValueError(f"{argument}={given!r} is not known.{hint} Valid are: {', '.join(map(repr, valid))}.")

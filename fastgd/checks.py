@@ -14,7 +14,7 @@ class Table(NamedTuple):
     """Canonical data: C-contiguous, native, read-only to the kernels, of one type ``T`` (float32 or float64)."""
 
     X: np.ndarray  # (n, d) T
-    y: np.ndarray  # (n,) T; 0 and 1 for two classes
+    y: np.ndarray  # (n,) float32 or float64; 0 and 1 of T for two classes
     weight: np.ndarray  # (n,) T of mean 1, or (0,) where rows weigh the same
     names: tuple | None  # the columns' names where X had them
     classes: np.ndarray | None  # the two labels, sorted
@@ -42,8 +42,6 @@ def matrix(X):
     if hasattr(X, "columns"):
         names = tuple(map(str, X.columns))
         X = _frame(X, names)
-    if np.ma.isMaskedArray(X):
-        raise TypeError("X is a masked array: fill or drop its missing values first, e.g. X.filled(0).")
     X = numeric("X", X)
     if X.ndim != 2:
         hint = " For one column pass X.reshape(-1, 1)." if X.ndim == 1 else ""
@@ -60,11 +58,16 @@ def _frame(X, names):
         code = getattr(kind, "kind", None)  # NumPy's and pandas' types; polars asks otherwise
         if not (code in tuple("biuf") if code else getattr(kind, "is_numeric", lambda: True)()):
             raise TypeError(f"X has the column {name!r} of type {kind}: encode it as numbers or drop it.")
-    return X.to_numpy()
+    values = X.to_numpy()
+    if values.dtype.kind == "O" and hasattr(X, "iloc"):  # pandas' columns with missing values of their own
+        values = X.to_numpy(dtype=np.float64, na_value=np.nan)
+    return values
 
 
 def numeric(name, values):
     """``values`` as an array of real numbers."""
+    if np.ma.isMaskedArray(values):
+        raise TypeError(f"{name} is a masked array: fill or drop its missing values first, e.g. {name}.filled(0).")
     try:
         values = np.asarray(values)
     except ValueError as error:
@@ -72,6 +75,8 @@ def numeric(name, values):
     if values.dtype.kind == "O":
         try:
             values = values.astype(np.float64)
+        except OverflowError:
+            raise ValueError(f"{name} holds a number too large for float64.") from None
         except (TypeError, ValueError):
             raise TypeError(f"{name} holds objects that are not numbers: encode or drop them.") from None
     if values.dtype.kind not in "biuf":
@@ -96,24 +101,29 @@ def target(y, n, dtype, labels):
     if raw.size != n:
         raise ValueError(f"X has {n} rows and y has {raw.size}: they must be as many.")
     if not labels:
-        y = _canonical(raw, dtype.name)
-        _all_finite("y", y, raw)
+        # In its own precision: what it is centred by is taken off before it is rounded to the data's type.
+        y = _canonical(raw, "float32" if raw.dtype.name in ("float16", "float32") else "float64")
+        all_finite("y", y, raw)
         return frozen(y), None
     if raw.dtype.kind == "f":
-        _all_finite("y", raw, raw)
+        all_finite("y", raw, raw)
     if raw.dtype.kind not in "biufUSO":
         raise TypeError(f"y is of type {raw.dtype}: labels must be numbers or strings.")
     try:
         classes = np.unique(raw)
     except TypeError:
         raise TypeError("y holds labels that can't be sorted: use numbers or strings, and no missing values.") from None
+    missing = classes != classes  # NaN alone differs from itself, in an array of objects too
+    if np.any(missing):
+        raise ValueError(f"y holds NaN, the first in row {int(np.argmax(raw != raw))}: drop or fill such rows.")
     if classes.size != 2:
         shown = ", ".join(map(repr, classes[:5].tolist())) + (", ..." if classes.size > 5 else "")
         raise ValueError(f"y must hold two classes for this loss, got {classes.size}: {shown}.")
     return frozen((raw == classes[1]).astype(dtype)), classes
 
 
-def _all_finite(name, values, given):
+def all_finite(name, values, given):
+    """Raise for the first value that is not finite, or is no longer in the data's type."""
     finite = np.isfinite(values)
     if not finite.all():
         row = int(np.argmin(finite))
@@ -130,15 +140,16 @@ def row_weights(weight, n, dtype):
     if weight.shape != (n,):
         raise ValueError(f"sample_weight has shape {weight.shape}, but X has {n} rows: shape ({n},) is needed.")
     weight = weight.astype(np.float64)
-    _all_finite("sample_weight", weight, weight)
+    all_finite("sample_weight", weight, weight)
     if weight.min() < 0:
         row = int(np.argmin(weight))
         raise ValueError(f"sample_weight is negative in row {row} ({weight[row]}): weights must be zero or more.")
     largest = weight.max()
     if largest == 0:
         raise ValueError("sample_weight is zero in every row: at least one row must count.")
-    weight = weight / largest
-    return frozen((weight / weight.mean()).astype(dtype))
+    weight /= largest
+    weight /= weight.mean()
+    return frozen(weight.astype(dtype, copy=False))
 
 
 def finite_columns(X, names):
@@ -159,8 +170,11 @@ def part(argument, given, module):
             raise unknown(argument, given, list(known))
         return known[given]()
     if type(given) not in known.values():
-        hint = f" Call it: {given.__name__}()." if given in known.values() else ""
-        raise TypeError(f"{argument}={given!r} is neither a name nor one of fastgd's parts.{hint}")
+        if isinstance(given, type):
+            hint = f" Call it: {given.__name__}()."
+        else:
+            hint = f" Valid are: {', '.join(map(repr, known))}, or instances of {module.__name__}'s classes."
+        raise TypeError(f"{argument}={given!r} is not one of fastgd's {module.__name__.rpartition('.')[2]}.{hint}")
     limits = getattr(given, "limits", {})
     fields = {
         name: number(f"{argument}.{name}", value, **limits.get(name, {"low": 0.0}))
@@ -182,7 +196,10 @@ def number(argument, value, low=-math.inf, high=math.inf, above=-math.inf, below
         value = value[()]
     if not isinstance(value, numbers.Real) or isinstance(value, (bool, np.bool_)):
         raise TypeError(f"{argument}={value!r} must be a number.")
-    value = float(value)
+    try:
+        value = float(value)
+    except OverflowError:
+        raise ValueError(f"{argument} is too large for float64.") from None
     if not (math.isfinite(value) and low <= value <= high and above < value < below):
         if math.isfinite(low) and math.isfinite(high):
             needs = [f"in [{low:g}, {high:g}]"]
@@ -229,7 +246,7 @@ def one_of(argument, value, valid):
         if type(value) is type(known) and value == known:
             return value
     if isinstance(value, str):
-        raise unknown(argument, value, [name for name in valid if isinstance(name, str)])
+        raise unknown(argument, value, valid)
     raise ValueError(f"{argument}={value!r} is not known. Valid are: {', '.join(map(repr, valid))}.")
 
 
@@ -237,6 +254,8 @@ def box(bounds, d):
     """``bounds=(low, high)``, numbers or (d,) arrays or None, as two float64 arrays (d,), or None."""
     if bounds is None:
         return None
+    if isinstance(bounds, list) and len(bounds) == d and all(isinstance(pair, (tuple, list)) for pair in bounds):
+        raise ValueError("bounds must be (low, high) for all columns, not a pair for each: pass two arrays.")
     try:
         low, high = bounds
     except (TypeError, ValueError):

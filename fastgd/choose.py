@@ -83,6 +83,7 @@ class Choice:
     bounds: tuple | None
     plan: Plan
     scaling: Scaling
+    centre: float  # what was taken off the target, and goes back into the intercept
     words: dict
 
 
@@ -105,14 +106,21 @@ def choose(table, settings, bounds, measure):
     optimizer = chosen_optimizer(settings, automatic, batch == n, words)
     data, scaling = scaled_data(table, settings, automatic, measure, words)
     penalty, low, high = penalty_and_box(settings, bounds, scaling, d)
+    constant = best_constant(table, settings.loss) if automatic and settings.fit_intercept else 0.0
+    size = distance(table, settings.loss, constant)
+    if settings.optimizer == "auto" and optimizer.scale_free:
+        optimizer = optimizer._replace(epsilon=optimizer.epsilon * size)  # it is in units of the gradient
     parts = Parts(settings.loss, optimizer, penalty)
     lanes = lanes_of(parts, table.X.dtype, 1, low, high)
-    constant = best_constant(table, settings.loss) if automatic and settings.fit_intercept else 0.0
-    lanes.weights[:, d] = constant
+    start = mean_loss(table, settings.loss, constant)
+    # Where the loss goes by the residual alone, the constant is taken off the target: it costs float32 no digits there.
+    centre = constant if settings.loss.shifts else 0.0
+    data = data._replace(targets=targets(table, centre, start))
+    lanes.weights[:, d] = constant - centre
     schedule = settings.learning_rate
     if automatic:
         passes = measure(data, settings.n_threads)
-        schedule, words["learning_rate"] = automatic_rate(table, parts, data, batch, passes, constant)
+        schedule, words["learning_rate"] = automatic_rate(table, parts, data, batch, passes, size)
     epochs, tol = chosen_limits(settings, batch, n, words)
     plan = Plan(
         data=data,
@@ -130,11 +138,12 @@ def choose(table, settings, bounds, measure):
         evaluate=settings.evaluate,
         automatic_rate=automatic,
         # The penalty of zero weights is zero; other weights need a pass.
-        start_loss=np.inf if lanes.weights[:, :d].any() else mean_loss(table, settings.loss, constant),
+        start_loss=np.inf if lanes.weights[:, :d].any() else start,
+        settle=settings.tol == "auto" and isinstance(penalty, penalties.Free),
         callback=settings.callback,
         verbose=settings.verbose,
     )
-    return Choice(table, bounds, plan, scaling, words)
+    return Choice(table, bounds, plan, scaling, centre, words)
 
 
 def chosen_optimizer(settings, automatic, full, words):
@@ -153,15 +162,18 @@ def scaled_data(table, settings, automatic, measure, words):
     """What the kernels read, and the scaling of its columns."""
     d, dtype = table.X.shape[1], table.X.dtype
     scaling = Scaling.none(d, dtype)
-    data = Data(
-        Dense(table.X), checks.frozen(table.y[None]), table.weight, *scaling, constant=float(settings.fit_intercept)
-    )
+    no_targets = checks.frozen(np.empty((0, 0), dtype))
+    data = Data(Dense(table.X), no_targets, table.weight, *scaling, constant=float(settings.fit_intercept))
     standardize = automatic if settings.standardize == "auto" else settings.standardize
     if standardize:
         mean, variance = measure(data, settings.n_threads).moments()
         _finite_moments(table, mean + variance)
         scaling = Scaling.standard(mean, variance, dtype, centre=settings.fit_intercept)
         data = data._replace(**scaling._asdict())
+        still = np.flatnonzero(scaling.inverse_scale == 0)
+        if still.size:
+            label = repr(table.names[still[0]]) if table.names else still[0]
+            words["constant_columns"] = f"{still.size} of {d} do not vary (the first: {label}); their coefficient is 0"
     if settings.standardize == "auto":
         words["standardize"] = f"{standardize}: " + (
             "columns are scaled as they are read" if standardize else "a given learning_rate acts on the raw columns"
@@ -173,8 +185,13 @@ def penalty_and_box(settings, bounds, scaling, d):
     """The penalty, and the bounds (d,) of the scaled coefficients."""
     if settings.alpha == 0 and bounds is None:
         return penalties.Free(), np.full(d, -np.inf), np.full(d, np.inf)
+    if settings.alpha > float(np.finfo(scaling.shift.dtype).max):
+        raise ValueError(f"alpha={settings.alpha:g} overflows {scaling.shift.dtype}: pass X as float64.")
     penalty = penalties.ElasticNet(settings.alpha * settings.l1_ratio, settings.alpha * (1 - settings.l1_ratio))
     low, high = (np.full(d, -np.inf), np.full(d, np.inf)) if bounds is None else map(scaling.to_scaled, bounds)
+    for side in (low, high):
+        if np.any(np.isfinite(side) & (np.abs(side) > float(np.finfo(scaling.shift.dtype).max))):
+            raise ValueError(f"bounds overflow {scaling.shift.dtype}: pass X as float64, or None for no bound.")
     return penalty, low, high
 
 
@@ -192,21 +209,56 @@ def chosen_limits(settings, batch, n, words):
     return epochs, tol
 
 
+def targets(table, centre, start):
+    """The targets (1, n) in the data's type, ``centre`` taken off; ``start`` is the objective of predicting it."""
+    y, dtype = table.y, table.X.dtype
+    if centre != 0.0 or y.dtype != dtype:
+        with np.errstate(over="ignore"):
+            checks.all_finite("y", y.astype(dtype, copy=False), y)
+            y = (y - centre).astype(dtype, copy=False)
+    if not np.isfinite(start):
+        raise ValueError("y has values whose loss overflows: divide y by its largest value.")
+    return checks.frozen(y[None])
+
+
+def mean_over(table, function, rows=1 << 20):
+    """The weighted mean of a function of the target, in float64; some rows at a time, for memory's sake."""
+    total = weights = 0.0
+    for first in range(0, table.y.size, rows):
+        weight = table.weight[first : first + rows].astype(np.float64) if table.weight.size else None
+        values = function(table.y[first : first + rows].astype(np.float64))
+        total += np.sum(values if weight is None else values * weight)
+        weights += values.size if weight is None else np.sum(weight)
+    return float(total / weights)
+
+
 def mean_loss(table, loss, constant):
     """The objective of predicting one number."""
     with np.errstate(all="ignore"):
-        losses_ = loss.value(np.full(1, constant), table.y.astype(np.float64))
-        return float(np.average(losses_, weights=table.weight if table.weight.size else None))
+        return mean_over(table, lambda y: loss.value(np.full(1, constant), y))
 
 
 def best_constant(table, loss):
-    """The better of the target's mean and median, as a score: where an automatic run starts its intercept."""
-    y = table.y.astype(np.float64)
-    mean = np.average(y, weights=table.weight if table.weight.size else None)
-    if loss.labels:
-        share = min(max(mean, 1e-6), 1 - 1e-6)
-        return float(np.log(share / (1 - share)))
-    return float(min((mean, np.median(y)), key=lambda constant: mean_loss(table, loss, constant)))
+    """The better of the target's mean and (of at most a million rows) median, as a score: where a run may start."""
+    with np.errstate(all="ignore"):
+        mean = mean_over(table, lambda y: y)
+        if loss.labels:
+            share = min(max(mean, 1e-6), 1 - 1e-6)
+            return float(np.log(share / (1 - share)))
+        median = float(np.median(table.y[:: -(-table.y.size // 1_000_000)]))
+    found = [constant for constant in (mean, median) if np.isfinite(constant)] or [0.0]
+    return min(found, key=lambda constant: mean_loss(table, loss, constant))
+
+
+def distance(table, loss, constant):
+    """The root mean square of the target less ``constant``; 1 for classes, and where there is none."""
+    with np.errstate(all="ignore"):
+        away = np.sqrt(mean_over(table, lambda y: (y - constant) ** 2))
+    if loss.labels or not 0 < away < np.inf:
+        return 1.0
+    if away**2 > float(np.finfo(table.X.dtype).max) / 1e6:
+        raise ValueError(f"y has values whose squares overflow {table.X.dtype}: divide y, or pass X as float64.")
+    return float(away)
 
 
 def _finite_moments(table, moments):
@@ -219,11 +271,11 @@ def _finite_moments(table, moments):
         raise ValueError(f"X has values in column {label} whose squares overflow: divide the column by its largest.")
 
 
-def automatic_rate(table, parts, data, batch, passes, constant):
+def automatic_rate(table, parts, data, batch, passes, size):
     """A rate that the curvature of the data allows, as a schedule, and the words for it.
 
-    The run starts from predicting ``constant``: how far the target lies from it sizes the steps of an optimizer whose
-    moves do not grow with the gradient.
+    ``size`` is how far the target lies from where the run starts: it sizes the steps of an optimizer whose moves do
+    not grow with the gradient.
     """
     n = data.targets.shape[1]
     loss, optimizer = parts.loss, parts.optimizer
@@ -237,11 +289,9 @@ def automatic_rate(table, parts, data, batch, passes, constant):
     smooth *= loss.curvature
     if not np.isfinite(smooth):
         checks.finite_columns(table.X, table.names)
-        raise ValueError("X has values whose squares overflow: divide its columns, or pass standardize=True.")
+        hint = "" if np.any(data.inverse_scale != 1) else ", or pass standardize=True"
+        raise ValueError(f"X has values whose squares overflow: divide its columns{hint}.")
     if optimizer.scale_free:
-        with np.errstate(all="ignore"):
-            away = np.sqrt(np.mean((table.y.astype(np.float64) - constant) ** 2))
-        size = 1.0 if loss.labels or not 0 < away < np.inf else float(away)
         scaled = np.any(data.inverse_scale != 1)
         rate = 0.1 * size / (1.0 if scaled else max(1.0, np.sqrt(smooth / loss.curvature)))
         words = "a tenth of the target's distance from where the run starts, falling as 1/sqrt(t)"

@@ -139,7 +139,7 @@ class CompiledRuns:
 
 
 class Past:
-    """The histories of all lanes in one buffer: it grows fourfold and is never joined, so Ctrl-C waits for no copy."""
+    """The histories of all lanes in one buffer: it grows fourfold, so Ctrl-C waits for one copy at most."""
 
     def __init__(self, x0, value, lanes):
         entries = max(1, HISTORY_NUMBERS // (lanes * (x0.size + 1)))

@@ -41,6 +41,7 @@ class Plan:
     n_threads: int
     evaluate: bool = False
     automatic_rate: bool = False
+    settle: bool = False  # the tolerance also asks the gradient to have fallen: the rate may just be too small
     start_loss: float = np.inf  # the objective at the start, where it is known without a pass
     callback: object = None
     verbose: int = 0
@@ -243,11 +244,13 @@ class Watch:
     """What is looked at between slices: tolerance, callback, progress, and the sentence at the end."""
 
     def __init__(self, plan, work):
-        self.plan, self.passes, self.margin = plan, work.passes, work.margin
+        self.plan, self.passes = plan, work.passes
         self.exact = isinstance(work, FullBatch)
         self.began = time.perf_counter()
         self.forget()
         self.start = plan.start_loss if np.isfinite(plan.start_loss) else self.objective()
+        self.rounding = max(FullBatch.margin, 64 * float(np.finfo(plan.lanes.weights.dtype).eps))
+        self.margin = max(work.margin, self.rounding)
         self.zero = (ROUNDING * np.finfo(plan.lanes.weights.dtype).eps) ** 2 * abs(self.start)
         self.bar = Bar(plan.verbose, plan.epochs, "epoch")
 
@@ -263,7 +266,7 @@ class Watch:
 
     def risen(self):
         """Whether the objective at the present weights lies above the start's: a pass over the data."""
-        return self.objective() > self.start * (1 + FullBatch.margin) + self.zero
+        return self.objective() > self.start * (1 + self.rounding) + self.zero
 
     def worse(self):
         """Whether batches led to a larger objective than the start's, which the losses met need not show."""
@@ -283,25 +286,31 @@ class Watch:
         if plan.evaluate:
             last["objective"] = self.objective()
         self.bar.update(clock.epoch, last["loss"])
-        if plan.callback is not None and plan.callback(
-            EpochProgress(clock.epoch, clock.steps, float(last["loss"]), float(last["learning_rate"]), seconds)
-        ):
+        seen = EpochProgress(clock.epoch, clock.steps, float(last["loss"]), float(last["learning_rate"]), seconds)
+        if plan.callback is not None and np.any(plan.callback(seen)):
             return "early_stopped", f"The callback returned True after epoch {clock.epoch}."
         if plan.tol is not None and last["loss"] <= self.zero:
             return "converged", "The loss is zero to rounding."
-        if plan.tol is not None and self.stalls >= plan.patience:
+        if plan.tol is not None and self.stalls >= plan.patience and self.settled():
             return (
                 "converged",
                 f"The loss fell by less than tol={plan.tol:g} of itself, {plan.patience} epochs in a row.",
             )
         return None, ""
 
+    def settled(self):
+        """Whether the full batch's gradient fell to a tenth, or to what can't lower the loss by 1e-10 of itself."""
+        norm = self.records[-1].get("gradient_norm", 0.0)
+        small = max(0.1 * self.records[0].get("gradient_norm", 0.0), 1e-5 * np.sqrt(abs(self.best)))
+        return not self.plan.settle or norm <= small
+
     def above_start(self, new=()):
         """Whether the last epoch's loss lies above the start's."""
         losses = [record["loss"] for record in (*self.records[:1], *self.records[-1:], *new)]
         if not losses:
             return False
-        start = min(self.start, losses[0])
+        # The full batch's first loss is the start's, met with the data's own rounding.
+        start = losses[0] if self.exact else min(self.start, losses[0])
         return losses[-1] > start + self.margin * abs(start) + self.zero
 
     def doubtful(self, clock):

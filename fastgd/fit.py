@@ -1,5 +1,9 @@
 """``fit``: check, canonicalise, choose, drive, report."""
 
+from dataclasses import replace
+
+import numpy as np
+
 from . import checks
 from .choose import prepared
 from .drive import RETREAT, drive
@@ -107,8 +111,9 @@ def fit(
 
     Notes
     -----
-    Ctrl-C ends a run within a slice of work (about 10 ms), with status "interrupted" and the last finite weights. A
-    diverging run returns its last finite weights too.
+    Ctrl-C ends a run within a slice of work (about 10 ms), with status "interrupted" and the last finite weights (while
+    the data are still being checked and measured, before the first step, it is raised). A diverging run returns its
+    last finite weights too. ``r.loss`` reads ``X`` anew: don't change it in between.
 
     Examples
     --------
@@ -128,7 +133,15 @@ def report(choice, outcome):
     plan, clock, table = choice.plan, outcome.clock, choice.table
     if outcome.status == "diverged":
         checks.finite_columns(table.X, table.names)
-    coef, intercept = choice.scaling.to_user(outcome.weights, choice.bounds)
+    history = History.of(outcome.records)
+    if not np.isfinite(history.objective[-1:]).all() and plan.evaluate:
+        checks.finite_columns(table.X, table.names)
+    with np.errstate(all="ignore"):
+        coef, intercept = choice.scaling.to_user(outcome.weights, choice.bounds)
+    if not np.isfinite(coef).all() or not np.isfinite(intercept).all():
+        # Finite weights of the scaled columns may overflow in the user's units.
+        outcome = replace(outcome, status="diverged", reason="The coefficients overflow in the units of X.")
+        coef, intercept = np.zeros_like(coef), np.zeros_like(intercept)
     words = dict(choice.words)
     if outcome.retreats:
         words["learning_rate"] += (
@@ -137,17 +150,20 @@ def report(choice, outcome):
         )
 
     def objective():
-        return float(Passes(plan.data, plan.n_threads).objective(plan.parts, plan.lanes)[0])
+        value = float(Passes(plan.data, plan.n_threads).objective(plan.parts, plan.lanes)[0])
+        if not np.isfinite(value):
+            checks.finite_columns(table.X, table.names)
+        return value
 
     return FitResult(
         coef=coef[0],
-        intercept=float(intercept[0]),
+        intercept=float(intercept[0]) + choice.centre,
         status=outcome.status,
         message=f"{outcome.reason} {ADVICE[outcome.status]}",
         n_epochs=clock.epoch,
         n_steps=clock.steps,
         choices=words,
-        history=History.of(outcome.records),
+        history=history,
         classes=table.classes,
         feature_names=table.names,
         _objective=objective,

@@ -2,8 +2,8 @@
 
 ``value(p, y)`` is the loss and ``slope(p, y)`` its derivative in ``p``; the gradient in the weights is ``slope * x``.
 ``curvature`` bounds the second derivative in ``p`` (it sets the automatic learning rate), ``labels`` says that the
-targets are two classes, ``limits`` which values a field may have (where
-not all from 0 on). The methods are plain NumPy: the reference runs them on arrays, the kernels compile them.
+targets are two classes, ``shifts`` that the loss goes by ``p - y`` alone, ``limits`` which values a field may have
+(where not all from 0 on). The methods are plain NumPy: the reference runs them on arrays, the kernels compile them.
 
 To add a loss, write one class here: its name in ``snake_case`` becomes its string name.
 """
@@ -36,6 +36,7 @@ class SquaredError(NamedTuple):
 
     factor: float = 0.5
     labels = False
+    shifts = True
     limits = {"factor": POSITIVE}
 
     @property
@@ -60,6 +61,7 @@ class Mse(NamedTuple):
 
     factor: float = 1.0
     labels = False
+    shifts = True
     limits = {"factor": POSITIVE}
     curvature = SquaredError.curvature
     value = SquaredError.value
@@ -81,6 +83,7 @@ class Huber(NamedTuple):
     limits = {"delta": POSITIVE}
     curvature = 1.0
     labels = False
+    shifts = True
 
     def value(self, p, y):
         inner = np.minimum(np.abs(p - y), self.delta)
@@ -101,6 +104,7 @@ class LogLoss(NamedTuple):
 
     factor: float = 1.0
     labels = True
+    shifts = False
     limits = {"factor": POSITIVE}
 
     @property

@@ -219,11 +219,15 @@ def descend(plan, model):
     began, records, steps, retreats, best, stalls, status = time.perf_counter(), [], 0, 0, math.inf, 0, None
 
     def above_start(loss):
-        before = min([start, *(record["loss"] for record in records[:1])])
+        before = records[0]["loss"] if full and records else min([start, *(record["loss"] for record in records[:1])])
         return loss > before + margin * abs(before) + zero
 
     def risen():
         return model.objective() > start * (1 + 1e-6) + zero
+
+    def settled():
+        small = max(0.1 * records[0]["gradient_norm"], 1e-5 * np.sqrt(abs(best)))
+        return not plan.settle or not full or records[-1]["gradient_norm"] <= small
 
     def doubtful():
         if full:
@@ -233,7 +237,7 @@ def descend(plan, model):
     def end():
         if plan.tol is not None and records and records[-1]["loss"] <= zero:
             return "converged", "The loss is zero to rounding."
-        if plan.tol is not None and stalls >= plan.patience:
+        if plan.tol is not None and stalls >= plan.patience and settled():
             return "converged", f"The loss fell by less than tol={plan.tol:g} of itself, {stalls} epochs in a row."
         if len(records) < plan.epochs and steps < limit:
             return None, ""

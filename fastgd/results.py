@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 ADVICE = {
-    "converged": "Nothing needs doing.",
+    "converged": "Should it not be good enough yet: lower tol, or raise a learning_rate that was given.",
     "max_epochs": "If the loss was still falling, give more epochs.",
     "early_stopped": "The weights are those at the stop.",
     "diverged": "Lower learning_rate (a tenth is a good next try), or leave it at 'auto'; standardize=True helps too.",
@@ -14,7 +14,7 @@ ADVICE = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class History:
     """The course of a fit, one entry an epoch; what would have cost an extra pass is NaN.
 
@@ -48,7 +48,7 @@ class History:
         return cls(**{name: np.array([record.get(name, np.nan) for record in records]) for name in names})
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class FitResult:
     """A fitted model and how it came about; made by :func:`fastgd.fit`.
 
@@ -105,13 +105,16 @@ class FitResult:
         if names and self.feature_names and names != self.feature_names:
             raise ValueError(f"X has the columns {names}, but the model was fitted on {self.feature_names}.")
         scores = np.empty(X.shape[0])
-        for start in range(0, X.shape[0], 65536):  # float64 without a float64 copy of X
-            scores[start : start + 65536] = X[start : start + 65536] @ self.coef
+        rows = max(1, (1 << 22) // X.shape[1])
+        for start in range(0, X.shape[0], rows):  # float64 without a float64 copy of X
+            scores[start : start + rows] = X[start : start + rows] @ self.coef
         return scores + self.intercept
 
     def predict(self, X):
         """The mean (n,), or for two classes the label whose score wins."""
         scores = self.decision_function(X)
+        if self.classes is not None and np.isnan(scores).any():
+            raise ValueError(f"X holds NaN, or values that overflow, in row {int(np.argmax(np.isnan(scores)))}.")
         return scores if self.classes is None else self.classes[(scores > 0).astype(np.intp)]
 
     def plot(self, ax=None):
@@ -142,7 +145,7 @@ def _axes():
     return plt.subplots(layout="constrained")[1]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class MinimizeHistory:
     """The course of a minimisation, the start included.
 
@@ -156,7 +159,7 @@ class MinimizeHistory:
     fun: np.ndarray
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class MinimizeResult:
     """Where a minimisation ended; made by :func:`fastgd.minimize`. The names are SciPy's.
 
@@ -210,7 +213,7 @@ class MinimizeResult:
         return "\n".join([*lines, f"  fun: {self.fun!r}", f"  x: {self.x!r}"])
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class SweepResult:
     """The runs of a sweep; made by :func:`fastgd.minimize_sweep`.
 

@@ -569,3 +569,85 @@ def test_a_canonical_X_is_never_copied(dtype, options):
     finally:
         tracemalloc.stop()
     assert peak < 0.25 * X.nbytes
+
+
+# What hostile users found ---------------------------------------------------------------------------------------------
+
+FAR = {
+    "float32, far from zero": (np.float32, 1e6, 1.0, {}),
+    "float32, further": (np.float32, 1e9, 1.0, {}),
+    "tiny units, batches": (np.float64, 0.0, 1e-13, {"batch_size": 32}),
+    "far, batches, ridge": (np.float64, 1e6, 1.0, {"batch_size": 32, "alpha": 1e-4}),
+    "far, batches, bounds": (np.float64, 1e6, 1.0, {"batch_size": 32, "bounds": (0, None)}),
+    "huge units": (np.float64, 0.0, 1e120, {}),
+}
+
+
+@pytest.mark.parametrize("name", FAR)
+def test_targets_far_from_zero_and_of_any_units(name):
+    dtype, away, unit, options = FAR[name]
+    random = np.random.default_rng(0)
+    X = random.standard_normal((2000, 3))
+    y = unit * (X @ [1.0, 2.0, 3.0] + 0.1 * random.standard_normal(2000)) + away
+    r = fastgd.fit(X.astype(dtype), y, random_state=0, **options)
+    np.testing.assert_allclose(r.coef, unit * np.array([1.0, 2.0, 3.0]), rtol=0.05)
+    assert r.intercept == pytest.approx(away, abs=0.1 * unit)
+
+
+def test_a_rate_too_small_is_not_called_converged(plain):
+    r = fastgd.fit(plain.X, plain.y, learning_rate=1e-9)
+    assert r.status == "max_epochs"
+
+
+@pytest.mark.parametrize("options", [{"batch_size": None, "epochs": 1}, {"batch_size": 1, "max_steps": 40}])
+def test_divergence_is_told_where_no_record_can(plain, options):
+    r = fastgd.fit(plain.X, plain.y, learning_rate=20.0, random_state=0, **options)
+    assert r.status == "diverged"
+    assert np.isfinite(r.coef).all()
+
+
+@pytest.mark.parametrize("away", [0.0, 3.0])
+def test_an_exact_fit_converges(plain, away):
+    r = fastgd.fit(plain.X, plain.X @ np.arange(plain.X.shape[1]) + away)
+    assert (r.status, r.loss < 1e-20) == ("converged", True)
+
+
+def test_coefficients_that_overflow_are_not_returned(plain):
+    r = fastgd.fit(1e-100 * plain.X, plain.y, standardize=True, learning_rate=1e250, epochs=3)
+    assert r.status == "diverged"
+    assert np.isfinite(r.coef).all()
+    assert np.isfinite(r.intercept)
+
+
+def test_rows_never_visited_are_met_by_the_loss(plain):
+    X = plain.X.copy()
+    X[-1] = np.nan
+    r = fastgd.fit(X, plain.y, learning_rate=0.01, batch_size=8, max_steps=2, shuffle=False)
+    with pytest.raises(ValueError, match=f"X holds NaN or infinity, the first in row {len(X) - 1}"):
+        r.loss  # noqa: B018
+
+
+HOSTILE = {
+    "y is a masked array": {"y": np.ma.array([1.0, 2.0, 3.0], mask=[True, False, False])},
+    "y holds NaN, the first in row 2": {"y": np.array([1.0, 1.0, np.nan], object), "loss": "log_loss"},
+    "bounds must be .low, high. for all": {"bounds": [(0, 1), (0, 1)]},
+    "bounds overflow float32": {"bounds": (1e39, None), "X": np.ones((3, 2), np.float32)},
+    "alpha=1e.39 overflows": {"alpha": 1e39, "X": np.ones((3, 2), np.float32)},
+    "y has values whose loss overflows": {"y": [1e200, 2e200, 3e200]},
+    "y has values whose squares overflow float32": {
+        "y": np.array([1e20, 2e20, 4e20]),
+        "X": np.eye(3, 2, dtype=np.float32),
+        "batch_size": 2,
+    },
+    "learning_rate is too large": {"learning_rate": 10**400},
+    "row 0, column 'a'": {"X": pd.DataFrame({"a": pd.array([None, 1, 2], dtype="Int64"), "b": 1.0})},
+    "loss=.* is not one of fastgd's losses": {"loss": optimizers.Adam()},
+    "False": {"shuffle": "none"},
+}
+
+
+@pytest.mark.parametrize("words", HOSTILE)
+def test_hostile_arguments_are_named(words):
+    arguments = {"X": np.arange(6.0).reshape(3, 2), "y": [1.0, 2.0, 4.0], **HOSTILE[words]}
+    with pytest.raises((TypeError, ValueError), match=words):
+        fastgd.fit(**arguments)

@@ -621,3 +621,26 @@ def test_repr_and_plot():
 def test_the_examples_in_the_documentation():
     for name in ("fastgd.minimize", "fastgd.sweep"):
         assert doctest.testmod(importlib.import_module(name)).failed == 0
+
+
+def writes_to_x(x):
+    x -= 3.0
+    return (x * x).sum()
+
+
+def gradient_in_place(x):
+    x -= 3.0
+    x *= 2.0
+    return x
+
+
+def reversed_view(x):
+    return x[::-1]
+
+
+@pytest.mark.parametrize("compile", [False, pytest.param(True, marks=pytest.mark.jit)])
+def test_functions_may_write_to_what_they_are_lent(compile):
+    o = fastgd.minimize(writes_to_x, [0.0, 0.0], gradient_in_place, max_iter=200, compile=compile)
+    np.testing.assert_allclose(o.x, 3.0, rtol=1e-6)
+    o = fastgd.minimize(lambda x: x[0] * x[1], [1.0, 2.0], reversed_view, max_iter=3, compile=compile)
+    np.testing.assert_allclose(o.x, [0.428, 1.759], rtol=1e-12)

@@ -10,6 +10,8 @@ import contextlib
 import functools
 import hashlib
 import os
+import signal
+import threading
 import warnings
 from pathlib import Path
 
@@ -85,11 +87,28 @@ def attach(dispatcher):
     compile_one = dispatcher.compile
 
     def compile_locked(sig):
-        with _lock(dispatcher._cache.cache_path, dispatcher.py_func.__qualname__):
+        with _lock(dispatcher._cache.cache_path, dispatcher.py_func.__qualname__), _interrupt_held():
             return compile_one(sig)
 
     dispatcher.compile = compile_locked
     return dispatcher
+
+
+@contextlib.contextmanager
+def _interrupt_held():
+    """Ctrl-C waits for the end of a compilation: raised inside LLVM's callbacks it would be lost."""
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield
+        return
+    came = []
+    signal.signal(signal.SIGINT, lambda number, frame: came.append((number, frame)))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if came:
+            before(*came[0])
 
 
 @contextlib.contextmanager

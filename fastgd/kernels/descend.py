@@ -68,44 +68,52 @@ def recover(lanes):
 # What a user's function is called with and gives back --------------------------------------------------------------
 
 
-def value_at(fun, point, number):
+@helper
+def lent(point, scratch):
+    """A copy for the user's function, which may write to it or give back a view of it."""
+    for j in range(point.size):
+        scratch[j] = point[j]
+    return scratch
+
+
+def value_at(fun, point, number, scratch):
     """``fun`` at a point; ``number`` is None where it takes an array, not a number."""
-    return np.float64(fun(point) if number is None else fun(point[0]))
+    return np.float64(fun(lent(point, scratch)) if number is None else fun(point[0]))
 
 
 @compiled_as(value_at)
-def _(fun, point, number):
+def _(fun, point, number, scratch):
     if isinstance(number, types.NoneType):
-        return lambda fun, point, number: np.float64(fun(point))
-    return lambda fun, point, number: np.float64(fun(point[0]))
+        return lambda fun, point, number, scratch: np.float64(fun(lent(point, scratch)))
+    return lambda fun, point, number, scratch: np.float64(fun(point[0]))
 
 
-def gradient_at(fun, grad, point, number, work):
+def gradient_at(fun, grad, point, number, scratch, work):
     """What ``grad`` gives at a point; where it is None, central differences, in ``work`` (d,)."""
     if grad is None:
-        return differences(fun, point, number, work)
-    return grad(point) if number is None else grad(point[0])
+        return differences(fun, point, number, scratch, work)
+    return grad(lent(point, scratch)) if number is None else grad(point[0])
 
 
 @compiled_as(gradient_at)
-def _(fun, grad, point, number, work):
+def _(fun, grad, point, number, scratch, work):
     if isinstance(grad, types.NoneType):
-        return lambda fun, grad, point, number, work: differences(fun, point, number, work)
+        return lambda fun, grad, point, number, scratch, work: differences(fun, point, number, scratch, work)
     if isinstance(number, types.NoneType):
-        return lambda fun, grad, point, number, work: grad(point)
-    return lambda fun, grad, point, number, work: grad(point[0])
+        return lambda fun, grad, point, number, scratch, work: grad(lent(point, scratch))
+    return lambda fun, grad, point, number, scratch, work: grad(point[0])
 
 
 @helper
-def differences(fun, point, number, work):
+def differences(fun, point, number, scratch, work):
     """Central differences; leaves ``point`` as it was."""
     for j in range(point.size):
         w = point[j]
         h = STEP * max(1.0, abs(w))
         point[j] = w + h
-        above = value_at(fun, point, number)
+        above = value_at(fun, point, number, scratch)
         point[j] = w - h
-        work[j] = (above - value_at(fun, point, number)) / (2.0 * h)
+        work[j] = (above - value_at(fun, point, number, scratch)) / (2.0 * h)
         point[j] = w
     return work
 
@@ -180,7 +188,7 @@ def _advance(fun, grad, part, number, lanes, rates, base, stop, last, tol, past_
     """
     d = lanes.point.shape[1]
     moving = 1 if rates.shape[0] > 1 else 0
-    work = np.empty(d)
+    work, scratch = np.empty(d), np.empty(d)
     for lane in range(lanes.point.shape[0]):
         if lanes.status[lane] != RUNNING:
             continue
@@ -192,7 +200,7 @@ def _advance(fun, grad, part, number, lanes, rates, base, stop, last, tol, past_
         while status == RUNNING and t < stop:
             pause = min(stop, (t // stride + 1) * stride)
             while t < pause:
-                gradient = settled(gradient_at(fun, grad, point, number, work), point)
+                gradient = settled(gradient_at(fun, grad, point, number, scratch, work), point)
                 if length(gradient) != d:
                     status = BAD_SHAPE
                     break
@@ -214,7 +222,7 @@ def _advance(fun, grad, part, number, lanes, rates, base, stop, last, tol, past_
                 t += 1
             if status == RUNNING and t % stride != 0 and t != last:
                 continue
-            value = value_at(fun, point, number)
+            value = value_at(fun, point, number, scratch)
             sound = abs(value) < np.inf  # not np.isfinite: that is x - x == 0, which reassoc folds to True
             for j in range(d):
                 sound &= abs(point[j]) < np.inf
