@@ -4,6 +4,8 @@ import statistics
 import time
 from typing import NamedTuple
 
+PAUSE = 0.05  # seconds: BLAS's threads spin for a while after a product, on the processors that the next run needs
+
 
 class Ratio(NamedTuple):
     """How many times faster ``fastgd`` was than a peer, in one interleaved run."""
@@ -19,6 +21,7 @@ def interleave(runs, repeats):
     for turn in range(repeats + 1):
         # Every other turn goes backwards, so that no run always follows the same one.
         for name in list(runs) if turn % 2 else list(runs)[::-1]:
+            time.sleep(PAUSE)
             began = time.perf_counter()
             runs[name]()
             if turn:
