@@ -289,7 +289,12 @@ class Watch:
         seen = EpochProgress(clock.epoch, clock.steps, float(last["loss"]), float(last["learning_rate"]), seconds)
         if plan.callback is not None and np.any(plan.callback(seen)):
             return "early_stopped", f"The callback returned True after epoch {clock.epoch}."
-        if plan.tol is not None and last["loss"] <= self.zero:
+        # Twice: momentum may carry the weights away again from where the loss was zero.
+        if (
+            plan.tol is not None
+            and len(self.records) > 1
+            and max(record["loss"] for record in self.records[-2:]) <= self.zero
+        ):
             return "converged", "The loss is zero to rounding."
         if plan.tol is not None and self.stalls >= plan.patience and self.settled():
             return (

@@ -235,7 +235,8 @@ def descend(plan, model):
         return steps % math.ceil(model.n / plan.batch) > 0
 
     def end():
-        if plan.tol is not None and records and records[-1]["loss"] <= zero:
+        # Twice: momentum may carry the weights away again from where the loss was zero.
+        if plan.tol is not None and records[1:] and max(record["loss"] for record in records[-2:]) <= zero:
             return "converged", "The loss is zero to rounding."
         if plan.tol is not None and stalls >= plan.patience and settled():
             return "converged", f"The loss fell by less than tol={plan.tol:g} of itself, {stalls} epochs in a row."
