@@ -107,7 +107,7 @@ def choose(table, settings, bounds, measure):
     data, scaling = scaled_data(table, settings, automatic, measure, words)
     penalty, low, high = penalty_and_box(settings, bounds, scaling, d)
     constant = best_constant(table, settings.loss) if automatic and settings.fit_intercept else 0.0
-    size = distance(table, settings.loss, constant)
+    size = distance(table, settings.loss, constant) if automatic and optimizer.scale_free else 1.0
     if settings.optimizer == "auto" and optimizer.scale_free:
         optimizer = optimizer._replace(epsilon=optimizer.epsilon * size)  # it is in units of the gradient
     parts = Parts(settings.loss, optimizer, penalty)

@@ -79,7 +79,8 @@ def fit(
     tol : "auto", float or None, default "auto"
         End when the loss falls by less than this share of the least loss so far, ``patience`` epochs in a row (on the
         full batch a rise counts as movement), or is zero to rounding; None never does.
-        "auto" is None where ``epochs`` or ``max_steps`` is given, else 1e-6 on the full batch and 1e-4 otherwise.
+        "auto" is None where ``epochs`` or ``max_steps`` is given, else 1e-6 on the full batch and 1e-4 otherwise; on
+        the full batch without a penalty it also asks the gradient to have fallen, so that a rate too small is no end.
     shuffle : "block", "full", "replacement" or False, default "block"
         Row order of each epoch: blocks of rows and the rows within a window of blocks; a full shuffle; each batch
         drawn afresh (distinct rows within it); the data's own order. It depends on the seed and the epoch alone.
