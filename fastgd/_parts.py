@@ -13,13 +13,23 @@ def snake_case(name):
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 
-def catalogue(namespace, method):
-    """The names of the part classes of a module: those it defines itself that have ``method``."""
-    return [
+def catalogue(namespace, method, traits):
+    """The names of the part classes of a module: those it defines itself that have ``method``; their traits filled."""
+    names = [
         name
         for name, value in namespace.items()
         if isinstance(value, type) and value.__module__ == namespace["__name__"] and hasattr(value, method)
     ]
+    for name in names:
+        complete(namespace[name], traits)
+    return names
+
+
+def complete(part, traits):
+    """Give a part class the traits that it does not define itself: a dict of attributes and their usual values."""
+    for name, usual in traits.items():
+        if not hasattr(part, name):
+            setattr(part, name, usual)
 
 
 def unknown(argument, given, valid):

@@ -1,9 +1,16 @@
 """Losses: one small class each, elementwise in the prediction ``p`` and the target ``y``.
 
 ``value(p, y)`` is the loss and ``slope(p, y)`` its derivative in ``p``; the gradient in the weights is ``slope * x``.
-``curvature`` bounds the second derivative in ``p`` (it sets the automatic learning rate), ``labels`` says that the
-targets are two classes, ``shifts`` that the loss goes by ``p - y`` alone, ``limits`` which values a field may have
-(where not all from 0 on). The methods are plain NumPy: the reference runs them on arrays, the kernels compile them.
+The methods are plain NumPy: the reference runs them on arrays, the kernels compile them. What else there is to know of
+a loss are its traits, with the usual values in ``TRAITS``:
+
+- ``curvature`` bounds the second derivative in ``p`` (it sets the automatic learning rate); infinite where none does
+- ``smooth`` says that the slope has no jumps
+- ``labels`` says that the targets are two classes, coded 0 and 1
+- ``shifts`` says that the loss goes by ``p - y`` alone
+- ``domain`` says which targets are allowed, as ``checks.number`` is told: ``{"low": 0.0}`` or ``{"above": 0.0}``
+- ``mean(p)`` is the mean of the target that a score predicts, where it is not the score itself
+- ``limits`` says which values a field may have, where not all from 0 on
 
 To add a loss, write one class here: its name in ``snake_case`` becomes its string name.
 """
@@ -35,7 +42,6 @@ class SquaredError(NamedTuple):
     """
 
     factor: float = 0.5
-    labels = False
     shifts = True
     limits = {"factor": POSITIVE}
 
@@ -60,7 +66,6 @@ class Mse(NamedTuple):
     """
 
     factor: float = 1.0
-    labels = False
     shifts = True
     limits = {"factor": POSITIVE}
     curvature = SquaredError.curvature
@@ -82,7 +87,6 @@ class Huber(NamedTuple):
     delta: float = 1.0
     limits = {"delta": POSITIVE}
     curvature = 1.0
-    labels = False
     shifts = True
 
     def value(self, p, y):
@@ -104,7 +108,6 @@ class LogLoss(NamedTuple):
 
     factor: float = 1.0
     labels = True
-    shifts = False
     limits = {"factor": POSITIVE}
 
     @property
@@ -118,4 +121,18 @@ class LogLoss(NamedTuple):
         return self.factor * (1.0 / (1.0 + exp(-p)) - y)
 
 
-__all__ = catalogue(globals(), "slope")
+def _mean(self, p):
+    return p
+
+
+TRAITS = {
+    "curvature": np.inf,
+    "labels": False,
+    "shifts": False,
+    "smooth": True,
+    "domain": {},
+    "limits": {},
+    "mean": _mean,
+}
+
+__all__ = catalogue(globals(), "slope", TRAITS)

@@ -6,8 +6,12 @@ returns the coefficients of the rule, everything that depends on the step number
 ``move(c, w, g, s)`` is the elementwise rule in the data's own type: it returns the change of the weight, the size of
 the proximal step that L1, L2 and bounds take after it, and the new state. No literal and no power belongs in it (a
 float64 literal runs float32 data at float64's speed). Steps count from ``t = 1``; state starts at zero.
-For automatic rates, ``scale_free`` says that moves do not grow with the gradient, and ``damping`` is the share of the
-curvature's rate that is safe on batches. ``limits`` says which values a field may have, where not all from 0 on.
+
+What else there is to know of an optimizer are its traits, with the usual values in ``TRAITS``. For automatic rates,
+``scale_free`` says that moves do not grow with the gradient, and ``damping`` is the share of the curvature's rate that
+is safe on batches. ``decays`` says that the last coefficient is the share of every weight, but the intercept, that goes
+at each step (decoupled weight decay: the kernel takes it off before it adds the change). ``limits`` says which values a
+field may have, where not all from 0 on.
 
 To add an optimizer, write one class here: its name in ``snake_case`` becomes its string name.
 """
@@ -17,6 +21,11 @@ from typing import NamedTuple
 import numpy as np
 
 from ._parts import BELOW_ONE, POSITIVE, catalogue
+
+
+def decayed(optimizer, c, w):
+    """The weight less its decay (kernels have a twin: ``kernels/_jit.py``)."""
+    return w - c[-1] * w if optimizer.decays else w
 
 
 class Sgd(NamedTuple):
@@ -29,9 +38,6 @@ class Sgd(NamedTuple):
     """
 
     factor: float = 1.0
-    slots = 0
-    scale_free = False
-    damping = 1.0
 
     def prepare(self, lr, t, carry):
         return (self.factor * lr,), carry
@@ -55,7 +61,6 @@ class Momentum(NamedTuple):
 
     beta: float = 0.9
     slots = 1
-    scale_free = False
     limits = {"beta": BELOW_ONE}
 
     @property
@@ -90,7 +95,6 @@ class Adam(NamedTuple):
     epsilon: float = 1e-8
     slots = 2
     scale_free = True
-    damping = 1.0
     limits = {"beta1": BELOW_ONE, "beta2": BELOW_ONE, "epsilon": POSITIVE}
 
     def prepare(self, lr, t, carry):
@@ -110,4 +114,6 @@ class Adam(NamedTuple):
         return -step * (m * correction), step, (m, v)
 
 
-__all__ = catalogue(globals(), "move")
+TRAITS = {"slots": 0, "scale_free": False, "damping": 1.0, "decays": False, "limits": {}}
+
+__all__ = catalogue(globals(), "move", TRAITS)

@@ -17,6 +17,7 @@ from .drive import RETREAT, RETREATS, ROUNDING, Clock, Outcome
 from .fit import fit as compiled_fit
 from .fit import report
 from .minimize import Rule
+from .optimizers import decayed
 from .progress import EpochProgress
 from .results import MinimizeHistory, MinimizeResult
 
@@ -105,6 +106,7 @@ class Model:
         self.low, self.high = lanes.low[0].astype(np.float64), lanes.high[0].astype(np.float64)
         self.slots = tuple(np.zeros((self.optimizer.slots, self.w.size)))
         self.carry = (1.0, 1.0)
+        self.average, self.begin = 0.0 * self.w, lanes.begin[0] if lanes.averages.size else None
 
     @property
     def state(self):
@@ -137,8 +139,11 @@ class Model:
         """Move against the gradient ``g``; then the proximal step of penalty and bounds, the intercept's apart."""
         c, self.carry = self.optimizer.prepare(rate, t, self.carry)
         change, size, self.slots = self.optimizer.move(c, self.w, g, self.slots)
-        w, size, d = self.w + change, np.broadcast_to(size, self.w.shape), self.d
+        w, size, d = decayed(self.optimizer, c, self.w) + change, np.broadcast_to(size, self.w.shape), self.d
+        w[d] = self.w[d] + change[d]  # the intercept does not decay
         self.w = np.append(self.penalty.prox(w[:d], size[:d], self.low, self.high), w[d:])
+        if self.begin is not None and t >= self.begin:
+            self.average = self.average + (self.w - self.average) / (t - self.begin + 1)
 
 
 class Measured:
@@ -315,11 +320,12 @@ def minimize(fun, x0, grad=None, optimizer="sgd", learning_rate=0.1, max_iter=10
                 break
             c, carry = rule.optimizer.prepare(float(rule.schedule.rate(float(t))), t, carry)
             change, _, slots = rule.optimizer.move(c, x, g, slots)
-            value = float(fun(user(x + change)))
-            if not np.isfinite(value + np.sum(x + change)):
+            after = decayed(rule.optimizer, c, x) + change
+            value = float(fun(user(after)))
+            if not np.isfinite(value + np.sum(after)):
                 status = "diverged"
                 break
-            x = x + change
+            x = after
             g = gradient(x)
             xs.append(x)
             values.append(value)

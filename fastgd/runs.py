@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from .optimizers import decayed
 from .progress import Bar
 from .results import MinimizeHistory, MinimizeResult
 from .run import Run
@@ -105,7 +106,7 @@ def python_loop(problem, rule, limits, number=0):
                 try:
                     c, carry = optimizer.prepare(rates[(t - 1) % RATES], t, carry)
                     change, _, slots = optimizer.move(c, run.x, run.jac, slots)
-                    x = as_number(run.x + change)
+                    x = as_number(decayed(optimizer, c, run.x) + change)
                     value = problem.value(x) if np.isfinite(x).all() else math.nan
                 except ArithmeticError:
                     value = math.nan

@@ -48,4 +48,6 @@ class InverseScaling(NamedTuple):
         return self.initial * np.power(t, -self.power)
 
 
-__all__ = catalogue(globals(), "rate")
+TRAITS = {"limits": {}}
+
+__all__ = catalogue(globals(), "rate", TRAITS)

@@ -15,6 +15,7 @@ import numba
 from numba import types
 from numba.extending import intrinsic, overload, overload_method
 
+from ..optimizers import decayed
 from . import _cache
 
 # reassoc lets sums vectorise; nnan and ninf (full fastmath) would delete the checks for non-finite values.
@@ -139,6 +140,14 @@ def _(part, slots, lane, j):
         2: lambda part, slots, lane, j: (slots[lane, 0, j], slots[lane, 1, j]),
         3: lambda part, slots, lane, j: (slots[lane, 0, j], slots[lane, 1, j], slots[lane, 2, j]),
     }[part.instance_class.slots]
+
+
+@compiled_as(decayed)
+def _(part, c, w):
+    if not part.instance_class.decays:
+        return lambda part, c, w: w
+    last = len(c) - 1
+    return lambda part, c, w: w - c[last] * w
 
 
 def write_slots(slots, lane, j, values):

@@ -12,6 +12,7 @@ import numba
 import numpy as np
 from numba import types
 
+from ..optimizers import decayed
 from ._jit import OPTIONS, cast_all, compiled_as, helper, lane_of, read_slots, write_slots
 
 STRIDE = 1024  # a power of two: fun, read so seldom, costs nothing; taking the steps again costs 10 us
@@ -217,7 +218,7 @@ def _advance(fun, grad, part, number, lanes, rates, base, stop, last, tol, past_
                 for j in range(d):
                     state = read_slots(optimizer, lanes.slots, lane, j)
                     change, _, state = optimizer.move(c, point[j], entry(gradient, j), state)
-                    point[j] += change
+                    point[j] = decayed(optimizer, c, point[j]) + change
                     write_slots(lanes.slots, lane, j, state)
                 t += 1
             if status == RUNNING and t % stride != 0 and t != last:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..optimizers import decayed
 from . import elementary  # noqa: F401  (registers the compiled twins that losses call)
 from ._jit import cast_all, helper, lane_of, read_slots, write_slots
 from .rows import pull, row_at, scores
@@ -46,10 +47,15 @@ class Lanes(NamedTuple):
     weights: np.ndarray  # (lanes, d + 1) T, of the standardised columns
     slots: np.ndarray  # (lanes, slots, d + 1) T
     carry: np.ndarray  # (lanes, 2) float64
+    averages: np.ndarray  # (lanes, d + 1) float64, the mean of the weights since step ``begin``; or (lanes, 0)
+    begin: np.ndarray  # (lanes,) int64
 
 
-def lanes_of(parts, dtype, count, low, high):
-    """Fresh lanes of one setting: weights at zero, or at the nearest bound; ``low`` and ``high`` are (d,)."""
+def lanes_of(parts, dtype, count, low, high, average=None):
+    """Fresh lanes of one setting: weights at zero, or at the nearest bound; ``low`` and ``high`` are (d,).
+
+    ``average`` is the step from which on weights are averaged, or None.
+    """
     d = low.size
 
     def table(part, dtype):
@@ -67,6 +73,8 @@ def lanes_of(parts, dtype, count, low, high):
         weights=weights,
         slots=np.zeros((count, parts.optimizer.slots, d + 1), dtype),
         carry=np.ones((count, 2)),
+        averages=np.zeros((count, 0 if average is None else d + 1)),
+        begin=np.full(count, average or 1),
     )
 
 
@@ -86,12 +94,18 @@ def move(parts, lanes, lane, rate, t, slope, rows, i, constant):
     for j in range(d):
         w = weights[lane, j]
         change, step, s = optimizer.move(c, w, slope * rows.at(i, j), read_slots(optimizer, slots, lane, j))
-        weights[lane, j] = penalty.prox(w + change, step, lanes.low[lane, j], lanes.high[lane, j])
+        weights[lane, j] = penalty.prox(
+            decayed(optimizer, c, w) + change, step, lanes.low[lane, j], lanes.high[lane, j]
+        )
         write_slots(slots, lane, j, s)
     w = weights[lane, d]
     change, step, s = optimizer.move(c, w, slope * constant, read_slots(optimizer, slots, lane, d))
     weights[lane, d] = w + change
     write_slots(slots, lane, d, s)
+    if lanes.averages.shape[1] > 0 and t >= lanes.begin[lane]:
+        share = 1.0 / (t - lanes.begin[lane] + 1)
+        for j in range(d + 1):
+            lanes.averages[lane, j] += share * (weights[lane, j] - lanes.averages[lane, j])
 
 
 @helper
