@@ -1,10 +1,10 @@
 """Saved models on disk: facts and arrays in one npz file that is written whole or not at all and proven when read.
 
-A file is a plain npz of stored members, ``facts.npy`` (JSON as uint8) before the arrays; ``np.load(path)`` opens it too.
+A file is a plain npz of stored members, ``facts.npy`` (JSON as uint8) and the arrays: ``np.load(path)`` opens it too.
 Its last bytes, the zip comment, are ``fastgd model 1 sha256:<hex>``: the format and the digest of all bytes before the
-digest. Every later format keeps that ending, so any fastgd can tell a later file from a damaged one. The digest finds
-accidents; against a file made in bad faith every size is checked before anything of that size is read, and nothing in a
-file is ever evaluated or unpickled.
+hex. Every later format keeps that ending, so any fastgd can tell a later file from a damaged one. The digest finds
+accidents; against a file made in bad faith every size is checked before anything of that size is made, and nothing in
+a file is ever evaluated or unpickled.
 """
 
 import contextlib
@@ -64,7 +64,7 @@ def write(path, facts, arrays):
     facts : dict
         Of str, bool, int, float, None, lists and dicts with str keys. Floats come back bit for bit, NaN included.
     arrays : dict of str to ndarray
-        Of booleans, integers, floats up to float64, or unicode strings, in any layout and byte order. Names are letters,
+        Of booleans, integers, floats up to float64, or strings, in any layout and byte order. Names are of letters,
         digits, ``_`` and ``.``; "facts" is taken.
 
     Raises
