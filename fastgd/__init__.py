@@ -9,6 +9,8 @@ __version__ = "0.1.0"
 # Each public name and the module it loads from on first use: importing fastgd imports neither Numba nor an extra.
 _PLACES = {
     "fit": "fit",
+    "partial_fit": "partial_fit",
+    "load": "results",
     "FitResult": "results",
     "History": "results",
     "MinimizeResult": "results",

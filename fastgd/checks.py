@@ -1,5 +1,6 @@
 """The door: what the user passes becomes canonical arrays and numbers, or one clear error that names the argument."""
 
+import contextlib
 import math
 import numbers
 from typing import NamedTuple
@@ -20,11 +21,11 @@ class Table(NamedTuple):
     classes: np.ndarray | None  # the two labels, sorted
 
 
-def table(X, y, sample_weight, labels):
-    """Check and canonicalise the data of a fit."""
+def table(X, y, sample_weight, loss, classes=None, scale=True):
+    """Check and canonicalise the data of a fit; ``classes`` are the two labels where they are known."""
     X, names = matrix(X)
-    y, classes = target(y, X.shape[0], X.dtype, labels)
-    return Table(X, y, row_weights(sample_weight, X.shape[0], X.dtype), names, classes)
+    y, classes = target(y, X.shape[0], X.dtype, loss, classes)
+    return Table(X, y, row_weights(sample_weight, X.shape[0], X.dtype, scale), names, classes)
 
 
 def frozen(array):
@@ -90,8 +91,9 @@ def _canonical(values, kind):
     return np.asarray(values)
 
 
-def target(y, n, dtype, labels):
-    """``y`` as (n,) numbers of ``dtype``; two labels become 0 and 1. Returns it and the labels."""
+def target(y, n, dtype, loss, classes=None):
+    """``y`` as (n,) numbers; for a loss of two classes their labels become 0 and 1 of ``dtype``, and are returned."""
+    labels = loss.labels
     if getattr(y, "shape", None) == (n, 1):
         y = y.to_numpy() if hasattr(y, "to_numpy") else np.asarray(y)
         y = y.reshape(n)
@@ -104,22 +106,52 @@ def target(y, n, dtype, labels):
         # In its own precision: what it is centred by is taken off before it is rounded to the data's type.
         y = _canonical(raw, "float32" if raw.dtype.name in ("float16", "float32") else "float64")
         all_finite("y", y, raw)
+        in_domain(y, loss)
         return frozen(y), None
     if raw.dtype.kind == "f":
         all_finite("y", raw, raw)
     if raw.dtype.kind not in "biufUSO":
         raise TypeError(f"y is of type {raw.dtype}: labels must be numbers or strings.")
     try:
-        classes = np.unique(raw)
+        found = np.unique(raw)
     except TypeError:
         raise TypeError("y holds labels that can't be sorted: use numbers or strings, and no missing values.") from None
-    missing = classes != classes  # NaN alone differs from itself, in an array of objects too
+    missing = found != found  # NaN alone differs from itself, in an array of objects too
     if np.any(missing):
         raise ValueError(f"y holds NaN, the first in row {int(np.argmax(raw != raw))}: drop or fill such rows.")
-    if classes.size != 2:
-        shown = ", ".join(map(repr, classes[:5].tolist())) + (", ..." if classes.size > 5 else "")
-        raise ValueError(f"y must hold two classes for this loss, got {classes.size}: {shown}.")
+    if classes is None:
+        if found.size != 2:
+            raise ValueError(f"y must hold two classes for this loss, got {found.size}: {shown(found)}.")
+        classes = found
+    elif not set(found.tolist()) <= set(classes.tolist()):
+        raise ValueError(f"y holds the classes {shown(found)}, but the model's are {shown(classes)}.")
     return frozen((raw == classes[1]).astype(dtype)), classes
+
+
+def two_classes(given):
+    """The two labels, sorted, or None."""
+    if given is None:
+        return None
+    found = np.unique(np.asarray(given))
+    if found.size != 2:
+        raise ValueError(f"classes must be two labels, got {shown(found)}.")
+    return found
+
+
+def shown(values):
+    """The first few of some values, for a message."""
+    return ", ".join(map(repr, values[:5].tolist())) + (", ..." if values.size > 5 else "")
+
+
+def in_domain(y, loss):
+    """Raise for the first target that the loss is not defined for."""
+    tests = {"low": ("at least", np.less), "above": ("greater than", np.less_equal)}
+    for bound, limit in loss.domain.items():
+        words, outside = tests[bound]
+        bad = outside(y, limit)
+        if bad.any():
+            row = int(np.argmax(bad))
+            raise ValueError(f"y[{row}] = {y[row]:g}: for this loss, targets must be {words} {limit:g}.")
 
 
 def all_finite(name, values, given):
@@ -132,8 +164,8 @@ def all_finite(name, values, given):
         raise ValueError(f"{name} holds NaN or infinity, the first in row {row}: drop or fill such rows.")
 
 
-def row_weights(weight, n, dtype):
-    """Weights of mean 1, or an empty array for None."""
+def row_weights(weight, n, dtype, scale=True):
+    """Weights, of mean 1 where they are scaled, or an empty array for None."""
     if weight is None:
         return frozen(np.empty(0, dtype))
     weight = numeric("sample_weight", weight)
@@ -147,8 +179,9 @@ def row_weights(weight, n, dtype):
     largest = weight.max()
     if largest == 0:
         raise ValueError("sample_weight is zero in every row: at least one row must count.")
-    weight /= largest
-    weight /= weight.mean()
+    if scale:
+        weight /= largest
+        weight /= weight.mean()
     return frozen(weight.astype(dtype, copy=False))
 
 
@@ -208,6 +241,39 @@ def number(argument, value, low=-math.inf, high=math.inf, above=-math.inf, below
             needs = [*(f"{word} {limit:g}" for word, limit in limits if math.isfinite(limit)), "finite"]
         raise ValueError(f"{argument}={value:g} must be {' and '.join(needs)}.")
     return value
+
+
+def validation(given):
+    """None, a share in (0, 1), or a tuple (X, y) or (X, y, sample_weight)."""
+    if given is None:
+        return None
+    if isinstance(given, (tuple, list)):
+        if len(given) not in (2, 3):
+            raise ValueError(f"validation must be (X, y) or (X, y, sample_weight), got {len(given)} things.")
+        return tuple(given)
+    if not isinstance(given, numbers.Real):
+        raise TypeError(f"validation={_short(given)} must be a share of the rows such as 0.1, or a pair (X, y).")
+    return number("validation", given, above=0.0, below=1.0)
+
+
+def average(given):
+    """None where weights are not averaged, else the step from which on they are."""
+    if given is None or isinstance(given, (bool, np.bool_)):
+        return 1 if given else None
+    return whole("average", given, 1)
+
+
+@contextlib.contextmanager
+def within(argument):
+    """Errors inside name the argument first."""
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        raise type(error)(f"{argument}: {error}") from None
+
+
+def _short(value):
+    return text if len(text := repr(value)) < 60 else f"<{type(value).__name__}>"
 
 
 def callback(given):

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import checks, losses, optimizers, penalties, schedules
+from . import checks, losses, optimizers, penalties, resume, schedules
 from .drive import Plan
+from .holdout import held_out
 from .kernels.lanes import Data, Parts, lanes_of
 from .kernels.rows import Dense
 from .passes import Passes
@@ -14,6 +15,7 @@ from .threads import available_threads
 
 EPOCHS_FULL, EPOCHS_BATCHES = 1000, 20
 TOL_FULL, TOL_BATCHES = 1e-6, 1e-4
+STREAM_BATCH = 32
 SHUFFLES = ("block", "full", "replacement", False)
 
 
@@ -33,7 +35,9 @@ class Settings:
     max_steps: int | None
     tol: object
     shuffle: object
+    validation: object
     patience: int
+    average: int | None
     evaluate: bool
     random_state: int
     n_threads: int
@@ -66,7 +70,9 @@ class Settings:
             max_steps=unless("max_steps", [None], checks.whole, low=0),
             tol=unless("tol", ["auto", None], checks.number, low=0.0),
             shuffle=checks.one_of("shuffle", given["shuffle"], SHUFFLES),
+            validation=checks.validation(given["validation"]),
             patience=checks.whole("patience", given["patience"], low=1),
+            average=checks.average(given["average"]),
             evaluate=checks.truth("evaluate", given["evaluate"]),
             random_state=checks.seed(given["random_state"]),
             n_threads=available_threads() if threads is None else threads,
@@ -79,71 +85,105 @@ class Settings:
 class Choice:
     """A plan to drive, how its weights become the user's, and what was chosen."""
 
+    settings: Settings
     table: checks.Table
     bounds: tuple | None
     plan: Plan
     scaling: Scaling
     centre: float  # what was taken off the target, and goes back into the intercept
+    start: float  # the intercept that a run begins with
+    start_loss: float  # the objective there
     words: dict
 
 
 def prepared(given, measure=Passes):
     """The choice for the arguments of a fit, by name; ``measure`` asks about the data (the reference has its own)."""
-    X, y, weight, bounds = (given.pop(name) for name in ("X", "y", "sample_weight", "bounds"))
+    X, y, weight, bounds, run = (given.pop(name) for name in ("X", "y", "sample_weight", "bounds", "resume"))
+    run = resume.result_from(run, "resume")
+    past = run and run.state
     settings = Settings.checked(**given)
-    table = checks.table(X, y, weight, settings.loss.labels)
-    return choose(table, settings, checks.box(bounds, table.X.shape[1]), measure)
+    if past is not None:
+        settings = resume.agreed(settings, given, past)
+    table = checks.table(X, y, weight, settings.loss)
+    choice = choose(table, settings, checks.box(bounds, table.X.shape[1]), measure, past)
+    if past is not None:
+        resume.check(choice, past)
+    return choice
 
 
-def choose(table, settings, bounds, measure):
-    """Resolve every 'auto' on the data of ``table``."""
-    n, d = table.X.shape
-    words = {}
-    batch = n if settings.batch_size in ("auto", None) else min(settings.batch_size, n)
-    if settings.batch_size == "auto":
-        words["batch_size"] = f"all {n} rows a step (full batch)"
+def choose(table, settings, bounds, measure, past=None, stream=False):
+    """Resolve every 'auto' on the data of ``table``, or as the run ``past`` did; ``stream``: the data are a chunk."""
+    d, words = table.X.shape[1], {} if past is None else dict(past.facts["words"])
+    table, rows, held = held_out(table, settings.validation, settings.random_state, settings.loss)
+    n = len(table.y) if rows is None else len(rows)
     automatic = settings.learning_rate == "auto"
-    optimizer = chosen_optimizer(settings, automatic, batch == n, words)
-    data, scaling = scaled_data(table, settings, automatic, measure, words)
+    batch = chosen_batch(settings, n, stream, words)
+    data, scaling = scaled_data(table, n, settings, automatic, measure, words, past)
     penalty, low, high = penalty_and_box(settings, bounds, scaling, d)
-    constant = best_constant(table, settings.loss) if automatic and settings.fit_intercept else 0.0
-    size = distance(table, settings.loss, constant) if automatic and optimizer.scale_free else 1.0
-    if settings.optimizer == "auto" and optimizer.scale_free:
-        optimizer = optimizer._replace(epsilon=optimizer.epsilon * size)  # it is in units of the gradient
+    if past is None:
+        optimizer = chosen_optimizer(settings, automatic, batch == n, words)
+        constant = best_constant(table, settings.loss) if automatic and settings.fit_intercept else 0.0
+        size = distance(table, settings.loss, constant) if automatic else 1.0
+        if settings.optimizer == "auto" and optimizer.scale_free:
+            optimizer = optimizer._replace(epsilon=optimizer.epsilon * size)  # it is in units of the gradient
+        # Where the loss goes by the residual alone, the constant is taken off the target: float32 keeps its digits.
+        centre = constant if settings.loss.shifts else 0.0
+        start = constant - centre
+        start_loss = mean_loss(table, settings.loss, constant)
+    else:
+        optimizer = past.part("optimizer", optimizers) if settings.optimizer == "auto" else settings.optimizer
+        centre, start, start_loss = (past.facts[name] for name in ("centre", "start", "start_loss"))
+    data = data._replace(targets=targets(table, settings.loss, centre, start_loss))
     parts = Parts(settings.loss, optimizer, penalty)
-    lanes = lanes_of(parts, table.X.dtype, 1, low, high)
-    start = mean_loss(table, settings.loss, constant)
-    # Where the loss goes by the residual alone, the constant is taken off the target: it costs float32 no digits there.
-    centre = constant if settings.loss.shifts else 0.0
-    data = data._replace(targets=targets(table, centre, start))
-    lanes.weights[:, d] = constant - centre
-    schedule = settings.learning_rate
-    if automatic:
-        passes = measure(data, settings.n_threads)
-        schedule, words["learning_rate"] = automatic_rate(table, parts, data, batch, passes, size)
+    lanes = lanes_of(parts, measure.lane_type(table.X.dtype), 1, low, high, settings.average)
+    lanes.weights[:, d] = start
     epochs, tol = chosen_limits(settings, batch, n, words)
+    if past is not None and (automatic or stream):
+        schedule = past.part("schedule", schedules)
+    elif automatic:
+        curvature = curvature_of(settings.loss, table, constant, size)
+        passes = measure(data, settings.n_threads)
+        schedule, words["learning_rate"] = automatic_rate(table, parts, data, batch, passes, size, curvature)
+    else:
+        schedule = schedules.in_steps(settings.learning_rate, -(-n // batch), epochs, settings.alpha)
     plan = Plan(
         data=data,
         parts=parts,
         lanes=lanes,
         schedule=schedule,
         batch=batch,
+        full=batch == n and not (stream and settings.batch_size is not None),
         shuffle=settings.shuffle,
         seed=settings.random_state,
-        epochs=epochs,
+        epochs=epochs if not stream else 1 if past is None else past.facts["epoch"] + 1,
         max_steps=settings.max_steps,
         tol=tol,
         patience=settings.patience,
         n_threads=settings.n_threads,
+        rows=rows,
+        held=None if held is None else held_data(held, data, settings.loss, centre),
+        past=past,
+        stream=stream,
         evaluate=settings.evaluate,
         automatic_rate=automatic,
         # The penalty of zero weights is zero; other weights need a pass.
-        start_loss=np.inf if lanes.weights[:, :d].any() else start,
+        start_loss=np.inf if lanes.weights[:, :d].any() else start_loss,
         settle=settings.tol == "auto" and isinstance(penalty, penalties.Free),
         callback=settings.callback,
         verbose=settings.verbose,
     )
-    return Choice(table, bounds, plan, scaling, centre, words)
+    return Choice(settings, table, bounds, plan, scaling, centre, start, start_loss, words)
+
+
+def chosen_batch(settings, n, stream, words):
+    """Rows a step; a stream's chunks are read in batches, as the data never are there as a whole."""
+    if settings.batch_size == "auto":
+        words["batch_size"] = f"{STREAM_BATCH} rows a step" if stream else f"all {n} rows a step (full batch)"
+    size = STREAM_BATCH if stream and settings.batch_size == "auto" else settings.batch_size
+    if size in ("auto", None):
+        return n
+    # A chunk shorter than a batch is a short batch, so that chunks and one table of them take the same steps.
+    return size if stream and settings.shuffle != "replacement" else min(size, n)
 
 
 def chosen_optimizer(settings, automatic, full, words):
@@ -153,17 +193,21 @@ def chosen_optimizer(settings, automatic, full, words):
     optimizer = optimizers.Sgd()
     if automatic:
         # 327,346 flights in batches of 32, excess over the optimum: Sgd 2.5 % after 20 epochs, Adam 0.3 % after 7.
-        optimizer = optimizers.Momentum() if full else optimizers.Adam()
+        optimizer = optimizers.Momentum() if full and settings.loss.smooth else optimizers.Adam()
     words["optimizer"] = type(optimizer).__name__.lower()
     return optimizer
 
 
-def scaled_data(table, settings, automatic, measure, words):
-    """What the kernels read, and the scaling of its columns."""
+def scaled_data(table, n, settings, automatic, measure, words, past):
+    """What the kernels read, and the scaling of its columns; ``n`` rows are trained on."""
     d, dtype = table.X.shape[1], table.X.dtype
     scaling = Scaling.none(d, dtype)
     no_targets = checks.frozen(np.empty((0, 0), dtype))
-    data = Data(Dense(table.X), no_targets, table.weight, *scaling, constant=float(settings.fit_intercept))
+    constant = float(settings.fit_intercept)
+    data = Data(Dense(table.X), no_targets, table.weight, *scaling, constant=constant, count=float(n))
+    if past is not None:
+        scaling = Scaling(past.arrays["shift"].astype(dtype), past.arrays["inverse_scale"].astype(dtype))
+        return data._replace(**scaling._asdict()), scaling
     standardize = automatic if settings.standardize == "auto" else settings.standardize
     if standardize:
         mean, variance = measure(data, settings.n_threads).moments()
@@ -209,13 +253,20 @@ def chosen_limits(settings, batch, n, words):
     return epochs, tol
 
 
-def targets(table, centre, start):
+def held_data(held, data, loss, centre):
+    """What is held out, as the kernels read it."""
+    y = targets(held, loss, centre, 0.0)
+    return data._replace(rows=Dense(held.X), targets=y, weight=held.weight, count=float(len(held.X)))
+
+
+def targets(table, loss, centre, start):
     """The targets (1, n) in the data's type, ``centre`` taken off; ``start`` is the objective of predicting it."""
     y, dtype = table.y, table.X.dtype
     if centre != 0.0 or y.dtype != dtype:
         with np.errstate(over="ignore"):
             checks.all_finite("y", y.astype(dtype, copy=False), y)
             y = (y - centre).astype(dtype, copy=False)
+        checks.in_domain(y, loss)
     if not np.isfinite(start):
         raise ValueError("y has values whose loss overflows: divide y by its largest value.")
     return checks.frozen(y[None])
@@ -239,22 +290,46 @@ def mean_loss(table, loss, constant):
 
 
 def best_constant(table, loss):
-    """The better of the target's mean and (of at most a million rows) median, as a score: where a run may start."""
+    """The best of some constant scores, where a run may start.
+
+    Of two classes, the log of the odds and each class's margin; otherwise the target's mean and median (of at most a
+    million rows), or the logarithms of these where a score is one.
+    """
     with np.errstate(all="ignore"):
         mean = mean_over(table, lambda y: y)
         if loss.labels:
             share = min(max(mean, 1e-6), 1 - 1e-6)
-            return float(np.log(share / (1 - share)))
-        median = float(np.median(table.y[:: -(-table.y.size // 1_000_000)]))
-    found = [constant for constant in (mean, median) if np.isfinite(constant)] or [0.0]
+            found = [np.log(share / (1 - share)), -1.0, 1.0]
+        else:
+            step = -(-table.y.size // 1_000_000)
+            counted = table.weight[::step] > 0 if table.weight.size else slice(None)
+            sample = table.y[::step][counted]
+            found = [mean, float(np.median(sample)) if sample.size else mean]
+            if losses.has_link(loss):
+                found = np.log(found)
+    found = [float(constant) for constant in found if np.isfinite(constant)] or [0.0]
     return min(found, key=lambda constant: mean_loss(table, loss, constant))
+
+
+def curvature_of(loss, table, constant, size):
+    """The bound of the loss's second derivative; where it has none, what it is on average where the run starts.
+
+    A loss with jumps in its slope is seen from the distance ``size`` of the targets.
+    """
+    if np.isfinite(loss.curvature):
+        return loss.curvature
+    h = 1e-3 if loss.smooth else size
+    with np.errstate(all="ignore"):
+        above, below = np.full(1, constant + h), np.full(1, constant - h)
+        found = mean_over(table, lambda y: (loss.slope(above, y) - loss.slope(below, y)) / (2 * h))
+    return float(found) if np.isfinite(found) and found > 0 else 1.0
 
 
 def distance(table, loss, constant):
     """The root mean square of the target less ``constant``; 1 for classes, and where there is none."""
     with np.errstate(all="ignore"):
         away = np.sqrt(mean_over(table, lambda y: (y - constant) ** 2))
-    if loss.labels or not 0 < away < np.inf:
+    if loss.labels or losses.has_link(loss) or not 0 < away < np.inf:
         return 1.0
     if away**2 > float(np.finfo(table.X.dtype).max) / 1e6:
         raise ValueError(f"y has values whose squares overflow {table.X.dtype}: divide y, or pass X as float64.")
@@ -271,13 +346,13 @@ def _finite_moments(table, moments):
         raise ValueError(f"X has values in column {label} whose squares overflow: divide the column by its largest.")
 
 
-def automatic_rate(table, parts, data, batch, passes, size):
+def automatic_rate(table, parts, data, batch, passes, size, curvature):
     """A rate that the curvature of the data allows, as a schedule, and the words for it.
 
     ``size`` is how far the target lies from where the run starts: it sizes the steps of an optimizer whose moves do
-    not grow with the gradient.
+    not grow with the gradient. ``curvature`` is the loss's.
     """
-    n = data.targets.shape[1]
+    n = int(data.count)
     loss, optimizer = parts.loss, parts.optimizer
     with np.errstate(all="ignore"):
         smooth = passes.curvature()
@@ -286,19 +361,20 @@ def automatic_rate(table, parts, data, batch, passes, size):
             # et al. 2019, proposition 3.8).
             largest = passes.largest_row()
             smooth = (n * (batch - 1) * smooth + (n - batch) * largest) / (batch * (n - 1))
-    smooth *= loss.curvature
+    smooth *= curvature
     if not np.isfinite(smooth):
         checks.finite_columns(table.X, table.names)
         hint = "" if np.any(data.inverse_scale != 1) else ", or pass standardize=True"
         raise ValueError(f"X has values whose squares overflow: divide its columns{hint}.")
     if optimizer.scale_free:
         scaled = np.any(data.inverse_scale != 1)
-        rate = 0.1 * size / (1.0 if scaled else max(1.0, np.sqrt(smooth / loss.curvature)))
+        rate = 0.1 * size / (1.0 if scaled else max(1.0, np.sqrt(smooth / curvature)))
         words = "a tenth of the target's distance from where the run starts, falling as 1/sqrt(t)"
         return schedules.InverseScaling(rate, 0.5), f"from {rate:.4g}: {words}"
     rate = 1.0 / smooth if smooth > 0 else 1.0
     words = f"1 / {smooth:.4g}, the curvature that a batch of {batch} rows can meet"
-    if batch == n:
+    if batch == n and loss.smooth:
         return schedules.Constant(rate), f"{rate:.4g}: {words}"
     rate *= optimizer.damping
-    return schedules.InverseScaling(rate, 0.25), f"from {rate:.4g}, falling as t**-0.25: {words}"
+    power = 0.25 if loss.smooth else 0.5  # a subgradient does not shrink towards the optimum
+    return schedules.InverseScaling(rate, power), f"from {rate:.4g}, falling as t**-{power:g}: {words}"

@@ -2,10 +2,10 @@
 
 A slice's length is a function of the shape and the settings, never of the clock, so the places where the loop looks at
 the loss, and with them the result, are the same on every run. ``FullBatch`` and ``Batches`` say what a slice is;
-``drive`` looks at what it left: non-finite lanes, the tolerance, the callback, Ctrl-C.
+``drive`` looks at what it left: lanes that are not finite, an automatic rate too large, Ctrl-C. What follows from the
+losses is decided in ``watch.py``.
 """
 
-import time
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,13 +14,14 @@ from .kernels import block_loop, full_batch, order, row_loop
 from .kernels.lanes import Data, Lanes, Parts
 from .kernels.rows import Scaled
 from .passes import Passes
-from .progress import Bar, EpochProgress
+from .schedules import watched
+from .state import LOADED, Clock, State, state_of
+from .watch import Watch
 
 SLICE_ELEMENTS = 1 << 24
 ROW_OVERHEAD = 32  # what a row costs beyond its columns, in elements
 RETREAT = 0.1  # an automatic rate that diverged is multiplied by this
 RETREATS = 40
-ROUNDING = 8.0  # an objective below (ROUNDING * eps)**2 of its start is zero to rounding
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,9 @@ class Plan:
     data: Data
     parts: Parts
     lanes: Lanes
-    schedule: tuple
+    schedule: tuple  # its durations in steps
     batch: int
+    full: bool  # whether a step takes all rows
     shuffle: object
     seed: int
     epochs: int
@@ -39,6 +41,10 @@ class Plan:
     tol: float | None
     patience: int
     n_threads: int
+    rows: np.ndarray | None = None  # the rows trained on, where others are held out
+    held: Data | None = None  # what is held out to validate on
+    past: State | None = None  # the run that this one goes on with
+    stream: bool = False  # the data are a chunk of many, to be passed once
     evaluate: bool = False
     automatic_rate: bool = False
     settle: bool = False  # the tolerance also asks the gradient to have fallen: the rate may just be too small
@@ -46,25 +52,19 @@ class Plan:
     callback: object = None
     verbose: int = 0
 
-
-@dataclass
-class Clock:
-    """Where a run stands."""
-
-    epoch: int = 0  # whole epochs done
-    row: int = 0  # rows done of the running one
-    steps: int = 0
-    factor: float = 1.0  # of the schedule's rate
-    met: object = 0.0  # sums (lanes,) of the losses met in the running epoch
+    @property
+    def watched(self):
+        """Whether something looks at every epoch."""
+        asked = (self.callback, self.tol, self.held, watched(self.schedule))
+        return self.evaluate or any(one is not None for one in asked)
 
 
 @dataclass(frozen=True)
 class Outcome:
     """How a run ended."""
 
-    weights: np.ndarray
-    records: list  # a dict for each whole epoch
-    clock: Clock
+    weights: np.ndarray  # (lanes, d + 1), the best or averaged ones where such were asked for
+    state: State
     status: str
     reason: str
     retreats: int
@@ -73,6 +73,7 @@ class Outcome:
 class FullBatch:
     """An epoch is a step. Data of one chunk runs many steps in one kernel call."""
 
+    exact = True
     margin = 1e-6  # how far a loss may rise above its start by rounding
 
     def __init__(self, plan):
@@ -80,8 +81,7 @@ class FullBatch:
         self.passes = Passes(plan.data, plan.n_threads)
         lanes, width = plan.lanes.weights.shape
         cost = (self.passes.n + 1) * (self.passes.d + ROW_OVERHEAD) * lanes
-        watched = plan.callback is not None or plan.evaluate or plan.tol is not None
-        self.steps = 1 if watched or self.passes.chunks > 1 else max(1, SLICE_ELEMENTS // cost)
+        self.steps = 1 if plan.watched or self.passes.chunks > 1 else max(1, SLICE_ELEMENTS // cost)
         self.sums, self.losses = np.empty((1, lanes, width)), np.empty((1, lanes))
 
     def advance(self, clock, steps):
@@ -112,12 +112,12 @@ class FullBatch:
 class Batches:
     """Mini-batches and single rows: the order of a slice's rows is drawn, then one kernel call takes its steps."""
 
+    exact = False
     margin = 0.1  # a running mean of losses met is noisy
 
     def __init__(self, plan):
         self.plan = plan
-        self.passes = Passes(plan.data, plan.n_threads)
-        self.n = self.passes.n
+        self.n = int(plan.data.count)
         lanes, width = plan.lanes.weights.shape
         self.kind = order.KINDS[plan.shuffle]
         # Draws with replacement are all of the full size; otherwise the last batch of an epoch may be smaller.
@@ -137,7 +137,9 @@ class Batches:
             order.permutation(self.plan.seed, epoch, self.drawn)
             self.drawn_for = epoch
         order.fill(self.kind, self.plan.seed, epoch, self.n, self.plan.batch, self.drawn, row, out, ahead)
-        return out, ahead
+        if self.plan.rows is None:
+            return out, ahead
+        return self.plan.rows[out].astype(np.int64), self.plan.rows[ahead].astype(np.int64)
 
     def advance(self, clock, steps):
         """Up to ``steps`` steps, at most to the epoch's end; returns its record, if any, and whether a lane failed."""
@@ -173,48 +175,56 @@ def rates_of(schedule, clock, steps, lanes):
 class Saved:
     """The last state that was looked at and found finite."""
 
-    def __init__(self, lanes, clock):
-        self.arrays = lanes.weights, lanes.slots, lanes.carry
-        self.keep(clock)
+    def __init__(self, lanes, clock, best):
+        self.arrays = [getattr(lanes, name) for name in LOADED]
+        self.keep(clock, best)
 
-    def keep(self, clock):
+    def keep(self, clock, best):
         # One assignment: Ctrl-C falls before or after it.
-        self.state = [array.copy() for array in self.arrays], replace(clock)
+        self.state = [array.copy() for array in self.arrays], replace(clock), best
 
     def restore(self):
-        copies, clock = self.state
+        copies, clock, best = self.state
         for array, copy in zip(self.arrays, copies, strict=True):
             array[:] = copy
-        return replace(clock)
+        return replace(clock), best
 
 
-def drive(plan):
-    """Run a plan to its end."""
-    full = plan.batch >= plan.data.targets.shape[1]
-    work = (FullBatch if full else Batches)(plan)
-    watch = Watch(plan, work)
-    clock = Clock()
-    first, saved = Saved(plan.lanes, clock), Saved(plan.lanes, clock)
-    retreats = 0
-    status, reason = None, ""
+def drive(plan, work=None, measure=Passes):
+    """Run a plan to its end; ``work`` and ``measure`` are the reference's own, or those that fit the plan."""
+    work = work or (FullBatch if plan.full else Batches)(plan)
+    watch = Watch(plan, work, measure)
+    clock, retreats = Clock(), 0
+    first, past = Saved(plan.lanes, clock, None), []
+    if plan.past is not None:
+        plan.past.load(plan.lanes)
+        clock, retreats = plan.past.clock, plan.past.facts["retreats"]
+        watch.begin(plan.past.records, plan.past.best)
+        if plan.stream:
+            first, past = Saved(plan.lanes, clock, None), plan.past.records
+    saved = Saved(plan.lanes, clock, watch.best)
 
     def retreat():
         # To the start: what an epoch too fast has left may be too far off to come back from.
-        clock = replace(first.restore(), factor=RETREAT ** (retreats + 1))
-        saved.keep(clock)
-        watch.forget()
+        clock, _ = first.restore()
+        watch.begin(past, None)
+        saved.keep(clock, None)
         return clock, retreats + 1
 
+    status, reason = None, ""
     try:
         while status is None:
             left = 2**62 if plan.max_steps is None else plan.max_steps - clock.steps
             may_retreat = plan.automatic_rate and retreats < RETREATS
-            if clock.epoch >= plan.epochs or left <= 0:
-                if may_retreat and watch.worse():
-                    clock, retreats = retreat()
-                    continue
+            status, reason = watch.verdict()
+            if status is None and (clock.epoch >= plan.epochs or left <= 0):
                 status, reason = watch.ended(clock)
-                break
+            if status is not None:
+                if may_retreat and watch.best is None and (status == "diverged" or watch.worse(clock.steps)):
+                    clock, retreats = retreat()
+                    status = None
+                continue
+            clock.factor = RETREAT**retreats * watch.factor
             with np.errstate(all="ignore"):
                 records, broken = work.advance(clock, left)
             whole = np.isfinite(plan.lanes.weights).all()
@@ -222,121 +232,20 @@ def drive(plan):
                 clock, retreats = retreat()
                 continue
             if broken or not whole:
-                if not whole or not full:
-                    clock, records = saved.restore(), []
+                if not whole or not plan.full:
+                    (clock, _), records = saved.restore(), []
                 status, reason = watch.failed(clock)
-            watch.records += records
-            saved.keep(clock)
+            watch.see(clock, records)
+            saved.keep(clock, watch.best)
             if records and status is None:
-                status, reason = watch.look(clock, len(records))
-                if status == "converged" and may_retreat and watch.worse():
-                    clock, retreats = retreat()
-                    status = None
+                status, reason = watch.ask(clock)
     except KeyboardInterrupt:
-        clock = saved.restore()
+        clock, watch.best = saved.restore()
         status, reason = "interrupted", f"Ctrl-C after {clock.steps} steps."
     finally:
         watch.close()
-    return Outcome(plan.lanes.weights, watch.records[: clock.epoch], clock, status, reason, retreats)
-
-
-class Watch:
-    """What is looked at between slices: tolerance, callback, progress, and the sentence at the end."""
-
-    def __init__(self, plan, work):
-        self.plan, self.passes = plan, work.passes
-        self.exact = isinstance(work, FullBatch)
-        self.began = time.perf_counter()
-        self.forget()
-        self.start = plan.start_loss if np.isfinite(plan.start_loss) else self.objective()
-        self.rounding = max(FullBatch.margin, 64 * float(np.finfo(plan.lanes.weights.dtype).eps))
-        self.margin = max(work.margin, self.rounding)
-        self.zero = (ROUNDING * np.finfo(plan.lanes.weights.dtype).eps) ** 2 * abs(self.start)
-        self.bar = Bar(plan.verbose, plan.epochs, "epoch")
-
-    def forget(self):
-        """Begin to look anew."""
-        self.records = []
-        self.best, self.stalls = np.inf, 0
-
-    def objective(self):
-        """The objective at the present weights: a pass over the data."""
-        with np.errstate(all="ignore"):
-            return self.passes.objective(self.plan.parts, self.plan.lanes)[0]
-
-    def risen(self):
-        """Whether the objective at the present weights lies above the start's: a pass over the data."""
-        return self.objective() > self.start * (1 + self.rounding) + self.zero
-
-    def worse(self):
-        """Whether batches led to a larger objective than the start's, which the losses met need not show."""
-        return not self.exact and self.risen()
-
-    def look(self, clock, new):
-        """Look at the epochs that the last slice finished; a status where the run should end."""
-        plan, seconds = self.plan, time.perf_counter() - self.began
-        for record in self.records[-new:]:
-            record["seconds"] = seconds
-            fall = self.best - record["loss"]
-            # Momentum on the full batch swings: a loss that rises moves still. A rising running mean is noise.
-            stalled = (abs(fall) if self.exact else fall) < (plan.tol or 0.0) * abs(self.best)
-            self.stalls = self.stalls + 1 if stalled else 0
-            self.best = min(self.best, record["loss"])
-        last = self.records[-1]
-        if plan.evaluate:
-            last["objective"] = self.objective()
-        self.bar.update(clock.epoch, last["loss"])
-        seen = EpochProgress(clock.epoch, clock.steps, float(last["loss"]), float(last["learning_rate"]), seconds)
-        if plan.callback is not None and np.any(plan.callback(seen)):
-            return "early_stopped", f"The callback returned True after epoch {clock.epoch}."
-        # Twice: momentum may carry the weights away again from where the loss was zero.
-        if (
-            plan.tol is not None
-            and len(self.records) > 1
-            and max(record["loss"] for record in self.records[-2:]) <= self.zero
-        ):
-            return "converged", "The loss is zero to rounding."
-        if plan.tol is not None and self.stalls >= plan.patience and self.settled():
-            return (
-                "converged",
-                f"The loss fell by less than tol={plan.tol:g} of itself, {plan.patience} epochs in a row.",
-            )
-        return None, ""
-
-    def settled(self):
-        """Whether the full batch's gradient fell to a tenth, or to what can't lower the loss by 1e-10 of itself."""
-        norm = self.records[-1].get("gradient_norm", 0.0)
-        small = max(0.1 * self.records[0].get("gradient_norm", 0.0), 1e-5 * np.sqrt(abs(self.best)))
-        return not self.plan.settle or norm <= small
-
-    def above_start(self, new=()):
-        """Whether the last epoch's loss lies above the start's."""
-        losses = [record["loss"] for record in (*self.records[:1], *self.records[-1:], *new)]
-        if not losses:
-            return False
-        # The full batch's first loss is the start's, met with the data's own rounding.
-        start = losses[0] if self.exact else min(self.start, losses[0])
-        return losses[-1] > start + self.margin * abs(start) + self.zero
-
-    def doubtful(self, clock):
-        """Whether the records can't tell how the present weights do: then it takes a pass to know."""
-        if not self.exact:
-            return clock.row > 0
-        return clock.steps > 0 and (len(self.records) < 2 or self.records[-1]["loss"] > self.records[-2]["loss"])
-
-    def ended(self, clock):
-        """The status of a run that did all it was asked to."""
-        plan = self.plan
-        if self.above_start() or (self.doubtful(clock) and self.risen()):
-            return "diverged", "The loss ended above its start."
-        if plan.max_steps is not None and clock.steps >= plan.max_steps:
-            return "max_epochs", f"All max_steps={plan.max_steps} steps are done ({clock.epoch} whole epochs)."
-        return "max_epochs", f"All {plan.epochs} epochs are done."
-
-    def failed(self, clock):
-        return "diverged", (
-            f"The loss or a weight became infinite or NaN after epoch {clock.epoch}; the last finite weights are kept."
-        )
-
-    def close(self):
-        self.bar.close()
+    weights = watch.answer(clock.steps) if watch.best is None else watch.best[1]
+    if watch.best is not None:
+        reason += f" The weights are those of epoch {watch.best[0]}, whose validation loss was the lowest."
+    state = state_of(plan, clock, watch.records[: clock.epoch], watch.best, retreats)
+    return Outcome(weights, state, status, reason, retreats)

@@ -7,8 +7,10 @@ import numpy as np
 from . import checks
 from .choose import prepared
 from .drive import RETREAT, drive
-from .passes import Passes
+from .passes import Passes, penalty_cost
 from .results import ADVICE, FitResult, History
+from .resume import facts_and_arrays
+from .state import State
 
 
 def fit(
@@ -28,12 +30,15 @@ def fit(
     max_steps=None,
     tol="auto",
     shuffle="block",
+    validation=None,
     patience=5,
     evaluate=False,
     random_state=None,
     n_threads=None,
     callback=None,
     verbose=0,
+    resume=None,
+    average=False,
 ):
     r"""Fit a linear model by gradient descent.
 
@@ -129,12 +134,14 @@ def fit(
     return report(choice, drive(choice.plan))
 
 
-def report(choice, outcome):
+def report(choice, outcome, measure=Passes):
     """The result of a driven plan, in the user's units."""
-    plan, clock, table = choice.plan, outcome.clock, choice.table
+    plan, table, state = choice.plan, choice.table, outcome.state
     if outcome.status == "diverged":
         checks.finite_columns(table.X, table.names)
-    history = History.of(outcome.records)
+    facts, arrays, parts = facts_and_arrays(choice)
+    state = State({**facts, **state.facts}, {**arrays, **state.arrays}, parts)
+    history = History.of(state.records)
     if not np.isfinite(history.objective[-1:]).all() and plan.evaluate:
         checks.finite_columns(table.X, table.names)
     with np.errstate(all="ignore"):
@@ -149,23 +156,28 @@ def report(choice, outcome):
             f"; the loss rose above its start {outcome.retreats} times, so the run began anew with "
             f"{RETREAT**outcome.retreats:g} of this rate"
         )
+    lanes = plan.lanes._replace(weights=outcome.weights.astype(plan.lanes.weights.dtype))
 
     def objective():
-        value = float(Passes(plan.data, plan.n_threads).objective(plan.parts, plan.lanes)[0])
+        value = measure(plan.data, plan.n_threads).loss(plan.parts.loss, lanes)[0] + penalty_cost(
+            plan.parts.penalty, lanes
+        )
         if not np.isfinite(value):
             checks.finite_columns(table.X, table.names)
-        return value
+        return float(value)
 
     return FitResult(
         coef=coef[0],
         intercept=float(intercept[0]) + choice.centre,
         status=outcome.status,
         message=f"{outcome.reason} {ADVICE[outcome.status]}",
-        n_epochs=clock.epoch,
-        n_steps=clock.steps,
+        n_epochs=state.facts["epoch"],
+        n_steps=state.facts["steps"],
+        best_epoch=state.facts["best_epoch"],
         choices=words,
         history=history,
         classes=table.classes,
         feature_names=table.names,
+        state=state,
         _objective=objective,
     )

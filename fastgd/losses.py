@@ -136,3 +136,8 @@ TRAITS = {
 }
 
 __all__ = catalogue(globals(), "slope", TRAITS)
+
+
+def has_link(loss):
+    """Whether the mean that a score predicts is not the score itself."""
+    return type(loss).mean is not _mean

@@ -21,6 +21,11 @@ class Passes:
         self.chunks = -(-self.n // self.chunk)
         self.n_threads = n_threads if self.n * self.d > SMALL_ELEMENTS else 1
 
+    @staticmethod
+    def lane_type(dtype):
+        """The type of weights and state: the data's."""
+        return dtype
+
     def over_chunks(self, run):
         """``run(first, last)`` over all chunks, in tasks of about a millisecond."""
         stride = max(1, TASK_ELEMENTS // (self.chunk * self.d))
@@ -49,21 +54,23 @@ class Passes:
         self.over_chunks(lambda a, b: full_batch.largest_row(self.data, self.chunk, a, b, out))
         return float(out.max())
 
-    def step(self, parts, lanes, rates, t):
-        """A full-batch step (rates of 0 move nothing): the objective and the gradient's norm before it, (1, lanes)."""
+    def sums(self, loss, lanes):
+        """Each chunk's sums of the gradients (chunks, lanes, d + 1) and of the losses (chunks, lanes)."""
         sums = np.empty((self.chunks, *lanes.weights.shape))
         losses = np.empty((self.chunks, lanes.weights.shape[0]))
-        self.over_chunks(
-            lambda a, b: full_batch.chunk_sums(self.data, parts.loss, lanes, self.chunk, a, b, sums, losses)
-        )
+        self.over_chunks(lambda a, b: full_batch.chunk_sums(self.data, loss, lanes, self.chunk, a, b, sums, losses))
+        return sums, losses
+
+    def step(self, parts, lanes, rates, t):
+        """A full-batch step: the objective and the gradient's norm before it, (1, lanes)."""
+        sums, losses = self.sums(parts.loss, lanes)
         objective, norm = np.empty((2, 1, lanes.weights.shape[0]))
         full_batch.finish(self.data, parts, lanes, rates, t, sums, losses, objective, norm)
         return objective, norm
 
-    def objective(self, parts, lanes):
-        """The objective of each lane at its weights, (lanes,)."""
-        still = np.zeros((1, lanes.weights.shape[0]))
-        return self.step(parts, lanes, still, 1)[0][0]
+    def loss(self, loss, lanes):
+        """The mean loss of each lane at its weights, (lanes,); without the penalty."""
+        return self.sums(loss, lanes)[1].sum(axis=0) / self.data.count
 
     def curvature(self, iterations=40):
         """The largest eigenvalue of the scaled rows' second-moment matrix, by power iteration, 5 % added.
@@ -78,9 +85,16 @@ class Passes:
             self.over_chunks(
                 lambda a, b, vector=vector: full_batch.second_moment(self.data, vector, self.chunk, a, b, products)
             )
-            vector = products.sum(axis=0) / self.n
+            vector = products.sum(axis=0) / self.data.count
             before, value = value, float(np.linalg.norm(vector))
             # Not before the eighth: a start close to another eigenvector stands still for a while.
             if not math.isfinite(value) or (k >= 8 and abs(value - before) <= 1e-4 * value):
                 break
         return 1.05 * value
+
+
+def penalty_cost(penalty, lanes):
+    """The penalty of the first lane's weights, without the intercept."""
+    weights = lanes.weights[0, :-1].astype(np.float64)
+    with np.errstate(all="ignore"):
+        return float(np.sum(np.broadcast_to(penalty.cost(weights), weights.shape)))

@@ -19,6 +19,8 @@ class EpochProgress:
         The rate of the last step.
     seconds : float
         Time since the run began.
+    objective, validation_loss : float
+        After the epoch, where they are measured; else NaN.
     """
 
     epoch: int
@@ -26,6 +28,8 @@ class EpochProgress:
     loss: float
     learning_rate: float
     seconds: float
+    objective: float = np.nan
+    validation_loss: float = np.nan
 
 
 @dataclass(frozen=True)

@@ -6,19 +6,15 @@ is ``Z[rows]``, all in float64. It is slow and takes the memory of a copy of X.
 """
 
 import inspect
-import math
-import time
-from dataclasses import replace
 
 import numpy as np
 
 from .choose import prepared
-from .drive import RETREAT, RETREATS, ROUNDING, Clock, Outcome
+from .drive import drive
 from .fit import fit as compiled_fit
 from .fit import report
 from .minimize import Rule
 from .optimizers import decayed
-from .progress import EpochProgress
 from .results import MinimizeHistory, MinimizeResult
 
 # Row order --------------------------------------------------------------------------------------------------------
@@ -91,69 +87,78 @@ def drawn(size, n, key):
 # One model ----------------------------------------------------------------------------------------------------------
 
 
-class Model:
-    """A linear model on the array ``Z``, with its optimizer's state."""
+class Textbook:
+    """Epochs of a linear model on the array ``Z``; the twin of the compiled loops, driven as they are.
+
+    Weights and state are those of the plan's one lane: ``drive`` looks at them and puts them back.
+    """
 
     def __init__(self, plan):
-        (X, y), data, lanes = (plan.data.rows.values, plan.data.targets[0]), plan.data, plan.lanes
-        self.loss, self.optimizer, self.penalty = plan.parts
-        self.n, self.d = X.shape
-        self.w = lanes.weights[0].astype(np.float64)
-        Z = (X.astype(np.float64) - data.shift) * data.inverse_scale
-        self.Z = np.column_stack([Z, np.full(self.n, data.constant)])
-        self.y = y.astype(np.float64)
-        self.weight = data.weight.astype(np.float64) if data.weight.size else np.ones(self.n)
-        self.low, self.high = lanes.low[0].astype(np.float64), lanes.high[0].astype(np.float64)
-        self.slots = tuple(np.zeros((self.optimizer.slots, self.w.size)))
-        self.carry = (1.0, 1.0)
-        self.average, self.begin = 0.0 * self.w, lanes.begin[0] if lanes.averages.size else None
+        self.plan, data, lanes = plan, plan.data, plan.lanes
+        self.exact, self.margin = plan.full, 1e-6 if plan.full else 0.1
+        measured = Measured(data, 1)
+        self.Z, self.weight, self.y = measured.Z, measured.weight, data.targets[0].astype(np.float64)
+        self.w, self.slots, self.carry, self.average = (
+            getattr(lanes, name)[0] for name in ("weights", "slots", "carry", "averages")
+        )
+        self.low, self.high = lanes.low[0], lanes.high[0]
+        self.rows = np.arange(len(self.Z)) if plan.rows is None else plan.rows
 
-    @property
-    def state(self):
-        """All that a step changes; arrays are replaced and never written."""
-        return self.w, self.slots, self.carry
-
-    @state.setter
-    def state(self, state):
-        self.w, self.slots, self.carry = state
-
-    def data_loss(self, rows):
-        """The mean of weight * loss over the rows."""
-        return np.mean(self.weight[rows] * self.loss.value(self.Z[rows] @ self.w, self.y[rows]))
-
-    def objective(self):
-        """What is minimised: the mean loss of the data plus the penalty."""
-        return float(self.data_loss(slice(None)) + self.penalty_cost())
-
-    def penalty_cost(self):
-        """The penalty of the weights without the intercept."""
-        return np.sum(np.broadcast_to(self.penalty.cost(self.w[: self.d]), self.d))
-
-    def gradient(self, rows):
-        """The gradient of ``data_loss``."""
-        Z = self.Z[rows]
-        slope = self.weight[rows] * self.loss.slope(Z @ self.w, self.y[rows])
-        return Z.T @ slope / len(Z)
+    def advance(self, clock, steps):
+        """The steps left of an epoch, at most ``steps``; returns its record, and whether it went wrong."""
+        plan, n = self.plan, len(self.rows)
+        order = np.arange(n) if plan.full else row_order(plan.shuffle, plan.seed, clock.epoch, n, plan.batch)
+        batches = [self.rows[order[first : first + plan.batch]] for first in range(0, len(order), plan.batch)]
+        left = batches[clock.row // plan.batch :][:steps]
+        met = float(np.sum(clock.met))
+        before = self.w.copy()
+        for rows in left:
+            score = self.Z[rows] @ self.w
+            loss = self.weight[rows] * plan.parts.loss.value(score, self.y[rows])
+            slope = self.weight[rows] * plan.parts.loss.slope(score, self.y[rows])
+            gradient = self.Z[rows].T @ slope / len(rows)
+            met += np.sum(loss)
+            clock.steps += 1
+            rate = plan.schedule.rate(float(clock.steps)) * clock.factor
+            self.step(gradient, rate, clock.steps)
+        clock.row, clock.met = clock.row + sum(map(len, left)), np.array([met])
+        if clock.row < len(order):
+            return [], not np.isfinite(met)
+        clock.epoch, clock.row, clock.met = clock.epoch + 1, 0, 0.0
+        record = {"loss": met / len(order), "learning_rate": rate}
+        if plan.full:
+            record["loss"] += np.sum(np.broadcast_to(plan.parts.penalty.cost(before[:-1]), len(before) - 1))
+            record["gradient_norm"] = np.linalg.norm(gradient)
+        return [record], not np.isfinite(record["loss"])
 
     def step(self, g, rate, t):
         """Move against the gradient ``g``; then the proximal step of penalty and bounds, the intercept's apart."""
-        c, self.carry = self.optimizer.prepare(rate, t, self.carry)
-        change, size, self.slots = self.optimizer.move(c, self.w, g, self.slots)
-        w, size, d = decayed(self.optimizer, c, self.w) + change, np.broadcast_to(size, self.w.shape), self.d
-        w[d] = self.w[d] + change[d]  # the intercept does not decay
-        self.w = np.append(self.penalty.prox(w[:d], size[:d], self.low, self.high), w[d:])
-        if self.begin is not None and t >= self.begin:
-            self.average = self.average + (self.w - self.average) / (t - self.begin + 1)
+        optimizer, d = self.plan.parts.optimizer, len(self.w) - 1
+        c, self.carry[:] = optimizer.prepare(rate, t, tuple(self.carry))
+        change, size, slots = optimizer.move(c, self.w, g, tuple(self.slots.copy()))
+        for slot, values in zip(self.slots, slots, strict=True):
+            slot[:] = values
+        w, size = decayed(optimizer, c, self.w) + change, np.broadcast_to(size, self.w.shape)
+        self.w[d] += change[d]  # the intercept does not decay
+        self.w[:d] = self.plan.parts.penalty.prox(w[:d], size[:d], self.low, self.high)
+        begin = self.plan.lanes.begin[0]
+        if self.average.size and t >= begin:
+            self.average += (self.w - self.average) / (t - begin + 1)
 
 
 class Measured:
-    """What "auto" asks about the data; the textbook's twin of ``passes.Passes``."""
+    """What is asked about data in passes over all rows; the textbook's twin of ``passes.Passes``."""
 
     def __init__(self, data, n_threads):
-        self.X = data.rows.values.astype(np.float64)
+        self.data, self.X = data, data.rows.values.astype(np.float64)
         self.weight = data.weight.astype(np.float64) if data.weight.size else np.ones(len(self.X))
         Z = (self.X - data.shift) * data.inverse_scale
         self.Z = np.column_stack([Z, np.full(len(Z), data.constant)])
+
+    @staticmethod
+    def lane_type(dtype):
+        """The type of weights: float64 for data of any type."""
+        return np.dtype(np.float64)
 
     def moments(self):
         """Weighted mean and variance of each column."""
@@ -161,10 +166,15 @@ class Measured:
             mean = np.average(self.X, axis=0, weights=self.weight)
             return mean, np.average((self.X - mean) ** 2, axis=0, weights=self.weight)
 
+    def loss(self, loss, lanes):
+        """The mean of weight * loss, (1,)."""
+        values = self.weight * loss.value(self.Z @ lanes.weights[0], self.data.targets[0].astype(np.float64))
+        return np.array([np.sum(values) / self.data.count])
+
     def curvature(self):
         """The largest eigenvalue of Z.T @ diag(weight) @ Z / n, the intercept's column of ones in Z."""
         Z = np.sqrt(self.weight)[:, None] * self.Z
-        return np.linalg.norm(Z, 2) ** 2 / len(Z) if np.isfinite(Z).all() else np.nan
+        return np.linalg.norm(Z, 2) ** 2 / self.data.count if np.isfinite(Z).all() else np.nan
 
     def largest_row(self):
         """The largest weight * |row|**2."""
@@ -189,103 +199,10 @@ def fit(*arguments, **options):
     given = inspect.signature(compiled_fit).bind(*arguments, **options)
     given.apply_defaults()
     choice = prepared(given.arguments, measure=Measured)
-    model = Model(choice.plan)
-    with np.errstate(all="ignore"):
-        outcome = descend(choice.plan, model)
-    return replace(report(choice, outcome), _objective=model.objective)
+    return report(choice, drive(choice.plan, Textbook(choice.plan), Measured), Measured)
 
 
 fit.__signature__ = inspect.signature(compiled_fit)
-
-
-def epoch(model, plan, number, t, factor=1.0):
-    """The steps of an epoch, the next of them step ``t``; returns the number of steps taken and the epoch's record."""
-    full = plan.batch == model.n
-    order = np.arange(model.n) if full else row_order(plan.shuffle, plan.seed, number, model.n, plan.batch)
-    batches = [order[start : start + plan.batch] for start in range(0, len(order), plan.batch)]
-    if plan.max_steps is not None:
-        batches = batches[: plan.max_steps - t + 1]
-    met = model.penalty_cost() if full else 0.0
-    for k, rows in enumerate(batches):
-        met += model.data_loss(rows) * len(rows) / len(order)
-        g = model.gradient(rows)
-        rate = float(plan.schedule.rate(float(t + k)) * factor)
-        model.step(g, rate, t + k)
-    return len(batches), {"loss": met, "learning_rate": rate, "gradient_norm": np.linalg.norm(g) if full else np.nan}
-
-
-def descend(plan, model):
-    """Epoch after epoch; between them the checks for divergence, for the tolerance, and the callback."""
-    full = plan.batch == model.n
-    margin = 1e-6 if full else 0.1  # a running mean of losses met is noisy
-    limit = math.inf if plan.max_steps is None else plan.max_steps
-    first, start = model.state, model.objective()
-    zero = (ROUNDING * np.finfo(plan.lanes.weights.dtype).eps) ** 2 * abs(start)
-    began, records, steps, retreats, best, stalls, status = time.perf_counter(), [], 0, 0, math.inf, 0, None
-
-    def above_start(loss):
-        before = records[0]["loss"] if full and records else min([start, *(record["loss"] for record in records[:1])])
-        return loss > before + margin * abs(before) + zero
-
-    def risen():
-        return model.objective() > start * (1 + 1e-6) + zero
-
-    def settled():
-        small = max(0.1 * records[0]["gradient_norm"], 1e-5 * np.sqrt(abs(best)))
-        return not plan.settle or not full or records[-1]["gradient_norm"] <= small
-
-    def doubtful():
-        if full:
-            return steps > 0 and (len(records) < 2 or records[-1]["loss"] > records[-2]["loss"])
-        return steps % math.ceil(model.n / plan.batch) > 0
-
-    def end():
-        # Twice: momentum may carry the weights away again from where the loss was zero.
-        if plan.tol is not None and records[1:] and max(record["loss"] for record in records[-2:]) <= zero:
-            return "converged", "The loss is zero to rounding."
-        if plan.tol is not None and stalls >= plan.patience and settled():
-            return "converged", f"The loss fell by less than tol={plan.tol:g} of itself, {stalls} epochs in a row."
-        if len(records) < plan.epochs and steps < limit:
-            return None, ""
-        if (records and above_start(records[-1]["loss"])) or (doubtful() and risen()):
-            return "diverged", "The loss ended above its start."
-        return "max_epochs", f"All {plan.epochs} epochs or {limit} steps are done."
-
-    try:
-        while status is None:
-            ended, reason = end()
-            before = model.state
-            if ended is None:
-                taken, record = epoch(model, plan, len(records), steps + 1, RETREAT**retreats)
-                failed = not np.isfinite(record["loss"] + model.w.sum())
-                worse = failed or above_start(record["loss"])
-            else:
-                worse = not full and risen()
-            if worse and plan.automatic_rate and retreats < RETREATS:
-                # The automatic rate was too large: begin anew with a tenth.
-                model.state, records, steps, best, stalls, retreats = first, [], 0, math.inf, 0, retreats + 1
-            elif ended:
-                status = ended
-            elif failed:
-                model.state = before
-                status, reason = "diverged", f"The loss or a weight became infinite or NaN after epoch {len(records)}."
-            else:
-                steps += taken
-                if taken < math.ceil(model.n / plan.batch):
-                    continue  # max_steps ended the epoch
-                seconds = time.perf_counter() - began
-                records.append(
-                    {**record, "seconds": seconds, "objective": model.objective() if plan.evaluate else np.nan}
-                )
-                fall = best - record["loss"]
-                stalls = stalls + 1 if (abs(fall) if full else fall) < (plan.tol or 0.0) * abs(best) else 0
-                best = min(best, record["loss"])
-                seen = EpochProgress(len(records), steps, float(record["loss"]), record["learning_rate"], seconds)
-                if plan.callback is not None and plan.callback(seen):
-                    status, reason = "early_stopped", f"The callback returned True after epoch {len(records)}."
-    except KeyboardInterrupt:
-        status, reason = "interrupted", f"Ctrl-C after {steps} steps."
-    return Outcome(model.w[None], records, Clock(epoch=len(records), steps=steps), status, reason, retreats)
 
 
 # minimize -----------------------------------------------------------------------------------------------------------

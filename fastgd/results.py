@@ -1,16 +1,20 @@
-"""What a run gives back: results, their history, their sentences and their plots."""
+"""What a run gives back: results, their history, their sentences, their plots and their files."""
 
 import functools
+import os
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from . import files, losses
+from .state import RECORDED, State
+
 ADVICE = {
     "converged": "Should it not be good enough yet: lower tol, or raise a learning_rate that was given.",
-    "max_epochs": "If the loss was still falling, give more epochs.",
-    "early_stopped": "The weights are those at the stop.",
+    "max_epochs": "If the loss was still falling, give more epochs; resume with this result goes on.",
+    "early_stopped": "More patience, and resume with this result, go on.",
     "diverged": "Lower learning_rate (a tenth is a good next try), or leave it at 'auto'; standardize=True helps too.",
-    "interrupted": "The weights are the last finite ones; call again to go on from the start.",
+    "interrupted": "The weights are the last finite ones; resume with this result goes on.",
 }
 
 
@@ -25,7 +29,7 @@ class History:
     objective : ndarray (n_epochs,)
         The objective on the whole data after each epoch (``evaluate=True``).
     validation_loss : ndarray (n_epochs,)
-        NaN (no validation data yet).
+        The mean loss of what ``validation`` holds out, after each epoch, without the penalty.
     learning_rate : ndarray (n_epochs,)
         The rate of the epoch's last step.
     gradient_norm : ndarray (n_epochs,)
@@ -63,7 +67,9 @@ class FitResult:
     message : str
         Why the run ended, and what to do next.
     n_epochs, n_steps : int
-        Whole passes and steps that the weights have behind them.
+        Whole passes and steps of the run.
+    best_epoch : int or None
+        With validation, the epoch whose weights these are.
     choices : dict of str to str
         What was chosen for each setting left at 'auto', in words.
     history : History
@@ -71,6 +77,8 @@ class FitResult:
         The two labels, sorted; ``predict`` gives them back.
     feature_names : tuple of str or None
         The columns' names where X had them.
+    state : State
+        All that the run needs to go on: ``fastgd.fit(..., resume=r)`` and ``fastgd.partial_fit(X, y, r)``.
     """
 
     coef: np.ndarray
@@ -83,6 +91,8 @@ class FitResult:
     history: History
     classes: np.ndarray | None = None
     feature_names: tuple | None = None
+    best_epoch: int | None = None
+    state: State | None = None
     _objective: object = field(default=None)
 
     @functools.cached_property
@@ -94,6 +104,26 @@ class FitResult:
 
     def __getstate__(self):
         return {**self.__dict__, "_objective": None}
+
+    def save(self, path):
+        """Write the model and all that its run needs to go on to one file (npz, without pickle); see :func:`load`.
+
+        The file is there as a whole or, should anything fail, as it was before.
+
+        Raises
+        ------
+        TypeError
+            Where the labels are neither numbers nor strings.
+        OSError
+            Where the file can't be written.
+        """
+        facts = {name: getattr(self, name) for name in ("intercept", "status", "message", "choices")}
+        facts |= {"names": self.feature_names and list(self.feature_names), "state": self.state.facts}
+        arrays = {"coef": self.coef, **{f"state.{name}": array for name, array in self.state.arrays.items()}}
+        if self.classes is not None:
+            arrays["classes"] = _plain_labels(self.classes)
+            facts["objects"] = self.classes.dtype.kind == "O"
+        files.write(path, facts, arrays)
 
     def decision_function(self, X):
         """The linear score ``X @ coef + intercept``, (n,) float64; for two classes positive means the second."""
@@ -111,11 +141,16 @@ class FitResult:
         return scores + self.intercept
 
     def predict(self, X):
-        """The mean (n,), or for two classes the label whose score wins."""
+        """The mean (n,), or for two classes the label whose score wins.
+
+        Poisson, gamma and tweedie models predict ``exp`` of the score.
+        """
         scores = self.decision_function(X)
         if self.classes is not None and np.isnan(scores).any():
             raise ValueError(f"X holds NaN, or values that overflow, in row {int(np.argmax(np.isnan(scores)))}.")
-        return scores if self.classes is None else self.classes[(scores > 0).astype(np.intp)]
+        if self.classes is not None:
+            return self.classes[(scores > 0).astype(np.intp)]
+        return self.state.part("loss", losses).mean(scores) if self.state.facts["link"] else scores
 
     def plot(self, ax=None):
         """Draw the loss of each epoch (matplotlib); returns the axes."""
@@ -135,6 +170,88 @@ class FitResult:
         lines = [f"{type(self).__name__}: {self.status} after {self.n_epochs} epochs ({self.n_steps} steps)"]
         lines += [f"  {self.message}", f"  {self.coef.size} coefficients, intercept {self.intercept:.6g}"]
         return "\n".join(lines + [f"  {name}: {words}" for name, words in self.choices.items()])
+
+
+def load(path):
+    """Read a model that :meth:`FitResult.save` wrote.
+
+    Parameters
+    ----------
+    path : str or path
+
+    Returns
+    -------
+    FitResult
+        Predicts as the saved one, to the last bit, and goes on as it: ``resume=``, :func:`fastgd.partial_fit`. Its
+        ``loss`` can't be read, as the training data are not in the file.
+
+    Raises
+    ------
+    ValueError
+        Where the file is not a whole fastgd model. Nothing in it is ever executed or expanded.
+    OSError
+        Where it can't be read.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import numpy as np
+    >>> import fastgd
+    >>> r = fastgd.fit(np.arange(6.0).reshape(-1, 1), np.arange(6.0))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "model.npz")
+    ...     r.save(path)
+    ...     s = fastgd.load(path)
+    >>> bool(s.coef[0] == r.coef[0]), s.status
+    (True, 'converged')
+    """
+    facts, arrays = files.read(path)
+    try:
+        return _result(facts, arrays)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise ValueError(f"{os.fspath(path)!r} is not a fastgd model: it lacks or misstates {error}.") from None
+
+
+def _result(facts, arrays):
+    """The result that a file tells of; what kernels will read has the shapes and types that they trust."""
+    inner = {name.removeprefix("state."): array for name, array in arrays.items() if name.startswith("state.")}
+    state = State(facts["state"], inner)
+    d, dtype, count = arrays["coef"].size, inner["weights"].dtype, state.facts["epoch"]
+    slots, width = inner["slots"].shape[1], d + 1
+    averaged = inner["averages"].shape[-1]
+    shapes = {"weights": (1, width), "slots": (1, slots, width), "carry": (1, 2), "averages": (1, averaged)}
+    shapes |= {"met": (1,), "best": (1, width), **dict.fromkeys(("shift", "inverse_scale", "low", "high"), (d,))}
+    shapes |= {f"history.{name}": (count,) for name in RECORDED}
+    own = {"weights", "slots", "best", "shift", "inverse_scale"}
+    for name, array in inner.items():
+        if array.shape != shapes[name] or array.dtype != (dtype if name in own else np.float64):
+            raise ValueError(name)
+    if arrays["coef"].shape != (d,) or dtype.name not in ("float32", "float64") or averaged not in (0, width):
+        raise ValueError("coef")
+    if not np.isfinite(arrays["coef"]).all() or not np.isfinite(inner["weights"]).all():
+        raise ValueError("coef")
+    return FitResult(
+        coef=arrays["coef"],
+        intercept=float(facts["intercept"]),
+        status=str(facts["status"]),
+        message=str(facts["message"]),
+        n_epochs=count,
+        n_steps=state.facts["steps"],
+        choices=dict(facts["choices"]),
+        history=History.of(state.records),
+        classes=arrays["classes"].astype(object) if facts.get("objects") else arrays.get("classes"),
+        feature_names=facts["names"] and tuple(facts["names"]),
+        best_epoch=state.facts["best_epoch"],
+        state=state,
+    )
+
+
+def _plain_labels(classes):
+    """Labels as numbers or strings, which a file can hold."""
+    plain = np.array(classes.tolist())
+    if plain.dtype.kind not in "biufU" or plain.tolist() != classes.tolist():
+        raise TypeError(f"save() can't store the labels {classes.tolist()}: use numbers or strings.")
+    return plain if classes.dtype.kind == "O" else classes
 
 
 def _axes():

@@ -53,10 +53,10 @@ def chunk_gradient(data, part, lanes, lo, hi, c, sums, losses):
 
 
 @routine
-def step(data, parts, lanes, n, rates, k, t, sums, losses, objective, norm):
+def step(data, parts, lanes, rates, k, t, sums, losses, objective, norm):
     """Report the objective and the gradient's norm of every lane, then move it.
 
-    A lane whose objective or gradient is not finite stays where it is. Row 0 of ``sums`` and ``losses`` is over all n
+    A lane whose objective or gradient is not finite stays where it is. Row 0 of ``sums`` and ``losses`` is over all
     rows; row k of rates, objective and norm is this step's.
     """
     count, width = lanes.weights.shape
@@ -65,14 +65,14 @@ def step(data, parts, lanes, n, rates, k, t, sums, losses, objective, norm):
     for lane in range(count):
         square = 0.0
         for j in range(width):
-            g = sums[0, lane, j] / n
+            g = sums[0, lane, j] / data.count
             if j < d:
                 g *= data.inverse_scale[j]
             square += g * g
             gradient[0, j] = g
-        objective[k, lane] = losses[0, lane] / n + penalty_cost(parts, lanes, lane)
+        objective[k, lane] = losses[0, lane] / data.count + penalty_cost(parts, lanes, lane)
         norm[k, lane] = np.sqrt(square)
-        if rates[k, lane] > 0.0 and finite(objective[k, lane]) and finite(square):
+        if finite(objective[k, lane]) and finite(square):
             move(parts, lanes, lane, rates[k, lane], t, gradient.dtype.type(1), Dense(gradient), 0, gradient[0, d])
 
 
@@ -86,13 +86,13 @@ def chunk_sums(data, loss, lanes, chunk, first, last, sums, losses):
 
 @kernel
 def finish(data, parts, lanes, rates, t, sums, losses, objective, norm):
-    """Add the chunks in order and take the step; a rate of 0 only reports. Rates, objective, norm: (1, lanes)."""
+    """Add the chunks in order and take the step. Rates, objective, norm: (1, lanes)."""
     for c in range(1, sums.shape[0]):
         for lane in range(sums.shape[1]):
             losses[0, lane] += losses[c, lane]
             for j in range(sums.shape[2]):
                 sums[0, lane, j] += sums[c, lane, j]
-    step(data, parts, lanes, data.targets.shape[1], rates, 0, t, sums, losses, objective, norm)
+    step(data, parts, lanes, rates, 0, t, sums, losses, objective, norm)
 
 
 @kernel
@@ -101,7 +101,7 @@ def small_steps(data, parts, lanes, rates, t, sums, losses, objective, norm):
     n = data.targets.shape[1]
     for k in range(rates.shape[0]):
         chunk_gradient(data, parts.loss, lanes, 0, n, 0, sums, losses)
-        step(data, parts, lanes, n, rates, k, t + k, sums, losses, objective, norm)
+        step(data, parts, lanes, rates, k, t + k, sums, losses, objective, norm)
 
 
 @kernel

@@ -21,10 +21,11 @@ class Data(NamedTuple):
 
     rows: tuple  # Dense
     targets: np.ndarray  # (number of targets, n) T
-    weight: np.ndarray  # (n,) T, mean 1; (0,) where rows weigh the same
+    weight: np.ndarray  # (n,) T, of mean 1 over the rows trained on; (0,) where all rows weigh the same
     shift: np.ndarray  # (d,) T, what is subtracted from a column
     inverse_scale: np.ndarray  # (d,) T, what it is then multiplied by
     constant: float  # the value of the column behind them that the intercept multiplies: 1.0, or 0.0 for none
+    count: float  # how many rows are trained on; the others have weight 0
 
 
 class Parts(NamedTuple):

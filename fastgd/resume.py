@@ -1,0 +1,144 @@
+"""Going on with a run: what of its settings a state holds, and whether those given now agree with it."""
+
+import os
+from dataclasses import replace
+
+import numpy as np
+
+from . import checks, losses, optimizers, schedules
+from ._parts import snake_case
+from .results import FitResult, load
+from .state import LOADED
+
+# What may not change while a run is interrupted, and the modules of the parts among it.
+PARTS = {"loss": losses, "optimizer": optimizers, "learning_rate": schedules}
+KEPT = (
+    *PARTS,
+    "batch_size",
+    "alpha",
+    "l1_ratio",
+    "fit_intercept",
+    "standardize",
+    "shuffle",
+    "validation",
+    "average",
+    "random_state",
+)
+
+
+def described(settings):
+    """The settings of a run as facts: what a file can hold, and what is compared when it goes on."""
+    facts = {name: getattr(settings, name) for name in KEPT}
+    facts |= {name: part_facts(facts[name]) for name in PARTS if facts[name] != "auto"}
+    if isinstance(settings.validation, tuple):
+        facts["validation"] = "data"
+    return facts
+
+
+def part_facts(part):
+    """A part's name and fields; of a user's own class also the stamp of its code."""
+    fields = {name: part_facts(value) if hasattr(value, "_asdict") else value for name, value in part._asdict().items()}
+    facts = {"name": snake_case(type(part).__name__), "fields": fields}
+    stamp = getattr(type(part), "stamp", None)
+    return facts if stamp is None else {**facts, "stamp": stamp}
+
+
+def part_of(facts, module, argument):
+    """The part that facts tell of; a user's own class has to be given again."""
+    known = {snake_case(name): getattr(module, name) for name in module.__all__}
+    if "stamp" in facts or facts["name"] not in known:
+        raise ValueError(f"The run was begun with your own {argument} {facts['name']!r}: pass {argument}= again.")
+    fields = {
+        name: part_of(value, module, argument) if isinstance(value, dict) else float(value)
+        for name, value in facts["fields"].items()
+    }
+    return checks.part(argument, known[facts["name"]](**fields), module)
+
+
+def result_from(given, argument):
+    """The result that an argument stands for: None, a result, or the path of a saved one."""
+    if given is None or isinstance(given, FitResult):
+        return given
+    if not isinstance(given, (str, os.PathLike)):
+        raise TypeError(f"{argument} must be a result of fit or the path of a saved one, got {type(given).__name__}.")
+    return load(given)
+
+
+def settings_before(past, options):
+    """The arguments that the run ``past`` was begun with; a user's own parts come from ``options`` after a restart."""
+    facts = past.facts["settings"]
+    return {
+        name: past.part(name, PARTS[name]) if isinstance(fact, dict) and name not in options else fact
+        for name, fact in ((name, facts[name]) for name in KEPT)
+    }
+
+
+def agreed(settings, given, past):
+    """The settings of the run ``past``, where those given agree with it; else one error that names all that do not."""
+    before = past.facts["settings"]
+    if not isinstance(given["random_state"], (int, np.integer)):
+        settings = replace(settings, random_state=before["random_state"])
+    now = described(settings)
+    changed = [name for name in KEPT if now[name] != before[name]]
+    if changed:
+        words = ", ".join(f"{name}={_shown(before[name])}, not {_shown(now[name])}" for name in changed)
+        raise ValueError(f"resume: the run was begun with {words}. Pass the same, or begin anew without resume.")
+    return settings
+
+
+def _shown(fact):
+    if not isinstance(fact, dict):
+        return repr(fact)
+    fields = ", ".join(f"{name}={_shown(value)}" for name, value in fact["fields"].items() if value != "")
+    return f"{fact['name']}({fields})"
+
+
+def facts_and_arrays(choice):
+    """What of a choice has to go on with the run, besides where it stands."""
+    plan, scaling = choice.plan, choice.scaling
+    facts = {
+        "settings": described(choice.settings),
+        "link": losses.has_link(plan.parts.loss),
+        "optimizer": part_facts(plan.parts.optimizer),
+        "schedule": part_facts(plan.schedule),
+        "centre": choice.centre,
+        "start": choice.start,
+        "start_loss": choice.start_loss,
+        "rows": int(plan.data.count),
+        "words": choice.words,
+        "bounded": choice.bounds is not None,
+    }
+    arrays = {"shift": scaling.shift, "inverse_scale": scaling.inverse_scale}
+    if choice.bounds is not None:
+        arrays |= {"low": choice.bounds[0], "high": choice.bounds[1]}
+    parts = {"loss": plan.parts.loss, "optimizer": plan.parts.optimizer, "schedule": plan.schedule}
+    if choice.settings.learning_rate != "auto":
+        parts["learning_rate"] = choice.settings.learning_rate
+    return facts, arrays, parts
+
+
+def check(choice, past):
+    """Raise where the data or what was chosen does not fit the state: its arrays go into kernels unchecked."""
+    plan = choice.plan
+    for name in LOADED:
+        lanes, saved = getattr(plan.lanes, name), past.arrays[name]
+        if name == "weights" and lanes.shape != saved.shape:
+            raise ValueError(f"resume: X has {lanes.shape[1] - 1} columns, but the run was on {saved.shape[1] - 1}.")
+        if lanes.dtype != saved.dtype:
+            raise ValueError(f"resume: X is {lanes.dtype}, but the run was on {saved.dtype}.")
+        if lanes.shape != saved.shape:
+            raise ValueError(f"resume: the state's {name} are of shape {saved.shape}; {lanes.shape} is needed.")
+    facts, arrays, _ = facts_and_arrays(choice)
+    if not plan.stream and facts["rows"] != past.facts["rows"]:
+        raise ValueError(f"resume: X has {facts['rows']} rows to train on, but the run was on {past.facts['rows']}.")
+    if facts["schedule"] != past.facts["schedule"]:
+        raise ValueError(
+            f"resume: the schedule's durations follow the run's length: they were {_shown(past.facts['schedule'])} in "
+            f"steps, and would be {_shown(facts['schedule'])} now. Give them in epochs, or the same epochs as before."
+        )
+    for name in {"low", "high"} & {*arrays, *past.arrays}:
+        if not np.array_equal(arrays.get(name), past.arrays.get(name)):
+            raise ValueError(f"resume: bounds ({name}) are not those that the run was begun with.")
+    row, batches = past.facts["row"], -(-plan.data.count // plan.batch)
+    if row % plan.batch or not 0 <= row < batches * plan.batch:
+        raise ValueError(f"resume: the state's position, row {row} of an epoch, lies beyond the data.")

@@ -1,0 +1,91 @@
+"""Where a run stands: all that it needs to go on as if it had never stopped."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+RECORDED = ("loss", "objective", "validation_loss", "learning_rate", "gradient_norm", "seconds")
+
+
+@dataclass
+class Clock:
+    """Where a run stands in its epochs."""
+
+    epoch: int = 0  # whole epochs done
+    row: int = 0  # rows done of the running one
+    steps: int = 0
+    factor: float = 1.0  # of the schedule's rate
+    met: object = 0.0  # sums (lanes,) of the losses met in the running epoch
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """A run that can go on; ``fit(..., resume=r)`` and ``partial_fit(X, y, r)`` do.
+
+    Attributes
+    ----------
+    facts : dict
+        Position, choices and settings: numbers, strings, and lists and dicts of them.
+    arrays : dict of str to ndarray
+        Weights, the optimizer's slots, averages, the best weights, the scaling of the columns, the history.
+    parts : dict of str to part
+        The loss, optimizer and schedule themselves, where they are at hand.
+    """
+
+    facts: dict
+    arrays: dict
+    parts: dict = field(default_factory=dict)
+
+    def __getstate__(self):
+        return {**self.__dict__, "parts": {}}
+
+    def part(self, name, module):
+        """The part that the run was driven with, where a setting left it to fastgd."""
+        from .resume import part_of
+
+        facts = self.facts.get(name) or self.facts["settings"][name]
+        return self.parts.get(name) or part_of(facts, module, name)
+
+    @property
+    def clock(self):
+        """A clock that stands where the run does."""
+        facts = self.facts
+        return Clock(facts["epoch"], facts["row"], facts["steps"], met=self.arrays["met"].copy())
+
+    @property
+    def records(self):
+        """The history as one dict an epoch."""
+        columns = [self.arrays[f"history.{name}"].tolist() for name in RECORDED]
+        return [dict(zip(RECORDED, row, strict=True)) for row in zip(*columns, strict=True)]
+
+    @property
+    def best(self):
+        """The number of the epoch whose validation loss was the lowest and its weights, or None."""
+        epoch = self.facts["best_epoch"]
+        return None if epoch is None else (epoch, self.arrays["best"])
+
+    def load(self, lanes):
+        """Put the weights and what belongs to them into ``lanes``."""
+        for name in LOADED:
+            getattr(lanes, name)[...] = self.arrays[name]
+
+
+LOADED = ("weights", "slots", "carry", "averages")
+
+
+def state_of(plan, clock, records, best, retreats):
+    """The state of a run of ``plan``; ``best`` is None or the number of an epoch and its weights (lanes, d + 1)."""
+    arrays = {name: getattr(plan.lanes, name).copy() for name in LOADED}
+    arrays["met"] = np.zeros(len(plan.lanes.weights)) + clock.met
+    for name in RECORDED:
+        arrays[f"history.{name}"] = np.array([record.get(name, np.nan) for record in records], np.float64)
+    if best is not None:
+        arrays["best"] = best[1]
+    facts = {
+        "epoch": clock.epoch,
+        "row": clock.row,
+        "steps": clock.steps,
+        "retreats": retreats,
+        "best_epoch": None if best is None else best[0],
+    }
+    return State(facts, arrays)
