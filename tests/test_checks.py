@@ -179,7 +179,7 @@ def test_squares_that_overflow_are_an_error_and_no_divergence():
 def test_canonical_data_is_not_copied_and_never_writable():
     for kind in (np.float32, np.float64):
         given = X.astype(kind)
-        table = checks.table(given, y.astype(kind), None, labels=False)
+        table = checks.table(given, y.astype(kind), None, losses.Mse())
         assert np.shares_memory(table.X, given)
         assert not table.X.flags.writeable
         assert not table.y.flags.writeable
@@ -194,12 +194,12 @@ def test_weights_get_the_mean_1(weight):
 
 
 def test_targets_of_one_column_and_labels_of_any_kind():
-    np.testing.assert_array_equal(checks.target(y[:, None], 12, np.dtype(float), False)[0], y)
+    np.testing.assert_array_equal(checks.target(y[:, None], 12, np.dtype(float), losses.Mse())[0], y)
     for labels in ([False, True], ["no", "yes"], [-1, 1], [1.5, 2.5], np.array(["a", "b"], object)):
-        coded, classes = checks.target(np.repeat(labels, 6), 12, np.dtype(float), True)
+        coded, classes = checks.target(np.repeat(labels, 6), 12, np.dtype(float), losses.LogLoss())
         np.testing.assert_array_equal(coded, np.repeat([0.0, 1.0], 6))
         np.testing.assert_array_equal(classes, labels)
-    coded, classes = checks.target(pd.Series(["b", "a"] * 6, dtype="category"), 12, np.dtype(float), True)
+    coded, classes = checks.target(pd.Series(["b", "a"] * 6, dtype="category"), 12, np.dtype(float), losses.LogLoss())
     np.testing.assert_array_equal(classes, ["a", "b"])
 
 

@@ -102,7 +102,7 @@ def test_shuffled_mini_batch_epochs_with_a_smaller_last_batch(line, shuffle):
 @pytest.mark.parametrize("loss", LOSSES)
 def test_integer_weights_are_repeated_rows(plain, loss, standardize):
     weight = PROBLEMS["weighted"].weight.astype(int)
-    y = plain.target(LOSSES[loss].labels)
+    y = plain.target(LOSSES[loss])
     options = {"loss": loss, "learning_rate": 0.1, "epochs": 50, "standardize": standardize}
     a = fastgd.fit(plain.X, y, sample_weight=weight, **options)
     b = fastgd.fit(np.repeat(plain.X, weight, axis=0), np.repeat(y, weight), **options)
@@ -245,7 +245,7 @@ def test_a_memory_map_is_neither_loaded_nor_written(tmp_path, plain):
     path.write_bytes(plain.X.tobytes())
     for mode in ("r", "r+", "c"):
         X = np.memmap(path, float, mode, shape=plain.X.shape)
-        assert np.shares_memory(checks.table(X, plain.y, None, labels=False).X, X)
+        assert np.shares_memory(checks.table(X, plain.y, None, losses.Mse()).X, X)
         np.testing.assert_array_equal(fits(X, plain.y), fits(plain.X, plain.y))
     assert path.read_bytes() == plain.X.tobytes()
 
@@ -431,7 +431,7 @@ def test_repr_tells_the_story(plain):
 
 def start(problem, loss, y):
     """The objective of the best constant that an automatic fit starts from."""
-    table = checks.table(problem.X, y, problem.weight, LOSSES[loss].labels)
+    table = checks.table(problem.X, y, problem.weight, LOSSES[loss])
     return choose.mean_loss(table, LOSSES[loss], choose.best_constant(table, LOSSES[loss]))
 
 
@@ -447,7 +447,7 @@ def test_automatic_settings_never_diverge(loss, optimizer, batch, standardize):
             continue  # no two classes
         if name == "float32" and loss != "squared_error":
             continue  # to compile less
-        y = problem.target(LOSSES[loss].labels)
+        y = problem.target(LOSSES[loss])
         options = {"loss": loss, "optimizer": optimizer, "batch_size": batch, "standardize": standardize}
         r = fastgd.fit(problem.X, y, sample_weight=problem.weight, random_state=0, **options)
         before = start(problem, loss, y)
