@@ -97,7 +97,8 @@ class Mse(NamedTuple):
 class Huber(NamedTuple):
     r"""Quadratic within ``delta`` of the target, linear beyond.
 
-    Huber (1964): :math:`\frac12 r^2` where :math:`|r| \le \delta`, else :math:`\delta |r| - \frac12\delta^2`, with :math:`r = p-y`.
+    :math:`\frac12 r^2` where :math:`|r| \le \delta`, else :math:`\delta |r| - \frac12\delta^2`, with :math:`r = p-y`
+    (Huber 1964).
 
     Parameters
     ----------
