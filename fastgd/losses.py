@@ -27,13 +27,29 @@ def exp(x):
     return np.exp(np.minimum(np.maximum(x, -708.0), 709.0))
 
 
+def expm1mx(x):
+    """``e**x - 1 - x``, never negative, saturating as ``exp`` does (kernels have a twin, exact near 0)."""
+    x = np.minimum(x, 709.0)
+    return np.maximum(np.expm1(x) - x, 0.0)
+
+
+def log(x):
+    """``log(x)`` for ``x >= 0``, saturating below the least normal number at -708.4 (kernels have a twin)."""
+    return np.log(np.maximum(x, 2.2250738585072014e-308))
+
+
 def log1p(z):
     """``log(1 + z)`` for ``z`` in [0, 1] (kernels have a vectorised twin: ``kernels/elementary.py``)."""
     return np.log1p(z)
 
 
+# Regression ---------------------------------------------------------------------------------------------------------
+
+
 class SquaredError(NamedTuple):
-    r"""Half the squared residual, :math:`\frac12 (p-y)^2`, scikit-learn's convention.
+    r"""Half the squared residual, as in scikit-learn.
+
+    :math:`\frac12 (p-y)^2`.
 
     Parameters
     ----------
@@ -57,7 +73,9 @@ class SquaredError(NamedTuple):
 
 
 class Mse(NamedTuple):
-    r"""The whole squared residual, :math:`(p-y)^2`, the textbooks' convention (its gradient has the factor 2).
+    r"""The whole squared residual, as in textbooks.
+
+    :math:`(p-y)^2`: its gradient has the factor 2.
 
     Parameters
     ----------
@@ -73,10 +91,14 @@ class Mse(NamedTuple):
     slope = SquaredError.slope
 
 
-class Huber(NamedTuple):
-    r"""Quadratic within ``delta`` of the target, linear beyond (Huber 1964).
+# Robust regression and quantiles ------------------------------------------------------------------------------------
 
-    :math:`\frac12 r^2` where :math:`|r| \le \delta`, else :math:`\delta |r| - \frac12\delta^2`, with :math:`r = p-y`.
+
+class Huber(NamedTuple):
+    r"""Quadratic within ``delta`` of the target, linear beyond.
+
+    :math:`\frac12 r^2` where :math:`|r| \le \delta`, else :math:`\delta |r| - \frac12\delta^2`, with :math:`r = p-y`
+    (Huber 1964).
 
     Parameters
     ----------
@@ -97,8 +119,108 @@ class Huber(NamedTuple):
         return np.minimum(np.maximum(p - y, -self.delta), self.delta)
 
 
+class AbsoluteError(NamedTuple):
+    r"""The absolute residual: fits the median.
+
+    :math:`|p-y|`. The slope of a perfect prediction is 0.
+
+    Parameters
+    ----------
+    factor : float, default 1.0
+        What multiplies the absolute residual; positive.
+    """
+
+    factor: float = 1.0
+    limits = {"factor": POSITIVE}
+    smooth = False
+    shifts = True
+
+    def value(self, p, y):
+        return self.factor * np.abs(p - y)
+
+    def slope(self, p, y):
+        return self.factor * np.sign(p - y)
+
+
+class Quantile(NamedTuple):
+    r"""The pinball loss: fits a quantile.
+
+    :math:`q (y-p)` where :math:`p < y`, else :math:`(1-q) (p-y)` (Koenker and Bassett 1978), so that the share ``q``
+    of the targets lies below the predictions. The slope of a perfect prediction is 0.
+
+    Parameters
+    ----------
+    quantile : float, default 0.5
+        The quantile ``q``, in (0, 1); 0.5 is the median, with half the absolute residual.
+    """
+
+    quantile: float = 0.5
+    limits = {"quantile": {"above": 0.0, "below": 1.0}}
+    smooth = False
+    shifts = True
+
+    def value(self, p, y):
+        return (1.0 - self.quantile) * np.maximum(p - y, 0.0) + self.quantile * np.maximum(y - p, 0.0)
+
+    def slope(self, p, y):
+        return (1.0 - self.quantile) * (p > y) - self.quantile * (p < y)
+
+
+# Insensitive regression: r - min(max(r, -epsilon), epsilon) is what a residual has beyond epsilon -------------------
+
+
+class EpsilonInsensitive(NamedTuple):
+    r"""The absolute residual beyond ``epsilon``, as in support vector regression.
+
+    :math:`\max(0, |p-y| - \epsilon)` (Vapnik 1995). The slope at the edge is 0.
+
+    Parameters
+    ----------
+    epsilon : float, default 0.1
+        The residual that costs nothing, in units of the target; zero or more.
+    """
+
+    epsilon: float = 0.1
+    smooth = False
+    shifts = True
+
+    def value(self, p, y):
+        return np.maximum(np.abs(p - y) - self.epsilon, 0.0)
+
+    def slope(self, p, y):
+        return np.sign((p - y) - np.minimum(np.maximum(p - y, -self.epsilon), self.epsilon))
+
+
+class SquaredEpsilonInsensitive(NamedTuple):
+    r"""The squared residual beyond ``epsilon``.
+
+    :math:`\max(0, |p-y| - \epsilon)^2`, without a half, as in scikit-learn.
+
+    Parameters
+    ----------
+    epsilon : float, default 0.1
+        The residual that costs nothing, in units of the target; zero or more.
+    """
+
+    epsilon: float = 0.1
+    curvature = 2.0
+    shifts = True
+
+    def value(self, p, y):
+        beyond = np.maximum(np.abs(p - y) - self.epsilon, 0.0)
+        return beyond * beyond
+
+    def slope(self, p, y):
+        return 2.0 * ((p - y) - np.minimum(np.maximum(p - y, -self.epsilon), self.epsilon))
+
+
+# Two classes: 2y - 1 is the class as -1 or 1, and z = (2y - 1) p the margin -----------------------------------------
+
+
 class LogLoss(NamedTuple):
-    r"""Logistic loss of two classes coded 0 and 1, :math:`\log(1+e^p) - y p` (the binomial deviance over 2).
+    r"""Logistic regression.
+
+    :math:`\log(1+e^p) - y p`, half the binomial deviance.
 
     Parameters
     ----------
@@ -119,6 +241,186 @@ class LogLoss(NamedTuple):
 
     def slope(self, p, y):
         return self.factor * (1.0 / (1.0 + exp(-p)) - y)
+
+
+class Hinge(NamedTuple):
+    r"""The linear support vector machine.
+
+    :math:`\max(0, 1-z)` (Cortes and Vapnik 1995); the slope at :math:`z=1` is that of the line, as in scikit-learn.
+
+    Parameters
+    ----------
+    factor : float, default 1.0
+        What multiplies the loss; positive.
+    """
+
+    factor: float = 1.0
+    labels = True
+    limits = {"factor": POSITIVE}
+    smooth = False
+
+    def value(self, p, y):
+        return self.factor * np.maximum(1.0 - (2.0 * y - 1.0) * p, 0.0)
+
+    def slope(self, p, y):
+        return self.factor * (1.0 - 2.0 * y) * ((2.0 * y - 1.0) * p <= 1.0)
+
+
+class SquaredHinge(NamedTuple):
+    r"""The linear support vector machine with squared violations.
+
+    :math:`\max(0, 1-z)^2`.
+
+    Parameters
+    ----------
+    factor : float, default 1.0
+        What multiplies the loss; positive.
+    """
+
+    factor: float = 1.0
+    labels = True
+    limits = {"factor": POSITIVE}
+
+    @property
+    def curvature(self):
+        return 2.0 * self.factor
+
+    def value(self, p, y):
+        short = np.maximum(1.0 - (2.0 * y - 1.0) * p, 0.0)
+        return self.factor * short * short
+
+    def slope(self, p, y):
+        return 2.0 * self.factor * (1.0 - 2.0 * y) * np.maximum(1.0 - (2.0 * y - 1.0) * p, 0.0)
+
+
+class ModifiedHuber(NamedTuple):
+    r"""Squared hinge that turns linear, robust to wrong labels.
+
+    :math:`\max(0, 1-z)^2` where :math:`z \ge -1`, else :math:`-4z` (Zhang 2004).
+
+    Parameters
+    ----------
+    factor : float, default 1.0
+        What multiplies the loss; positive.
+    """
+
+    factor: float = 1.0
+    labels = True
+    limits = {"factor": POSITIVE}
+    curvature = SquaredHinge.curvature
+
+    def value(self, p, y):
+        short = np.maximum(1.0 - (2.0 * y - 1.0) * p, 0.0)
+        inner = np.minimum(short, 2.0)
+        return self.factor * inner * (short + (short - inner))
+
+    def slope(self, p, y):
+        short = np.maximum(1.0 - (2.0 * y - 1.0) * p, 0.0)
+        return 2.0 * self.factor * (1.0 - 2.0 * y) * np.minimum(short, 2.0)
+
+
+class Perceptron(NamedTuple):
+    r"""Rosenblatt's perceptron: only wrong signs cost.
+
+    :math:`\max(0, -z)` (Rosenblatt 1958); the slope at :math:`z=0` is that of the line, as in scikit-learn: zero
+    weights begin to move.
+
+    Parameters
+    ----------
+    factor : float, default 1.0
+        What multiplies the loss; positive.
+    """
+
+    factor: float = 1.0
+    labels = True
+    limits = {"factor": POSITIVE}
+    smooth = False
+
+    def value(self, p, y):
+        return self.factor * np.maximum((1.0 - 2.0 * y) * p, 0.0)
+
+    def slope(self, p, y):
+        return self.factor * (1.0 - 2.0 * y) * ((2.0 * y - 1.0) * p <= 0.0)
+
+
+# Counts and amounts: p is the logarithm of the mean. The half deviances are written in u = p - log(y), where their
+# terms don't cancel; y = 0 has no logarithm and a formula of its own. ``x * (y == 0)`` chooses, as x is never infinite.
+
+
+class Poisson(NamedTuple):
+    r"""Counts: half the Poisson deviance, with the mean :math:`e^p`.
+
+    :math:`e^p - y p + y \log y - y`.
+
+    Parameters
+    ----------
+    factor : float, default 1.0
+        What multiplies the loss; positive.
+    """
+
+    factor: float = 1.0
+    domain = {"low": 0.0}
+    limits = {"factor": POSITIVE}
+
+    def mean(self, p):
+        return exp(p)
+
+    def value(self, p, y):
+        return self.factor * (y * expm1mx(p - log(y)) + exp(p) * (y == 0.0))
+
+    def slope(self, p, y):
+        return self.factor * (exp(p) - y)
+
+
+class Gamma(NamedTuple):
+    r"""Positive amounts: half the gamma deviance, with the mean :math:`e^p`.
+
+    :math:`y e^{-p} + p - \log y - 1`.
+
+    Parameters
+    ----------
+    factor : float, default 1.0
+        What multiplies the loss; positive.
+    """
+
+    factor: float = 1.0
+    domain = POSITIVE
+    limits = {"factor": POSITIVE}
+    mean = Poisson.mean
+
+    def value(self, p, y):
+        return self.factor * expm1mx(log(y) - p)
+
+    def slope(self, p, y):
+        return self.factor * (1.0 - exp(log(y) - p))
+
+
+class Tweedie(NamedTuple):
+    r"""Amounts with zeros: half the Tweedie deviance, with the mean :math:`e^p`.
+
+    :math:`\frac{e^{ap}}{a} + \frac{y e^{-bp}}{b} - \frac{y^a}{ab}` with :math:`a = 2 - power, b = power - 1`
+    (Jørgensen 1987).
+
+    Parameters
+    ----------
+    power : float, default 1.5
+        The variance goes with this power of the mean; in (1, 2), whose ends are Poisson and gamma.
+    """
+
+    power: float = 1.5
+    domain = {"low": 0.0}
+    limits = {"power": {"above": 1.0, "below": 2.0}}
+    mean = Poisson.mean
+
+    def value(self, p, y):
+        a, b = 2.0 - self.power, self.power - 1.0
+        log_y = log(y + (y == 0.0))
+        u = p - log_y
+        above = exp(a * log_y) * (b * expm1mx(a * u) + a * expm1mx(-b * u))
+        return (above * (y > 0.0) + b * exp(a * p) * (y == 0.0)) / (a * b)
+
+    def slope(self, p, y):
+        return exp((2.0 - self.power) * p) - y * exp((1.0 - self.power) * p)
 
 
 def _mean(self, p):
