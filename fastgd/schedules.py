@@ -22,7 +22,9 @@ from ._parts import POSITIVE, catalogue
 
 AT_LEAST_ONE = {"low": 1.0}
 SHARE = {"low": 0.0, "high": 1.0}
-WHOLE = 1e-9  # 0.07 epochs of 100 steps are 7.000000000000001 steps, and 7 steps are a whole period of them
+# 0.07 epochs of 100 steps are 7.000000000000001 steps, and 7 steps are a whole period of them. (A share of what has
+# passed: with 1e-9 periods more, a run of 1e9 steps began anew at its last one.)
+ROUND_UP = 1.0 + 8 * float(np.finfo(np.float64).eps)
 
 
 def in_steps(schedule, steps_per_epoch, epochs, alpha=0.0):
@@ -200,7 +202,7 @@ class Step(NamedTuple):
     limits = {"initial": POSITIVE, "factor": POSITIVE, "period": POSITIVE}
 
     def rate(self, t):
-        return self.initial * np.power(self.factor, np.floor((t - 1.0) / self.period + WHOLE))
+        return self.initial * np.power(self.factor, np.floor((t - 1.0) / self.period * ROUND_UP))
 
 
 class Exponential(NamedTuple):
@@ -293,11 +295,11 @@ class Cosine(NamedTuple):
     def rate(self, t):
         passed = (t - 1.0) / _known(self.period)
         if self.growth == 1:
-            share = passed - np.floor(passed + WHOLE)
+            share = passed - np.floor(passed * ROUND_UP)
         else:
             # Cycle c begins at (g^c - 1) / (g - 1) periods.
             log = math.log(self.growth)
-            cycle = np.floor(np.log1p(passed * (self.growth - 1.0)) / log + WHOLE)
+            cycle = np.floor(np.log1p(passed * (self.growth - 1.0)) / log * ROUND_UP)
             share = (passed - np.expm1(cycle * log) / (self.growth - 1.0)) * np.exp(-cycle * log)
         return _half_cosine(self.initial, self.final, np.clip(share, 0.0, 1.0))
 
@@ -340,7 +342,7 @@ class OneCycle(NamedTuple):
     def rate(self, t):
         # As in PyTorch the peak is the last step that rises, and of less than a step of rise nothing is left.
         top, first = self.share * _known(self.period) - 1.0, self.peak / self.start
-        up = np.minimum((t - 1.0) / max(top, WHOLE), 1.0)
+        up = np.minimum((t - 1.0) / max(top, 1e-9), 1.0)
         down = np.clip((t - 1.0 - top) / (self.period * (1.0 - self.share)), 0.0, 1.0)
         rising, falling = _half_cosine(first, self.peak, up), _half_cosine(self.peak, first / self.end, down)
         return np.where(t - 1.0 <= top, rising, falling)[()]
