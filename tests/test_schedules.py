@@ -227,6 +227,15 @@ def test_the_last_step_of_a_long_cosine_keeps_its_digits():
     assert Cosine(1.0, period=1e9).rate(1e9) == pytest.approx((0.5e-9 * np.pi) ** 2, rel=1e-3, abs=0)
 
 
+@pytest.mark.parametrize("growth", [1.0, 2.0, 3.0])
+def test_cycles_of_many_steps_begin_neither_early_nor_late(growth):
+    schedule, ends = Cosine(1.0, 0.5, 1e9, growth), 1e9 * np.cumsum(growth ** np.arange(6))
+    np.testing.assert_allclose(schedule.rate(ends), 0.5, rtol=1e-12)
+    np.testing.assert_allclose(schedule.rate(ends + 1.0), 1.0, rtol=1e-12)
+    drops = Step(1.0, 0.5, 1e9).rate(np.array([1e9, 1e9 + 1, 7e9, 7e9 + 1]))
+    np.testing.assert_array_equal(drops, [1.0, 0.5, 0.5**6, 0.5**7])
+
+
 @given(rates, st.integers(1, 300), st.integers(0, 5))
 def test_cosine_restarts_are_periodic(initial, period, cycle):
     schedule = Cosine(initial, 0.1 * initial, float(period))
