@@ -210,7 +210,9 @@ def part(argument, given, module):
         raise TypeError(f"{argument}={given!r} is not one of fastgd's {module.__name__.rpartition('.')[2]}.{hint}")
     limits = getattr(given, "limits", {})
     fields = {
-        name: number(f"{argument}.{name}", value, **limits.get(name, {"low": 0.0}))
+        name: schedule(f"{argument}.{name}", value)
+        if name == "then"
+        else number(f"{argument}.{name}", value, **limits.get(name, {"low": 0.0}))
         for name, value in given._asdict().items()
     }
     return type(given)(**fields)
@@ -219,7 +221,10 @@ def part(argument, given, module):
 def schedule(argument, given):
     """A schedule from a number (constant), a name or an instance."""
     if isinstance(given, str) or hasattr(given, "rate"):
-        return part(argument, given, schedules)
+        checked = part(argument, given, schedules)
+        if hasattr(getattr(checked, "then", None), "then"):
+            raise ValueError(f"{argument}.then is a warm-up too: give one warm-up, before another schedule.")
+        return checked
     return schedules.Constant(number(argument, given, above=0.0))
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import checks, optimizers
+from . import checks, optimizers, schedules
 from .functions import Problem
 from .runs import run_all
 
@@ -37,7 +37,8 @@ def minimize(
     optimizer : str or part, default "sgd"
         "sgd", "momentum", "adam", or e.g. ``fastgd.optimizers.Adam(beta1=0.8)``.
     learning_rate : float, str or part, default 0.1
-        A number is constant; ``fastgd.schedules.InverseScaling(0.1, power=0.5)`` falls.
+        A number is constant; ``fastgd.schedules.InverseScaling(0.1, power=0.5)`` falls. Durations of schedules are in
+        iterations; 0 is the rest of ``max_iter``.
     max_iter : int, default 100
         Exactly so many iterations, unless ``tol``, the callback, Ctrl-C or a value that is not finite ends the run.
     tol : float or None, default None
@@ -93,8 +94,8 @@ def minimize(
     >>> o.status, o.success, o.nit
     ('converged', True, 69)
     """
-    rule = Rule.checked(optimizer, learning_rate)
     limits = Limits.checked(max_iter, tol, history, callback, verbose)
+    rule = Rule.checked(optimizer, learning_rate, limits.max_iter)
     return run_all(Problem.checked(fun, x0, grad, compile), [rule], limits)[0]
 
 
@@ -106,8 +107,14 @@ class Rule:
     schedule: object
 
     @classmethod
-    def checked(cls, optimizer, learning_rate):
-        return cls(checks.part("optimizer", optimizer, optimizers), checks.schedule("learning_rate", learning_rate))
+    def checked(cls, optimizer, learning_rate, max_iter):
+        schedule = checks.schedule("learning_rate", learning_rate)
+        if schedules.watched(schedule) is not None:
+            raise ValueError(
+                f"learning_rate={schedule!r} watches the epochs of a fit, and minimize has none: take another schedule."
+            )
+        schedule = schedules.in_steps(schedule, steps_per_epoch=1, epochs=max_iter)
+        return cls(checks.part("optimizer", optimizer, optimizers), schedule)
 
     def rates(self, first, count):
         """The rates (count,) of the steps ``first + 1`` on."""

@@ -218,7 +218,7 @@ def minimize(fun, x0, grad=None, optimizer="sgd", learning_rate=0.1, max_iter=10
     >>> round(o.x, 4), round(o.fun, 4), o.status
     (3.0087, 1.0001, 'max_iter')
     """
-    rule = Rule.checked(optimizer, learning_rate)
+    rule = Rule.checked(optimizer, learning_rate, max_iter)
     x = np.array(x0, float)
 
     def user(x):

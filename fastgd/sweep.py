@@ -136,7 +136,7 @@ def minimize_sweep(
     (0.0, [0.01, 0.5, 1.1])
     """
     grid = expand({"learning_rate": learning_rate, "optimizer": optimizer}, checks.truth("product", product))
-    rules = [Rule.checked(point["optimizer"], point["learning_rate"]) for point in grid.points]
     limits = Limits.checked(max_iter, tol, history, callback, verbose)
+    rules = [Rule.checked(point["optimizer"], point["learning_rate"], limits.max_iter) for point in grid.points]
     results = run_all(Problem.checked(fun, x0, grad, compile), rules, limits)
     return SweepResult(results, grid.settings, np.array([result.fun for result in results]))
