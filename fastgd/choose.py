@@ -145,7 +145,7 @@ def choose(table, settings, bounds, measure, past=None, stream=False):
         passes = measure(data, settings.n_threads)
         schedule, words["learning_rate"] = automatic_rate(table, parts, data, batch, passes, size, curvature)
     else:
-        schedule = schedules.in_steps(settings.learning_rate, -(-n // batch), epochs, settings.alpha)
+        schedule = resolved_schedule(settings, -(-n // batch), epochs, stream)
     plan = Plan(
         data=data,
         parts=parts,
@@ -309,6 +309,18 @@ def best_constant(table, loss):
                 found = np.log(found)
     found = [float(constant) for constant in found if np.isfinite(constant)] or [0.0]
     return min(found, key=lambda constant: mean_loss(table, loss, constant))
+
+
+def resolved_schedule(settings, steps, epochs, stream):
+    """The schedule given, with its durations in steps."""
+    if stream and schedules.horizon(settings.learning_rate):
+        raise ValueError(
+            f"learning_rate={settings.learning_rate!r} has a duration of 0, the rest of the run: give it a length in "
+            "epochs, which are chunks here."
+        )
+    if settings.max_steps is not None:
+        epochs = min(epochs, settings.max_steps / steps)
+    return schedules.in_steps(settings.learning_rate, steps, epochs, settings.alpha)
 
 
 def curvature_of(loss, table, constant, size):

@@ -459,15 +459,3 @@ class Warmup(NamedTuple):
 TRAITS = {"limits": {}, "durations": ()}
 
 __all__ = catalogue(globals(), "rate", TRAITS)
-
-
-def in_steps(schedule, steps_per_epoch, epochs, alpha=0.0):
-    return schedule
-
-
-def watched(schedule):
-    return None
-
-
-def horizon(schedule):
-    return False
