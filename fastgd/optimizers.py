@@ -21,6 +21,10 @@ from typing import NamedTuple
 import numpy as np
 
 from ._parts import BELOW_ONE, POSITIVE, catalogue
+from .losses import exp
+
+LOG_096 = float(np.log(0.96))  # of Nadam's momenta
+TINY = 1e-30  # keeps a quotient finite, in float32 too; far below any gradient
 
 
 def decayed(optimizer, c, w):
@@ -74,6 +78,153 @@ class Momentum(NamedTuple):
         return c[1] * (w - s[0]) - c[0] * g, c[0], (w,)
 
 
+class Nesterov(NamedTuple):
+    r"""Nesterov's momentum (Sutskever et al. 2013, as PyTorch and optax write it).
+
+    :math:`v \leftarrow \beta v - \eta g,\; w \leftarrow w + \beta v - \eta g`. Here it is
+    :math:`w \leftarrow w + \beta (\Delta w + \eta' g') - (1+\beta)\,\eta g`, where :math:`\Delta w` is the last
+    displacement and :math:`\eta' g'` the last plain step: the same numbers without a penalty, and with one its optimum
+    (see :class:`Momentum`).
+
+    PyTorch keeps the rate out of the velocity: where the rate changes, its paths differ from these.
+
+    Parameters
+    ----------
+    beta : float, default 0.9
+        How much of the velocity is kept; 0 <= beta < 1.
+    """
+
+    beta: float = 0.9
+    slots = 2
+    limits = {"beta": BELOW_ONE}
+
+    @property
+    def damping(self):
+        return 1.0 - self.beta
+
+    def prepare(self, lr, t, carry):
+        last = self.beta * carry[0] if t > 1 else 0.0 * self.beta  # carried is the rate of the step before
+        now = (1.0 + self.beta) * lr
+        # At rest the change is (now - last) * g, so that is the step; a rate that falls by more than half at once makes
+        # it too small or negative for that one step.
+        step = max(now - last, (1.0 - self.beta) * lr)
+        return (step, self.beta if t > 1 else 0.0 * self.beta, last, now), (lr, carry[1])
+
+    def move(self, c, w, g, s):
+        return c[1] * (w - s[0]) + c[2] * s[1] - c[3] * g, c[0], (w, g)
+
+
+class Adagrad(NamedTuple):
+    r"""AdaGrad (Duchi, Hazan and Singer 2011, the diagonal composite mirror descent).
+
+    :math:`s \leftarrow s + g^2`, :math:`w \leftarrow w - \eta\, g/(\sqrt s + \epsilon)`; penalties and bounds take each
+    coordinate's own step :math:`\eta/(\sqrt s + \epsilon)`, as the paper has it.
+
+    The sum starts at 0, as in PyTorch (its ``lr_decay`` is a schedule here); in optax at 0.1, with epsilon in the root.
+
+    Parameters
+    ----------
+    epsilon : float, default 1e-10
+        Added to the root, in units of the gradient.
+    """
+
+    epsilon: float = 1e-10
+    slots = 1
+    scale_free = True
+    limits = {"epsilon": POSITIVE}
+
+    def prepare(self, lr, t, carry):
+        return (lr, self.epsilon), carry
+
+    def move(self, c, w, g, s):
+        total = s[0] + g * g
+        step = c[0] / (np.sqrt(total) + c[1])
+        return -step * g, step, (total,)
+
+
+class Rmsprop(NamedTuple):
+    r"""RMSprop (Tieleman and Hinton 2012), centred and with momentum where asked for (Graves 2013).
+
+    :math:`v \leftarrow \rho v + (1-\rho) g^2`, :math:`m \leftarrow \rho m + (1-\rho) g`,
+    :math:`w \leftarrow w + \mu\,\Delta w - \eta\, g/(\sqrt{v - c\,m^2} + \epsilon)`, where :math:`\Delta w` is the last
+    displacement. Means start at 0 without correction, as in the sources.
+
+    The slot holds :math:`S = v - c\,m^2` itself, by :math:`S \leftarrow \rho S + (1-\rho)((1-c)\,g^2 +
+    c\,\rho\,(g-m)^2)`: the same number, never below 0 and without the difference's cancellation.
+
+    PyTorch's decay (``alpha``) is 0.99, optax's 0.9; PyTorch keeps the rate out of the momentum; optax has epsilon in
+    the root.
+
+    Parameters
+    ----------
+    decay : float, default 0.9
+        Of the running means; in [0, 1).
+    epsilon : float, default 1e-8
+        Added to the root, in units of the gradient.
+    momentum : float, default 0.0
+        How much of the last displacement is kept; in [0, 1).
+    centred : float, default 0.0
+        1 divides by the gradient's standard deviation, 0 by its root mean square. Without noise (the full batch) the
+        deviation vanishes wherever the gradient settles, so the rate has to fall.
+    """
+
+    decay: float = 0.9
+    epsilon: float = 1e-8
+    momentum: float = 0.0
+    centred: float = 0.0
+    slots = 3
+    scale_free = True
+    limits = {"decay": BELOW_ONE, "epsilon": POSITIVE, "momentum": BELOW_ONE, "centred": {"low": 0.0, "high": 1.0}}
+
+    def prepare(self, lr, t, carry):
+        rest = 1.0 - self.decay
+        raw, centred = rest * (1.0 - self.centred), rest * self.centred * self.decay
+        momentum = self.momentum if t > 1 else 0.0 * self.momentum
+        return (lr, self.epsilon, self.decay, rest, raw, centred, momentum), carry
+
+    def move(self, c, w, g, s):
+        rate, epsilon, decay, rest, raw, centred, momentum = c
+        away = g - s[1]
+        spread = decay * s[0] + raw * g * g + centred * away * away
+        step = rate / (np.sqrt(spread) + epsilon)
+        return momentum * (w - s[2]) - step * g, step, (spread, decay * s[1] + rest * g, w)
+
+
+class Adadelta(NamedTuple):
+    r"""Adadelta (Zeiler 2012, algorithm 1), with a rate, as PyTorch and optax have it; the paper's is 1.
+
+    :math:`v \leftarrow \rho v + (1-\rho) g^2`, :math:`\delta = g \sqrt{u + \epsilon} / \sqrt{v + \epsilon}`,
+    :math:`w \leftarrow w - \eta\,\delta`, :math:`u \leftarrow \rho u + (1-\rho)\,\delta^2`.
+    Penalties and bounds take the step :math:`\eta \sqrt{u+\epsilon}/\sqrt{v+\epsilon}`, and what :math:`u` averages is
+    the displacement that really happened, over the rate: without a penalty the same number.
+
+    Parameters
+    ----------
+    rho : float, default 0.9
+        Decay of the two running means; in [0, 1).
+    epsilon : float, default 1e-6
+        Added inside both roots: to squares of gradients and of displacements. It sizes the first moves.
+    """
+
+    rho: float = 0.9
+    epsilon: float = 1e-6
+    slots = 3
+    scale_free = True
+    limits = {"rho": BELOW_ONE, "epsilon": POSITIVE}
+
+    def prepare(self, lr, t, carry):
+        per_rate = 1.0 / carry[0] if t > 1 else 0.0 * lr  # carried is the rate of the step before
+        return (lr, per_rate, self.epsilon, self.rho, 1.0 - self.rho), (lr, carry[1])
+
+    def move(self, c, w, g, s):
+        rate, per_rate, epsilon, rho, rest = c
+        delta = per_rate * (w - s[2])
+        v = rho * s[0] + rest * g * g
+        u = rho * s[1] + rest * delta * delta
+        step = rate * np.sqrt((u + epsilon) / (v + epsilon))
+        return -step * g, step, (v, u, w)
+
+
 class Adam(NamedTuple):
     r"""Adam (Kingma and Ba 2015, algorithm 1), with the paper's defaults.
 
@@ -107,11 +258,234 @@ class Adam(NamedTuple):
         return c, (power1, power2)
 
     def move(self, c, w, g, s):
-        rate, correction, epsilon, beta1, rest1, beta2, rest2 = c
+        rate, correction, epsilon, beta1, rest1, beta2, rest2 = c[:7]
         m = beta1 * s[0] + rest1 * g
         v = beta2 * s[1] + rest2 * g * g
         step = rate / (np.sqrt(v) + epsilon)
         return -step * (m * correction), step, (m, v)
+
+
+class Adamw(NamedTuple):
+    r"""AdamW: :class:`Adam` with decoupled weight decay (Loshchilov and Hutter 2019, algorithm 2).
+
+    :math:`w \leftarrow (1 - \eta\lambda)\,w - \eta\,\hat m/(\sqrt{\hat v} + \epsilon)`, the decay times the rate as in
+    PyTorch and optax; the intercept does not decay. The decay is apart from ``alpha`` and moves the optimum: without
+    noise to that of :math:`|w_j| \le 1/\lambda` (Xie and Li 2024).
+
+    Parameters
+    ----------
+    beta1, beta2, epsilon : float, default 0.9, 0.999 and 1e-8
+        As for :class:`Adam`.
+    weight_decay : float, default 0.01
+        :math:`\lambda` (PyTorch's default; optax has 1e-4).
+    """
+
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-8
+    weight_decay: float = 0.01
+    slots = 2
+    scale_free = True
+    decays = True
+    limits = Adam.limits
+    move = Adam.move
+
+    def prepare(self, lr, t, carry):
+        c, carry = Adam(self.beta1, self.beta2, self.epsilon).prepare(lr, t, carry)
+        return (*c, lr * self.weight_decay), carry
+
+
+class Amsgrad(NamedTuple):
+    r"""AMSGrad (Reddi, Kale and Kumar 2018) in PyTorch's form: :class:`Adam` that divides by the largest ``v`` so far.
+
+    The maximum is over the raw :math:`v`, corrected afterwards by :math:`1/(1-\beta_2^t)` of the present step; optax
+    takes it over the corrected ones, the paper corrects nothing.
+
+    Parameters
+    ----------
+    beta1, beta2, epsilon : float, default 0.9, 0.999 and 1e-8
+        As for :class:`Adam`.
+    """
+
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-8
+    slots = 3
+    scale_free = True
+    limits = Adam.limits
+    prepare = Adam.prepare
+
+    def move(self, c, w, g, s):
+        rate, correction, epsilon, beta1, rest1, beta2, rest2 = c
+        m = beta1 * s[0] + rest1 * g
+        v = beta2 * s[1] + rest2 * g * g
+        largest = np.maximum(s[2], v)
+        step = rate / (np.sqrt(largest) + epsilon)
+        return -step * (m * correction), step, (m, v, largest)
+
+
+class Nadam(NamedTuple):
+    r"""NAdam: :class:`Adam` with Nesterov's momentum (Dozat 2016), as PyTorch has it.
+
+    With :math:`\mu_t = \beta_1 (1 - \tfrac12\, 0.96^{t\psi})`,
+    :math:`w \leftarrow w - \eta\, (\frac{1-\mu_t}{1-\prod_{i\le t}\mu_i}\, g +
+    \frac{\mu_{t+1}}{1-\prod_{i\le t+1}\mu_i}\, m) / (\sqrt{\hat v} + \epsilon)`, and :math:`m`, :math:`\hat v` as
+    in :class:`Adam`. A penalty takes the coordinate's step times the sum of the two shares.
+
+    optax has no schedule of momenta: :math:`\mu_t = \beta_1`, which a large ``momentum_decay`` gives here too.
+
+    Parameters
+    ----------
+    beta1, beta2, epsilon : float, default 0.9, 0.999 and 1e-8
+        As for :class:`Adam`.
+    momentum_decay : float, default 0.004
+        :math:`\psi`, how fast :math:`\mu_t` rises from half of ``beta1`` to ``beta1``.
+    """
+
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-8
+    momentum_decay: float = 4e-3
+    slots = 2
+    scale_free = True
+    limits = Adam.limits
+
+    def prepare(self, lr, t, carry):
+        pace = LOG_096 * self.momentum_decay
+        now, then = self.beta1 * (1.0 - 0.5 * exp(pace * t)), self.beta1 * (1.0 - 0.5 * exp(pace * (t + 1.0)))
+        product, power2 = carry[0] * now, carry[1] * self.beta2
+        of_g, of_m = (1.0 - now) / (1.0 - product), then / (1.0 - product * then)
+        share = of_g + of_m
+        root = np.sqrt(1.0 - power2)
+        betas = self.beta1, 1.0 - self.beta1, self.beta2, 1.0 - self.beta2
+        return (lr * root * share, of_g / share, of_m / share, self.epsilon * root, *betas), (product, power2)
+
+    def move(self, c, w, g, s):
+        rate, of_g, of_m, epsilon, beta1, rest1, beta2, rest2 = c
+        m = beta1 * s[0] + rest1 * g
+        v = beta2 * s[1] + rest2 * g * g
+        step = rate / (np.sqrt(v) + epsilon)
+        return -step * (of_g * g + of_m * m), step, (m, v)
+
+
+class Radam(NamedTuple):
+    r"""RAdam, rectified :class:`Adam` (Liu et al. 2020, algorithm 2), as PyTorch has it.
+
+    With :math:`\rho_\infty = 2/(1-\beta_2) - 1` and :math:`\rho_t = \rho_\infty - 2t\beta_2^t/(1-\beta_2^t)`: while
+    :math:`\rho_t \le 5`, :math:`w \leftarrow w - \eta\,\hat m`; afterwards :math:`w \leftarrow w - \eta\, r_t\, \hat m
+    \sqrt{1-\beta_2^t} / (\sqrt v + \epsilon)` with :math:`r_t^2 = \frac{(\rho_t-4)(\rho_t-2)\rho_\infty}
+    {(\rho_\infty-4)(\rho_\infty-2)\rho_t}`.
+
+    The threshold is the paper's 4 in the paper, 5 in its code, PyTorch and optax; epsilon is added to the root of the
+    raw :math:`v` as in PyTorch (optax: of the corrected one; none in the paper).
+
+    Parameters
+    ----------
+    beta1, beta2, epsilon : float, default 0.9, 0.999 and 1e-8
+        As for :class:`Adam`.
+    """
+
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-8
+    slots = 2
+    scale_free = True
+    limits = Adam.limits
+
+    def prepare(self, lr, t, carry):
+        power1, power2 = carry[0] * self.beta1, carry[1] * self.beta2
+        most = 2.0 / (1.0 - self.beta2) - 1.0
+        length = most - 2.0 * t * power2 / (1.0 - power2)
+        # The divisor is adaptive * sqrt(v) + floor: 1 before the rectified steps.
+        rate, adaptive, floor = lr, 0.0, 1.0
+        if length > 5.0:
+            square = (length - 4.0) * (length - 2.0) * most / ((most - 4.0) * (most - 2.0) * length)
+            rate, adaptive, floor = lr * np.sqrt(square * (1.0 - power2)), 1.0, self.epsilon
+        betas = self.beta1, 1.0 - self.beta1, self.beta2, 1.0 - self.beta2
+        return (rate, 1.0 / (1.0 - power1), adaptive, floor, *betas), (power1, power2)
+
+    def move(self, c, w, g, s):
+        rate, correction, adaptive, floor, beta1, rest1, beta2, rest2 = c
+        m = beta1 * s[0] + rest1 * g
+        v = beta2 * s[1] + rest2 * g * g
+        step = rate / (adaptive * np.sqrt(v) + floor)
+        return -step * (m * correction), step, (m, v)
+
+
+class Adamax(NamedTuple):
+    r"""AdaMax (Kingma and Ba 2015, algorithm 2): :class:`Adam` by the largest gradient, not by the mean square.
+
+    :math:`u \leftarrow \max(\beta_2 u, |g| + \epsilon)`, :math:`w \leftarrow w - \eta\,\hat m/u`, and :math:`\hat m`
+    as in :class:`Adam`; penalties and bounds take the step :math:`\eta/u`.
+
+    Epsilon is PyTorch's and optax's; the paper has none.
+
+    Parameters
+    ----------
+    beta1, beta2 : float, default 0.9 and 0.999
+        Decays of the running mean and of the maximum; in [0, 1).
+    epsilon : float, default 1e-8
+        Added to the gradient's size.
+    """
+
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-8
+    slots = 2
+    scale_free = True
+    limits = Adam.limits
+
+    def prepare(self, lr, t, carry):
+        power = carry[0] * self.beta1
+        return (lr, 1.0 / (1.0 - power), self.epsilon, self.beta1, 1.0 - self.beta1, self.beta2), (power, carry[1])
+
+    def move(self, c, w, g, s):
+        rate, correction, epsilon, beta1, rest1, beta2 = c
+        m = beta1 * s[0] + rest1 * g
+        u = np.maximum(beta2 * s[1], np.abs(g) + epsilon)
+        step = rate / u
+        return -step * (m * correction), step, (m, u)
+
+
+class Lion(NamedTuple):
+    r"""Lion (Chen et al. 2023, algorithm 2): moves of one size, against the sign of a mean.
+
+    :math:`u = \beta_1 m + (1-\beta_1) g`, :math:`w \leftarrow (1-\eta\lambda)\,w - \eta\,\mathrm{sign}(u)`,
+    :math:`m \leftarrow \beta_2 m + (1-\beta_2) g`, as in optax. Rates are 3 to 10 times smaller than Adam's. The
+    intercept does not decay.
+
+    Penalties and bounds take the step :math:`\eta/\hat a`, where :math:`\hat a` is the running mean of :math:`|u|`
+    (decay :math:`\beta_1`, corrected as Adam's): at rest the move is that step against the gradient, so the penalised
+    optimum is reached, as rates fall. (With :math:`\eta/|u|` the step explodes where :math:`u` changes its sign. A
+    mean as slow as :math:`\beta_2` lags: with L1 at a rate of 0.03 the weights cycled 0.8 from the optimum, not 5e-4.)
+
+    Parameters
+    ----------
+    beta1, beta2 : float, default 0.9 and 0.99
+        The share of the running mean in the move, and its decay; in [0, 1).
+    weight_decay : float, default 0.0
+        :math:`\lambda`, apart from ``alpha`` (optax has 1e-3). Without noise it moves the optimum to that of
+        :math:`|w_j| \le 1/\lambda` (Chen, Liu, Liang and Liu 2024).
+    """
+
+    beta1: float = 0.9
+    beta2: float = 0.99
+    weight_decay: float = 0.0
+    slots = 2
+    scale_free = True
+    decays = True
+    limits = {"beta1": BELOW_ONE, "beta2": BELOW_ONE}
+
+    def prepare(self, lr, t, carry):
+        power = carry[0] * self.beta1
+        betas = self.beta1, 1.0 - self.beta1, self.beta2, 1.0 - self.beta2
+        return (lr, lr * (1.0 - power), TINY, *betas, lr * self.weight_decay), (power, carry[1])
+
+    def move(self, c, w, g, s):
+        rate, corrected, tiny, beta1, rest1, beta2, rest2, _ = c
+        u = beta1 * s[0] + rest1 * g
+        size = beta1 * s[1] + rest1 * np.abs(u)
+        return -rate * np.sign(u), corrected / (size + tiny), (beta2 * s[0] + rest2 * g, size)
 
 
 TRAITS = {"slots": 0, "scale_free": False, "damping": 1.0, "decays": False, "limits": {}}
