@@ -76,7 +76,9 @@ class CsvFile:
             raise TableError(f"{self.path} is not UTF-8 text: save it as UTF-8.") from None
         except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
             raise TableError(f"{self.path} is damaged: {error}.") from None
-        except (csv.Error, pd.errors.ParserError, pd.errors.ParserWarning) as error:
+        except pd.errors.ParserWarning:
+            raise TableError(f"{self.path} has rows of more fields than its header ({len(self.names)}).") from None
+        except (csv.Error, pd.errors.ParserError) as error:
             text = str(error).replace("Error tokenizing data. C error: ", "").strip().rstrip(".")
             raise TableError(f"{self.path} is not a regular table: {text}.") from None
 
@@ -125,9 +127,8 @@ class CsvFile:
         options = {
             "sep": self.delimiter,
             "header": 0,
-            # One more, else usecols lets pandas cut rows that are too long without a word.
-            "names": range(len(self.names) + 1),
-            "usecols": [*at, len(self.names)],
+            # All columns: with usecols pandas cuts rows that are too long without a word.
+            "names": range(len(self.names)),
             "index_col": False,
             "dtype": {self.names.index(label): str} if label is not None else None,
             "skipinitialspace": True,
@@ -138,10 +139,6 @@ class CsvFile:
             warnings.simplefilter("error", pd.errors.ParserWarning)
             with pd.read_csv(plain, **options) as reader:
                 for frame in reader:
-                    longer = frame[len(self.names)].notna().to_numpy()
-                    if longer.any():
-                        place = self.place(frame.index[int(np.argmax(longer))])
-                        raise TableError(f"{self.path}: {place} has more fields than the header ({len(self.names)}).")
                     yield frame[at].set_axis(list(names), axis="columns"), stored.tell()
 
 
