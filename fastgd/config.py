@@ -195,7 +195,7 @@ def _warm_one(loss, optimizer, dtype, batch_size, penalty, learning_rate):
     n = 4 if batch_size is None else batch_size + 1  # one more row than a batch: else it is the full batch
     column = (1 + np.arange(n) % 2).astype(dtype)  # a target for every loss: positive, of two classes
     before, began = facts.counts(), time.perf_counter()
-    fastgd.fit(
+    fitted = fastgd.fit(
         column[:, None],
         column,
         loss=loss,
@@ -205,7 +205,8 @@ def _warm_one(loss, optimizer, dtype, batch_size, penalty, learning_rate):
         alpha=float(penalty),
         epochs=1,
         random_state=0,
-    ).loss  # noqa: B018  read for its pass, which tables of many rows also take their steps with
+    )
+    getattr(fitted, "loss")  # noqa: B009  its pass is what tables of many rows take their steps with
     loaded, compiled = (after - had for after, had in zip(facts.counts(), before, strict=True))
     return {
         "loss": loss if isinstance(loss, str) else type(loss).__name__,

@@ -68,7 +68,7 @@ class CsvFile:
 
     @contextlib.contextmanager
     def _open(self):
-        """The file as stored, by which progress is told, and its plain bytes; faults of the bytes become TableErrors."""
+        """The file as stored, which tells progress, and its plain bytes; faults of these become TableErrors."""
         try:
             with open(self.path, "rb") as stored, self.unpack(stored) if self.unpack else stored as plain:
                 yield stored, plain

@@ -56,7 +56,7 @@ def cache():
     """Where compiled code is kept (None: nowhere), whether one may write there, how much there is, hits and misses."""
     kernels = dispatchers()
     place = next((kernel.stats.cache_path for kernel in kernels if kernel.stats.cache_path), None)
-    files = [path for path in Path(place).glob("*.nb[ic]")] if place else []
+    files = list(Path(place).glob("*.nb[ic]")) if place else []
     loaded, compiled = counts()
     return {
         "path": place,
