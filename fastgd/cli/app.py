@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import click
+import numpy as np
 
 import fastgd
 
@@ -163,8 +164,6 @@ def fit(ctx, file, **given):
     FILE is a .csv or .tsv file with a header line (also .gz, .bz2, .xz) or a .parquet file. The model takes all columns
     but the target, unless told otherwise; they must hold numbers (truth values count as 0 and 1).
     """
-    import numpy as np
-
     from . import report, tables
     from .files import open_table
 
@@ -180,12 +179,12 @@ def fit(ctx, file, **given):
     result = fastgd.fit(X, table.y, sample_weight=table.weight, verbose=int(shown), **asked)
     if not given["quiet"]:
         click.echo(report.fitted(result, len(X), dtype))
+    if result.status == "diverged":
+        say(ctx.command_path, f"diverged: {result.message}")
     if given["save"] is not None:
         result.save(given["save"])
     if given["plot"] is not None:
         draw(result, given["plot"])
-    if result.status == "diverged":
-        say(ctx.command_path, result.message)
     return {"diverged": DIVERGED, "interrupted": INTERRUPTED}.get(result.status, 0)
 
 
@@ -211,8 +210,12 @@ def draw(result, path):
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 5), layout="constrained")
-    result.plot(figure.subplots())
-    figure.savefig(path, dpi=120)
+    try:
+        with np.errstate(all="ignore"):
+            result.plot(figure.subplots())
+            figure.savefig(path, dpi=120)
+    except OverflowError:  # matplotlib's, for the ticks of an axis up to 1e300
+        raise ValueError(f"{path}: the losses are too large to draw.") from None
 
 
 @app.command()
@@ -226,8 +229,6 @@ def predict(model, file, out, score, delimiter, shown):
 
     MODEL.npz is what fit --save wrote. Its columns are found in FILE by their names; other columns don't matter.
     """
-    import numpy as np
-
     from . import tables
     from .files import open_table
 

@@ -34,15 +34,15 @@ class TableError(ValueError):
 def open_table(path, delimiter=None):
     """The file as a ``CsvFile`` or ``ParquetFile``, by the ending of its name."""
     path = Path(path)
+    if not path.exists():
+        raise TableError(f"{path}: there is no such file.")
+    if path.is_dir():
+        raise TableError(f"{path} is a folder: {NAMES} is needed.")
     endings = [ending.lower() for ending in path.suffixes]
     compression = endings.pop() if endings and endings[-1] in COMPRESSED else None
     kind = endings[-1] if endings else None
     if kind not in (*SEPARATORS, ".parquet", ".pq") or (compression and kind not in SEPARATORS):
         raise TableError(f"{path}: unknown format; {NAMES} is needed.")
-    if not path.exists():
-        raise TableError(f"{path}: there is no such file.")
-    if path.is_dir():
-        raise TableError(f"{path} is a folder: {NAMES} is needed.")
     try:
         if path.stat().st_size == 0:
             raise TableError(f"{path} is empty.")
@@ -82,14 +82,12 @@ class CsvFile:
             text = str(error).replace("Error tokenizing data. C error: ", "").strip().rstrip(".")
             raise TableError(f"{self.path} is not a regular table: {text}.") from None
 
-    def _records(self, plain):
+    @contextlib.contextmanager
+    def _records(self):
         """The records that are not blank, and the number of the line where each ends."""
-        reader = csv.reader(
-            io.TextIOWrapper(plain, "utf-8-sig", newline=""), delimiter=self.delimiter, skipinitialspace=True
-        )
-        for record in reader:
-            if len(record) > 1 or "".join(record).strip():
-                yield record, reader.line_num
+        with self._open() as (_, plain), io.TextIOWrapper(plain, "utf-8-sig", newline="") as text:
+            reader = csv.reader(text, delimiter=self.delimiter, skipinitialspace=True)
+            yield ((record, reader.line_num) for record in reader if len(record) > 1 or "".join(record).strip())
 
     def _header(self):
         with self._open() as (_, plain):
@@ -98,8 +96,8 @@ class CsvFile:
                 raise TableError(f"{self.path} is a Parquet file by its content: let its name end in .parquet.")
             if b"\0" in start:
                 raise TableError(f"{self.path} is a binary file, not UTF-8 text.")
-            plain.seek(0)
-            record, _ = next(self._records(plain), ([], 0))
+        with self._records() as records:
+            record, _ = next(records, ([], 0))
         if not record:
             raise TableError(f"{self.path} is empty: it has no header line.")
         # pandas' words for what has no name
@@ -114,11 +112,8 @@ class CsvFile:
 
     def place(self, row):
         """Where a row of data is, in words; read anew, as a quoted field may hold line ends and lines may be blank."""
-        with self._open() as (_, plain):
-            for k, (_, line) in enumerate(self._records(plain)):
-                if k == row + 1:
-                    return f"line {line}"
-        return f"row {row + 1}"
+        with self._records() as records:
+            return next((f"line {line}" for k, (_, line) in enumerate(records) if k == row + 1), f"row {row + 1}")
 
     def chunks(self, names, label=None):
         """Yield (data frame of ``names``, how much of the file is read); ``label`` is read as text."""

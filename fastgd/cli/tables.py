@@ -116,6 +116,8 @@ def numbers(source, columns, label=None, target=None, for_model=False):
     """Yield (values (k, columns) float64, labels (k,) or None, progress): every value finite, every label there."""
     first, wanted = 0, [*columns, *([label] if label is not None else [])]
     for frame, done in source.chunks(wanted, label):
+        if frame.empty:  # pandas gives a header alone as one such
+            continue
         values = _values(source, frame[columns], first, target, for_model)
         if not np.isfinite(values).all():
             row, k = np.argwhere(~np.isfinite(values))[0]
