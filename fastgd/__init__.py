@@ -17,6 +17,8 @@ _PLACES = {
     "SweepResult": "results",
     "minimize": "minimize",
     "minimize_sweep": "sweep",
+    "show_config": "config",
+    "warmup": "config",
     "losses": None,
     "optimizers": None,
     "reference": None,

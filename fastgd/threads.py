@@ -10,19 +10,25 @@ LIMITS = ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 def available_threads():
     """The smallest of CPU affinity, container quota and the usual environment limits; 1 inside a joblib worker."""
+    return max(1, min(thread_limits().values()))
+
+
+def thread_limits():
+    """What limits the threads of this process: a dict of each limit that is there."""
     if "joblib" in sys.modules:
         backend, _ = sys.modules["joblib"].parallel.get_active_backend()
         if getattr(backend, "nesting_level", 0):
-            return 1
-    found = [len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1]
-    found += [int(os.environ[name]) for name in LIMITS if os.environ.get(name, "").isdigit()]
+            return {"joblib worker": 1}
+    affinity = hasattr(os, "sched_getaffinity")
+    found = {"affinity": len(os.sched_getaffinity(0))} if affinity else {"processors": os.cpu_count() or 1}
+    found |= {name: int(os.environ[name]) for name in LIMITS if os.environ.get(name, "").isdigit()}
     try:
         with open("/sys/fs/cgroup/cpu.max") as file:
             quota, period = file.read().split()
-        found.append(int(quota) // int(period))
+        found["cgroup quota"] = int(quota) // int(period)
     except (OSError, ValueError):
         pass  # no quota: not Linux, an older cgroup, or "max"
-    return max(1, min(found))
+    return found
 
 
 def run_tasks(task, tasks, n_threads):

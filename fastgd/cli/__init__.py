@@ -1,0 +1,1 @@
+"""The command line ``python -m fastgd``: what needs click, pandas and pyarrow (extra: ``fastgd[cli]``)."""

@@ -1,0 +1,85 @@
+"""How commands end: every fault is one line on stderr and exit code 2, Ctrl-C is 130, a closed pipe is quiet."""
+
+import contextlib
+import os
+import re
+import sys
+import warnings
+
+import click
+
+WRONG, INTERRUPTED, BROKEN_PIPE = 2, 130, 141  # the last two as a shell has them: 128 + the signal
+
+
+def say(who, text):
+    """One line on stderr."""
+    click.echo(f"{who}: {' '.join(str(text).split())}", err=True)
+
+
+class Program(click.Group):
+    """A group of commands whose faults are one line each."""
+
+    command_class = None  # set below
+
+    def main(self, args=None, prog_name="fastgd", standalone_mode=True, **extra):
+        """Run a command; exits with its code, or returns it with ``standalone_mode=False``."""
+        try:
+            code = super().main(args, prog_name, standalone_mode=False, **extra) or 0
+        except (click.exceptions.Abort, KeyboardInterrupt):
+            code = INTERRUPTED
+        except click.ClickException as error:
+            context = getattr(error, "ctx", None)
+            who = context.command_path if context else prog_name
+            say(who, f"{error.format_message()} ({who} --help shows how to call it)")
+            code = WRONG
+        if standalone_mode:
+            sys.exit(code)
+        return code
+
+
+class Command(click.Command):
+    """A command that returns its exit code, or None for 0."""
+
+    def invoke(self, ctx):
+        """Run it; what it raises becomes a line and a code."""
+        who = ctx.command_path
+        with warnings.catch_warnings():
+            warnings.showwarning = lambda message, *_, **__: say(who, message)
+            try:
+                code = super().invoke(ctx)
+                sys.stdout.flush()
+                return code
+            except BrokenPipeError:
+                _drop_output()
+                return BROKEN_PIPE
+            except (click.ClickException, click.exceptions.Exit, click.exceptions.Abort):
+                raise
+            except Exception as error:
+                if os.environ.get("FASTGD_TRACEBACK"):
+                    raise
+                if isinstance(error, OSError):
+                    _drop_output()  # it may be what can't be written
+                say(who, sentence(error))
+                return WRONG
+
+
+Program.command_class = Command
+
+
+def sentence(error):
+    """What an exception says to a person at a shell."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}." if error.filename else f"{error.strerror}."
+    if isinstance(error, MemoryError):
+        return f"not enough memory: {error or 'try --float32, or fewer columns'}."
+    if isinstance(error, (ValueError, TypeError, ImportError, OSError)):
+        # The argument that a message begins with is an option here.
+        option = re.match(r"[a-z_0-9]+(?==)", str(error))
+        return f"--{option[0].replace('_', '-')}{str(error)[option.end() :]}" if option else error
+    return f"{type(error).__name__}: {error} (a fault of fastgd: with FASTGD_TRACEBACK=1 it says where)"
+
+
+def _drop_output():
+    """Let nothing be written at exit to an output that is gone or full."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

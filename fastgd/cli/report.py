@@ -1,0 +1,42 @@
+"""Plain text of results: aligned for people, one coefficient a line for other programs."""
+
+import numpy as np
+
+
+def table(rows):
+    """Rows of texts as lines with aligned columns; the last one is not padded."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)][:-1]
+    return "\n".join(
+        "  ".join([*(text.ljust(width) for text, width in zip(row, widths, strict=False)), row[-1]]) for row in rows
+    )
+
+
+def fitted(result, n_rows, dtype):
+    """The report of a fit: how it ended, what was chosen, the coefficients."""
+    rows = [
+        ("status", f"{result.status} after {result.n_epochs} epochs ({result.n_steps} steps)"),
+        ("", result.message),
+        ("loss", f"{result.loss:.6g}"),
+    ]
+    held_out = result.history.validation_loss
+    if np.isfinite(held_out).any():
+        rows.append(("validation loss", f"{np.nanmin(held_out):.6g} at best"))
+    rows.append(("data", f"{n_rows:,} rows, {result.coef.shape[-1]:,} columns, {dtype}"))
+    rows += list(result.choices.items())
+    return f"{table(rows)}\n\n{coefficients(result)}"
+
+
+def coefficients(result):
+    """The coefficients with their names, the intercept first."""
+    coef = np.atleast_2d(result.coef)
+    intercept = np.atleast_1d(result.intercept)
+    names = result.feature_names or [f"column {k}" for k in range(coef.shape[1])]
+    heads = ["coefficient"]
+    if len(coef) > 1:
+        heads = [str(label) for label in (result.classes if result.classes is not None else range(len(coef)))]
+    values = np.column_stack([intercept, coef]).T
+    rows = [("column", *heads)]
+    rows += [
+        (name, *(f"{value: .8g}" for value in row)) for name, row in zip(("(intercept)", *names), values, strict=True)
+    ]
+    return table(rows)

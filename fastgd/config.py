@@ -1,0 +1,220 @@
+"""What fastgd runs on, and compiling ahead of time."""
+
+import itertools
+import os
+import platform
+import time
+from typing import NamedTuple
+
+import numpy as np
+
+import fastgd
+
+from . import checks
+from . import losses as loss_parts
+from . import optimizers as optimizer_parts
+from .threads import LIMITS, available_threads, thread_limits
+
+
+def show_config(mode="stdout"):
+    """Show what fastgd runs on: versions, CPU, threads, the cache of compiled kernels, switches of the environment.
+
+    Parameters
+    ----------
+    mode : {"stdout", "dicts"}, default "stdout"
+        "stdout" prints a table; "dicts" returns its entries.
+
+    Returns
+    -------
+    dict of dict, or None
+        None with ``mode="stdout"``. The hits and misses of the cache are this process's: kernel combinations that
+        were loaded, and that had to be compiled.
+
+    Raises
+    ------
+    ValueError
+        For another mode.
+
+    Examples
+    --------
+    >>> import fastgd
+    >>> facts = fastgd.show_config(mode="dicts")
+    >>> list(facts)
+    ['versions', 'cpu', 'threads', 'cache', 'environment']
+    >>> facts["versions"]["fastgd"] == fastgd.__version__
+    True
+    """
+    mode = checks.one_of("mode", mode, ("stdout", "dicts"))
+    from .kernels import facts
+
+    environment = {name: os.environ[name] for name in sorted(os.environ) if name.startswith("NUMBA_")}
+    found = {
+        "versions": {
+            "fastgd": fastgd.__version__,
+            "python": platform.python_version(),
+            "numpy": np.__version__,
+            **facts.versions(),
+        },
+        "cpu": {"name": _cpu_name(), **facts.cpu()},
+        "threads": {"available": available_threads(), "limits": thread_limits()},
+        "cache": facts.cache(),
+        "environment": environment | {name: os.environ[name] for name in LIMITS if name in os.environ},
+    }
+    if mode == "dicts":
+        return found
+    lines = [(part, name, _words(value)) for part, facts in found.items() for name, value in facts.items()]
+    wide = [max(len(line[k]) for line in lines) for k in (0, 1)]
+    before = None
+    for part, name, value in lines:
+        print(f"{part if part != before else '':{wide[0]}}  {name:{wide[1]}}  {value}")
+        before = part
+    return None
+
+
+def _cpu_name():
+    try:
+        with open("/proc/cpuinfo") as file:
+            return next(line.partition(":")[2].strip() for line in file if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def _words(value):
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {number}" for name, number in value.items())
+    if isinstance(value, list):
+        return " ".join(value) or "none"
+    return "none" if value is None else str(value)
+
+
+class WarmupResult(NamedTuple):
+    """What :func:`fastgd.warmup` did.
+
+    Attributes
+    ----------
+    compiled, loaded : int
+        Kernel combinations that were compiled, and loaded from the disk cache; what this process had already is
+        neither.
+    seconds : float
+    fits : list of dict
+        Each fit's ``loss``, ``optimizer``, ``dtype``, ``batch_size``, ``penalty``, and its ``compiled``, ``loaded``
+        and ``seconds``.
+    """
+
+    compiled: int
+    loaded: int
+    seconds: float
+    fits: list
+
+
+def warmup(
+    losses=("squared_error",),
+    optimizers=("auto",),
+    dtypes=("float32", "float64"),
+    batch_sizes=(None, 32, 1),
+    penalties=(False,),
+    learning_rate="auto",
+):
+    """Compile the kernels of the usual fits ahead of time, so that the first fit of each kind starts at once.
+
+    Runs a tiny fit for every combination, and so just what a fit runs; the disk cache keeps the code for processes to
+    come. A combination takes 1 to 5 seconds to compile.
+
+    Parameters
+    ----------
+    losses, optimizers : sequence of str or parts
+        As :func:`fastgd.fit` takes them; by default "squared_error" and "auto".
+    dtypes : sequence of str or dtype, default ("float32", "float64")
+        Types of the data.
+    batch_sizes : sequence of int or None, default (None, 32, 1)
+        The full batch, batches (any number above 1 stands for all) and single rows.
+    penalties : sequence of bool, default (False,)
+        True: with ``alpha`` or ``bounds``.
+    learning_rate : "auto", float, str or part, default "auto"
+        A given rate has kernels of its own where single rows are read unscaled, and "auto" optimizers differ.
+
+    Returns
+    -------
+    WarmupResult
+        ``compiled``, ``loaded``, ``seconds`` and ``fits``. ``fastgd.show_config()`` says where the cache is.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Naming the argument, what was given and what to do.
+
+    Examples
+    --------
+    >>> import fastgd
+    >>> done = fastgd.warmup(dtypes=["float64"], batch_sizes=[None])
+    >>> len(done.fits), done.fits[0]["loss"]
+    (1, 'squared_error')
+    """
+    done = list(warmed(losses, optimizers, dtypes, batch_sizes, penalties, learning_rate))
+    totals = [sum(fit[name] for fit in done) for name in ("compiled", "loaded", "seconds")]
+    return WarmupResult(*totals, done)
+
+
+def warmed(*settings):
+    """One fit of :func:`warmup` after another, told as each is done."""
+    *lists, learning_rate = settings
+    names = ("losses", "optimizers", "dtypes", "batch_sizes", "penalties")
+    asked = list(itertools.product(*map(_sequence, names, lists)))
+    asked = [(*head, checks.truth("penalties", penalty)) for *head, penalty in asked]
+    for loss, optimizer, dtype, batch_size, _ in asked:  # all of them before the first is compiled
+        checks.part("losses", loss, loss_parts)
+        if not (isinstance(optimizer, str) and optimizer == "auto"):
+            checks.part("optimizers", optimizer, optimizer_parts)
+        _float_type(dtype)
+        if batch_size is not None:
+            checks.whole("batch_sizes", batch_size, low=1)
+    return (_warm_one(*one, learning_rate) for one in asked)
+
+
+def _sequence(name, given):
+    """A list of what was given; one value alone is a list of one."""
+    if given is None or isinstance(given, (str, int, np.dtype, type)) or hasattr(given, "_fields"):
+        return [given]
+    return list(given)
+
+
+def _float_type(given):
+    try:
+        dtype = np.dtype(given)
+    except TypeError:
+        dtype = None
+    if dtype is None or dtype.name not in ("float32", "float64"):
+        raise ValueError(f"dtypes={given!r} is not known. Valid are: 'float32', 'float64'.")
+    return dtype
+
+
+def _warm_one(loss, optimizer, dtype, batch_size, penalty, learning_rate):
+    from .kernels import facts
+
+    dtype = _float_type(dtype)
+    n = 4 if batch_size is None else batch_size + 1  # one more row than a batch: else it is the full batch
+    column = (1 + np.arange(n) % 2).astype(dtype)  # a target for every loss: positive, of two classes
+    before, began = facts.counts(), time.perf_counter()
+    fitted = fastgd.fit(
+        column[:, None],
+        column,
+        loss=loss,
+        optimizer=optimizer,
+        learning_rate=learning_rate,
+        batch_size=batch_size,
+        alpha=float(penalty),
+        epochs=1,
+        random_state=0,
+    )
+    getattr(fitted, "loss")  # noqa: B009  its pass is what tables of many rows take their steps with
+    loaded, compiled = (after - had for after, had in zip(facts.counts(), before, strict=True))
+    return {
+        "loss": loss if isinstance(loss, str) else type(loss).__name__,
+        "optimizer": optimizer if isinstance(optimizer, str) else type(optimizer).__name__,
+        "dtype": dtype.name,
+        "batch_size": batch_size,
+        "penalty": penalty,
+        "compiled": compiled,
+        "loaded": loaded,
+        "seconds": time.perf_counter() - began,
+    }

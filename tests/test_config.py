@@ -1,0 +1,118 @@
+"""What fastgd runs on, and compiling ahead of time."""
+
+import os
+
+import numpy as np
+import pytest
+
+import fastgd
+from fastgd.config import warmed
+from fastgd.threads import thread_limits
+
+JIT_OFF = os.environ.get("NUMBA_DISABLE_JIT") == "1"
+
+
+def test_show_config_prints_what_it_returns(capsys, monkeypatch):
+    monkeypatch.setenv("NUMBA_NUM_THREADS", "1")
+    facts = fastgd.show_config(mode="dicts")
+    assert capsys.readouterr().out == ""
+    assert fastgd.show_config() is None
+    out = capsys.readouterr().out
+    assert facts["environment"]["NUMBA_NUM_THREADS"] == "1"
+    assert facts["threads"]["available"] == 1 == facts["threads"]["limits"]["NUMBA_NUM_THREADS"]
+    assert facts["cpu"]["vector_bits"] in (128, 256, 512)
+    for part in facts.values():
+        for name, value in part.items():
+            assert name in out
+            if isinstance(value, str):
+                assert value in out
+    assert not any(line != line.rstrip() for line in out.splitlines())
+
+
+def test_show_config_wants_a_known_mode():
+    with pytest.raises(ValueError, match=r"mode='dict' is not known\. Did you mean 'dicts'"):
+        fastgd.show_config(mode="dict")
+
+
+def test_the_limit_is_named(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    monkeypatch.delenv("NUMBA_NUM_THREADS", raising=False)
+    limits = thread_limits()
+    assert limits["OMP_NUM_THREADS"] == 3
+    assert "NUMBA_NUM_THREADS" not in limits
+
+
+@pytest.mark.jit
+def test_the_cache_is_counted():
+    from fastgd.kernels import facts
+
+    fastgd.warmup(dtypes=["float64"], batch_sizes=[None])
+    cache = fastgd.show_config(mode="dicts")["cache"]
+    loaded, compiled = facts.counts()
+    assert (cache["hits"], cache["misses"]) == (loaded, compiled)
+    assert loaded + compiled >= 4
+    assert cache["writable"]
+    assert cache["files"] == len([name for name in os.listdir(cache["path"]) if name.endswith((".nbi", ".nbc"))]) > 0
+    assert cache["bytes"] > 10_000
+
+
+@pytest.mark.jit
+def test_warmup_leaves_nothing_to_compile():
+    """After it, a fit of another shape compiles and loads nothing."""
+    from fastgd.kernels import facts
+    from fastgd.kernels.full_batch import chunk_rows
+
+    done = fastgd.warmup(dtypes="float64", batch_sizes=[None])
+    assert done.compiled == sum(fit["compiled"] for fit in done.fits)
+    assert done.loaded == sum(fit["loaded"] for fit in done.fits)
+    before = facts.counts()
+    X = np.random.default_rng(0).standard_normal((chunk_rows(0, 3) + 1, 3))  # more than a chunk: kernels of their own
+    r = fastgd.fit(X, X[:, 0], epochs=2)
+    assert np.isfinite(r.loss)
+    assert facts.counts() == before
+    again = fastgd.warmup(dtypes="float64", batch_sizes=[None])
+    assert again[:2] == (0, 0)
+
+
+def test_warmup_fits_every_combination(monkeypatch):
+    calls = []
+
+    class Result:
+        loss = 0.0
+
+    monkeypatch.setattr(fastgd, "fit", lambda X, y, **options: calls.append((X, y, options)) or Result())
+    fastgd.warmup(["huber", "log_loss"], "sgd", ["float32"], [None, 5], [False, True], learning_rate=0.5)
+    assert len(calls) == 8
+    for X, y, options in calls:
+        assert X.dtype == y.dtype == "float32"
+        assert len(set(y)) == 2
+        assert options["batch_size"] is None or options["batch_size"] < len(X)
+        assert options["learning_rate"] == 0.5
+    assert {options["alpha"] for *_, options in calls} == {0.0, 1.0}
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"losses": "hubr"}, "losses='hubr' is not known. Did you mean 'huber'"),
+        ({"optimizers": ["auto", "adm"]}, "optimizers='adm' is not known"),
+        ({"dtypes": ["int8"]}, "dtypes='int8' is not known"),
+        ({"dtypes": ["nothing"]}, "dtypes='nothing' is not known"),
+        ({"batch_sizes": [0]}, "batch_sizes=0 must be at least 1"),
+        ({"penalties": ["l1"]}, "penalties='l1' must be True or False"),
+    ],
+)
+def test_warmup_names_what_is_wrong_before_it_compiles(monkeypatch, options, text):
+    monkeypatch.setattr(fastgd, "fit", lambda *_, **__: pytest.fail("nothing may run"))
+    with pytest.raises((ValueError, TypeError), match=text):
+        fastgd.warmup(**{"dtypes": ["float64"], **options})
+
+
+@pytest.mark.skipif(not JIT_OFF, reason="only where nothing is compiled")
+def test_without_compiling_there_is_no_cache():
+    assert fastgd.show_config(mode="dicts")["cache"]["path"] is None
+
+
+def test_warmed_tells_each_fit_when_it_is_done():
+    fits = warmed(["squared_error"], ["auto"], ["float64", "float32"], [None], [False], "auto")
+    assert next(fits)["dtype"] == "float64"
