@@ -350,7 +350,7 @@ class Perceptron(NamedTuple):
 
 
 class Poisson(NamedTuple):
-    r"""Counts: half the Poisson deviance, with the mean :math:`e^p`.
+    r"""Counts: half the Poisson deviance, with the mean ``exp(p)``.
 
     :math:`e^p - y p + y \log y - y`.
 
@@ -375,7 +375,7 @@ class Poisson(NamedTuple):
 
 
 class Gamma(NamedTuple):
-    r"""Positive amounts: half the gamma deviance, with the mean :math:`e^p`.
+    r"""Positive amounts: half the gamma deviance, with the mean ``exp(p)``.
 
     :math:`y e^{-p} + p - \log y - 1`.
 
@@ -398,7 +398,7 @@ class Gamma(NamedTuple):
 
 
 class Tweedie(NamedTuple):
-    r"""Amounts with zeros: half the Tweedie deviance, with the mean :math:`e^p`.
+    r"""Amounts with zeros: half the Tweedie deviance, with the mean ``exp(p)``.
 
     :math:`\frac{e^{ap}}{a} + \frac{y e^{-bp}}{b} - \frac{y^a}{ab}` with :math:`a = 2 - power, b = power - 1`
     (Jørgensen 1987).
