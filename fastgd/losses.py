@@ -21,21 +21,23 @@ import numpy as np
 
 from ._parts import POSITIVE, catalogue
 
+# In float64 for any type, as the kernels have them: float32 would saturate at 88.7.
+
 
 def exp(x):
     """``e**x``, saturating instead of overflowing (kernels have a vectorised twin: ``kernels/elementary.py``)."""
-    return np.exp(np.minimum(np.maximum(x, -708.0), 709.0))
+    return np.exp(np.minimum(np.maximum(np.float64(x), -708.0), 709.0))
 
 
 def expm1mx(x):
     """``e**x - 1 - x``, never negative, saturating as ``exp`` does (kernels have a twin, exact near 0)."""
-    x = np.minimum(x, 709.0)
+    x = np.minimum(np.float64(x), 709.0)
     return np.maximum(np.expm1(x) - x, 0.0)
 
 
 def log(x):
     """``log(x)`` for ``x >= 0``, saturating below the least normal number at -708.4 (kernels have a twin)."""
-    return np.log(np.maximum(x, 2.2250738585072014e-308))
+    return np.log(np.maximum(np.float64(x), 2.2250738585072014e-308))
 
 
 def log1p(z):
@@ -348,7 +350,7 @@ class Perceptron(NamedTuple):
 
 
 class Poisson(NamedTuple):
-    r"""Counts: half the Poisson deviance, with the mean :math:`e^p`.
+    r"""Counts: half the Poisson deviance, with the mean ``exp(p)``.
 
     :math:`e^p - y p + y \log y - y`.
 
@@ -373,7 +375,7 @@ class Poisson(NamedTuple):
 
 
 class Gamma(NamedTuple):
-    r"""Positive amounts: half the gamma deviance, with the mean :math:`e^p`.
+    r"""Positive amounts: half the gamma deviance, with the mean ``exp(p)``.
 
     :math:`y e^{-p} + p - \log y - 1`.
 
@@ -396,7 +398,7 @@ class Gamma(NamedTuple):
 
 
 class Tweedie(NamedTuple):
-    r"""Amounts with zeros: half the Tweedie deviance, with the mean :math:`e^p`.
+    r"""Amounts with zeros: half the Tweedie deviance, with the mean ``exp(p)``.
 
     :math:`\frac{e^{ap}}{a} + \frac{y e^{-bp}}{b} - \frac{y^a}{ab}` with :math:`a = 2 - power, b = power - 1`
     (Jørgensen 1987).

@@ -185,6 +185,13 @@ def test_far_scores_saturate_and_are_never_nan(loss):
     assert (slope[:, -1] >= -1e-300).all()
 
 
+@every_loss
+def test_float32_saturates_no_sooner(loss):
+    p, y = (a.astype(np.float32) for a in np.meshgrid([-300.0, -100.0, -1.0, 1.0, 100.0, 300.0], targets(loss)))
+    for method in (loss.value, loss.slope):
+        np.testing.assert_allclose(method(p, y), method(p.astype(float), y.astype(float)), rtol=1e-6)
+
+
 @pytest.mark.parametrize("p", FAR)
 def test_log_loss_saturates_and_never_overflows(p):
     loss = losses.LogLoss()
