@@ -193,7 +193,9 @@ def fit_options(given):
     same = ("loss", "optimizer", "learning_rate", "batch_size", "alpha", "l1_ratio", "epochs", "tol")
     asked = {name: given[name] for name in same}
     asked |= {"fit_intercept": not given["no_intercept"], "random_state": given["seed"], "n_threads": given["threads"]}
-    return asked | {name: given[name] for name in ("validation", "average") if given[name]}
+    return asked | {
+        name: given[name] for name in ("validation", "average") if given[name] is not None and given[name] is not False
+    }
 
 
 def check(asked):

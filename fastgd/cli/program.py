@@ -11,6 +11,10 @@ import click
 WRONG, INTERRUPTED, BROKEN_PIPE = 2, 130, 141  # the last two as a shell has them: 128 + the signal
 
 
+# Arguments of the functions whose options here have other names.
+OPTIONS = {"n_threads": "threads", "random_state": "seed", "losses": "loss", "optimizers": "optimizer"}
+
+
 def say(who, text):
     """One line on stderr."""
     click.echo(f"{who}: {' '.join(str(text).split())}", err=True)
@@ -75,7 +79,10 @@ def sentence(error):
     if isinstance(error, (ValueError, TypeError, ImportError, OSError)):
         # The argument that a message begins with is an option here.
         option = re.match(r"[a-z_0-9]+(?==)", str(error))
-        return f"--{option[0].replace('_', '-')}{str(error)[option.end() :]}" if option else error
+        if not option:
+            return error
+        name = OPTIONS.get(option[0], option[0]).replace("_", "-")
+        return f"--{name}{str(error)[option.end() :]}"
     return f"{type(error).__name__}: {error} (a fault of fastgd: with FASTGD_TRACEBACK=1 it says where)"
 
 
