@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 from conftest import JIT_OFF, PROBLEMS
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.optimize import Bounds, minimize
@@ -151,7 +151,7 @@ def lion(w, steps, beta1, beta2, weight_decay):
 class Fading(NamedTuple):
     """A rate that falls by the factor e every ``steps`` steps: moves that do not shrink with the gradient need it."""
 
-    initial: float = 0.03
+    initial: float = 0.1
     steps: float = 700.0
     limits = {}
 
@@ -171,17 +171,16 @@ class Case(NamedTuple):
 
 DECAYS = {"b1": 0.8, "b2": 0.95}
 BETAS = {"betas": (0.8, 0.95)}
-STEADY = schedules.Constant(0.1)
 CASES = [
-    Case(Sgd(), sgd, ("SGD", {}), ("sgd", {}), STEADY),
+    Case(Sgd(), sgd, ("SGD", {}), ("sgd", {})),
     Case(Sgd(2.0), sgd, schedule=None),
-    Case(Momentum(), momentum, ("SGD", {"momentum": 0.9}), ("sgd", {"momentum": 0.9}), STEADY),
-    Case(Momentum(0.5), momentum),
+    Case(Momentum(), momentum, ("SGD", {"momentum": 0.9}), ("sgd", {"momentum": 0.9})),
+    Case(Momentum(0.5), momentum, schedule=None),
     Case(Momentum(0.0), momentum, schedule=None),
-    Case(Nesterov(), nesterov, ("SGD", {"momentum": 0.9, "nesterov": True}), schedule=STEADY),
-    Case(Nesterov(0.5), nesterov, optax=("sgd", {"momentum": 0.5, "nesterov": True})),
+    Case(Nesterov(), nesterov, ("SGD", {"momentum": 0.9, "nesterov": True})),
+    Case(Nesterov(0.5), nesterov, optax=("sgd", {"momentum": 0.5, "nesterov": True}), schedule=None),
     Case(Nesterov(0.0), nesterov, schedule=None),
-    Case(Adagrad(), adagrad, ("Adagrad", {}), schedule=STEADY),
+    Case(Adagrad(), adagrad, ("Adagrad", {}), schedule=schedules.Constant(0.1)),
     Case(Adagrad(1e-14), adagrad, optax=("adagrad", {"initial_accumulator_value": 0.0, "eps": 0.0}), schedule=None),
     Case(Adagrad(0.1), adagrad, ("Adagrad", {"eps": 0.1}), schedule=None),
     Case(Rmsprop(), rmsprop, ("RMSprop", {"alpha": 0.9}), ("rmsprop", {"eps_in_sqrt": False})),
@@ -197,7 +196,7 @@ CASES = [
     Case(Adadelta(), adadelta, ("Adadelta", {}), ("adadelta", {}), schedule=None),
     Case(Adadelta(0.8, 1e-4), adadelta, ("Adadelta", {"rho": 0.8, "eps": 1e-4}), schedule=schedules.Constant(1.0)),
     Case(Adam(), adam, ("Adam", {}), ("adam", {})),
-    Case(Adam(0.8, 0.95, 1e-2), adam, ("Adam", {**BETAS, "eps": 1e-2}), ("adam", {**DECAYS, "eps": 1e-2})),
+    Case(Adam(0.8, 0.95, 1e-2), adam, ("Adam", {**BETAS, "eps": 1e-2}), ("adam", {**DECAYS, "eps": 1e-2}), None),
     Case(Adam(0.0, 0.0), adam, schedule=None),
     Case(Adamw(), adam, ("AdamW", {}), ("adamw", {"weight_decay": 0.01}), schedule=None),
     Case(Adamw(0.8, 0.95, 1e-2, 0.5), adam, ("AdamW", {**BETAS, "eps": 1e-2, "weight_decay": 0.5}), schedule=None),
@@ -235,24 +234,27 @@ def label(optimizer):
     ]
 
 
-def path(optimizer, w, gradients, rates):
-    """The weights after each step by the part's own methods, in the type of ``w``, coefficients cast as kernels do."""
-    slots, carry, weights = tuple(np.zeros((optimizer.slots, *w.shape), w.dtype)), (1.0, 1.0), []
+def walk(optimizer, w, gradients, rates):
+    """The weights after each step and the changes, by the part's own methods, in the type of ``w`` as in kernels."""
+    slots, carry, weights, changes = tuple(np.zeros((optimizer.slots, *w.shape), w.dtype)), (1.0, 1.0), [], []
     for t, (g, rate) in enumerate(zip(gradients, rates, strict=True), start=1):
         c, carry = optimizer.prepare(rate, t, carry)
-        assert len(carry) == 2
         c = tuple(w.dtype.type(number) for number in c)
         change, step, slots = optimizer.move(c, w, g, slots)
-        assert np.all(step > 0)
-        assert np.isfinite(step).all()
-        assert len(slots) == optimizer.slots
+        assert np.all((step > 0) & (step < np.inf))
         w = optimizers.decayed(optimizer, c, w) + change
-        for array in (w, *slots):
-            assert array.shape == g.shape
-            assert array.dtype == g.dtype  # a literal in ``move`` would widen float32
-            assert np.isfinite(array).all()
         weights.append(w)
-    return np.array(weights)
+        changes.append(change)
+    assert (len(carry), len(slots)) == (2, optimizer.slots)
+    for array in (w, change, *slots):
+        assert (array.shape, array.dtype) == (g.shape, g.dtype)  # a literal in ``move`` would widen float32
+        assert np.isfinite(array).all()
+    return np.array(weights), np.array(changes)
+
+
+def path(*arguments):
+    """The weights of ``walk``."""
+    return walk(*arguments)[0]
 
 
 START = np.array([0.5, -2.0, 30.0])
@@ -262,9 +264,8 @@ VARYING[100:] /= 10
 
 
 def test_the_table_has_every_optimizer():
-    assert [snake_case(name) for name in optimizers.__all__] == (
-        "sgd momentum nesterov adagrad rmsprop adadelta adam adamw amsgrad nadam radam adamax lion".split()
-    )
+    usual = "sgd, momentum, nesterov, adagrad, rmsprop, adadelta, adam, adamw, amsgrad, nadam, radam, adamax, lion"
+    assert ", ".join(OPTIMIZERS) == usual
     for wanted in (lambda case: True, lambda case: case.schedule):
         assert {type(case.optimizer).__name__ for case in CASES if wanted(case)} == set(optimizers.__all__)
 
@@ -276,6 +277,7 @@ def test_each_step_is_the_papers(case):
     np.testing.assert_allclose(path(case.optimizer, START, GRADIENTS, VARYING), expected, rtol=1e-9, atol=1e-10)
 
 
+@pytest.mark.slow
 @cases(wanted=lambda case: case.torch)
 def test_each_step_is_pytorchs(case):
     torch = pytest.importorskip("torch")
@@ -289,6 +291,7 @@ def test_each_step_is_pytorchs(case):
     np.testing.assert_allclose(path(case.optimizer, START, GRADIENTS, [0.02] * 200), expected, rtol=1e-9, atol=1e-10)
 
 
+@pytest.mark.slow
 @cases(wanted=lambda case: case.optax)
 def test_each_step_is_optaxs(case):
     optax, jax = pytest.importorskip("optax"), pytest.importorskip("jax")
@@ -315,6 +318,7 @@ BEGIN = np.array([0.3, -1.0, 0.0, 5.0])
 
 
 @cases()
+@settings(max_examples=10)
 @given(gradients=gradients_of_any_size, order=st.permutations(range(4)))
 def test_weights_move_apart_and_the_same_on_both_sides_of_zero(case, gradients, order):
     weights = path(case.optimizer, BEGIN, gradients, SLOW)
@@ -331,18 +335,24 @@ def test_without_a_gradient_weights_decay_or_stay(case, dtype):
     np.testing.assert_allclose(weights, kept * BEGIN.astype(dtype), rtol=rtol)
 
 
-@cases(wanted=lambda case: case.optimizer.scale_free)
-@given(gradients=gradients_of_any_size, exponent=st.integers(0, 30))
+@cases(wanted=lambda case: case.optimizer.scale_free and case.optimizer != Radam(beta2=0.6))
+@settings(max_examples=10)
+@given(gradients=gradients_of_any_size, exponent=st.integers(-20, 20))
 def test_moves_of_scale_free_optimizers_do_not_grow_with_the_gradient(case, gradients, exponent):
-    gradients = gradients + np.copysign(1e4, gradients)  # far above any epsilon
-    small, large = (
-        np.diff(path(case.optimizer, BEGIN, scale * gradients, SLOW), axis=0) for scale in (1.0, 2.0**exponent)
+    large, other = case.optimizer, 2.0**exponent
+    if case.textbook is adadelta:  # its epsilon is in units of the gradient and of the weights: far below both
+        gradients, other = gradients + np.copysign(10.0, gradients), 2.0 ** abs(exponent)
+    elif hasattr(large, "epsilon"):
+        large = large._replace(epsilon=large.epsilon * other)
+    first = 6 if case.textbook is radam else 0  # the moves before the rectified ones do grow
+    moves = (
+        walk(part, BEGIN, g, SLOW)[1][first:] for part, g in ((large, other * gradients), (case.optimizer, gradients))
     )
-    first = len(small) if case.textbook is radam else 0  # its moves before the rectified ones do grow
-    np.testing.assert_allclose(large[first:], small[first:], rtol=1e-4)
+    np.testing.assert_allclose(*moves, rtol=1e-4 if case.textbook is adadelta else 1e-12)
 
 
 @cases()
+@settings(max_examples=10)
 @given(exponents=st.lists(st.integers(-30, 30), min_size=12, max_size=12), signs=st.integers(0, 2**12 - 1))
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_extreme_gradients_give_finite_steps(case, dtype, exponents, signs):
@@ -416,26 +426,26 @@ def reached(optimizer, penalty, schedule, epochs, **options):
 @cases(wanted=lambda case: case.schedule)
 def test_every_optimizer_reaches_the_penalised_optimum(case, penalty):
     X, y, _ = PROBLEMS["plain"]
-    epochs = 10_000 if isinstance(case.schedule, Fading) else 5000
-    coef, intercept = reached(case.optimizer, PENALTIES[penalty], case.schedule, epochs)
+    coef, intercept = reached(case.optimizer, PENALTIES[penalty], case.schedule, 10_000)
     best, best_intercept = outside_optimum(X, y, **PENALTIES[penalty])
     np.testing.assert_allclose(coef, best, atol=1e-5)
     assert intercept == pytest.approx(best_intercept, abs=1e-5)
     np.testing.assert_array_equal(coef == 0, np.abs(best) < 1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("fading")
 @cases(wanted=lambda case: case.schedule)
 def test_every_optimizer_comes_near_it_in_mini_batches(case):
     X, y, _ = PROBLEMS["plain"]
     penalty = PENALTIES["elastic_net"]
-    rate = Fading(0.1 * case.schedule.initial / 0.1, 1000.0)
+    rate = Fading(case.schedule.initial, 1000.0)
     found = reached(case.optimizer, penalty, rate, 2000, batch_size=16, random_state=0)
-    assert objective(X, y, *found, **penalty) <= 1.01 * objective(X, y, *outside_optimum(X, y, **penalty), **penalty)
+    assert objective(X, y, *found, **penalty) <= 1.001 * objective(X, y, *outside_optimum(X, y, **penalty), **penalty)
 
 
 @pytest.mark.usefixtures("fading")
-@pytest.mark.parametrize("optimizer", [Adamw(weight_decay=2.0, epsilon=1e-12), Lion(weight_decay=2.0)])
+@pytest.mark.parametrize("optimizer", [Adamw(beta2=0.99, weight_decay=2.0), Lion(weight_decay=2.0)])
 def test_decoupled_decay_without_noise_bounds_the_weights(optimizer):
     """Xie and Li 2024 for AdamW, Chen, Liu, Liang and Liu 2024 for Lion: |w| <= 1/decay; the intercept is free."""
     X, y, _ = PROBLEMS["plain"]
