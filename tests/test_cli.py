@@ -23,7 +23,6 @@ import fastgd  # noqa: E402
 from fastgd.cli import app as commands  # noqa: E402
 from fastgd.cli import files, tables  # noqa: E402
 
-SAVES = pytest.mark.skipif(not hasattr(fastgd, "load"), reason="results are not saved yet")
 NAMES = ["age", "income", "owns", "price"]
 
 
@@ -469,7 +468,6 @@ def test_info(model):
     assert fastgd.__version__ in run("info").stdout
 
 
-@SAVES
 def test_save_and_predict():
     run("fit data.csv --target price --tol 1e-12 --quiet --save model.npz")
     run("predict model.npz data.csv --out out.csv")

@@ -483,10 +483,8 @@ def test_a_schedule_after_a_warm_up_is_one_value_of_a_grid_and_a_list_of_them_an
 
 # The runs -----------------------------------------------------------------------------------------------------------
 
-STEPWISE = [name for name in schedules.__all__ if not getattr(schedules, name).durations]
 
-
-@pytest.mark.parametrize("name", STEPWISE)
+@pytest.mark.parametrize("name", schedules.__all__)
 def test_the_fit_follows_the_schedule(name, plain):
     r = fastgd.fit(plain.X, plain.y, learning_rate=usual(name), batch_size=16, epochs=4, tol=None)
     expected = in_steps(usual(name), steps_per_epoch=5, epochs=4).rate(np.array([5.0, 10.0, 15.0, 20.0]))
