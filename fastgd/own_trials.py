@@ -31,12 +31,12 @@ def _remembered(argument, part, kind):
 # Calls ----------------------------------------------------------------------------------------------------------------
 
 
-def called(label, method, *arguments):
-    """What a method returns; what it raises becomes an error that says what to write in its place."""
+def called(label, part, word, *arguments):
+    """What the method ``word`` returns; what it raises becomes an error that says what to write in its place."""
     try:
-        return method(*arguments)
+        return getattr(part, word)(*arguments)
     except Exception as error:
-        words = f"{label}: {method.__name__} fails ({type(error).__name__}: {error})."
+        words = f"{label}: {word} fails ({type(error).__name__}: {error})."
         raise TypeError(f"{words} {_hint(error)}") from error
 
 
@@ -54,10 +54,10 @@ def _hint(error):
     return "It must work on numbers and on arrays, entry by entry."
 
 
-def elementwise(label, method, *arrays):
+def elementwise(label, part, word, *arrays):
     """What an elementwise method gives for arrays of one shape, as float64; checked one by one on some of them."""
-    word, shape = method.__name__, arrays[0].shape
-    values = np.asarray(called(label, method, *arrays))
+    shape, method = arrays[0].shape, getattr(part, word)
+    values = np.asarray(called(label, part, word, *arrays))
     if values.dtype.kind not in "iuf":
         raise TypeError(f"{label}: {word} returns {_what(values)}; real numbers are needed.")
     if values.shape != shape:
@@ -70,7 +70,7 @@ def elementwise(label, method, *arrays):
         raise ValueError(f"{label}: {word} is {values[bad][0]} {_at(method, [array[bad][0] for array in arrays])}.")
     for k in range(0, values.size, max(1, values.size // 12)):
         at = [array.flat[k] for array in arrays]
-        alone = np.asarray(called(label, method, *at))
+        alone = np.asarray(called(label, part, word, *at))
         if alone.shape != () or not np.isclose(alone, values.flat[k], rtol=1e-6, atol=1e-12):
             raise ValueError(
                 f"{label}: {word} must work entry by entry, but {_at(method, at)} it gives {values.flat[k]:.6g} in an "
@@ -110,11 +110,11 @@ def _targets(loss):
 
 def _try_loss(label, loss):
     p, y = (grid.ravel() for grid in np.meshgrid(SCORES, _targets(loss)))
-    value = elementwise(label, loss.value, p, y)
-    slope = elementwise(label, loss.slope, p, y)
-    elementwise(label, loss.mean, SCORES)
-    after = (elementwise(label, loss.value, p + H, y) - value) / H
-    before = (value - elementwise(label, loss.value, p - H, y)) / H
+    value = elementwise(label, loss, "value", p, y)
+    slope = elementwise(label, loss, "slope", p, y)
+    elementwise(label, loss, "mean", SCORES)
+    after = (elementwise(label, loss, "value", p + H, y) - value) / H
+    before = (value - elementwise(label, loss, "value", p - H, y)) / H
     # At a kink the two differ and any slope between them is one; elsewhere they leave it no room.
     differences = np.clip(slope, np.minimum(before, after), np.maximum(before, after))
     rounding = 64 * np.finfo(float).eps * np.abs(value).max() / H
@@ -167,7 +167,7 @@ def _try_optimizer(label, optimizer):
     w, g = np.zeros(6), np.array([0.5, -2.0, 0.0, 1e-3, -30.0, 1.0])
     state, carry = (np.zeros(6),) * slots, (1.0, 1.0)
     for t in (1, 2, 3):
-        prepared = called(label, optimizer.prepare, 0.1, t, carry)
+        prepared = called(label, optimizer, "prepare", 0.1, t, carry)
         if not (isinstance(prepared, tuple) and len(prepared) == 2 and all(map(_numbers, prepared)) and prepared[0]):
             raise ValueError(
                 f"{label}: prepare returns {prepared!r} at t={t}; (coefficients, carry) is needed, two tuples of "
@@ -190,7 +190,7 @@ def _try_optimizer(label, optimizer):
 def _move(label, optimizer, slots, c, w, g, state):
     """The change, the step and the new state, as arrays like ``w``."""
     try:
-        moved = called(label, optimizer.move, c, w, g, state)
+        moved = called(label, optimizer, "move", c, w, g, state)
     except TypeError as error:
         if isinstance(error.__cause__, (IndexError, ValueError)) and slots < MAX_SLOTS:
             words = f"{error} Its state is as many numbers as slots says: slots={slots}."
@@ -227,7 +227,7 @@ def _move(label, optimizer, slots, c, w, g, state):
 def _same_alone(label, optimizer, c, w, g, state, moved):
     """Raise where ``move`` gives other numbers for one weight than for an array of them."""
     for k in range(w.size):
-        change, step, after = called(label, optimizer.move, c, w[k], g[k], tuple(slot[k] for slot in state))
+        change, step, after = called(label, optimizer, "move", c, w[k], g[k], tuple(slot[k] for slot in state))
         for alone, together in zip((change, step, *after), moved, strict=True):
             if not np.allclose(alone, together[k], rtol=1e-6, atol=1e-12):
                 raise ValueError(
@@ -241,7 +241,7 @@ def _same_alone(label, optimizer, c, w, g, state, moved):
 
 def _try_schedule(label, schedule):
     t = np.array([*itertools.chain(range(1, 17), (100, 1000, 10_000, 1_000_000))], dtype=np.float64)
-    rate = elementwise(label, schedule.rate, t)
+    rate = elementwise(label, schedule, "rate", t)
     if (rate < 0).any():
         k = int(np.argmax(rate < 0))
         raise ValueError(f"{label}: rate is negative {_at(schedule.rate, [t[k]])}: {rate[k]:.6g}.")
