@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from . import schedules
+from . import own_parts, own_trials, schedules
 from ._parts import snake_case, unknown
 
 
@@ -202,20 +202,41 @@ def part(argument, given, module):
         if given not in known:
             raise unknown(argument, given, list(known))
         return known[given]()
-    if type(given) not in known.values():
-        if isinstance(given, type):
-            hint = f" Call it: {given.__name__}()."
-        else:
-            hint = f" Valid are: {', '.join(map(repr, known))}, or instances of {module.__name__}'s classes."
-        raise TypeError(f"{argument}={given!r} is not one of fastgd's {module.__name__.rpartition('.')[2]}.{hint}")
-    limits = getattr(given, "limits", {})
-    fields = {
+    if type(given) in known.values():
+        return type(given)(**_fields(argument, given._asdict(), getattr(given, "limits", {}), {"low": 0.0}))
+    adopted = own_parts.adopted(argument, given, module)
+    if adopted is None:
+        raise _not_a_part(argument, given, known, module)
+    kind, fields = adopted
+    if module is schedules:  # never compiled: its fields may be anything
+        rest = {name: value for name, value in fields.items() if not isinstance(value, numbers.Real)}
+        fields = {name: value for name, value in fields.items() if name not in rest}
+        made = kind(**_fields(argument, fields, kind.limits, {}), **rest)
+    else:
+        made = kind(**_fields(argument, fields, kind.limits, {}))
+    own_trials.tried(argument, made, module)
+    return made
+
+
+def _fields(argument, values, limits, usual):
+    """The fields of a part as floats within their limits; ``then`` is another schedule."""
+    return {
         name: schedule(f"{argument}.{name}", value)
         if name == "then"
-        else number(f"{argument}.{name}", value, **limits.get(name, {"low": 0.0}))
-        for name, value in given._asdict().items()
+        else number(f"{argument}.{name}", value, **limits.get(name, usual))
+        for name, value in values.items()
     }
-    return type(given)(**fields)
+
+
+def _not_a_part(argument, given, known, module):
+    kind = own_parts.kind_of(module)
+    if isinstance(given, type):
+        hint = f" Call it: {given.__name__}()."
+    else:
+        methods = " and ".join(own_parts.METHODS[kind])
+        names = ", ".join(map(repr, known))
+        hint = f" Valid are: {names}, or instances of {module.__name__}'s classes or of yours with {methods}."
+    return TypeError(f"{argument}={given!r} is not one of fastgd's {kind}.{hint}")
 
 
 def schedule(argument, given):

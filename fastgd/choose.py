@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import checks, losses, optimizers, penalties, resume, schedules
+from . import checks, losses, optimizers, own_parts, penalties, resume, schedules
 from .drive import Plan
 from .holdout import held_out
 from .kernels.lanes import Data, Parts, lanes_of
@@ -113,6 +113,9 @@ def prepared(given, measure=Passes):
 
 def choose(table, settings, bounds, measure, past=None, stream=False):
     """Resolve every 'auto' on the data of ``table``, or as the run ``past`` did; ``stream``: the data are a chunk."""
+    if measure is Passes:  # the reference compiles nothing
+        own_parts.compiled("loss", settings.loss, table.X.dtype)
+        own_parts.compiled("optimizer", settings.optimizer, table.X.dtype)
     d, words = table.X.shape[1], {} if past is None else dict(past.facts["words"])
     table, rows, held = held_out(table, settings.validation, settings.random_state, settings.loss)
     n = len(table.y) if rows is None else len(rows)
@@ -138,7 +141,7 @@ def choose(table, settings, bounds, measure, past=None, stream=False):
     lanes = lanes_of(parts, measure.lane_type(table.X.dtype), 1, low, high, settings.average)
     lanes.weights[:, d] = start
     epochs, tol = chosen_limits(settings, batch, n, words)
-    if past is not None and (automatic or stream):
+    if past is not None and (automatic or stream) and not own_parts.is_own(settings.learning_rate):
         schedule = past.part("schedule", schedules)
     elif automatic:
         curvature = curvature_of(settings.loss, table, constant, size)

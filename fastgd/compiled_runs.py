@@ -5,7 +5,7 @@ import time
 
 import numpy as np
 
-from . import schedules
+from . import own_parts, schedules
 from .functions import explained, unless_arithmetic
 from .kernels import descend, user_functions
 from .progress import Bar
@@ -56,6 +56,7 @@ class CompiledRuns:
             self.grad = user_functions.without_array(self.grad, x0, problem.jac0)
         self.kernel = descend.loop() if problem.own else descend.advance
         optimizers = [rule.optimizer for rule in rules]
+        own_parts.compiled("optimizer", optimizers[0], np.float64)
         stride = 1 if limits.history else descend.STRIDE
         self.lanes = descend.starts_of(optimizers, x0, problem.fun0, stride)
         self.constant = all(isinstance(rule.schedule, schedules.Constant) for rule in rules)

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from . import checks, losses, optimizers, schedules
+from . import checks, losses, optimizers, own_parts, schedules
 from ._parts import snake_case
 from .results import FitResult, load
 from .state import LOADED
@@ -37,10 +37,16 @@ def described(settings):
 
 def part_facts(part):
     """A part's name and fields; of a user's own class also the stamp of its code."""
-    fields = {name: part_facts(value) if hasattr(value, "_asdict") else value for name, value in part._asdict().items()}
-    facts = {"name": snake_case(type(part).__name__), "fields": fields}
-    stamp = getattr(type(part), "stamp", None)
-    return facts if stamp is None else {**facts, "stamp": stamp}
+    fields = {name: _field_fact(value) for name, value in part._asdict().items()}
+    if own_parts.is_own(part):
+        return {"name": type(part).called, "fields": fields, "stamp": type(part).__name__}
+    return {"name": snake_case(type(part).__name__), "fields": fields}
+
+
+def _field_fact(value):
+    if hasattr(value, "_asdict"):
+        return part_facts(value)
+    return value if isinstance(value, float) else f"<{type(value).__name__}>"  # a user's schedule may have any
 
 
 def part_of(facts, module, argument):

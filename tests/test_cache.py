@@ -44,7 +44,7 @@ class Copy:
         shutil.rmtree(self.folder)
         shutil.copytree(self.warm, self.folder)
 
-    def start(self, options="", **environment):
+    def start(self, options="", script=SCRIPT, **environment):
         env = {
             **os.environ,
             "PYTHONPATH": str(self.folder),
@@ -52,7 +52,15 @@ class Copy:
             **environment,
         }
         return subprocess.Popen(
-            [sys.executable, "-W", "error", "-W", "default::RuntimeWarning", "-c", SCRIPT.format(options=options)],
+            [
+                sys.executable,
+                "-W",
+                "error",
+                "-W",
+                "default::RuntimeWarning",
+                "-c",
+                script.replace("{options}", options),
+            ],
             cwd=self.folder,
             env=env,
             stdout=subprocess.PIPE,
@@ -144,3 +152,40 @@ def test_many_processes_at_once(run):
 def test_options_are_in_the_stamp(run):
     assert run(NUMBA_BOUNDSCHECK="1") == (run.value, 0)
     assert run() == (run.value, 1)
+
+
+# A user's own class ---------------------------------------------------------------------------------------------------
+
+OWN = """
+from typing import NamedTuple
+import numpy as np
+class Cauchy(NamedTuple):
+    c: float = 1.0
+    def value(self, p, y):
+        return 0.5 * self.c**2 * np.log1p(((p - y) / self.c) ** 2)
+    def slope(self, p, y):
+        return (p - y) / (1 + ((p - y) / self.c) ** 2)
+class Sgd(NamedTuple):  # fastgd has one of this name
+    factor: float = 1.0
+    def prepare(self, lr, t, carry):
+        return (0.5 * self.factor * lr,), carry
+    def move(self, c, w, g, s):
+        return -c[0] * g, c[0], s
+"""
+
+
+def test_a_class_of_the_user_stays_in_its_process(run):
+    files = {path.name: path.read_bytes() for path in run.folder.glob("cache/**/*.nb?")}
+    module = run.folder / "mine.py"
+    module.write_text(OWN)
+    places = f"exec({OWN!r}, globals())\n", "from mine import *\n"
+    own = [run.start(", loss=Cauchy(1.0), optimizer=Sgd()", place + SCRIPT) for place in places]
+    for value, hits in map(run.finish, own):
+        assert value != run.value
+        assert hits == 0
+    module.unlink()
+    shutil.rmtree(run.folder / "__pycache__", ignore_errors=True)
+    assert run() == (run.value, 1)
+    after = {path.name: path.read_bytes() for path in run.folder.glob("cache/**/*.nb?")}
+    assert {name: data for name, data in after.items() if name in files} == files
+    assert not any(word in data for data in after.values() for word in (b"Cauchy", b"mine", b"__main__"))

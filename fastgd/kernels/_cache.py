@@ -11,11 +11,13 @@ import functools
 import hashlib
 import os
 import signal
+import sys
 import threading
 import warnings
 from pathlib import Path
 
 import numba
+from numba import types
 from numba.core.caching import FunctionCache, IndexDataCacheFile
 
 # What is compiled besides the kernels, and the options of the environment that change the code.
@@ -36,8 +38,27 @@ def stamp():
     return text.hexdigest()[:8] + hashlib.sha256(repr(settings).encode()).hexdigest()[:4]
 
 
+def lasting(kind):
+    """Whether another process finds every class that a Numba type (or a tuple of them) mentions: in this package."""
+    if isinstance(kind, tuple):
+        return all(map(lasting, kind))
+    if not isinstance(kind, types.BaseTuple):
+        return True
+    made = getattr(kind, "instance_class", None)
+    if made is not None:
+        place = sys.modules.get(made.__module__)
+        inside = made.__module__.partition(".")[0] == __name__.partition(".")[0]
+        if not inside or getattr(place, made.__qualname__, None) is not made:
+            return False
+    return all(map(lasting, kind.types))
+
+
 class KernelCache(FunctionCache):
-    """Numba's cache of a function, with an index of its own for each signature and no exception it can raise."""
+    """Numba's cache of a function, with an index of its own for each signature and no exception it can raise.
+
+    Signatures with a class from outside the package stay in this process: a file that names a class breaks every
+    process that can't import it, and lies once the class is edited.
+    """
 
     def _file(self, sig):
         digest = hashlib.sha256(str(sig).encode()).hexdigest()[:10]
@@ -45,6 +66,8 @@ class KernelCache(FunctionCache):
         return IndexDataCacheFile(self._cache_path, base, self._impl.locator.get_source_stamp())
 
     def load_overload(self, sig, target_context):
+        if not lasting(sig):
+            return None
         self._cache_file = self._file(sig)
         # Any exception: unpickling a damaged file raises whatever its bytes spell.
         with contextlib.suppress(Exception):
@@ -52,6 +75,8 @@ class KernelCache(FunctionCache):
         return None
 
     def save_overload(self, sig, data):
+        if not lasting(sig):
+            return
         self._cache_file = self._file(sig)
         try:
             try:
@@ -87,7 +112,8 @@ def attach(dispatcher):
     compile_one = dispatcher.compile
 
     def compile_locked(sig):
-        with _lock(dispatcher._cache.cache_path, dispatcher.py_func.__qualname__), _interrupt_held():
+        shared = _lock(dispatcher._cache.cache_path, dispatcher.py_func.__qualname__)
+        with shared if lasting(sig) else contextlib.nullcontext(), _interrupt_held():
             return compile_one(sig)
 
     dispatcher.compile = compile_locked

@@ -13,7 +13,8 @@ import inspect
 
 import numba
 from numba import types
-from numba.extending import intrinsic, overload, overload_method
+from numba.core.typing.templates import AbstractTemplate, infer_getattr, make_overload_method_template
+from numba.extending import intrinsic, overload
 
 from ..optimizers import decayed
 from . import _cache
@@ -49,32 +50,37 @@ def compiled_as(function, **options):
     return overload(function, jit_options={**INLINE, **options}, strict=False)
 
 
-def _bridge(signature):
-    """Let kernels call the method of that name and signature on any part."""
-    word = signature.__name__
+@functools.cache
+def bridge(word):
+    """Let kernels call the method ``word`` of any part, whatever it calls its arguments."""
 
-    @functools.wraps(signature)
     def typed(self, *args):
-        method = getattr(self.instance_class, word, None)
-        return method if inspect.isfunction(method) else None
+        return getattr(self.instance_class, word)
 
-    overload_method(types.BaseNamedTuple, word, jit_options=INLINE)(typed)
+    options = {"strict": False, "jit_options": INLINE}
+    template = make_overload_method_template(types.BaseNamedTuple, word, typed, inline="never", **options)
+
+    class Bridge(template):
+        def _resolve(self, part, attr):
+            # Only methods: overload_method took fields of that name from every named tuple, the user's too.
+            if attr != word or not inspect.isfunction(getattr(part.instance_class, attr, None)):
+                return None
+            context, function = self.context, self._get_function_type(self.context, part)
+
+            class Method(AbstractTemplate):
+                key = (types.BaseNamedTuple, attr)
+
+                def generic(_, args, kws):
+                    return function.get_call_type(context, (part, *args), kws).as_method()
+
+            return types.BoundFunction(Method, part)
+
+    infer_getattr(Bridge)
+    overload(typed, **options)(typed)
 
 
-def _words():
-    def value(self, p, y): ...
-    def slope(self, p, y): ...
-    def prepare(self, lr, t, carry): ...
-    def move(self, c, w, g, s): ...
-    def cost(self, w): ...
-    def prox(self, z, step, low, high): ...
-    def at(self, i, j): ...
-
-    return value, slope, prepare, move, cost, prox, at
-
-
-for _word in _words():
-    _bridge(_word)
+for _word in ("value", "slope", "prepare", "move", "cost", "prox", "at"):
+    bridge(_word)
 
 
 # Small tuples -------------------------------------------------------------------------------------------------------

@@ -1,0 +1,91 @@
+"""A user's own parts, compiled for a trial: what Numba can't compile is one sentence, before anything runs."""
+
+import functools
+
+import numba
+import numpy as np
+from numba import types
+
+from .. import own_parts
+from ._jit import INNER, bridge, compiled_as
+from .user_functions import short
+
+
+@compiled_as(own_parts.where)
+def _(condition, x, y):
+    return lambda condition, x, y: x if condition else y
+
+
+@compiled_as(own_parts.clip)
+def _(a, a_min, a_max):
+    return lambda a, a_min, a_max: np.minimum(np.maximum(a, a_min), a_max)
+
+
+CALLS = {
+    "value": lambda part, p, y: part.value(p, y),
+    "slope": lambda part, p, y: part.slope(p, y),
+    "prepare": lambda part, lr, t, carry: part.prepare(lr, t, carry),
+    "move": lambda part, c, w, g, s: part.move(c, w, g, s),
+}
+
+
+@functools.cache
+def tried(label, kind, dtype):
+    """Let kernels call a twin class's methods and what they call, and compile them; raises what Numba has against it.
+
+    The types are those of kernels, so what is compiled here is compiled for them.
+    """
+    if numba.config.DISABLE_JIT:
+        return
+    for word in kind.words:
+        bridge(word)
+    for helper in kind.helpers:
+        compiled_as(helper)(lambda *arguments, helper=helper: helper)
+    part, number = types.NamedTuple([types.float64] * len(kind._fields), kind), numba.from_dtype(dtype)
+    if "slope" in kind.words:
+        for word in ("value", "slope"):
+            found = returned(label, kind, word, (part, number, number))
+            if not _is_number(found):
+                raise TypeError(f"{label}: {word} gives {_named(found, kind)} when compiled; a number is needed.")
+    else:
+        c, _ = returned(label, kind, "prepare", (part, types.float64, types.int64, types.UniTuple(types.float64, 2)))
+        state = types.UniTuple(number, kind.slots)
+        moved = returned(label, kind, "move", (part, types.UniTuple(number, len(c)), number, number, state))
+        if not all(map(_is_number, [*moved.types[:2], *moved.types[2].types])):
+            raise TypeError(f"{label}: move gives {_named(moved, kind)} when compiled; numbers are needed.")
+
+
+def returned(label, kind, word, arguments):
+    """The type that a method returns, compiled through the bridge as kernels do."""
+    try:
+        return _compiled(CALLS[word], arguments)
+    except Exception as error:
+        words = _named(short(_plain_error(getattr(kind, word), arguments) or error), kind)
+        raise TypeError(
+            f"{label}: Numba can't compile {word}: {words} (Kernels need methods of arithmetic and NumPy's functions "
+            "on the fields; fastgd.reference runs any in plain Python.)"
+        ) from error
+
+
+def _plain_error(method, arguments):
+    """What Numba says of a method by itself: what is wrong, not where it was called."""
+    try:
+        _compiled(method, arguments)
+    except Exception as error:
+        return error
+    return None
+
+
+def _compiled(function, arguments):
+    dispatcher = numba.njit(**INNER)(function)
+    dispatcher.compile(arguments)
+    return dispatcher.overloads[arguments].signature.return_type
+
+
+def _is_number(kind):
+    return isinstance(kind, (types.Integer, types.Float))
+
+
+def _named(words, kind):
+    """Words with the user's name of the class in place of the twin's."""
+    return str(words).replace(kind.__name__, kind.called)
