@@ -13,7 +13,17 @@ is safe on batches. ``decays`` says that the last coefficient is the share of ev
 at each step (decoupled weight decay: the kernel takes it off before it adds the change). ``limits`` says which values a
 field may have, where not all from 0 on.
 
+The step must be above 0 and finite, and for a penalised optimum to be reached the change at rest (weights and gradient
+constant) must be ``-step * g``: a velocity is the displacement that really happened, a divisor also divides the step.
+
 To add an optimizer, write one class here: its name in ``snake_case`` becomes its string name.
+
+Examples
+--------
+>>> from fastgd import optimizers, reference
+>>> o = reference.minimize(lambda x: (x - 3) ** 2, 0.0, optimizer=optimizers.Nesterov(0.5), max_iter=50)
+>>> round(o.x, 1), optimizers.Adamw(weight_decay=0.1)
+(3.0, Adamw(beta1=0.9, beta2=0.999, epsilon=1e-08, weight_decay=0.1))
 """
 
 from typing import NamedTuple
