@@ -228,7 +228,7 @@ def drive(plan, work=None, measure=Passes):
             with np.errstate(all="ignore"):
                 records, broken = work.advance(clock, left)
             whole = np.isfinite(plan.lanes.weights).all()
-            if may_retreat and (broken or not whole or watch.above_start(records)):
+            if may_retreat and (broken or not whole or watch.rises(records)):
                 clock, retreats = retreat()
                 continue
             if broken or not whole:

@@ -160,6 +160,13 @@ class Watch:
         """Whether batches led to a larger objective than the start's, which the losses met need not show."""
         return not self.exact and self.start < np.inf and self.risen(steps)
 
+    def rises(self, new):
+        """Whether the newest epoch's loss lies above the start's, where that can't be but by too large a rate.
+
+        Steps along a subgradient may rise at first: hinge from its best constant did at any rate.
+        """
+        return (self.plan.parts.loss.smooth or not self.exact) and self.above_start(new)
+
     def above_start(self, new=()):
         """Whether the last epoch's loss lies above the start's."""
         records = self.records[self.before :]
