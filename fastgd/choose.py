@@ -171,7 +171,6 @@ def choose(table, settings, bounds, measure, past=None, stream=False):
         automatic_rate=automatic,
         # The penalty of zero weights is zero; other weights need a pass.
         start_loss=np.inf if lanes.weights[:, :d].any() else start_loss,
-        settle=settings.tol == "auto" and isinstance(penalty, penalties.Free),
         callback=settings.callback,
         verbose=settings.verbose,
     )

@@ -47,7 +47,6 @@ class Plan:
     stream: bool = False  # the data are a chunk of many, to be passed once
     evaluate: bool = False
     automatic_rate: bool = False
-    settle: bool = False  # the tolerance also asks the gradient to have fallen: the rate may just be too small
     start_loss: float = np.inf  # the objective at the start, where it is known without a pass
     callback: object = None
     verbose: int = 0

@@ -1,7 +1,8 @@
 """Penalties: what pulls the weights besides the data, applied by the kernels as a proximal step.
 
 ``cost(w)`` is the penalty of one weight and ``prox(z, step, low, high)`` the minimiser over ``w`` in [low, high] of
-``cost(w) + (w - z)**2 / (2 * step)`` (Parikh and Boyd 2014, section 6.5).
+``cost(w) + (w - z)**2 / (2 * step)`` (Parikh and Boyd 2014, section 6.5). ``slope(w, g, low, high)`` is the smallest
+subgradient of the objective whose loss has the gradient ``g``: zero at the optimum alone, also on a bound.
 """
 
 from typing import NamedTuple
@@ -20,6 +21,9 @@ class Free(NamedTuple):
     def prox(self, z, step, low, high):
         return z
 
+    def slope(self, w, g, low, high):
+        return g
+
 
 class ElasticNet(NamedTuple):
     """``l1 * |w| + l2/2 * w**2`` within bounds; ``l1 = alpha*l1_ratio``, ``l2 = alpha*(1 - l1_ratio)``."""
@@ -35,3 +39,11 @@ class ElasticNet(NamedTuple):
         pull = step * self.l1
         shrunk = (z - np.minimum(np.maximum(z, -pull), pull)) / (self.one + step * self.l2)
         return np.minimum(np.maximum(shrunk, low), high)
+
+    def slope(self, w, g, low, high):
+        side = np.sign(w)
+        slope = g + self.l2 * w + self.l1 * side
+        slope = slope - (self.one - np.abs(side)) * np.minimum(np.maximum(g, -self.l1), self.l1)
+        # On a bound only what would move the weight inwards counts.
+        slope = slope - (w <= low) * np.maximum(slope, self.one - self.one)
+        return slope - (w >= high) * np.minimum(slope, self.one - self.one)

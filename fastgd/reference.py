@@ -128,7 +128,8 @@ class Textbook:
         record = {"loss": met / len(order), "learning_rate": rate}
         if plan.full:
             record["loss"] += np.sum(np.broadcast_to(plan.parts.penalty.cost(before[:-1]), len(before) - 1))
-            record["gradient_norm"] = np.linalg.norm(gradient)
+            slope = plan.parts.penalty.slope(before[:-1], gradient[:-1], self.low, self.high)
+            record["gradient_norm"] = np.linalg.norm([*slope, gradient[-1]])
         return [record], not np.isfinite(record["loss"])
 
     def step(self, g, rate, t):

@@ -33,7 +33,8 @@ class History:
     learning_rate : ndarray (n_epochs,)
         The rate of the epoch's last step.
     gradient_norm : ndarray (n_epochs,)
-        Full batch: the Euclidean norm of the gradient before each step, on the scaled columns.
+        Full batch: the Euclidean norm of the objective's smallest subgradient before each step, on the scaled columns;
+        without a penalty or bounds the gradient's.
     seconds : ndarray (n_epochs,)
         Time since the start of the run.
     """

@@ -13,6 +13,7 @@ from .progress import Bar, EpochProgress
 from .schedules import watched
 
 ROUNDING = 8.0  # an objective below (ROUNDING * eps)**2 of its start is zero to rounding
+LEFT = 10.0  # how many tolerances may be left of the loss's fall
 SLOWED = 0.25  # the largest share of a run's whole fall that its last half may hold once it has slowed down
 
 
@@ -147,10 +148,16 @@ class Watch:
         return fall <= self.plan.tol * size and fall <= SLOWED * whole + 1e-14 * size
 
     def settled(self):
-        """Whether the full batch's gradient fell to a tenth, or to what can't lower the loss by 1e-10 of itself."""
-        norm = self.records[-1].get("gradient_norm", 0.0)
-        small = max(0.1 * self.records[0].get("gradient_norm", 0.0), 1e-5 * np.sqrt(abs(self.lowest[-1])))
-        return not (self.plan.settle and self.exact) or norm <= small
+        """Whether the gradient of the full batch fell as far as the loss has to: its square goes with what is left.
+
+        A loss that falls no more may only have a rate too small, or one that makes it swing about the optimum.
+        """
+        if not self.exact or not self.plan.parts.loss.smooth:
+            return True
+        first, norm, size = self.records[0]["gradient_norm"], self.records[-1]["gradient_norm"], abs(self.lowest[-1])
+        fallen = self.lowest[0] - self.lowest[-1]
+        share = min(LEFT * self.plan.tol * size / fallen, 0.01) if fallen > 0 else 0.01
+        return norm <= max(np.sqrt(share) * first, 1e-5 * np.sqrt(size), self.rounding * first)
 
     def risen(self, steps):
         """Whether the objective at the present weights lies above the start's: a pass over the data."""

@@ -42,3 +42,28 @@ def test_cost_and_arrays():
 def test_free_does_nothing():
     assert penalties.Free().prox(1.5, 0.1, 2.0, 3.0) == 1.5
     assert penalties.Free().cost(1.5) == 0.0
+
+
+@given(
+    l1=size,
+    l2=size,
+    w=number,
+    g=number,
+    ends=st.tuples(number, number),
+    where=st.sampled_from(["in", "low", "high", "0"]),
+)
+def test_the_smallest_subgradient_is_the_slope_downhill(l1, l2, w, g, ends, where):
+    low, high = sorted(ends)
+    w = {"in": min(max(w, low), high), "low": low, "high": high, "0": min(max(0.0, low), high)}[where]
+    penalty, h = penalties.ElasticNet(l1, l2), 1e-7
+
+    def rise(step):
+        after = w + step
+        return penalty.cost(after) - penalty.cost(w) + g * step if low <= after <= high else np.inf
+
+    # The steepest descent is along the smallest subgradient; where it is zero, no way leads down.
+    steepest = max(0.0, -rise(h) / h, -rise(-h) / h)
+    np.testing.assert_allclose(
+        abs(penalty.slope(w, g, low, high)), steepest, atol=1e-5 * (1 + l2) + l1 * (0 < abs(w) < h)
+    )
+    assert penalties.Free().slope(w, g, low, high) == g

@@ -54,7 +54,7 @@ def chunk_gradient(data, part, lanes, lo, hi, c, sums, losses):
 
 @routine
 def step(data, parts, lanes, rates, k, t, sums, losses, objective, norm):
-    """Report the objective and the gradient's norm of every lane, then move it.
+    """Report the objective and the norm of its smallest subgradient of every lane, then move it.
 
     A lane whose objective or gradient is not finite stays where it is. Row 0 of ``sums`` and ``losses`` is over all
     rows; row k of rates, objective and norm is this step's.
@@ -63,12 +63,13 @@ def step(data, parts, lanes, rates, k, t, sums, losses, objective, norm):
     d = data.shift.size
     gradient = np.empty((1, width), lanes.weights.dtype)
     for lane in range(count):
-        square = 0.0
-        for j in range(width):
-            g = sums[0, lane, j] / data.count
-            if j < d:
-                g *= data.inverse_scale[j]
-            square += g * g
+        penalty = lane_of(parts.penalty, lanes.penalty, lane)
+        gradient[0, d] = sums[0, lane, d] / data.count
+        square = np.float64(gradient[0, d]) ** 2
+        for j in range(d):
+            g = sums[0, lane, j] / data.count * data.inverse_scale[j]
+            slope = penalty.slope(lanes.weights[lane, j], g, lanes.low[lane, j], lanes.high[lane, j])
+            square += slope * slope
             gradient[0, j] = g
         objective[k, lane] = losses[0, lane] / data.count + penalty_cost(parts, lanes, lane)
         norm[k, lane] = np.sqrt(square)
