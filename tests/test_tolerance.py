@@ -1,4 +1,4 @@
-"""The tolerance never calls a run converged that is far from the optimum, whatever the data, loss, optimizer and rate."""
+"""The tolerance never calls a run converged that is far from the optimum: any data, loss, optimizer and rate."""
 
 import numpy as np
 import pytest
