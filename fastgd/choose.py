@@ -105,6 +105,8 @@ def prepared(given, measure=Passes):
     if past is not None:
         settings = resume.agreed(settings, given, past)
     table = checks.table(X, y, weight, settings.loss)
+    if past is not None:
+        table = resume.same_columns(table, run)
     choice = choose(table, settings, checks.box(bounds, table.X.shape[1]), measure, past)
     if past is not None:
         resume.check(choice, past)
@@ -114,6 +116,8 @@ def prepared(given, measure=Passes):
 def choose(table, settings, bounds, measure, past=None, stream=False):
     """Resolve every 'auto' on the data of ``table``, or as the run ``past`` did; ``stream``: the data are a chunk."""
     d, words = table.X.shape[1], {} if past is None else dict(past.facts["words"])
+    for name in ("epochs", "tol"):  # which may change
+        words.pop(name, None)
     table, rows, held = held_out(table, settings.validation, settings.random_state, settings.loss)
     n = len(table.y) if rows is None else len(rows)
     automatic = settings.learning_rate == "auto"
