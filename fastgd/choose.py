@@ -302,7 +302,8 @@ def best_constant(table, loss):
     with np.errstate(all="ignore"):
         mean = mean_over(table, lambda y: y)
         if loss.labels:
-            share = min(max(mean, 1e-6), 1 - 1e-6)
+            # A first chunk may hold one class only, which says nothing about the odds.
+            share = min(max(mean, 1e-6), 1 - 1e-6) if 0 < mean < 1 else 0.5
             found = [np.log(share / (1 - share)), -1.0, 1.0]
         else:
             step = -(-table.y.size // 1_000_000)

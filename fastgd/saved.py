@@ -25,6 +25,7 @@ def required(facts, arrays, statuses):
     _need(
         state["retreats"] == 0 or (settings["learning_rate"] == "auto" and "learning_rate" in state["words"]), "words"
     )
+    _need(not state["stream"] or settings["validation"] is None, "state.stream")
     _arrays(state, arrays)
     _coefficients(state, arrays)
     names, classes = facts["names"], arrays.get("classes")
