@@ -105,6 +105,8 @@ def prepared(given, measure=Passes):
     if past is not None:
         settings = resume.agreed(settings, given, past)
     table = checks.table(X, y, weight, settings.loss)
+    if past is not None:
+        table = resume.same_columns(table, run)
     choice = choose(table, settings, checks.box(bounds, table.X.shape[1]), measure, past)
     if past is not None:
         resume.check(choice, past)
@@ -117,6 +119,8 @@ def choose(table, settings, bounds, measure, past=None, stream=False):
         own_parts.compiled("loss", settings.loss, table.X.dtype)
         own_parts.compiled("optimizer", settings.optimizer, table.X.dtype)
     d, words = table.X.shape[1], {} if past is None else dict(past.facts["words"])
+    for name in ("epochs", "tol"):  # which may change
+        words.pop(name, None)
     table, rows, held = held_out(table, settings.validation, settings.random_state, settings.loss)
     n = len(table.y) if rows is None else len(rows)
     automatic = settings.learning_rate == "auto"
@@ -300,7 +304,8 @@ def best_constant(table, loss):
     with np.errstate(all="ignore"):
         mean = mean_over(table, lambda y: y)
         if loss.labels:
-            share = min(max(mean, 1e-6), 1 - 1e-6)
+            # A first chunk may hold one class only, which says nothing about the odds.
+            share = min(max(mean, 1e-6), 1 - 1e-6) if 0 < mean < 1 else 0.5
             found = [np.log(share / (1 - share)), -1.0, 1.0]
         else:
             step = -(-table.y.size // 1_000_000)

@@ -143,7 +143,8 @@ class Batches:
     def advance(self, clock, steps):
         """Up to ``steps`` steps, at most to the epoch's end; returns its record, if any, and whether a lane failed."""
         plan, lanes = self.plan, self.plan.lanes
-        rows = min(self.slice, self.rows - clock.row, steps * plan.batch)
+        # A run that stopped inside a slice goes on to where that slice would have ended.
+        rows = min(self.slice - clock.row % self.slice, self.rows - clock.row, steps * plan.batch)
         taken = -(-rows // plan.batch)
         order_and_ahead = self.order(clock.epoch, clock.row, rows)
         rates = rates_of(plan.schedule, clock, taken, lanes)
@@ -193,21 +194,26 @@ def drive(plan, work=None, measure=Passes):
     """Run a plan to its end; ``work`` and ``measure`` are the reference's own, or those that fit the plan."""
     work = work or (FullBatch if plan.full else Batches)(plan)
     watch = Watch(plan, work, measure)
-    clock, retreats = Clock(), 0
+    clock, retreats, certain = Clock(), 0, None
     first, past = Saved(plan.lanes, clock, None), []
     if plan.past is not None:
-        plan.past.load(plan.lanes)
-        clock, retreats = plan.past.clock, plan.past.facts["retreats"]
-        watch.begin(plan.past.records, plan.past.best)
+        retreats = plan.past.facts["certain_retreats"]
+        # A run that was to be longer might not have retreated where this one ended: it begins as it would have.
+        if retreats == plan.past.facts["retreats"]:
+            plan.past.load(plan.lanes)
+            clock = plan.past.clock
+            watch.begin(plan.past.records, plan.past.best)
         if plan.stream:
+            # Of a chunk that was interrupted, the rest is not waited for.
+            clock.row, clock.met = 0, 0.0
             first, past = Saved(plan.lanes, clock, None), plan.past.records
     saved = Saved(plan.lanes, clock, watch.best)
 
     def retreat():
         # To the start: what an epoch too fast has left may be too far off to come back from.
         clock, _ = first.restore()
-        watch.begin(past, None)
         saved.keep(clock, None)
+        watch.begin(past, None)
         return clock, retreats + 1
 
     status, reason = None, ""
@@ -220,6 +226,7 @@ def drive(plan, work=None, measure=Passes):
                 status, reason = watch.ended(clock)
             if status is not None:
                 if may_retreat and watch.best is None and (status == "diverged" or watch.worse(clock.steps)):
+                    certain = retreats if certain is None else certain
                     clock, retreats = retreat()
                     status = None
                 continue
@@ -246,5 +253,6 @@ def drive(plan, work=None, measure=Passes):
     weights = watch.answer(clock.steps) if watch.best is None else watch.best[1]
     if watch.best is not None:
         reason += f" The weights are those of epoch {watch.best[0]}, whose validation loss was the lowest."
-    state = state_of(plan, clock, watch.records[: clock.epoch], watch.best, retreats)
+    certain = retreats if certain is None else certain
+    state = state_of(plan, clock, watch.records[: clock.epoch], watch.best, retreats, certain)
     return Outcome(weights, state, status, reason, retreats)

@@ -51,7 +51,8 @@ def drawn(table, share, seed):
     found = []
     for k, group in enumerate(groups):
         shuffled = np.empty(group.size, np.uint32)
-        order.permutation(seed, STREAM + k, shuffled)
+        with np.errstate(over="ignore"):  # for a kernel run as plain Python
+            order.permutation(seed, STREAM + k, shuffled)
         count = min(max(1, round(share * group.size)), group.size - 1)  # of each class, one row is trained on
         found.append(group[shuffled[:count]])
     rows = np.concatenate(found)

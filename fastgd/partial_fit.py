@@ -27,7 +27,8 @@ def partial_fit(X, y, r=None, classes=None, **options):
         The chunk; as for :func:`fastgd.fit`.
     y : array-like (n,)
     r : FitResult, str, path or None, default None
-        The result of the chunks before, or the file of one; None begins anew.
+        The result of the chunks before, or the file of one; None begins anew. A result of :func:`fastgd.fit` is not
+        taken.
     classes : array-like (2,) or None, default None
         For losses of two classes, both labels, where the first chunk may hold one only.
     **options
@@ -40,7 +41,8 @@ def partial_fit(X, y, r=None, classes=None, **options):
     Returns
     -------
     FitResult
-        Its ``n_epochs`` counts the chunks, its history has an entry for each.
+        Its ``n_epochs`` counts the chunks, its history has an entry for each. A chunk that Ctrl-C interrupted counts
+        for neither: the next call takes the rows that it is given, from the first on.
 
     Raises
     ------
@@ -58,21 +60,35 @@ def partial_fit(X, y, r=None, classes=None, **options):
     >>> r.n_epochs, r.n_steps, r.coef.round(3), round(r.intercept, 3)
     (10, 130, array([2.]), 1.0)
     """
-    r = resume.result_from(r, "r")
+    r = resume.result_from(r, "r", stream=True)
     given, past = arguments(r, options)
     bounds, weight = given.pop("bounds"), given.pop("sample_weight")
     del given["resume"]
     settings = Settings.checked(**given)
     if past is not None:
-        settings = resume.agreed(settings, given, past)
-        classes = r.classes if classes is None else classes
+        settings = resume.agreed(settings, given, past, "r")
         if bounds is None and "low" in past.arrays:
             bounds = past.arrays["low"], past.arrays["high"]
-    table = checks.table(X, y, weight, settings.loss, checks.two_classes(classes), scale=False)
+    classes = labels(settings.loss, classes, r)
+    table = checks.table(X, y, weight, settings.loss, classes, scale=False)
+    if past is not None:
+        table = resume.same_columns(table, r, "r")
     choice = choose(table, settings, checks.box(bounds, table.X.shape[1]), Passes, past, stream=True)
     if past is not None:
-        resume.check(choice, past)
+        resume.check(choice, past, "r")
     return report(choice, drive(choice.plan))
+
+
+def labels(loss, classes, r):
+    """The two labels where they are known: those given, which have to be those of the result ``r``."""
+    found = checks.two_classes(classes)
+    if found is not None and not loss.labels:
+        raise ValueError(f"classes={classes!r} are for a loss of two classes: leave them out.")
+    if r is None or found is None:
+        return found if r is None else r.classes
+    if found.tolist() != r.classes.tolist():
+        raise ValueError(f"classes: the run was begun with {checks.shown(r.classes)}, not {checks.shown(found)}.")
+    return r.classes
 
 
 def arguments(r, options):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from . import files, losses
-from .state import RECORDED, State
+from .state import State
 
 ADVICE = {
     "converged": "Should it not be good enough yet: lower tol, or raise a learning_rate that was given.",
@@ -206,39 +206,31 @@ def load(path):
     >>> bool(s.coef[0] == r.coef[0]), s.status
     (True, 'converged')
     """
+    from .saved import required
+
     facts, arrays = files.read(path)
     try:
-        return _result(facts, arrays)
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-        raise ValueError(f"{os.fspath(path)!r} is not a fastgd model: it lacks or misstates {error}.") from None
+        required(facts, arrays, ADVICE)
+    except ValueError as error:
+        reason = f"it lacks or misstates {error}"
+        raise ValueError(f"{os.fsdecode(path)!r} is not a fastgd model: {reason}. Save the model again.") from None
+    return _result(facts, arrays)
 
 
 def _result(facts, arrays):
-    """The result that a file tells of; what kernels will read has the shapes and types that they trust."""
-    inner = {name.removeprefix("state."): array for name, array in arrays.items() if name.startswith("state.")}
-    state = State(facts["state"], inner)
-    d, dtype, count = arrays["coef"].size, inner["weights"].dtype, state.facts["epoch"]
-    slots, width = inner["slots"].shape[1], d + 1
-    averaged = inner["averages"].shape[-1]
-    shapes = {"weights": (1, width), "slots": (1, slots, width), "carry": (1, 2), "averages": (1, averaged)}
-    shapes |= {"met": (1,), "best": (1, width), **dict.fromkeys(("shift", "inverse_scale", "low", "high"), (d,))}
-    shapes |= {f"history.{name}": (count,) for name in RECORDED}
-    own = {"weights", "slots", "best", "shift", "inverse_scale"}
-    for name, array in inner.items():
-        if array.shape != shapes[name] or array.dtype != (dtype if name in own else np.float64):
-            raise ValueError(name)
-    if arrays["coef"].shape != (d,) or dtype.name not in ("float32", "float64") or averaged not in (0, width):
-        raise ValueError("coef")
-    if not np.isfinite(arrays["coef"]).all() or not np.isfinite(inner["weights"]).all():
-        raise ValueError("coef")
+    """The result that a file tells of."""
+    state = State(
+        facts["state"],
+        {name.removeprefix("state."): array for name, array in arrays.items() if name.startswith("state.")},
+    )
     return FitResult(
         coef=arrays["coef"],
-        intercept=float(facts["intercept"]),
-        status=str(facts["status"]),
-        message=str(facts["message"]),
-        n_epochs=count,
+        intercept=facts["intercept"],
+        status=facts["status"],
+        message=facts["message"],
+        n_epochs=state.facts["epoch"],
         n_steps=state.facts["steps"],
-        choices=dict(facts["choices"]),
+        choices=facts["choices"],
         history=History.of(state.records),
         classes=arrays["classes"].astype(object) if facts.get("objects") else arrays.get("classes"),
         feature_names=facts["names"] and tuple(facts["names"]),

@@ -61,10 +61,23 @@ def part_of(facts, module, argument):
     return checks.part(argument, known[facts["name"]](**fields), module)
 
 
-def result_from(given, argument):
-    """The result that an argument stands for: None, a result, or the path of a saved one."""
-    if given is None or isinstance(given, FitResult):
-        return given
+def result_from(given, argument, stream=False):
+    """The result that an argument stands for: None, a result, or the path of a saved one; ``stream``: of chunks."""
+    if given is None:
+        return None
+    result = given if isinstance(given, FitResult) else _loaded(given, argument)
+    if result.state is None:
+        raise ValueError(f"{argument}: this result holds no state to go on from: pass one of fit or partial_fit.")
+    if result.state.facts["stream"] != stream:
+        here, there = ("partial_fit", "fit") if stream else ("fit", "partial_fit")
+        raise ValueError(
+            f"{argument} is a result of {there}, which {here} can't go on with: pass one of {here}, or begin anew "
+            f"without {argument}."
+        )
+    return result
+
+
+def _loaded(given, argument):
     if not isinstance(given, (str, os.PathLike)):
         raise TypeError(f"{argument} must be a result of fit or the path of a saved one, got {type(given).__name__}.")
     return load(given)
@@ -79,7 +92,22 @@ def settings_before(past, options):
     }
 
 
-def agreed(settings, given, past):
+def same_columns(table, run, argument="resume"):
+    """The table, where its columns and labels are those of the result ``run``; with its names if it has none."""
+    d, shift = table.X.shape[1], run.state.arrays["shift"]
+    if d != shift.size:
+        raise ValueError(f"{argument}: X has {d} columns, but the run was on {shift.size}.")
+    if table.X.dtype != shift.dtype:
+        raise ValueError(f"{argument}: X is {table.X.dtype}, but the run was on {shift.dtype}: convert X.")
+    if table.names and run.feature_names and table.names != run.feature_names:
+        raise ValueError(f"{argument}: X has the columns {table.names}, but the run was on {run.feature_names}.")
+    if table.classes is not None and table.classes.tolist() != run.classes.tolist():
+        now, then = checks.shown(table.classes), checks.shown(run.classes)
+        raise ValueError(f"{argument}: y holds the classes {now}, but the run was on {then}.")
+    return table._replace(names=table.names or run.feature_names)
+
+
+def agreed(settings, given, past, argument="resume"):
     """The settings of the run ``past``, where those given agree with it; else one error that names all that do not."""
     before = past.facts["settings"]
     if not isinstance(given["random_state"], (int, np.integer)):
@@ -88,7 +116,9 @@ def agreed(settings, given, past):
     changed = [name for name in KEPT if now[name] != before[name]]
     if changed:
         words = ", ".join(f"{name}={_shown(before[name])}, not {_shown(now[name])}" for name in changed)
-        raise ValueError(f"resume: the run was begun with {words}. Pass the same, or begin anew without resume.")
+        raise ValueError(
+            f"{argument}: the run was begun with {words}. Pass the same, or begin anew without {argument}."
+        )
     return settings
 
 
@@ -111,8 +141,8 @@ def facts_and_arrays(choice):
         "start": choice.start,
         "start_loss": choice.start_loss,
         "rows": int(plan.data.count),
+        "stream": plan.stream,
         "words": choice.words,
-        "bounded": choice.bounds is not None,
     }
     arrays = {"shift": scaling.shift, "inverse_scale": scaling.inverse_scale}
     if choice.bounds is not None:
@@ -123,28 +153,28 @@ def facts_and_arrays(choice):
     return facts, arrays, parts
 
 
-def check(choice, past):
+def check(choice, past, argument="resume"):
     """Raise where the data or what was chosen does not fit the state: its arrays go into kernels unchecked."""
     plan = choice.plan
     for name in LOADED:
         lanes, saved = getattr(plan.lanes, name), past.arrays[name]
-        if name == "weights" and lanes.shape != saved.shape:
-            raise ValueError(f"resume: X has {lanes.shape[1] - 1} columns, but the run was on {saved.shape[1] - 1}.")
-        if lanes.dtype != saved.dtype:
-            raise ValueError(f"resume: X is {lanes.dtype}, but the run was on {saved.dtype}.")
-        if lanes.shape != saved.shape:
-            raise ValueError(f"resume: the state's {name} are of shape {saved.shape}; {lanes.shape} is needed.")
+        if (lanes.shape, lanes.dtype) != (saved.shape, saved.dtype):
+            kinds = f"{saved.dtype} of shape {saved.shape}; {lanes.dtype} of shape {lanes.shape}"
+            raise ValueError(f"{argument}: the state's {name} are {kinds} is needed.")
     facts, arrays, _ = facts_and_arrays(choice)
     if not plan.stream and facts["rows"] != past.facts["rows"]:
-        raise ValueError(f"resume: X has {facts['rows']} rows to train on, but the run was on {past.facts['rows']}.")
-    if facts["schedule"] != past.facts["schedule"]:
         raise ValueError(
-            f"resume: the schedule's durations follow the run's length: they were {_shown(past.facts['schedule'])} in "
-            f"steps, and would be {_shown(facts['schedule'])} now. Give them in epochs, or the same epochs as before."
+            f"{argument}: X has {facts['rows']} rows to train on, but the run was on {past.facts['rows']}."
+        )
+    if facts["schedule"] != past.facts["schedule"]:
+        before, now = _shown(past.facts["schedule"]), _shown(facts["schedule"])
+        raise ValueError(
+            f"{argument}: the schedule's durations follow the run's length: they were {before} in steps, and would be "
+            f"{now} now. Give them in epochs, or the same epochs as before."
         )
     for name in {"low", "high"} & {*arrays, *past.arrays}:
         if not np.array_equal(arrays.get(name), past.arrays.get(name)):
-            raise ValueError(f"resume: bounds ({name}) are not those that the run was begun with.")
+            raise ValueError(f"{argument}: bounds ({name}) are not those that the run was begun with.")
     row, batches = past.facts["row"], -(-plan.data.count // plan.batch)
-    if row % plan.batch or not 0 <= row < batches * plan.batch:
-        raise ValueError(f"resume: the state's position, row {row} of an epoch, lies beyond the data.")
+    if not plan.stream and (row % plan.batch or not 0 <= row < batches * plan.batch):
+        raise ValueError(f"{argument}: the state's position, row {row} of an epoch, lies beyond the data.")

@@ -73,8 +73,12 @@ class State:
 LOADED = ("weights", "slots", "carry", "averages")
 
 
-def state_of(plan, clock, records, best, retreats):
-    """The state of a run of ``plan``; ``best`` is None or the number of an epoch and its weights (lanes, d + 1)."""
+def state_of(plan, clock, records, best, retreats, certain):
+    """The state of a run of ``plan``.
+
+    ``best`` is None or the number of an epoch and its weights (lanes, d + 1); ``certain`` is how many of the retreats
+    a longer run would have made too.
+    """
     arrays = {name: getattr(plan.lanes, name).copy() for name in LOADED}
     arrays["met"] = np.zeros(len(plan.lanes.weights)) + clock.met
     for name in RECORDED:
@@ -86,6 +90,7 @@ def state_of(plan, clock, records, best, retreats):
         "row": clock.row,
         "steps": clock.steps,
         "retreats": retreats,
+        "certain_retreats": certain,
         "best_epoch": None if best is None else best[0],
     }
     return State(facts, arrays)

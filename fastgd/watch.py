@@ -175,14 +175,14 @@ class Watch:
         return (self.plan.parts.loss.smooth or not self.exact) and self.above_start(new)
 
     def above_start(self, new=()):
-        """Whether the last epoch's loss lies above the start's."""
+        """Whether the last epoch's loss, or that of any of the ``new`` ones, lies above the start's."""
         records = self.records[self.before :]
-        losses = [record["loss"] for record in (*records[:1], *records[-1:], *new)]
+        losses = [record["loss"] for record in (*records[:1], *(new or records[-1:]))]
         if not losses:
             return False
         # The full batch's first loss is the start's, met with the data's own rounding.
         start = losses[0] if self.exact else min(self.start, losses[0])
-        return losses[-1] > start + self.margin * abs(start) + self.zero
+        return max(losses[1:] or losses) > start + self.margin * abs(start) + self.zero
 
     def doubtful(self, clock):
         """Whether the records can't tell how the present weights do: then it takes a pass to know."""

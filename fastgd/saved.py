@@ -1,0 +1,193 @@
+"""What the facts and arrays of a saved model have to be: kernels and sentences trust them once they are loaded."""
+
+import math
+
+import numpy as np
+
+from . import losses, optimizers, schedules
+from .resume import part_facts, part_of
+from .scaling import Scaling
+from .state import RECORDED
+
+COUNT = 2**53  # steps beyond it are no longer whole numbers as float64
+
+
+def required(facts, arrays, statuses):
+    """Raise a ValueError that names the first thing that is missing or misstated; ``statuses`` are those of a fit."""
+    _each(facts, FACTS, "")
+    state = facts["state"]
+    settings = state.get("settings")
+    _need(isinstance(settings, dict), "state.settings")
+    _each(state, STATE, "state.")
+    _each(settings, SETTINGS, "state.settings.")
+    _need(facts["status"] in statuses, "status")
+    _need(state["certain_retreats"] <= state["retreats"], "state.certain_retreats")
+    _need(
+        state["retreats"] == 0 or (settings["learning_rate"] == "auto" and "learning_rate" in state["words"]), "words"
+    )
+    _need(not state["stream"] or settings["validation"] is None, "state.stream")
+    _arrays(state, arrays)
+    _coefficients(state, arrays)
+    names, classes = facts["names"], arrays.get("classes")
+    _need(names is None or len(names) == arrays["coef"].size, "names")
+    if "stamp" not in settings["loss"]:  # of a user's own loss nothing is known yet
+        loss = part_of(settings["loss"], losses, "loss")
+        _need(loss.labels == (classes is not None), "classes")
+        _need(losses.has_link(loss) == state["link"], "state.link")
+    if classes is not None:
+        _need(classes.shape == (2,) and bool(classes[0] < classes[1]) and type(facts.get("objects")) is bool, "classes")
+
+
+def _arrays(state, arrays):
+    """Every array of the state is there, of the shape and type that the others ask for."""
+    _need("coef" in arrays and "state.weights" in arrays and "state.slots" in arrays, "arrays")
+    coef, weights, slots = (arrays[name] for name in ("coef", "state.weights", "state.slots"))
+    _need(coef.ndim == 1 and coef.size > 0 and coef.dtype == np.float64 and _finite(coef), "coef")
+    _need(weights.dtype.name in ("float32", "float64") and _finite(weights), "state.weights")
+    _need(slots.ndim == 3, "state.slots")
+    d, lane = coef.size, weights.dtype
+    own = "float32" if arrays.get("state.shift", coef).dtype == np.float32 else "float64"  # the data's type
+    averaged = state["settings"]["average"] is not None
+    shapes = {
+        "weights": ((1, d + 1), lane),
+        "slots": ((1, slots.shape[1], d + 1), lane),
+        "carry": ((1, 2), "float64"),
+        "averages": ((1, (d + 1) * averaged), "float64"),
+        "met": ((1,), "float64"),
+        "shift": ((d,), own),
+        "inverse_scale": ((d,), own),
+        **{f"history.{name}": ((state["epoch"],), "float64") for name in RECORDED},
+    }
+    if state["best_epoch"] is not None:
+        _need(state["best_epoch"] <= state["epoch"], "state.best_epoch")
+        shapes["best"] = (1, d + 1), lane
+    if "state.low" in arrays or "state.high" in arrays:
+        shapes |= dict.fromkeys(("low", "high"), ((d,), "float64"))
+    for name, (shape, dtype) in shapes.items():
+        found = arrays.get(f"state.{name}")
+        _need(found is not None and found.shape == shape and found.dtype == dtype, f"state.{name}")
+    known = {"coef", "classes", *(f"state.{name}" for name in shapes)}
+    for name in arrays:
+        _need(name in known, name)
+    for name in ("state.shift", "state.inverse_scale", "state.met"):
+        _need(_finite(arrays[name]), name)
+    if "low" in shapes:
+        _need(np.all(arrays["state.low"] <= arrays["state.high"]), "state.low")
+
+
+def _coefficients(state, arrays):
+    """The coefficients are those that the weights give: what predicts and what goes on is one model."""
+    weights, average = arrays["state.weights"], state["settings"]["average"]
+    if state["best_epoch"] is not None:
+        answer = arrays["state.best"]
+    elif average is not None and state["steps"] >= average:
+        answer = arrays["state.averages"].astype(weights.dtype)
+    else:
+        answer = weights
+    bounds = (arrays["state.low"], arrays["state.high"]) if "state.low" in arrays else None
+    coef, _ = Scaling(arrays["state.shift"], arrays["state.inverse_scale"]).to_user(answer, bounds)
+    # Where they overflowed they are all zero.
+    _need(np.array_equal(arrays["coef"], coef[0]) or not arrays["coef"].any(), "coef")
+
+
+def _need(condition, name):
+    if not condition:
+        raise ValueError(name)
+
+
+def _each(facts, table, place):
+    for name, test in table.items():
+        _need(name in facts and test(facts[name]), f"{place}{name}")
+
+
+def _finite(array):
+    return bool(np.isfinite(array).all())
+
+
+def _whole(low, high=COUNT):
+    return lambda value: type(value) is int and low <= value <= high
+
+
+def _real(low=-math.inf, high=math.inf):
+    return lambda value: type(value) is float and math.isfinite(value) and low <= value <= high
+
+
+def _a(kind):
+    return lambda value: type(value) is kind
+
+
+def _or(test, *words):
+    return lambda value: any(type(value) is type(word) and value == word for word in words) or test(value)
+
+
+def _texts(value):
+    return type(value) is dict and all(type(text) is str for text in value.values())
+
+
+def _names(value):
+    return type(value) is list and all(type(name) is str for name in value)
+
+
+def _part(module):
+    """A part's name and fields, such as ``part_facts`` gives and ``part_of`` takes."""
+
+    def test(facts):
+        if type(facts) is dict and "stamp" in facts:
+            return _own_part(facts)
+        try:
+            return part_facts(part_of(facts, module, "")) == facts
+        except Exception:  # what a constructor says to fields that are not its own is an open list
+            return False
+
+    return test
+
+
+def _own_part(facts):
+    fields = facts.get("fields")
+    return (
+        type(facts.get("name")) is str
+        and type(facts["stamp"]) is str
+        and type(fields) is dict
+        and all(type(value) in (str, float) for value in fields.values())
+    )
+
+
+FACTS = {
+    "intercept": _real(),
+    "status": _a(str),
+    "message": _a(str),
+    "choices": _texts,
+    "names": _or(_names, None),
+    "state": _a(dict),
+}
+STATE = {
+    "epoch": _whole(0),
+    "row": _whole(0),
+    "steps": _whole(0),
+    "retreats": _whole(0),
+    "certain_retreats": _whole(0),
+    "best_epoch": _or(_whole(1), None),
+    "link": _a(bool),
+    "optimizer": _part(optimizers),
+    "schedule": _part(schedules),
+    "centre": _real(),
+    "start": _real(),
+    "start_loss": _real(),
+    "rows": _whole(1),
+    "stream": _a(bool),
+    "words": _texts,
+}
+SETTINGS = {
+    "loss": _part(losses),
+    "optimizer": _or(_part(optimizers), "auto"),
+    "learning_rate": _or(_part(schedules), "auto"),
+    "batch_size": _or(_whole(1, 2**62), "auto", None),
+    "alpha": _real(0.0),
+    "l1_ratio": _real(0.0, 1.0),
+    "fit_intercept": _a(bool),
+    "standardize": _or(_a(bool), "auto"),
+    "shuffle": _or(lambda value: False, "block", "full", "replacement", False),
+    "validation": _or(_real(0.0, 1.0), "data", None),
+    "average": _or(_whole(1, 2**62), None),
+    "random_state": _whole(0, 2**62),
+}
