@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from . import schedules
-from ._parts import snake_case, unknown
+from ._parts import brief, snake_case, unknown
 
 
 class Table(NamedTuple):
@@ -140,7 +140,7 @@ def two_classes(given):
 
 def shown(values):
     """The first few of some values, for a message."""
-    return ", ".join(map(repr, values[:5].tolist())) + (", ..." if values.size > 5 else "")
+    return ", ".join(map(brief, values[:5].tolist())) + (", ..." if values.size > 5 else "")
 
 
 def in_domain(y, loss):
@@ -207,7 +207,7 @@ def part(argument, given, module):
             hint = f" Call it: {given.__name__}()."
         else:
             hint = f" Valid are: {', '.join(map(repr, known))}, or instances of {module.__name__}'s classes."
-        raise TypeError(f"{argument}={given!r} is not one of fastgd's {module.__name__.rpartition('.')[2]}.{hint}")
+        raise TypeError(f"{argument}={brief(given)} is not one of fastgd's {module.__name__.rpartition('.')[2]}.{hint}")
     limits = getattr(given, "limits", {})
     fields = {
         name: schedule(f"{argument}.{name}", value)
@@ -233,7 +233,7 @@ def number(argument, value, low=-math.inf, high=math.inf, above=-math.inf, below
     if isinstance(value, np.ndarray) and value.ndim == 0:
         value = value[()]
     if not isinstance(value, numbers.Real) or isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{argument}={value!r} must be a number.")
+        raise TypeError(f"{argument}={brief(value)} must be a number.")
     try:
         value = float(value)
     except OverflowError:
@@ -257,7 +257,7 @@ def validation(given):
             raise ValueError(f"validation must be (X, y) or (X, y, sample_weight), got {len(given)} things.")
         return tuple(given)
     if not isinstance(given, numbers.Real):
-        raise TypeError(f"validation={_short(given)} must be a share of the rows such as 0.1, or a pair (X, y).")
+        raise TypeError(f"validation={brief(given, 60)} must be a share of the rows such as 0.1, or a pair (X, y).")
     return number("validation", given, above=0.0, below=1.0)
 
 
@@ -277,14 +277,10 @@ def within(argument):
         raise type(error)(f"{argument}: {error}") from None
 
 
-def _short(value):
-    return text if len(text := repr(value)) < 60 else f"<{type(value).__name__}>"
-
-
 def callback(given):
     """A callable or None."""
     if given is not None and not callable(given):
-        raise TypeError(f"callback={given!r} must be callable.")
+        raise TypeError(f"callback={brief(given)} must be callable.")
     return given
 
 
@@ -296,18 +292,18 @@ def verbosity(given):
 def truth(argument, value):
     """True or False."""
     if not isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{argument}={value!r} must be True or False.")
+        raise TypeError(f"{argument}={brief(value)} must be True or False.")
     return bool(value)
 
 
 def whole(argument, value, low):
     """A whole number of at least ``low``."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real) or value != value // 1:
-        raise TypeError(f"{argument}={value!r} must be a whole number.")
+        raise TypeError(f"{argument}={brief(value)} must be a whole number.")
     if value < low:
-        raise ValueError(f"{argument}={value} must be at least {low}.")
+        raise ValueError(f"{argument}={brief(value)} must be at least {low}.")
     if value > 2**62:
-        raise ValueError(f"{argument}={value} is too large.")
+        raise ValueError(f"{argument}={brief(value)} is too large.")
     return int(value)
 
 
@@ -318,7 +314,7 @@ def one_of(argument, value, valid):
             return value
     if isinstance(value, str):
         raise unknown(argument, value, valid)
-    raise ValueError(f"{argument}={value!r} is not known. Valid are: {', '.join(map(repr, valid))}.")
+    raise ValueError(f"{argument}={brief(value)} is not known. Valid are: {', '.join(map(repr, valid))}.")
 
 
 def box(bounds, d):
@@ -330,7 +326,7 @@ def box(bounds, d):
     try:
         low, high = bounds
     except (TypeError, ValueError):
-        raise ValueError(f"bounds must be a pair (low, high), got {bounds!r}.") from None
+        raise ValueError(f"bounds must be a pair (low, high), got {brief(bounds)}.") from None
     sides = []
     for side, name, none in ((low, "low", -np.inf), (high, "high", np.inf)):
         side = numeric(f"bounds ({name})", none if side is None else side).astype(np.float64)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from . import checks
+from ._parts import brief
 
 STEP = float(np.cbrt(np.finfo(np.float64).eps))  # of the central differences, times max(1, |x|)
 
@@ -27,9 +28,9 @@ class Problem:
     def checked(cls, fun, x0, grad, compile):
         """The problem, its functions called once at the start."""
         if not callable(fun):
-            raise TypeError(f"fun={fun!r} must be callable.")
+            raise TypeError(f"fun={brief(fun)} must be callable.")
         if grad is not None and not callable(grad):
-            raise TypeError(f"grad={grad!r} must be callable, or None for central differences.")
+            raise TypeError(f"grad={brief(grad)} must be callable, or None for central differences.")
         x0 = _start(x0)
         plain = [name for name, f in (("fun", fun), ("grad", grad)) if f is not None and not is_njit(f)]
         if checks.truth("compile", compile):
@@ -114,7 +115,7 @@ def _one_number(name, value):
     if array.ndim > 0:
         raise ValueError(f"{name} returned shape {array.shape}; one number is needed.")
     if isinstance(value, (bool, np.bool_)) or array.dtype.kind not in "iuf":
-        raise TypeError(f"{name} returned {value!r}; one real number is needed.")
+        raise TypeError(f"{name} returned {brief(value)}; one real number is needed.")
     return float(value)
 
 
