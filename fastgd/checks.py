@@ -40,7 +40,7 @@ def matrix(X):
     if hasattr(X, "tocsr"):
         raise TypeError("X is a sparse matrix, which fastgd can't read yet: pass X.toarray() if it fits in memory.")
     names = None
-    if hasattr(X, "columns"):
+    if hasattr(X, "columns") and hasattr(X, "to_numpy"):
         names = tuple(map(str, X.columns))
         X = _frame(X, names)
     X = numeric("X", X)
@@ -86,7 +86,7 @@ def numeric(name, values):
 
 
 def _canonical(values, kind):
-    with np.errstate(over="ignore"):
+    with np.errstate(all="ignore"):  # what overflows is found later, and signalling NaNs are NaNs
         values = np.require(values, np.dtype(kind), ["C", "A"])
     return np.asarray(values)
 
@@ -94,6 +94,8 @@ def _canonical(values, kind):
 def target(y, n, dtype, loss, classes=None):
     """``y`` as (n,) numbers; for a loss of two classes their labels become 0 and 1 of ``dtype``, and are returned."""
     labels = loss.labels
+    if hasattr(y, "tocsr"):
+        raise TypeError("y is a sparse matrix: pass y.toarray().ravel().")
     if getattr(y, "shape", None) == (n, 1):
         y = y.to_numpy() if hasattr(y, "to_numpy") else np.asarray(y)
         y = y.reshape(n)
@@ -112,10 +114,7 @@ def target(y, n, dtype, loss, classes=None):
         all_finite("y", raw, raw)
     if raw.dtype.kind not in "biufUSO":
         raise TypeError(f"y is of type {raw.dtype}: labels must be numbers or strings.")
-    try:
-        found = np.unique(raw)
-    except TypeError:
-        raise TypeError("y holds labels that can't be sorted: use numbers or strings, and no missing values.") from None
+    found = labels_of("y", raw)
     missing = found != found  # NaN alone differs from itself, in an array of objects too
     if np.any(missing):
         raise ValueError(f"y holds NaN, the first in row {int(np.argmax(raw != raw))}: drop or fill such rows.")
@@ -125,14 +124,24 @@ def target(y, n, dtype, loss, classes=None):
         classes = found
     elif not set(found.tolist()) <= set(classes.tolist()):
         raise ValueError(f"y holds the classes {shown(found)}, but the model's are {shown(classes)}.")
-    return frozen((raw == classes[1]).astype(dtype)), classes
+    # Compared with an array of one: a label may be a tuple.
+    return frozen((raw == classes[1:2]).astype(dtype)), classes
+
+
+def labels_of(name, values):
+    """The different labels, sorted."""
+    try:
+        return np.unique(np.asarray(values))
+    except Exception:  # NumPy's, or of the labels' own comparisons
+        words = "use numbers or strings, and no missing values"
+        raise TypeError(f"{name} holds labels that can't be sorted: {words}.") from None
 
 
 def two_classes(given):
     """The two labels, sorted, or None."""
     if given is None:
         return None
-    found = np.unique(np.asarray(given))
+    found = labels_of("classes", given)
     if found.size != 2:
         raise ValueError(f"classes must be two labels, got {shown(found)}.")
     return found
@@ -171,7 +180,8 @@ def row_weights(weight, n, dtype, scale=True):
     weight = numeric("sample_weight", weight)
     if weight.shape != (n,):
         raise ValueError(f"sample_weight has shape {weight.shape}, but X has {n} rows: shape ({n},) is needed.")
-    weight = weight.astype(np.float64)
+    with np.errstate(all="ignore"):
+        weight = weight.astype(np.float64)
     all_finite("sample_weight", weight, weight)
     if weight.min() < 0:
         row = int(np.argmin(weight))
@@ -274,7 +284,15 @@ def within(argument):
     try:
         yield
     except (ValueError, TypeError) as error:
-        raise type(error)(f"{argument}: {error}") from None
+        raise (TypeError if isinstance(error, TypeError) else ValueError)(f"{argument}: {error}") from None
+
+
+def truthy(name, answer):
+    """Whether what a user's function answered is true; an array is where any of it is."""
+    try:
+        return bool(np.any(answer))
+    except Exception:
+        raise TypeError(f"{name} returned {brief(answer)}: return True to end the run, else None or False.") from None
 
 
 def callback(given):
