@@ -1,5 +1,6 @@
 """The user's functions: checked, called, differentiated."""
 
+import contextlib
 import math
 from dataclasses import dataclass, replace
 
@@ -39,8 +40,10 @@ class Problem:
         # NUMBA_DISABLE_JIT leaves functions as they are.
         compiled = is_njit(fun) and (grad is None or is_njit(grad))
         problem = cls(fun, grad, isinstance(x0, float), compiled, compiled and bool(plain), x0)
-        fun0 = explained("fun", problem.value, x0)
-        jac0 = explained("grad", problem.gradient, x0)
+        fun0, jac0 = math.nan, x0 * math.nan
+        with contextlib.suppress(ArithmeticError):  # as infinite as a value that overflows without an error
+            fun0 = explained("fun", problem.value, x0)
+            jac0 = explained("grad", problem.gradient, x0)
         return replace(problem, fun0=fun0, jac0=jac0)
 
     def value(self, x):
@@ -95,7 +98,7 @@ def _start(x0):
     if x0 is None:  # NumPy would make it NaN
         raise TypeError("x0=None must be a number or an array of numbers.")
     try:
-        with np.errstate(over="ignore"):
+        with np.errstate(all="ignore"):
             values = checks.numeric("x0", x0).astype(np.float64)
     except OverflowError:
         raise ValueError("x0 holds a number too large for float64.") from None
@@ -111,10 +114,13 @@ def _start(x0):
 
 def _one_number(name, value):
     """A float from what a function returned."""
-    array = np.asarray(value)
+    try:
+        array = np.asarray(value)
+    except Exception:
+        raise TypeError(f"{name} returned {brief(value)}; one real number is needed.") from None
     if array.ndim > 0:
         raise ValueError(f"{name} returned shape {array.shape}; one number is needed.")
-    if isinstance(value, (bool, np.bool_)) or array.dtype.kind not in "iuf":
+    if isinstance(value, (bool, np.bool_, np.ma.MaskedArray)) or array.dtype.kind not in "iuf":
         raise TypeError(f"{name} returned {brief(value)}; one real number is needed.")
     return float(value)
 
