@@ -32,8 +32,17 @@ def complete(part, traits):
             setattr(part, name, usual)
 
 
+def brief(value, most=200):
+    """The beginning of a value's repr, for a message; its type where there is none."""
+    try:
+        words = repr(value)
+    except Exception:  # of the user's own, and the digits of an integer may be too many
+        return f"<{type(value).__name__}>"
+    return words if len(words) <= most else f"{words[:most]}..."
+
+
 def unknown(argument, given, valid):
     """The error for a name that is not one of ``valid``, with the nearest one."""
-    near = difflib.get_close_matches(str(given).lower(), [name for name in valid if isinstance(name, str)], n=1)
+    near = difflib.get_close_matches(given.lower()[:200], [name for name in valid if isinstance(name, str)], n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    return ValueError(f"{argument}={given!r} is not known.{hint} Valid are: {', '.join(map(repr, valid))}.")
+    return ValueError(f"{argument}={brief(given)} is not known.{hint} Valid are: {', '.join(map(repr, valid))}.")

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from . import own_parts, own_trials, schedules
-from ._parts import snake_case, unknown
+from ._parts import brief, snake_case, unknown
 
 
 class Table(NamedTuple):
@@ -40,7 +40,7 @@ def matrix(X):
     if hasattr(X, "tocsr"):
         raise TypeError("X is a sparse matrix, which fastgd can't read yet: pass X.toarray() if it fits in memory.")
     names = None
-    if hasattr(X, "columns"):
+    if hasattr(X, "columns") and hasattr(X, "to_numpy"):
         names = tuple(map(str, X.columns))
         X = _frame(X, names)
     X = numeric("X", X)
@@ -86,7 +86,7 @@ def numeric(name, values):
 
 
 def _canonical(values, kind):
-    with np.errstate(over="ignore"):
+    with np.errstate(all="ignore"):  # what overflows is found later, and signalling NaNs are NaNs
         values = np.require(values, np.dtype(kind), ["C", "A"])
     return np.asarray(values)
 
@@ -94,6 +94,8 @@ def _canonical(values, kind):
 def target(y, n, dtype, loss, classes=None):
     """``y`` as (n,) numbers; for a loss of two classes their labels become 0 and 1 of ``dtype``, and are returned."""
     labels = loss.labels
+    if hasattr(y, "tocsr"):
+        raise TypeError("y is a sparse matrix: pass y.toarray().ravel().")
     if getattr(y, "shape", None) == (n, 1):
         y = y.to_numpy() if hasattr(y, "to_numpy") else np.asarray(y)
         y = y.reshape(n)
@@ -112,10 +114,7 @@ def target(y, n, dtype, loss, classes=None):
         all_finite("y", raw, raw)
     if raw.dtype.kind not in "biufUSO":
         raise TypeError(f"y is of type {raw.dtype}: labels must be numbers or strings.")
-    try:
-        found = np.unique(raw)
-    except TypeError:
-        raise TypeError("y holds labels that can't be sorted: use numbers or strings, and no missing values.") from None
+    found = labels_of("y", raw)
     missing = found != found  # NaN alone differs from itself, in an array of objects too
     if np.any(missing):
         raise ValueError(f"y holds NaN, the first in row {int(np.argmax(raw != raw))}: drop or fill such rows.")
@@ -125,14 +124,24 @@ def target(y, n, dtype, loss, classes=None):
         classes = found
     elif not set(found.tolist()) <= set(classes.tolist()):
         raise ValueError(f"y holds the classes {shown(found)}, but the model's are {shown(classes)}.")
-    return frozen((raw == classes[1]).astype(dtype)), classes
+    # Compared with an array of one: a label may be a tuple.
+    return frozen((raw == classes[1:2]).astype(dtype)), classes
+
+
+def labels_of(name, values):
+    """The different labels, sorted."""
+    try:
+        return np.unique(np.asarray(values))
+    except Exception:  # NumPy's, or of the labels' own comparisons
+        words = "use numbers or strings, and no missing values"
+        raise TypeError(f"{name} holds labels that can't be sorted: {words}.") from None
 
 
 def two_classes(given):
     """The two labels, sorted, or None."""
     if given is None:
         return None
-    found = np.unique(np.asarray(given))
+    found = labels_of("classes", given)
     if found.size != 2:
         raise ValueError(f"classes must be two labels, got {shown(found)}.")
     return found
@@ -140,7 +149,7 @@ def two_classes(given):
 
 def shown(values):
     """The first few of some values, for a message."""
-    return ", ".join(map(repr, values[:5].tolist())) + (", ..." if values.size > 5 else "")
+    return ", ".join(map(brief, values[:5].tolist())) + (", ..." if values.size > 5 else "")
 
 
 def in_domain(y, loss):
@@ -171,7 +180,8 @@ def row_weights(weight, n, dtype, scale=True):
     weight = numeric("sample_weight", weight)
     if weight.shape != (n,):
         raise ValueError(f"sample_weight has shape {weight.shape}, but X has {n} rows: shape ({n},) is needed.")
-    weight = weight.astype(np.float64)
+    with np.errstate(all="ignore"):
+        weight = weight.astype(np.float64)
     all_finite("sample_weight", weight, weight)
     if weight.min() < 0:
         row = int(np.argmin(weight))
@@ -236,7 +246,7 @@ def _not_a_part(argument, given, known, module):
         methods = " and ".join(own_parts.METHODS[kind])
         names = ", ".join(map(repr, known))
         hint = f" Valid are: {names}, or instances of {module.__name__}'s classes or of yours with {methods}."
-    return TypeError(f"{argument}={given!r} is not one of fastgd's {kind}.{hint}")
+    return TypeError(f"{argument}={brief(given)} is not one of fastgd's {kind}.{hint}")
 
 
 def schedule(argument, given):
@@ -254,7 +264,7 @@ def number(argument, value, low=-math.inf, high=math.inf, above=-math.inf, below
     if isinstance(value, np.ndarray) and value.ndim == 0:
         value = value[()]
     if not isinstance(value, numbers.Real) or isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{argument}={value!r} must be a number.")
+        raise TypeError(f"{argument}={brief(value)} must be a number.")
     try:
         value = float(value)
     except OverflowError:
@@ -278,7 +288,7 @@ def validation(given):
             raise ValueError(f"validation must be (X, y) or (X, y, sample_weight), got {len(given)} things.")
         return tuple(given)
     if not isinstance(given, numbers.Real):
-        raise TypeError(f"validation={_short(given)} must be a share of the rows such as 0.1, or a pair (X, y).")
+        raise TypeError(f"validation={brief(given, 60)} must be a share of the rows such as 0.1, or a pair (X, y).")
     return number("validation", given, above=0.0, below=1.0)
 
 
@@ -295,17 +305,21 @@ def within(argument):
     try:
         yield
     except (ValueError, TypeError) as error:
-        raise type(error)(f"{argument}: {error}") from None
+        raise (TypeError if isinstance(error, TypeError) else ValueError)(f"{argument}: {error}") from None
 
 
-def _short(value):
-    return text if len(text := repr(value)) < 60 else f"<{type(value).__name__}>"
+def truthy(name, answer):
+    """Whether what a user's function answered is true; an array is where any of it is."""
+    try:
+        return bool(np.any(answer))
+    except Exception:
+        raise TypeError(f"{name} returned {brief(answer)}: return True to end the run, else None or False.") from None
 
 
 def callback(given):
     """A callable or None."""
     if given is not None and not callable(given):
-        raise TypeError(f"callback={given!r} must be callable.")
+        raise TypeError(f"callback={brief(given)} must be callable.")
     return given
 
 
@@ -317,18 +331,18 @@ def verbosity(given):
 def truth(argument, value):
     """True or False."""
     if not isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{argument}={value!r} must be True or False.")
+        raise TypeError(f"{argument}={brief(value)} must be True or False.")
     return bool(value)
 
 
 def whole(argument, value, low):
     """A whole number of at least ``low``."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real) or value != value // 1:
-        raise TypeError(f"{argument}={value!r} must be a whole number.")
+        raise TypeError(f"{argument}={brief(value)} must be a whole number.")
     if value < low:
-        raise ValueError(f"{argument}={value} must be at least {low}.")
+        raise ValueError(f"{argument}={brief(value)} must be at least {low}.")
     if value > 2**62:
-        raise ValueError(f"{argument}={value} is too large.")
+        raise ValueError(f"{argument}={brief(value)} is too large.")
     return int(value)
 
 
@@ -339,7 +353,7 @@ def one_of(argument, value, valid):
             return value
     if isinstance(value, str):
         raise unknown(argument, value, valid)
-    raise ValueError(f"{argument}={value!r} is not known. Valid are: {', '.join(map(repr, valid))}.")
+    raise ValueError(f"{argument}={brief(value)} is not known. Valid are: {', '.join(map(repr, valid))}.")
 
 
 def box(bounds, d):
@@ -351,7 +365,7 @@ def box(bounds, d):
     try:
         low, high = bounds
     except (TypeError, ValueError):
-        raise ValueError(f"bounds must be a pair (low, high), got {bounds!r}.") from None
+        raise ValueError(f"bounds must be a pair (low, high), got {brief(bounds)}.") from None
     sides = []
     for side, name, none in ((low, "low", -np.inf), (high, "high", np.inf)):
         side = numeric(f"bounds ({name})", none if side is None else side).astype(np.float64)

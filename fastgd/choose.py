@@ -217,7 +217,7 @@ def scaled_data(table, n, settings, automatic, measure, words, past):
     standardize = automatic if settings.standardize == "auto" else settings.standardize
     if standardize:
         mean, variance = measure(data, settings.n_threads).moments()
-        _finite_moments(table, mean + variance)
+        _finite_moments(table, np.isfinite(mean) & np.isfinite(variance))
         scaling = Scaling.standard(mean, variance, dtype, centre=settings.fit_intercept)
         data = data._replace(**scaling._asdict())
         still = np.flatnonzero(scaling.inverse_scale == 0)
@@ -355,12 +355,11 @@ def distance(table, loss, constant):
     return float(away)
 
 
-def _finite_moments(table, moments):
-    """Raise for a column that holds NaN or infinity, or whose squares overflow."""
-    bad = ~np.isfinite(moments)
-    if bad.any():
+def _finite_moments(table, finite):
+    """Raise for a column that holds NaN or infinity, or whose squares overflow, where ``finite`` (d,) says so."""
+    if not finite.all():
         checks.finite_columns(table.X, table.names)
-        j = int(np.argmax(bad))
+        j = int(np.argmin(finite))
         label = repr(table.names[j]) if table.names else j
         raise ValueError(f"X has values in column {label} whose squares overflow: divide the column by its largest.")
 

@@ -5,7 +5,7 @@ import time
 
 import numpy as np
 
-from . import own_parts, schedules
+from . import checks, own_parts, schedules
 from .functions import explained, unless_arithmetic
 from .kernels import descend, user_functions
 from .progress import Bar
@@ -98,7 +98,8 @@ class CompiledRuns:
         for lane in self.running():
             run = self.seen(lane)
             bar.update(self.done, run.fun)
-            if self.limits.callback is not None and self.limits.callback(run.progress(self.members[lane])):
+            told = run.progress(self.members[lane])
+            if self.limits.callback is not None and checks.truthy("callback", self.limits.callback(told)):
                 run.status, run.reason = "early_stopped", f"The callback returned True after iteration {run.nit}."
                 self.runs[lane], self.lanes.status[lane] = run, descend.STOPPED
 

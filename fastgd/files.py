@@ -22,6 +22,8 @@ import zipfile
 import numpy as np
 from numpy.lib import format as npy
 
+from ._parts import brief
+
 FORMAT = 1
 LARGEST = 2**34  # bytes of a file, unless read is told otherwise
 LARGEST_FACTS = 2**26  # bytes of JSON, whose Python objects take some thirty times as much
@@ -82,7 +84,7 @@ def write(path, facts, arrays):
     >>> read(path)
     ({'loss': 'huber'}, {'coef': array([1., 2.])})
     """
-    path = os.fsdecode(path)
+    path = _name(path)
     members = {"facts": _facts_to_bytes(facts)} | {name: _checked(name, array) for name, array in arrays.items()}
     target = os.path.realpath(path)
     folder = os.path.dirname(target)
@@ -128,7 +130,7 @@ def read(path, largest=LARGEST):
     ValueError
         Where it is not such a file, is damaged, or was written by a later fastgd.
     """
-    path = os.fsdecode(path)
+    path = _name(path)
     # Not to wait for the writer of a pipe: it is refused once its kind is known.
     with open(path, "rb", opener=lambda name, flags: os.open(name, flags | getattr(os, "O_NONBLOCK", 0))) as file:
         try:
@@ -145,6 +147,19 @@ def read(path, largest=LARGEST):
     raise ValueError(
         f"{path!r} was written by a later fastgd (format {version}; this one reads up to {FORMAT}): upgrade fastgd."
     )
+
+
+def _name(path):
+    """The name of a file as a string."""
+    try:
+        name = os.fsdecode(path)
+        if b"\0" not in os.fsencode(name):
+            return name
+    except TypeError:
+        raise TypeError(f"path={brief(path)} must be a string or a path.") from None
+    except UnicodeError:
+        pass
+    raise ValueError(f"path={brief(path)} can't be the name of a file.")
 
 
 def _facts_to_bytes(facts):

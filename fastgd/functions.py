@@ -1,11 +1,13 @@
 """The user's functions: checked, called, differentiated."""
 
+import contextlib
 import math
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from . import checks
+from ._parts import brief
 
 STEP = float(np.cbrt(np.finfo(np.float64).eps))  # of the central differences, times max(1, |x|)
 
@@ -27,9 +29,9 @@ class Problem:
     def checked(cls, fun, x0, grad, compile):
         """The problem, its functions called once at the start."""
         if not callable(fun):
-            raise TypeError(f"fun={fun!r} must be callable.")
+            raise TypeError(f"fun={brief(fun)} must be callable.")
         if grad is not None and not callable(grad):
-            raise TypeError(f"grad={grad!r} must be callable, or None for central differences.")
+            raise TypeError(f"grad={brief(grad)} must be callable, or None for central differences.")
         x0 = _start(x0)
         plain = [name for name, f in (("fun", fun), ("grad", grad)) if f is not None and not is_njit(f)]
         if checks.truth("compile", compile):
@@ -38,8 +40,10 @@ class Problem:
         # NUMBA_DISABLE_JIT leaves functions as they are.
         compiled = is_njit(fun) and (grad is None or is_njit(grad))
         problem = cls(fun, grad, isinstance(x0, float), compiled, compiled and bool(plain), x0)
-        fun0 = explained("fun", problem.value, x0)
-        jac0 = explained("grad", problem.gradient, x0)
+        fun0, jac0 = math.nan, x0 * math.nan
+        with contextlib.suppress(ArithmeticError):  # as infinite as a value that overflows without an error
+            fun0 = explained("fun", problem.value, x0)
+            jac0 = explained("grad", problem.gradient, x0)
         return replace(problem, fun0=fun0, jac0=jac0)
 
     def value(self, x):
@@ -94,7 +98,7 @@ def _start(x0):
     if x0 is None:  # NumPy would make it NaN
         raise TypeError("x0=None must be a number or an array of numbers.")
     try:
-        with np.errstate(over="ignore"):
+        with np.errstate(all="ignore"):
             values = checks.numeric("x0", x0).astype(np.float64)
     except OverflowError:
         raise ValueError("x0 holds a number too large for float64.") from None
@@ -110,11 +114,14 @@ def _start(x0):
 
 def _one_number(name, value):
     """A float from what a function returned."""
-    array = np.asarray(value)
+    try:
+        array = np.asarray(value)
+    except Exception:
+        raise TypeError(f"{name} returned {brief(value)}; one real number is needed.") from None
     if array.ndim > 0:
         raise ValueError(f"{name} returned shape {array.shape}; one number is needed.")
-    if isinstance(value, (bool, np.bool_)) or array.dtype.kind not in "iuf":
-        raise TypeError(f"{name} returned {value!r}; one real number is needed.")
+    if isinstance(value, (bool, np.bool_, np.ma.MaskedArray)) or array.dtype.kind not in "iuf":
+        raise TypeError(f"{name} returned {brief(value)}; one real number is needed.")
     return float(value)
 
 

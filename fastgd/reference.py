@@ -151,9 +151,10 @@ class Measured:
     """What is asked about data in passes over all rows; the textbook's twin of ``passes.Passes``."""
 
     def __init__(self, data, n_threads):
-        self.data, self.X = data, data.rows.values.astype(np.float64)
+        with np.errstate(all="ignore"):
+            self.data, self.X = data, data.rows.values.astype(np.float64)
+            Z = (self.X - data.shift) * data.inverse_scale
         self.weight = data.weight.astype(np.float64) if data.weight.size else np.ones(len(self.X))
-        Z = (self.X - data.shift) * data.inverse_scale
         self.Z = np.column_stack([Z, np.full(len(Z), data.constant)])
 
     @staticmethod

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from . import checks
 from .optimizers import decayed
 from .progress import Bar
 from .results import MinimizeHistory, MinimizeResult
@@ -124,7 +125,7 @@ def python_loop(problem, rule, limits, number=0):
                 except ArithmeticError:
                     run.jac = problem.jac0 * math.nan
                 bar.update(t, value)
-                if limits.callback is not None and limits.callback(run.progress(number)):
+                if limits.callback is not None and checks.truthy("callback", limits.callback(run.progress(number))):
                     run.status, run.reason = "early_stopped", f"The callback returned True after iteration {t}."
                     break
     except KeyboardInterrupt:

@@ -44,4 +44,5 @@ class Scaling(NamedTuple):
     def to_scaled(self, coef):
         """Bounds or coefficients (d,) of the user's columns as those of the scaled ones."""
         scale = np.where(self.inverse_scale > 0, self.inverse_scale, 1.0)
-        return coef / scale
+        with np.errstate(over="ignore"):  # a bound beyond the largest number is none
+            return coef / scale

@@ -49,7 +49,7 @@ def expand(given, product=True):
     for name, value in given.items():
         if _is_axis(value):
             axes[name] = _values(name, value)
-        elif hasattr(value, "_asdict"):
+        elif hasattr(type(value), "_asdict"):
             axes |= {
                 f"{name}.{field}": _values(f"{name}.{field}", v) for field, v in value._asdict().items() if _is_axis(v)
             }
@@ -68,7 +68,7 @@ def expand(given, product=True):
 
 
 def _is_axis(value):
-    return type(value) in (list, tuple, range) or getattr(value, "ndim", 0) > 0
+    return type(value) in (list, tuple, range) or (hasattr(value, "ndim") and np.ndim(value) > 0)
 
 
 def _values(name, value):

@@ -8,6 +8,7 @@ import time
 
 import numpy as np
 
+from . import checks
 from .passes import penalty_cost
 from .progress import Bar, EpochProgress
 from .schedules import watched
@@ -91,7 +92,7 @@ class Watch:
             return None, ""
         told = ("loss", "objective", "validation_loss", "learning_rate", "seconds")
         numbers = {name: float(last.get(name, np.nan)) for name in told}
-        if np.any(plan.callback(EpochProgress(clock.epoch, clock.steps, **numbers))):
+        if checks.truthy("callback", plan.callback(EpochProgress(clock.epoch, clock.steps, **numbers))):
             return "early_stopped", f"The callback returned True after epoch {clock.epoch}."
         return None, ""
 

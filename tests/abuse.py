@@ -1,0 +1,388 @@
+"""Calls an entry point with every hostile input, each in a process of its own: ``python tests/abuse.py fit``.
+
+The process that reads this is warm: it has loaded fastgd and the kernels that the cases need, and forks for each case.
+A child tells through a pipe how its case ended; one that says nothing died, or hangs and is killed. Findings are
+printed as JSON.
+"""
+
+import faulthandler
+import functools
+import json
+import os
+import re
+import resource
+import select
+import shlex
+import signal
+import sys
+import tempfile
+import time
+import warnings
+from typing import NamedTuple
+
+import abuse_calls as calls
+import abuse_data as data
+import numba
+import numpy as np
+from abuse_data import D, N, Call, Oops, good
+
+import fastgd
+from fastgd import reference
+
+HANG = 10.0  # seconds
+MEMORY = 4 << 30
+NEEDS_MEMORY = {"X: 8 terabytes of one number"}
+FITTED = {"converged", "max_epochs", "early_stopped", "diverged", "interrupted"}
+MINIMISED = FITTED - {"max_epochs"} | {"max_iter"}
+OWN = (Oops, calls.OwnWarning, SystemExit, StopIteration, GeneratorExit, RecursionError, KeyboardInterrupt)
+
+
+class Unsound(Exception):
+    """A result that says what is not so."""
+
+
+class Entry(NamedTuple):
+    call: object  # what is called with a case's arguments
+    slots: dict  # the tables of its cases, and what an error of each must name (a pattern)
+
+
+# What is called, and what its results must be -------------------------------------------------------------------------
+
+
+def require(condition, *words):
+    if not condition:
+        raise Unsound(" ".join(map(str, words)))
+
+
+def fitted(r):
+    """A true result of a fit."""
+    require(r.status in FITTED, "status", r.status)
+    require(isinstance(r.message, str) and r.message, "message", r.message)
+    require(np.isfinite(r.coef).all() and np.isfinite(r.intercept), "coef", r.coef, r.intercept)
+    if r.status != "diverged":
+        require(np.isfinite(r.history.loss).all(), "history.loss", r.history.loss)
+    if r.status not in ("diverged", "interrupted"):
+        try:
+            require(np.isfinite(r.loss), "loss", r.loss)
+        except ValueError as error:  # of data that were changed meanwhile
+            require(re.search(r"\bX\b", str(error)), "loss", error)
+
+
+def fit(call=fastgd.fit, **given):
+    options = {"random_state": 0, **good(), **given}
+    options.setdefault("epochs", 6)
+    fitted(call(options.pop("X"), options.pop("y"), **options))
+
+
+def second_chunk(**given):
+    r = fastgd.partial_fit(**good())
+    fitted(fastgd.partial_fit(**{**good(), "r": r, **given}))
+
+
+def resumed(**given):
+    r = fastgd.fit(**good(), epochs=2, random_state=0)
+    fitted(fastgd.fit(**{**good(), "epochs": 4, "random_state": 0, "resume": r, **given}))
+
+
+def going_on(resume):
+    fitted(fastgd.fit(**good(), epochs=4, resume=resume))
+
+
+def validated(**given):
+    parts = {**good(), **given}
+    weight = [parts["sample_weight"]] if "sample_weight" in parts else []
+    base = good()
+    fitted(fastgd.fit(base["X"], base["y"], epochs=6, validation=(parts["X"], parts["y"], *weight)))
+
+
+@functools.cache
+def models():
+    X, y = good().values()
+    return fastgd.fit(X, y), fastgd.fit(X, np.where(y > 0, "a", "b"), loss="log_loss"), fastgd.fit(X, abs(y), "poisson")
+
+
+def predicted(X, **_):
+    for model in models():
+        for answer in (model.decision_function, model.predict):
+            try:
+                found = answer(X)
+            except (ValueError, TypeError) as error:
+                if model is not models()[-1] or answer != model.predict:
+                    last = error
+                    continue
+                raise
+            require(isinstance(found, np.ndarray) and found.ndim == 1, "shape", np.shape(found))
+            require(found.dtype.kind != "f" or np.isfinite(found).all(), "predictions", found)
+    if "last" in locals():
+        raise last
+
+
+def minimised(o):
+    """A true result of a minimisation."""
+    require(o.status in MINIMISED, "status", o.status)
+    require(np.isfinite(o.x).all(), "x", o.x)
+    require(np.isfinite(o.fun) or (o.status == "diverged" and o.nit == 0), "fun", o.fun)
+    if o.status == "converged":
+        require(np.isfinite(o.jac).all(), "jac", o.jac)
+    if o.history is not None and o.nit:
+        require(np.isfinite(o.history.x).all() and np.isfinite(o.history.fun).all(), "history", o.history)
+
+
+START = {"x0": [1.0, 2.0], "fun": calls.square, "grad": calls.double}
+
+
+def minimize(**given):
+    given["x0"] = given.pop("X", given.get("x0", START["x0"]))
+    minimised(fastgd.minimize(**{"max_iter": 5, **START, **given}))
+
+
+@numba.njit
+def compiled_square(x):
+    return np.sum(x**2)
+
+
+@numba.njit
+def compiled_double(x):
+    return 2 * x
+
+
+def minimize_compiled(**given):
+    minimize(**{"fun": compiled_square, "grad": compiled_double, **given})
+
+
+def minimize_sweep(**given):
+    for run in fastgd.minimize_sweep(**{"max_iter": 5, **START, **given}).results:
+        minimised(run)
+
+
+def load(path):
+    fitted(fastgd.load(path))
+
+
+def save(path):
+    models()[0].save(path)
+    fitted(fastgd.load(path))
+
+
+def command(line):
+    """``python -m fastgd``: one line that names what is wrong, or an answer without NaN."""
+    from click.testing import CliRunner
+
+    from fastgd.cli import app
+
+    content, options = calls.LINES[line]
+    name = {"Parquet in name": "t.parquet", "gzip in name": "t.csv.gz"}.get(line, "t.csv")
+    calls.a_file(content if isinstance(content, bytes) else content.encode(), name)
+    models()[0].save("good.npz")
+    said = []
+    for words in (f"fit {name} --target y --epochs 5 --save m.npz {options}", f"predict good.npz {name}"):
+        done = CliRunner().invoke(app.app, shlex.split(words), prog_name="fastgd")
+        if isinstance(done.exception, Exception):
+            raise done.exception
+        require(done.exit_code in (0, 1, 2), "exit code", done.exit_code)
+        require(not re.search(r"\b(nan|inf)\b", done.stdout, re.I), done.stdout)
+        if done.exit_code == 2:
+            require(done.stderr.count("\n") == 1 and not done.stdout, done.output)
+            said.append(done.stderr)
+    if said:
+        raise ValueError(said[0])
+
+
+TABLES = {"X": r"\bX\b", "y": r"\by\b|\bX has .* rows and y has"}
+DATA = {**TABLES, "sample_weight": r"\bsample_weight\b|\bX has|\bweight"}
+FITS = {**DATA, "labels": r"\by\b", "counts": r"\by\b|\bX\b"}
+USER = r"|positional argument|iterable"  # Python's own words for a function that can't be called so
+ENTRIES = {
+    "fit": Entry(fit, {**FITS, "callback": r"\bcallback\b" + USER}),
+    "settings": Entry(fit, {"settings": None}),
+    "batches": Entry(functools.partial(fit, batch_size=4), FITS),
+    "rows": Entry(functools.partial(fit, batch_size=1, learning_rate=0.01), DATA),
+    "reference": Entry(functools.partial(fit, reference.fit), {**FITS, "callback": r"\bcallback\b" + USER}),
+    "partial_fit": Entry(functools.partial(second_chunk, r=None), {**FITS, "chunk_settings": None}),
+    "second chunk": Entry(second_chunk, {**DATA, "labels": r"\by\b|\bloss\b"}),
+    "resume": Entry(resumed, {**DATA}),
+    "resume=": Entry(going_on, {"anything": r"\bresume\b", "paths": "", "files": "model"}),
+    "validation": Entry(validated, dict.fromkeys(DATA, r"\bvalidation\b")),
+    "predict": Entry(predicted, {"X": r"\bX\b"}),
+    "minimize": Entry(minimize, {"X": r"\bx0\b", "fun": r"\bfun\b" + USER, "grad": r"\bgrad\b" + USER}),
+    "descents": Entry(minimize, {"descents": None}),
+    "minimize compiled": Entry(minimize_compiled, {"X": r"\bx0\b", "descents": None}),
+    "minimize_sweep": Entry(minimize_sweep, {"sweeps": None}),
+    "load": Entry(load, {"anything": r"\bpath\b", "paths": "", "files": "model"}),
+    "save": Entry(save, {"anything": r"\bpath\b", "paths": ""}),
+    "command line": Entry(command, {"lines": r"t\.(csv|parquet)|--|\b[Xy]\b"}),
+}
+
+
+# Cases --------------------------------------------------------------------------------------------------------------
+
+
+class Case(NamedTuple):
+    name: str
+    make: object  # makes the arguments
+    names: str  # what an error must name
+
+
+def of_values(argument, table, wrap=lambda value: value):
+    """Cases of one argument from a table of functions or of values, and of anything."""
+    made = dict(calls.ANYTHING) | {f"{k}": lambda v=v: v for k, v in enumerate(table)}
+    for name, make in made.items():
+        yield Case(f"{argument}: {name}", lambda make=make: {argument: wrap(make())}, rf"\b{argument}\b")
+
+
+def settings(table, leave=(), wrap=lambda value: value):
+    return [case for name, values in table.items() if name not in leave for case in of_values(name, values, wrap)]
+
+
+TABLE_OF = {
+    "X": data.X_CASES,
+    "y": data.Y_CASES,
+    "sample_weight": data.WEIGHTS,
+    "callback": calls.CALLBACKS,
+    **calls.FUNCTIONS,
+}
+MADE_BY = {
+    "settings": lambda: settings(calls.SETTINGS | {"callback": []}),
+    "chunk_settings": lambda: settings(calls.SETTINGS, ("epochs", "max_steps", "tol", "validation", "patience")),
+    "descents": lambda: settings(calls.DESCENTS),
+    "sweeps": lambda: settings(calls.DESCENTS, ("callback", "verbose")) + settings(calls.DESCENTS, wrap=lambda v: [v]),
+}
+
+
+def cases(entry):
+    """All cases of an entry point."""
+    for slot, names in ENTRIES[entry].slots.items():
+        if slot in MADE_BY:
+            yield from MADE_BY[slot]()
+        elif slot in ("labels", "counts"):
+            loss = {"labels": "log_loss", "counts": "poisson"}[slot]
+            for name, make in (data.LABELS if slot == "labels" else data.COUNTS).items():
+                yield Case(f"{slot}: {name}", lambda make=make, loss=loss: of("y", make) | {"loss": loss}, names)
+        elif slot in ("anything", "paths", "files"):
+            argument = "resume" if entry == "resume=" else "path"
+            table = {"anything": calls.ANYTHING, "paths": calls.PATHS, "files": calls.FILES}[slot]
+            for name, make in table.items():
+                yield Case(f"{slot}: {name}", lambda make=make, a=argument: {a: make()}, names)
+        elif slot == "lines":
+            for name in calls.LINES:
+                yield Case(name, lambda name=name: {"line": name}, names)
+        else:
+            for name, make in TABLE_OF[slot].items():
+                yield Case(f"{slot}: {name}", lambda slot=slot, make=make: of(slot, make), names)
+
+
+def of(slot, make):
+    made = make()
+    return made if isinstance(made, Call) else {slot: made}
+
+
+# Processes ----------------------------------------------------------------------------------------------------------
+
+
+def outcome(entry, case):
+    """What is wrong with how a case ended, or nothing."""
+    with warnings.catch_warnings(action="ignore"):
+        arguments = case.make()
+    try:
+        with warnings.catch_warnings(action="error"):
+            entry.call(**arguments)
+    except Unsound as error:
+        return f"unsound: {error}"
+    except OWN:
+        return ""
+    except MemoryError as error:
+        return "" if case.name in NEEDS_MEMORY else f"MemoryError: {error}"
+    except (ValueError, TypeError, OSError) as error:
+        plain = isinstance(error, (ValueError, TypeError)) or case.name.startswith(("paths", "files"))
+        if plain and re.search(case.names, str(error)) and len(str(error)) < 1000:
+            return ""
+        return f"{type(error).__name__} does not name {case.names}: {error}"
+    except BaseException as error:
+        return f"{type(error).__name__}: {error}"
+    return ""
+
+
+def child(entry, case, folder, pipe):
+    """Run a case and tell how it ended; never returns."""
+    os.mkdir(folder)
+    os.chdir(folder)
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, 0)
+    os.dup2(null, 1)
+    with open("/proc/self/statm") as file:
+        size = int(file.read().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (size + MEMORY, size + MEMORY))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    try:
+        said = outcome(entry, case)
+    except BaseException as error:
+        said = f"the case itself: {type(error).__name__}: {error}"
+    os.write(pipe, f"{said[:2000]}\0".encode(errors="replace"))
+    os._exit(0)
+
+
+def run(entry, case, folder):
+    """A case in a process of its own; what is wrong, or nothing."""
+    ours, theirs = os.pipe()
+    number = os.fork()
+    if number == 0:
+        os.close(ours)
+        child(entry, case, folder, theirs)
+    os.close(theirs)
+    said, end = b"", time.monotonic() + HANG
+    while not said.endswith(b"\0"):
+        ready, _, _ = select.select([ours], [], [], max(0.0, end - time.monotonic()))
+        if not ready:
+            os.kill(number, signal.SIGKILL)
+            break
+        part = os.read(ours, 4096)
+        if not part:
+            break
+        said += part
+    os.close(ours)
+    status = os.waitpid(number, 0)[1]
+    if said.endswith(b"\0"):
+        return said[:-1].decode()
+    if time.monotonic() >= end:
+        return "hangs"
+    return f"died of signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else f"ended with code {status}"
+
+
+def warm():
+    """Load the kernels that the cases use, which forked processes then share."""
+    X, y = good().values()
+    for kind in (np.float64, np.float32):
+        for options in ({}, {"batch_size": 4}, {"batch_size": 1, "learning_rate": 0.01}, {"alpha": 0.1}):
+            fastgd.fit(X.astype(kind), y, epochs=2, **options).loss  # noqa: B018
+    for loss in ("log_loss", "poisson"):
+        for batch in (None, 4):
+            fastgd.fit(X, y > 0, loss, epochs=2, batch_size=batch).loss  # noqa: B018
+    fastgd.fit(X, y, learning_rate=0.1, epochs=2)
+    fastgd.partial_fit(X, y)
+    models()
+
+
+def main(entry, only=""):
+    """The findings of an entry point's cases, and how many there are."""
+    faulthandler.enable()
+    warm()
+    if "compiled" in entry:
+        minimize_compiled()
+        minimize_compiled(x0=1.0)
+    findings, count = {}, 0
+    with tempfile.TemporaryDirectory() as folder:
+        for case in cases(entry):
+            if only in case.name:
+                count += 1
+                said = run(ENTRIES[entry], case, os.path.join(folder, str(count)))
+                if said:
+                    findings[case.name] = said
+    return {"count": count, "findings": findings}
+
+
+assert N == 12
+assert D == 3
+if __name__ == "__main__":
+    began = time.time()
+    json.dump(found := main(*sys.argv[1:]), sys.stdout, indent=1)
+    print(time.time()-began, len(found["findings"]), file=sys.stderr)
