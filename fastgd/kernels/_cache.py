@@ -123,13 +123,17 @@ def _interrupt_held():
 @contextlib.contextmanager
 def _lock(folder, name):
     """One process at a time compiles a kernel; a lock that can't be had is done without."""
-    from filelock import FileLock, Timeout
+    from filelock import FileLock
 
+    # A signal's handler may fit while its thread compiles: the lock could be the one that it holds.
+    if global_compiler_lock.is_locked():
+        yield
+        return
     lock = FileLock(os.path.join(folder, f"{name}.lock"), timeout=LOCK_SECONDS)
     try:
         os.makedirs(folder, exist_ok=True)
         lock.acquire()
-    except (OSError, Timeout, NotImplementedError):
+    except (OSError, RuntimeError):  # the time-out is an OSError; some file systems are not supported
         lock = None
     try:
         yield
