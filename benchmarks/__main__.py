@@ -6,7 +6,14 @@ import os
 from . import cases, measure
 
 
-def report_case(case, size, repeats, floors):
+def verdict_on(ratio, floor, limit):
+    """Whether a ratio keeps what is promised of it, in words."""
+    if floor is not None:
+        return f"floor {floor:g} {'reached' if ratio >= floor else 'MISSED'}"
+    return "" if limit is None else f"limit {limit:g} {'reached' if ratio <= limit else 'MISSED'}"
+
+
+def report_case(case, size, repeats, floors, limits):
     """Time one size of a case and print a line for each peer; returns whether all objectives agree."""
     runs = case.make(*size)
     reached = {name: run() for name, run in runs.items()}
@@ -19,8 +26,7 @@ def report_case(case, size, repeats, floors):
         if peer == "fastgd":
             continue
         ratio = measure.ratio(seconds["fastgd"], seconds[peer])
-        floor = floors.get(peer)
-        verdict = "" if floor is None else f"floor {floor:g} {'reached' if ratio.median >= floor else 'MISSED'}"
+        verdict = verdict_on(ratio.median, floors.get(peer), limits.get(peer))
         print(
             f"{case.name:22} {label:26} {min(seconds['fastgd']) * 1e3:9.1f} ms  "
             f"{ratio.median:7.2f} x {peer:22} ({ratio.low:.2f} to {ratio.high:.2f})  {verdict}",
@@ -45,7 +51,8 @@ def main(arguments=None):
     fine = True
     for case in filter(lambda case: wanted(case.name), cases.CASES):
         for size in (case.small,) if given.smoke else case.sizes:
-            fine &= report_case(case, size, 1 if given.smoke else given.repeats, {} if given.smoke else case.floors)
+            floors, limits = ({}, {}) if given.smoke else (case.floors, case.limits)
+            fine &= report_case(case, size, 1 if given.smoke else given.repeats, floors, limits)
     if not given.smoke:
         for limit in filter(lambda limit: wanted(limit.name), cases.LIMITS):
             value = limit.make()

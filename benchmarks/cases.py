@@ -26,14 +26,19 @@ from fastgd.threads import available_threads, run_tasks
 
 
 class Case(NamedTuple):
-    """One row of the report; ``floors`` are the times that ``fastgd`` must be faster than a peer."""
+    """One row of the report.
+
+    ``floors`` say how many times faster than a peer ``fastgd`` must be, ``limits`` how many times its time a peer may
+    take at most, where the peers are fastgd's own.
+    """
 
     name: str
     make: object  # make(*size) -> dict of callables
     sizes: tuple
     small: tuple  # the size of a smoke run
     floors: dict
-    within: float = 1e-6  # how far the peers' objectives may lie apart, relatively
+    within: float = 1e-6  # how far the peers' objectives may lie apart, relatively; all must be finite
+    limits: dict = {}
 
 
 def has(package):
@@ -202,6 +207,43 @@ def torch_loop(X, y, batch, rate, epochs):
     return loss
 
 
+# Every optimizer and loss against the simplest of its kind -----------------------------------------------------------
+
+
+def optimizer_rows(n, d, dtype, most=None, batch=1):
+    """Epochs with each optimizer, the first ``most`` of them; ``fastgd`` is plain SGD."""
+    X, y = problem(n, d, dtype)
+    return each(fastgd.optimizers, "Sgd", most, lambda part: short_run(X, y, optimizer=part, batch_size=batch))
+
+
+def optimizer_batches(n, d, dtype, most=None):
+    """The same on mini-batches of 32."""
+    return optimizer_rows(n, d, dtype, most, batch=32)
+
+
+def loss_rows(n, d, dtype, most=None):
+    """Epochs of SGD, a step for each row, with each loss; ``fastgd`` is the squared error."""
+    X, y = problem(n, d, dtype)
+    spread = y / y.std()
+
+    def run(loss):
+        target = spread > 0 if loss.labels else np.exp(spread / 2) if loss.domain else spread
+        return short_run(X, target.astype(dtype), loss=loss, batch_size=1)
+
+    return each(fastgd.losses, "SquaredError", most, run)
+
+
+def each(parts, base, most, run):
+    """A run for the class ``base``, called fastgd, and for the others of a module of parts."""
+    others = [name for name in parts.__all__ if name != base][:most]
+    return {"fastgd": run(getattr(parts, base)())} | {name: run(getattr(parts, name)()) for name in others}
+
+
+def short_run(X, y, epochs=4, **options):
+    """A fit whose result is the last mean of the losses met, which costs nothing."""
+    return lambda: fastgd.fit(X, y, learning_rate=RATE, epochs=epochs, random_state=0, **options).history.loss[-1]
+
+
 # minimize -----------------------------------------------------------------------------------------------------------
 
 
@@ -300,6 +342,7 @@ def peak_over_data(mode, n=1_000_000, d=50):
 
 SHAPES = ((4_000_000, 10), (1_000_000, 50), (400_000, 200), (40_000, 2000))
 TYPES = (np.float32, np.float64)
+PART_SHAPES = tuple((100_000, 50, dtype) for dtype in TYPES)
 ROW_SHAPES = tuple((n, d, dtype) for dtype in TYPES for n, d in ((1_000_000, 50), (200_000, 500)))
 
 CASES = (
@@ -334,6 +377,25 @@ CASES = (
         (2_000, 10, np.float32),
         {"numpy": 10.0, "jax": 3.0, "jax, random order": 8.0, "torch": 50.0},
         within=0.05,
+    ),
+    Case(
+        "optimizers, single rows",
+        optimizer_rows,
+        PART_SHAPES,
+        (2_000, 10, np.float64, 2),
+        {},
+        within=np.inf,
+        limits={"Adam": 4.0},
+    ),
+    Case("optimizers, batches", optimizer_batches, PART_SHAPES, (2_000, 10, np.float64, 1), {}, np.inf),
+    Case(
+        "losses, single rows",
+        loss_rows,
+        PART_SHAPES,
+        (2_000, 10, np.float64, 2),
+        {},
+        within=np.inf,
+        limits=dict.fromkeys(("LogLoss", "Poisson", "Gamma", "Tweedie"), 3.0),  # those with exp
     ),
     Case("minimize, Rosenbrock", rosenbrock, ((1_000_000,),), (1_000,), {"numpy": 200.0}, within=1e-6),
 )

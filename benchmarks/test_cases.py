@@ -1,8 +1,11 @@
 """Every case of the registry in its smallest size, under pytest-benchmark (``--benchmark-enable`` times them)."""
 
+import numpy as np
 import pytest
 
-from .cases import CASES
+import fastgd
+
+from .cases import CASES, loss_rows, optimizer_rows
 
 pytestmark = pytest.mark.slow
 
@@ -14,3 +17,10 @@ def test_case(benchmark, case):
     value = benchmark(runs["fastgd"])
     others = [run() for run in runs.values()]
     assert all(other is None or abs(other - value) <= max(case.within, 0.05) * abs(value) for other in others)
+
+
+@pytest.mark.parametrize(("make", "parts"), [(optimizer_rows, fastgd.optimizers), (loss_rows, fastgd.losses)])
+def test_every_part_is_timed(make, parts):
+    runs = make(10, 2, np.float64)
+    assert len(runs) == len(parts.__all__)
+    assert {name for case in CASES if case.make is make for name in case.limits} < set(runs)

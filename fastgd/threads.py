@@ -1,5 +1,6 @@
 """Short-lived threads over chunk numbers: no pool outlives a fit, so no fork or nesting can hang it."""
 
+import contextlib
 import os
 import sys
 import threading
@@ -15,10 +16,10 @@ def available_threads():
 
 def thread_limits():
     """What limits the threads of this process: a dict of each limit that is there."""
-    if "joblib" in sys.modules:
-        backend, _ = sys.modules["joblib"].parallel.get_active_backend()
-        if getattr(backend, "nesting_level", 0):
-            return {"joblib worker": 1}
+    # Another thread may be importing joblib: it is there then, and empty.
+    active = getattr(sys.modules.get("joblib.parallel"), "get_active_backend", None)
+    if active is not None and getattr(active()[0], "nesting_level", 0):
+        return {"joblib worker": 1}
     affinity = hasattr(os, "sched_getaffinity")
     found = {"affinity": len(os.sched_getaffinity(0))} if affinity else {"processors": os.cpu_count() or 1}
     found |= {name: int(os.environ[name]) for name in LIMITS if os.environ.get(name, "").isdigit()}
@@ -32,7 +33,7 @@ def thread_limits():
 
 
 def run_tasks(task, tasks, n_threads):
-    """Call ``task(k)`` for k in range(tasks), each once, on ``n_threads`` threads of which this is one.
+    """Call ``task(k)`` for k in range(tasks), each once, on up to ``n_threads`` threads of which this is one.
 
     An exception in any thread, or Ctrl-C in this one, stops the others at their next task and is raised here.
     """
@@ -51,14 +52,16 @@ def run_tasks(task, tasks, n_threads):
 
     helpers = [threading.Thread(target=work, daemon=True) for _ in range(min(n_threads, tasks) - 1)]
     try:
-        for helper in helpers:
-            helper.start()
+        # No thread begins where a limit is met, nor in an exit handler of Python 3.12: this one does all then.
+        with contextlib.suppress(RuntimeError):
+            for helper in helpers:
+                helper.start()
         work()
     except BaseException as error:
         errors.append(error)
-    while any(helper.is_alive() for helper in helpers):
+    while alive := [helper for helper in helpers if helper.is_alive()]:
         try:
-            for helper in helpers:
+            for helper in alive:
                 helper.join()
         except BaseException as error:  # a second Ctrl-C: the kernels still end within a chunk
             errors.append(error)

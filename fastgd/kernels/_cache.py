@@ -19,11 +19,20 @@ from pathlib import Path
 import numba
 from numba import types
 from numba.core.caching import FunctionCache, IndexDataCacheFile
+from numba.core.compiler_lock import global_compiler_lock
 
 # What is compiled besides the kernels, and the options of the environment that change the code.
 PARTS = ("losses", "optimizers", "penalties")
 SETTINGS = ("BOUNDSCHECK", "OPT", "LOOP_VECTORIZE", "SLP_VECTORIZE", "FULL_TRACEBACKS", "DEBUG_NAN", "JIT_COVERAGE")
 LOCK_SECONDS = 60.0  # a compilation takes 1 to 5 s; whoever waits longer compiles for itself
+
+# A fork waits for the end of a compilation: its child would wait for ever for the lock of a thread that it has not got.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=global_compiler_lock.acquire,
+        after_in_parent=global_compiler_lock.release,
+        after_in_child=global_compiler_lock.release,
+    )
 
 
 @functools.cache
@@ -140,13 +149,17 @@ def _interrupt_held():
 @contextlib.contextmanager
 def _lock(folder, name):
     """One process at a time compiles a kernel; a lock that can't be had is done without."""
-    from filelock import FileLock, Timeout
+    from filelock import FileLock
 
+    # A signal's handler may fit while its thread compiles: the lock could be the one that it holds.
+    if global_compiler_lock.is_locked():
+        yield
+        return
     lock = FileLock(os.path.join(folder, f"{name}.lock"), timeout=LOCK_SECONDS)
     try:
         os.makedirs(folder, exist_ok=True)
         lock.acquire()
-    except (OSError, Timeout, NotImplementedError):
+    except (OSError, RuntimeError):  # the time-out is an OSError; some file systems are not supported
         lock = None
     try:
         yield
