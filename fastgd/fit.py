@@ -52,15 +52,18 @@ def fit(
         float64 are used as they are and never copied where C-contiguous; float16 becomes float32, other types of
         number float64.
     y : array-like (n,)
-        Targets; for ``loss="log_loss"`` two labels of any kind.
+        Targets; two labels of any kind for "log_loss", "hinge", "squared_hinge", "modified_huber" and "perceptron"; at
+        least 0 for "poisson" and "tweedie", positive for "gamma".
     loss : str or part, default "squared_error"
-        "mse", "squared_error", "huber", "log_loss", or e.g. ``fastgd.losses.Huber(delta=2.0)``.
+        The name of one of :mod:`fastgd.losses`, or e.g. ``fastgd.losses.Huber(delta=2.0)``, or an instance of a class
+        of your own with ``value`` and ``slope``.
     optimizer : "auto", str or part, default "auto"
-        "sgd", "momentum", "adam", or e.g. ``fastgd.optimizers.Adam(beta1=0.8)``. With an automatic
-        rate "auto" is "momentum" on the full batch and "adam" on batches, otherwise "sgd".
+        The name of one of :mod:`fastgd.optimizers`, or e.g. ``fastgd.optimizers.Adam(beta1=0.8)``, or your own. With an
+        automatic rate "auto" is "momentum" on the full batch of a smooth loss and "adam" otherwise; else "sgd".
     learning_rate : "auto", float, str or part, default "auto"
-        A number is constant; ``fastgd.schedules.InverseScaling(0.1, power=0.5)`` falls. "auto" measures the
-        curvature of the data; should a run still end above its start, it begins anew with a tenth.
+        A number is constant; the name of one of :mod:`fastgd.schedules`, or e.g. ``fastgd.schedules.Cosine(0.1)``, or
+        your own, changes with the step. Durations are in epochs. "auto" measures the curvature of the data; should a
+        run still end above its start, it begins anew with a tenth.
     batch_size : "auto", int or None, default "auto"
         Rows a step; None is all of them, as is "auto". Larger than n means n.
     alpha : float, default 0.0
@@ -82,15 +85,20 @@ def fit(
     max_steps : int or None, default None
         The largest number of steps.
     tol : "auto", float or None, default "auto"
-        End when the loss falls by less than this share of the least loss so far, ``patience`` epochs in a row (on the
-        full batch a rise counts as movement), or is zero to rounding; None never does.
-        "auto" is None where ``epochs`` or ``max_steps`` is given, else 1e-6 on the full batch and 1e-4 otherwise; on
-        the full batch without a penalty it also asks the gradient to have fallen, so that a rate too small is no end.
+        End when the loss falls by less than this share of itself, ``patience`` epochs in a row and over the last half
+        of all epochs together, or is zero to rounding; on the full batch of a smooth loss its gradient has to have
+        fallen as far, so that neither a rate too small nor a swing is an end. None never ends.
+        "auto" is None where ``epochs`` or ``max_steps`` is given, else 1e-6 on the full batch and 1e-4 otherwise.
     shuffle : "block", "full", "replacement" or False, default "block"
         Row order of each epoch: blocks of rows and the rows within a window of blocks; a full shuffle; each batch
         drawn afresh (distinct rows within it); the data's own order. It depends on the seed and the epoch alone.
+    validation : float, (X, y), (X, y, sample_weight) or None, default None
+        A share of the rows, drawn at random (of two classes, of each), or data of their own, to be held out. Their loss
+        is measured after each epoch; when it has not fallen (by ``tol``, where given) for ``patience`` epochs, the run
+        ends "early_stopped". The result has the weights of the best epoch. A swing of the full batch, where the
+        training loss rises too, doesn't count.
     patience : int, default 5
-        See ``tol``.
+        See ``tol`` and ``validation``.
     evaluate : bool, default False
         Record the objective on the whole data after each epoch (one more pass) in ``history.objective``.
     random_state : int, NumPy generator or None, default None
@@ -100,9 +108,16 @@ def fit(
         use.
     callback : callable or None, default None
         Called after each epoch with a progress object (``epoch``, ``n_steps``, ``loss``, ``learning_rate``,
-        ``seconds``); a true answer ends the run.
+        ``seconds``, ``objective``, ``validation_loss``); a true answer ends the run.
     verbose : int, default 0
         1 shows a progress bar (tqdm).
+    resume : FitResult, str, path or None, default None
+        A result, or the file of one (:meth:`FitResult.save`), to go on from: to the last bit as if its run had never
+        stopped. ``epochs``, ``max_steps``, ``tol``, ``patience``, ``evaluate``, ``n_threads``, ``callback`` and
+        ``verbose`` may change; another setting or other rows are an error. Give ``epochs`` in all, not in addition.
+    average : bool or int, default False
+        Give back (and evaluate and validate) the mean of the weights after each step, not the last ones (Polyak and
+        Juditsky 1992): from the first step, or from the step of this number on.
 
     Returns
     -------

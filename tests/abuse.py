@@ -385,4 +385,4 @@ assert D == 3
 if __name__ == "__main__":
     began = time.time()
     json.dump(found := main(*sys.argv[1:]), sys.stdout, indent=1)
-    print(time.time()-began, len(found["findings"]), file=sys.stderr)
+    print(time.time() - began, len(found["findings"]), file=sys.stderr)

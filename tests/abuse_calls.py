@@ -12,7 +12,23 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from abuse_data import D, N, Call, FloatLies, Oops, Unprintable, endless, good, inf, most, nan, raising, rows, table, tiny
+from abuse_data import (
+    D,
+    N,
+    Call,
+    FloatLies,
+    Oops,
+    Unprintable,
+    endless,
+    good,
+    inf,
+    most,
+    nan,
+    raising,
+    rows,
+    table,
+    tiny,
+)
 
 import fastgd
 from fastgd import losses, optimizers, schedules
@@ -348,7 +364,9 @@ BEHAVIOUR = {
 def functions(name):
     """Cases in which ``fun`` or ``grad`` is hostile."""
     rest = {"fun": {"grad": double}, "grad": {"fun": square}}[name]
-    made = {f"returns {key}": lambda make=make: Call({name: lambda x: make()}, **rest) for key, make in RETURNED.items()}
+    made = {
+        f"returns {key}": lambda make=make: Call({name: lambda x: make()}, **rest) for key, make in RETURNED.items()
+    }
     return made | {key: lambda f=f: Call({name: f}, **rest) for key, f in BEHAVIOUR.items()}
 
 
@@ -361,7 +379,16 @@ DESCENTS = {
     "tol": [1e300, None, "auto"],
     "history": [None, 1],
     "compile": [None, 1],
-    "callback": [raising, exit_, interrupt, recurse, errors_raise, lambda p: np.zeros(3), lambda p: pd.NA, lambda: None],
+    "callback": [
+        raising,
+        exit_,
+        interrupt,
+        recurse,
+        errors_raise,
+        lambda p: np.zeros(3),
+        lambda p: pd.NA,
+        lambda: None,
+    ],
     "verbose": [10**6],
 }
 
