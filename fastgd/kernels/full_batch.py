@@ -63,12 +63,18 @@ def step(data, parts, lanes, rates, k, t, sums, losses, objective, norm):
     d = data.shift.size
     gradient = np.empty((1, width), lanes.weights.dtype)
     for lane in range(count):
+        # A loop that only reads, for the sum: one that stores too runs as vectors or not, and so adds in another
+        # order, by how close to each other the arrays happen to lie in memory.
         square = 0.0
         for j in range(width):
             g = sums[0, lane, j] / data.count
             if j < d:
                 g *= data.inverse_scale[j]
             square += g * g
+        for j in range(width):
+            g = sums[0, lane, j] / data.count
+            if j < d:
+                g *= data.inverse_scale[j]
             gradient[0, j] = g
         objective[k, lane] = losses[0, lane] / data.count + penalty_cost(parts, lanes, lane)
         norm[k, lane] = np.sqrt(square)
