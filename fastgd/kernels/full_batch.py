@@ -64,12 +64,17 @@ def step(data, parts, lanes, rates, k, t, sums, losses, objective, norm):
     gradient = np.empty((1, width), lanes.weights.dtype)
     for lane in range(count):
         penalty = lane_of(parts.penalty, lanes.penalty, lane)
-        gradient[0, d] = sums[0, lane, d] / data.count
-        square = np.float64(gradient[0, d]) ** 2
+        # A loop that only reads, for the sum: one that stores too runs as vectors or not, and so adds in another
+        # order, by how close to each other the arrays happen to lie in memory.
+        square = (sums[0, lane, d] / data.count) ** 2
         for j in range(d):
             g = sums[0, lane, j] / data.count * data.inverse_scale[j]
             slope = penalty.slope(lanes.weights[lane, j], g, lanes.low[lane, j], lanes.high[lane, j])
             square += slope * slope
+        for j in range(width):
+            g = sums[0, lane, j] / data.count
+            if j < d:
+                g *= data.inverse_scale[j]
             gradient[0, j] = g
         objective[k, lane] = losses[0, lane] / data.count + penalty_cost(parts, lanes, lane)
         norm[k, lane] = np.sqrt(square)
