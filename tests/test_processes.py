@@ -19,7 +19,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import types
 
 import numba
 import numpy as np
@@ -28,7 +27,8 @@ from numba.core import event
 
 import fastgd
 from fastgd import passes
-from fastgd.threads import available_threads, run_tasks
+from fastgd.kernels import _cache
+from fastgd.threads import available_threads
 
 pytestmark = [
     pytest.mark.slow,
@@ -141,6 +141,7 @@ def side_by_side(fits=ALL, threads=4):
 
 
 def first_compilation():
+    _cache.LOCK_SECONDS = ENDLESS
     side_by_side((mini_batches, single_rows))
 
 
@@ -197,11 +198,13 @@ def forked():
 
 
 def once_compiling(action):
-    """``action`` is called when the first compilation begins, in its thread."""
+    """``action`` is called when the first compilation begins, in its thread; waits for its file lock have no end."""
+    _cache.LOCK_SECONDS = ENDLESS
 
     class Listener(event.Listener):
         def on_start(self, event):
-            waiting.pop()() if waiting else None
+            if waiting:
+                waiting.pop()()
 
         def on_end(self, event):
             pass
@@ -375,29 +378,6 @@ def test_with_an_empty_cache(expected, scenario, processes, count, tmp_path):
     together = [start(scenario, NUMBA_CACHE_DIR=str(tmp_path)) for _ in range(processes)]
     for process in together:
         assert_same(finish(process), expected, count)
-
-
-@pytest.mark.parametrize("allowed", [0, 1])
-def test_where_no_thread_can_begin(monkeypatch, allowed):
-    """A limit of the container, or an exit handler of Python 3.12."""
-    begin, begun, done = threading.Thread.start, [], []
-
-    def refuse(thread):
-        if len(begun) == allowed:
-            raise RuntimeError("can't start new thread")
-        begun.append(thread)
-        begin(thread)
-
-    monkeypatch.setattr(threading.Thread, "start", refuse)
-    run_tasks(done.append, 100, 4)
-    assert sorted(done) == list(range(100))
-    assert len(begun) == allowed
-
-
-def test_while_another_thread_imports_joblib(monkeypatch):
-    for name in ("joblib", "joblib.parallel"):
-        monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
-        assert available_threads() >= 1
 
 
 if __name__ == "__main__":

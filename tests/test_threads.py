@@ -2,7 +2,9 @@
 
 import builtins
 import io
+import sys
 import threading
+import types
 
 import joblib
 import pytest
@@ -79,3 +81,26 @@ def test_one_inside_a_joblib_worker(roomy):
     counts = joblib.Parallel(n_jobs=2, backend="threading")(joblib.delayed(available_threads)() for _ in range(2))
     assert counts == [1, 1]
     assert available_threads() == 16
+
+
+@pytest.mark.parametrize("allowed", [0, 1])
+def test_where_no_thread_can_begin(monkeypatch, allowed):
+    """A limit of the container, or an exit handler of Python 3.12."""
+    begin, begun, done = threading.Thread.start, [], []
+
+    def refuse(thread):
+        if len(begun) == allowed:
+            raise RuntimeError("can't start new thread")
+        begun.append(thread)
+        begin(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    run_tasks(done.append, 100, 4)
+    assert sorted(done) == list(range(100))
+    assert len(begun) == allowed
+
+
+def test_while_another_thread_imports_joblib(monkeypatch):
+    for name in ("joblib", "joblib.parallel"):
+        monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
+        assert available_threads() >= 1
