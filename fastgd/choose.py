@@ -306,7 +306,8 @@ def best_constant(table, loss):
         if loss.labels:
             # A first chunk may hold one class only, which says nothing about the odds.
             share = min(max(mean, 1e-6), 1 - 1e-6) if 0 < mean < 1 else 0.5
-            found = [np.log(share / (1 - share)), -1.0, 1.0]
+            # The perceptron's loss is least where all scores are zero, which no step can improve on: not from there.
+            found = [-1.0, 1.0, *([np.log(share / (1 - share))] if loss.smooth else [])]
         else:
             step = -(-table.y.size // 1_000_000)
             counted = table.weight[::step] > 0 if table.weight.size else slice(None)
