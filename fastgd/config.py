@@ -190,23 +190,27 @@ def _float_type(given):
 
 def _warm_one(loss, optimizer, dtype, batch_size, penalty, learning_rate):
     from .kernels import facts
+    from .kernels.full_batch import chunk_rows
 
     dtype = _float_type(dtype)
-    n = 4 if batch_size is None else batch_size + 1  # one more row than a batch: else it is the full batch
-    column = (1 + np.arange(n) % 2).astype(dtype)  # a target for every loss: positive, of two classes
+    # The full batch has kernels of its own for tables of one chunk of rows and for longer ones; otherwise one row more
+    # than a batch, else it is the full batch.
+    sizes = (4, chunk_rows(0, 1) + 1) if batch_size is None else (batch_size + 1,)
     before, began = facts.counts(), time.perf_counter()
-    fitted = fastgd.fit(
-        column[:, None],
-        column,
-        loss=loss,
-        optimizer=optimizer,
-        learning_rate=learning_rate,
-        batch_size=batch_size,
-        alpha=float(penalty),
-        epochs=1,
-        random_state=0,
-    )
-    getattr(fitted, "loss")  # noqa: B009  its pass is what tables of many rows take their steps with
+    for n in sizes:
+        column = (1 + np.arange(n) % 2).astype(dtype)  # a target for every loss: positive, of two classes
+        fitted = fastgd.fit(
+            column[:, None],
+            column,
+            loss=loss,
+            optimizer=optimizer,
+            learning_rate=learning_rate,
+            batch_size=batch_size,
+            alpha=float(penalty),
+            epochs=1,
+            random_state=0,
+        )
+    getattr(fitted, "loss")  # noqa: B009  has a kernel of its own
     loaded, compiled = (after - had for after, had in zip(facts.counts(), before, strict=True))
     return {
         "loss": loss if isinstance(loss, str) else type(loss).__name__,

@@ -148,15 +148,9 @@ def lion(w, steps, beta1, beta2, weight_decay):
         yield w
 
 
-class Fading(NamedTuple):
-    """A rate that falls by the factor e every ``steps`` steps: moves that do not shrink with the gradient need it."""
-
-    initial: float = 0.1
-    steps: float = 700.0
-    limits = {}
-
-    def rate(self, t):
-        return self.initial * np.exp(-t / self.steps)
+def fading(initial=0.1, period=700.0):
+    """Rates that fall by the factor e every period: moves that do not shrink with the gradient need it."""
+    return schedules.Exponential(initial, factor=float(np.exp(-1)), period=period)
 
 
 class Case(NamedTuple):
@@ -166,7 +160,7 @@ class Case(NamedTuple):
     textbook: object
     torch: tuple | None = None
     optax: tuple | None = None
-    schedule: tuple | None = Fading()  # None: such settings are left out where an optimum is to be reached
+    schedule: tuple | None = fading()  # None: such settings are left out where an optimum is to be reached
 
 
 DECAYS = {"b1": 0.8, "b2": 0.95}
@@ -406,13 +400,6 @@ def objective(X, y, coef, intercept, alpha=0.0, l1_ratio=0.0, bounds=None):
     return 0.5 * np.mean((X @ coef + intercept - y) ** 2) + penalty
 
 
-@pytest.fixture
-def fading(monkeypatch):
-    """Let fits know the schedule of this file."""
-    monkeypatch.setattr(schedules, "Fading", Fading, raising=False)
-    monkeypatch.setattr(schedules, "__all__", [*schedules.__all__, "Fading"])
-
-
 def reached(optimizer, penalty, schedule, epochs, **options):
     """The coefficients and the intercept of the plain problem."""
     X, y, _ = PROBLEMS["plain"]
@@ -421,7 +408,6 @@ def reached(optimizer, penalty, schedule, epochs, **options):
     return r.coef, r.intercept
 
 
-@pytest.mark.usefixtures("fading")
 @pytest.mark.parametrize("penalty", PENALTIES)
 @cases(wanted=lambda case: case.schedule)
 def test_every_optimizer_reaches_the_penalised_optimum(case, penalty):
@@ -434,22 +420,20 @@ def test_every_optimizer_reaches_the_penalised_optimum(case, penalty):
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("fading")
 @cases(wanted=lambda case: case.schedule)
 def test_every_optimizer_comes_near_it_in_mini_batches(case):
     X, y, _ = PROBLEMS["plain"]
     penalty = PENALTIES["elastic_net"]
-    rate = Fading(case.schedule.initial, 1000.0)
+    rate = fading(case.schedule.initial, 200.0)
     found = reached(case.optimizer, penalty, rate, 2000, batch_size=16, random_state=0)
     assert objective(X, y, *found, **penalty) <= 1.001 * objective(X, y, *outside_optimum(X, y, **penalty), **penalty)
 
 
-@pytest.mark.usefixtures("fading")
 @pytest.mark.parametrize("optimizer", [Adamw(beta2=0.99, weight_decay=2.0), Lion(weight_decay=2.0)])
 def test_decoupled_decay_without_noise_bounds_the_weights(optimizer):
     """Xie and Li 2024 for AdamW, Chen, Liu, Liang and Liu 2024 for Lion: |w| <= 1/decay; the intercept is free."""
     X, y, _ = PROBLEMS["plain"]
-    coef, intercept = reached(optimizer, {}, Fading(), 10_000)
+    coef, intercept = reached(optimizer, {}, fading(), 10_000)
     best, best_intercept = outside_optimum(X, y, bounds=(-0.5, 0.5))
     np.testing.assert_allclose(coef, best, atol=1e-4)
     assert intercept == pytest.approx(best_intercept, abs=1e-4)
