@@ -12,7 +12,22 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from abuse_data import D, N, Call, FloatLies, Oops, Unprintable, endless, good, inf, most, nan, raising, rows, table, tiny
+from abuse_data import (
+    Call,
+    D,
+    FloatLies,
+    N,
+    Oops,
+    Unprintable,
+    endless,
+    good,
+    inf,
+    most,
+    nan,
+    raising,
+    table,
+    tiny,
+)
 
 import fastgd
 from fastgd import losses, optimizers, schedules
@@ -65,7 +80,7 @@ ANYTHING = {
     "surrogate": lambda: "\ud800\0",
     "NumPy's word": lambda: np.str_("no"),
     "bytes": lambda: b"auto",
-    "an empty list": lambda: [],
+    "an empty list": list,
     "a list": lambda: [1, 2],
     "a list in itself": endless,
     "a dict": lambda: {"a": 1},
@@ -219,8 +234,7 @@ CALLBACKS = {
     "returns dates": lambda: lambda p: np.datetime64("NaT"),
     "is a generator": lambda: lambda p: (yield),
     "takes nothing": lambda: lambda: None,
-    "is a class": lambda: object,
-    "is print": lambda: SimpleNamespace,
+    "is a class": lambda: SimpleNamespace,
     "fits": lambda: nested_fit,
     "changes its progress": lambda: lambda p: object.__setattr__(p, "epoch", nan),
     "has errors raise": lambda: errors_raise,
@@ -232,7 +246,7 @@ CALLBACKS = {
     "fills weights with NaN": lambda: changing("sample_weight", nan),
 }
 
-# Functions to minimise -------------------------------------------------------------------------------------------------
+# Functions to minimise ---------------------------------------------------------------------------------
 
 
 def square(x):
@@ -348,7 +362,9 @@ BEHAVIOUR = {
 def functions(name):
     """Cases in which ``fun`` or ``grad`` is hostile."""
     rest = {"fun": {"grad": double}, "grad": {"fun": square}}[name]
-    made = {f"returns {key}": lambda make=make: Call({name: lambda x: make()}, **rest) for key, make in RETURNED.items()}
+    made = {
+        f"returns {key}": lambda make=make: Call({name: lambda x: make()}, **rest) for key, make in RETURNED.items()
+    }
     return made | {key: lambda f=f: Call({name: f}, **rest) for key, f in BEHAVIOUR.items()}
 
 
@@ -361,11 +377,20 @@ DESCENTS = {
     "tol": [1e300, None, "auto"],
     "history": [None, 1],
     "compile": [None, 1],
-    "callback": [raising, exit_, interrupt, recurse, errors_raise, lambda p: np.zeros(3), lambda p: pd.NA, lambda: None],
+    "callback": [
+        raising,
+        exit_,
+        interrupt,
+        recurse,
+        errors_raise,
+        lambda p: np.zeros(3),
+        lambda p: pd.NA,
+        lambda: None,
+    ],
     "verbose": [10**6],
 }
 
-# Paths and files --------------------------------------------------------------------------------------------------------
+# Paths and files ---------------------------------------------------------------------------------
 
 
 def a_file(content, name="model.npz"):
@@ -469,7 +494,6 @@ LINES = {  # what FILE holds, and options after it
     "1e308": ("a,b,y\n1,1e308,3\n1,-1e308,4\n", ""),
     "1e308 in y": ("a,b,y\n1,2,1e308\n1,3,-1e308\n", ""),
     "1e39 in float32": ("a,b,y\n1,1e39,3\n1,2,3\n", "--float32"),
-    "huge integers": (f"a,b,y\n1,{10**400},3\n1,2,3\n", ""),
     "twice a name": ("a,a,y\n1,2,3\n1,2,4\n", ""),
     "a name missing": ("a,,y\n1,2,3\n1,2,4\n", ""),
     "no target": ("a,b,c\n1,2,3\n1,2,4\n", ""),
