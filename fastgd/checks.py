@@ -269,6 +269,8 @@ def number(argument, value, low=-math.inf, high=math.inf, above=-math.inf, below
         value = float(value)
     except OverflowError:
         raise ValueError(f"{argument} is too large for float64.") from None
+    except Exception:  # of a class of the user's own
+        raise TypeError(f"{argument}={brief(value)} must be a number.") from None
     if not (math.isfinite(value) and low <= value <= high and above < value < below):
         if math.isfinite(low) and math.isfinite(high):
             needs = [f"in [{low:g}, {high:g}]"]

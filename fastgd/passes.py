@@ -81,16 +81,23 @@ class Passes:
         products = np.empty((self.chunks, self.d + 1))
         value = 0.0
         for k in range(iterations):
-            vector = (vector / (np.linalg.norm(vector) or 1.0)).astype(self.data.shift.dtype)
+            vector = (vector / (length(vector) or 1.0)).astype(self.data.shift.dtype)
             self.over_chunks(
                 lambda a, b, vector=vector: full_batch.second_moment(self.data, vector, self.chunk, a, b, products)
             )
             vector = products.sum(axis=0) / self.data.count
-            before, value = value, float(np.linalg.norm(vector))
+            before, value = value, length(vector)
             # Not before the eighth: a start close to another eigenvector stands still for a while.
             if not math.isfinite(value) or (k >= 8 and abs(value - before) <= 1e-4 * value):
                 break
         return 1.05 * value
+
+
+def length(vector):
+    """The Euclidean norm, also where the squares of the entries overflow or are zero."""
+    with np.errstate(all="ignore"):
+        largest = np.abs(vector).max()
+        return float(largest * np.linalg.norm(vector / (largest or 1.0)))
 
 
 def penalty_cost(penalty, lanes):

@@ -68,7 +68,9 @@ def expand(given, product=True):
 
 
 def _is_axis(value):
-    return type(value) in (list, tuple, range) or (hasattr(value, "ndim") and np.ndim(value) > 0)
+    return type(value) in (list, tuple, range) or (
+        isinstance(dimensions := getattr(value, "ndim", 0), int) and dimensions > 0
+    )
 
 
 def _values(name, value):

@@ -160,9 +160,13 @@ class Watch:
         share = min(LEFT * self.plan.tol * size / fallen, 0.01) if fallen > 0 else 0.01
         return norm <= max(np.sqrt(share) * first, 1e-5 * np.sqrt(size), self.rounding * first)
 
-    def risen(self, steps):
-        """Whether the objective at the present weights lies above the start's: a pass over the data."""
-        return self.objective(steps) > self.start * (1 + self.rounding) + self.zero
+    def risen(self, steps, unknown=False):
+        """Whether the objective at the present weights lies above the start's: a pass over the data.
+
+        ``unknown`` is the answer where it is NaN: of rows never visited, or of scores that overflow.
+        """
+        value = self.objective(steps)
+        return unknown if np.isnan(value) else value > self.start * (1 + self.rounding) + self.zero
 
     def worse(self, steps):
         """Whether batches led to a larger objective than the start's, which the losses met need not show."""
@@ -189,13 +193,19 @@ class Watch:
         """Whether the records can't tell how the present weights do: then it takes a pass to know."""
         if not self.exact:
             return clock.row > 0
-        return clock.steps > 0 and (len(self.records) < 2 or self.records[-1]["loss"] > self.records[-2]["loss"])
+        if clock.steps == 0 or len(self.records) < 2:
+            return clock.steps > 0
+        last = self.records[-1]["loss"]
+        hardly = last > self.start - 0.01 * abs(self.start)  # the last step, which no record tells of, may undo it
+        return hardly or last > self.records[-2]["loss"]
 
     def ended(self, clock):
         """The status of a run that did all it was asked to."""
         plan = self.plan
-        risen = self.doubtful(clock) and self.start < np.inf and self.risen(clock.steps)
-        if self.best is None and (self.above_start() or risen):
+        # What batches met may lie above the start where the objective does not: only a pass can tell.
+        above = self.above_start()
+        doubted = self.start < np.inf and (above or self.doubtful(clock))
+        if self.best is None and doubted and self.risen(clock.steps, unknown=above):
             return "diverged", "The loss ended above its start."
         if plan.stream:
             return "max_epochs", f"{clock.epoch} chunks are done."
