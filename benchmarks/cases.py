@@ -63,7 +63,7 @@ def gradient(n, d, dtype):
     X, y = problem(n, d, dtype)
     threads = available_threads()
     nowhere = np.full(d, np.inf)
-    data = Data(Dense(frozen(X)), frozen(y[None]), frozen(np.empty(0, dtype)), *Scaling.none(d, X.dtype), 0.0)
+    data = Data(Dense(frozen(X)), frozen(y[None]), frozen(np.empty(0, dtype)), *Scaling.none(d, X.dtype), 0.0, float(n))
     parts = Parts(fastgd.losses.Mse(), fastgd.optimizers.Sgd(), Free())
     lanes = lanes_of(parts, X.dtype, 1, -nowhere, nowhere)
     w = np.full(d, 0.01, dtype)
@@ -82,7 +82,7 @@ def gradient(n, d, dtype):
     total(flat[:1])
 
     def ours():
-        return float(passes.objective(parts, lanes)[0])
+        return float(passes.loss(parts.loss, lanes)[0])
 
     def numpys():
         residual = X @ w - y

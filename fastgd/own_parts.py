@@ -179,10 +179,22 @@ def _packaged(function):
     return (function.__module__ or "").partition(".")[0] == __name__.partition(".")[0]
 
 
+def _lasting_name(value):
+    """The name of what is the same in every process: a module, or a function, ufunc or class that nobody redefines."""
+    if isinstance(value, types.ModuleType):
+        return f"module {value.__name__}"
+    if isinstance(value, np.ufunc):
+        return f"ufunc {value.__name__}"
+    package, name = (getattr(value, "__module__", None) or "").partition(".")[0], getattr(value, "__qualname__", None)
+    lasting = ("builtins", "math", "cmath", "operator", "numpy", "scipy", "numba", __name__.partition(".")[0])
+    return f"{type(value).__name__} {value.__module__}.{name}" if name and package in lasting else None
+
+
 class Stamp:
     """A hash of values by content: numbers, text, arrays, containers, and functions with all they read.
 
-    Anything else counts as itself, by identity: ``kept`` holds on to it, so that no other gets its place in memory.
+    Modules and what NumPy and Python come with count by name, so that every process finds the same hash. Anything else
+    counts as itself, by identity: ``kept`` holds on to it, so that no other gets its place in memory.
     """
 
     def __init__(self):
@@ -205,6 +217,8 @@ class Stamp:
             self._container(value)
         elif isinstance(value, types.CodeType):
             self._code(value)
+        elif name := _lasting_name(value):
+            self._text(name)
         else:
             self._text(f"object {id(value)}")
             self.kept.append(value)

@@ -82,7 +82,7 @@ def test_warmup_fits_every_combination(monkeypatch):
 
     monkeypatch.setattr(fastgd, "fit", lambda X, y, **options: calls.append((X, y, options)) or Result())
     fastgd.warmup(["huber", "log_loss"], "sgd", ["float32"], [None, 5], [False, True], learning_rate=0.5)
-    assert len(calls) == 8
+    assert len(calls) == 12  # the full batch twice: one chunk of rows, and more
     for X, y, options in calls:
         assert X.dtype == y.dtype == "float32"
         assert len(set(y)) == 2
