@@ -14,7 +14,7 @@ from .kernels import block_loop, full_batch, order, row_loop
 from .kernels.lanes import Data, Lanes, Parts
 from .kernels.rows import Scaled
 from .passes import Passes
-from .schedules import watched
+from .schedules import rates, watched
 from .state import LOADED, Clock, State, state_of
 from .watch import Watch
 
@@ -167,12 +167,10 @@ class Batches:
 
 def rates_of(schedule, clock, steps, lanes):
     """The rates (steps, lanes) of the coming steps."""
-    t = np.arange(clock.steps + 1, clock.steps + 1 + steps, dtype=np.float64)
-    rates = np.maximum(schedule.rate(t) * clock.factor, np.finfo(np.float64).tiny)
-    return np.repeat(rates[:, None], lanes.weights.shape[0], axis=1)
+    return np.repeat(rates(schedule, clock.steps, steps, clock.factor)[:, None], lanes.weights.shape[0], axis=1)
 
 
-class Saved:
+class Snapshot:
     """The last state that was looked at and found finite."""
 
     def __init__(self, lanes, clock, best):
@@ -191,68 +189,108 @@ class Saved:
 
 
 def drive(plan, work=None, measure=Passes):
-    """Run a plan to its end; ``work`` and ``measure`` are the reference's own, or those that fit the plan."""
-    work = work or (FullBatch if plan.full else Batches)(plan)
-    watch = Watch(plan, work, measure)
-    clock, retreats, certain = Clock(), 0, None
-    first, past = Saved(plan.lanes, clock, None), []
-    if plan.past is not None:
-        retreats = plan.past.facts["certain_retreats"]
+    """Run a plan to its end, once: its lanes are changed.
+
+    ``work`` and ``measure`` are the reference's own, or those that fit the plan.
+    """
+    return Driver(plan, work or (FullBatch if plan.full else Batches)(plan), measure).run()
+
+
+class Driver:
+    """A run of a plan: where it stands, and the ways back."""
+
+    def __init__(self, plan, work, measure):
+        self.plan, self.work, self.watch = plan, work, Watch(plan, work, measure)
+        self.clock, self.retreats = Clock(), 0
+        self.certain = None  # the retreats before the first that only the run's end asked for
+        self.first = Snapshot(plan.lanes, self.clock, None)
+        if plan.past is not None:
+            self.go_on(plan.past)
+        self.last = Snapshot(plan.lanes, self.clock, self.watch.best)
+
+    def go_on(self, past):
+        """Begin where the run ``past`` stands."""
+        self.retreats = past.facts["certain_retreats"]
         # A run that was to be longer might not have retreated where this one ended: it begins as it would have.
-        if retreats == plan.past.facts["retreats"]:
-            plan.past.load(plan.lanes)
-            clock = plan.past.clock
-            watch.begin(plan.past.records, plan.past.best)
-        if plan.stream:
+        if self.retreats == past.facts["retreats"]:
+            past.load(self.plan.lanes)
+            self.clock = past.clock
+            self.watch.begin(past)
+        if self.plan.stream:
             # Of a chunk that was interrupted, the rest is not waited for.
-            clock.row, clock.met = 0, 0.0
-            first, past = Saved(plan.lanes, clock, None), plan.past.records
-    saved = Saved(plan.lanes, clock, watch.best)
+            self.clock.row, self.clock.met = 0, 0.0
+            self.first = Snapshot(self.plan.lanes, self.clock, None)
 
-    def retreat():
-        # To the start: what an epoch too fast has left may be too far off to come back from.
-        clock, _ = first.restore()
-        saved.keep(clock, None)
-        watch.begin(past, None)
-        return clock, retreats + 1
+    def run(self):
+        """One slice after another, until a verdict."""
+        status, reason = None, ""
+        try:
+            while status is None:
+                status, reason = self.verdict()
+                if status is None:
+                    status, reason = self.advance()
+        except KeyboardInterrupt:
+            self.clock, self.watch.best = self.last.restore()
+            status, reason = "interrupted", f"Ctrl-C after {self.clock.steps} steps."
+        finally:
+            self.watch.close()
+        return self.outcome(status, reason)
 
-    status, reason = None, ""
-    try:
-        while status is None:
-            left = 2**62 if plan.max_steps is None else plan.max_steps - clock.steps
-            may_retreat = plan.automatic_rate and retreats < RETREATS
-            status, reason = watch.verdict()
-            if status is None and (clock.epoch >= plan.epochs or left <= 0):
-                status, reason = watch.ended(clock)
-            if status is not None:
-                if may_retreat and watch.best is None and (status == "diverged" or watch.worse(clock.steps)):
-                    certain = retreats if certain is None else certain
-                    clock, retreats = retreat()
-                    status = None
-                continue
-            clock.factor = RETREAT**retreats * watch.factor
-            with np.errstate(all="ignore"):
-                records, broken = work.advance(clock, left)
-            whole = np.isfinite(plan.lanes.weights).all()
-            if may_retreat and (broken or not whole or watch.rises(records)):
-                clock, retreats = retreat()
-                continue
-            if broken or not whole:
-                if not whole or not plan.full:
-                    (clock, _), records = saved.restore(), []
-                status, reason = watch.failed(clock)
-            watch.see(clock, records)
-            saved.keep(clock, watch.best)
-            if records and status is None:
-                status, reason = watch.ask(clock)
-    except KeyboardInterrupt:
-        clock, watch.best = saved.restore()
-        status, reason = "interrupted", f"Ctrl-C after {clock.steps} steps."
-    finally:
-        watch.close()
-    weights = watch.answer(clock.steps) if watch.best is None else watch.best[1]
-    if watch.best is not None:
-        reason += f" The weights are those of epoch {watch.best[0]}, whose validation loss was the lowest."
-    certain = retreats if certain is None else certain
-    state = state_of(plan, clock, watch.records[: clock.epoch], watch.best, retreats, certain)
-    return Outcome(weights, state, status, reason, retreats)
+    @property
+    def left(self):
+        """The steps that are left."""
+        return 2**62 if self.plan.max_steps is None else self.plan.max_steps - self.clock.steps
+
+    @property
+    def may_retreat(self):
+        return self.plan.automatic_rate and self.retreats < RETREATS
+
+    def verdict(self):
+        """A status and a reason where the run is over; a rate that proves too large at the end begins it anew."""
+        watch, clock = self.watch, self.clock
+        status, reason = watch.verdict()
+        if status is None and (clock.epoch >= self.plan.epochs or self.left <= 0):
+            status, reason = watch.ended(clock)
+        if status is None or not self.may_retreat or watch.best is not None:
+            return status, reason
+        if status == "diverged" or watch.worse(clock.steps):
+            self.certain = self.retreats if self.certain is None else self.certain
+            self.retreat()
+            return None, ""
+        return status, reason
+
+    def advance(self):
+        """One slice of work, and a look at what it left; a status where that ends the run."""
+        plan, watch = self.plan, self.watch
+        self.clock.factor = RETREAT**self.retreats * watch.factor
+        with np.errstate(all="ignore"):
+            records, broken = self.work.advance(self.clock, self.left)
+        whole = np.isfinite(plan.lanes.weights).all()
+        if self.may_retreat and (broken or not whole or watch.rises(records)):
+            self.retreat()
+            return None, ""
+        status, reason = None, ""
+        if broken or not whole:
+            if not whole or not plan.full:
+                (self.clock, _), records = self.last.restore(), []
+            status, reason = watch.failed(self.clock)
+        watch.see(self.clock, records)
+        self.last.keep(self.clock, watch.best)
+        return watch.ask(self.clock) if records and status is None else (status, reason)
+
+    def retreat(self):
+        """Back to the start with a smaller rate: what an epoch too fast has left may be too far off."""
+        self.clock, _ = self.first.restore()
+        self.last.keep(self.clock, None)
+        self.watch.begin(self.plan.past if self.plan.stream else None)
+        self.retreats += 1
+
+    def outcome(self, status, reason):
+        """How the run ended."""
+        watch, clock = self.watch, self.clock
+        weights = watch.answer(clock.steps) if watch.best is None else watch.best[1]
+        if watch.best is not None:
+            reason += f" The weights are those of epoch {watch.best[0]}, whose validation loss was the lowest."
+        certain = self.retreats if self.certain is None else self.certain
+        state = state_of(self.plan, clock, watch, self.retreats, certain)
+        return Outcome(weights, state, status, reason, self.retreats)

@@ -114,7 +114,8 @@ def fit(
     resume : FitResult, str, path or None, default None
         A result, or the file of one (:meth:`FitResult.save`), to go on from: to the last bit as if its run had never
         stopped. ``epochs``, ``max_steps``, ``tol``, ``patience``, ``evaluate``, ``n_threads``, ``callback`` and
-        ``verbose`` may change; another setting or other rows are an error. Give ``epochs`` in all, not in addition.
+        ``verbose`` may change; another setting, or data of another shape, type or names, are an error (that the numbers
+        in them are the same is yours to see to). Give ``epochs`` in all, not in addition.
     average : bool or int, default False
         Give back (and evaluate and validate) the mean of the weights after each step, not the last ones (Polyak and
         Juditsky 1992): from the first step, or from the step of this number on.
@@ -156,7 +157,7 @@ def report(choice, outcome, measure=Passes):
         checks.finite_columns(table.X, table.names)
     facts, arrays, parts = facts_and_arrays(choice)
     state = State({**facts, **state.facts}, {**arrays, **state.arrays}, parts)
-    history = History.of(state.records)
+    history = History.of(state)
     if not np.isfinite(history.objective[-1:]).all() and plan.evaluate:
         checks.finite_columns(table.X, table.names)
     with np.errstate(all="ignore"):

@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from . import checks, optimizers, schedules
 from .functions import Problem
 from .runs import run_all
@@ -118,9 +116,7 @@ class Rule:
 
     def rates(self, first, count):
         """The rates (count,) of the steps ``first + 1`` on."""
-        t = np.arange(first + 1, first + 1 + count, dtype=np.float64)
-        with np.errstate(all="ignore"):
-            return np.maximum(self.schedule.rate(t), np.finfo(np.float64).tiny)
+        return schedules.rates(self.schedule, first, count)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from .fit import report
 from .minimize import Rule
 from .optimizers import decayed
 from .results import MinimizeHistory, MinimizeResult
+from .schedules import rates
 
 # Row order --------------------------------------------------------------------------------------------------------
 
@@ -119,7 +120,7 @@ class Textbook:
             gradient = self.Z[rows].T @ slope / len(rows)
             met += np.sum(loss)
             clock.steps += 1
-            rate = plan.schedule.rate(float(clock.steps)) * clock.factor
+            rate = float(rates(plan.schedule, clock.steps - 1, 1, clock.factor)[0])
             self.step(gradient, rate, clock.steps)
         clock.row, clock.met = clock.row + sum(map(len, left)), np.array([met])
         if clock.row < len(order):
@@ -237,7 +238,7 @@ def minimize(fun, x0, grad=None, optimizer="sgd", learning_rate=0.1, max_iter=10
         for t in range(1, max_iter + 1):
             if tol is not None and np.abs(g).max() <= tol:
                 break
-            c, carry = rule.optimizer.prepare(float(rule.schedule.rate(float(t))), t, carry)
+            c, carry = rule.optimizer.prepare(float(rule.rates(t - 1, 1)[0]), t, carry)
             change, _, slots = rule.optimizer.move(c, x, g, slots)
             after = decayed(rule.optimizer, c, x) + change
             value = float(fun(user(after)))

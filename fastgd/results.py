@@ -47,10 +47,9 @@ class History:
     seconds: np.ndarray
 
     @classmethod
-    def of(cls, records):
-        """From one dict an epoch."""
-        names = cls.__dataclass_fields__
-        return cls(**{name: np.array([record.get(name, np.nan) for record in records]) for name in names})
+    def of(cls, state):
+        """Of a run that stands at ``state``."""
+        return cls(**{name: state.arrays[f"history.{name}"].copy() for name in cls.__dataclass_fields__})
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -231,7 +230,7 @@ def _result(facts, arrays):
         n_epochs=state.facts["epoch"],
         n_steps=state.facts["steps"],
         choices=facts["choices"],
-        history=History.of(state.records),
+        history=History.of(state),
         classes=arrays["classes"].astype(object) if facts.get("objects") else arrays.get("classes"),
         feature_names=facts["names"] and tuple(facts["names"]),
         best_epoch=state.facts["best_epoch"],

@@ -128,6 +128,10 @@ def _names(value):
     return type(value) is list and all(type(name) is str for name in value)
 
 
+def _floats(value):
+    return type(value) is list and len(value) > 0 and all(type(item) is float for item in value)
+
+
 def _part(module):
     """A part's name and fields, such as ``part_facts`` gives and ``part_of`` takes."""
 
@@ -167,6 +171,7 @@ STATE = {
     "retreats": _whole(0),
     "certain_retreats": _whole(0),
     "best_epoch": _or(_whole(1), None),
+    "plateau": _or(_floats, None),
     "link": _a(bool),
     "optimizer": _part(optimizers),
     "schedule": _part(schedules),

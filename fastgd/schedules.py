@@ -71,6 +71,13 @@ def _resolved(schedule, unit, total, alpha):
     return schedule._replace(**fields)
 
 
+def rates(schedule, first, count, factor=1.0):
+    """The rates (count,) of the steps ``first + 1`` on, times ``factor``; positive, also where a schedule ends at 0."""
+    t = np.arange(first + 1, first + 1 + count, dtype=np.float64)
+    with np.errstate(all="ignore"):
+        return np.maximum(schedule.rate(t) * factor, np.finfo(np.float64).tiny)
+
+
 def horizon(schedule):
     """Whether the rates depend on the run's length: a duration, as the user gave it, is the rest of the run."""
     return any(getattr(schedule, name) == 0 for name in schedule.durations) or (

@@ -59,6 +59,12 @@ class State:
         return [dict(zip(RECORDED, row, strict=True)) for row in zip(*columns, strict=True)]
 
     @property
+    def seconds(self):
+        """The time the run has taken."""
+        seconds = self.arrays["history.seconds"]
+        return float(seconds[-1]) if seconds.size else 0.0
+
+    @property
     def best(self):
         """The number of the epoch whose validation loss was the lowest and its weights, or None."""
         epoch = self.facts["best_epoch"]
@@ -73,24 +79,26 @@ class State:
 LOADED = ("weights", "slots", "carry", "averages")
 
 
-def state_of(plan, clock, records, best, retreats, certain):
-    """The state of a run of ``plan``.
+def state_of(plan, clock, watch, retreats, certain):
+    """The state of a run of ``plan`` that ``watch`` has looked at.
 
-    ``best`` is None or the number of an epoch and its weights (lanes, d + 1); ``certain`` is how many of the retreats
-    a longer run would have made too.
+    ``certain`` is how many of the retreats a longer run would have made too.
     """
     arrays = {name: getattr(plan.lanes, name).copy() for name in LOADED}
     arrays["met"] = np.zeros(len(plan.lanes.weights)) + clock.met
+    records = watch.records[: clock.epoch - watch.seen]
     for name in RECORDED:
-        arrays[f"history.{name}"] = np.array([record.get(name, np.nan) for record in records], np.float64)
-    if best is not None:
-        arrays["best"] = best[1]
+        column = np.array([record.get(name, np.nan) for record in records], np.float64)
+        arrays[f"history.{name}"] = np.append(plan.past.arrays[f"history.{name}"], column) if watch.seen else column
+    if watch.best is not None:
+        arrays["best"] = watch.best[1]
     facts = {
         "epoch": clock.epoch,
         "row": clock.row,
         "steps": clock.steps,
         "retreats": retreats,
         "certain_retreats": certain,
-        "best_epoch": None if best is None else best[0],
+        "best_epoch": None if watch.best is None else watch.best[0],
+        "plateau": None if watch.plateau is None else [watch.factor, *watch.memory],
     }
     return State(facts, arrays)

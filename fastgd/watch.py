@@ -35,18 +35,25 @@ class Watch:
         self.margin = max(work.margin, self.rounding)
         self.zero = (ROUNDING * eps) ** 2 * abs(self.start) if np.isfinite(self.start) else 0.0
         self.bar = Bar(plan.verbose, plan.epochs, "epoch")
-        self.begin([], None)
+        self.begin(None)
 
     # The history, and what follows from it ------------------------------------------------------------------------
 
-    def begin(self, records, best):
-        """Begin to look, after the epochs that ``records`` tell of; ``best`` is the best of them and its weights."""
-        self.records, self.best = [], best
-        self.before = len(records) if self.plan.stream else 0
+    def begin(self, past):
+        """Begin to look: at a run from its start, or at one that goes on from the state ``past``.
+
+        Of a stream only the present chunk is looked at, or each would cost as much as all before it.
+        """
+        records = [] if past is None or self.plan.stream else past.records
+        self.records, self.best = [], past and past.best
+        self.seen = past.facts["epoch"] if past is not None and self.plan.stream else 0  # epochs not in the records
         self.lowest, self.stalls = [], 0  # the lowest loss of the epochs up to each one; how many did not lower it
         self.trained = np.inf  # the lowest training loss
         self.factor, self.memory = 1.0, self.plateau.memory if self.plateau else ()
-        self.began = time.perf_counter() - (records[-1]["seconds"] if records else 0.0)
+        if self.seen and self.plateau:
+            self.factor, *memory = past.facts["plateau"]
+            self.memory = tuple(memory)
+        self.began = time.perf_counter() - (past.seconds if past is not None else 0.0)
         for record in records:
             self.note(record)
 
@@ -123,7 +130,7 @@ class Watch:
 
     def verdict(self):
         """The status of a run that need not go on, and why."""
-        plan, records = self.plan, self.records[self.before :]
+        plan, records = self.plan, self.records
         # Twice: momentum may carry the weights away again from where the loss was zero.
         if plan.tol is not None and len(records) > 1 and max(record["loss"] for record in records[-2:]) <= self.zero:
             return "converged", "The loss is zero to rounding."
@@ -181,8 +188,7 @@ class Watch:
 
     def above_start(self, new=()):
         """Whether the last epoch's loss, or that of any of the ``new`` ones, lies above the start's."""
-        records = self.records[self.before :]
-        losses = [record["loss"] for record in (*records[:1], *(new or records[-1:]))]
+        losses = [record["loss"] for record in (*self.records[:1], *(new or self.records[-1:]))]
         if not losses:
             return False
         # The full batch's first loss is the start's, met with the data's own rounding.
