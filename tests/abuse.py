@@ -6,6 +6,7 @@ printed as JSON.
 """
 
 import functools
+import gc
 import json
 import os
 import re
@@ -265,7 +266,7 @@ TABLE_OF = {
 }
 ONCE = ("epochs", "max_steps", "tol", "validation", "patience")  # settings that partial_fit has not
 MADE_BY = {
-    "settings": lambda: settings(calls.SETTINGS | {"callback": []}),
+    "settings": lambda: settings(calls.SETTINGS | {"callback": []}, share=2),
     "chunk_settings": lambda: settings(calls.SETTINGS, ONCE, share=4),
     "descents": lambda: settings(calls.DESCENTS),
     "compiled_descents": lambda: settings(calls.DESCENTS, share=4),
@@ -396,6 +397,7 @@ def main(entry, only=""):
     if "compiled" in entry:
         minimize_compiled()
         minimize_compiled(x0=1.0)
+    gc.freeze()  # what is never collected is never copied
     findings, count = {}, 0
     with tempfile.TemporaryDirectory() as folder:
         for case in cases(entry):

@@ -37,13 +37,13 @@ def test_there_are_at_least_150_inputs_and_every_entry_point_meets_all_of_its_ki
     tables = [data.X_CASES, data.Y_CASES, data.LABELS, data.COUNTS, data.WEIGHTS, calls.ANYTHING, calls.CALLBACKS]
     tables += [calls.PATHS, calls.FILES, calls.LINES, *calls.FUNCTIONS.values(), *calls.SETTINGS.values()]
     assert sum(map(len, tables)) >= 500
-    assert sum(len(list(abuse.cases(entry))) for entry in abuse.ENTRIES) >= 4000
+    assert sum(len(list(abuse.cases(entry))) for entry in abuse.ENTRIES) >= 3500
 
 
 @pytest.mark.parametrize(
     "call, words",
     [
-        (lambda **_: os.abort(), "died of signal 6"),
+        (lambda **_: os.kill(os.getpid(), 9), "died of signal 9"),
         (lambda **_: os._exit(3), "ended with code 3"),
         (lambda **_: abuse.require(False, "coef"), "unsound: coef"),
         (lambda **_: abuse.raising(ValueError("odd")), "ValueError does not name X: odd"),
