@@ -10,7 +10,7 @@ __version__ = "0.1.0"
 _PLACES = {
     "fit": "fit",
     "partial_fit": "partial_fit",
-    "load": "results",
+    "load": "saved",
     "FitResult": "results",
     "History": "results",
     "MinimizeResult": "results",

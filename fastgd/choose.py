@@ -9,6 +9,7 @@ from .drive import Plan
 from .holdout import held_out
 from .kernels.lanes import Data, Parts, lanes_of
 from .kernels.rows import Dense
+from .part_facts import part_at
 from .passes import Passes
 from .scaling import Scaling
 from .threads import available_threads
@@ -98,18 +99,23 @@ class Choice:
 
 def prepared(given, measure=Passes):
     """The choice for the arguments of a fit, by name; ``measure`` asks about the data (the reference has its own)."""
-    X, y, weight, bounds, run = (given.pop(name) for name in ("X", "y", "sample_weight", "bounds", "resume"))
-    run = resume.result_from(run, "resume")
+    run = resume.result_from(given.pop("resume"), "resume")
+    return chosen(given, run, measure)
+
+
+def chosen(given, run, measure, argument="resume", classes=None, stream=False):
+    """The choice for checked arguments that go on with the result ``run``, which ``argument`` names, or with None."""
+    X, y, weight, bounds = (given.pop(name) for name in ("X", "y", "sample_weight", "bounds"))
     past = run and run.state
     settings = Settings.checked(**given)
     if past is not None:
-        settings = resume.agreed(settings, given, past)
-    table = checks.table(X, y, weight, settings.loss)
+        settings = resume.agreed(settings, given, past, argument)
+    table = checks.table(X, y, weight, settings.loss, classes, scale=not stream)
     if past is not None:
-        table = resume.same_columns(table, run)
-    choice = choose(table, settings, checks.box(bounds, table.X.shape[1]), measure, past)
+        table = resume.same_columns(table, run, argument)
+    choice = choose(table, settings, checks.box(bounds, table.X.shape[1]), measure, past, stream)
     if past is not None:
-        resume.check(choice, past)
+        resume.check(choice, past, argument)
     return choice
 
 
@@ -138,7 +144,7 @@ def choose(table, settings, bounds, measure, past=None, stream=False):
         start = constant - centre
         start_loss = mean_loss(table, settings.loss, constant)
     else:
-        optimizer = past.part("optimizer", optimizers) if settings.optimizer == "auto" else settings.optimizer
+        optimizer = part_at(past, "optimizer", optimizers) if settings.optimizer == "auto" else settings.optimizer
         centre, start, start_loss = (past.facts[name] for name in ("centre", "start", "start_loss"))
     data = data._replace(targets=targets(table, settings.loss, centre, start_loss))
     parts = Parts(settings.loss, optimizer, penalty)
@@ -146,7 +152,7 @@ def choose(table, settings, bounds, measure, past=None, stream=False):
     lanes.weights[:, d] = start
     epochs, tol = chosen_limits(settings, batch, n, words)
     if past is not None and (automatic or stream) and not own_parts.is_own(settings.learning_rate):
-        schedule = past.part("schedule", schedules)
+        schedule = part_at(past, "schedule", schedules)
     elif automatic:
         curvature = curvature_of(settings.loss, table, constant, size)
         passes = measure(data, settings.n_threads)

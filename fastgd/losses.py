@@ -20,30 +20,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ._parts import POSITIVE, catalogue
-
-# In float64 for any type, as the kernels have them: float32 would saturate at 88.7.
-
-
-def exp(x):
-    """``e**x``, saturating instead of overflowing (kernels have a vectorised twin: ``kernels/elementary.py``)."""
-    return np.exp(np.minimum(np.maximum(np.float64(x), -708.0), 709.0))
-
-
-def expm1mx(x):
-    """``e**x - 1 - x``, never negative, saturating as ``exp`` does (kernels have a twin, exact near 0)."""
-    x = np.minimum(np.float64(x), 709.0)
-    return np.maximum(np.expm1(x) - x, 0.0)
-
-
-def log(x):
-    """``log(x)`` for ``x >= 0``, saturating below the least normal number at -708.4 (kernels have a twin)."""
-    return np.log(np.maximum(np.float64(x), 2.2250738585072014e-308))
-
-
-def log1p(z):
-    """``log(1 + z)`` for ``z`` in [0, 1] (kernels have a vectorised twin: ``kernels/elementary.py``)."""
-    return np.log1p(z)
-
+from .elementary import exp, expm1mx, log, log1p
 
 # Regression ---------------------------------------------------------------------------------------------------------
 

@@ -31,7 +31,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ._parts import BELOW_ONE, POSITIVE, catalogue
-from .losses import exp
+from .elementary import exp
 
 LOG_096 = float(np.log(0.96))  # of Nadam's momenta
 TINY = 1e-30  # keeps a quotient finite, in float32 too; far below any gradient

@@ -18,6 +18,7 @@ from collections import namedtuple
 
 import numpy as np
 
+from . import elementary
 from ._parts import complete
 
 # The methods of each kind of part, and their arguments.
@@ -272,19 +273,9 @@ class Stamp:
 # Copies that hold what they read --------------------------------------------------------------------------------------
 
 
-def where(*arguments):
-    """``np.where``; Numba's makes an array of a number (the twin of kernels is in ``kernels/own.py``)."""
-    return np.where(*arguments)
-
-
-def clip(*arguments, **options):
-    """``np.clip``; Numba's takes no number (the twin of kernels is in ``kernels/own.py``)."""
-    return np.clip(*arguments, **options)
-
-
 # NumPy as the methods see it.
 numpy = types.ModuleType("numpy")
-numpy.where, numpy.clip = where, clip
+numpy.where, numpy.clip = elementary.where, elementary.clip
 numpy.__getattr__ = lambda name: getattr(np, name)
 
 
@@ -295,7 +286,7 @@ class Frozen:
         self.made = {}
 
     def __call__(self, value):
-        for known, ours in ((np, numpy), (np.where, where), (np.clip, clip)):
+        for known, ours in ((np, numpy), (np.where, numpy.where), (np.clip, numpy.clip)):
             if value is known:
                 return ours
         value = getattr(value, "py_func", value)

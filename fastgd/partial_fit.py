@@ -2,8 +2,8 @@
 
 import inspect
 
-from . import checks, resume
-from .choose import Settings, choose
+from . import checks, losses, resume
+from .choose import chosen
 from .drive import drive
 from .fit import fit, report
 from .passes import Passes
@@ -61,28 +61,15 @@ def partial_fit(X, y, r=None, classes=None, **options):
     (10, 130, array([2.]), 1.0)
     """
     r = resume.result_from(r, "r", stream=True)
-    given, past = arguments(r, options)
-    bounds, weight = given.pop("bounds"), given.pop("sample_weight")
-    del given["resume"]
-    settings = Settings.checked(**given)
-    if past is not None:
-        settings = resume.agreed(settings, given, past, "r")
-        if bounds is None and "low" in past.arrays:
-            bounds = past.arrays["low"], past.arrays["high"]
-    classes = labels(settings.loss, classes, r)
-    table = checks.table(X, y, weight, settings.loss, classes, scale=False)
-    if past is not None:
-        table = resume.same_columns(table, r, "r")
-    choice = choose(table, settings, checks.box(bounds, table.X.shape[1]), Passes, past, stream=True)
-    if past is not None:
-        resume.check(choice, past, "r")
+    given = {"X": X, "y": y, **arguments(r, options)}
+    choice = chosen(given, r, Passes, "r", labels(given["loss"], classes, r), stream=True)
     return report(choice, drive(choice.plan))
 
 
 def labels(loss, classes, r):
     """The two labels where they are known: those given, which have to be those of the result ``r``."""
     found = checks.two_classes(classes)
-    if found is not None and not loss.labels:
+    if found is not None and not checks.part("loss", loss, losses).labels:
         raise ValueError(f"classes={classes!r} are for a loss of two classes: leave them out.")
     if r is None or found is None:
         return found if r is None else r.classes
@@ -92,12 +79,14 @@ def labels(loss, classes, r):
 
 
 def arguments(r, options):
-    """The arguments of the fit of one chunk, and the state it goes on from or None."""
+    """The arguments of the fit of one chunk: those given, those of the run it goes on with, and fit's defaults."""
     for name in options:
         if name not in DEFAULTS:
             raise TypeError(f"partial_fit() got an unexpected option {name!r}.")
         if name in MEANINGLESS:
             raise TypeError(f"partial_fit() passes over each chunk once: {name} has no meaning here, leave it out.")
-    past = r and r.state
-    before = {} if past is None else resume.settings_before(past, options)
-    return {**DEFAULTS, **ONE_PASS, **before, **options}, past
+    given = {**DEFAULTS, **ONE_PASS, **({} if r is None else resume.settings_before(r.state, options)), **options}
+    if r is not None and given["bounds"] is None and "low" in r.state.arrays:
+        given["bounds"] = r.state.arrays["low"], r.state.arrays["high"]
+    del given["resume"]
+    return given

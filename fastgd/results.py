@@ -1,12 +1,13 @@
-"""What a run gives back: results, their history, their sentences, their plots and their files."""
+"""What a run gives back: results, their history, their sentences and their plots."""
 
 import functools
-import os
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from . import files, losses
+from . import losses
+from .checks import finite_columns, matrix
+from .part_facts import part_at
 from .state import State
 
 ADVICE = {
@@ -117,18 +118,12 @@ class FitResult:
         OSError
             Where the file can't be written.
         """
-        facts = {name: getattr(self, name) for name in ("intercept", "status", "message", "choices")}
-        facts |= {"names": self.feature_names and list(self.feature_names), "state": self.state.facts}
-        arrays = {"coef": self.coef, **{f"state.{name}": array for name, array in self.state.arrays.items()}}
-        if self.classes is not None:
-            arrays["classes"] = _plain_labels(self.classes)
-            facts["objects"] = self.classes.dtype.kind == "O"
-        files.write(path, facts, arrays)
+        from .saved import save  # which reads results too
+
+        save(self, path)
 
     def decision_function(self, X):
         """The linear score ``X @ coef + intercept``, (n,) float64; for two classes positive means the second."""
-        from .checks import matrix
-
         X, names = matrix(X)
         if X.shape[1] != self.coef.size:
             raise ValueError(f"X has {X.shape[1]} columns, but the model was fitted on {self.coef.size}.")
@@ -136,9 +131,14 @@ class FitResult:
             raise ValueError(f"X has the columns {names}, but the model was fitted on {self.feature_names}.")
         scores = np.empty(X.shape[0])
         rows = max(1, (1 << 22) // X.shape[1])
-        for start in range(0, X.shape[0], rows):  # float64 without a float64 copy of X
-            scores[start : start + rows] = X[start : start + rows] @ self.coef
-        return scores + self.intercept
+        with np.errstate(all="ignore"):
+            for start in range(0, X.shape[0], rows):  # float64 without a float64 copy of X
+                scores[start : start + rows] = X[start : start + rows] @ self.coef
+            scores += self.intercept
+        if not np.isfinite(scores).all():
+            finite_columns(X, names)
+            raise ValueError(f"X has values whose score overflows, the first in row {np.argmin(np.isfinite(scores))}.")
+        return scores
 
     def predict(self, X):
         """The mean (n,), or for two classes the label whose score wins.
@@ -146,11 +146,9 @@ class FitResult:
         Poisson, gamma and tweedie models predict ``exp`` of the score.
         """
         scores = self.decision_function(X)
-        if self.classes is not None and np.isnan(scores).any():
-            raise ValueError(f"X holds NaN, or values that overflow, in row {int(np.argmax(np.isnan(scores)))}.")
         if self.classes is not None:
             return self.classes[(scores > 0).astype(np.intp)]
-        return self.state.part("loss", losses).mean(scores) if self.state.facts["link"] else scores
+        return part_at(self.state, "loss", losses).mean(scores) if self.state.facts["link"] else scores
 
     def plot(self, ax=None):
         """Draw the loss of each epoch (matplotlib); returns the axes."""
@@ -170,80 +168,6 @@ class FitResult:
         lines = [f"{type(self).__name__}: {self.status} after {self.n_epochs} epochs ({self.n_steps} steps)"]
         lines += [f"  {self.message}", f"  {self.coef.size} coefficients, intercept {self.intercept:.6g}"]
         return "\n".join(lines + [f"  {name}: {words}" for name, words in self.choices.items()])
-
-
-def load(path):
-    """Read a model that :meth:`FitResult.save` wrote.
-
-    Parameters
-    ----------
-    path : str or path
-
-    Returns
-    -------
-    FitResult
-        Predicts as the saved one, to the last bit, and goes on as it: ``resume=``, :func:`fastgd.partial_fit`. Its
-        ``loss`` can't be read, as the training data are not in the file.
-
-    Raises
-    ------
-    ValueError
-        Where the file is not a whole fastgd model. Nothing in it is ever executed or expanded.
-    OSError
-        Where it can't be read.
-
-    Examples
-    --------
-    >>> import os, tempfile
-    >>> import numpy as np
-    >>> import fastgd
-    >>> r = fastgd.fit(np.arange(6.0).reshape(-1, 1), np.arange(6.0))
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     path = os.path.join(folder, "model.npz")
-    ...     r.save(path)
-    ...     s = fastgd.load(path)
-    >>> bool(s.coef[0] == r.coef[0]), s.status
-    (True, 'converged')
-    """
-    from .saved import required
-
-    facts, arrays = files.read(path)
-    try:
-        required(facts, arrays, ADVICE)
-    except ValueError as error:
-        reason = f"it lacks or misstates {error}"
-        raise ValueError(f"{os.fsdecode(path)!r} is not a fastgd model: {reason}. Save the model again.") from None
-    return _result(facts, arrays)
-
-
-def _result(facts, arrays):
-    """The result that a file tells of."""
-    state = State(
-        facts["state"],
-        {name.removeprefix("state."): array for name, array in arrays.items() if name.startswith("state.")},
-    )
-    return FitResult(
-        coef=arrays["coef"],
-        intercept=facts["intercept"],
-        status=facts["status"],
-        message=facts["message"],
-        n_epochs=state.facts["epoch"],
-        n_steps=state.facts["steps"],
-        choices=facts["choices"],
-        history=History.of(state),
-        classes=arrays["classes"].astype(object) if facts.get("objects") else arrays.get("classes"),
-        feature_names=facts["names"] and tuple(facts["names"]),
-        best_epoch=state.facts["best_epoch"],
-        state=state,
-    )
-
-
-def _plain_labels(classes):
-    """Labels as numbers or strings, which a file can hold."""
-    plain = np.array(classes.tolist())
-    if plain.dtype.kind not in "biufU" or plain.tolist() != classes.tolist():
-        raise TypeError(f"save() can't store the labels {classes.tolist()}: use numbers or strings.")
-    return plain if classes.dtype.kind == "O" else classes
 
 
 def _axes():

@@ -5,9 +5,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from . import checks, losses, optimizers, own_parts, schedules
-from ._parts import snake_case
-from .results import FitResult, load
+from . import checks, losses, optimizers, schedules
+from .part_facts import part_at, part_facts
+from .results import FitResult
+from .saved import load
 from .state import LOADED
 
 # What may not change while a run is interrupted, and the modules of the parts among it.
@@ -33,32 +34,6 @@ def described(settings):
     if isinstance(settings.validation, tuple):
         facts["validation"] = "data"
     return facts
-
-
-def part_facts(part):
-    """A part's name and fields; of a user's own class also the stamp of its code."""
-    fields = {name: _field_fact(value) for name, value in part._asdict().items()}
-    if own_parts.is_own(part):
-        return {"name": type(part).called, "fields": fields, "stamp": type(part).__name__}
-    return {"name": snake_case(type(part).__name__), "fields": fields}
-
-
-def _field_fact(value):
-    if hasattr(value, "_asdict"):
-        return part_facts(value)
-    return value if isinstance(value, float) else f"<{type(value).__name__}>"  # a user's schedule may have any
-
-
-def part_of(facts, module, argument):
-    """The part that facts tell of; a user's own class has to be given again."""
-    known = {snake_case(name): getattr(module, name) for name in module.__all__}
-    if "stamp" in facts or facts["name"] not in known:
-        raise ValueError(f"The run was begun with your own {argument} {facts['name']!r}: pass {argument}= again.")
-    fields = {
-        name: part_of(value, module, argument) if isinstance(value, dict) else float(value)
-        for name, value in facts["fields"].items()
-    }
-    return checks.part(argument, known[facts["name"]](**fields), module)
 
 
 def result_from(given, argument, stream=False):
@@ -87,7 +62,7 @@ def settings_before(past, options):
     """The arguments that the run ``past`` was begun with; a user's own parts come from ``options`` after a restart."""
     facts = past.facts["settings"]
     return {
-        name: past.part(name, PARTS[name]) if isinstance(fact, dict) and name not in options else fact
+        name: part_at(past, name, PARTS[name]) if isinstance(fact, dict) and name not in options else fact
         for name, fact in ((name, facts[name]) for name in KEPT)
     }
 

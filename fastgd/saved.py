@@ -1,15 +1,103 @@
-"""What the facts and arrays of a saved model have to be: kernels and sentences trust them once they are loaded."""
+"""Saved models: what is in the file of one, and what that has to be for kernels and sentences to trust it."""
 
 import math
+import os
 
 import numpy as np
 
-from . import losses, optimizers, schedules
-from .resume import part_facts, part_of
+from . import files, losses, optimizers, schedules
+from .part_facts import part_facts, part_of
+from .results import ADVICE, FitResult, History
 from .scaling import Scaling
-from .state import RECORDED
+from .state import RECORDED, State
 
 COUNT = 2**53  # steps beyond it are no longer whole numbers as float64
+
+
+def save(result, path):
+    """Write a result to a file; see :meth:`fastgd.FitResult.save`."""
+    facts = {name: getattr(result, name) for name in ("intercept", "status", "message", "choices")}
+    facts |= {"names": result.feature_names and list(result.feature_names), "state": result.state.facts}
+    arrays = {"coef": result.coef, **{f"state.{name}": array for name, array in result.state.arrays.items()}}
+    if result.classes is not None:
+        arrays["classes"] = _plain_labels(result.classes)
+        facts["objects"] = result.classes.dtype.kind == "O"
+    files.write(path, facts, arrays)
+
+
+def load(path):
+    """Read a model that :meth:`fastgd.FitResult.save` wrote.
+
+    Parameters
+    ----------
+    path : str or path
+
+    Returns
+    -------
+    FitResult
+        Predicts as the saved one, to the last bit, and goes on as it: ``resume=``, :func:`fastgd.partial_fit`. Its
+        ``loss`` can't be read, as the training data are not in the file.
+
+    Raises
+    ------
+    ValueError
+        Where the file is not a whole fastgd model. Nothing in it is ever executed or expanded.
+    OSError
+        Where it can't be read.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import numpy as np
+    >>> import fastgd
+    >>> r = fastgd.fit(np.arange(6.0).reshape(-1, 1), np.arange(6.0))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "model.npz")
+    ...     r.save(path)
+    ...     s = fastgd.load(path)
+    >>> bool(s.coef[0] == r.coef[0]), s.status
+    (True, 'converged')
+    """
+    facts, arrays = files.read(path)
+    try:
+        required(facts, arrays, ADVICE)
+    except ValueError as error:
+        reason = f"it lacks or misstates {error}"
+        raise ValueError(f"{os.fsdecode(path)!r} is not a fastgd model: {reason}. Save the model again.") from None
+    return _result(facts, arrays)
+
+
+def _result(facts, arrays):
+    """The result that a file tells of."""
+    state = State(
+        facts["state"],
+        {name.removeprefix("state."): array for name, array in arrays.items() if name.startswith("state.")},
+    )
+    return FitResult(
+        coef=arrays["coef"],
+        intercept=facts["intercept"],
+        status=facts["status"],
+        message=facts["message"],
+        n_epochs=state.facts["epoch"],
+        n_steps=state.facts["steps"],
+        choices=facts["choices"],
+        history=History.of(state),
+        classes=arrays["classes"].astype(object) if facts.get("objects") else arrays.get("classes"),
+        feature_names=facts["names"] and tuple(facts["names"]),
+        best_epoch=state.facts["best_epoch"],
+        state=state,
+    )
+
+
+def _plain_labels(classes):
+    """Labels as numbers or strings, which a file can hold."""
+    plain = np.array(classes.tolist())
+    if plain.dtype.kind not in "biufU" or plain.tolist() != classes.tolist():
+        raise TypeError(f"save() can't store the labels {classes.tolist()}: use numbers or strings.")
+    return plain if classes.dtype.kind == "O" else classes
+
+
+# What facts and arrays have to be ----------------------------------------------------------------------------------
 
 
 def required(facts, arrays, statuses):

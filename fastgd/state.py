@@ -39,13 +39,6 @@ class State:
     def __getstate__(self):
         return {**self.__dict__, "parts": {}}
 
-    def part(self, name, module):
-        """The part that the run was driven with, where a setting left it to fastgd."""
-        from .resume import part_of
-
-        facts = self.facts.get(name) or self.facts["settings"][name]
-        return self.parts.get(name) or part_of(facts, module, name)
-
     @property
     def clock(self):
         """A clock that stands where the run does."""

@@ -490,6 +490,7 @@ LINES = {  # what FILE holds, and options after it
     "words": ("a,b,y\n1,x,3\n1,2,3\n", ""),
     "NaN": ("a,b,y\n1,nan,3\n1,2,3\n", ""),
     "infinity": ("a,b,y\n1,inf,3\n1,2,3\n", ""),
+    "10**400": (f"a,b,y\n1,{10**400},3\n1,2,3\n", ""),
     "1e999": ("a,b,y\n1,1e999,3\n1,2,3\n", ""),
     "1e308": ("a,b,y\n1,1e308,3\n1,-1e308,4\n", ""),
     "1e308 in y": ("a,b,y\n1,2,1e308\n1,3,-1e308\n", ""),

@@ -251,6 +251,7 @@ BAD_FILES = {
     ),
     "short row": ("data.csv", "a,price\n1,2\n1\n", "column 'price' has a missing value in line 3"),
     "lines": ("data.csv", '"a\nb",price\n\n"1",2\n\n,4\n', "column 'a\\nb' has a missing value in line 6"),
+    "huge": ("data.csv", f"a,price\n1,2\n{10**400},2\n", "column 'a' has an infinite value in line 3: replace it"),
     "infinite": ("data.csv", "a,price\n1,2\n-inf,2\n", "column 'a' has an infinite value in line 3: replace it"),
     "long row": ("data.csv", "a,price\n1,2\n1,2,3\n", "data.csv is not a regular table: Expected 2 fields in line 3"),
     "long rows": ("data.csv", "a,price\n1,2,3\n1,2,3\n", "has rows of more fields than its header (2)"),

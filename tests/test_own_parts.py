@@ -353,7 +353,8 @@ def test_fastgds_own_optimizers_pass(name):
 
 @pytest.mark.parametrize("name", schedules.__all__)
 def test_fastgds_own_schedules_pass(name):
-    own_trials._try_schedule("learning_rate", getattr(schedules, name)())
+    schedule = schedules.in_steps(getattr(schedules, name)(), steps_per_epoch=10, epochs=100, alpha=1e-3)
+    own_trials._try_schedule("learning_rate", schedule)
 
 
 @pytest.mark.parametrize("width", [1.0, 1e-2, 1e-4, 1e-6])

@@ -140,7 +140,7 @@ def _values(source, frame, first, target, for_model):
     made, text = np.empty(frame.shape), {}
     for k, name in enumerate(frame.columns):
         column = frame[name]
-        made[:, k] = pd.to_numeric(column, errors="coerce")
+        made[:, k] = _floats(column)
         odd = np.isnan(made[:, k]) & column.notna().to_numpy()
         if odd.any():
             row = int(np.argmax(odd))
@@ -148,6 +148,14 @@ def _values(source, frame, first, target, for_model):
     if text:
         raise TableError(_text_columns(source.path, text, target, for_model))
     return made
+
+
+def _floats(column):
+    """The numbers of a column, NaN where it holds none."""
+    try:
+        return pd.to_numeric(column, errors="coerce")
+    except OverflowError:  # a whole number beyond float64
+        return column.astype(str).map(lambda text: float(text) if _is_number(text) else np.nan)
 
 
 def _text_columns(path, text, target, for_model):

@@ -22,7 +22,7 @@ from numba.core.caching import FunctionCache, IndexDataCacheFile
 from numba.core.compiler_lock import global_compiler_lock
 
 # What is compiled besides the kernels, and the options of the environment that change the code.
-PARTS = ("losses", "optimizers", "penalties")
+PARTS = ("losses", "optimizers", "penalties", "elementary")
 SETTINGS = ("BOUNDSCHECK", "OPT", "LOOP_VECTORIZE", "SLP_VECTORIZE", "FULL_TRACEBACKS", "DEBUG_NAN", "JIT_COVERAGE")
 LOCK_SECONDS = 60.0  # a compilation takes 1 to 5 s; whoever waits longer compiles for itself
 

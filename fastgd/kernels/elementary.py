@@ -1,4 +1,4 @@
-"""The compiled twins of ``losses.exp``, ``expm1mx``, ``log`` and ``log1p``: polynomials that vectorise over a batch.
+"""The compiled twins of ``fastgd.elementary``; ``exp`` and the logarithms are polynomials that vectorise over a batch.
 
 Numba's ``np.exp`` is a scalar call (6.7 ns); these cost about 1 ns a number. They are compiled without ``reassoc``,
 which would fold the rounding trick away. Relative error below 1e-15 for ``exp``, ``expm1mx`` (its limit is the rounding
@@ -10,7 +10,7 @@ import numpy as np
 from numba import types
 from numba.extending import intrinsic
 
-from .. import losses
+from .. import elementary
 from ._jit import INLINE, compiled_as
 
 EXACT = {"fastmath": {"contract", "nsz"}}
@@ -61,7 +61,7 @@ def _halved(x):
 # A NaN passes the bounds below unchanged: where it is the first operand of a comparison, that is false.
 
 
-@compiled_as(losses.exp, **EXACT)
+@compiled_as(elementary.exp, **EXACT)
 def _(x):
     def exp(x):
         x = np.float64(x)
@@ -73,7 +73,7 @@ def _(x):
     return exp
 
 
-@compiled_as(losses.expm1mx, **EXACT)
+@compiled_as(elementary.expm1mx, **EXACT)
 def _(x):
     def expm1mx(x):
         x = np.float64(x)
@@ -85,7 +85,7 @@ def _(x):
     return expm1mx
 
 
-@compiled_as(losses.log, **EXACT)
+@compiled_as(elementary.log, **EXACT)
 def _(x):
     def log(x):
         x = np.float64(x)
@@ -116,7 +116,7 @@ def _(x):
     return log
 
 
-@compiled_as(losses.log1p, **EXACT)
+@compiled_as(elementary.log1p, **EXACT)
 def _(z):
     def log1p(z):
         # log(1+z) = 2 atanh(s), s = z/(2+z) <= 1/3: the series in s*s <= 1/9 needs 16 terms for 1e-16.
@@ -142,3 +142,16 @@ def _(z):
         return (s + s) * p
 
     return log1p
+
+
+# Of numbers: Numba's make arrays of them, or take none.
+
+
+@compiled_as(elementary.where)
+def _(condition, x, y):
+    return lambda condition, x, y: x if condition else y
+
+
+@compiled_as(elementary.clip)
+def _(a, a_min, a_max):
+    return lambda a, a_min, a_max: np.minimum(np.maximum(a, a_min), a_max)

@@ -3,23 +3,11 @@
 import functools
 
 import numba
-import numpy as np
 from numba import types
 
-from .. import own_parts
+from . import elementary  # noqa: F401  (registers the compiled twins that methods call)
 from ._jit import INNER, bridge, compiled_as
 from .user_functions import short
-
-
-@compiled_as(own_parts.where)
-def _(condition, x, y):
-    return lambda condition, x, y: x if condition else y
-
-
-@compiled_as(own_parts.clip)
-def _(a, a_min, a_max):
-    return lambda a, a_min, a_max: np.minimum(np.maximum(a, a_min), a_max)
-
 
 CALLS = {
     "value": lambda part, p, y: part.value(p, y),
