@@ -81,7 +81,8 @@ def numeric(name, values):
         except (TypeError, ValueError):
             raise TypeError(f"{name} holds objects that are not numbers: encode or drop them.") from None
     if values.dtype.kind not in "biuf":
-        raise TypeError(f"{name} is of type {values.dtype}: real numbers are needed.")
+        hint = ' For labels of two classes pass e.g. loss="log_loss".' if name == "y" else ""
+        raise TypeError(f"{name} is of type {values.dtype}: real numbers are needed.{hint}")
     return values
 
 
@@ -256,6 +257,9 @@ def schedule(argument, given):
         if hasattr(getattr(checked, "then", None), "then"):
             raise ValueError(f"{argument}.then is a warm-up too: give one warm-up, before another schedule.")
         return checked
+    if not isinstance(given, (numbers.Real, np.ndarray)):
+        names = ", ".join(snake_case(name) for name in schedules.__all__)
+        raise TypeError(f"{argument}={brief(given)} must be a number, one of {names}, or have a method rate(t).")
     return schedules.Constant(number(argument, given, above=0.0))
 
 

@@ -17,6 +17,7 @@ from .threads import available_threads
 EPOCHS_FULL, EPOCHS_BATCHES = 1000, 20
 TOL_FULL, TOL_BATCHES = 1e-6, 1e-4
 STREAM_BATCH = 32
+MARGIN = 1.05  # power iteration comes from below; gradient descent is stable up to twice the rate
 SHUFFLES = ("block", "full", "replacement", False)
 
 
@@ -131,7 +132,7 @@ def choose(table, settings, bounds, measure, past=None, stream=False):
     n = len(table.y) if rows is None else len(rows)
     automatic = settings.learning_rate == "auto"
     batch = chosen_batch(settings, n, stream, words)
-    data, scaling = scaled_data(table, n, settings, automatic, measure, words, past)
+    data, scaling = scaled_data(table, n, settings, automatic, measure, words, past, stream)
     penalty, low, high = penalty_and_box(settings, bounds, scaling, d)
     if past is None:
         optimizer = chosen_optimizer(settings, automatic, batch == n, words)
@@ -146,6 +147,8 @@ def choose(table, settings, bounds, measure, past=None, stream=False):
     else:
         optimizer = part_at(past, "optimizer", optimizers) if settings.optimizer == "auto" else settings.optimizer
         centre, start, start_loss = (past.facts[name] for name in ("centre", "start", "start_loss"))
+        if stream:
+            start_loss = mean_loss(table, settings.loss, centre + start)
     data = data._replace(targets=targets(table, settings.loss, centre, start_loss))
     parts = Parts(settings.loss, optimizer, penalty)
     lanes = lanes_of(parts, measure.lane_type(table.X.dtype), 1, low, high, settings.average)
@@ -180,7 +183,7 @@ def choose(table, settings, bounds, measure, past=None, stream=False):
         evaluate=settings.evaluate,
         automatic_rate=automatic,
         # The penalty of zero weights is zero; other weights need a pass.
-        start_loss=np.inf if lanes.weights[:, :d].any() else start_loss,
+        start_loss=start_loss if stream or not lanes.weights[:, :d].any() else np.inf,
         callback=settings.callback,
         verbose=settings.verbose,
     )
@@ -210,7 +213,7 @@ def chosen_optimizer(settings, automatic, full, words):
     return optimizer
 
 
-def scaled_data(table, n, settings, automatic, measure, words, past):
+def scaled_data(table, n, settings, automatic, measure, words, past, stream):
     """What the kernels read, and the scaling of its columns; ``n`` rows are trained on."""
     d, dtype = table.X.shape[1], table.X.dtype
     scaling = Scaling.none(d, dtype)
@@ -225,6 +228,8 @@ def scaled_data(table, n, settings, automatic, measure, words, past):
         mean, variance = measure(data, settings.n_threads).moments()
         _finite_moments(table, np.isfinite(mean) & np.isfinite(variance))
         scaling = Scaling.standard(mean, variance, dtype, centre=settings.fit_intercept)
+        if stream:  # a column that does not vary in the first chunk may do so later
+            scaling = scaling.kept(mean)
         data = data._replace(**scaling._asdict())
         still = np.flatnonzero(scaling.inverse_scale == 0)
         if still.size:
@@ -380,7 +385,7 @@ def automatic_rate(table, parts, data, batch, passes, size, curvature):
     n = int(data.count)
     loss, optimizer = parts.loss, parts.optimizer
     with np.errstate(all="ignore"):
-        smooth = passes.curvature()
+        smooth = MARGIN * passes.curvature()
         if batch < n:
             # The smoothness a batch of b meets on average lies between the whole data's and the largest row's (Gower
             # et al. 2019, proposition 3.8).
@@ -394,8 +399,10 @@ def automatic_rate(table, parts, data, batch, passes, size, curvature):
     if optimizer.scale_free:
         scaled = np.any(data.inverse_scale != 1)
         rate = 0.1 * size / (1.0 if scaled else max(1.0, np.sqrt(smooth / curvature)))
-        words = "a tenth of the target's distance from where the run starts, falling as 1/sqrt(t)"
-        return schedules.InverseScaling(rate, 0.5), f"from {rate:.4g}: {words}"
+        words = "a tenth of the target's distance from where the run starts"
+        if optimizer.fades:
+            return schedules.Constant(rate), f"{rate:.4g}: {words}"
+        return schedules.InverseScaling(rate, 0.5), f"from {rate:.4g}: {words}, falling as 1/sqrt(t)"
     rate = 1.0 / smooth if smooth > 0 else 1.0
     words = f"1 / {smooth:.4g}, the curvature that a batch of {batch} rows can meet"
     if batch == n and loss.smooth:

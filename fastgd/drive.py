@@ -289,6 +289,8 @@ class Driver:
         """How the run ended."""
         watch, clock = self.watch, self.clock
         weights = watch.answer(clock.steps) if watch.best is None else watch.best[1]
+        if self.plan.lanes.averages.size and clock.steps < self.plan.lanes.begin[0]:
+            reason += f" Averaging was to begin with step {self.plan.lanes.begin[0]}: these are the last weights."
         if watch.best is not None:
             reason += f" The weights are those of epoch {watch.best[0]}, whose validation loss was the lowest."
         certain = self.retreats if self.certain is None else self.certain

@@ -8,7 +8,7 @@ from . import checks
 from .choose import prepared
 from .drive import RETREAT, drive
 from .passes import Passes, penalty_cost
-from .results import ADVICE, FitResult, History
+from .results import ADVICE, NEXT_CHUNK, FitResult, History
 from .resume import facts_and_arrays
 from .state import State
 
@@ -95,8 +95,8 @@ def fit(
     validation : float, (X, y), (X, y, sample_weight) or None, default None
         A share of the rows, drawn at random (of two classes, of each), or data of their own, to be held out. Their loss
         is measured after each epoch; when it has not fallen (by ``tol``, where given) for ``patience`` epochs, the run
-        ends "early_stopped". The result has the weights of the best epoch. A swing of the full batch, where the
-        training loss rises too, doesn't count.
+        ends "early_stopped". The result has the weights of the best epoch. On the full batch, epochs in which the
+        training loss swings up don't count, and momentum is given ``patience / (1 - beta)`` epochs.
     patience : int, default 5
         See ``tol`` and ``validation``.
     evaluate : bool, default False
@@ -174,6 +174,8 @@ def report(choice, outcome, measure=Passes):
         )
     lanes = plan.lanes._replace(weights=outcome.weights.astype(plan.lanes.weights.dtype))
 
+    chunk = plan.stream and outcome.status == "max_epochs"
+
     def objective():
         value = measure(plan.data, plan.n_threads).loss(plan.parts.loss, lanes)[0] + penalty_cost(
             plan.parts.penalty, lanes
@@ -186,7 +188,7 @@ def report(choice, outcome, measure=Passes):
         coef=coef[0],
         intercept=float(intercept[0]) + choice.centre,
         status=outcome.status,
-        message=f"{outcome.reason} {ADVICE[outcome.status]}",
+        message=f"{outcome.reason} {NEXT_CHUNK if chunk else ADVICE[outcome.status]}",
         n_epochs=state.facts["epoch"],
         n_steps=state.facts["steps"],
         best_epoch=state.facts["best_epoch"],

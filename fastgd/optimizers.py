@@ -8,10 +8,10 @@ the proximal step that L1, L2 and bounds take after it, and the new state. No li
 float64 literal runs float32 data at float64's speed). Steps count from ``t = 1``; state starts at zero.
 
 What else there is to know of an optimizer are its traits, with the usual values in ``TRAITS``. For automatic rates,
-``scale_free`` says that moves do not grow with the gradient, and ``damping`` is the share of the curvature's rate that
-is safe on batches. ``decays`` says that the last coefficient is the share of every weight, but the intercept, that goes
-at each step (decoupled weight decay: the kernel takes it off before it adds the change). ``limits`` says which values a
-field may have, where not all from 0 on.
+``scale_free`` says that moves do not grow with the gradient, ``fades`` that they shrink by themselves, and ``damping``
+is the share of the curvature's rate that is safe on batches. ``decays`` says that the last coefficient is the share of
+every weight, but the intercept, that goes at each step (decoupled weight decay: the kernel takes it off before it adds
+the change). ``limits`` says which values a field may have, where not all from 0 on.
 
 The step must be above 0 and finite, and for a penalised optimum to be reached the change at rest (weights and gradient
 constant) must be ``-step * g``: a velocity is the displacement that really happened, a divisor also divides the step.
@@ -141,6 +141,7 @@ class Adagrad(NamedTuple):
     epsilon: float = 1e-10
     slots = 1
     scale_free = True
+    fades = True
     limits = {"epsilon": POSITIVE}
 
     def prepare(self, lr, t, carry):
@@ -498,6 +499,6 @@ class Lion(NamedTuple):
         return -rate * np.sign(u), corrected / (size + tiny), (beta2 * s[0] + rest2 * g, size)
 
 
-TRAITS = {"slots": 0, "scale_free": False, "damping": 1.0, "decays": False, "limits": {}}
+TRAITS = {"slots": 0, "scale_free": False, "fades": False, "damping": 1.0, "decays": False, "limits": {}}
 
 __all__ = catalogue(globals(), "move", TRAITS)

@@ -36,11 +36,12 @@ def called(label, part, word, *arguments):
     try:
         return getattr(part, word)(*arguments)
     except Exception as error:
-        words = f"{label}: {word} fails ({type(error).__name__}: {error})."
-        raise TypeError(f"{words} {_hint(error)}") from error
+        reason = str(error).replace(type(part).__name__, getattr(type(part), "called", type(part).__name__))
+        words = f"{label}: {word} fails ({type(error).__name__}: {reason})."
+        raise TypeError(f"{words} {_hint(error, part)}") from error
 
 
-def _hint(error):
+def _hint(error, part):
     text = str(error)
     if "truth value" in text:
         return "It must work on arrays too: np.where(a, b, c), np.minimum and np.maximum in place of if, min and max."
@@ -48,8 +49,8 @@ def _hint(error):
         return "It must work on arrays too: NumPy's functions in place of math's."
     if isinstance(error, AttributeError) and "attribute" in text:
         return (
-            "A part reads its fields and never writes to itself; what changes from step to step is an optimizer's "
-            "state or carry."
+            f"Its fields are: {', '.join(part._fields)}. A part never writes to itself; what changes from step to step "
+            "is an optimizer's state or carry."
         )
     return "It must work on numbers and on arrays, entry by entry."
 
@@ -241,7 +242,10 @@ def _same_alone(label, optimizer, c, w, g, state, moved):
 
 def _try_schedule(label, schedule):
     t = np.array([*itertools.chain(range(1, 17), (100, 1000, 10_000, 1_000_000))], dtype=np.float64)
-    rate = elementwise(label, schedule, "rate", t)
+    if np.ndim(called(label, schedule, "rate", t)) == 0:
+        rate = np.full(t.shape, float(schedule.rate(t)))  # one number for all steps
+    else:
+        rate = elementwise(label, schedule, "rate", t)
     if (rate < 0).any():
         k = int(np.argmax(rate < 0))
         raise ValueError(f"{label}: rate is negative {_at(schedule.rate, [t[k]])}: {rate[k]:.6g}.")

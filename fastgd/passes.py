@@ -73,10 +73,7 @@ class Passes:
         return self.sums(loss, lanes)[1].sum(axis=0) / self.data.count
 
     def curvature(self, iterations=40):
-        """The largest eigenvalue of the scaled rows' second-moment matrix, by power iteration, 5 % added.
-
-        The iteration comes from below; gradient descent is stable up to twice the rate that this gives.
-        """
+        """The largest eigenvalue of the scaled rows' second-moment matrix, by power iteration, which is from below."""
         vector = np.random.default_rng(0).standard_normal(self.d + 1)
         products = np.empty((self.chunks, self.d + 1))
         value = 0.0
@@ -90,7 +87,7 @@ class Passes:
             # Not before the eighth: a start close to another eigenvector stands still for a while.
             if not math.isfinite(value) or (k >= 8 and abs(value - before) <= 1e-4 * value):
                 break
-        return 1.05 * value
+        return value
 
 
 def length(vector):

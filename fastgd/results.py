@@ -13,10 +13,13 @@ from .state import State
 ADVICE = {
     "converged": "Should it not be good enough yet: lower tol, or raise a learning_rate that was given.",
     "max_epochs": "If the loss was still falling, give more epochs; resume with this result goes on.",
-    "early_stopped": "More patience, and resume with this result, go on.",
+    "early_stopped": "To go on, resume with this result (after an early stop, with more patience).",
     "diverged": "Lower learning_rate (a tenth is a good next try), or leave it at 'auto'; standardize=True helps too.",
     "interrupted": "The weights are the last finite ones; resume with this result goes on.",
 }
+
+
+NEXT_CHUNK = "Pass this result to partial_fit with the next chunk."
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +103,7 @@ class FitResult:
     def loss(self):
         """The objective of the training data at these coefficients, computed when first read (one pass)."""
         if self._objective is None:
-            raise AttributeError("loss needs the training data, which a copied or pickled result does not hold.")
+            raise AttributeError("loss needs the training data, which a saved, copied or pickled result does not hold.")
         return self._objective()
 
     def __getstate__(self):
@@ -128,7 +131,8 @@ class FitResult:
         if X.shape[1] != self.coef.size:
             raise ValueError(f"X has {X.shape[1]} columns, but the model was fitted on {self.coef.size}.")
         if names and self.feature_names and names != self.feature_names:
-            raise ValueError(f"X has the columns {names}, but the model was fitted on {self.feature_names}.")
+            again = ": pass X[list(r.feature_names)]" if sorted(names) == sorted(self.feature_names) else ""
+            raise ValueError(f"X has the columns {names}, but the model was fitted on {self.feature_names}{again}.")
         scores = np.empty(X.shape[0])
         rows = max(1, (1 << 22) // X.shape[1])
         with np.errstate(all="ignore"):

@@ -31,6 +31,11 @@ class Scaling(NamedTuple):
         shift = mean.astype(dtype) if centre else np.zeros(mean.size, dtype)
         return cls(shift, inverse)
 
+    def kept(self, mean):
+        """The same, with columns that do not vary (their means are ``mean``) scaled by their size, at least 1."""
+        size = np.maximum(np.abs(mean), 1.0).astype(self.inverse_scale.dtype)
+        return self._replace(inverse_scale=np.where(self.inverse_scale == 0, 1 / size, self.inverse_scale))
+
     def to_user(self, weights, bounds=None):
         """Coefficients (lanes, d) and intercepts (lanes,) in the user's units, float64."""
         d = self.shift.size

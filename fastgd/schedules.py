@@ -75,7 +75,7 @@ def rates(schedule, first, count, factor=1.0):
     """The rates (count,) of the steps ``first + 1`` on, times ``factor``; positive, also where a schedule ends at 0."""
     t = np.arange(first + 1, first + 1 + count, dtype=np.float64)
     with np.errstate(all="ignore"):
-        return np.maximum(schedule.rate(t) * factor, np.finfo(np.float64).tiny)
+        return np.maximum(schedule.rate(t) * factor + 0.0 * t, np.finfo(np.float64).tiny)
 
 
 def horizon(schedule):

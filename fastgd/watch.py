@@ -4,6 +4,7 @@ What decides is a function of the history alone, so a run that goes on from a sa
 stopped.
 """
 
+import math
 import time
 
 import numpy as np
@@ -26,14 +27,14 @@ class Watch:
         self.passes = measure(plan.data, plan.n_threads)
         self.held = None if plan.held is None else measure(plan.held, plan.n_threads)
         self.plateau = watched(plan.schedule)
-        if plan.stream:
-            self.start = np.inf  # where one chunk ends says nothing about the start on another
-        else:
-            self.start = plan.start_loss if np.isfinite(plan.start_loss) else self.objective(0)
+        # What a step of momentum begins lasts 1 / (1 - beta) steps: a swing must not be taken for an overfit.
+        slow = self.exact and self.held is not None
+        self.patience = math.ceil(plan.patience / plan.parts.optimizer.damping - 1e-9) if slow else plan.patience
+        self.start = plan.start_loss if np.isfinite(plan.start_loss) else self.objective(0)
         eps = float(np.finfo(plan.lanes.weights.dtype).eps)
         self.rounding = max(1e-6, 64 * eps)
         self.margin = max(work.margin, self.rounding)
-        self.zero = (ROUNDING * eps) ** 2 * abs(self.start) if np.isfinite(self.start) else 0.0
+        self.zero = (ROUNDING * eps) ** 2 * abs(self.start)
         self.bar = Bar(plan.verbose, plan.epochs, "epoch")
         self.begin(None)
 
@@ -65,11 +66,9 @@ class Watch:
         fall = lowest - loss
         # Momentum on the full batch swings, and a loss that rises moves still: it is neither an end nor an overfit.
         # The running mean of batches rises by noise.
-        swings = self.exact and trained > self.trained * (1 + self.rounding)
-        if not (np.isfinite(lowest) and fall <= (self.plan.tol or 0.0) * abs(lowest)):
-            self.stalls = 0
-        elif not swings:
-            self.stalls += 1
+        swings = self.exact and trained > self.trained + self.rounding * abs(self.trained)
+        stalled = np.isfinite(lowest) and fall <= (self.plan.tol or 0.0) * abs(lowest) and not swings
+        self.stalls = self.stalls + 1 if stalled else 0
         self.lowest.append(min(lowest, loss))
         self.trained = min(self.trained, trained)
         if self.plateau:
@@ -100,7 +99,7 @@ class Watch:
         told = ("loss", "objective", "validation_loss", "learning_rate", "seconds")
         numbers = {name: float(last.get(name, np.nan)) for name in told}
         if checks.truthy("callback", plan.callback(EpochProgress(clock.epoch, clock.steps, **numbers))):
-            return "early_stopped", f"The callback returned True after epoch {clock.epoch}."
+            return "early_stopped", f"The callback said so after epoch {clock.epoch}."
         return None, ""
 
     # Passes over data ---------------------------------------------------------------------------------------------
@@ -132,12 +131,16 @@ class Watch:
         """The status of a run that need not go on, and why."""
         plan, records = self.plan, self.records
         # Twice: momentum may carry the weights away again from where the loss was zero.
-        if plan.tol is not None and len(records) > 1 and max(record["loss"] for record in records[-2:]) <= self.zero:
+        if (
+            plan.tol is not None
+            and len(records) > 1
+            and max(abs(record["loss"]) for record in records[-2:]) <= self.zero
+        ):
             return "converged", "The loss is zero to rounding."
-        if self.stalls < plan.patience or not records:
+        if self.stalls < self.patience or not records:
             return None, ""
         if self.held is not None:
-            return "early_stopped", f"The validation loss has not fallen for {plan.patience} epochs."
+            return "early_stopped", f"The validation loss has not fallen for {self.patience} epochs."
         if plan.tol is not None and self.slowed() and self.settled():
             return (
                 "converged",
@@ -173,11 +176,11 @@ class Watch:
         ``unknown`` is the answer where it is NaN: of rows never visited, or of scores that overflow.
         """
         value = self.objective(steps)
-        return unknown if np.isnan(value) else value > self.start * (1 + self.rounding) + self.zero
+        return unknown if np.isnan(value) else value > self.start + self.rounding * abs(self.start) + self.zero
 
     def worse(self, steps):
         """Whether batches led to a larger objective than the start's, which the losses met need not show."""
-        return not self.exact and self.start < np.inf and self.risen(steps)
+        return not self.exact and not self.plan.stream and self.risen(steps)
 
     def rises(self, new):
         """Whether the newest epoch's loss lies above the start's, where that can't be but by too large a rate.
@@ -192,7 +195,7 @@ class Watch:
         if not losses:
             return False
         # The full batch's first loss is the start's, met with the data's own rounding.
-        start = losses[0] if self.exact else min(self.start, losses[0])
+        start = losses[0] if self.exact else self.start if self.plan.stream else min(self.start, losses[0])
         return max(losses[1:] or losses) > start + self.margin * abs(start) + self.zero
 
     def doubtful(self, clock):
@@ -210,11 +213,13 @@ class Watch:
         plan = self.plan
         # What batches met may lie above the start where the objective does not: only a pass can tell.
         above = self.above_start()
-        doubted = self.start < np.inf and (above or self.doubtful(clock))
-        if self.best is None and doubted and self.risen(clock.steps, unknown=above):
-            return "diverged", "The loss ended above its start."
+        if self.best is None and (above or self.doubtful(clock)) and self.risen(clock.steps, unknown=above):
+            than = "that of the constant that the first chunk began with" if plan.stream else "its start"
+            return "diverged", f"The loss ended above {than}."
         if plan.stream:
-            return "max_epochs", f"{clock.epoch} chunks are done."
+            return "max_epochs", f"Chunks done: {clock.epoch}."
+        if clock.epoch > plan.epochs:
+            return "max_epochs", f"The run has {clock.epoch} epochs behind it, more than epochs={plan.epochs}."
         if plan.max_steps is not None and clock.steps >= plan.max_steps:
             return "max_epochs", f"All max_steps={plan.max_steps} steps are done ({clock.epoch} whole epochs)."
         return "max_epochs", f"All {plan.epochs} epochs are done."

@@ -57,6 +57,13 @@ def output(ctx, param, value):
     return path
 
 
+def spared(given, *outputs):
+    """Raise where an output would take the place of a file that is read."""
+    for path in outputs:
+        if path is not None and path.is_file() and Path(given).exists() and path.samefile(given):
+            raise ValueError(f"{path} is a file that is read: write to another one.")
+
+
 def picture(ctx, param, value):
     """A file that matplotlib can draw to."""
     path = output(ctx, param, value)
@@ -167,6 +174,7 @@ def fit(ctx, file, **given):
     from . import report, tables
     from .files import open_table
 
+    spared(file, given["save"], given["plot"])
     asked = fit_options(given)
     labels = check(asked).loss.labels
     source = open_table(file, given["delimiter"])
@@ -179,9 +187,11 @@ def fit(ctx, file, **given):
     result = fastgd.fit(X, table.y, sample_weight=table.weight, verbose=int(shown), **asked)
     if not given["quiet"]:
         click.echo(report.fitted(result, len(X), dtype))
-    if result.status == "diverged":
-        say(ctx.command_path, f"diverged: {result.message}")
-    if given["save"] is not None:
+    diverged = result.status == "diverged"
+    if diverged:
+        kept = "" if given["save"] is None else " The model is not saved."
+        say(ctx.command_path, f"diverged: {result.message}{kept}")
+    if given["save"] is not None and not diverged:
         result.save(given["save"])
     if given["plot"] is not None:
         draw(result, given["plot"])
@@ -234,6 +244,8 @@ def predict(model, file, out, score, delimiter, shown):
     from . import tables
     from .files import open_table
 
+    spared(file, out)
+    spared(model, out)
     result = load(model)
     source = open_table(file, delimiter)
     columns = tables.model_columns(source, result.feature_names, result.coef.shape[-1])
