@@ -94,7 +94,8 @@ class Choice:
     scaling: Scaling
     centre: float  # what was taken off the target, and goes back into the intercept
     start: float  # the intercept that a run begins with
-    start_loss: float  # the objective there
+    start_loss: float  # the objective there; of a stream, of all rows so far
+    passed: int  # the rows so far
     words: dict
 
 
@@ -147,8 +148,11 @@ def choose(table, settings, bounds, measure, past=None, stream=False):
     else:
         optimizer = part_at(past, "optimizer", optimizers) if settings.optimizer == "auto" else settings.optimizer
         centre, start, start_loss = (past.facts[name] for name in ("centre", "start", "start_loss"))
-        if stream:
-            start_loss = mean_loss(table, settings.loss, centre + start)
+    passed, chunk_loss = n, start_loss
+    if stream and past is not None:
+        passed += past.facts["passed"]
+        chunk_loss = mean_loss(table, settings.loss, centre + start)
+        start_loss += (chunk_loss - start_loss) * n / passed
     data = data._replace(targets=targets(table, settings.loss, centre, start_loss))
     parts = Parts(settings.loss, optimizer, penalty)
     lanes = lanes_of(parts, measure.lane_type(table.X.dtype), 1, low, high, settings.average)
@@ -183,11 +187,11 @@ def choose(table, settings, bounds, measure, past=None, stream=False):
         evaluate=settings.evaluate,
         automatic_rate=automatic,
         # The penalty of zero weights is zero; other weights need a pass.
-        start_loss=start_loss if stream or not lanes.weights[:, :d].any() else np.inf,
+        start_loss=max(start_loss, chunk_loss) if stream or not lanes.weights[:, :d].any() else np.inf,
         callback=settings.callback,
         verbose=settings.verbose,
     )
-    return Choice(settings, table, bounds, plan, scaling, centre, start, start_loss, words)
+    return Choice(settings, table, bounds, plan, scaling, centre, start, start_loss, passed, words)
 
 
 def chosen_batch(settings, n, stream, words):

@@ -117,6 +117,7 @@ def facts_and_arrays(choice):
         "start_loss": choice.start_loss,
         "rows": int(plan.data.count),
         "stream": plan.stream,
+        "passed": choice.passed,
         "words": choice.words,
     }
     arrays = {"shift": scaling.shift, "inverse_scale": scaling.inverse_scale}

@@ -268,6 +268,7 @@ STATE = {
     "start_loss": _real(),
     "rows": _whole(1),
     "stream": _a(bool),
+    "passed": _whole(1),
     "words": _texts,
 }
 SETTINGS = {

@@ -16,6 +16,7 @@ from .schedules import watched
 
 ROUNDING = 8.0  # an objective below (ROUNDING * eps)**2 of its start is zero to rounding
 LEFT = 10.0  # how many tolerances may be left of the loss's fall
+CHUNK_MARGIN = 9.0  # a stream has diverged where its loss is ten times that of the first constant
 SLOWED = 0.25  # the largest share of a run's whole fall that its last half may hold once it has slowed down
 
 
@@ -33,7 +34,8 @@ class Watch:
         self.start = plan.start_loss if np.isfinite(plan.start_loss) else self.objective(0)
         eps = float(np.finfo(plan.lanes.weights.dtype).eps)
         self.rounding = max(1e-6, 64 * eps)
-        self.margin = max(work.margin, self.rounding)
+        # A chunk of a stream may be a row that the constant happens to fit.
+        self.margin = CHUNK_MARGIN if plan.stream else max(work.margin, self.rounding)
         self.zero = (ROUNDING * eps) ** 2 * abs(self.start)
         self.bar = Bar(plan.verbose, plan.epochs, "epoch")
         self.begin(None)
@@ -175,8 +177,8 @@ class Watch:
 
         ``unknown`` is the answer where it is NaN: of rows never visited, or of scores that overflow.
         """
-        value = self.objective(steps)
-        return unknown if np.isnan(value) else value > self.start + self.rounding * abs(self.start) + self.zero
+        value, margin = self.objective(steps), self.margin if self.plan.stream else self.rounding
+        return unknown if np.isnan(value) else value > self.start + margin * abs(self.start) + self.zero
 
     def worse(self, steps):
         """Whether batches led to a larger objective than the start's, which the losses met need not show."""
@@ -214,7 +216,7 @@ class Watch:
         # What batches met may lie above the start where the objective does not: only a pass can tell.
         above = self.above_start()
         if self.best is None and (above or self.doubtful(clock)) and self.risen(clock.steps, unknown=above):
-            than = "that of the constant that the first chunk began with" if plan.stream else "its start"
+            than = "ten times that of the constant that the first chunk began with" if plan.stream else "its start"
             return "diverged", f"The loss ended above {than}."
         if plan.stream:
             return "max_epochs", f"Chunks done: {clock.epoch}."

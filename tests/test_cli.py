@@ -9,6 +9,7 @@ import shlex
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -539,3 +540,22 @@ def test_without_click(monkeypatch, capsys):
 def test_bz2_is_told_by_its_name():
     write("data.csv.bz2", bz2.compress(b"a,price\n1,2\n"))
     assert table("data.csv.bz2").X.tolist() == [[1.0]]
+
+
+def test_files_that_are_read_are_kept(tmp_path, monkeypatch, capfd):
+    from fastgd.__main__ import main
+
+    monkeypatch.chdir(tmp_path)
+    Path("t.csv").write_text("a,y\n1,2\n2,4\n3,6\n")
+    before = Path("t.csv").read_text()
+    for words in ("fit t.csv --target y --save t.csv", "fit t.csv --target y --save ./t.csv"):
+        assert main(words.split()) == 2
+        assert "is a file that is read" in capfd.readouterr().err
+    assert main(["fit", "t.csv", "--target", "y", "--save", "m.npz", "--quiet"]) == 0
+    for words in ("predict m.npz t.csv --out t.csv", "predict m.npz t.csv --out m.npz"):
+        assert main(words.split()) == 2
+        assert "is a file that is read" in capfd.readouterr().err
+    assert Path("t.csv").read_text() == before
+    assert main(["fit", "t.csv", "--target", "y", "--learning-rate", "100", "--save", "d.npz", "--quiet"]) == 1
+    assert "not saved" in capfd.readouterr().err
+    assert not Path("d.npz").exists()

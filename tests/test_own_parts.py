@@ -478,7 +478,6 @@ MISTAKES = {
     "a change of one number": ("optimizer", moved(lambda g: -np.sum(g) * 0), ValueError, "change of shape ()"),
     "norms": ("optimizer", moved(lambda g: -g / np.linalg.norm(g)), ValueError, "move must work entry by entry"),
     "a branch on t": ("learning_rate", schedule(lambda self, t: 0.1 if t < 9 else 0.01), TypeError, "np.where"),
-    "one rate": ("learning_rate", schedule(lambda self, t: 0.1), ValueError, "rate returns shape ()"),
     "a negative rate": ("learning_rate", schedule(lambda self, t: 1 - 0.1 * t), ValueError, "negative at t=11: -0.1"),
     "no rate": ("learning_rate", schedule(lambda self, t: 0 * t), ValueError, "rate is 0 at every step"),
     "an infinite rate": ("learning_rate", schedule(lambda self, t: 1 / (t - 1)), ValueError, "rate is inf at t=1"),
@@ -525,3 +524,8 @@ def test_what_numba_cannot_compile_of_an_optimizer(plain):
     assert minimize(lambda x: x**2, 1.0, optimizer=Wordy(), max_iter=3).nit == 3
     with pytest.raises(TypeError, match=r"^optimizer=Wordy: Numba can't compile move: "):
         minimize(lambda x: x**2, 1.0, optimizer=Wordy(), max_iter=3, compile=True)
+
+
+def test_a_rate_may_be_one_number_for_all_steps(plain):
+    r = fastgd.fit(plain.X, plain.y, learning_rate=schedule(lambda self, t: 0.1), epochs=7)
+    np.testing.assert_array_equal(r.coef, fastgd.fit(plain.X, plain.y, learning_rate=0.1, epochs=7).coef)

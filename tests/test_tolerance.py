@@ -1,5 +1,7 @@
 """The tolerance never calls a run converged that is far from the optimum: any data, loss, optimizer and rate."""
 
+from typing import NamedTuple
+
 import numpy as np
 import pytest
 from conftest import JIT_OFF, PROBLEMS
@@ -92,3 +94,23 @@ def test_a_run_that_starts_at_the_optimum_is_over_soon(plain):
 def test_no_tolerance_takes_all_epochs(plain, batch):
     r = fastgd.fit(plain.X, np.zeros(len(plain.X)), epochs=30, tol=None, batch_size=batch)
     assert (r.status, r.n_epochs) == ("max_epochs", 30)
+
+
+class PoissonLikelihood(NamedTuple):
+    """The negative log-likelihood without its constant: it may be negative."""
+
+    def value(self, p, y):
+        return np.exp(p) - y * p
+
+    def slope(self, p, y):
+        return np.exp(p) - y
+
+
+@pytest.mark.parametrize("batch", [None, 32])
+def test_a_loss_below_zero_is_no_zero(batch):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(2000, 3))
+    y = rng.poisson(np.exp(X @ [0.5, -0.3, 0.2] + 2)).astype(float)
+    r = fastgd.fit(X, y, loss=PoissonLikelihood(), batch_size=batch, random_state=0)
+    expected = fastgd.fit(X, y, loss="poisson")
+    np.testing.assert_allclose(r.coef, expected.coef, atol=0.01)

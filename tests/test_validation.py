@@ -146,6 +146,20 @@ def test_a_diverging_run_keeps_the_best_weights_it_had():
     assert np.isfinite(r.coef).all()
 
 
+@pytest.mark.slow
+def test_early_stopping_is_no_worse_than_patience():
+    """Clean data that nobody can overfit: momentum's overshoot is no reason to stop."""
+    rng = np.random.default_rng(2)
+    X = rng.normal(size=(5000, 10)) @ rng.normal(size=(10, 10))
+    y = rng.random(5000) < 1 / (1 + np.exp(-X @ rng.normal(size=10)))
+    for seed in range(4):
+        r, late = (
+            fastgd.fit(X, y, loss="log_loss", validation=0.1, random_state=seed, patience=patience)
+            for patience in (5, 100)
+        )
+        assert r.history.validation_loss.min() <= 1.02 * late.history.validation_loss.min()
+
+
 # What is refused ----------------------------------------------------------------------------------------------------
 
 X, Y = PROBLEMS["plain"].X, PROBLEMS["plain"].y

@@ -40,6 +40,15 @@ def helper(function):
     return numba.njit(**INLINE)(function)
 
 
+def in_order(function):
+    """Compile a helper whose sums are added in order, whatever the compiler can prove of the arrays' places.
+
+    A vectorised loop is guarded by a check of where the arrays lie; the other way round the check a sum that may be
+    reassociated comes out otherwise, by chance of the memory.
+    """
+    return numba.njit(**{**INLINE, "fastmath": FASTMATH - {"reassoc"}})(function)
+
+
 def routine(function):
     """Compile a function that kernels call and that is not worth inlining: compiled once, not in every caller."""
     return numba.njit(**INNER)(function)

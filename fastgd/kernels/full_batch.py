@@ -5,7 +5,7 @@ The chunks depend on the shape alone, so the bits do not depend on how many thre
 
 import numpy as np
 
-from ._jit import kernel, lane_of, routine
+from ._jit import in_order, kernel, lane_of, routine
 from .lanes import FLUSH_ROWS, block_gradient, block_rows, finite, move, penalty_cost
 from .rows import Dense, pull, scores
 
@@ -52,6 +52,19 @@ def chunk_gradient(data, part, lanes, lo, hi, c, sums, losses):
         losses[c, lane] = total
 
 
+@in_order
+def subgradient_square(data, parts, lanes, lane, sums):
+    """The squared norm of the objective's smallest subgradient; row 0 of ``sums`` is over all rows."""
+    penalty = lane_of(parts.penalty, lanes.penalty, lane)
+    d = data.shift.size
+    square = (sums[0, lane, d] / data.count) ** 2
+    for j in range(d):
+        g = sums[0, lane, j] / data.count * data.inverse_scale[j]
+        slope = penalty.slope(lanes.weights[lane, j], g, lanes.low[lane, j], lanes.high[lane, j])
+        square += slope * slope
+    return square
+
+
 @routine
 def step(data, parts, lanes, rates, k, t, sums, losses, objective, norm):
     """Report the objective and the norm of its smallest subgradient of every lane, then move it.
@@ -63,14 +76,7 @@ def step(data, parts, lanes, rates, k, t, sums, losses, objective, norm):
     d = data.shift.size
     gradient = np.empty((1, width), lanes.weights.dtype)
     for lane in range(count):
-        penalty = lane_of(parts.penalty, lanes.penalty, lane)
-        # A loop that only reads, for the sum: one that stores too runs as vectors or not, and so adds in another
-        # order, by how close to each other the arrays happen to lie in memory.
-        square = (sums[0, lane, d] / data.count) ** 2
-        for j in range(d):
-            g = sums[0, lane, j] / data.count * data.inverse_scale[j]
-            slope = penalty.slope(lanes.weights[lane, j], g, lanes.low[lane, j], lanes.high[lane, j])
-            square += slope * slope
+        square = subgradient_square(data, parts, lanes, lane, sums)
         for j in range(width):
             g = sums[0, lane, j] / data.count
             if j < d:
