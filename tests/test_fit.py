@@ -442,6 +442,8 @@ def start(problem, loss, y):
     "loss, optimizer", [(loss, "auto") for loss in LOSSES] + [("squared_error", name) for name in OPTIMIZERS]
 )
 def test_automatic_settings_never_diverge(loss, optimizer, batch, standardize):
+    if batch == 1 and (loss, optimizer) not in [(name, "auto") for name in ("squared_error", "poisson", "hinge")]:
+        pytest.skip("to compile less: batches of 7 and 32 have the same rates but for their size")
     for name, problem in PROBLEMS.items():
         if name in ("one_row", "constant_target") and LOSSES[loss].labels:
             continue  # no two classes
