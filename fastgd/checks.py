@@ -190,6 +190,8 @@ def row_weights(weight, n, dtype, scale=True):
     largest = weight.max()
     if largest == 0:
         raise ValueError("sample_weight is zero in every row: at least one row must count.")
+    if not scale and largest > 1e100:
+        raise ValueError(f"sample_weight is up to {largest:g}: partial_fit takes weights as they are, of mean about 1.")
     if scale:
         weight /= largest
         weight /= weight.mean()
