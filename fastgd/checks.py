@@ -190,7 +190,7 @@ def row_weights(weight, n, dtype, scale=True):
     largest = weight.max()
     if largest == 0:
         raise ValueError("sample_weight is zero in every row: at least one row must count.")
-    if not scale and largest > 1e100:
+    if not scale and largest > 1e30:
         raise ValueError(f"sample_weight is up to {largest:g}: partial_fit takes weights as they are, of mean about 1.")
     if scale:
         weight /= largest
