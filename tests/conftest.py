@@ -14,7 +14,7 @@ from fastgd.choose import prepared
 os.environ["MPLBACKEND"] = "Agg"
 JIT_OFF = os.environ.get("NUMBA_DISABLE_JIT") == "1"
 
-hypothesis.settings.register_profile("fastgd", deadline=None, derandomize=True, database=None, max_examples=60)
+hypothesis.settings.register_profile("fastgd", deadline=None, derandomize=True, database=None, max_examples=40)
 hypothesis.settings.load_profile("fastgd")
 
 
