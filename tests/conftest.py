@@ -14,7 +14,14 @@ from fastgd.choose import prepared
 os.environ["MPLBACKEND"] = "Agg"
 JIT_OFF = os.environ.get("NUMBA_DISABLE_JIT") == "1"
 
-hypothesis.settings.register_profile("fastgd", deadline=None, derandomize=True, database=None, max_examples=40)
+hypothesis.settings.register_profile(
+    "fastgd",
+    deadline=None,
+    derandomize=True,
+    database=None,
+    max_examples=40,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],  # the first call compiles, and cores are busy
+)
 hypothesis.settings.load_profile("fastgd")
 
 
