@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import signal
 from typing import NamedTuple
 
 import hypothesis
@@ -12,6 +13,8 @@ import fastgd
 from fastgd.choose import prepared
 
 os.environ["MPLBACKEND"] = "Agg"
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background jobs begin so; Ctrl-C is tested here
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 JIT_OFF = os.environ.get("NUMBA_DISABLE_JIT") == "1"
 
 hypothesis.settings.register_profile(
