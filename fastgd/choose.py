@@ -7,7 +7,7 @@ import numpy as np
 from . import checks, losses, optimizers, own_parts, penalties, resume, schedules
 from .drive import Plan
 from .holdout import held_out
-from .kernels.lanes import Data, Parts, lanes_of
+from .kernels.lanes import NO_ROLES, Data, Parts, lanes_of
 from .kernels.rows import Dense
 from .part_facts import part_at
 from .passes import Passes
@@ -223,7 +223,7 @@ def scaled_data(table, n, settings, automatic, measure, words, past, stream):
     scaling = Scaling.none(d, dtype)
     no_targets = checks.frozen(np.empty((0, 0), dtype))
     constant = float(settings.fit_intercept)
-    data = Data(Dense(table.X), no_targets, table.weight, *scaling, constant=constant, count=float(n))
+    data = Data(Dense(table.X), no_targets, table.weight, *scaling, constant=constant, count=float(n), roles=NO_ROLES, seed=0, classes=1)
     if past is not None:
         scaling = Scaling(past.arrays["shift"].astype(dtype), past.arrays["inverse_scale"].astype(dtype))
         return data._replace(**scaling._asdict()), scaling

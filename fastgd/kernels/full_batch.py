@@ -20,7 +20,7 @@ def chunk_rows(n, d):
 
 @routine
 def chunk_gradient(data, part, lanes, lo, hi, c, sums, losses):
-    """The sums of slope * row (lanes, d + 1) and of the losses (lanes,) over rows lo to hi, in float64, into row c.
+    """The sums of slope * scaled row (lanes, d + 1) and of the losses (lanes,) over rows lo to hi, float64, into row c.
 
     ``part`` is the loss. Loops fill the arrays: an assignment to a slice takes 0.3 s to compile.
     """
@@ -49,6 +49,8 @@ def chunk_gradient(data, part, lanes, lo, hi, c, sums, losses):
                 total += block_gradient(loss, data, None, start, stop, scaled, y, work, gradient)
             for j in range(width):
                 sums[c, lane, j] += gradient[j]
+        for j in range(d):
+            sums[c, lane, j] *= data.inverse_scale[j]
         losses[c, lane] = total
 
 
@@ -59,7 +61,7 @@ def subgradient_square(data, parts, lanes, lane, sums):
     d = data.shift.size
     square = (sums[0, lane, d] / data.count) ** 2
     for j in range(d):
-        g = sums[0, lane, j] / data.count * data.inverse_scale[j]
+        g = sums[0, lane, j] / data.count
         slope = penalty.slope(lanes.weights[lane, j], g, lanes.low[lane, j], lanes.high[lane, j])
         square += slope * slope
     return square
@@ -78,10 +80,7 @@ def step(data, parts, lanes, rates, k, t, sums, losses, objective, norm):
     for lane in range(count):
         square = subgradient_square(data, parts, lanes, lane, sums)
         for j in range(width):
-            g = sums[0, lane, j] / data.count
-            if j < d:
-                g *= data.inverse_scale[j]
-            gradient[0, j] = g
+            gradient[0, j] = sums[0, lane, j] / data.count
         objective[k, lane] = losses[0, lane] / data.count + penalty_cost(parts, lanes, lane)
         norm[k, lane] = np.sqrt(square)
         if finite(objective[k, lane]) and finite(square):

@@ -12,6 +12,8 @@ from . import elementary  # noqa: F401  (registers the compiled twins that losse
 from ._jit import cast_all, helper, lane_of, read_slots, write_slots
 from .rows import pull, row_at, scores
 
+NO_ROLES = np.empty((0, 0), np.int8)
+NO_ROLES.flags.writeable = False
 BLOCK_BYTES = 1 << 13  # rows multiplied at once stay in the first-level cache between the two products
 FLUSH_ROWS = 256  # sums in the data's own type run about as long, then go on in float64
 
@@ -26,6 +28,9 @@ class Data(NamedTuple):
     inverse_scale: np.ndarray  # (d,) T, what it is then multiplied by
     constant: float  # the value of the column behind them that the intercept multiplies: 1.0, or 0.0 for none
     count: float  # how many rows are trained on; the others have weight 0
+    roles: np.ndarray  # (folds, n) int8: > 0 how often a fold trains on the row, 0 not, -1 held out; or (0, 0)
+    seed: int  # of the weights of bootstrap replicates
+    classes: int  # lanes that a joint loss takes together, one a class; 1 for any other
 
 
 class Parts(NamedTuple):
@@ -40,6 +45,9 @@ class Lanes(NamedTuple):
     """The settings and the state of every lane. The last of the weights is the intercept, 0 where there is none."""
 
     target: np.ndarray  # (lanes,) int64, the row of Data.targets
+    fold: np.ndarray  # (lanes,) int64, the row of Data.roles, or -1: all rows count
+    replicate: np.ndarray  # (lanes,) int64, the bootstrap replicate whose counts weigh the rows, or -1
+    scale: np.ndarray  # (lanes,) float64, makes the weights of a lane's rows add up to Data.count
     loss: np.ndarray  # (lanes, fields) float64
     optimizer: np.ndarray  # (lanes, fields) float64
     penalty: np.ndarray  # (lanes, fields) T
@@ -66,6 +74,9 @@ def lanes_of(parts, dtype, count, low, high, average=None):
     weights[:, :d] = np.clip(0.0, low, high)
     return Lanes(
         target=np.zeros(count, np.int64),
+        fold=np.full(count, -1),
+        replicate=np.full(count, -1),
+        scale=np.ones(count),
         loss=table(parts.loss, np.float64),
         optimizer=table(parts.optimizer, np.float64),
         penalty=table(parts.penalty, dtype),

@@ -19,7 +19,7 @@ SHORT, LONG = 256, 8192  # bytes: rows outside this range are read 4 at a time
 I32 = ir.IntType(32)
 
 
-class _Emit:
+class Emit:
     """Vector loads, stores and loops over the columns of ``X``, the first argument.
 
     The second is an array of row numbers, or None where rows are counted through.
@@ -31,12 +31,13 @@ class _Emit:
         self.lanes = 64 // self.size
         self.vec = ir.VectorType(self.item, self.lanes)
         self.zero = ir.Constant(self.vec, [0.0] * self.lanes)
+        self.flags = FLAGS
         self.args = [
             context.make_array(t)(context, builder, a) if isinstance(t, types.Array) else a
             for t, a in zip(sig.args, args, strict=True)
         ]
         self.d = cgutils.unpack_tuple(builder, self.args[0].shape, 2)[1]
-        self.order = None if isinstance(sig.args[1], types.NoneType) else self.args[1].data
+        self.order = self.args[1].data if isinstance(sig.args[1], types.Array) else None
 
     def ints(self, values):
         return ir.Constant(ir.VectorType(I32, len(values)), list(values))
@@ -108,7 +109,7 @@ def _dot(typingctx, X, order, i, shift, u, P, k, H):
     h = H.literal_value
 
     def codegen(context, b, sig, args):
-        e = _Emit(context, b, sig, args)
+        e = Emit(context, b, sig, args)
         _, _, i, shift, u, P, k, _ = e.args
         unroll = 4 // h  # a row alone: 4 accumulators along the columns hide the FMA latency
         rows = [(e.row(i, q), e.variables(unroll)) for q in range(h)]
@@ -150,7 +151,7 @@ def _add(typingctx, X, order, lo, hi, shift, r, G):
     """``G += r @ (X[lo:hi] - shift)``: columns outside, rows inside."""
 
     def codegen(context, b, sig, args):
-        e = _Emit(context, b, sig, args)
+        e = Emit(context, b, sig, args)
         _, _, lo, hi, shift, r, G = e.args
         n = b.sub(hi, lo)
         mid = b.sub(n, b.srem(n, n.type(8)))

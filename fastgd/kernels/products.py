@@ -1,0 +1,103 @@
+"""Small products of matrices whose columns are lanes: the vectors run across the lanes.
+
+``scores`` of a block of rows and the ``pull`` of their slopes are the same few instructions with the strides of the
+block exchanged: eight numbers of the block are each multiplied by one vector of lanes at a time. A lane's sums are in
+one order, whatever stands in the lanes beside it, so its bits don't depend on how many there are.
+"""
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from ._jit import compiled_as
+from .simd import Emit
+
+BYTES = 64  # of a vector
+
+
+@intrinsic(prefer_literal=True)
+def _panel(typingctx, A, first, stride, step, steps, B, out, to, v, height, adds):
+    """``out[to + q, v:v+V] (+)= sum over k of A[first + q*stride + k*step] * B[k, v:v+V]``, q < height."""
+    h, adds_up = height.literal_value, adds.literal_value
+
+    def codegen(context, b, sig, args):
+        e = Emit(context, b, sig, args)
+        A, first, stride, step, steps, B, out, to, v, _, _ = e.args
+        width, n = cgutils.unpack_tuple(b, B.shape, 2)[1], first.type
+        unroll = 4 // min(h, 4)  # one row alone: 4 sums hide the FMA's latency
+        sums = [e.variables(unroll) for _ in range(h)]
+        starts = [b.add(first, b.mul(stride, n(q))) for q in range(h)]
+
+        def body(k, u):
+            vector = e.load(B.data, b.add(b.mul(k, width), v), None)
+            for start, acc in zip(starts, sums, strict=True):
+                number = b.load(e.at(A.data, b.add(start, b.mul(k, step))))
+                e.fma(e.splat(number), vector, acc[u])
+
+        middle = b.sub(steps, b.srem(steps, n(unroll)))
+        with cgutils.for_range_slice(b, n(0), middle, n(unroll)) as (k, _):
+            for u in range(unroll):
+                body(b.add(k, n(u)), u)
+        if unroll > 1:
+            with cgutils.for_range_slice(b, middle, steps, n(1)) as (k, _):
+                body(k, 0)
+        for q, acc in enumerate(sums):
+            total, place = e.total(acc), b.add(b.mul(b.add(to, n(q)), width), v)
+            if adds_up:
+                total = b.fadd(e.load(out.data, place, None), total, flags=e.flags)
+            e.store(total, out.data, place, None)
+        return context.get_dummy_value()
+
+    return types.void(A, first, stride, step, steps, B, out, to, v, height, adds), codegen
+
+
+def scores(Z, rows, W, out):
+    """``out[:rows] = Z[:rows] @ W``; the lanes, W's columns, fill whole vectors."""
+    np.matmul(Z[:rows], W, out=out[:rows])
+
+
+@compiled_as(scores, forceinline=False)
+def _(Z, rows, W, out):
+    vector = BYTES // (Z.dtype.bitwidth // 8)
+
+    def scores(Z, rows, W, out):
+        d = Z.shape[1]
+        for v in range(0, W.shape[1], vector):
+            middle = rows - rows % 8
+            for i in range(0, middle, 8):
+                _panel(Z, i * d, d, 1, d, W, out, i, v, 8, False)
+            for i in range(middle, rows):
+                _panel(Z, i * d, d, 1, d, W, out, i, v, 1, False)
+
+    return scores
+
+
+def pull(Z, rows, S, out):
+    """``out += Z[:rows].T @ S[:rows]``."""
+    out += Z[:rows].T @ S[:rows]
+
+
+@compiled_as(pull, forceinline=False)
+def _(Z, rows, S, out):
+    vector = BYTES // (Z.dtype.bitwidth // 8)
+
+    def pull(Z, rows, S, out):
+        d = Z.shape[1]
+        for v in range(0, S.shape[1], vector):
+            middle = d - d % 8
+            for j in range(0, middle, 8):
+                _panel(Z, j, 1, d, rows, S, out, j, v, 8, True)
+            for j in range(middle, d):
+                _panel(Z, j, 1, d, rows, S, out, j, v, 1, True)
+
+    return pull
+
+
+def aligned(shape, dtype):
+    """An uninitialised array that begins at a multiple of a vector's size: loads across cache lines cost twice."""
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    raw = np.empty(size + BYTES, np.uint8)
+    first = -raw.ctypes.data % BYTES
+    return raw[first : first + size].view(dtype).reshape(shape)
