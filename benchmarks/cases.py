@@ -63,7 +63,17 @@ def gradient(n, d, dtype):
     X, y = problem(n, d, dtype)
     threads = available_threads()
     nowhere = np.full(d, np.inf)
-    data = Data(Dense(frozen(X)), frozen(y[None]), frozen(np.empty(0, dtype)), *Scaling.none(d, X.dtype), 0.0, float(n), NO_ROLES, 0, 1)
+    data = Data(
+        Dense(frozen(X)),
+        frozen(y[None]),
+        frozen(np.empty(0, dtype)),
+        *Scaling.none(d, X.dtype),
+        0.0,
+        float(n),
+        NO_ROLES,
+        0,
+        1,
+    )
     parts = Parts(fastgd.losses.Mse(), fastgd.optimizers.Sgd(), Free())
     lanes = lanes_of(parts, X.dtype, 1, -nowhere, nowhere)
     w = np.full(d, 0.01, dtype)

@@ -15,14 +15,14 @@ class Table(NamedTuple):
     """Canonical data: C-contiguous, native, read-only to the kernels, of one type ``T`` (float32 or float64)."""
 
     X: np.ndarray  # (n, d) T
-    y: np.ndarray  # (n,) float32 or float64; 0 and 1 of T for two classes
+    y: np.ndarray  # (targets, n) float32 or float64; for classes their codes 0, 1, ... of T
     weight: np.ndarray  # (n,) T of mean 1, or (0,) where rows weigh the same
     names: tuple | None  # the columns' names where X had them
-    classes: np.ndarray | None  # the two labels, sorted
+    classes: np.ndarray | None  # the labels, sorted
 
 
 def table(X, y, sample_weight, loss, classes=None, scale=True):
-    """Check and canonicalise the data of a fit; ``classes`` are the two labels where they are known."""
+    """Check and canonicalise the data of a fit; ``classes`` are the labels where they are known."""
     X, names = matrix(X)
     y, classes = target(y, X.shape[0], X.dtype, loss, classes)
     return Table(X, y, row_weights(sample_weight, X.shape[0], X.dtype, scale), names, classes)
@@ -93,24 +93,30 @@ def _canonical(values, kind):
 
 
 def target(y, n, dtype, loss, classes=None):
-    """``y`` as (n,) numbers; for a loss of two classes their labels become 0 and 1 of ``dtype``, and are returned."""
-    labels = loss.labels
+    """``y`` as (targets, n) numbers; for a loss of classes their labels become codes of ``dtype``, and are returned."""
     if hasattr(y, "tocsr"):
-        raise TypeError("y is a sparse matrix: pass y.toarray().ravel().")
-    if getattr(y, "shape", None) == (n, 1):
+        raise TypeError("y is a sparse matrix: pass y.toarray().")
+    if len(getattr(y, "shape", ())) == 2:
         y = y.to_numpy() if hasattr(y, "to_numpy") else np.asarray(y)
-        y = y.reshape(n)
-    raw = np.asarray(y) if labels else numeric("y", y)
+        y = y.reshape(-1) if y.shape[1] == 1 else y
+    raw = np.asarray(y) if loss.labels else numeric("y", y)
+    if raw.ndim not in (1, 2) or 0 in raw.shape[1:]:
+        raise ValueError(f"y must have shape (rows,) or (rows, targets), got {raw.shape}.")
+    if len(raw) != n:
+        raise ValueError(f"X has {n} rows and y has {len(raw)}: they must be as many.")
+    if loss.labels:
+        return codes(raw, dtype, loss, classes)
+    # In its own precision: what it is centred by is taken off before it is rounded to the data's type.
+    y = _canonical(np.atleast_2d(raw.T), "float32" if raw.dtype.name in ("float16", "float32") else "float64")
+    all_finite("y", y, raw.T)
+    in_domain(y, loss)
+    return frozen(y), None
+
+
+def codes(raw, dtype, loss, classes=None):
+    """Labels (n,) as codes (1, n) of ``dtype``, 0 for the first of the sorted labels, and these."""
     if raw.ndim != 1:
-        raise ValueError(f"y must have one dimension, got shape {raw.shape}: one target is fitted at a time.")
-    if raw.size != n:
-        raise ValueError(f"X has {n} rows and y has {raw.size}: they must be as many.")
-    if not labels:
-        # In its own precision: what it is centred by is taken off before it is rounded to the data's type.
-        y = _canonical(raw, "float32" if raw.dtype.name in ("float16", "float32") else "float64")
-        all_finite("y", y, raw)
-        in_domain(y, loss)
-        return frozen(y), None
+        raise ValueError(f"y must have one dimension, got shape {raw.shape}: one column of labels is fitted at a time.")
     if raw.dtype.kind == "f":
         all_finite("y", raw, raw)
     if raw.dtype.kind not in "biufUSO":
@@ -120,13 +126,23 @@ def target(y, n, dtype, loss, classes=None):
     if np.any(missing):
         raise ValueError(f"y holds NaN, the first in row {int(np.argmax(raw != raw))}: drop or fill such rows.")
     if classes is None:
-        if found.size != 2:
-            raise ValueError(f"y must hold two classes for this loss, got {found.size}: {shown(found)}.")
+        check_classes("y", found, loss)
         classes = found
     elif not set(found.tolist()) <= set(classes.tolist()):
         raise ValueError(f"y holds the classes {shown(found)}, but the model's are {shown(classes)}.")
+    if loss.joint:
+        return frozen(np.searchsorted(classes, raw).astype(dtype)[None]), classes
     # Compared with an array of one: a label may be a tuple.
-    return frozen((raw == classes[1:2]).astype(dtype)), classes
+    return frozen((raw == classes[1:2]).astype(dtype)[None]), classes
+
+
+def check_classes(name, found, loss):
+    """Raise where there are not as many labels as the loss takes."""
+    if loss.joint and found.size < 2:
+        raise ValueError(f"{name} must hold at least two classes, got {shown(found)}.")
+    if not loss.joint and found.size != 2:
+        hint = ' For more than two pass loss="multinomial".' if found.size > 2 else ""
+        raise ValueError(f"{name} must hold two classes for this loss, got {found.size}: {shown(found)}.{hint}")
 
 
 def labels_of(name, values):
@@ -138,13 +154,12 @@ def labels_of(name, values):
         raise TypeError(f"{name} holds labels that can't be sorted: {words}.") from None
 
 
-def two_classes(given):
-    """The two labels, sorted, or None."""
+def known_classes(given, loss):
+    """The labels that are known before the data, sorted, or None."""
     if given is None:
         return None
     found = labels_of("classes", given)
-    if found.size != 2:
-        raise ValueError(f"classes must be two labels, got {shown(found)}.")
+    check_classes("classes", found, loss)
     return found
 
 
@@ -160,17 +175,25 @@ def in_domain(y, loss):
         words, outside = tests[bound]
         bad = outside(y, limit)
         if bad.any():
-            row = int(np.argmax(bad))
-            raise ValueError(f"y[{row}] = {y[row]:g}: for this loss, targets must be {words} {limit:g}.")
+            place = first_of(bad)
+            raise ValueError(f"{place} = {y[bad][0]:g}: for this loss, targets must be {words} {limit:g}.")
+
+
+def first_of(bad, name="y"):
+    """How the user would index the first flagged value of an array (n,) or (targets, n)."""
+    place = np.argwhere(bad)[0][::-1]
+    return f"{name}[{', '.join(map(str, place if len(bad) > 1 or bad.ndim == 1 else place[:1]))}]"
 
 
 def all_finite(name, values, given):
     """Raise for the first value that is not finite, or is no longer in the data's type."""
-    finite = np.isfinite(values)
-    if not finite.all():
-        row = int(np.argmin(finite))
-        if np.isfinite(np.float64(given[row])):
-            raise ValueError(f"{name}[{row}] = {given[row]} overflows {values.dtype}: pass X as float64, or rescale.")
+    bad = ~np.isfinite(values)
+    if bad.any():
+        value = np.reshape(given, values.shape)[bad][0]
+        if np.isfinite(np.float64(value)):
+            place = first_of(bad, name)
+            raise ValueError(f"{place} = {value} overflows {values.dtype}: pass X as float64, or rescale.")
+        row = np.argwhere(bad)[0][-1]
         raise ValueError(f"{name} holds NaN or infinity, the first in row {row}: drop or fill such rows.")
 
 

@@ -5,12 +5,13 @@ from dataclasses import replace
 import numpy as np
 
 from . import checks
-from .choose import prepared
+from .choose import plan_of, prepared
 from .drive import RETREAT, drive
-from .passes import Passes, penalty_cost
+from .passes import Passes
 from .results import ADVICE, NEXT_CHUNK, FitResult, History
 from .resume import facts_and_arrays
 from .state import State
+from .watch import Watch
 
 
 def fit(
@@ -51,8 +52,9 @@ def fit(
         Rows of numbers: an array, a memory map (not loaded), or a data frame (its column names are kept). float32 and
         float64 are used as they are and never copied where C-contiguous; float16 becomes float32, other types of
         number float64.
-    y : array-like (n,)
-        Targets; two labels of any kind for "log_loss", "hinge", "squared_hinge", "modified_huber" and "perceptron"; at
+    y : array-like (n,) or (n, m)
+        Targets, or m of them, each fitted by itself in the same passes. Labels of any kind for losses of classes: two
+        for "log_loss", "hinge", "squared_hinge", "modified_huber" and "perceptron", two or more for "multinomial". At
         least 0 for "poisson" and "tweedie", positive for "gamma".
     loss : str or part, default "squared_error"
         The name of one of :mod:`fastgd.losses`, or e.g. ``fastgd.losses.Huber(delta=2.0)``, or an instance of a class
@@ -147,46 +149,38 @@ def fit(
     (array([2.]), 1.0)
     """
     choice = prepared(locals())
-    return report(choice, drive(choice.plan))
+    plan = plan_of([choice])
+    return report(choice, plan, 0, drive(plan)[0])
 
 
-def report(choice, outcome, measure=Passes):
-    """The result of a driven plan, in the user's units."""
-    plan, table, state = choice.plan, choice.table, outcome.state
+def report(choice, plan, number, outcome, measure=Passes):
+    """The result of one model of a driven plan, in the user's units."""
+    table, state, model = choice.table, outcome.state, plan.models[number]
     if outcome.status == "diverged":
         checks.finite_columns(table.X, table.names)
-    facts, arrays, parts = facts_and_arrays(choice)
+    facts, arrays, parts = facts_and_arrays(choice, plan)
     state = State({**facts, **state.facts}, {**arrays, **state.arrays}, parts)
     history = History.of(state)
-    if not np.isfinite(history.objective[-1:]).all() and plan.evaluate:
+    if plan.evaluate and not np.isfinite(history.objective[-1:]).all():
         checks.finite_columns(table.X, table.names)
     with np.errstate(all="ignore"):
         coef, intercept = choice.scaling.to_user(outcome.weights, choice.bounds)
+        intercept = intercept + model.centre
     if not np.isfinite(coef).all() or not np.isfinite(intercept).all():
         # Finite weights of the scaled columns may overflow in the user's units.
         outcome = replace(outcome, status="diverged", reason="The coefficients overflow in the units of X.")
-        coef, intercept = np.zeros_like(coef), np.zeros_like(intercept)
+        coef, intercept = np.zeros_like(coef), np.zeros_like(intercept) + model.centre
     words = dict(choice.words)
     if outcome.retreats:
         words["learning_rate"] += (
             f"; the loss rose above its start {outcome.retreats} times, so the run began anew with "
             f"{RETREAT**outcome.retreats:g} of this rate"
         )
-    lanes = plan.lanes._replace(weights=outcome.weights.astype(plan.lanes.weights.dtype))
-
     chunk = plan.stream and outcome.status == "max_epochs"
-
-    def objective():
-        value = measure(plan.data, plan.n_threads).loss(plan.parts.loss, lanes)[0] + penalty_cost(
-            plan.parts.penalty, lanes
-        )
-        if not np.isfinite(value):
-            checks.finite_columns(table.X, table.names)
-        return float(value)
-
+    one = len(coef) == 1
     return FitResult(
-        coef=coef[0],
-        intercept=float(intercept[0]) + choice.centre,
+        coef=coef[0] if one else coef,
+        intercept=float(intercept[0]) if one else intercept,
         status=outcome.status,
         message=f"{outcome.reason} {NEXT_CHUNK if chunk else ADVICE[outcome.status]}",
         n_epochs=state.facts["epoch"],
@@ -197,5 +191,15 @@ def report(choice, outcome, measure=Passes):
         classes=table.classes,
         feature_names=table.names,
         state=state,
-        _objective=objective,
+        _objective=lambda: objective(plan, number, table, outcome.weights, measure),
     )
+
+
+def objective(plan, number, table, weights, measure):
+    """The objective of a model of a plan at ``weights``, the mean of its targets'."""
+    plan = plan.of([number])
+    lanes = plan.lanes._replace(weights=weights.astype(plan.lanes.weights.dtype), averages=np.empty((len(weights), 0)))
+    value = Watch(plan, measure).objective(lanes, 0)[0].mean()
+    if not np.isfinite(value):
+        checks.finite_columns(table.X, table.names)
+    return float(value)

@@ -24,7 +24,7 @@ def held_out(table, validation, seed, loss):
         return Holdout(table, None, None)
     if isinstance(validation, tuple):
         return Holdout(table, None, other_table(table, loss, *validation))
-    n = table.y.size
+    n = table.y.shape[1]
     kept = np.ones(n, bool)
     kept[drawn(table, validation, seed)] = False
     weight = table.weight.astype(np.float64) if table.weight.size else np.ones(n)
@@ -38,16 +38,17 @@ def held_out(table, validation, seed, loss):
     held = table._replace(
         # Copied: a pass over them must not cost a pass over all.
         X=checks.frozen(np.ascontiguousarray(table.X[~kept])),
-        y=checks.frozen(table.y[~kept]),
+        y=checks.frozen(np.ascontiguousarray(table.y[:, ~kept])),
         weight=checks.row_weights(weights[1] if table.weight.size else None, len(weights[1]), dtype),
     )
     return Holdout(table._replace(weight=train), rows, held)
 
 
 def drawn(table, share, seed):
-    """The rows to hold out; of two classes, the share of each."""
-    n = table.y.size
-    groups = [np.arange(n)] if table.classes is None else [np.flatnonzero(table.y == code) for code in (0, 1)]
+    """The rows to hold out; of classes, the share of each."""
+    n = table.y.shape[1]
+    codes = [] if table.classes is None else range(len(table.classes))
+    groups = [np.flatnonzero(table.y[0] == code) for code in codes] or [np.arange(n)]
     found = []
     for k, group in enumerate(groups):
         shuffled = np.empty(group.size, np.uint32)

@@ -409,6 +409,7 @@ def _mean(self, p):
 TRAITS = {
     "curvature": np.inf,
     "labels": False,
+    "joint": False,
     "shifts": False,
     "smooth": True,
     "domain": {},

@@ -3,7 +3,7 @@
 import inspect
 
 from . import checks, losses, resume
-from .choose import chosen
+from .choose import chosen, plan_of
 from .drive import drive
 from .fit import fit, report
 from .passes import Passes
@@ -29,8 +29,8 @@ def partial_fit(X, y, r=None, classes=None, **options):
     r : FitResult, str, path or None, default None
         The result of the chunks before, or the file of one; None begins anew. A result of :func:`fastgd.fit` is not
         taken.
-    classes : array-like (2,) or None, default None
-        For losses of two classes, both labels, where the first chunk may hold one only.
+    classes : array-like (classes,) or None, default None
+        For losses of classes, all labels, where the first chunk may not hold all.
     **options
         As for :func:`fastgd.fit`, with the first chunk, and later only in so far as they stay the same: ``loss``,
         ``optimizer``, ``learning_rate``, ``batch_size`` ("auto" is 32 here, None the chunk), ``alpha``, ``l1_ratio``,
@@ -63,14 +63,16 @@ def partial_fit(X, y, r=None, classes=None, **options):
     r = resume.result_from(r, "r", stream=True)
     given = {"X": X, "y": y, **arguments(r, options)}
     choice = chosen(given, r, Passes, "r", labels(given["loss"], classes, r), stream=True)
-    return report(choice, drive(choice.plan))
+    plan = plan_of([choice])
+    return report(choice, plan, 0, drive(plan)[0])
 
 
 def labels(loss, classes, r):
-    """The two labels where they are known: those given, which have to be those of the result ``r``."""
-    found = checks.two_classes(classes)
-    if found is not None and not checks.part("loss", loss, losses).labels:
-        raise ValueError(f"classes={classes!r} are for a loss of two classes: leave them out.")
+    """The labels where they are known: those given, which have to be those of the result ``r``."""
+    loss = checks.part("loss", loss, losses)
+    if classes is not None and not loss.labels:
+        raise ValueError(f"classes={classes!r} are for a loss of classes: leave them out.")
+    found = checks.known_classes(classes, loss)
     if r is None or found is None:
         return found if r is None else r.classes
     if found.tolist() != r.classes.tolist():

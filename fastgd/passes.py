@@ -97,8 +97,9 @@ def length(vector):
         return float(largest * np.linalg.norm(vector / (largest or 1.0)))
 
 
-def penalty_cost(penalty, lanes):
-    """The penalty of the first lane's weights, without the intercept."""
-    weights = lanes.weights[0, :-1].astype(np.float64)
+def penalty_costs(penalty, lanes):
+    """The penalty of each lane's weights, (lanes,), without the intercept; the fields of ``penalty`` are the lanes'."""
+    weights = lanes.weights[:, :-1].astype(np.float64)
+    fields = type(penalty)(*lanes.penalty.astype(np.float64).T[:, :, None])
     with np.errstate(all="ignore"):
-        return float(np.sum(np.broadcast_to(penalty.cost(weights), weights.shape)))
+        return np.broadcast_to(fields.cost(weights), weights.shape).sum(axis=1)

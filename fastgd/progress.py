@@ -21,6 +21,8 @@ class EpochProgress:
         Time since the run began.
     objective, validation_loss : float
         After the epoch, where they are measured; else NaN.
+    run : int
+        Which run of a sweep; 0 in ``fit``.
     """
 
     epoch: int
@@ -30,6 +32,7 @@ class EpochProgress:
     seconds: float
     objective: float = np.nan
     validation_loss: float = np.nan
+    run: int = 0
 
 
 @dataclass(frozen=True)

@@ -9,14 +9,15 @@ import inspect
 
 import numpy as np
 
-from .choose import prepared
+from .choose import plan_of, prepared
 from .drive import drive
 from .fit import fit as compiled_fit
 from .fit import report
 from .minimize import Rule
 from .optimizers import decayed
+from .passes import penalty_costs
 from .results import MinimizeHistory, MinimizeResult
-from .schedules import rates
+from .work import Epochs
 
 # Row order --------------------------------------------------------------------------------------------------------
 
@@ -85,67 +86,73 @@ def drawn(size, n, key):
     return rows
 
 
-# One model ----------------------------------------------------------------------------------------------------------
+# The models ---------------------------------------------------------------------------------------------------------
 
 
 class Textbook:
-    """Epochs of a linear model on the array ``Z``; the twin of the compiled loops, driven as they are.
-
-    Weights and state are those of the plan's one lane: ``drive`` looks at them and puts them back.
-    """
+    """Epochs of linear models on the array ``Z``; the twin of the compiled loops, driven as they are."""
 
     def __init__(self, plan):
-        self.plan, data, lanes = plan, plan.data, plan.lanes
+        self.plan = plan
         self.exact, self.margin = plan.full, 1e-6 if plan.full else 0.1
-        measured = Measured(data, 1)
-        self.Z, self.weight, self.y = measured.Z, measured.weight, data.targets[0].astype(np.float64)
-        self.w, self.slots, self.carry, self.average = (
-            getattr(lanes, name)[0] for name in ("weights", "slots", "carry", "averages")
-        )
-        self.low, self.high = lanes.low[0], lanes.high[0]
-        self.rows = np.arange(len(self.Z)) if plan.rows is None else plan.rows
+        self.measured = Measured(plan.data, 1)
+        self.rows = np.arange(len(self.measured.Z)) if plan.rows is None else plan.rows
 
-    def advance(self, clock, steps):
-        """The steps left of an epoch, at most ``steps``; returns its record, and whether it went wrong."""
+    def advance(self, lanes, rates, clock, steps):
+        """The steps left of an epoch, at most ``steps``, for all lanes."""
         plan, n = self.plan, len(self.rows)
         order = np.arange(n) if plan.full else row_order(plan.shuffle, plan.seed, clock.epoch, n, plan.batch)
         batches = [self.rows[order[first : first + plan.batch]] for first in range(0, len(order), plan.batch)]
         left = batches[clock.row // plan.batch :][:steps]
-        met = float(np.sum(clock.met))
-        before = self.w.copy()
-        for rows in left:
-            score = self.Z[rows] @ self.w
-            loss = self.weight[rows] * plan.parts.loss.value(score, self.y[rows])
-            slope = self.weight[rows] * plan.parts.loss.slope(score, self.y[rows])
-            gradient = self.Z[rows].T @ slope / len(rows)
-            met += np.sum(loss)
+        table = rates(clock.steps, len(left))
+        met, before = np.zeros(len(lanes.weights)) + clock.met, lanes.weights.copy()
+        broken = np.zeros(len(before), bool)
+        for rows, rate in zip(left, table, strict=True):
+            loss, gradient = self.measured.gradient(plan.parts.loss, lanes, rows)
+            met += loss
             clock.steps += 1
-            rate = float(rates(plan.schedule, clock.steps - 1, 1, clock.factor)[0])
-            self.step(gradient, rate, clock.steps)
-        clock.row, clock.met = clock.row + sum(map(len, left)), np.array([met])
+            broken |= self.move(lanes, gradient / len(rows), rate, clock.steps, met)
+        clock.row, clock.met = clock.row + sum(map(len, left)), met
         if clock.row < len(order):
-            return [], not np.isfinite(met)
+            return Epochs(np.empty((0, len(met))), table[-1:], None, 0 * broken, broken)
         clock.epoch, clock.row, clock.met = clock.epoch + 1, 0, 0.0
-        record = {"loss": met / len(order), "learning_rate": rate}
+        loss, norm = met / len(order), None
         if plan.full:
-            record["loss"] += np.sum(np.broadcast_to(plan.parts.penalty.cost(before[:-1]), len(before) - 1))
-            slope = plan.parts.penalty.slope(before[:-1], gradient[:-1], self.low, self.high)
-            record["gradient_norm"] = np.linalg.norm([*slope, gradient[-1]])
-        return [record], not np.isfinite(record["loss"])
+            loss = loss + penalty_costs(plan.parts.penalty, lanes._replace(weights=before))
+            norm = np.array([[self.norm(lanes, lane, before, gradient / n) for lane in range(len(met))]])
+            broken |= ~np.isfinite(loss)
+        return Epochs(loss[None], table[-1:], norm, np.where(broken, 0, 1), broken)
 
-    def step(self, g, rate, t):
-        """Move against the gradient ``g``; then the proximal step of penalty and bounds, the intercept's apart."""
-        optimizer, d = self.plan.parts.optimizer, len(self.w) - 1
-        c, self.carry[:] = optimizer.prepare(rate, t, tuple(self.carry))
-        change, size, slots = optimizer.move(c, self.w, g, tuple(self.slots.copy()))
-        for slot, values in zip(self.slots, slots, strict=True):
+    def move(self, lanes, gradients, rates, t, met):
+        """A step of every lane; full batch, those that are not finite stay where they are. Which are not."""
+        joint = self.plan.data.classes
+        finite = np.isfinite(gradients).all(axis=1) & np.isfinite(met)
+        finite = np.repeat(finite.reshape(-1, joint).all(axis=1), joint)
+        for lane in np.flatnonzero(finite) if self.plan.full else range(len(met)):
+            self.step(lanes, lane, gradients[lane], float(rates[lane]), t)
+        return ~finite
+
+    def step(self, lanes, lane, g, rate, t):
+        """Move a lane against the gradient ``g``; then penalty and bounds take a proximal step, not on the intercept."""
+        parts = self.plan.parts
+        optimizer, penalty = type(parts.optimizer)(*lanes.optimizer[lane]), type(parts.penalty)(*lanes.penalty[lane])
+        w, average = lanes.weights[lane], lanes.averages[lane]
+        d = len(w) - 1
+        c, lanes.carry[lane] = optimizer.prepare(rate, t, tuple(lanes.carry[lane]))
+        change, size, slots = optimizer.move(c, w, g, tuple(lanes.slots[lane].copy()))
+        for slot, values in zip(lanes.slots[lane], slots, strict=True):
             slot[:] = values
-        w, size = decayed(optimizer, c, self.w) + change, np.broadcast_to(size, self.w.shape)
-        self.w[d] += change[d]  # the intercept does not decay
-        self.w[:d] = self.plan.parts.penalty.prox(w[:d], size[:d], self.low, self.high)
-        begin = self.plan.lanes.begin[0]
-        if self.average.size and t >= begin:
-            self.average += (self.w - self.average) / (t - begin + 1)
+        moved, size = decayed(optimizer, c, w) + change, np.broadcast_to(size, w.shape)
+        w[d] += change[d]  # the intercept does not decay
+        w[:d] = penalty.prox(moved[:d], size[:d], lanes.low[lane], lanes.high[lane])
+        if average.size and t >= lanes.begin[lane]:
+            average += (w - average) / (t - lanes.begin[lane] + 1)
+
+    def norm(self, lanes, lane, before, gradients):
+        """The norm of the objective's smallest subgradient at the weights ``before``."""
+        penalty = type(self.plan.parts.penalty)(*lanes.penalty[lane])
+        slope = penalty.slope(before[lane, :-1], gradients[lane, :-1], lanes.low[lane], lanes.high[lane])
+        return np.linalg.norm([*slope, gradients[lane, -1]])
 
 
 class Measured:
@@ -156,7 +163,7 @@ class Measured:
             self.data, self.X = data, data.rows.values.astype(np.float64)
             Z = (self.X - data.shift) * data.inverse_scale
         self.weight = data.weight.astype(np.float64) if data.weight.size else np.ones(len(self.X))
-        self.Z = np.column_stack([Z, np.full(len(Z), data.constant)])
+        self.Z, self.y = np.column_stack([Z, np.full(len(Z), data.constant)]), data.targets.astype(np.float64)
 
     @staticmethod
     def lane_type(dtype):
@@ -169,10 +176,30 @@ class Measured:
             mean = np.average(self.X, axis=0, weights=self.weight)
             return mean, np.average((self.X - mean) ** 2, axis=0, weights=self.weight)
 
+    def gradient(self, loss, lanes, rows):
+        """The sums over rows of weight * loss (lanes,) and of weight * slope * z (lanes, d + 1)."""
+        losses, gradients = np.zeros(len(lanes.weights)), np.zeros(lanes.weights.shape)
+        for first in range(0, len(losses), self.data.classes):
+            model = slice(first, first + self.data.classes)  # one lane, or the classes of a joint loss
+            part = type(loss)(*lanes.loss[first])
+            weight, y = self.row_weights(lanes, first)[rows], self.y[lanes.target[first], rows]
+            scores = self.Z[rows] @ lanes.weights[model].T
+            scores = scores if loss.joint else scores[:, 0]
+            losses[first] = np.sum(weight * part.value(scores, y))
+            slopes = (part.slope(scores, y) * weight.reshape(-1, *[1] * loss.joint)).reshape(len(weight), -1)
+            gradients[model] = slopes.T @ self.Z[rows]
+        return losses, gradients
+
+    def row_weights(self, lanes, lane):
+        """The weights of all rows for a lane."""
+        weight = self.weight * lanes.scale[lane]
+        if lanes.fold[lane] >= 0:
+            weight = weight * np.maximum(self.data.roles[lanes.fold[lane]], 0)
+        return weight
+
     def loss(self, loss, lanes):
-        """The mean of weight * loss, (1,)."""
-        values = self.weight * loss.value(self.Z @ lanes.weights[0], self.data.targets[0].astype(np.float64))
-        return np.array([np.sum(values) / self.data.count])
+        """The mean of weight * loss, (lanes,)."""
+        return self.gradient(loss, lanes, np.arange(len(self.Z)))[0] / self.data.count
 
     def curvature(self):
         """The largest eigenvalue of Z.T @ diag(weight) @ Z / n, the intercept's column of ones in Z."""
@@ -202,7 +229,8 @@ def fit(*arguments, **options):
     given = inspect.signature(compiled_fit).bind(*arguments, **options)
     given.apply_defaults()
     choice = prepared(given.arguments, measure=Measured)
-    return report(choice, drive(choice.plan, Textbook(choice.plan), Measured), Measured)
+    plan = plan_of([choice])
+    return report(choice, plan, 0, drive(plan, Textbook, Measured)[0], Measured)
 
 
 fit.__signature__ = inspect.signature(compiled_fit)

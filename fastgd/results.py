@@ -8,7 +8,7 @@ import numpy as np
 from . import losses
 from .checks import finite_columns, matrix
 from .part_facts import part_at
-from .state import State
+from .state import EACH_TARGET, State
 
 ADVICE = {
     "converged": "Should it not be good enough yet: lower tol, or raise a learning_rate that was given.",
@@ -52,8 +52,11 @@ class History:
 
     @classmethod
     def of(cls, state):
-        """Of a run that stands at ``state``."""
-        return cls(**{name: state.arrays[f"history.{name}"].copy() for name in cls.__dataclass_fields__})
+        """Of a run that stands at ``state``: of several targets the means, and the norm of all gradients together."""
+        arrays = {name: state.arrays[f"history.{name}"] for name in cls.__dataclass_fields__}
+        means = {name: arrays[name].mean(axis=1) for name in EACH_TARGET}
+        means["gradient_norm"] = np.sqrt((arrays["gradient_norm"] ** 2).sum(axis=1))
+        return cls(**{**{name: array.copy() for name, array in arrays.items()}, **means})
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -62,9 +65,9 @@ class FitResult:
 
     Attributes
     ----------
-    coef : ndarray (d,) of float64
+    coef : ndarray (d,) of float64, or (m, d) for m targets or classes
         Coefficients in the units of the user's columns.
-    intercept : float
+    intercept : float, or ndarray (m,)
         0.0 with ``fit_intercept=False``.
     status : str
         'converged', 'max_epochs', 'early_stopped', 'diverged' or 'interrupted'.
@@ -77,8 +80,8 @@ class FitResult:
     choices : dict of str to str
         What was chosen for each setting left at 'auto', in words.
     history : History
-    classes : ndarray (2,) or None
-        The two labels, sorted; ``predict`` gives them back.
+    classes : ndarray (classes,) or None
+        The labels, sorted; ``predict`` gives them back.
     feature_names : tuple of str or None
         The columns' names where X had them.
     state : State
@@ -86,7 +89,7 @@ class FitResult:
     """
 
     coef: np.ndarray
-    intercept: float
+    intercept: float | np.ndarray
     status: str
     message: str
     n_epochs: int
@@ -126,30 +129,36 @@ class FitResult:
         save(self, path)
 
     def decision_function(self, X):
-        """The linear score ``X @ coef + intercept``, (n,) float64; for two classes positive means the second."""
+        """The linear score ``X @ coef.T + intercept``, float64: (n,), or (n, m) for m targets or classes.
+
+        For two classes positive means the second.
+        """
         X, names = matrix(X)
-        if X.shape[1] != self.coef.size:
-            raise ValueError(f"X has {X.shape[1]} columns, but the model was fitted on {self.coef.size}.")
+        if X.shape[1] != self.coef.shape[-1]:
+            raise ValueError(f"X has {X.shape[1]} columns, but the model was fitted on {self.coef.shape[-1]}.")
         if names and self.feature_names and names != self.feature_names:
             again = ": pass X[list(r.feature_names)]" if sorted(names) == sorted(self.feature_names) else ""
             raise ValueError(f"X has the columns {names}, but the model was fitted on {self.feature_names}{again}.")
-        scores = np.empty(X.shape[0])
+        scores = np.empty((X.shape[0], *self.coef.shape[:-1]))
         rows = max(1, (1 << 22) // X.shape[1])
         with np.errstate(all="ignore"):
             for start in range(0, X.shape[0], rows):  # float64 without a float64 copy of X
-                scores[start : start + rows] = X[start : start + rows] @ self.coef
+                scores[start : start + rows] = X[start : start + rows] @ self.coef.T
             scores += self.intercept
         if not np.isfinite(scores).all():
             finite_columns(X, names)
-            raise ValueError(f"X has values whose score overflows, the first in row {np.argmin(np.isfinite(scores))}.")
+            row = np.argwhere(~np.isfinite(scores))[0][0]
+            raise ValueError(f"X has values whose score overflows, the first in row {row}.")
         return scores
 
     def predict(self, X):
-        """The mean (n,), or for two classes the label whose score wins.
+        """The mean, (n,) or (n, m) for m targets; for classes the label (n,) whose score wins.
 
         Poisson, gamma and tweedie models predict ``exp`` of the score.
         """
         scores = self.decision_function(X)
+        if self.classes is not None and self.coef.ndim == 2:
+            return self.classes[scores.argmax(axis=1)]
         if self.classes is not None:
             return self.classes[(scores > 0).astype(np.intp)]
         return part_at(self.state, "loss", losses).mean(scores) if self.state.facts["link"] else scores
@@ -170,7 +179,12 @@ class FitResult:
 
     def __repr__(self):
         lines = [f"{type(self).__name__}: {self.status} after {self.n_epochs} epochs ({self.n_steps} steps)"]
-        lines += [f"  {self.message}", f"  {self.coef.size} coefficients, intercept {self.intercept:.6g}"]
+        if self.coef.ndim == 1:
+            words = f"{self.coef.size} coefficients, intercept {self.intercept:.6g}"
+        else:
+            kind = "targets" if self.classes is None else "classes"
+            words = f"{self.coef.shape[1]} coefficients for each of {len(self.coef)} {kind}"
+        lines += [f"  {self.message}", f"  {words}"]
         return "\n".join(lines + [f"  {name}: {words}" for name, words in self.choices.items()])
 
 

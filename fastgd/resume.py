@@ -104,17 +104,18 @@ def _shown(fact):
     return f"{fact['name']}({fields})"
 
 
-def facts_and_arrays(choice):
-    """What of a choice has to go on with the run, besides where it stands."""
-    plan, scaling = choice.plan, choice.scaling
+def facts_and_arrays(choice, plan):
+    """What of a choice, a model of ``plan``, has to go on with the run, besides where it stands."""
+    model, scaling = choice.model, choice.scaling
     facts = {
         "settings": described(choice.settings),
-        "link": losses.has_link(plan.parts.loss),
-        "optimizer": part_facts(plan.parts.optimizer),
-        "schedule": part_facts(plan.schedule),
-        "centre": choice.centre,
-        "start": choice.start,
-        "start_loss": choice.start_loss,
+        "link": losses.has_link(model.loss),
+        "optimizer": part_facts(model.optimizer),
+        "schedule": part_facts(model.schedule),
+        "pace": model.pace.tolist(),
+        "centre": model.centre.tolist(),
+        "start": model.start.tolist(),
+        "start_loss": model.constant_loss.tolist(),
         "rows": int(plan.data.count),
         "stream": plan.stream,
         "passed": choice.passed,
@@ -123,21 +124,20 @@ def facts_and_arrays(choice):
     arrays = {"shift": scaling.shift, "inverse_scale": scaling.inverse_scale}
     if choice.bounds is not None:
         arrays |= {"low": choice.bounds[0], "high": choice.bounds[1]}
-    parts = {"loss": plan.parts.loss, "optimizer": plan.parts.optimizer, "schedule": plan.schedule}
+    parts = {"loss": model.loss, "optimizer": model.optimizer, "schedule": model.schedule}
     if choice.settings.learning_rate != "auto":
         parts["learning_rate"] = choice.settings.learning_rate
     return facts, arrays, parts
 
 
-def check(choice, past, argument="resume"):
+def check(choice, plan, past, argument="resume"):
     """Raise where the data or what was chosen does not fit the state: its arrays go into kernels unchecked."""
-    plan = choice.plan
     for name in LOADED:
         lanes, saved = getattr(plan.lanes, name), past.arrays[name]
         if (lanes.shape, lanes.dtype) != (saved.shape, saved.dtype):
             kinds = f"{saved.dtype} of shape {saved.shape}; {lanes.dtype} of shape {lanes.shape}"
             raise ValueError(f"{argument}: the state's {name} are {kinds} is needed.")
-    facts, arrays, _ = facts_and_arrays(choice)
+    facts, arrays, _ = facts_and_arrays(choice, plan)
     if not plan.stream and facts["rows"] != past.facts["rows"]:
         raise ValueError(
             f"{argument}: X has {facts['rows']} rows to train on, but the run was on {past.facts['rows']}."

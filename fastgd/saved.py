@@ -9,14 +9,15 @@ from . import files, losses, optimizers, schedules
 from .part_facts import part_facts, part_of
 from .results import ADVICE, FitResult, History
 from .scaling import Scaling
-from .state import RECORDED, State
+from .state import EACH_TARGET, RECORDED, State
 
 COUNT = 2**53  # steps beyond it are no longer whole numbers as float64
 
 
 def save(result, path):
     """Write a result to a file; see :meth:`fastgd.FitResult.save`."""
-    facts = {name: getattr(result, name) for name in ("intercept", "status", "message", "choices")}
+    facts = {name: getattr(result, name) for name in ("status", "message", "choices")}
+    facts |= {"intercept": np.atleast_1d(result.intercept).tolist()}
     facts |= {"names": result.feature_names and list(result.feature_names), "state": result.state.facts}
     arrays = {"coef": result.coef, **{f"state.{name}": array for name, array in result.state.arrays.items()}}
     if result.classes is not None:
@@ -75,7 +76,7 @@ def _result(facts, arrays):
     )
     return FitResult(
         coef=arrays["coef"],
-        intercept=facts["intercept"],
+        intercept=facts["intercept"][0] if arrays["coef"].ndim == 1 else np.array(facts["intercept"]),
         status=facts["status"],
         message=facts["message"],
         n_epochs=state.facts["epoch"],
@@ -114,41 +115,52 @@ def required(facts, arrays, statuses):
         state["retreats"] == 0 or (settings["learning_rate"] == "auto" and "learning_rate" in state["words"]), "words"
     )
     _need(not state["stream"] or settings["validation"] is None, "state.stream")
-    _arrays(state, arrays)
+    _arrays(state, arrays, facts["intercept"])
     _coefficients(state, arrays)
     names, classes = facts["names"], arrays.get("classes")
-    _need(names is None or len(names) == arrays["coef"].size, "names")
+    _need(names is None or len(names) == arrays["coef"].shape[-1], "names")
     if "stamp" not in settings["loss"]:  # of a user's own loss nothing is known yet
         loss = part_of(settings["loss"], losses, "loss")
         _need(loss.labels == (classes is not None), "classes")
+        _need(loss.joint == (classes is not None and arrays["coef"].ndim == 2), "coef")
         _need(losses.has_link(loss) == state["link"], "state.link")
     if classes is not None:
-        _need(classes.shape == (2,) and bool(classes[0] < classes[1]) and type(facts.get("objects")) is bool, "classes")
+        _need(classes.ndim == 1 and classes.size > 1 and bool((classes[:-1] < classes[1:]).all()), "classes")
+        _need(type(facts.get("objects")) is bool, "classes")
+        _need(len(state["start"]) == (1 if classes.size == 2 and arrays["coef"].ndim == 1 else classes.size), "classes")
 
 
-def _arrays(state, arrays):
+def _arrays(state, arrays, intercepts):
     """Every array of the state is there, of the shape and type that the others ask for."""
     _need("coef" in arrays and "state.weights" in arrays and "state.slots" in arrays, "arrays")
     coef, weights, slots = (arrays[name] for name in ("coef", "state.weights", "state.slots"))
-    _need(coef.ndim == 1 and coef.size > 0 and coef.dtype == np.float64 and _finite(coef), "coef")
+    _need(coef.ndim in (1, 2) and coef.size > 0 and coef.dtype == np.float64 and _finite(coef), "coef")
     _need(weights.dtype.name in ("float32", "float64") and _finite(weights), "state.weights")
     _need(slots.ndim == 3, "state.slots")
-    d, lane = coef.size, weights.dtype
+    (m, d), lane = np.atleast_2d(coef).shape, weights.dtype
+    _need(len(intercepts) == m and all(map(math.isfinite, intercepts)), "intercept")
+    targets = 1 if "classes" in arrays else m
+    _need(coef.ndim == 1 or m > 1, "coef")
+    for name, size in {"pace": m, "start": m, "centre": targets, "start_loss": targets}.items():
+        _need(len(state[name]) == size and all(map(math.isfinite, state[name])), f"state.{name}")
     own = "float32" if arrays.get("state.shift", coef).dtype == np.float32 else "float64"  # the data's type
     averaged = state["settings"]["average"] is not None
     shapes = {
-        "weights": ((1, d + 1), lane),
-        "slots": ((1, slots.shape[1], d + 1), lane),
-        "carry": ((1, 2), "float64"),
-        "averages": ((1, (d + 1) * averaged), "float64"),
-        "met": ((1,), "float64"),
+        "weights": ((m, d + 1), lane),
+        "slots": ((m, slots.shape[1], d + 1), lane),
+        "carry": ((m, 2), "float64"),
+        "averages": ((m, (d + 1) * averaged), "float64"),
+        "met": ((m,), "float64"),
         "shift": ((d,), own),
         "inverse_scale": ((d,), own),
-        **{f"history.{name}": ((state["epoch"],), "float64") for name in RECORDED},
+        **{
+            f"history.{name}": ((state["epoch"], targets) if name in EACH_TARGET else (state["epoch"],), "float64")
+            for name in RECORDED
+        },
     }
     if state["best_epoch"] is not None:
         _need(state["best_epoch"] <= state["epoch"], "state.best_epoch")
-        shapes["best"] = (1, d + 1), lane
+        shapes["best"] = (m, d + 1), lane
     if "state.low" in arrays or "state.high" in arrays:
         shapes |= dict.fromkeys(("low", "high"), ((d,), "float64"))
     for name, (shape, dtype) in shapes.items():
@@ -175,7 +187,7 @@ def _coefficients(state, arrays):
     bounds = (arrays["state.low"], arrays["state.high"]) if "state.low" in arrays else None
     coef, _ = Scaling(arrays["state.shift"], arrays["state.inverse_scale"]).to_user(answer, bounds)
     # Where they overflowed they are all zero.
-    _need(np.array_equal(arrays["coef"], coef[0]) or not arrays["coef"].any(), "coef")
+    _need(np.array_equal(np.atleast_2d(arrays["coef"]), coef) or not arrays["coef"].any(), "coef")
 
 
 def _need(condition, name):
@@ -245,7 +257,7 @@ def _own_part(facts):
 
 
 FACTS = {
-    "intercept": _real(),
+    "intercept": _floats,
     "status": _a(str),
     "message": _a(str),
     "choices": _texts,
@@ -263,9 +275,10 @@ STATE = {
     "link": _a(bool),
     "optimizer": _part(optimizers),
     "schedule": _part(schedules),
-    "centre": _real(),
-    "start": _real(),
-    "start_loss": _real(),
+    "pace": _floats,
+    "centre": _floats,
+    "start": _floats,
+    "start_loss": _floats,
     "rows": _whole(1),
     "stream": _a(bool),
     "passed": _whole(1),

@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-RECORDED = ("loss", "objective", "validation_loss", "learning_rate", "gradient_norm", "seconds")
+EACH_TARGET = ("loss", "objective", "validation_loss", "gradient_norm")
+RECORDED = (*EACH_TARGET, "learning_rate", "seconds")
 
 
 @dataclass
@@ -14,7 +15,6 @@ class Clock:
     epoch: int = 0  # whole epochs done
     row: int = 0  # rows done of the running one
     steps: int = 0
-    factor: float = 1.0  # of the schedule's rate
     met: object = 0.0  # sums (lanes,) of the losses met in the running epoch
 
 
@@ -47,7 +47,7 @@ class State:
 
     @property
     def records(self):
-        """The history as one dict an epoch."""
+        """The history as one dict an epoch, with a list of numbers, one a target, where each has its own."""
         columns = [self.arrays[f"history.{name}"].tolist() for name in RECORDED]
         return [dict(zip(RECORDED, row, strict=True)) for row in zip(*columns, strict=True)]
 
@@ -72,26 +72,30 @@ class State:
 LOADED = ("weights", "slots", "carry", "averages")
 
 
-def state_of(plan, clock, watch, retreats, certain):
-    """The state of a run of ``plan`` that ``watch`` has looked at.
+def state_of(plan, lanes, clock, course, retreats, certain):
+    """The state of the run of a model of ``plan`` at ``clock``; ``lanes`` are its own.
 
     ``certain`` is how many of the retreats a longer run would have made too.
     """
-    arrays = {name: getattr(plan.lanes, name).copy() for name in LOADED}
-    arrays["met"] = np.zeros(len(plan.lanes.weights)) + clock.met
-    records = watch.records[: clock.epoch - watch.seen]
+    arrays = {name: getattr(lanes, name).copy() for name in LOADED}
+    arrays["met"] = np.zeros(len(lanes.weights)) + clock.met
+    records = course.records[: clock.epoch - course.seen]
     for name in RECORDED:
-        column = np.array([record.get(name, np.nan) for record in records], np.float64)
-        arrays[f"history.{name}"] = np.append(plan.past.arrays[f"history.{name}"], column) if watch.seen else column
-    if watch.best is not None:
-        arrays["best"] = watch.best[1]
+        targets = (len(course.start),) if name in EACH_TARGET else ()
+        none = [np.nan] * len(course.start) if targets else np.nan
+        column = np.array([record.get(name, none) for record in records], np.float64).reshape(len(records), *targets)
+        arrays[f"history.{name}"] = (
+            np.concatenate([plan.past.arrays[f"history.{name}"], column]) if course.seen else column
+        )
+    if course.best is not None:
+        arrays["best"] = course.best[1]
     facts = {
         "epoch": clock.epoch,
         "row": clock.row,
         "steps": clock.steps,
         "retreats": retreats,
         "certain_retreats": certain,
-        "best_epoch": None if watch.best is None else watch.best[0],
-        "plateau": None if watch.plateau is None else [watch.factor, *watch.memory],
+        "best_epoch": None if course.best is None else course.best[0],
+        "plateau": None if course.plateau is None else [course.factor, *course.memory],
     }
     return State(facts, arrays)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import fastgd
-from fastgd.choose import prepared
+from fastgd import choose
 
 os.environ["MPLBACKEND"] = "Agg"
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background jobs begin so; Ctrl-C is tested here
@@ -80,7 +80,7 @@ def plan_of(*arguments, **options):
     """What a call of fit would drive."""
     given = inspect.signature(fastgd.fit).bind(*arguments, **options)
     given.apply_defaults()
-    return prepared(given.arguments).plan
+    return choose.plan_of([choose.prepared(given.arguments)])
 
 
 def pytest_collection_modifyitems(items):

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fastgd
-from fastgd import checks, choose, losses, optimizers, passes, reference
+from fastgd import checks, losses, optimizers, passes, reference, survey
 from fastgd._parts import snake_case
 from fastgd.kernels import block_loop, full_batch, order, row_loop
 
@@ -432,7 +432,7 @@ def test_repr_tells_the_story(plain):
 def start(problem, loss, y):
     """The objective of the best constant that an automatic fit starts from."""
     table = checks.table(problem.X, y, problem.weight, LOSSES[loss])
-    return choose.mean_loss(table, LOSSES[loss], choose.best_constant(table, LOSSES[loss]))
+    return survey.mean_losses(table, LOSSES[loss], survey.best_constants(table, LOSSES[loss]))[0]
 
 
 @pytest.mark.slow

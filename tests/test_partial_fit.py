@@ -214,11 +214,11 @@ def test_a_chunk_that_diverges_keeps_the_last_finite_weights(optimizer):
 
 
 def test_an_interrupted_chunk_does_not_shift_the_next(monkeypatch):
-    from fastgd import drive
+    from fastgd import work
 
     options = {**GIVEN, "batch_size": 16}
     good = fastgd.partial_fit(X, Y, **options)
-    advance = drive.Batches.advance
+    advance = work.Batches.advance
 
     def interrupted(self, clock, steps):
         self.slice = 32  # a slice of a large chunk is a part of it
@@ -227,7 +227,7 @@ def test_an_interrupted_chunk_does_not_shift_the_next(monkeypatch):
         return advance(self, clock, steps)
 
     with monkeypatch.context() as patched:
-        patched.setattr(drive.Batches, "advance", interrupted)
+        patched.setattr(work.Batches, "advance", interrupted)
         r = fastgd.partial_fit(X, Y, good)
     assert (r.status, r.n_epochs, r.n_steps) == ("interrupted", 1, good.n_steps + 4)
     assert r.state.facts["row"] == 64

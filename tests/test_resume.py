@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 import fastgd
 from fastgd import losses, optimizers, reference, schedules
 from fastgd._parts import snake_case
-from fastgd.drive import Batches
 from fastgd.passes import Passes
+from fastgd.work import Batches
 
 RNG = np.random.default_rng(3)
 X = RNG.standard_normal((37, 3))

@@ -210,7 +210,7 @@ def fit_options(given):
 
 def check(asked):
     """Check the arguments before a long file is read for nothing."""
-    from ..choose import Settings
+    from ..settings import Settings
 
     arguments = inspect.signature(fastgd.fit).parameters
     known = {name: arguments[name].default for name in Settings.__dataclass_fields__ if name in arguments}

@@ -126,7 +126,7 @@ def second_moment(data, vector, chunk, first, last, out):
     for j in range(d):
         scaled[j] = vector[j] * data.inverse_scale[j]
     for c in range(first, last):
-        hi = min((c + 1) * chunk, data.targets.shape[1])
+        hi = min((c + 1) * chunk, data.rows.values.shape[0])
         for j in range(d + 1):
             out[c, j] = 0.0
         for start in range(c * chunk, hi, block):

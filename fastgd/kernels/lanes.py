@@ -60,33 +60,36 @@ class Lanes(NamedTuple):
     begin: np.ndarray  # (lanes,) int64
 
 
-def lanes_of(parts, dtype, count, low, high, average=None):
-    """Fresh lanes of one setting: weights at zero, or at the nearest bound; ``low`` and ``high`` are (d,).
+def lanes_of(models, dtype, average=None):
+    """Fresh lanes of some models (see ``plan.Model``), all with parts of the same classes.
 
-    ``average`` is the step from which on weights are averaged, or None.
+    Weights are zero, or at the nearest bound; ``average`` is the step from which on they are averaged, or None.
     """
-    d = low.size
+    widths = [len(model.start) for model in models]
+    lanes, d = sum(widths), models[0].low.size
 
-    def table(part, dtype):
-        return np.tile(np.array(part, dtype), (count, 1))
+    def table(rows, dtype):
+        return np.repeat(np.array(rows, dtype), widths, axis=0)
 
-    weights = np.zeros((count, d + 1), dtype)
+    low, high = (table([getattr(model, side) for model in models], dtype) for side in ("low", "high"))
+    weights = np.zeros((lanes, d + 1), dtype)
     weights[:, :d] = np.clip(0.0, low, high)
+    weights[:, d] = np.concatenate([model.start for model in models])
     return Lanes(
-        target=np.zeros(count, np.int64),
-        fold=np.full(count, -1),
-        replicate=np.full(count, -1),
-        scale=np.ones(count),
-        loss=table(parts.loss, np.float64),
-        optimizer=table(parts.optimizer, np.float64),
-        penalty=table(parts.penalty, dtype),
-        low=np.tile(low.astype(dtype), (count, 1)),
-        high=np.tile(high.astype(dtype), (count, 1)),
+        target=np.zeros(lanes, np.int64),
+        fold=table([model.fold for model in models], np.int64),
+        replicate=table([model.replicate for model in models], np.int64),
+        scale=np.ones(lanes),
+        loss=table([model.loss for model in models], np.float64),
+        optimizer=table([model.optimizer for model in models], np.float64),
+        penalty=table([model.penalty for model in models], dtype),
+        low=low,
+        high=high,
         weights=weights,
-        slots=np.zeros((count, parts.optimizer.slots, d + 1), dtype),
-        carry=np.ones((count, 2)),
-        averages=np.zeros((count, 0 if average is None else d + 1)),
-        begin=np.full(count, average or 1),
+        slots=np.zeros((lanes, models[0].optimizer.slots, d + 1), dtype),
+        carry=np.ones((lanes, 2)),
+        averages=np.zeros((lanes, 0 if average is None else d + 1)),
+        begin=np.full(lanes, average or 1),
     )
 
 

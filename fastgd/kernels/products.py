@@ -6,7 +6,6 @@ one order, whatever stands in the lanes beside it, so its bits don't depend on h
 """
 
 import numpy as np
-from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic

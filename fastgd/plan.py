@@ -1,0 +1,90 @@
+"""What to run: one group of models that share their rows, their batches and the kinds of their parts."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from .kernels.lanes import Data, Lanes, Parts
+from .schedules import rates, watched
+from .state import State
+
+
+@dataclass(frozen=True)
+class Model:
+    """One model of a group: its parts, and where it starts. Its lanes are one for each target or class."""
+
+    loss: tuple
+    optimizer: tuple
+    penalty: tuple
+    schedule: tuple  # its durations in steps
+    pace: np.ndarray  # (lanes,), what the schedule's rates are multiplied by
+    low: np.ndarray  # (d,), of the scaled coefficients
+    high: np.ndarray  # (d,)
+    centre: np.ndarray  # (targets,), what was taken off the targets, and goes back into the intercepts
+    start: np.ndarray  # (lanes,), the intercepts that a run begins with
+    start_loss: np.ndarray  # (targets,), the objective there; infinite where it takes a pass to know
+    constant_loss: np.ndarray  # (targets,), that of the intercepts alone; of a stream, of all rows so far
+    fold: int = -1
+    replicate: int = -1
+    number: int = 0  # which run of a sweep
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to run: everything resolved, nothing 'auto'."""
+
+    data: Data
+    parts: Parts
+    lanes: Lanes
+    models: tuple  # of Model; each has ``width`` lanes, in this order
+    batch: int
+    full: bool  # whether a step takes all rows
+    shuffle: object
+    seed: int
+    epochs: int
+    max_steps: int | None
+    tol: float | None
+    patience: int
+    n_threads: int
+    rows: np.ndarray | None = None  # the rows trained on, where others are held out
+    held: Data | None = None  # what is held out to validate on
+    past: State | None = None  # the run that this one, of a single model, goes on with
+    stream: bool = False  # the data are a chunk of many, to be passed once
+    evaluate: bool = False
+    automatic_rate: bool = False
+    keep: tuple = ()  # of epochs after which the worst half of the models is dropped
+    callback: object = None
+    verbose: int = 0
+
+    @property
+    def width(self):
+        """The lanes of a model."""
+        return len(self.lanes.weights) // len(self.models)
+
+    @property
+    def watched(self):
+        """Whether something looks at every epoch."""
+        asked = (self.callback, self.tol, self.held, *(watched(model.schedule) for model in self.models))
+        return self.evaluate or bool(self.keep) or any(one is not None for one in asked)
+
+    def of(self, chosen):
+        """The plan of some of its models, with lanes of their own."""
+        lanes = lanes_at(self.lanes, chosen, self.width)
+        return replace(self, models=tuple(self.models[k] for k in chosen), lanes=lanes)
+
+
+def lanes_at(lanes, models, width):
+    """A copy of the lanes of some models."""
+    rows = (np.asarray(models, np.int64)[:, None] * width + np.arange(width)).reshape(-1)
+    return Lanes(*(np.ascontiguousarray(array[rows]) for array in lanes))
+
+
+def rate_table(models, factors, width, first, count):
+    """The rates (count, lanes) of the steps ``first + 1`` on; ``factors`` multiply each model's schedule."""
+    columns, known = [], {}
+    for model, factor in zip(models, factors, strict=True):
+        key = model.schedule, factor
+        if key not in known:
+            known[key] = rates(model.schedule, first, count, factor)
+        columns.append(known[key])
+    return np.repeat(np.stack(columns, axis=1), width, axis=1) * np.concatenate([model.pace for model in models])
