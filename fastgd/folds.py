@@ -165,20 +165,20 @@ def _counts(name, rows, n):
     if rows.ndim != 1:
         hint = "" if rows.ndim else " One split is a list of one pair: cv=[(train, test)]."
         raise ValueError(f"cv: {name} must have one dimension, got shape {rows.shape}.{hint}")
+    if not rows.size:
+        raise ValueError(f"cv: {name} is empty: at least one row is needed.")
     if rows.dtype.kind == "b":
         if rows.size != n:
             raise ValueError(f"cv: {name} is a mask of {rows.size} rows, but X has {n}.")
-        counts = rows.view(np.int8)
-    elif rows.size and rows.dtype.kind not in "iu":
+        if not rows.any():
+            raise ValueError(f"cv: {name} is a mask of no row: at least one is needed.")
+        return rows.view(np.int8)
+    if rows.dtype.kind not in "iu":
         raise TypeError(f"cv: {name} is of type {rows.dtype}: integer row numbers or a boolean mask are needed.")
-    else:
-        for outside, words in ((rows < 0, "rows are counted from 0"), (rows >= n, f"X has {n} rows, 0 to {n - 1}")):
-            if outside.any():
-                raise ValueError(f"cv: {name} holds the row {rows[outside.argmax()]}: {words}.")
-        counts = np.bincount(rows.astype(np.intp), minlength=n)
-    if not counts.any():
-        raise ValueError(f"cv: {name} is empty: at least one row is needed.")
-    return counts
+    for outside, words in ((rows < 0, "rows are counted from 0"), (rows >= n, f"X has {n} rows, 0 to {n - 1}")):
+        if outside.any():
+            raise ValueError(f"cv: {name} holds the row {rows[outside.argmax()]}: {words}.")
+    return np.bincount(rows.astype(np.intp), minlength=n)
 
 
 @dataclass(frozen=True, eq=False)
@@ -210,7 +210,10 @@ class Scores:
 
     @property
     def standard_error(self):
-        """(settings,) Of the mean: the folds' standard deviation over the root of their number; NaN for one fold."""
+        """(settings,) Of the mean: the folds' standard deviation over the root of their number.
+
+        NaN for one fold, and where a fold's loss is not finite.
+        """
         folds = self.losses.shape[1]
         if folds == 1:
             return np.full(len(self.losses), np.nan)
