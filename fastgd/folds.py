@@ -67,9 +67,8 @@ def folds_of(cv, X, y, classes, seed, groups=None):
         target = y[0] if len(y) == 1 else y.T
         return _given(lambda: cv.split(X, target, groups), y, classes)
     if groups is not None:
-        raise ValueError(
-            f"groups are for splitters, e.g. cv=sklearn.model_selection.GroupKFold(5), got cv={brief(cv)}."
-        )
+        example = "cv=sklearn.model_selection.GroupKFold(5)"
+        raise ValueError(f"groups are for splitters, e.g. {example}, got cv={brief(cv)}.")
     if isinstance(cv, numbers.Real) and not isinstance(cv, (bool, np.bool_)):
         return _drawn(_count(cv, y.shape[1]), y, classes, seed)
     if isinstance(cv, (str, bytes)) or not hasattr(cv, "__iter__"):
@@ -80,7 +79,8 @@ def folds_of(cv, X, y, classes, seed, groups=None):
 def _count(cv, n):
     """A number of folds that ``n`` rows can be cut into."""
     if 0 < cv < 1:
-        raise ValueError(f"cv={cv:g} must be a whole number of folds; to hold out a share once pass validation={cv:g}.")
+        share = f"{float(cv):g}"
+        raise ValueError(f"cv={share} must be a whole number of folds; to hold out a share once: validation={share}.")
     k = checks.whole("cv", cv, 2)
     if k > MOST:
         raise ValueError(f"cv={k} is more than {MOST} folds: 5 or 10 are usual.")
@@ -98,10 +98,8 @@ def _drawn(k, y, classes, seed):
             rows = np.bincount(codes.astype(np.intp), minlength=len(classes))
             if rows.min() < 2:
                 label, count = brief(np.asarray(classes)[rows.argmin()].tolist(), 60), rows.min()
-                words = (
-                    f"the class {label} has {count} {'row' if count == 1 else 'rows'}, none to train on in some fold"
-                )
-                raise ValueError(f"cv={k}: {words}. Drop or merge classes of fewer than 2 rows.")
+                words = f"has {count} {'row' if count == 1 else 'rows'}, none to train on in some fold"
+                raise ValueError(f"cv={k}: the class {label} {words}. Drop or merge classes of fewer than 2 rows.")
         # Dealt out class after class, both the whole and each class are spread evenly.
         order = order[np.lexsort(y[:, order])]
     roles = np.ones((k, n), np.int8)
@@ -119,13 +117,10 @@ def _given(splits, y, classes):
             raise ValueError(f"cv gives more than {MOST} splits: pass fewer.")
         roles.append(_roles(k, pair, n))
         if classes is not None and any((codes[roles[k] > 0] == codes[np.argmax(roles[k])]).all() for codes in y):
-            raise ValueError(
-                f"cv: split {k} trains on rows of one class only: stratify the splits or shuffle the rows."
-            )
+            words = "stratify the splits or shuffle the rows"
+            raise ValueError(f"cv: split {k} trains on rows of one class only: {words}.")
     if not roles:
-        raise ValueError(
-            "cv gives no splits: at least one pair (train, test) is needed. A generator is empty once used."
-        )
+        raise ValueError("cv gives no splits: one pair (train, test) is the least. A generator is empty once used.")
     return Folds(np.stack(roles))
 
 

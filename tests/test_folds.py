@@ -1,6 +1,7 @@
 """Folds: the roles of rows by every kind of cv, scikit-learn's splitters as oracles, what is refused; and scores."""
 
 import itertools
+from fractions import Fraction
 
 import numpy as np
 import pandas as pd
@@ -217,8 +218,9 @@ WRONG = {
     "a share": (
         0.5,
         ValueError,
-        "cv=0.5 must be a whole number of folds; to hold out a share once pass validation=0.5",
+        "cv=0.5 must be a whole number of folds; to hold out a share once: validation=0.5",
     ),
+    "a fraction": (Fraction(1, 4), ValueError, "cv=0.25 must be a whole number of folds"),
     "half a fold": (2.5, TypeError, "cv=2.5 must be a whole number"),
     "NaN": (np.nan, TypeError, "cv=nan must be a whole number"),
     "infinity": (np.inf, TypeError, "cv=inf must be a whole number"),
@@ -254,7 +256,7 @@ WRONG = {
     ),
     "one pair": ((np.arange(9), np.arange(9, 24)), ValueError, "One split is a list of one pair: cv=[(train, test)]"),
     "one short pair": (([0, 1], [2, 3]), ValueError, "got shape (). One split is a list of one pair"),
-    "no splits": ([], ValueError, "cv gives no splits: at least one pair"),
+    "no splits": ([], ValueError, "cv gives no splits: one pair (train, test) is the least"),
     "used up": (iter(()), ValueError, "A generator is empty once used"),
     "endless": (itertools.repeat(OTHER), ValueError, "cv gives more than 1000 splits: pass fewer"),
     "a generator that fails": (failing(), ValueError, "cv: the file is gone"),

@@ -68,7 +68,7 @@ def fitted(name, own=False):
 REGRESSION = ["r2", "neg_mean_squared_error", "neg_mean_absolute_error", "explained_variance"]
 LABELS = ["accuracy", "balanced_accuracy", "matthews_corrcoef", "neg_log_loss", "f1_macro"]
 SCORERS = {
-    "numbers": [*REGRESSION, "neg_root_mean_squared_error", "neg_max_error", "neg_median_absolute_error"],
+    "numbers": [*REGRESSION, "neg_root_mean_squared_error", "neg_median_absolute_error"],
     "counts": [*REGRESSION, "neg_mean_poisson_deviance", "d2_absolute_error_score"],
     "two targets": REGRESSION,
     "0 and 1": [*LABELS, "f1", "precision", "recall", "jaccard", "roc_auc", "average_precision", "neg_brier_score"],
@@ -130,6 +130,7 @@ def test_what_scikit_learn_sees(name):
     assert is_classifier(estimator) == (result.classes is not None)
     assert is_regressor(estimator) == (result.classes is None)
     assert hasattr(estimator, "predict_proba") == (result.classes is not None)
+    assert estimator._estimator_type == ("regressor" if result.classes is None else "classifier")  # before 1.6
     assert estimator.classes_ is result.classes
 
 
