@@ -276,6 +276,16 @@ def test_errors_name_cv_and_the_split(name):
     assert str(error.value).startswith("cv")
 
 
+@pytest.mark.parametrize("most", [1000, 1001])
+def test_a_thousand_splits_are_the_most(most):
+    pairs = itertools.repeat(OTHER, most)
+    if most == 1000:
+        assert len(roles_of(pairs)) == 1000
+    else:
+        with pytest.raises(ValueError, match="more than 1000 splits"):
+            roles_of(pairs)
+
+
 def test_a_splitters_own_error_is_kept_as_the_cause():
     with pytest.raises(ValueError, match=r"^cv: ") as error:
         folds_of(model_selection.KFold(30), X, Y, None, 0)
@@ -322,6 +332,10 @@ def test_mean_and_standard_error():
     by_hand = np.sqrt(((finite - finite.mean(axis=1, keepdims=True)) ** 2).sum(axis=1) / 2 / 3)
     np.testing.assert_allclose(s.standard_error, [*by_hand, np.nan, np.nan], rtol=1e-14)
     assert s.best == 1
+
+
+def test_a_mean_that_overflows_is_infinite():
+    np.testing.assert_array_equal(Scores(np.array([[1e308] * 2, [-1e308] * 2])).mean, np.inf)
 
 
 def test_one_fold_has_no_standard_error_and_only_the_best_is_near_it():
