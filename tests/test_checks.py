@@ -36,8 +36,13 @@ BAD_DATA = {
     "X masked": ({"X": np.ma.masked_greater(X, 0)}, TypeError, "X is a masked array"),
     "X with a column of words": ({"X": pd.DataFrame({"a": y, "town": ["b"] * 12})}, TypeError, "'town'"),
     "y too short": ({"y": y[:-1]}, ValueError, "X has 12 rows and y has 11"),
-    "y of 2 dimensions": ({"y": X}, ValueError, "y must have one dimension, got shape (12, 3)"),
-    "y a number": ({"y": 1.0}, ValueError, "y must have one dimension"),
+    "y of 3 dimensions": ({"y": X[None]}, ValueError, "y must have shape (rows,) or (rows, targets), got (1, 12, 3)"),
+    "y of no target": ({"y": X[:, :0]}, ValueError, "y must have shape (rows,) or (rows, targets), got (12, 0)"),
+    "labels of 2 dimensions": ({"y": X, "loss": "log_loss"}, ValueError, "one column of labels is fitted at a time"),
+    "three classes": ({"y": y // 4, "loss": "log_loss"}, ValueError, "pass loss=\"multinomial\""),
+    "y a number": ({"y": 1.0}, ValueError, "y must have shape (rows,)"),
+    "a target NaN": ({"y": with_value(X, (4, 1), nan)}, ValueError, "y holds NaN or infinity, the first in row 4"),
+    "a target of counts": ({"y": -np.abs(X) - 1, "loss": "poisson"}, ValueError, "y[0, 0] = "),
     "y NaN": ({"y": with_value(y, 4, nan)}, ValueError, "y holds NaN or infinity, the first in row 4"),
     "y infinite": ({"y": with_value(y, 11, -inf)}, ValueError, "y holds NaN or infinity, the first in row 11"),
     "y of strings": ({"y": ["a", "b"] * 6}, TypeError, "y is of type <U1"),
@@ -194,10 +199,10 @@ def test_weights_get_the_mean_1(weight):
 
 
 def test_targets_of_one_column_and_labels_of_any_kind():
-    np.testing.assert_array_equal(checks.target(y[:, None], 12, np.dtype(float), losses.Mse())[0], y)
+    np.testing.assert_array_equal(checks.target(y[:, None], 12, np.dtype(float), losses.Mse())[0], y[None])
     for labels in ([False, True], ["no", "yes"], [-1, 1], [1.5, 2.5], np.array(["a", "b"], object)):
         coded, classes = checks.target(np.repeat(labels, 6), 12, np.dtype(float), losses.LogLoss())
-        np.testing.assert_array_equal(coded, np.repeat([0.0, 1.0], 6))
+        np.testing.assert_array_equal(coded, np.repeat([0.0, 1.0], 6)[None])
         np.testing.assert_array_equal(classes, labels)
     coded, classes = checks.target(pd.Series(["b", "a"] * 6, dtype="category"), 12, np.dtype(float), losses.LogLoss())
     np.testing.assert_array_equal(classes, ["a", "b"])

@@ -136,8 +136,8 @@ def test_classes_may_come_later():
             "y holds the classes 'maybe', but the model's are 'no'",
         ),
         (lambda r: fastgd.partial_fit(X, LABELS, r, classes=["a", "b"]), "classes: the run was begun with 'no', 'yes'"),
-        (lambda r: fastgd.partial_fit(X, LABELS, r, classes=["a"]), "classes must be two labels"),
-        (lambda r: fastgd.partial_fit(X, Y, classes=["a", "b"]), "classes=['a', 'b'] are for a loss of two classes"),
+        (lambda r: fastgd.partial_fit(X, LABELS, r, classes=["a"]), "classes must hold two classes for this loss, got 1"),
+        (lambda r: fastgd.partial_fit(X, Y, classes=["a", "b"]), "classes=['a', 'b'] are for a loss of classes"),
         (lambda r: fastgd.partial_fit(X, LABELS, r, loss="hinge"), "r: the run was begun with loss=log_loss("),
         (
             lambda r: fastgd.partial_fit(X, LABELS, r, batch_size=8),
@@ -220,11 +220,11 @@ def test_an_interrupted_chunk_does_not_shift_the_next(monkeypatch):
     good = fastgd.partial_fit(X, Y, **options)
     advance = work.Batches.advance
 
-    def interrupted(self, clock, steps):
+    def interrupted(self, lanes, rates, clock, steps):
         self.slice = 32  # a slice of a large chunk is a part of it
         if clock.row == 64:
             raise KeyboardInterrupt
-        return advance(self, clock, steps)
+        return advance(self, lanes, rates, clock, steps)
 
     with monkeypatch.context() as patched:
         patched.setattr(work.Batches, "advance", interrupted)
