@@ -144,8 +144,11 @@ def choose(survey, settings, bounds=None, past=None, stream=False):
     return Choice(settings, survey, bounds, model, data, scaling, batch, epochs, tol, passed, past, stream, words)
 
 
-def plan_of(choices, models=None):
-    """The plan of choices that make one group: their models, or those given, all with the parts of the first."""
+def plan_of(choices, models=None, folds=None):
+    """The plan of choices that make one group: their models, or those given; all have the first one's kinds of parts.
+
+    ``folds`` are those that the models' numbers refer to.
+    """
     first = choices[0]
     survey, settings, stream = first.survey, first.settings, first.stream
     models = tuple(models or (choice.model for choice in choices))
@@ -176,8 +179,12 @@ def plan_of(choices, models=None):
         lanes.target[k * width : (k + 1) * width] = centres.index(tuple(model.centre)) * targets + (
             0 if parts.loss.joint else np.arange(width)
         )
+    data = with_targets(first.data, survey.table)
+    if folds is not None:
+        data = data._replace(roles=checks.frozen(folds.roles))
+        lanes.scale[:] = (data.count / fold_weights(folds.roles, data.weight))[lanes.fold]
     return Plan(
-        data=with_targets(first.data, survey.table),
+        data=data,
         parts=parts,
         lanes=lanes,
         models=models,
@@ -199,6 +206,19 @@ def plan_of(choices, models=None):
         callback=settings.callback,
         verbose=settings.verbose,
     )
+
+
+def fold_weights(roles, weight):
+    """The sums of the weights of the rows that each fold trains on."""
+    found = []
+    for f, role in enumerate(roles):
+        sums = (
+            [np.sum((role > 0) * role * weight.astype(np.float64)), np.sum(weight[role < 0])] if weight.size else [1, 1]
+        )
+        if not all(sums):
+            raise ValueError(f"cv: all rows that split {f} trains on, or that it tests on, have weight zero.")
+        found.append(sums[0] if weight.size else np.sum(role[role > 0], dtype=np.float64))
+    return np.array(found)
 
 
 def chosen_batch(settings, n, stream, words):

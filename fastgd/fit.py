@@ -153,8 +153,8 @@ def fit(
     return report(choice, plan, 0, drive(plan)[0])
 
 
-def report(choice, plan, number, outcome, measure=Passes):
-    """The result of one model of a driven plan, in the user's units."""
+def report(choice, plan, number, outcome, measure=Passes, objective=None):
+    """The result of one model of a driven plan, in the user's units; ``objective()`` where it is known already."""
     table, state, model = choice.table, outcome.state, plan.models[number]
     if outcome.status == "diverged":
         checks.finite_columns(table.X, table.names)
@@ -191,11 +191,11 @@ def report(choice, plan, number, outcome, measure=Passes):
         classes=table.classes,
         feature_names=table.names,
         state=state,
-        _objective=lambda: objective(plan, number, table, outcome.weights, measure),
+        _objective=objective or (lambda: objective_of(plan, number, table, outcome.weights, measure)),
     )
 
 
-def objective(plan, number, table, weights, measure):
+def objective_of(plan, number, table, weights, measure):
     """The objective of a model of a plan at ``weights``, the mean of its targets'."""
     plan = plan.of([number])
     lanes = plan.lanes._replace(weights=weights.astype(plan.lanes.weights.dtype), averages=np.empty((len(weights), 0)))

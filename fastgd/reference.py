@@ -16,7 +16,10 @@ from .fit import report
 from .minimize import Rule
 from .optimizers import decayed
 from .passes import penalty_costs
+from .plan import lanes_at
 from .results import MinimizeHistory, MinimizeResult
+from .sweep import sweep as compiled_sweep
+from .sweep import swept
 from .work import Epochs
 
 # Row order --------------------------------------------------------------------------------------------------------
@@ -201,6 +204,26 @@ class Measured:
         """The mean of weight * loss, (lanes,)."""
         return self.gradient(loss, lanes, np.arange(len(self.Z)))[0] / self.data.count
 
+    def held_loss(self, loss, lanes):
+        """The mean of weight * loss over what each lane's fold holds out, (lanes,)."""
+        return np.array([self._held_loss(loss, lanes, lane) for lane in range(len(lanes.weights))])
+
+    def _held_loss(self, loss, lanes, lane):
+        rows = np.flatnonzero(self.data.roles[lanes.fold[lane]] < 0)
+        held = Measured(
+            self.data._replace(
+                rows=self.data.rows._replace(values=self.X[rows]),
+                weight=self.weight[rows],
+                targets=self.data.targets[:, rows],
+                count=self.weight[rows].sum(),
+            ),
+            1,
+        )
+        first = lane - lane % self.data.classes
+        alone = lanes_at(lanes, [first // self.data.classes], self.data.classes)
+        alone.fold[:], alone.scale[:] = -1, 1.0
+        return held.loss(loss, alone)[lane - first]
+
     def curvature(self):
         """The largest eigenvalue of Z.T @ diag(weight) @ Z / n, the intercept's column of ones in Z."""
         Z = np.sqrt(self.weight)[:, None] * self.Z
@@ -234,6 +257,27 @@ def fit(*arguments, **options):
 
 
 fit.__signature__ = inspect.signature(compiled_fit)
+
+
+def sweep(*arguments, **options):
+    """:func:`fastgd.sweep` in plain NumPy: the same arguments, meaning and result.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastgd import reference
+    >>> X = np.array([[0.0], [1.0], [2.0], [3.0]])
+    >>> s = reference.sweep(X, np.array([1.0, 3.0, 5.0, 7.0]), learning_rate=[0.1, 10.0], epochs=100)
+    >>> s.status
+    ['slow', 'diverged']
+    """
+    given = inspect.signature(compiled_sweep).bind(*arguments, **options)
+    given.apply_defaults()
+    rest = given.arguments.pop("options")
+    return swept(**given.arguments, options=rest, work=Textbook, measure=Measured, fit=fit)
+
+
+sweep.__signature__ = inspect.signature(compiled_sweep)
 
 
 # minimize -----------------------------------------------------------------------------------------------------------

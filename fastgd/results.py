@@ -163,11 +163,18 @@ class FitResult:
             return self.classes[(scores > 0).astype(np.intp)]
         return part_at(self.state, "loss", losses).mean(scores) if self.state.facts["link"] else scores
 
-    def plot(self, ax=None):
-        """Draw the loss of each epoch (matplotlib); returns the axes."""
-        ax = ax or _axes()
+    @property
+    def columns(self):
+        """The entries of this run in a sweep's table."""
+        held = {"validation_loss": float(np.min(self.history.validation_loss, initial=np.inf))}
+        known = np.isfinite(self.history.validation_loss).any()
+        return {"loss": self.loss, **(held if known else {}), "n_epochs": self.n_epochs}
+
+    def plot(self, ax=None, **options):
+        """Draw the loss of each epoch (matplotlib, with options for its line); returns the axes."""
+        ax = ax or figure()[1]
         epochs = np.arange(1, self.history.loss.size + 1)
-        ax.plot(epochs, self.history.loss, label="loss")
+        ax.plot(epochs, self.history.loss, **{"label": "loss", **options})
         if np.isfinite(self.history.objective).any():
             ax.plot(epochs, self.history.objective, label="objective after the epoch")
             ax.legend()
@@ -188,12 +195,13 @@ class FitResult:
         return "\n".join(lines + [f"  {name}: {words}" for name, words in self.choices.items()])
 
 
-def _axes():
+def figure(**options):
+    """A new figure and its axes (matplotlib)."""
     try:
         import matplotlib.pyplot as plt
     except ImportError:
         raise ImportError("plot() needs matplotlib: python -m pip install 'fastgd[plot]'") from None
-    return plt.subplots(layout="constrained")[1]
+    return plt.subplots(layout="constrained", **options)
 
 
 @dataclass(frozen=True, eq=False)
@@ -253,9 +261,9 @@ class MinimizeResult:
         """Draw ``fun`` after each iteration (matplotlib, with options for its line); returns the axes."""
         if self.history is None:
             raise ValueError("plot() needs the history: call minimize with history=True.")
-        ax = ax or _axes()
+        ax = ax or figure()[1]
         ax.plot(self.history.fun, **options)
-        _log_where_wide(ax)
+        log_where_wide(ax)
         ax.set(xlabel="iteration", ylabel="fun")
         return ax
 
@@ -264,73 +272,9 @@ class MinimizeResult:
         return "\n".join([*lines, f"  fun: {self.fun!r}", f"  x: {self.x!r}"])
 
 
-@dataclass(frozen=True, repr=False, eq=False)
-class SweepResult:
-    """The runs of a sweep; made by :func:`fastgd.minimize_sweep`.
-
-    Attributes
-    ----------
-    results : list
-        One result a run, in the order of the settings, the last named setting running fastest.
-    settings : dict of str to list
-        The settings that vary, one value a run.
-    losses : ndarray (runs,)
-        What the runs are compared by, smaller is better.
-    """
-
-    results: list
-    settings: dict
-    losses: np.ndarray
-
-    @property
-    def best(self):
-        """The result with the smallest finite loss."""
-        if not np.isfinite(self.losses).any():
-            raise ValueError("No run has a finite loss: sweep smaller learning rates, or check the start.")
-        return self.results[int(np.argmin(np.where(np.isfinite(self.losses), self.losses, np.inf)))]
-
-    @property
-    def status(self):
-        """The status of each run (list of str); 'slow' where it used all its iterations or epochs."""
-        return ["slow" if run.status in ("max_iter", "max_epochs") else run.status for run in self.results]
-
-    def table(self):
-        """A dict of columns (lists, one entry a run): the settings that vary, how each run ended, its status."""
-        names = self.results[0].columns
-        ends = {name: [run.columns[name] for run in self.results] for name in names}
-        return {**self.settings, **ends, "status": self.status}
-
-    def plot(self, ax=None):
-        """Draw each run's loss against iterations, or without histories the final losses; returns the axes."""
-        ax = ax or _axes()
-        if all(run.history is not None for run in self.results):
-            for k, run in enumerate(self.results):
-                run.plot(ax, label=", ".join(f"{name}={_short(of[k])}" for name, of in self.settings.items()))
-            if self.settings and len(self.results) <= 12:
-                ax.legend()
-            return ax
-        numeric = [name for name, of in self.settings.items() if all(isinstance(value, float) for value in of)]
-        along = self.settings[numeric[0]] if numeric else range(len(self.results))
-        ax.plot(along, self.losses, "o")
-        if numeric and max(along) > 50 * min(along) > 0:
-            ax.set_xscale("log")
-        _log_where_wide(ax)
-        ax.set(xlabel=numeric[0] if numeric else "run", ylabel="loss")
-        return ax
-
-    def __repr__(self):
-        counts = {status: self.status.count(status) for status in dict.fromkeys(self.status)}
-        ends = ", ".join(f"{count} {status}" for status, count in counts.items())
-        return f"{type(self).__name__}: {len(self.results)} runs over {', '.join(self.settings) or 'nothing'} ({ends})"
-
-
-def _short(value):
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def _log_where_wide(ax):
+def log_where_wide(ax, lines=None):
     """A logarithmic axis for losses that are positive and span more than a factor of 50."""
-    drawn = np.concatenate([np.asarray(line.get_ydata(), float) for line in ax.lines])
+    drawn = np.concatenate([np.asarray(line.get_ydata(), float) for line in lines or ax.lines])
     drawn = drawn[np.isfinite(drawn)]
     if drawn.size and drawn.min() > 0 and drawn.max() > 50 * drawn.min():
         ax.set_yscale("log")

@@ -1,144 +1,278 @@
-"""Sweeps: many settings in one call; ``minimize_sweep``, and the grid expander that all sweeps share."""
+"""``sweep``: many settings of a fit, and their folds, in one pass over the data a group."""
 
-import itertools
+import functools
+import inspect
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
 from . import checks
-from .functions import Problem
-from .minimize import Limits, Rule
-from .results import SweepResult
-from .runs import run_all
+from .choose import Choice, choose, plan_of
+from .drive import Group, finish
+from .fit import fit, report
+from .folds import Scores, folds_of
+from .grid import expand
+from .passes import Passes
+from .plan import Plan
+from .scoring import scorer_of
+from .settings import Settings
+from .survey import Survey
+from .sweep_results import CrossValidation, Results, SweepResult
+from .watch import Watch
+
+DEFAULTS = {name: p.default for name, p in inspect.signature(fit).parameters.items() if p.default is not p.empty}
+AXES = ("loss", "optimizer", "learning_rate", "batch_size", "alpha", "l1_ratio", "bounds", "random_state")
+ELSEWHERE = {"resume": "resume one of its results with fit", "bootstrap": "bootstrap one of its settings with fit"}
 
 
-class Grid(NamedTuple):
-    """The points of a grid."""
+def sweep(X, y, product=True, cv=None, groups=None, scoring=None, refit=False, keep=None, **options):
+    """Fit a linear model with many settings, all in one pass over the data.
 
-    points: list  # of dicts, a value for each argument
-    settings: dict  # of lists, a value a point for each argument or field that varies
-
-
-def expand(given, product=True):
-    """The grid of settings that arguments span.
-
-    Parameters
-    ----------
-    given : dict of str to object
-        Arguments by name. A list, tuple, range or one-dimensional array is an axis, and so is such a field of a part:
-        ``Momentum(beta=[0.5, 0.9])`` is the axis "optimizer.beta". A part itself, though a named tuple, is one value.
-    product : bool, default True
-        Every combination, the last axis running fastest; False pairs the axes, which must be of one length.
-
-    Returns
-    -------
-    Grid
-
-    Raises
-    ------
-    ValueError
-        Naming an axis that is empty, has more than one dimension, or can't be paired.
-
-    Examples
-    --------
-    >>> from fastgd.sweep import expand
-    >>> expand({"learning_rate": [0.1, 1.0], "alpha": 0.5}).points
-    [{'learning_rate': 0.1, 'alpha': 0.5}, {'learning_rate': 1.0, 'alpha': 0.5}]
-    """
-    axes = {}
-    for name, value in given.items():
-        if _is_axis(value):
-            axes[name] = _values(name, value)
-        elif hasattr(type(value), "_asdict"):
-            axes |= {
-                f"{name}.{field}": _values(f"{name}.{field}", v) for field, v in value._asdict().items() if _is_axis(v)
-            }
-    sizes = {name: len(values) for name, values in axes.items()}
-    if not product and len(set(sizes.values())) > 1:
-        raise ValueError(f"product=False pairs the lists, so they must be as long as each other, got {sizes}.")
-    rows = list(itertools.product(*axes.values()) if product or not axes else zip(*axes.values(), strict=True))
-    points = []
-    for row in rows:
-        point = dict(given)
-        for name, value in zip(axes, row, strict=True):
-            argument, _, field = name.partition(".")
-            point[argument] = point[argument]._replace(**{field: value}) if field else value
-        points.append(point)
-    return Grid(points, {name: [row[k] for row in rows] for k, name in enumerate(axes)})
-
-
-def _is_axis(value):
-    return type(value) in (list, tuple, range) or (
-        isinstance(dimensions := getattr(value, "ndim", 0), int) and dimensions > 0
-    )
-
-
-def _values(name, value):
-    """The values along an axis; NumPy's numbers become Python's."""
-    if hasattr(value, "ndim"):
-        if value.ndim != 1:
-            raise ValueError(f"{name} has shape {value.shape}: a list of settings has one dimension.")
-        value = np.asarray(value).tolist()
-    values = [item.item() if isinstance(item, np.generic) else item for item in value]
-    if not values:
-        raise ValueError(f"{name} is an empty list: at least one value is needed.")
-    return values
-
-
-def minimize_sweep(
-    fun,
-    x0,
-    grad=None,
-    learning_rate=0.1,
-    optimizer="sgd",
-    product=True,
-    max_iter=100,
-    tol=None,
-    history=True,
-    compile=False,
-    callback=None,
-    verbose=0,
-):
-    """Minimise a function with many settings, all from one start.
+    Every setting, and with ``cv`` every fold of it, is a lane: a step reads the rows once and moves all lanes. What
+    changes the passes themselves (the class of the loss, the optimizer or the schedule, the batch size, the seed)
+    makes groups, one run after another. A run that has ended costs no more time.
 
     Parameters
     ----------
-    fun, x0, grad
-        As for :func:`fastgd.minimize`. Compiled functions run all settings of one optimizer class in one kernel; a run
-        that has ended costs no more time.
-    learning_rate : float, str, part, or a list or array of these, default 0.1
-        A list is an axis of the grid, here and in the fields of a part: ``InverseScaling([0.1, 1.0])``.
-    optimizer : str, part, or a list of these, default "sgd"
-        E.g. ``["sgd", fastgd.optimizers.Momentum(0.9)]``, or ``fastgd.optimizers.Momentum(beta=[0.5, 0.9])``.
+    X, y
+        As for :func:`fastgd.fit`.
     product : bool, default True
-        Every combination of the lists, the optimizers running fastest; False pairs the lists, which must be as long as
+        Every combination of the lists, the last one running fastest; False pairs the lists, which must be as long as
         each other.
-    max_iter, tol, history, compile, callback, verbose
-        As for :func:`fastgd.minimize`, for each run; never lists. A callback's ``run`` says which run it is called for,
-        and a true answer ends that run.
+    cv : int, iterable of pairs, scikit-learn splitter or None, default None
+        Cross-validation: a number of folds, drawn at random by ``random_state`` (of classes, of each); pairs of row
+        numbers or masks to train and to test on; or an object with ``split``. Columns are scaled by all rows, so that a
+        penalty means the same in every fold.
+    groups : array-like (n,) or None, default None
+        For splitters that ask for groups.
+    scoring : str, callable or None, default None
+        With ``cv``, what settings are compared by in place of the loss: the name of one of scikit-learn's scorers, or a
+        callable ``(estimator, X, y)``; larger is better.
+    refit : bool or "simplest", default False
+        With ``cv``, fit the best setting (or the simplest within one standard error of it) on all rows at once; else
+        that is done when ``best`` is first read.
+    keep : "halving", list of int or None, default None
+        Drop the worse half of the runs after epochs 1, 2, 4, 8, ... or after the epochs given.
+    **options
+        Those of :func:`fastgd.fit`, but ``resume`` and ``bootstrap``. ``loss``, ``optimizer``, ``learning_rate``,
+        ``batch_size``, ``alpha``, ``l1_ratio``, ``bounds`` (a list of pairs), ``random_state`` and fields of parts, as
+        in ``fastgd.optimizers.Momentum(beta=[0.5, 0.9])``, may be lists.
 
     Returns
     -------
-    SweepResult
-        ``results``, ``best`` (the smallest finite ``fun``), ``status`` ("slow" where all iterations were used),
-        ``table()``, ``plot()``. After Ctrl-C the runs that had not ended are "interrupted".
+    SweepResult or, with ``cv``, CrossValidation
+        ``results``, ``best``, ``losses``, ``status``, ``table()``, ``to_dataframe()``, ``plot()``.
 
     Raises
     ------
     ValueError, TypeError
         Naming the argument, what was given and what to do.
 
+    Notes
+    -----
+    A run that diverges keeps its last finite weights, and its message says when. After Ctrl-C the runs that had not
+    ended are "interrupted". A callback's ``run`` says which setting it is called for; a true answer ends that run.
+
     Examples
     --------
+    >>> import numpy as np
     >>> import fastgd
-    >>> s = fastgd.minimize_sweep(lambda x: x**2, 10.0, lambda x: 2 * x, learning_rate=[0.01, 0.5, 1.1], max_iter=20)
-    >>> s.status
-    ['slow', 'converged', 'diverged']
-    >>> s.best.x, s.table()["learning_rate"]
-    (0.0, [0.01, 0.5, 1.1])
+    >>> X = np.array([[0.0], [1.0], [2.0], [3.0]])
+    >>> s = fastgd.sweep(X, np.array([1.0, 3.0, 5.0, 7.0]), learning_rate=[1e-4, 0.1, 10.0], epochs=500)
+    >>> s.status, s.best.coef.round(2)
+    (['slow', 'slow', 'diverged'], array([2.]))
     """
-    grid = expand({"learning_rate": learning_rate, "optimizer": optimizer}, checks.truth("product", product))
-    limits = Limits.checked(max_iter, tol, history, callback, verbose)
-    rules = [Rule.checked(point["optimizer"], point["learning_rate"], limits.max_iter) for point in grid.points]
-    results = run_all(Problem.checked(fun, x0, grad, compile), rules, limits)
-    return SweepResult(results, grid.settings, np.array([result.fun for result in results]))
+    return swept(X, y, product, cv, groups, scoring, refit, keep, options)
+
+
+def swept(X, y, product, cv, groups, scoring, refit, keep, options, work=None, measure=Passes, fit=fit):
+    """A sweep by the kernels, or by the reference's ``work`` and ``measure``."""
+    points, settings = settings_of(options, product)
+    scorer = scorer_of(scoring)
+    cross = cv is not None
+    for name, given in {"groups": groups, "scoring": scoring, "refit": refit or None}.items():
+        if given is not None and not cross:
+            raise ValueError(f"{name} is for cross-validation: pass cv, for example cv=5.")
+    if cross and options.get("validation") is not None:
+        raise ValueError("validation and cv both hold rows out: pass one of them.")
+    checks.one_of("refit", refit, (False, True, "simplest"))
+    choices = Choices(X, y, measure)
+    chosen = [choices.of(point) for point in points]
+    folds = None
+    if cross:
+        table = chosen[0].table
+        folds = folds_of(cv, table.X, table.y, table.classes, chosen[0].settings.random_state, groups)
+    members = grouped(chosen, folds, halvings(keep, chosen))
+    finished = finish([Group(member.plan, work, measure) for member in members])
+    runs = Runs(chosen, members, finished, folds, measure)
+    if not cross:
+        results = Results(len(chosen), lambda k: runs.result(k, 0, objective=lambda: losses()[k]))
+        losses = functools.cache(runs.losses)
+        return SweepResult(results, settings, losses, runs.statuses(0))
+
+    def fitted(k):
+        return fit(X, y, **points[k])
+
+    count = len(folds.roles)
+    results = Results(len(chosen), lambda k: [runs.result(k, f) for f in range(count)])
+    scores = Scores(runs.held_losses() if scorer is None else runs.scored(scorer, X, y))
+    order = [choice.settings.alpha for choice in chosen]
+    statuses = [[runs.outcome(k, f).status for f in range(count)] for k in range(len(chosen))]
+    found = CrossValidation(results, settings, None, statuses, scores, order, fitted)
+    if refit:
+        found.__dict__["best"] = found.refit(found.simplest_index if refit == "simplest" else None)
+    return found
+
+
+def settings_of(options, product):
+    """The arguments of the fit of each point of the grid, and the settings that vary."""
+    for name in options:
+        if name in ELSEWHERE:
+            raise TypeError(f"sweep() has no option {name}: {ELSEWHERE[name]}.")
+        if name not in DEFAULTS:
+            raise TypeError(f"sweep() got an unexpected option {name!r}.")
+    given = {name: value for name, value in DEFAULTS.items() if name not in ELSEWHERE} | options
+    if not isinstance(given["random_state"], (list, tuple, range, np.ndarray)):
+        given["random_state"] = checks.seed(given["random_state"])  # one for all
+    grid = expand({name: given[name] for name in AXES}, checks.truth("product", product), pairs=("bounds",))
+    return [{**given, **point} for point in grid.points], grid.settings
+
+
+class Choices:
+    """The choices for points of a grid on one table; what they share is asked once."""
+
+    def __init__(self, X, y, measure):
+        self.X, self.y, self.measure = X, y, measure
+        self.tables, self.surveys = {}, {}
+
+    def of(self, point):
+        """The choice for a point: the arguments of a fit but ``X`` and ``y``."""
+        point = dict(point)
+        weight, bounds = point.pop("sample_weight"), point.pop("bounds")
+        settings = Settings.checked(**point)
+        loss = settings.loss
+        key = loss.labels, loss.joint, tuple(loss.domain.items())
+        if key not in self.tables:
+            found = checks.table(self.X, self.y, weight, loss)
+            # The rows themselves are checked and made canonical once.
+            first = next(iter(self.tables.values()), found)
+            self.tables[key] = found._replace(X=first.X, weight=first.weight)
+        # Rows are held out by the seed; all else a survey answers is asked with the settings.
+        held = None if settings.validation is None else (settings.random_state, key)
+        if (key, held) not in self.surveys:
+            self.surveys[key, held] = Survey(self.tables[key], settings, self.measure)
+        return choose(self.surveys[key, held], settings, bounds)
+
+
+class Member(NamedTuple):
+    """A group: its plan, and the number of the setting behind each ``folds`` of its models."""
+
+    plan: Plan
+    settings: list
+
+
+def grouped(chosen, folds, keep):
+    """The groups of choices that one pass can train."""
+    groups = {}
+    for k, choice in enumerate(chosen):
+        groups.setdefault(kind(choice), []).append(k)
+    members = []
+    for numbers in groups.values():
+        models = [replace(chosen[k].model, number=k) for k in numbers]
+        if folds is not None:
+            models = [
+                replace(model, fold=f, start_loss=np.full(len(model.start_loss), np.inf))
+                for model in models
+                for f in range(len(folds.roles))
+            ]
+        plan = plan_of([chosen[k] for k in numbers], models, folds)
+        members.append(Member(replace(plan, keep=keep), numbers))
+    return members
+
+
+def kind(choice: Choice):
+    """What choices of one group have in common."""
+    settings, model = choice.settings, choice.model
+    schedules, schedule = [], model.schedule
+    while schedule is not None:
+        schedules.append(type(schedule))
+        schedule = getattr(schedule, "then", None)
+    parts = type(model.loss), type(model.optimizer), *schedules
+    return id(choice.survey), parts, choice.batch, choice.automatic, settings.random_state, choice.epochs, choice.tol
+
+
+def halvings(keep, chosen):
+    """The epochs after which the worse half is dropped."""
+    last = min(choice.epochs for choice in chosen)
+    if keep is None:
+        return ()
+    if isinstance(keep, str):
+        checks.one_of("keep", keep, ("halving",))
+        return tuple(2**k for k in range(30) if 2**k < last)
+    try:
+        epochs = [checks.whole("keep", epoch, low=1) for epoch in keep]
+    except TypeError:
+        raise TypeError(f'keep={keep!r} must be "halving", a list of epochs such as [2, 5, 10], or None.') from None
+    return tuple(sorted(set(epochs)))
+
+
+class Runs:
+    """The outcomes of all models of a sweep, found by setting and fold."""
+
+    def __init__(self, chosen, members, finished, folds, measure):
+        self.chosen, self.members, self.finished, self.measure = chosen, members, finished, measure
+        self.folds = 1 if folds is None else len(folds.roles)
+        self.roles = None if folds is None else folds.roles
+        self.place = {k: (g, i) for g, member in enumerate(members) for i, k in enumerate(member.settings)}
+
+    def outcome(self, k, fold):
+        """How the run of a setting in a fold ended."""
+        group, position = self.place[k]
+        return self.finished[group][position * self.folds + fold]
+
+    def statuses(self, fold):
+        return [self.outcome(k, fold).status for k in range(len(self.chosen))]
+
+    def result(self, k, fold, objective=None):
+        """The result of a setting in a fold."""
+        group, position = self.place[k]
+        number = position * self.folds + fold
+        plan = self.members[group].plan
+        return report(self.chosen[k], plan, number, self.finished[group][number], self.measure, objective)
+
+    def losses(self):
+        """What the settings are compared by: held-out losses where there are such, else the objectives."""
+        found = np.empty(len(self.chosen))
+        for member, outcomes in zip(self.members, self.finished, strict=True):
+            watch, lanes = final(member.plan, outcomes, self.measure)
+            measured = watch.objective if member.plan.held is None else watch.validation_loss
+            found[member.settings] = measured(lanes, 0).mean(axis=1)
+        return found
+
+    def held_losses(self):
+        """The losses (settings, folds) of what the folds hold out."""
+        found = np.empty((len(self.chosen), self.folds))
+        for member, outcomes in zip(self.members, self.finished, strict=True):
+            watch, lanes = final(member.plan, outcomes, self.measure)
+            found[member.settings] = watch.fold_loss(lanes).mean(axis=1).reshape(-1, self.folds)
+        return found
+
+    def scored(self, scorer, X, y):
+        """Minus the scores (settings, folds) on what the folds hold out."""
+        found = np.empty((len(self.chosen), self.folds))
+        for f, roles in enumerate(self.roles):
+            rows = np.flatnonzero(roles < 0)
+            table = self.chosen[0].table
+            held, target = table.X[rows], np.asarray(y).reshape(len(roles), -1)[rows]
+            target = target[:, 0] if target.shape[1] == 1 else target
+            for k in range(len(self.chosen)):
+                found[k, f] = -scorer(self.result(k, f), held, target)
+        return found
+
+
+def final(plan, outcomes, measure):
+    """What looks at a plan's data, and its lanes with the weights that runs gave back."""
+    weights = np.concatenate([outcome.weights for outcome in outcomes]).astype(plan.lanes.weights.dtype)
+    lanes = plan.lanes._replace(weights=weights, averages=np.empty((len(weights), 0)))
+    return Watch(replace(plan, verbose=0), measure), lanes

@@ -44,6 +44,12 @@ class Watch:
             loss = self.held.loss(self.plan.parts.loss, lanes)
         return self.by_model(np.where(np.isfinite(loss), loss, np.inf))
 
+    def fold_loss(self, lanes):
+        """The mean losses (models, targets) of what the lanes' folds hold out; infinite where not finite."""
+        with np.errstate(all="ignore"):
+            loss = self.passes.held_loss(self.plan.parts.loss, lanes)
+        return self.by_model(np.where(np.isfinite(loss), loss, np.inf))
+
     def by_model(self, numbers, combine=np.sum):
         """Numbers (..., lanes) as (..., models, targets): a joint loss's lanes are one target's."""
         joint = self.plan.data.classes

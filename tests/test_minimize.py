@@ -619,7 +619,7 @@ def test_repr_and_plot():
 
 
 def test_the_examples_in_the_documentation():
-    for name in ("fastgd.minimize", "fastgd.sweep"):
+    for name in ("fastgd.minimize", "fastgd.minimize_sweep"):
         assert doctest.testmod(importlib.import_module(name)).failed == 0
 
 

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 import fastgd
 from fastgd import losses, reference, schedules
 from fastgd._parts import snake_case, unknown
+from fastgd.grid import expand
 from fastgd.penalties import ElasticNet
 from fastgd.scaling import Scaling
-from fastgd.sweep import expand
 from fastgd.threads import run_tasks
 
 number = st.floats(-20, 20)

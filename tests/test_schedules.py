@@ -12,6 +12,7 @@ from sklearn.linear_model import SGDRegressor
 import fastgd
 from fastgd import checks, schedules
 from fastgd._parts import snake_case
+from fastgd.grid import expand
 from fastgd.schedules import (
     Constant,
     Cosine,
@@ -27,7 +28,6 @@ from fastgd.schedules import (
     in_steps,
     watched,
 )
-from fastgd.sweep import expand
 
 every_schedule = pytest.mark.parametrize("name", schedules.__all__)
 T = np.arange(1.0, 5001.0)

@@ -9,9 +9,9 @@ import pytest
 from conftest import JIT_OFF
 
 import fastgd
+from fastgd.grid import expand
 from fastgd.optimizers import Adam, Momentum, Sgd
 from fastgd.schedules import InverseScaling
-from fastgd.sweep import expand
 
 
 def square(x):

@@ -1,0 +1,281 @@
+"""What a sweep gives back: its runs, their table, the best of them, and the picture."""
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .folds import Scores
+from .results import figure, log_where_wide
+
+SLOW = ("max_iter", "max_epochs")
+
+
+class Results(Sequence):
+    """Results that are made when they are first read: ``make(k)`` is the k-th."""
+
+    def __init__(self, count, make):
+        self._make, self._made = make, [None] * count
+
+    def __len__(self):
+        return len(self._made)
+
+    def __getitem__(self, k):
+        if isinstance(k, slice):
+            return [self[i] for i in range(*k.indices(len(self)))]
+        if self._made[k] is None:
+            self._made[k] = self._make(range(len(self))[k])
+        return self._made[k]
+
+    def __repr__(self):
+        return f"<{len(self)} results>"
+
+    def __getstate__(self):
+        return list(self)
+
+    def __setstate__(self, made):
+        self._make, self._made = None, made
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class SweepResult:
+    """The runs of a sweep; made by :func:`fastgd.sweep` and :func:`fastgd.minimize_sweep`.
+
+    Attributes
+    ----------
+    results : sequence
+        One result a run, in the order of the settings, the last named setting running fastest.
+    settings : dict of str to list
+        The settings that vary, one value a run.
+    status : list of str
+        Of each run; 'slow' where it used all its iterations or epochs.
+    """
+
+    results: Sequence
+    settings: dict
+    _losses: object  # an array (runs,), or a function that gives it
+    _statuses: list = field(default=None)
+
+    @functools.cached_property
+    def losses(self):
+        """What the runs are compared by, (runs,), smaller is better.
+
+        Of a fit the objective, of all in one pass when first read, or with ``validation`` the loss of what is held out.
+        """
+        return self._losses() if callable(self._losses) else self._losses
+
+    def __getstate__(self):
+        return {**self.__dict__, "_losses": self.losses}
+
+    @property
+    def best_index(self):
+        """Which run has the smallest finite loss."""
+        if not np.isfinite(self.losses).any():
+            raise ValueError("No run has a finite loss: sweep smaller learning rates, or check the start.")
+        return int(np.argmin(np.where(np.isfinite(self.losses), self.losses, np.inf)))
+
+    @property
+    def best(self):
+        """The result with the smallest finite loss."""
+        return self.results[self.best_index]
+
+    @property
+    def best_settings(self):
+        """The settings that vary, at their best values."""
+        return {name: values[self.best_index] for name, values in self.settings.items()}
+
+    @property
+    def status(self):
+        """The status of each run (list of str); 'slow' where it used all its iterations or epochs."""
+        found = self._statuses or [run.status for run in self.results]
+        return ["slow" if status in SLOW else status for status in found]
+
+    def table(self):
+        """A dict of columns (lists, one entry a run): the settings that vary, how each run ended, its status."""
+        columns = [run.columns for run in self.results]
+        return {**self.settings, **{name: [of[name] for of in columns] for name in columns[0]}, "status": self.status}
+
+    def to_dataframe(self):
+        """The table as a data frame (pandas)."""
+        try:
+            import pandas as pd
+        except ImportError:
+            raise ImportError("to_dataframe() needs pandas: python -m pip install pandas") from None
+        return pd.DataFrame(self.table())
+
+    def plot(self, ax=None):
+        """Draw the losses (matplotlib): the last ones against the first setting of numbers, and each run's course.
+
+        Both are coloured by that setting. Runs that diverged are crosses at the upper edge.
+
+        Parameters
+        ----------
+        ax : matplotlib axes or None, default None
+            Where to draw the courses alone; None makes a figure of both.
+
+        Returns
+        -------
+        axes, or a pair of axes
+        """
+        if ax is not None:
+            self._plot_courses(ax)
+            return ax
+        courses = self._have_courses
+        _, axes = figure(ncols=1 + courses, figsize=(5.5 * (1 + courses), 4.2))
+        axes = np.atleast_1d(axes)
+        self._plot_losses(axes[0])
+        if courses:
+            self._plot_courses(axes[1])
+        return axes
+
+    @property
+    def _have_courses(self):
+        return all(run.history is not None for run in self.results)
+
+    @property
+    def _along(self):
+        """The name of the first setting of numbers and its values, the runs' own numbers where there is none."""
+        for name, values in self.settings.items():
+            if all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values):
+                return name, np.array(values, float)
+        return "run", np.arange(len(self.results), dtype=float)
+
+    def _colours(self, values):
+        """A colour map, its norm, logarithmic where values span more than a factor of 50, and a colour for each."""
+        from matplotlib import colormaps, colors
+
+        wide = values.min() > 0 and values.max() > 50 * values.min()
+        norm = (colors.LogNorm if wide else colors.Normalize)(values.min(), values.max())
+        return colormaps["viridis"], norm, colormaps["viridis"](norm(values))
+
+    def _plot_losses(self, ax):
+        name, values = self._along
+        losses, status = self.losses, np.array(self.status)
+        good = np.isfinite(losses) & (status != "diverged")
+        others = [tuple(map(_short, row)) for row in zip(*(v for n, v in self.settings.items() if n != name))]
+        groups = list(dict.fromkeys(others)) or [()]
+        for group in groups:
+            of = np.array([k for k in range(len(losses)) if not others or others[k] == group])
+            of = of[good[of]]
+            of = of[np.argsort(values[of], kind="stable")]
+            ax.plot(values[of], losses[of], marker=".", label=", ".join(group) or None)
+        for k in np.flatnonzero(~good):
+            ax.plot(values[k], 0.97, "rx", transform=ax.get_xaxis_transform(), label="_diverged")
+        if 1 < len(groups) <= 12:
+            ax.legend()
+        if values.min() > 0 and values.max() > 50 * values.min():
+            ax.set_xscale("log")
+        log_where_wide(ax, [line for line in ax.lines if line.get_label() != "_diverged"])
+        ax.set(xlabel=name, ylabel="loss", title=f"{len(losses)} runs, {(~good).sum()} diverged")
+
+    def _plot_courses(self, ax):
+        from matplotlib.cm import ScalarMappable
+
+        name, values = self._along
+        colours, norm, each = self._colours(values)
+        for k, run in enumerate(self.results):
+            words = ", ".join(f"{name}={_short(of[k])}" for name, of in self.settings.items())
+            run.plot(ax, label=words, color=each[k])
+        drawn = [line for line, status in zip(ax.lines, self.status, strict=False) if status != "diverged"] or ax.lines
+        last = np.concatenate([np.asarray(line.get_ydata(), float) for line in drawn])
+        last = last[np.isfinite(last)]
+        if last.size and last.min() < last.max():
+            log_where_wide(ax, drawn)
+            # Runs that diverged leave the picture: to show them whole would flatten all others.
+            room = (last.max() / last.min()) ** 0.05 if ax.get_yscale() == "log" else 0.05 * (last.max() - last.min())
+            log = ax.get_yscale() == "log"
+            ax.set_ylim(*((last.min() / room, last.max() * room) if log else (last.min() - room, last.max() + room)))
+        if self.settings and len(self.results) <= 12:
+            ax.legend()
+        else:
+            ax.figure.colorbar(ScalarMappable(norm, colours), ax=ax, label=name)
+        ax.set(title="")
+
+    def __repr__(self):
+        counts = {status: self.status.count(status) for status in dict.fromkeys(self.status)}
+        ends = ", ".join(f"{count} {status}" for status, count in counts.items())
+        return f"{type(self).__name__}: {len(self.results)} runs over {', '.join(self.settings) or 'nothing'} ({ends})"
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class CrossValidation(SweepResult):
+    """The folds of a sweep with ``cv``; made by :func:`fastgd.sweep`.
+
+    Attributes
+    ----------
+    results : sequence of lists
+        For each setting, the result of each fold.
+    settings : dict of str to list
+        The settings that vary, one value a setting.
+    scores : Scores
+        ``scores.losses`` (settings, folds): the loss of what each fold holds out, or minus the score that ``scoring``
+        gives; ``scores.mean`` and ``scores.standard_error`` (settings,) over the folds.
+    """
+
+    scores: Scores = None
+    _order: object = None  # (settings,) how simple each setting is
+    _fitted: object = None  # a function that fits a setting on all rows
+
+    @property
+    def losses(self):
+        """The mean over the folds of what they hold out, (settings,)."""
+        return self.scores.mean
+
+    def __getstate__(self):
+        return {
+            **self.__dict__,
+            "_losses": None,
+            "_fitted": None,
+            "results": Results(len(self.results), self.results.__getitem__),
+        }
+
+    @property
+    def best_index(self):
+        """Which setting has the smallest mean loss."""
+        return self.scores.best
+
+    @property
+    def simplest_index(self):
+        """Which setting is the simplest within one standard error of the best: the strongest penalty."""
+        return self.scores.simplest(self._order)
+
+    def refit(self, index=None):
+        """Fit a setting, the best one unless told otherwise, on all rows: a :class:`fastgd.FitResult`."""
+        if self._fitted is None:
+            raise ValueError("refit needs the training data, which a copied or pickled result does not hold.")
+        return self._fitted(self.best_index if index is None else range(len(self.results))[index])
+
+    @functools.cached_property
+    def best(self):
+        """The best setting fitted on all rows, when first read."""
+        return self.refit()
+
+    @property
+    def status(self):
+        """The status of each setting: of its folds the one that went worst."""
+        worst = ("diverged", "interrupted", "max_epochs", "early_stopped", "converged")
+        found = [min(statuses, key=worst.index) for statuses in self._statuses]
+        return ["slow" if status in SLOW else status for status in found]
+
+    @property
+    def _have_courses(self):
+        return False
+
+    def table(self):
+        """A dict of columns (lists, one entry a setting): the settings that vary, mean loss, its standard error, status."""
+        scores = self.scores
+        columns = {"mean_loss": scores.mean.tolist(), "standard_error": scores.standard_error.tolist()}
+        columns |= {f"fold_{f}": losses.tolist() for f, losses in enumerate(scores.losses.T)}
+        return {**self.settings, **columns, "status": self.status}
+
+    def __repr__(self):
+        settings, folds = self.scores.losses.shape
+        words = (
+            f"{type(self).__name__}: {settings} settings over {', '.join(self.settings) or 'nothing'}, {folds} folds"
+        )
+        return f"{words}; the best mean loss is {self.scores.mean.min():.6g}"
+
+
+def _short(value):
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
