@@ -210,15 +210,13 @@ def plan_of(choices, models=None, folds=None):
 
 def fold_weights(roles, weight):
     """The sums of the weights of the rows that each fold trains on."""
-    found = []
+    found = np.empty(len(roles))
     for f, role in enumerate(roles):
-        sums = (
-            [np.sum((role > 0) * role * weight.astype(np.float64)), np.sum(weight[role < 0])] if weight.size else [1, 1]
-        )
-        if not all(sums):
+        trained = np.maximum(role, 0)
+        found[f] = np.sum(trained * weight.astype(np.float64)) if weight.size else trained.sum(dtype=np.float64)
+        if found[f] == 0 or (weight.size and not weight[role < 0].any()):
             raise ValueError(f"cv: all rows that split {f} trains on, or that it tests on, have weight zero.")
-        found.append(sums[0] if weight.size else np.sum(role[role > 0], dtype=np.float64))
-    return np.array(found)
+    return found
 
 
 def chosen_batch(settings, n, stream, words):

@@ -136,7 +136,7 @@ class Textbook:
         return ~finite
 
     def step(self, lanes, lane, g, rate, t):
-        """Move a lane against the gradient ``g``; then penalty and bounds take a proximal step, not on the intercept."""
+        """Move a lane against the gradient ``g``, all but the intercept then by penalty and bounds."""
         parts = self.plan.parts
         optimizer, penalty = type(parts.optimizer)(*lanes.optimizer[lane]), type(parts.penalty)(*lanes.penalty[lane])
         w, average = lanes.weights[lane], lanes.averages[lane]

@@ -153,7 +153,9 @@ class SweepResult:
         name, values = self._along
         losses, status = self.losses, np.array(self.status)
         good = np.isfinite(losses) & (status != "diverged")
-        others = [tuple(map(_short, row)) for row in zip(*(v for n, v in self.settings.items() if n != name))]
+        others = [
+            tuple(map(_short, row)) for row in zip(*(v for n, v in self.settings.items() if n != name), strict=True)
+        ]
         groups = list(dict.fromkeys(others)) or [()]
         for group in groups:
             of = np.array([k for k in range(len(losses)) if not others or others[k] == group])
@@ -223,12 +225,7 @@ class CrossValidation(SweepResult):
         return self.scores.mean
 
     def __getstate__(self):
-        return {
-            **self.__dict__,
-            "_losses": None,
-            "_fitted": None,
-            "results": Results(len(self.results), self.results.__getitem__),
-        }
+        return {**self.__dict__, "_losses": None, "_fitted": None}
 
     @property
     def best_index(self):
@@ -263,7 +260,7 @@ class CrossValidation(SweepResult):
         return False
 
     def table(self):
-        """A dict of columns (lists, one entry a setting): the settings that vary, mean loss, its standard error, status."""
+        """A dict of columns (lists, one entry a setting): the settings that vary, the mean loss and its error, status."""
         scores = self.scores
         columns = {"mean_loss": scores.mean.tolist(), "standard_error": scores.standard_error.tolist()}
         columns |= {f"fold_{f}": losses.tolist() for f, losses in enumerate(scores.losses.T)}

@@ -39,7 +39,6 @@ BAD_DATA = {
     "y of 3 dimensions": ({"y": X[None]}, ValueError, "y must have shape (rows,) or (rows, targets), got (1, 12, 3)"),
     "y of no target": ({"y": X[:, :0]}, ValueError, "y must have shape (rows,) or (rows, targets), got (12, 0)"),
     "labels of 2 dimensions": ({"y": X, "loss": "log_loss"}, ValueError, "one column of labels is fitted at a time"),
-    "three classes": ({"y": y // 4, "loss": "log_loss"}, ValueError, 'pass loss="multinomial"'),
     "y a number": ({"y": 1.0}, ValueError, "y must have shape (rows,)"),
     "a target NaN": ({"y": with_value(X, (4, 1), nan)}, ValueError, "y holds NaN or infinity, the first in row 4"),
     "a target of counts": ({"y": -np.abs(X) - 1, "loss": "poisson"}, ValueError, "y[0, 0] = "),
