@@ -180,6 +180,12 @@ def plan_of(choices, models=None, folds=None):
             0 if parts.loss.joint else np.arange(width)
         )
     data = with_targets(first.data, survey.table)
+    if any(model.replicate >= 0 for model in models):
+        data = data._replace(seed=settings.random_state)
+        totals = survey.measure(data, settings.n_threads).totals(lanes)
+        if not totals.all():
+            raise ValueError("bootstrap: a replicate draws no row of positive weight: there are too few rows for it.")
+        lanes.scale[:] = data.count / totals
     if folds is not None:
         data = data._replace(roles=checks.frozen(folds.roles))
         lanes.scale[:] = (data.count / fold_weights(folds.roles, data.weight))[lanes.fold]

@@ -10,7 +10,7 @@ from .passes import Passes
 
 # One pass over each chunk as it comes; what a run of many epochs is told has no meaning here.
 ONE_PASS = {"epochs": 1, "tol": None, "shuffle": False}
-MEANINGLESS = ("epochs", "max_steps", "tol", "validation", "patience", "resume", "evaluate")
+MEANINGLESS = ("epochs", "max_steps", "tol", "validation", "patience", "resume", "evaluate", "bootstrap")
 DEFAULTS = {name: p.default for name, p in inspect.signature(fit).parameters.items() if p.default is not p.empty}
 
 
@@ -90,5 +90,5 @@ def arguments(r, options):
     given = {**DEFAULTS, **ONE_PASS, **({} if r is None else resume.settings_before(r.state, options)), **options}
     if r is not None and given["bounds"] is None and "low" in r.state.arrays:
         given["bounds"] = r.state.arrays["low"], r.state.arrays["high"]
-    del given["resume"]
+    del given["resume"], given["bootstrap"]
     return given

@@ -6,13 +6,12 @@ is ``Z[rows]``, all in float64. It is slow and takes the memory of a copy of X.
 """
 
 import inspect
+import math
 
 import numpy as np
 
-from .choose import plan_of, prepared
-from .drive import drive
 from .fit import fit as compiled_fit
-from .fit import report
+from .fit import fitted
 from .minimize import Rule
 from .optimizers import decayed
 from .passes import penalty_costs
@@ -87,6 +86,14 @@ def drawn(size, n, key):
         row = below(key, k, last + 1)
         rows.append(last if row in rows else row)
     return rows
+
+
+def drawn_counts(seed, replicate, n):
+    """How often a bootstrap replicate draws each row: Poisson(1) counts from the rows' random numbers."""
+    key = stream(seed, replicate, 1 << 40)
+    uniform = np.array([mix((key + (i + 1) * GOLDEN) & MASK) >> 11 for i in range(n)]) / 2.0**53
+    cumulative = np.cumsum([np.exp(-1.0) / math.factorial(k) for k in range(19)])
+    return np.searchsorted(cumulative, uniform, side="right")
 
 
 # The models ---------------------------------------------------------------------------------------------------------
@@ -198,7 +205,13 @@ class Measured:
         weight = self.weight * lanes.scale[lane]
         if lanes.fold[lane] >= 0:
             weight = weight * np.maximum(self.data.roles[lanes.fold[lane]], 0)
+        if lanes.replicate[lane] >= 0:
+            weight = weight * drawn_counts(self.data.seed, int(lanes.replicate[lane]), len(weight))
         return weight
+
+    def totals(self, lanes):
+        """The sums of the row weights of each lane, (lanes,)."""
+        return np.array([self.row_weights(lanes, lane).sum() for lane in range(len(lanes.weights))])
 
     def loss(self, loss, lanes):
         """The mean of weight * loss, (lanes,)."""
@@ -251,9 +264,7 @@ def fit(*arguments, **options):
     """
     given = inspect.signature(compiled_fit).bind(*arguments, **options)
     given.apply_defaults()
-    choice = prepared(given.arguments, measure=Measured)
-    plan = plan_of([choice])
-    return report(choice, plan, 0, drive(plan, Textbook, Measured)[0], Measured)
+    return fitted(given.arguments, Textbook, Measured)
 
 
 fit.__signature__ = inspect.signature(compiled_fit)

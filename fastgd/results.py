@@ -2,11 +2,12 @@
 
 import functools
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
 from . import losses
-from .checks import finite_columns, matrix
+from .checks import finite_columns, matrix, number
 from .part_facts import part_at
 from .state import EACH_TARGET, State
 
@@ -59,6 +60,13 @@ class History:
         return cls(**{**{name: array.copy() for name, array in arrays.items()}, **means})
 
 
+class Replicates(NamedTuple):
+    """The bootstrap replicates of a model."""
+
+    coef: np.ndarray  # (replicates, d), or (replicates, m, d) for m targets or classes
+    intercept: np.ndarray  # (replicates,) or (replicates, m)
+
+
 @dataclass(frozen=True, repr=False, eq=False)
 class FitResult:
     """A fitted model and how it came about; made by :func:`fastgd.fit`.
@@ -86,6 +94,8 @@ class FitResult:
         The columns' names where X had them.
     state : State
         All that the run needs to go on: ``fastgd.fit(..., resume=r)`` and ``fastgd.partial_fit(X, y, r)``.
+    replicates : Replicates or None
+        With ``bootstrap``, ``coef`` and ``intercept`` of each replicate, the first index its number.
     """
 
     coef: np.ndarray
@@ -99,6 +109,7 @@ class FitResult:
     classes: np.ndarray | None = None
     feature_names: tuple | None = None
     best_epoch: int | None = None
+    replicates: Replicates | None = None
     state: State | None = None
     _objective: object = field(default=None)
 
@@ -111,6 +122,45 @@ class FitResult:
 
     def __getstate__(self):
         return {**self.__dict__, "_objective": None}
+
+    @property
+    def coef_std(self):
+        """The standard errors of ``coef``: the replicates' standard deviation."""
+        return self._replicates.coef.std(axis=0, ddof=1)
+
+    @property
+    def intercept_std(self):
+        """The standard error of ``intercept``."""
+        return self._replicates.intercept.std(axis=0, ddof=1)
+
+    def coef_interval(self, level=0.95):
+        """Percentile intervals of ``coef`` (Efron 1981): lower and upper ends.
+
+        Parameters
+        ----------
+        level : float, default 0.95
+            How often such an interval is to cover the coefficient, in (0, 1).
+
+        Returns
+        -------
+        (ndarray, ndarray), each of the shape of ``coef``
+        """
+        return self._interval(self._replicates.coef, level)
+
+    def intercept_interval(self, level=0.95):
+        """The percentile interval of ``intercept``: its lower and upper end; as for :meth:`coef_interval`."""
+        return self._interval(self._replicates.intercept, level)
+
+    def _interval(self, values, level):
+        level = number("level", level, above=0.0, below=1.0)
+        low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2], axis=0)
+        return low, high
+
+    @property
+    def _replicates(self):
+        if self.replicates is None:
+            raise AttributeError("Standard errors and intervals need replicates: fit with bootstrap=200, for example.")
+        return self.replicates
 
     def save(self, path):
         """Write the model and all that its run needs to go on to one file (npz, without pickle); see :func:`load`.

@@ -7,10 +7,11 @@ import numpy as np
 
 from . import files, losses, optimizers, schedules
 from .part_facts import part_facts, part_of
-from .results import ADVICE, FitResult, History
+from .results import ADVICE, FitResult, History, Replicates
 from .scaling import Scaling
 from .state import EACH_TARGET, RECORDED, State
 
+REPLICATES = ("replicates.coef", "replicates.intercept")
 COUNT = 2**53  # steps beyond it are no longer whole numbers as float64
 
 
@@ -20,6 +21,8 @@ def save(result, path):
     facts |= {"intercept": np.atleast_1d(result.intercept).tolist()}
     facts |= {"names": result.feature_names and list(result.feature_names), "state": result.state.facts}
     arrays = {"coef": result.coef, **{f"state.{name}": array for name, array in result.state.arrays.items()}}
+    if result.replicates is not None:
+        arrays |= {f"replicates.{name}": array for name, array in result.replicates._asdict().items()}
     if result.classes is not None:
         arrays["classes"] = _plain_labels(result.classes)
         facts["objects"] = result.classes.dtype.kind == "O"
@@ -86,6 +89,7 @@ def _result(facts, arrays):
         classes=arrays["classes"].astype(object) if facts.get("objects") else arrays.get("classes"),
         feature_names=facts["names"] and tuple(facts["names"]),
         best_epoch=state.facts["best_epoch"],
+        replicates=Replicates(*(arrays[name] for name in REPLICATES)) if REPLICATES[0] in arrays else None,
         state=state,
     )
 
@@ -166,13 +170,23 @@ def _arrays(state, arrays, intercepts):
     for name, (shape, dtype) in shapes.items():
         found = arrays.get(f"state.{name}")
         _need(found is not None and found.shape == shape and found.dtype == dtype, f"state.{name}")
-    known = {"coef", "classes", *(f"state.{name}" for name in shapes)}
+    if REPLICATES[0] in arrays or REPLICATES[1] in arrays:
+        _replicates(arrays, coef)
+    known = {"coef", "classes", *REPLICATES, *(f"state.{name}" for name in shapes)}
     for name in arrays:
         _need(name in known, name)
     for name in ("state.shift", "state.inverse_scale", "state.met"):
         _need(_finite(arrays[name]), name)
     if "low" in shapes:
         _need(np.all(arrays["state.low"] <= arrays["state.high"]), "state.low")
+
+
+def _replicates(arrays, coef):
+    """Replicates of the shapes of coefficients and intercepts."""
+    for name, shape in zip(REPLICATES, (coef.shape, coef.shape[:-1]), strict=True):
+        found = arrays.get(name)
+        _need(found is not None and found.dtype == np.float64 and found.shape[1:] == shape and _finite(found), name)
+        _need(found.ndim == len(shape) + 1 and len(found) == len(arrays[REPLICATES[0]]) > 0, name)
 
 
 def _coefficients(state, arrays):

@@ -32,6 +32,7 @@ class Settings:
     n_threads: int
     callback: object
     verbose: int
+    bootstrap: int
 
     @classmethod
     def checked(cls, **given):
@@ -67,4 +68,5 @@ class Settings:
             n_threads=available_threads() if threads is None else threads,
             callback=checks.callback(given["callback"]),
             verbose=checks.verbosity(given["verbose"]),
+            bootstrap=checks.whole("bootstrap", given.get("bootstrap", 0), low=0),
         )

@@ -95,8 +95,8 @@ class Watch:
                 course.best = clock.epoch, weights[k * plan.width : (k + 1) * plan.width].copy()
 
     def ask(self, clock, courses):
-        """Tell of the epoch; the runs that the callback ends."""
-        ended, callback = [], self.plan.callback
+        """Tell of the epoch; the runs that the callback ends, replicates and folds with them."""
+        ended, callback = set(), self.plan.callback
         for k, course in enumerate(courses):
             if not course.records:
                 continue
@@ -104,12 +104,12 @@ class Watch:
             numbers = {name: average(last[name]) if name in last else np.nan for name in TOLD}
             if k == 0:
                 self.bar.update(clock.epoch, numbers["loss"])
-            if callback is not None:
+            if callback is not None and course.model.replicate < 0:
                 numbers |= {"learning_rate": last["learning_rate"], "seconds": last["seconds"]}
                 told = EpochProgress(clock.epoch, clock.steps, run=course.model.number, **numbers)
                 if checks.truthy("callback", callback(told)):
-                    ended.append(k)
-        return ended
+                    ended.add(course.model.number)
+        return [k for k, course in enumerate(courses) if course.model.number in ended]
 
     def close(self):
         self.bar.close()
