@@ -8,6 +8,7 @@ a loss are its traits, with the usual values in ``TRAITS``:
 - ``smooth`` says that the slope has no jumps
 - ``labels`` says that the targets are two classes, coded 0 and 1
 - ``shifts`` says that the loss goes by ``p - y`` alone
+- ``joint`` says that the scores of several lanes, one a class, make one loss: ``p`` has one more axis than ``y``
 - ``domain`` says which targets are allowed, as ``checks.number`` is told: ``{"low": 0.0}`` or ``{"above": 0.0}``
 - ``mean(p)`` is the mean of the target that a score predicts, where it is not the score itself
 - ``limits`` says which values a field may have, where not all from 0 on
@@ -409,6 +410,7 @@ def _mean(self, p):
 TRAITS = {
     "curvature": np.inf,
     "labels": False,
+    "joint": False,
     "shifts": False,
     "smooth": True,
     "domain": {},
