@@ -12,9 +12,7 @@ import functools
 import inspect
 
 import numba
-from llvmlite import ir
 from numba import types
-from numba.core import cgutils
 from numba.core.typing.templates import AbstractTemplate, infer_getattr, make_overload_method_template
 from numba.extending import intrinsic, overload
 
@@ -54,6 +52,21 @@ def in_order(function):
 def routine(function):
     """Compile a function that kernels call and that is not worth inlining: compiled once, not in every caller."""
     return numba.njit(**INNER)(function)
+
+
+# Numba counts the references to every array of a tuple that a function is passed, two atomic instructions each: 300 ns
+# a call with all of a tile's. A function that makes no array may do without.
+UNCOUNTED = {"_nrt": False}
+
+
+def leaf(function):
+    """Compile a helper that makes no array: it counts no references."""
+    return numba.njit(**INLINE, **UNCOUNTED)(function)
+
+
+def branch(function):
+    """Compile a routine that makes no array: it counts no references."""
+    return numba.njit(**INNER, **UNCOUNTED)(function)
 
 
 def compiled_as(function, **options):
@@ -119,79 +132,6 @@ def _lane_of(typing, part, fields, lane):
 @compiled_as(lane_of)
 def _(part, fields, lane):
     return lambda part, fields, lane: _lane_of(part, fields, lane)
-
-
-def column_of(part, table, tile, lane):
-    """The part with the fields of one lane of a tile; ``table`` is (tiles, fields, lanes)."""
-    values = table[tile, : len(part), lane]
-    return type(part)(*values) if hasattr(part, "_fields") else tuple(values)
-
-
-@intrinsic
-def _column_of(typing, part, table, tile, lane):
-    made = types.UniTuple(table.dtype, len(part))
-    if isinstance(part, types.BaseNamedTuple):
-        made = types.NamedTuple([table.dtype] * len(part), part.instance_class)
-
-    def build(context, builder, signature, args):
-        places = column_places(context, builder, table, args[1:], len(part))
-        return context.make_tuple(builder, made, [builder.load(place) for place in places])
-
-    return made(part, table, types.intp, types.intp), build
-
-
-def column_places(context, builder, table, args, count):
-    """Where the first ``count`` numbers of a column lie; ``args`` are a table, a tile and a lane."""
-    array = context.make_array(table)(context, builder, args[0])
-    _, rows, width = cgutils.unpack_tuple(builder, array.shape, 3)
-    first = builder.gep(array.data, [builder.add(builder.mul(builder.mul(args[1], rows), width), args[2])])
-    return [builder.gep(first, [builder.mul(width, context.get_constant(types.intp, k))]) for k in range(count)]
-
-
-@compiled_as(column_of)
-def _(part, table, tile, lane):
-    return lambda part, table, tile, lane: _column_of(part, table, tile, lane)
-
-
-def store_column(table, tile, lane, values):
-    """Store the numbers of a tuple, cast to the table's type, as one lane's of a tile."""
-    table[tile, : len(values), lane] = values
-
-
-@intrinsic
-def _store_column(typing, table, tile, lane, values):
-    def build(context, builder, signature, args):
-        for k, place in enumerate(column_places(context, builder, table, args[:3], len(values))):
-            value = builder.extract_value(args[3], k)
-            builder.store(context.cast(builder, value, values[k], table.dtype), place)
-        return context.get_dummy_value()
-
-    return types.void(table, types.intp, types.intp, values), build
-
-
-@compiled_as(store_column)
-def _(table, tile, lane, values):
-    return lambda table, tile, lane, values: _store_column(table, tile, lane, values)
-
-
-@intrinsic
-def _apart(typing):
-    def build(context, builder, signature, args):
-        for argument in builder.function.args[2:]:  # behind the places of the result and of an exception
-            if isinstance(getattr(argument.type, "pointee", None), (ir.FloatType, ir.DoubleType)):
-                argument.add_attribute("noalias")
-        return context.get_dummy_value()
-
-    return types.void(), build
-
-
-def nothing():
-    """What ``apart`` does where nothing is compiled."""
-
-
-# ``apart()`` promises that the arrays of floats among the arguments of the calling routine do not overlap: loops over a
-# few lanes can't afford to check it each time they begin.
-apart = nothing if numba.config.DISABLE_JIT else _apart
 
 
 def cast_all(values, like):

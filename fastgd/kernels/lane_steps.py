@@ -5,12 +5,13 @@ from typing import NamedTuple
 import numpy as np
 
 from ..optimizers import decayed
-from ._jit import apart, cast_all, column_of, kernel, read_slots, routine, store_column, write_slots
+from ._jit import branch, cast_all, kernel, leaf
+from .across import across, apart, column_of, lanes_of, slots_at, store_column, store_slots
 from .lanes import FLUSH_ROWS
 from .products import pull, row_scores, scores
 from .rows import Dense, prefetch
 from .slopes import block_slopes, desk
-from .tiles import read_rows, scratch
+from .tiles import fill, flush, read_rows, scratch
 
 
 class Outer(NamedTuple):
@@ -36,44 +37,65 @@ def lane_steps(data, parts, tiles, first, last, order, ahead, batch, rates, t, m
         batch_steps(data, parts, tiles, first, last, order, ahead, batch, rates, t, met)
 
 
-@routine
+@leaf
 def prepare(parts, tiles, tile, rates, s, t, coefficients):
     """What depends on the step alone, in float64; cast to the weights' type."""
-    apart()
-    lane, size = tiles.lane[tile], tiles.size[tile]
-    for place in range(tiles.scale.shape[1]):
-        optimizer = column_of(parts.optimizer, tiles.optimizer, tile, place)
-        carry = tiles.carry[tile, 0, place], tiles.carry[tile, 1, place]
-        prepared, after = optimizer.prepare(rates[s, lane + min(place, size - 1)], t, carry)
-        tiles.carry[tile, 0, place], tiles.carry[tile, 1, place] = after
-        store_column(coefficients, 0, place, prepared)
+    for start in range(0, coefficients.shape[2], lanes_of(coefficients)):
+        across(prepare_lane, coefficients, start, (parts.optimizer, tiles, tile, rates, s, t, coefficients))
 
 
-@routine
+@leaf
+def prepare_lane(lane, start, part, tiles, tile, rates, s, t, coefficients):
+    """One lane's coefficients."""
+    optimizer = column_of(part, tiles.optimizer, tile, lane)
+    carry = tiles.carry[tile, 0, lane], tiles.carry[tile, 1, lane]
+    at = tiles.lane[tile] + min(np.int64(lane), tiles.size[tile] - 1)
+    prepared, after = optimizer.prepare(rates[s, at], t, carry)
+    tiles.carry[tile, 0, lane], tiles.carry[tile, 1, lane] = after
+    store_column(coefficients, 0, lane, prepared)
+
+
+@leaf
 def move(parts, prepared, coefficients, gradient, tiles, tile, weights, slots):
-    """Move the weights (d + 1, W) of a tile: the inner loop is over the lanes."""
-    apart()
+    """Move the weights (d + 1, W) of a tile, a vector of lanes at a time."""
     d = weights.shape[0] - 1
-    for j in range(d):
-        for lane in range(weights.shape[1]):
-            optimizer = column_of(parts.optimizer, tiles.optimizer, tile, lane)
-            penalty = column_of(parts.penalty, tiles.penalty, tile, lane)
-            c = column_of(prepared, coefficients, 0, lane)
-            w = weights[j, lane]
-            change, step, s = optimizer.move(c, w, gradient.at(j, lane), read_slots(optimizer, slots, j, lane))
-            low, high = tiles.low[tile, j, lane], tiles.high[tile, j, lane]
-            weights[j, lane] = penalty.prox(decayed(optimizer, c, w) + change, step, low, high)
-            write_slots(slots, j, lane, s)
-    for lane in range(weights.shape[1]):
-        optimizer = column_of(parts.optimizer, tiles.optimizer, tile, lane)
-        c = column_of(prepared, coefficients, 0, lane)
-        w = weights[d, lane]
-        change, step, s = optimizer.move(c, w, gradient.at(d, lane), read_slots(optimizer, slots, d, lane))
-        weights[d, lane] = w + change
-        write_slots(slots, d, lane, s)
+    setting = (parts.optimizer, tiles.optimizer, tile, prepared, coefficients)
+    for start in range(0, weights.shape[1], lanes_of(weights)):
+        for j in range(d):
+            across(move_lane, weights, start, (np.uint64(j), parts.penalty, setting, gradient, tiles, weights, slots))
+        across(move_intercept, weights, start, (np.uint64(d), setting, gradient, weights, slots))
 
 
-@routine
+@leaf
+def changed(lane, start, j, setting, gradient, weights, slots):
+    """A weight less its decay plus its change, and the size of the proximal step; the state is stored."""
+    part, fields, tile, prepared, coefficients = setting
+    optimizer = column_of(part, fields, tile, lane)
+    c = column_of(prepared, coefficients, 0, lane)
+    w = weights[j, lane]
+    change, step, s = optimizer.move(c, w, gradient.at(j, lane), slots_at(optimizer, slots, j, start, lane))
+    store_slots(slots, j, start, lane, s)
+    return decayed(optimizer, c, w), change, step
+
+
+@leaf
+def move_lane(lane, start, j, penalty, setting, gradient, tiles, weights, slots):
+    """One weight of a lane."""
+    w, change, step = changed(lane, start, j, setting, gradient, weights, slots)
+    tile = setting[2]
+    part = column_of(penalty, tiles.penalty, tile, lane)
+    weights[j, lane] = part.prox(w + change, step, tiles.low[tile, j, lane], tiles.high[tile, j, lane])
+
+
+@leaf
+def move_intercept(lane, start, d, setting, gradient, weights, slots):
+    """The intercept of a lane: it neither decays nor is penalised."""
+    w = weights[d, lane]
+    _, change, _ = changed(lane, start, d, setting, gradient, weights, slots)
+    weights[d, lane] = w + change
+
+
+@branch
 def average(tiles, tile, t):
     """Take the weights into their running means."""
     apart()
@@ -131,7 +153,7 @@ def batch_steps(data, parts, tiles, first, last, order, ahead, batch, rates, t, 
             lo, hi = s * batch, min((s + 1) * batch, order.size)
             fill(gradient, 0)
             fill(sums, 0)
-            flush = lo + FLUSH_ROWS
+            full = lo + FLUSH_ROWS
             for start in range(lo, hi, on.Z.shape[0]):
                 rows = min(on.Z.shape[0], hi - start)
                 for k in range(start, start + rows):
@@ -140,9 +162,9 @@ def batch_steps(data, parts, tiles, first, last, order, ahead, batch, rates, t, 
                 scores(on.Z, rows, weights, on.S)
                 block_slopes(parts.loss, data, tiles, tile, order, start, 0, rows, False, on, losses)
                 pull(on.Z, rows, on.S, gradient)
-                if start + rows >= flush:
-                    flush = start + rows + FLUSH_ROWS
-                    carry_over(gradient, sums)
+                if start + rows >= full:
+                    full = start + rows + FLUSH_ROWS
+                    flush(gradient, sums)
             mean(gradient, sums, hi - lo)
             prepare(parts, tiles, tile, rates, s, t + s, coefficients)
             move(parts, prepared, coefficients, Dense(gradient), tiles, tile, weights, slots)
@@ -152,25 +174,7 @@ def batch_steps(data, parts, tiles, first, last, order, ahead, batch, rates, t, 
             met[tiles.lane[tile] + lane] += losses[lane]
 
 
-@routine
-def fill(table, value):
-    apart()
-    for j in range(table.shape[0]):
-        for lane in range(table.shape[1]):
-            table[j, lane] = value
-
-
-@routine
-def carry_over(gradient, sums):
-    """Add the gradient to float64 sums, where there are any, and begin it anew."""
-    apart()
-    for j in range(sums.shape[0]):
-        for lane in range(sums.shape[1]):
-            sums[j, lane] += gradient[j, lane]
-            gradient[j, lane] = 0
-
-
-@routine
+@branch
 def mean(gradient, sums, rows):
     """Divide the sums by the number of rows."""
     apart()

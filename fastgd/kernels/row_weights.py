@@ -8,7 +8,8 @@ import math
 
 import numpy as np
 
-from ._jit import helper, routine
+from ._jit import branch, leaf
+from .across import across, lanes_of
 from .order import GOLDEN, mix, stream
 
 PURPOSE = 1 << 40  # of the hashes, apart from those of orders
@@ -17,7 +18,7 @@ CUMULATIVE = np.floor(np.cumsum([math.exp(-1.0) / math.factorial(k) for k in ran
 CUMULATIVE[-1] = 2**53
 
 
-@helper
+@leaf
 def count(seed, replicate, i):
     """How often a bootstrap replicate draws row i: Poisson(1)."""
     key = stream(seed, replicate, PURPOSE)
@@ -28,7 +29,7 @@ def count(seed, replicate, i):
     return k
 
 
-@helper
+@leaf
 def row_weight(data, fold, replicate, i):
     """The weight of row i, without the lane's scale."""
     weight = 1.0
@@ -41,27 +42,36 @@ def row_weight(data, fold, replicate, i):
     return weight
 
 
-@helper
+@leaf
 def held_weight(data, fold, i):
     """The weight of row i among those that a fold holds out."""
-    if fold < 0 or data.roles[fold, i] >= 0:
-        return 0.0
-    return np.float64(data.weight[i]) if data.weight.size > 0 else 1.0
+    weight = 0.0
+    if fold >= 0 and data.roles[fold, i] < 0:
+        weight = 1.0
+        if data.weight.size > 0:
+            weight = np.float64(data.weight[i])
+    return weight
 
 
-@routine
-def fill_weights(data, tiles, tile, i, held, out):
-    """The weight of row i in each lane of a tile, times the lane's scale; or, if ``held``, of those held out."""
-    place = 0
-    while place < out.size:
-        stop = tiles.same[tile, place]
-        fold = tiles.fold[tile, place]
-        if held:
-            weight = held_weight(data, fold, i)
-            for lane in range(place, stop):
-                out[lane] = weight
-        else:
-            weight = row_weight(data, fold, tiles.replicate[tile, place], i)
-            for lane in range(place, stop):
-                out[lane] = weight * tiles.scale[tile, lane]
-        place = stop
+@leaf
+def scaled(lane, start, weight, scale, tile, out):
+    """The same weight times each lane's scale."""
+    out[lane] = weight * scale[tile, lane]
+
+
+@branch
+def fill_weights(data, tiles, tile, i, out):
+    """The weight of row i in each lane of a tile, times the lane's scale."""
+    for start in range(0, out.size, lanes_of(out)):
+        weight = row_weight(data, tiles.fold[tile, start], tiles.replicate[tile, start], i)
+        across(scaled, out, start, (weight, tiles.scale, tile, out))
+        for lane in range(tiles.same[tile, start], start + lanes_of(out)):
+            weight = row_weight(data, tiles.fold[tile, lane], tiles.replicate[tile, lane], i)
+            out[lane] = weight * tiles.scale[tile, lane]
+
+
+@branch
+def fill_held(data, tiles, tile, i, out):
+    """The weight of row i among those that the fold of each lane of a tile holds out."""
+    for lane in range(out.size):
+        out[lane] = held_weight(data, tiles.fold[tile, lane], i)

@@ -5,8 +5,9 @@ from typing import NamedTuple
 import numpy as np
 
 from ..elementary import exp, log
-from ._jit import apart, column_of, compiled_as, helper, routine
-from .row_weights import fill_weights
+from ._jit import UNCOUNTED, compiled_as, leaf, routine
+from .across import across, apart, column_of, lanes_of
+from .row_weights import fill_held, fill_weights
 from .rows import row_at
 from .tiles import rows_at_once, scratch
 
@@ -36,16 +37,20 @@ def desk(data, weights, most):
     )
 
 
-@helper
-def fill_targets(data, tiles, tile, i, out):
+@leaf
+def put(lane, start, number, out):
+    """The same number in each lane."""
+    out[lane] = number
+
+
+@leaf
+def fill_targets(targets, tiles, tile, i, out):
     """The target of row i in each lane of a tile."""
-    place = 0
-    while place < out.size:
-        stop = tiles.same[tile, place]
-        y = data.targets[tiles.target[tile, place], i]
-        for lane in range(place, stop):
-            out[lane] = y
-        place = stop
+    for start in range(0, out.size, lanes_of(out)):
+        y = targets[tiles.target[tile, start], i]
+        across(put, out, start, (y, out))
+        for lane in range(tiles.same[tile, start], start + lanes_of(out)):
+            out[lane] = targets[tiles.target[tile, lane], i]
 
 
 def row_slopes(part, data, tiles, tile, desk, k):
@@ -53,24 +58,30 @@ def row_slopes(part, data, tiles, tile, desk, k):
     (joint_slopes if part.joint else lone_slopes)(part, data, tiles, tile, desk, k)
 
 
-@compiled_as(row_slopes)
+@compiled_as(row_slopes, **UNCOUNTED)
 def _(part, data, tiles, tile, desk, k):
     if part.instance_class.joint:
         return lambda part, data, tiles, tile, desk, k: joint_slopes(part, data, tiles, tile, desk, k)
     return lambda part, data, tiles, tile, desk, k: lone_slopes(part, data, tiles, tile, desk, k)
 
 
-@helper
+@leaf
 def lone_slopes(part, data, tiles, tile, desk, k):
     """Every lane by itself."""
-    for lane in range(desk.y.size):
-        loss = column_of(part, tiles.loss, tile, lane)
-        p = desk.S[k, lane]
-        desk.value[lane] = loss.value(p, desk.y[lane])
-        desk.S[k, lane] = loss.slope(p, desk.y[lane])
+    for start in range(0, desk.y.size, lanes_of(desk.S)):
+        across(lone_slope, desk.S, start, (part, tiles.loss, tile, desk, k))
 
 
-@helper
+@leaf
+def lone_slope(lane, start, part, fields, tile, desk, k):
+    """One lane of a row."""
+    loss = column_of(part, fields, tile, lane)
+    p, y = desk.S[k, lane], desk.y[lane]
+    desk.value[lane] = loss.value(p, y)
+    desk.S[k, lane] = loss.slope(p, y)
+
+
+@leaf
 def joint_slopes(part, data, tiles, tile, desk, k):
     """The softmax of the lanes of each model; its loss is met at the model's first lane."""
     size = tiles.size[tile]
@@ -96,7 +107,7 @@ def joint_slopes(part, data, tiles, tile, desk, k):
         desk.value[lane] = 0.0
 
 
-@routine
+@leaf
 def block_slopes(part, data, tiles, tile, order, lo, first, stop, held, desk, met):
     """Turn the desk's scores of rows first to stop into weighted slopes; add their weighted losses to ``met`` (W,).
 
@@ -107,10 +118,13 @@ def block_slopes(part, data, tiles, tile, order, lo, first, stop, held, desk, me
     dtype = desk.S.dtype
     for k in range(first, stop):
         i = np.uint64(row_at(order, lo + k))
-        fill_targets(data, tiles, tile, i, desk.y)
+        fill_targets(data.targets, tiles, tile, i, desk.y)
         row_slopes(part, data, tiles, tile, desk, k)
         if weighted:
-            fill_weights(data, tiles, tile, i, held, desk.weight)
+            if held:
+                fill_held(data, tiles, tile, i, desk.weight)
+            else:
+                fill_weights(data, tiles, tile, i, desk.weight)
             for lane in range(desk.y.size):
                 desk.value[lane] *= desk.weight[lane]
                 desk.S[k, lane] *= dtype.type(desk.weight[lane])

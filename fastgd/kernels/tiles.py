@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ._jit import apart, routine
+from ._jit import branch, routine
+from .across import apart
 from .products import BYTES, aligned
 from .rows import row_at
 
@@ -33,14 +34,14 @@ class Tiles(NamedTuple):
     low: np.ndarray  # (tiles, d, W) T
     high: np.ndarray  # (tiles, d, W) T
     weights: np.ndarray  # (tiles, d + 1, W) T
-    slots: np.ndarray  # (tiles, d + 1, slots, W) T
+    slots: np.ndarray  # (tiles, d + 1, W / V, slots, V) T, for vectors of V lanes
     carry: np.ndarray  # (tiles, 2, W) float64
     averages: np.ndarray  # (tiles, d + 1, W) float64; or (tiles, 0, W)
     begin: np.ndarray  # (tiles, W) int64
 
 
 # Where the axes of the natural layout, counted behind that of the lanes, go.
-AXES = {0: (0, 1), 1: (0, 2, 1), 2: (0, 3, 2, 1)}
+AXES = {1: (0, 1), 2: (0, 2, 1), 3: (0, 3, 2, 1)}
 CHANGED = ("weights", "slots", "carry", "averages")
 
 
@@ -62,9 +63,8 @@ def pack(lanes, classes=1):
     at, size = places(len(lanes.weights), classes, lanes.weights.dtype)
     packed = {}
     for name, array in lanes._asdict().items():
-        moved = array[at].transpose(AXES[array.ndim - 1])
-        packed[name] = aligned(moved.shape, array.dtype)
-        packed[name][...] = moved
+        packed[name] = aligned_copy(array[at].transpose(AXES[array.ndim]))
+    packed["slots"] = aligned_copy(by_vectors(packed["slots"]))
     rows = [packed[name] for name in ("target", "fold", "replicate")]
     changes = np.any([row[:, 1:] != row[:, :-1] for row in rows], axis=0)
     same = np.full(at.shape, at.shape[1])
@@ -74,13 +74,27 @@ def pack(lanes, classes=1):
     return Tiles(lane=at[:, 0].copy(), size=size, same=same, weighted=weighted, **packed)
 
 
+def aligned_copy(array):
+    """A copy at a multiple of a vector's size."""
+    copy = aligned(array.shape, array.dtype)
+    copy[...] = array
+    return copy
+
+
+def by_vectors(slots):
+    """The slots (tiles, d + 1, slots, W) grouped by vectors: (tiles, d + 1, W / V, slots, V)."""
+    vector = BYTES // slots.itemsize
+    return slots.reshape(*slots.shape[:3], slots.shape[3] // vector, vector).swapaxes(2, 3)
+
+
 def unpack(tiles, lanes):
     """Copy what steps have changed back into ``lanes``."""
-    count = len(lanes.weights)
     real = np.arange(tiles.same.shape[1]) < tiles.size[:, None]
     for name in CHANGED:
         array, packed = getattr(lanes, name), getattr(tiles, name)
-        array[...] = packed.transpose(AXES[array.ndim - 1])[real].reshape(count, *array.shape[1:])
+        if name == "slots":
+            packed = packed.swapaxes(2, 3).reshape(*packed.shape[:2], packed.shape[3], tiles.same.shape[1])
+        array[...] = packed.transpose(AXES[array.ndim])[real]
 
 
 @routine
@@ -91,14 +105,14 @@ def scratch(rows, columns, like):
     return raw[first : first + rows * columns].reshape((rows, columns))
 
 
-@routine
+@branch
 def rows_at_once(data, most):
     """How many rows are read at once, at most ``most``: they stay in the cache while tiles use them."""
     wanted = ROWS_BYTES // ((data.shift.size + 1) * data.shift.itemsize) // 8 * 8
     return min(most, max(16, min(64, wanted)))
 
 
-@routine
+@branch
 def read_rows(rows, order, lo, count, shift, inverse_scale, constant, Z):
     """Put standardised rows, the intercept's constant behind each, into the first ``count`` rows of Z."""
     apart()
@@ -108,3 +122,21 @@ def read_rows(rows, order, lo, count, shift, inverse_scale, constant, Z):
         for j in range(d):
             Z[k, j] = (rows.at(i, j) - shift[j]) * inverse_scale[j]
         Z[k, d] = constant
+
+
+@branch
+def fill(table, number):
+    """The same number everywhere."""
+    for j in range(table.shape[0]):
+        for lane in range(table.shape[1]):
+            table[j, lane] = number
+
+
+@branch
+def flush(gradient, sums):
+    """Add the gradient to float64 sums, where there are any, and begin it anew."""
+    apart()
+    for j in range(sums.shape[0]):
+        for lane in range(sums.shape[1]):
+            sums[j, lane] += gradient[j, lane]
+            gradient[j, lane] = 0
