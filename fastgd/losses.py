@@ -8,6 +8,7 @@ a loss are its traits, with the usual values in ``TRAITS``:
 - ``smooth`` says that the slope has no jumps
 - ``labels`` says that the targets are two classes, coded 0 and 1
 - ``shifts`` says that the loss goes by ``p - y`` alone
+- ``joint`` says that the scores of several lanes, one a class, make one loss: ``p`` has one more axis than ``y``
 - ``domain`` says which targets are allowed, as ``checks.number`` is told: ``{"low": 0.0}`` or ``{"above": 0.0}``
 - ``mean(p)`` is the mean of the target that a score predicts, where it is not the score itself
 - ``limits`` says which values a field may have, where not all from 0 on
@@ -320,6 +321,50 @@ class Perceptron(NamedTuple):
 
     def slope(self, p, y):
         return self.factor * (1.0 - 2.0 * y) * ((2.0 * y - 1.0) * p <= 0.0)
+
+
+# Several classes: a score, and so a lane, for each ------------------------------------------------------------------
+
+
+class Multinomial(NamedTuple):
+    r"""Softmax regression: several classes, whose probabilities add up to 1.
+
+    :math:`\log\sum_k e^{p_k} - p_y`, half the multinomial deviance. ``p`` is (..., classes); ``y`` (...) are the
+    classes' numbers from 0. The largest eigenvalue of its second derivative is at most 1/2 (Böhning 1992).
+
+    Parameters
+    ----------
+    factor : float, default 1.0
+        What multiplies the loss; positive.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastgd.losses import Multinomial
+    >>> Multinomial().slope(np.array([[0.0, 0.0], [0.0, 1e4]]), np.array([0, 1]))
+    array([[-0.5,  0.5],
+           [ 0. ,  0. ]])
+    """
+
+    factor: float = 1.0
+    labels = True
+    joint = True
+    limits = {"factor": POSITIVE}
+
+    @property
+    def curvature(self):
+        return 0.5 * self.factor
+
+    def value(self, p, y):
+        highest = np.max(p, axis=-1)
+        of_y = np.take_along_axis(p, np.asarray(y, int)[..., None], axis=-1)[..., 0]
+        total = np.sum(exp(p - highest[..., None]), axis=-1)
+        return self.factor * (log(total) + (highest - of_y))
+
+    def slope(self, p, y):
+        shares = exp(p - np.max(p, axis=-1)[..., None])
+        shares = shares / np.sum(shares, axis=-1)[..., None]
+        return self.factor * (shares - (np.arange(p.shape[-1]) == np.asarray(y)[..., None]))
 
 
 # Counts and amounts: p is the logarithm of the mean. The half deviances are written in u = p - log(y), where their

@@ -71,19 +71,22 @@ def subgradient_square(data, parts, lanes, lane, sums):
 def step(data, parts, lanes, rates, k, t, sums, losses, objective, norm):
     """Report the objective and the norm of its smallest subgradient of every lane, then move it.
 
-    A lane whose objective or gradient is not finite stays where it is. Row 0 of ``sums`` and ``losses`` is over all
-    rows; row k of rates, objective and norm is this step's.
+    A lane whose objective or gradient is not finite stays where it is, and with it all of its model. Row 0 of ``sums``
+    and ``losses`` is over all rows; row k of rates, objective and norm is this step's.
     """
     count, width = lanes.weights.shape
     d = data.shift.size
     gradient = np.empty((1, width), lanes.weights.dtype)
-    for lane in range(count):
-        square = subgradient_square(data, parts, lanes, lane, sums)
-        for j in range(width):
-            gradient[0, j] = sums[0, lane, j] / data.count
-        objective[k, lane] = losses[0, lane] / data.count + penalty_cost(parts, lanes, lane)
-        norm[k, lane] = np.sqrt(square)
-        if finite(objective[k, lane]) and finite(square):
+    for first in range(0, count, max(1, data.classes)):
+        whole = True
+        for lane in range(first, first + data.classes):
+            square = subgradient_square(data, parts, lanes, lane, sums)
+            objective[k, lane] = losses[0, lane] / data.count + penalty_cost(parts, lanes, lane)
+            norm[k, lane] = np.sqrt(square)
+            whole = whole and finite(objective[k, lane]) and finite(square)
+        for lane in range(first, first + data.classes if whole else first):
+            for j in range(width):
+                gradient[0, j] = sums[0, lane, j] / data.count
             move(parts, lanes, lane, rates[k, lane], t, gradient.dtype.type(1), Dense(gradient), 0, gradient[0, d])
 
 

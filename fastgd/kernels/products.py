@@ -94,6 +94,61 @@ def _(Z, rows, S, out):
     return pull
 
 
+@intrinsic(prefer_literal=True)
+def _row(typingctx, Z, k, W, out, v, vectors):
+    """``out[k, v:] = Z[k] @ W[:, v:]`` for some vectors of lanes at once: they share the loads of Z."""
+    count = vectors.literal_value
+
+    def codegen(context, b, sig, args):
+        e = Emit(context, b, sig, args)
+        Z, k, W, out, v, _ = e.args
+        width, n = cgutils.unpack_tuple(b, W.shape, 2)[1], k.type
+        places = [b.add(v, n(q * e.lanes)) for q in range(count)]
+        sums = [e.variables(8 // count) for _ in places]  # 8 sums hide the FMA's latency
+        row = b.mul(k, e.d)
+
+        def body(j, u):
+            number = e.splat(b.load(e.at(Z.data, b.add(row, j))))
+            start = b.mul(j, width)
+            for place, acc in zip(places, sums, strict=True):
+                e.fma(number, e.load(W.data, b.add(start, place), None), acc[u])
+
+        unroll = 8 // count
+        middle = b.sub(e.d, b.srem(e.d, n(unroll)))
+        with cgutils.for_range_slice(b, n(0), middle, n(unroll)) as (j, _):
+            for u in range(unroll):
+                body(b.add(j, n(u)), u)
+        with cgutils.for_range_slice(b, middle, e.d, n(1)) as (j, _):
+            body(j, 0)
+        for place, acc in zip(places, sums, strict=True):
+            e.store(e.total(acc), out.data, b.add(b.mul(k, width), place), None)
+        return context.get_dummy_value()
+
+    return types.void(Z, k, W, out, v, vectors), codegen
+
+
+def row_scores(Z, k, W, out):
+    """``out[k] = Z[k] @ W``: as ``scores``, for one row."""
+    out[k] = Z[k] @ W
+
+
+@compiled_as(row_scores, forceinline=False)
+def _(Z, k, W, out):
+    vector = BYTES // (Z.dtype.bitwidth // 8)
+
+    def row_scores(Z, k, W, out):
+        middle = W.shape[1] // (4 * vector) * (4 * vector)
+        for v in range(0, middle, 4 * vector):
+            _row(Z, k, W, out, v, 4)
+        last = middle + (W.shape[1] - middle) // (2 * vector) * (2 * vector)
+        for v in range(middle, last, 2 * vector):
+            _row(Z, k, W, out, v, 2)
+        for v in range(last, W.shape[1], vector):
+            _row(Z, k, W, out, v, 1)
+
+    return row_scores
+
+
 def aligned(shape, dtype):
     """An uninitialised array that begins at a multiple of a vector's size: loads across cache lines cost twice."""
     size = int(np.prod(shape)) * np.dtype(dtype).itemsize

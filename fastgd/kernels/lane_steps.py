@@ -1,0 +1,190 @@
+"""Mini-batches and single rows of many lanes, a tile at a time: tiles know nothing of each other."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ..optimizers import decayed
+from ._jit import branch, cast_all, kernel, leaf
+from .across import across, apart, column_of, lanes_of, slots_at, store_column, store_slots
+from .lanes import FLUSH_ROWS
+from .products import pull, row_scores, scores
+from .rows import Dense, prefetch
+from .slopes import block_slopes, desk
+from .tiles import fill, flush, read_rows, scratch
+
+
+class Outer(NamedTuple):
+    """The gradient of row k alone, never written down: its numbers times the lanes' slopes."""
+
+    Z: np.ndarray
+    S: np.ndarray
+    k: int
+
+    def at(self, j, lane):
+        return self.Z[self.k, j] * self.S[self.k, lane]
+
+
+def lane_steps(data, parts, tiles, first, last, order, ahead, batch, rates, t, met):
+    """One step of tiles first to last for every ``batch`` rows of ``order``, the last batch as long as it is.
+
+    The steps are number t onwards, their rates (steps, lanes); the losses met are added to ``met`` (lanes,); at each
+    row the memory is asked for the row in ``ahead``.
+    """
+    if batch == 1:
+        single_steps(data, parts, tiles, first, last, order, ahead, rates, t, met)
+    else:
+        batch_steps(data, parts, tiles, first, last, order, ahead, batch, rates, t, met)
+
+
+@leaf
+def prepare(parts, tiles, tile, rates, s, t, coefficients):
+    """What depends on the step alone, in float64; cast to the weights' type."""
+    for start in range(0, coefficients.shape[2], lanes_of(coefficients)):
+        across(prepare_lane, coefficients, start, (parts.optimizer, tiles, tile, rates, s, t, coefficients))
+
+
+@leaf
+def prepare_lane(lane, start, part, tiles, tile, rates, s, t, coefficients):
+    """One lane's coefficients."""
+    optimizer = column_of(part, tiles.optimizer, tile, lane)
+    carry = tiles.carry[tile, 0, lane], tiles.carry[tile, 1, lane]
+    at = tiles.lane[tile] + min(np.int64(lane), tiles.size[tile] - 1)
+    prepared, after = optimizer.prepare(rates[s, at], t, carry)
+    tiles.carry[tile, 0, lane], tiles.carry[tile, 1, lane] = after
+    store_column(coefficients, 0, lane, prepared)
+
+
+@leaf
+def move(parts, prepared, coefficients, gradient, tiles, tile, weights, slots):
+    """Move the weights (d + 1, W) of a tile, a vector of lanes at a time."""
+    d = weights.shape[0] - 1
+    setting = (parts.optimizer, tiles.optimizer, tile, prepared, coefficients)
+    for start in range(0, weights.shape[1], lanes_of(weights)):
+        for j in range(d):
+            across(move_lane, weights, start, (np.uint64(j), parts.penalty, setting, gradient, tiles, weights, slots))
+        across(move_intercept, weights, start, (np.uint64(d), setting, gradient, weights, slots))
+
+
+@leaf
+def changed(lane, start, j, setting, gradient, weights, slots):
+    """A weight less its decay plus its change, and the size of the proximal step; the state is stored."""
+    part, fields, tile, prepared, coefficients = setting
+    optimizer = column_of(part, fields, tile, lane)
+    c = column_of(prepared, coefficients, 0, lane)
+    w = weights[j, lane]
+    change, step, s = optimizer.move(c, w, gradient.at(j, lane), slots_at(optimizer, slots, j, start, lane))
+    store_slots(slots, j, start, lane, s)
+    return decayed(optimizer, c, w), change, step
+
+
+@leaf
+def move_lane(lane, start, j, penalty, setting, gradient, tiles, weights, slots):
+    """One weight of a lane."""
+    w, change, step = changed(lane, start, j, setting, gradient, weights, slots)
+    tile = setting[2]
+    part = column_of(penalty, tiles.penalty, tile, lane)
+    weights[j, lane] = part.prox(w + change, step, tiles.low[tile, j, lane], tiles.high[tile, j, lane])
+
+
+@leaf
+def move_intercept(lane, start, d, setting, gradient, weights, slots):
+    """The intercept of a lane: it neither decays nor is penalised."""
+    w = weights[d, lane]
+    _, change, _ = changed(lane, start, d, setting, gradient, weights, slots)
+    weights[d, lane] = w + change
+
+
+@branch
+def average(tiles, tile, t):
+    """Take the weights into their running means."""
+    apart()
+    for j in range(tiles.averages.shape[1]):
+        for lane in range(tiles.weights.shape[2]):
+            begin = tiles.begin[tile, lane]
+            share = 1.0 / (t - begin + 1) if t >= begin else 0.0
+            mean = tiles.averages[tile, j, lane]
+            tiles.averages[tile, j, lane] = mean + share * (tiles.weights[tile, j, lane] - mean)
+
+
+@kernel
+def single_steps(data, parts, tiles, first, last, order, ahead, rates, t, met):
+    """One step for each row."""
+    on = desk(data, tiles.weights, 16)
+    losses = np.empty(on.y.size)
+    one = column_of(parts.optimizer, tiles.optimizer, first, 0)
+    prepared = cast_all(one.prepare(1.0, t, (1.0, 1.0))[0], on.S)
+    coefficients = scratch(len(prepared), on.y.size, on.S).reshape((1, len(prepared), on.y.size))
+    for tile in range(first, last):
+        weights, slots = tiles.weights[tile], tiles.slots[tile]
+        for lane in range(losses.size):
+            losses[lane] = 0.0
+        for start in range(0, order.size, on.Z.shape[0]):
+            rows = min(on.Z.shape[0], order.size - start)
+            for k in range(start, start + rows):
+                prefetch(data.rows, ahead[k])
+            read_rows(data.rows, order, start, rows, data.shift, data.inverse_scale, data.constant, on.Z)
+            for k in range(rows):
+                row_scores(on.Z, k, weights, on.S)
+                block_slopes(parts.loss, data, tiles, tile, order, start, k, k + 1, False, on, losses)
+                prepare(parts, tiles, tile, rates, start + k, t + start + k, coefficients)
+                move(parts, prepared, coefficients, Outer(on.Z, on.S, k), tiles, tile, weights, slots)
+                if tiles.averages.shape[1] > 0:
+                    average(tiles, tile, t + start + k)
+        for lane in range(tiles.size[tile]):
+            met[tiles.lane[tile] + lane] += losses[lane]
+
+
+@kernel
+def batch_steps(data, parts, tiles, first, last, order, ahead, batch, rates, t, met):
+    """One step for each batch; beyond ``FLUSH_ROWS`` rows its gradient is summed in float64."""
+    on = desk(data, tiles.weights, batch)
+    losses = np.empty(on.y.size)
+    one = column_of(parts.optimizer, tiles.optimizer, first, 0)
+    prepared = cast_all(one.prepare(1.0, t, (1.0, 1.0))[0], on.S)
+    coefficients = scratch(len(prepared), on.y.size, on.S).reshape((1, len(prepared), on.y.size))
+    gradient = scratch(tiles.weights.shape[1], on.y.size, on.S)
+    sums = scratch(tiles.weights.shape[1] if batch > FLUSH_ROWS else 0, on.y.size, losses)
+    for tile in range(first, last):
+        weights, slots = tiles.weights[tile], tiles.slots[tile]
+        for lane in range(losses.size):
+            losses[lane] = 0.0
+        for s in range(rates.shape[0]):
+            lo, hi = s * batch, min((s + 1) * batch, order.size)
+            fill(gradient, 0)
+            fill(sums, 0)
+            full = lo + FLUSH_ROWS
+            for start in range(lo, hi, on.Z.shape[0]):
+                rows = min(on.Z.shape[0], hi - start)
+                for k in range(start, start + rows):
+                    prefetch(data.rows, ahead[k])
+                read_rows(data.rows, order, start, rows, data.shift, data.inverse_scale, data.constant, on.Z)
+                scores(on.Z, rows, weights, on.S)
+                block_slopes(parts.loss, data, tiles, tile, order, start, 0, rows, False, on, losses)
+                pull(on.Z, rows, on.S, gradient)
+                if start + rows >= full:
+                    full = start + rows + FLUSH_ROWS
+                    flush(gradient, sums)
+            mean(gradient, sums, hi - lo)
+            prepare(parts, tiles, tile, rates, s, t + s, coefficients)
+            move(parts, prepared, coefficients, Dense(gradient), tiles, tile, weights, slots)
+            if tiles.averages.shape[1] > 0:
+                average(tiles, tile, t + s)
+        for lane in range(tiles.size[tile]):
+            met[tiles.lane[tile] + lane] += losses[lane]
+
+
+@branch
+def mean(gradient, sums, rows):
+    """Divide the sums by the number of rows."""
+    apart()
+    share = 1.0 / rows
+    if sums.shape[0] > 0:
+        for j in range(gradient.shape[0]):
+            for lane in range(gradient.shape[1]):
+                gradient[j, lane] = (sums[j, lane] + gradient[j, lane]) * share
+    else:
+        share = gradient.dtype.type(share)
+        for j in range(gradient.shape[0]):
+            for lane in range(gradient.shape[1]):
+                gradient[j, lane] *= share

@@ -1,0 +1,158 @@
+"""Passes of many lanes over all rows: the gradient, the losses, the rows' weights; X is read once for all tiles.
+
+Rows are cut into fixed chunks, whose float64 results are added in chunk order: the bits do not depend on threads.
+"""
+
+import numpy as np
+
+from . import full_batch
+from ._jit import branch, kernel
+from .across import apart
+from .lanes import FLUSH_ROWS
+from .products import pull, scores
+from .row_weights import held_weight, row_weight
+from .slopes import block_slopes, desk
+from .tiles import fill, flush, read_rows, scratch
+
+MOST_CHUNKS = 64  # their sums are (chunks, lanes, d + 1)
+
+
+def chunk_rows(n, d):
+    """Rows a chunk: a function of the shape alone; data of one chunk for one lane are so for many."""
+    rows = max(full_batch.chunk_rows(n, d), -(-n // MOST_CHUNKS))
+    return -(-rows // FLUSH_ROWS) * FLUSH_ROWS
+
+
+@branch
+def tile_gradient(part, data, tiles, tile, weights, lo, rows, desk, gradient, losses):
+    """Add what the desk's rows, those at lo to lo + rows of the data, give one tile."""
+    scores(desk.Z, rows, weights, desk.S)
+    block_slopes(part, data, tiles, tile, None, lo, 0, rows, False, desk, losses)
+    pull(desk.Z, rows, desk.S, gradient)
+
+
+@branch
+def store_sums(tiles, tile, total, losses, c, sums, out):
+    """One tile's sums, in the natural layout, as those of chunk c."""
+    first = tiles.lane[tile]
+    for lane in range(tiles.size[tile]):
+        out[c, first + lane] = losses[tile, lane]
+        for j in range(sums.shape[2]):
+            sums[c, first + lane, j] = total[tile, j, lane]
+
+
+@kernel
+def lane_sums(data, loss, tiles, chunk, first, last, sums, losses):
+    """The sums of slope * scaled row (chunks, lanes, d + 1) and of losses (chunks, lanes) of chunks first to last."""
+    on = desk(data, tiles.weights, FLUSH_ROWS)
+    count, width, lanes = tiles.weights.shape
+    n = data.targets.shape[1]
+    flush_rows = FLUSH_ROWS // on.Z.shape[0] * on.Z.shape[0]
+    gradients = scratch(count * width, lanes, on.S).reshape((count, width, lanes))
+    totals = scratch(count * width, lanes, on.value).reshape((count, width, lanes))
+    met = np.empty((count, lanes))
+    for c in range(first, last):
+        fill(met, 0.0)
+        for tile in range(count):
+            fill(gradients[tile], 0)
+            fill(totals[tile], 0.0)
+        hi = min((c + 1) * chunk, n)
+        for start in range(c * chunk, hi, on.Z.shape[0]):
+            rows = min(on.Z.shape[0], hi - start)
+            read_rows(data.rows, None, start, rows, data.shift, data.inverse_scale, data.constant, on.Z)
+            done = start + rows - c * chunk
+            for tile in range(count):
+                tile_gradient(loss, data, tiles, tile, tiles.weights[tile], start, rows, on, gradients[tile], met[tile])
+                if done % flush_rows == 0 or start + rows == hi:
+                    flush(gradients[tile], totals[tile])
+        for tile in range(count):
+            store_sums(tiles, tile, totals, met, c, sums, losses)
+
+
+@kernel
+def lane_losses(data, loss, tiles, held, chunk, first, last, losses, totals):
+    """The weighted losses and the weights of the rows, (chunks, lanes), of chunks first to last.
+
+    ``held`` counts the rows that a lane's fold holds out, with their own weights; else those that the lane trains on,
+    with theirs, its scale included.
+    """
+    on = desk(data, tiles.weights, FLUSH_ROWS)
+    count, _, lanes = tiles.weights.shape
+    n = data.targets.shape[1]
+    met, weight = np.empty((2, count, lanes))
+    for c in range(first, last):
+        fill(met, 0.0)
+        fill(weight, 0.0)
+        hi = min((c + 1) * chunk, n)
+        for start in range(c * chunk, hi, on.Z.shape[0]):
+            rows = min(on.Z.shape[0], hi - start)
+            read_rows(data.rows, None, start, rows, data.shift, data.inverse_scale, data.constant, on.Z)
+            for tile in range(count):
+                scores(on.Z, rows, tiles.weights[tile], on.S)
+                block_slopes(loss, data, tiles, tile, None, start, 0, rows, held, on, met[tile])
+                add_weights(data, tiles, tile, start, rows, held, weight[tile])
+        for tile in range(count):
+            for lane in range(tiles.size[tile]):
+                losses[c, tiles.lane[tile] + lane] = met[tile, lane]
+                totals[c, tiles.lane[tile] + lane] = weight[tile, lane]
+
+
+@branch
+def add_weights(data, tiles, tile, lo, rows, held, out):
+    """Add the weights of the rows at lo to lo + rows in each lane of a tile."""
+    place = 0
+    while place < out.size:
+        fold, replicate, stop = tiles.fold[tile, place], tiles.replicate[tile, place], tiles.same[tile, place]
+        total = 0.0
+        for i in range(lo, lo + rows):
+            total += held_weight(data, fold, i) if held else row_weight(data, fold, replicate, i)
+        for lane in range(place, stop):
+            out[lane] += total if held else total * tiles.scale[tile, lane]
+        place = stop
+
+
+@kernel
+def lane_totals(data, tiles, chunk, first, last, totals):
+    """The sum of each lane's row weights, without its scale, over chunks first to last: (chunks, lanes)."""
+    for c in range(first, last):
+        hi = min((c + 1) * chunk, data.targets.shape[1])
+        for tile in range(tiles.lane.size):
+            place = 0
+            while place < tiles.size[tile]:
+                stop = min(tiles.same[tile, place], tiles.size[tile])
+                total = 0.0
+                for i in range(c * chunk, hi):
+                    total += row_weight(data, tiles.fold[tile, place], tiles.replicate[tile, place], i)
+                for lane in range(place, stop):
+                    totals[c, tiles.lane[tile] + lane] = total
+                place = stop
+
+
+def lane_small_steps(data, parts, lanes, tiles, chunk, rates, t, objective, norm):
+    """Several full-batch steps over data of one chunk: rates, objective and norm are (steps, lanes).
+
+    ``tiles`` are the lanes' own; their weights follow those of the lanes.
+    """
+    sums = np.empty((1, *lanes.weights.shape))
+    losses = np.empty((1, lanes.weights.shape[0]))
+    small_steps(data, parts, lanes, tiles, chunk, rates, t, sums, losses, objective, norm)
+
+
+@branch
+def load_weights(lanes, tiles):
+    """Put the lanes' weights into their tiles."""
+    apart()
+    for tile in range(tiles.lane.size):
+        for lane in range(tiles.weights.shape[2]):
+            at = tiles.lane[tile] + min(lane, tiles.size[tile] - 1)
+            for j in range(tiles.weights.shape[1]):
+                tiles.weights[tile, j, lane] = lanes.weights[at, j]
+
+
+@kernel
+def small_steps(data, parts, lanes, tiles, chunk, rates, t, sums, losses, objective, norm):
+    """The steps of ``lane_small_steps``; sums (1, lanes, d + 1) and losses (1, lanes) are worked on."""
+    for k in range(rates.shape[0]):
+        load_weights(lanes, tiles)
+        lane_sums(data, parts.loss, tiles, chunk, 0, 1, sums, losses)
+        full_batch.step(data, parts, lanes, rates, k, t + k, sums, losses, objective, norm)

@@ -1,0 +1,77 @@
+"""What a row weighs in a lane: the user's weight, how often its fold trains on it, and its bootstrap count.
+
+Bootstrap counts are Poisson(1) (Chamandy et al. 2012: the limit of drawing n of n rows), hashed from seed, replicate
+and row: nothing of size lanes x n is stored.
+"""
+
+import math
+
+import numpy as np
+
+from ._jit import branch, leaf
+from .across import across, lanes_of
+from .order import GOLDEN, mix, stream
+
+PURPOSE = 1 << 40  # of the hashes, apart from those of orders
+# P(count <= k) in units of 2**-53, up to where a uniform number of 53 bits can't tell it from 1.
+CUMULATIVE = np.floor(np.cumsum([math.exp(-1.0) / math.factorial(k) for k in range(19)]) * 2.0**53).astype(np.int64)
+CUMULATIVE[-1] = 2**53
+
+
+@leaf
+def count(seed, replicate, i):
+    """How often a bootstrap replicate draws row i: Poisson(1)."""
+    key = stream(seed, replicate, PURPOSE)
+    uniform = np.int64(mix(key + (np.uint64(i) + np.uint64(1)) * GOLDEN) >> np.uint64(11))
+    k = 0
+    while uniform >= CUMULATIVE[k]:
+        k += 1
+    return k
+
+
+@leaf
+def row_weight(data, fold, replicate, i):
+    """The weight of row i, without the lane's scale."""
+    weight = 1.0
+    if data.weight.size > 0:
+        weight = np.float64(data.weight[i])
+    if fold >= 0:
+        weight *= max(np.int64(data.roles[fold, i]), 0)
+    if replicate >= 0 and weight != 0.0:
+        weight *= count(data.seed, replicate, i)
+    return weight
+
+
+@leaf
+def held_weight(data, fold, i):
+    """The weight of row i among those that a fold holds out."""
+    weight = 0.0
+    if fold >= 0 and data.roles[fold, i] < 0:
+        weight = 1.0
+        if data.weight.size > 0:
+            weight = np.float64(data.weight[i])
+    return weight
+
+
+@leaf
+def scaled(lane, start, weight, scale, tile, out):
+    """The same weight times each lane's scale."""
+    out[lane] = weight * scale[tile, lane]
+
+
+@branch
+def fill_weights(data, tiles, tile, i, out):
+    """The weight of row i in each lane of a tile, times the lane's scale."""
+    for start in range(0, out.size, lanes_of(out)):
+        weight = row_weight(data, tiles.fold[tile, start], tiles.replicate[tile, start], i)
+        across(scaled, out, start, (weight, tiles.scale, tile, out))
+        for lane in range(tiles.same[tile, start], start + lanes_of(out)):
+            weight = row_weight(data, tiles.fold[tile, lane], tiles.replicate[tile, lane], i)
+            out[lane] = weight * tiles.scale[tile, lane]
+
+
+@branch
+def fill_held(data, tiles, tile, i, out):
+    """The weight of row i among those that the fold of each lane of a tile holds out."""
+    for lane in range(out.size):
+        out[lane] = held_weight(data, tiles.fold[tile, lane], i)

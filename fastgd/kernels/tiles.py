@@ -1,0 +1,142 @@
+"""Tiles: some lanes side by side, the layout in which vectors run across the lanes.
+
+``Lanes`` (natural layout, a row a lane) stay the truth between slices of work; ``pack`` copies them into tiles and
+``unpack`` copies back what a slice has changed. Places beyond the last lane of a tile copy that lane and are ignored.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ._jit import branch, routine
+from .across import apart
+from .products import BYTES, aligned
+from .rows import row_at
+
+MOST_LANES = 32  # a tile: its weights and gradient stay in the first-level cache
+ROWS_BYTES = 1 << 14
+
+
+class Tiles(NamedTuple):
+    """The fields of ``Lanes`` (which see), lanes last, W places a tile; the number of a tile is the first index."""
+
+    lane: np.ndarray  # (tiles,) int64, the first lane
+    size: np.ndarray  # (tiles,) int64, the lanes; the places behind them are padding
+    same: np.ndarray  # (tiles, W) int64, up to where the places have the same target, fold and replicate
+    weighted: np.ndarray  # (tiles,) bool, whether lanes weigh rows by folds, replicates or scales
+    target: np.ndarray  # (tiles, W) int64
+    fold: np.ndarray  # (tiles, W) int64
+    replicate: np.ndarray  # (tiles, W) int64
+    scale: np.ndarray  # (tiles, W) float64
+    loss: np.ndarray  # (tiles, fields, W) float64
+    optimizer: np.ndarray  # (tiles, fields, W) float64
+    penalty: np.ndarray  # (tiles, fields, W) T
+    low: np.ndarray  # (tiles, d, W) T
+    high: np.ndarray  # (tiles, d, W) T
+    weights: np.ndarray  # (tiles, d + 1, W) T
+    slots: np.ndarray  # (tiles, d + 1, W / V, slots, V) T, for vectors of V lanes
+    carry: np.ndarray  # (tiles, 2, W) float64
+    averages: np.ndarray  # (tiles, d + 1, W) float64; or (tiles, 0, W)
+    begin: np.ndarray  # (tiles, W) int64
+
+
+# Where the axes of the natural layout, counted behind that of the lanes, go.
+AXES = {1: (0, 1), 2: (0, 2, 1), 3: (0, 3, 2, 1)}
+CHANGED = ("weights", "slots", "carry", "averages")
+
+
+def places(count, classes, dtype):
+    """The lane at each place (tiles, W) and the sizes (tiles,): whole models of ``classes`` lanes, shared evenly."""
+    vector = BYTES // np.dtype(dtype).itemsize
+    models = count // classes
+    tiles = -(-models // max(1, MOST_LANES // classes))
+    most = -(-models // tiles)
+    first = np.arange(tiles) * most * classes
+    size = np.minimum(first + most * classes, count) - first
+    first, size = first[size > 0], size[size > 0]
+    width = -(-most * classes // vector) * vector
+    return first[:, None] + np.minimum(np.arange(width), size[:, None] - 1), size
+
+
+def pack(lanes, classes=1):
+    """Lanes in the layout of tiles; a copy."""
+    at, size = places(len(lanes.weights), classes, lanes.weights.dtype)
+    packed = {}
+    for name, array in lanes._asdict().items():
+        packed[name] = aligned_copy(array[at].transpose(AXES[array.ndim]))
+    packed["slots"] = aligned_copy(by_vectors(packed["slots"]))
+    rows = [packed[name] for name in ("target", "fold", "replicate")]
+    changes = np.any([row[:, 1:] != row[:, :-1] for row in rows], axis=0)
+    same = np.full(at.shape, at.shape[1])
+    for place in range(at.shape[1] - 2, -1, -1):
+        same[:, place] = np.where(changes[:, place], place + 1, same[:, place + 1])
+    weighted = ((packed["fold"] >= 0) | (packed["replicate"] >= 0) | (packed["scale"] != 1.0)).any(axis=1)
+    return Tiles(lane=at[:, 0].copy(), size=size, same=same, weighted=weighted, **packed)
+
+
+def aligned_copy(array):
+    """A copy at a multiple of a vector's size."""
+    copy = aligned(array.shape, array.dtype)
+    copy[...] = array
+    return copy
+
+
+def by_vectors(slots):
+    """The slots (tiles, d + 1, slots, W) grouped by vectors: (tiles, d + 1, W / V, slots, V)."""
+    vector = BYTES // slots.itemsize
+    return slots.reshape(*slots.shape[:3], slots.shape[3] // vector, vector).swapaxes(2, 3)
+
+
+def unpack(tiles, lanes):
+    """Copy what steps have changed back into ``lanes``."""
+    real = np.arange(tiles.same.shape[1]) < tiles.size[:, None]
+    for name in CHANGED:
+        array, packed = getattr(lanes, name), getattr(tiles, name)
+        if name == "slots":
+            packed = packed.swapaxes(2, 3).reshape(*packed.shape[:2], packed.shape[3], tiles.same.shape[1])
+        array[...] = packed.transpose(AXES[array.ndim])[real]
+
+
+@routine
+def scratch(rows, columns, like):
+    """An uninitialised table (rows, columns) of the type of ``like`` that begins at a multiple of a vector's size."""
+    raw = np.empty(rows * columns + BYTES // like.itemsize, like.dtype)
+    first = (-np.int64(raw.ctypes.data) % BYTES) // like.itemsize
+    return raw[first : first + rows * columns].reshape((rows, columns))
+
+
+@branch
+def rows_at_once(data, most):
+    """How many rows are read at once, at most ``most``: they stay in the cache while tiles use them."""
+    wanted = ROWS_BYTES // ((data.shift.size + 1) * data.shift.itemsize) // 8 * 8
+    return min(most, max(16, min(64, wanted)))
+
+
+@branch
+def read_rows(rows, order, lo, count, shift, inverse_scale, constant, Z):
+    """Put standardised rows, the intercept's constant behind each, into the first ``count`` rows of Z."""
+    apart()
+    d = shift.size
+    for k in range(count):
+        i = np.uint64(row_at(order, lo + k))
+        for j in range(d):
+            Z[k, j] = (rows.at(i, j) - shift[j]) * inverse_scale[j]
+        Z[k, d] = constant
+
+
+@branch
+def fill(table, number):
+    """The same number everywhere."""
+    for j in range(table.shape[0]):
+        for lane in range(table.shape[1]):
+            table[j, lane] = number
+
+
+@branch
+def flush(gradient, sums):
+    """Add the gradient to float64 sums, where there are any, and begin it anew."""
+    apart()
+    for j in range(sums.shape[0]):
+        for lane in range(sums.shape[1]):
+            sums[j, lane] += gradient[j, lane]
+            gradient[j, lane] = 0

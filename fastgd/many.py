@@ -1,0 +1,102 @@
+"""Passes and steps of many lanes, on several threads and with the same bits for any number of them."""
+
+import numpy as np
+
+from .kernels import full_batch, lane_steps, lane_sums
+from .kernels.tiles import pack, unpack
+from .threads import run_tasks
+
+TASK_WORK = 1 << 23  # rows * columns * lanes: about a millisecond, so Ctrl-C and a lagging thread wait no longer
+SMALL_WORK = 1 << 20  # below this the work is over before a thread has started
+
+
+class ManyPasses:
+    """One pass after another over ``data`` for all lanes at once; ``n_threads`` run the chunks of each."""
+
+    def __init__(self, data, n_threads):
+        self.data = data
+        self.n, self.d = data.rows.values.shape
+        self.chunk = lane_sums.chunk_rows(self.n, self.d)
+        self.chunks = -(-self.n // self.chunk)
+        self.n_threads = n_threads
+
+    def over_chunks(self, lanes, run):
+        """``run(tiles, first, last)`` over all chunks."""
+        tiles = pack(lanes, self.data.classes)
+        work = self.chunk * (self.d + 1) * len(lanes.weights)
+        stride = max(1, TASK_WORK // work)
+
+        def task(k):
+            with np.errstate(all="ignore"):  # for kernels run as plain Python; a setting of each thread
+                run(tiles, k * stride, min((k + 1) * stride, self.chunks))
+
+        run_tasks(task, -(-self.chunks // stride), self.n_threads if work * self.chunks > SMALL_WORK else 1)
+
+    def table(self, lanes):
+        """A number for each chunk and lane."""
+        return np.empty((self.chunks, len(lanes.weights)))
+
+    def sums(self, loss, lanes):
+        """Each chunk's sums of the gradients (chunks, lanes, d + 1) and of the losses (chunks, lanes)."""
+        sums, losses = np.empty((self.chunks, *lanes.weights.shape)), self.table(lanes)
+        self.over_chunks(
+            lanes, lambda tiles, a, b: lane_sums.lane_sums(self.data, loss, tiles, self.chunk, a, b, sums, losses)
+        )
+        return sums, losses
+
+    def step(self, parts, lanes, rates, t):
+        """A full-batch step: the objectives and the gradients' norms before it, (1, lanes)."""
+        sums, losses = self.sums(parts.loss, lanes)
+        objective, norm = np.empty((2, 1, len(lanes.weights)))
+        full_batch.finish(self.data, parts, lanes, rates, t, sums, losses, objective, norm)
+        return objective, norm
+
+    def small_steps(self, parts, lanes, rates, t):
+        """Full-batch steps over data of one chunk, one for each row of rates: objectives and norms (steps, lanes)."""
+        objective, norm = np.empty((2, *rates.shape))
+        tiles = pack(lanes, self.data.classes)
+        lane_sums.lane_small_steps(self.data, parts, lanes, tiles, self.chunk, rates, t, objective, norm)
+        return objective, norm
+
+    def _losses(self, loss, lanes, held):
+        losses, totals = self.table(lanes), self.table(lanes)
+        self.over_chunks(
+            lanes,
+            lambda tiles, a, b: lane_sums.lane_losses(self.data, loss, tiles, held, self.chunk, a, b, losses, totals),
+        )
+        return losses.sum(axis=0), totals.sum(axis=0)
+
+    def loss(self, loss, lanes):
+        """The mean loss of each lane over the rows it trains on, (lanes,); without the penalty."""
+        return self._losses(loss, lanes, False)[0] / self.data.count
+
+    def held_loss(self, loss, lanes):
+        """The weighted mean loss of each lane over the rows that its fold holds out, (lanes,); NaN where none is.
+
+        Of a joint loss the model's first lane has it, the others 0.
+        """
+        losses, totals = self._losses(loss, lanes, True)
+        with np.errstate(all="ignore"):
+            return losses / totals
+
+    def totals(self, lanes):
+        """The sum of the row weights of each lane, without its scale, (lanes,)."""
+        totals = self.table(lanes)
+        self.over_chunks(lanes, lambda tiles, a, b: lane_sums.lane_totals(self.data, tiles, self.chunk, a, b, totals))
+        return totals.sum(axis=0)
+
+
+def steps(data, parts, lanes, order, ahead, batch, rates, t, met, n_threads=1):
+    """One step of every lane for each ``batch`` rows of ``order``; rates (steps, lanes).
+
+    The losses met are added to ``met`` (lanes,); threads share out the tiles, which know nothing of each other.
+    """
+    tiles = pack(lanes, data.classes)
+    work = order.size * lanes.weights.size
+
+    def task(tile):
+        with np.errstate(all="ignore"):
+            lane_steps.lane_steps(data, parts, tiles, tile, tile + 1, order, ahead, batch, rates, t, met)
+
+    run_tasks(task, len(tiles.lane), n_threads if work > SMALL_WORK else 1)
+    unpack(tiles, lanes)
