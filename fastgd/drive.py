@@ -16,7 +16,7 @@ from .passes import Passes
 from .plan import lanes_at, rate_table
 from .state import LOADED, Clock, State, state_of
 from .watch import Watch
-from .work import Batches, FullBatch
+from .work import work_of
 
 RETREAT = 0.1  # an automatic rate that diverged is multiplied by this
 RETREATS = 40
@@ -63,7 +63,7 @@ class Group:
     """The runs of a plan's models: all of them, then those that begin anew."""
 
     def __init__(self, plan, work=None, measure=Passes):
-        self.plan, self.kinds = plan, (work or (FullBatch if plan.full else Batches), measure)
+        self.plan, self.kinds = plan, (work or work_of, measure)
         self.outcomes, self.interrupted = {}, False
         retreats = 0 if plan.past is None else plan.past.facts["certain_retreats"]
         self.drivers = [Driver(plan, dict.fromkeys(range(len(plan.models))), retreats, self.outcomes, *self.kinds)]

@@ -157,7 +157,7 @@ def fit(
 
 
 def fitted(given, work=None, measure=Passes):
-    """The result for the arguments of a fit, by name; by the kernels, or by the reference's ``work`` and ``measure``."""
+    """The result for the arguments of a fit, by name; by the kernels or by the reference's ``work`` and ``measure``."""
     if given["resume"] is not None and given["bootstrap"]:
         raise ValueError("resume goes on with one model, without the replicates of bootstrap: leave one of them out.")
     choice = prepared(given, measure)

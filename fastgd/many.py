@@ -10,6 +10,11 @@ TASK_WORK = 1 << 23  # rows * columns * lanes: about a millisecond, so Ctrl-C an
 SMALL_WORK = 1 << 20  # below this the work is over before a thread has started
 
 
+def are_many(data, lanes):
+    """Whether lanes are more than one model with the weights of all rows."""
+    return len(lanes.weights) > 1 or lanes.fold[0] >= 0 or lanes.replicate[0] >= 0 or data.classes > 1
+
+
 class ManyPasses:
     """One pass after another over ``data`` for all lanes at once; ``n_threads`` run the chunks of each."""
 

@@ -107,7 +107,7 @@ def swept(X, y, product, cv, groups, scoring, refit, keep, options, work=None, m
     finished = finish([Group(member.plan, work, measure) for member in members])
     runs = Runs(chosen, members, finished, folds, measure)
     if not cross:
-        results = Results(len(chosen), lambda k: runs.result(k, 0, objective=lambda: losses()[k]))
+        results = Results(len(chosen), lambda k: runs.result(k, 0, objective=lambda: float(losses()[k])))
         losses = functools.cache(runs.losses)
         return SweepResult(results, settings, losses, runs.statuses(0))
 

@@ -260,7 +260,7 @@ class CrossValidation(SweepResult):
         return False
 
     def table(self):
-        """A dict of columns (lists, one entry a setting): the settings that vary, the mean loss and its error, status."""
+        """A dict of columns (lists, one entry a setting): the settings that vary, mean losses, errors, status."""
         scores = self.scores
         columns = {"mean_loss": scores.mean.tolist(), "standard_error": scores.standard_error.tolist()}
         columns |= {f"fold_{f}": losses.tolist() for f, losses in enumerate(scores.losses.T)}

@@ -8,11 +8,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from . import many
 from .kernels import block_loop, full_batch, order, row_loop
 from .kernels.rows import Scaled
 from .passes import Passes
 
 SLICE_ELEMENTS = 1 << 24
+MANY = 8  # how many times faster a lane's elements go by where there are many
 ROW_OVERHEAD = 32  # what a row costs beyond its columns, in elements
 
 
@@ -26,22 +28,30 @@ class Epochs(NamedTuple):
     broken: np.ndarray  # (lanes,) bool, whether a lane failed in the slice
 
 
+def work_of(plan):
+    """The work that fits a plan: vectors run along the columns for one lane, and across the lanes for many."""
+    if many.are_many(plan.data, plan.lanes):
+        return (ManyFullBatch if plan.full else ManyBatches)(plan)
+    return (FullBatch if plan.full else Batches)(plan)
+
+
 class FullBatch:
     """An epoch is a step. Data of one chunk runs many steps in one kernel call."""
 
     exact = True
     margin = 1e-6  # how far a loss may rise above its start by rounding
+    speed = 1
 
-    def __init__(self, plan):
+    def __init__(self, plan, passes=Passes):
         self.plan = plan
-        self.passes = Passes(plan.data, plan.n_threads)
+        self.passes = passes(plan.data, plan.n_threads)
 
     def slice(self, lanes):
         """How many steps are taken at once."""
         if self.plan.watched or self.passes.chunks > 1:
             return 1
         cost = (self.passes.n + 1) * (self.passes.d + ROW_OVERHEAD) * lanes
-        return max(1, SLICE_ELEMENTS // cost)
+        return max(1, self.speed * SLICE_ELEMENTS // cost)
 
     def advance(self, lanes, rates, clock, steps):
         """Up to ``steps`` steps, at the rates that ``rates(first, count)`` gives.
@@ -73,6 +83,7 @@ class Batches:
 
     exact = False
     margin = 0.1  # a running mean of losses met is noisy
+    speed = 1
 
     def __init__(self, plan):
         self.plan = plan
@@ -82,7 +93,8 @@ class Batches:
         self.rows = -(-self.n // plan.batch) * plan.batch if self.kind == order.REPLACEMENT else self.n
         # Of the lanes at the beginning: where a slice ends must not depend on which of them have ended.
         lanes, width = plan.lanes.weights.shape
-        self.slice = max(1, SLICE_ELEMENTS // ((width + ROW_OVERHEAD) * lanes) // plan.batch) * plan.batch
+        elements = (width + ROW_OVERHEAD) * lanes
+        self.slice = max(1, self.speed * SLICE_ELEMENTS // elements // plan.batch) * plan.batch
         data = plan.data
         plain = not data.shift.any() and (data.inverse_scale == 1).all()
         self.read = data.rows if plain else Scaled(data.rows.values, data.shift, data.inverse_scale)
@@ -128,3 +140,28 @@ class Batches:
             row_loop.row_steps(plan.data, self.read, plan.parts, lanes, rows, ahead, rates, t, met)
         else:
             block_loop.batch_steps(plan.data, plan.parts, lanes, rows, ahead, plan.batch, rates, t, met)
+
+
+class ManyFullBatch(FullBatch):
+    """The same for many lanes."""
+
+    speed = MANY
+
+    def __init__(self, plan):
+        super().__init__(plan, many.ManyPasses)
+
+    def steps(self, lanes, rates, t):
+        """Steps at rates (steps, lanes) from step ``t`` on: objectives and gradients' norms before each."""
+        steps = self.passes.step if self.passes.chunks > 1 else self.passes.small_steps
+        return steps(self.plan.parts, lanes, rates, t)
+
+
+class ManyBatches(Batches):
+    """The same for many lanes."""
+
+    speed = MANY
+
+    def steps(self, lanes, rows, ahead, rates, t, met):
+        """A step for every batch of ``rows`` at rates (steps, lanes) from step ``t`` on; adds to the losses met."""
+        plan = self.plan
+        many.steps(plan.data, plan.parts, lanes, rows, ahead, plan.batch, rates, t, met, plan.n_threads)
