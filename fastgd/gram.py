@@ -14,21 +14,47 @@ CHUNK_ROWS = 1024, 1 << 17  # with fewer rows of many columns, adding the chunks
 GATHERED = 256  # rows multiplied at once: fewer took twice as long at d=2000, and more from d=50 on no less
 SAMPLE = 1024  # rows that say where the columns lie
 DEPENDENT = 1e-12  # a column whose share of this alone is its own depends on those before it
+LARGEST_BYTES = 1 << 28  # of all Gram matrices; a thread has as much again for its chunk
+MINIMISER_PACE = 8
+TASK_LANES = 64
+LANE_OVERHEAD = 64  # what a step costs a lane beyond the product, in columns
+SMALL_WORK = 1 << 24  # below this the steps are over before a thread has started
 EXACT = 64 * np.finfo(np.float64).eps  # a mean squared residual below this share of the target's is zero
 
 
 def weightings(lanes):
-    """The distinct weightings of the rows, (fold, replicate), and the index (lanes,) of each lane's."""
-    pairs = list(zip(lanes.fold.tolist(), lanes.replicate.tolist(), strict=True))
-    distinct = sorted(set(pairs))
-    return distinct, np.array([distinct.index(pair) for pair in pairs])
+    """The distinct weightings of the rows, (fold, replicate)."""
+    return sorted(set(zip(lanes.fold.tolist(), lanes.replicate.tolist(), strict=True)))
 
 
 def is_partition(roles):
-    """Whether the folds (folds, n) hold out each row exactly once, and train on it once otherwise."""
-    return bool((roles == -1).sum(axis=0, dtype=np.int64).min(initial=1) == 1 == (abs(roles) == 1).all()) and bool(
-        ((roles == -1).sum(axis=0) == 1).all()
-    )
+    """Whether each row is held out in one of the folds (folds, n) and trained on once in all others."""
+    once = (abs(roles) == 1).all() and roles.sum(axis=0, dtype=np.int64) == len(roles) - 2
+    return bool(np.all(once))
+
+
+def pays(data, lanes, weightings, epochs):
+    """Whether full-batch descent is to go by the Gram matrix and not by passes: a function of shapes and settings only.
+
+    Operations of floating point are counted. The Gram matrices take n * D**2 for each weighting (one for all, where
+    the folds are a partition) and D**3 / 3, at a slower pace, for its minimiser; then a step of a lane takes 2 * D**2,
+    of 8 lanes a weighting at least. A pass takes 4 * n * D a lane, and not less than the memory needs for X, in which
+    the two products of 8 lanes could be computed.
+
+    Parameters
+    ----------
+    data : Data
+    lanes, weightings : int
+        How many there are; count a partition's as one.
+    epochs : int
+        How many steps are to be expected: fewer than allowed, where a tolerance may end the run.
+    """
+    n, D = data.rows.values.shape[0], data.shift.size + 1
+    if weightings * D * D * 8 > LARGEST_BYTES:
+        return False
+    sums = weightings * (n * D * D + MINIMISER_PACE * D**3 / 3)
+    steps = epochs * max(lanes, 8 * weightings) * 2 * D * D
+    return sums + steps < epochs * max(lanes, 8) * 4 * n * D
 
 
 def chunk_rows(d):
@@ -42,13 +68,11 @@ class Grams:
     Attributes
     ----------
     pairs : list of (fold, replicate)
-    weighting : ndarray (lanes,)
-        The index of each lane's pair.
     sums : Gram
     """
 
     def __init__(self, data, lanes, n_threads):
-        self.pairs, self.weighting = weightings(lanes)
+        self.pairs = weightings(lanes)
         if any(replicate >= 0 for _, replicate in self.pairs):
             raise ValueError("the Gram matrices of bootstrap replicates are not there.")
         self.data, self.n_threads = data, n_threads
@@ -59,6 +83,11 @@ class Grams:
             self.centre = values[sample].mean(axis=0, dtype=np.float64)
             self.level = data.targets[:, sample].mean(axis=1, dtype=np.float64)
             self.sums = self.solved(*self.moments())
+
+    def indices(self, lanes):
+        """Which of the pairs each lane has, (lanes,)."""
+        place = {pair: k for k, pair in enumerate(self.pairs)}
+        return np.array([place[pair] for pair in zip(lanes.fold.tolist(), lanes.replicate.tolist(), strict=True)])
 
     def moments(self):
         """The means of products (weightings, D, D), moments (weightings, targets, D) and squares."""
@@ -118,7 +147,7 @@ class Grams:
 
 
 class GramDescent:
-    """Full-batch steps of lanes from their Gram matrices."""
+    """The work of a full-batch run whose loss is a multiple of the squared residual: ``drive.FullBatch``'s twin."""
 
     exact = True
     margin = 1e-6  # how far a loss may rise above its start by rounding
@@ -130,19 +159,37 @@ class GramDescent:
     def steps(self, lanes, rates, t):
         """A step for every row of ``rates`` (steps, lanes), of which the first has number t.
 
-        Returns the objective and the norm of its smallest subgradient before each step, both (steps, lanes). ``lanes``
-        are changed; they are those of the plan, perhaps other arrays of them.
+        Returns the objective and the norm of its smallest subgradient before each step, both (steps, lanes). ``lanes``,
+        which are changed, are the plan's or some of them. Each thread takes some lanes through all the steps.
         """
-        count, width = lanes.weights.shape
-        column, first = columns(self.grams.weighting, len(self.grams.pairs))
-        work = aligned((4, width, max(int(first[-1]), 1)), np.float64)
-        work[:] = 0
+        count, D = lanes.weights.shape
+        tasks = -(-count // TASK_LANES)
+        small = rates.size * D * (D + LANE_OVERHEAD) < SMALL_WORK
         objective, norm = np.empty((2, *rates.shape))
-        sums, losses = np.empty((1, count, width)), np.empty((1, count))
-        kernels.gram_steps(
-            self.plan.data, self.plan.parts, lanes, self.grams.sums, self.grams.weighting, column, first,
-            rates, t, work, sums, losses, objective, norm,
-        )  # fmt: skip
+
+        def task(k):
+            some = slice(k * TASK_LANES, min((k + 1) * TASK_LANES, count))
+            found = self.some_steps(type(lanes)(*(array[some] for array in lanes)), rates[:, some], t)
+            objective[:, some], norm[:, some] = found
+
+        run_tasks(task, tasks, 1 if small else self.plan.n_threads)
+        return objective, norm
+
+    def some_steps(self, lanes, rates, t):
+        """``steps`` on one thread."""
+        count, D = lanes.weights.shape
+        weighting = self.grams.indices(lanes)
+        column, first = columns(weighting, len(self.grams.pairs))
+        work = aligned((4, D, int(first[-1])), np.float64)
+        work[:] = 0
+        rates = np.ascontiguousarray(rates)
+        objective, norm = np.empty((2, *rates.shape))
+        scratch = np.empty((1, count, D)), np.empty((1, count))
+        with np.errstate(all="ignore"):  # for kernels run as plain Python; a setting of each thread
+            kernels.gram_steps(
+                self.plan.data, self.plan.parts, lanes, self.grams.sums, weighting, column, first,
+                rates, t, work, *scratch, objective, norm,
+            )  # fmt: skip
         return objective, norm
 
 
