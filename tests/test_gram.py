@@ -130,7 +130,7 @@ SETTINGS = {
     "sgd": {"optimizer": "sgd"},
     "mse": {"optimizer": "sgd", "loss": "mse"},
     "momentum": {"optimizer": "momentum"},
-    "adam": {"optimizer": "adam"},
+    "adam": {"optimizer": "adam", "learning_rate": 0.1},  # on centred columns it would scale an intercept of rounding
     "no intercept": {"optimizer": "momentum", "fit_intercept": False},
     "ridge": {"optimizer": "sgd", "alpha": 0.1},
     "lasso": {"optimizer": "momentum", "alpha": 0.1, "l1_ratio": 1.0},
@@ -148,9 +148,9 @@ def test_steps_are_those_of_passes(problems, rows, name):
     objective, norm = descend(plan, 20)
     r = fastgd.fit(problem.X, problem.y, **options)
     np.testing.assert_allclose(objective[:, 0], r.history.loss, rtol=1e-8)
-    np.testing.assert_allclose(norm[:, 0], r.history.gradient_norm, rtol=1e-8, atol=1e-12 * norm[0, 0])
-    np.testing.assert_allclose(plan.lanes.weights, r.state.arrays["weights"], rtol=1e-8)
-    np.testing.assert_allclose(plan.lanes.averages, r.state.arrays["averages"], rtol=1e-8)
+    np.testing.assert_allclose(norm[:, 0], r.history.gradient_norm, rtol=1e-8, atol=1e-13 * norm[0, 0])
+    np.testing.assert_allclose(plan.lanes.weights, r.state.arrays["weights"], rtol=1e-8, atol=1e-13)
+    np.testing.assert_allclose(plan.lanes.averages, r.state.arrays["averages"], rtol=1e-8, atol=1e-13)
 
 
 def test_lanes_have_their_own_settings(plain):
@@ -219,12 +219,12 @@ def test_an_exact_fit_ends_at_zero(dtype):
     rng = np.random.default_rng(0)
     X = (rng.standard_normal((300, 3)) + 100).astype(dtype)
     y = (2 * X[:, 0] - X[:, 1] + 5).astype(dtype)
-    plan = plan_of(X, y, epochs=400, tol=None)
-    objective, _ = descend(plan, 400)
+    plan = plan_of(X, y, epochs=60, tol=None, optimizer="sgd")
+    objective, _ = descend(plan, 60)
     eps = np.finfo(dtype).eps
     assert (objective >= 0).all()
     assert objective[-1] <= (8 * eps) ** 2 * objective[0]
-    assert (np.diff(objective[:40:2], axis=0) < 0).all()
+    assert (np.diff(objective[:6], axis=0) < 0).all()
 
 
 CONDITIONED = ["years", "millions", "levels", "constants"]
@@ -261,7 +261,7 @@ def test_the_optimum_of_ill_conditioned_float32():
     rng = np.random.default_rng(0)
     X = rng.standard_normal((500, 6)).astype(np.float32)
     X[:, 1] = X[:, 0] + np.float32(1e-2) * X[:, 1]
-    y = (X @ np.arange(6) + 1e-2 * rng.standard_normal(500)).astype(np.float32)
+    y = (X @ np.arange(6) + rng.standard_normal(500)).astype(np.float32)
     found = []
     for dtype in (np.float32, np.float64):
         plan = plan_of(X.astype(dtype), y.astype(dtype), epochs=1, optimizer=optimizers.Momentum(0.9))
