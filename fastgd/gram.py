@@ -4,6 +4,7 @@ import threading
 
 import numpy as np
 
+from .drive import rates_of
 from .kernels import gram as kernels
 from .kernels.full_batch import CHUNK_ELEMENTS
 from .kernels.products import aligned
@@ -17,7 +18,8 @@ DEPENDENT = 1e-12  # a column whose share of this alone is its own depends on th
 LARGEST_BYTES = 1 << 28  # of all Gram matrices; a thread has as much again for its chunk
 MINIMISER_PACE = 8
 TASK_LANES = 64
-LANE_OVERHEAD = 64  # what a step costs a lane beyond the product, in columns
+LANE_OVERHEAD = 256  # operations a column that a step of a lane takes beyond the product
+SLICE_WORK = 1 << 27  # of the steps between two looks at the run: 10 ms
 SMALL_WORK = 1 << 24  # below this the steps are over before a thread has started
 EXACT = 64 * np.finfo(np.float64).eps  # a mean squared residual below this share of the target's is zero
 
@@ -36,10 +38,10 @@ def is_partition(roles):
 def pays(data, lanes, weightings, epochs):
     """Whether full-batch descent is to go by the Gram matrix and not by passes: a function of shapes and settings only.
 
-    Operations of floating point are counted. The Gram matrices take n * D**2 for each weighting (one for all, where
-    the folds are a partition) and D**3 / 3, at a slower pace, for its minimiser; then a step of a lane takes 2 * D**2,
-    of 8 lanes a weighting at least. A pass takes 4 * n * D a lane, and not less than the memory needs for X, in which
-    the two products of 8 lanes could be computed.
+    Operations of floating point are counted, at the speed of float64's products. A weighting (one for all, where the
+    folds are a partition) takes n * D * (D + 48): the upper triangle in whole vectors, and gathering the rows; and
+    D**3 / 3 for its minimiser, at a slower pace. Then a step takes 2 * D**2 a lane, of 8 lanes a weighting at least. A
+    pass takes 4 * n * D a lane, half of it in float32, and as much as 4 lanes for reading X.
 
     Parameters
     ----------
@@ -52,9 +54,10 @@ def pays(data, lanes, weightings, epochs):
     n, D = data.rows.values.shape[0], data.shift.size + 1
     if weightings * D * D * 8 > LARGEST_BYTES:
         return False
-    sums = weightings * (n * D * D + MINIMISER_PACE * D**3 / 3)
+    sums = weightings * (n * D * (D + 48) + MINIMISER_PACE * D**3 / 3)
     steps = epochs * max(lanes, 8 * weightings) * 2 * D * D
-    return sums + steps < epochs * max(lanes, 8) * 4 * n * D
+    passes = epochs * max(lanes, 4) * 4 * n * D * data.rows.values.itemsize / 8
+    return sums + steps < passes
 
 
 def chunk_rows(d):
@@ -155,6 +158,23 @@ class GramDescent:
     def __init__(self, plan):
         self.plan = plan
         self.grams = Grams(plan.data, plan.lanes, plan.n_threads)
+        lanes, D = plan.lanes.weights.shape
+        self.slice = 1 if plan.watched else max(1, SLICE_WORK // (lanes * D * (2 * D + LANE_OVERHEAD)))
+
+    def advance(self, clock, steps):
+        """Up to ``steps`` steps; returns the epochs' records and whether a lane failed."""
+        plan = self.plan
+        steps = min(steps, self.slice, plan.epochs - clock.epoch)
+        rates = rates_of(plan.schedule, clock, steps, plan.lanes)
+        objective, norm = self.steps(plan.lanes, rates, clock.steps + 1)
+        finite = np.isfinite(objective + norm).all(axis=1)
+        done = steps if finite.all() else int(np.argmin(finite))
+        clock.epoch += done
+        clock.steps += done
+        records = [
+            {"loss": objective[k, 0], "gradient_norm": norm[k, 0], "learning_rate": rates[k, 0]} for k in range(done)
+        ]
+        return records, done < steps
 
     def steps(self, lanes, rates, t):
         """A step for every row of ``rates`` (steps, lanes), of which the first has number t.
@@ -164,7 +184,7 @@ class GramDescent:
         """
         count, D = lanes.weights.shape
         tasks = -(-count // TASK_LANES)
-        small = rates.size * D * (D + LANE_OVERHEAD) < SMALL_WORK
+        small = rates.size * D * (2 * D + LANE_OVERHEAD) < SMALL_WORK
         objective, norm = np.empty((2, *rates.shape))
 
         def task(k):

@@ -8,7 +8,7 @@ from conftest import plan_of
 
 import fastgd
 from fastgd import gram, optimizers
-from fastgd.drive import rates_of
+from fastgd.drive import drive, rates_of
 from fastgd.kernels.lanes import lanes_of
 from fastgd.state import Clock
 
@@ -268,6 +268,30 @@ def test_the_optimum_of_ill_conditioned_float32():
         objective, _ = descend(plan, 3000)
         found.append(objective[-1, 0])
     np.testing.assert_allclose(*found, rtol=1e-6)
+
+
+# The drive -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["plain", "raw", "degenerate", "constant_target", "one_row", "weighted"])
+def test_a_driven_run_ends_as_that_of_passes(problems, name):
+    """The same epochs to the tolerance, and the same weights; or the same divergence."""
+    problem = problems[name]
+    arguments, options = (problem.X, problem.y), {"sample_weight": problem.weight, "optimizer": "sgd"}
+    plan = plan_of(*arguments, **options)
+    outcome = drive(plan, gram.GramDescent(plan))
+    r = fastgd.fit(*arguments, **options)
+    assert (outcome.status, outcome.state.facts["epoch"]) == (r.status, r.n_epochs)
+    np.testing.assert_allclose(outcome.weights, r.state.arrays["weights"], rtol=1e-8, atol=1e-13 * np.ptp(problem.y))
+
+
+def test_a_driven_run_diverges(plain):
+    options = {"learning_rate": 10.0, "optimizer": "sgd", "epochs": 1000}
+    plan = plan_of(plain.X, plain.y, **options)
+    outcome = drive(plan, gram.GramDescent(plan))
+    assert outcome.status == "diverged"
+    assert np.isfinite(outcome.weights).all()
+    assert outcome.state.facts["epoch"] == fastgd.fit(plain.X, plain.y, **options).n_epochs
 
 
 # The choice ----------------------------------------------------------------------------------------------------------
