@@ -14,7 +14,9 @@ CHUNK_WORK = 1 << 25  # products of two numbers a chunk: about a millisecond
 CHUNK_ROWS = 1024, 1 << 17  # with fewer rows of many columns, adding the chunks would cost as much as the products
 GATHERED = 256  # rows multiplied at once: fewer took twice as long at d=2000, and more from d=50 on no less
 SAMPLE = 1024  # rows that say where the columns lie
-DEPENDENT = 1e-12  # a column whose share of this alone is its own depends on those before it
+# A column whose share of this alone is its own has no part in the minimisers: large opposed entries would bring
+# rounding errors of their own size into every loss.
+DEPENDENT = 1e-5
 LARGEST_BYTES = 1 << 28  # of all Gram matrices; a thread has as much again for its chunk
 MINIMISER_PACE = 8
 TASK_LANES = 64
@@ -31,8 +33,8 @@ def weightings(lanes):
 
 def is_partition(roles):
     """Whether each row is held out in one of the folds (folds, n) and trained on once in all others."""
-    once = (abs(roles) == 1).all() and roles.sum(axis=0, dtype=np.int64) == len(roles) - 2
-    return bool(np.all(once))
+    # A sum of int8 could overflow; one of int64 took four times as long.
+    return bool((abs(roles) == 1).all() and (roles.sum(axis=0, dtype=np.int16) == len(roles) - 2).all())
 
 
 def pays(data, lanes, weightings, epochs):
@@ -124,8 +126,9 @@ class Grams:
             S[:] = 0
             sums = [np.zeros(shape) for shape in shapes]
             lo, hi = c * chunk, min((c + 1) * chunk, self.n)
-            kernels.gram_chunk(data, self.centre, self.level, folds, replicates, held, lo, hi, block, S, *sums)
-            with lock:  # in the chunks' order, with no more than a few of them at a time
+            with np.errstate(all="ignore"):  # a setting of each thread
+                kernels.gram_chunk(data, self.centre, self.level, folds, replicates, held, lo, hi, block, S, *sums)
+            with lock, np.errstate(all="ignore"):  # in the chunks' order, with no more than a few of them at a time
                 ready[c] = sums
                 while added[0] in ready:
                     for whole, part in zip(total, ready.pop(added[0]), strict=True):

@@ -95,7 +95,7 @@ def test_sums_of_folds(problems, name, weighted):
 
 @pytest.mark.jit
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("d, targets", [(3, 1), (7, 9), (150, 2)])
+@pytest.mark.parametrize("d, targets", [(3, 1), (7, 9), (190, 2)])
 def test_bits_of_any_number_of_threads(d, targets, dtype, monkeypatch):
     monkeypatch.setattr(gram, "chunk_rows", lambda d: 200)
     monkeypatch.setattr(gram, "GATHERED", 32)
@@ -151,6 +151,19 @@ def test_steps_are_those_of_passes(problems, rows, name):
     np.testing.assert_allclose(norm[:, 0], r.history.gradient_norm, rtol=1e-8, atol=1e-13 * norm[0, 0])
     np.testing.assert_allclose(plan.lanes.weights, r.state.arrays["weights"], rtol=1e-8, atol=1e-13)
     np.testing.assert_allclose(plan.lanes.averages, r.state.arrays["averages"], rtol=1e-8, atol=1e-13)
+
+
+@pytest.mark.parametrize("d", [6, 7, 8, 63, 190])
+def test_steps_of_any_width(d):
+    """Rows that fill vectors and tiles, and rows that don't."""
+    rng = np.random.default_rng(d)
+    X = rng.standard_normal((400, d))
+    y, options = X @ rng.standard_normal(d) + rng.standard_normal(400), {"epochs": 10, "optimizer": "momentum"}
+    plan = plan_of(X, y, **options)
+    objective, _ = descend(plan, 10)
+    r = fastgd.fit(X, y, **options)
+    np.testing.assert_allclose(objective[:, 0], r.history.loss, rtol=1e-10)
+    np.testing.assert_allclose(plan.lanes.weights, r.state.arrays["weights"], rtol=1e-8, atol=1e-13)
 
 
 def test_lanes_have_their_own_settings(plain):
@@ -254,6 +267,18 @@ def test_badly_conditioned_columns(standardize, dtype):
     gradient = Z.T @ residual / n
     size = np.sqrt(np.mean(Z**2, axis=0) * np.mean(residual**2))
     np.testing.assert_allclose(norm[0, 0], np.linalg.norm(gradient), rtol=1e-6, atol=1e-9 * np.linalg.norm(size))
+
+
+@pytest.mark.parametrize("share", [1e-2, 1e-4, 1e-6])
+def test_columns_that_are_almost_the_same(share):
+    """A minimiser with large opposed entries would bring rounding errors of its own size into every loss."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((400, 3))
+    X[:, 1], y = X[:, 0] + share * X[:, 1], X[:, 1] + X[:, 2] + 0.01 * rng.standard_normal(400)
+    plan = plan_of(X, y, epochs=50, optimizer="sgd")
+    objective, _ = descend(plan, 50)
+    r = fastgd.fit(X, y, epochs=50, optimizer="sgd")
+    np.testing.assert_allclose(objective[:, 0], r.history.loss, rtol=1e-10)
 
 
 def test_the_optimum_of_ill_conditioned_float32():

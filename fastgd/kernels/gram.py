@@ -22,8 +22,9 @@ AHEAD_BYTES = 1 << 15
 class Gram(NamedTuple):
     """The sums of every weighting of the rows, divided by the sum of its weights; float64, D = d + 1.
 
-    The mean squared residual of weights w is ``least + e @ (products @ e + 2 * rest)`` with ``e = w - minimiser``: no
-    digit cancels, neither near the optimum nor where the rows fit exactly.
+    With ``e = w - minimiser`` the mean squared residual of weights w is ``least + e @ (products @ e + 2 * rest)``. It
+    is accurate to about 1e-15 of the targets' mean square; where the rows fit exactly, ``least`` is 0 and it falls to
+    the square of what the weights' rounding leaves, as the mean over the rows does.
     """
 
     products: np.ndarray  # (weightings, D, D), the mean of z * z', where z are the centred rows and 1
