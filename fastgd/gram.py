@@ -1,0 +1,228 @@
+"""Full-batch descent of squared losses from the Gram matrix: its sums, when it pays, and the work of a slice."""
+
+import threading
+
+import numpy as np
+
+from .drive import rates_of
+from .kernels import gram as kernels
+from .kernels.full_batch import CHUNK_ELEMENTS
+from .kernels.products import aligned
+from .threads import run_tasks
+
+CHUNK_WORK = 1 << 25  # products of two numbers a chunk: about a millisecond
+CHUNK_ROWS = 1024, 1 << 17  # with fewer rows of many columns, adding the chunks would cost as much as the products
+GATHERED = 256  # rows multiplied at once: fewer took twice as long at d=2000, and more from d=50 on no less
+SAMPLE = 1024  # rows that say where the columns lie
+# A column whose share of this alone is its own has no part in the minimisers: large opposed entries would bring
+# rounding errors of their own size into every loss.
+DEPENDENT = 1e-5
+LARGEST_BYTES = 1 << 28  # of all Gram matrices; a thread has as much again for its chunk
+MINIMISER_PACE = 8
+TASK_LANES = 64
+LANE_OVERHEAD = 256  # operations a column that a step of a lane takes beyond the product
+SLICE_WORK = 1 << 27  # of the steps between two looks at the run: 10 ms
+SMALL_WORK = 1 << 24  # below this the steps are over before a thread has started
+EXACT = 64 * np.finfo(np.float64).eps  # a mean squared residual below this share of the target's is zero
+
+
+def weightings(lanes):
+    """The distinct weightings of the rows, (fold, replicate)."""
+    return sorted(set(zip(lanes.fold.tolist(), lanes.replicate.tolist(), strict=True)))
+
+
+def is_partition(roles):
+    """Whether each row is held out in one of the folds (folds, n) and trained on once in all others."""
+    # A sum of int8 could overflow; one of int64 took four times as long.
+    return bool((abs(roles) == 1).all() and (roles.sum(axis=0, dtype=np.int16) == len(roles) - 2).all())
+
+
+def pays(data, lanes, weightings, epochs):
+    """Whether full-batch descent is to go by the Gram matrix and not by passes: a function of shapes and settings only.
+
+    Operations of floating point are counted, at the speed of float64's products. A weighting (one for all, where the
+    folds are a partition) takes n * D * (D + 48): the upper triangle in whole vectors, and gathering the rows; and
+    D**3 / 3 for its minimiser, at a slower pace. Then a step takes 2 * D**2 a lane, of 8 lanes a weighting at least. A
+    pass takes 4 * n * D a lane, half of it in float32, and as much as 4 lanes for reading X.
+
+    Parameters
+    ----------
+    data : Data
+    lanes, weightings : int
+        How many there are; count a partition's as one.
+    epochs : int
+        How many steps are to be expected: fewer than allowed, where a tolerance may end the run.
+    """
+    n, D = data.rows.values.shape[0], data.shift.size + 1
+    if weightings * D * D * 8 > LARGEST_BYTES:
+        return False
+    sums = weightings * (n * D * (D + 48) + MINIMISER_PACE * D**3 / 3)
+    steps = epochs * max(lanes, 8 * weightings) * 2 * D * D
+    passes = epochs * max(lanes, 4) * 4 * n * D * data.rows.values.itemsize / 8
+    return sums + steps < passes
+
+
+def chunk_rows(d):
+    """Rows a chunk."""
+    return min(max(CHUNK_WORK // (d + 1) ** 2, CHUNK_ROWS[0]), CHUNK_ROWS[1])
+
+
+class Grams:
+    """The sums of every weighting among ``lanes``, from one pass over the rows: ``sums`` is a ``Gram``.
+
+    Attributes
+    ----------
+    pairs : list of (fold, replicate)
+    sums : Gram
+    """
+
+    def __init__(self, data, lanes, n_threads):
+        self.pairs = weightings(lanes)
+        if any(replicate >= 0 for _, replicate in self.pairs):
+            raise ValueError("the Gram matrices of bootstrap replicates are not there.")
+        self.data, self.n_threads = data, n_threads
+        values = data.rows.values
+        self.n, self.d = values.shape
+        with np.errstate(all="ignore"):
+            sample = slice(None, None, -(-self.n // SAMPLE))
+            self.centre = values[sample].mean(axis=0, dtype=np.float64)
+            self.level = data.targets[:, sample].mean(axis=1, dtype=np.float64)
+            self.sums = self.solved(*self.moments())
+
+    def indices(self, lanes):
+        """Which of the pairs each lane has, (lanes,)."""
+        place = {pair: k for k, pair in enumerate(self.pairs)}
+        return np.array([place[pair] for pair in zip(lanes.fold.tolist(), lanes.replicate.tolist(), strict=True)])
+
+    def moments(self):
+        """The means of products (weightings, D, D), moments (weightings, targets, D) and squares."""
+        folds = np.array([fold for fold, _ in self.pairs])
+        parts = self.data.roles.shape[0] if folds.max() >= 0 and is_partition(self.data.roles) else 0
+        if parts:
+            held = self.over_rows(np.arange(parts), True)
+            # The others are added, not the part taken off the total: nothing cancels.
+            found = [np.stack([sum(array[p] for p in range(parts) if p != fold) for fold in folds]) for array in held]
+        else:
+            found = self.over_rows(folds, False)
+        sums, squares, totals = found
+        D, targets = self.d + 1, self.level.size
+        upper = np.triu(sums[:, :D, :D])
+        products = upper + np.triu(upper, 1).transpose(0, 2, 1)
+        moments = np.ascontiguousarray(sums[:, :D, D : D + targets].transpose(0, 2, 1))
+        return products / totals[:, None, None], moments / totals[:, None, None], squares / totals[:, None]
+
+    def over_rows(self, folds, held):
+        """The sums over all rows: of each fold's part that is held out, or else of what it trains on."""
+        data, targets = self.data, self.level.size
+        vectors = -(-(self.d + 1 + targets) // kernels.VECTOR)
+        width = (vectors | 1) * kernels.VECTOR  # an odd number of cache lines a row: even ones share sets of the cache
+        chunk, block = chunk_rows(self.d), max(GATHERED, CHUNK_ELEMENTS // self.d)
+        replicates = np.full(folds.size, -1)
+        shapes = (folds.size, width, width), (folds.size, targets), (folds.size,)
+        total, ready, added, lock = [np.zeros(shape) for shape in shapes], {}, [0], threading.Lock()
+
+        def task(c):
+            S = aligned((GATHERED, width), np.float64)
+            S[:] = 0
+            sums = [np.zeros(shape) for shape in shapes]
+            lo, hi = c * chunk, min((c + 1) * chunk, self.n)
+            with np.errstate(all="ignore"):  # a setting of each thread
+                kernels.gram_chunk(data, self.centre, self.level, folds, replicates, held, lo, hi, block, S, *sums)
+            with lock, np.errstate(all="ignore"):  # in the chunks' order, with no more than a few of them at a time
+                ready[c] = sums
+                while added[0] in ready:
+                    for whole, part in zip(total, ready.pop(added[0]), strict=True):
+                        whole += part
+                    added[0] += 1
+
+        run_tasks(task, -(-self.n // chunk), self.n_threads)
+        return total
+
+    def solved(self, products, moments, squares):
+        """The Gram with its minimisers, as its docstring says."""
+        minimiser = np.empty_like(moments)
+        run_tasks(
+            lambda q: kernels.minimise(products[q], moments[q], minimiser[q], DEPENDENT), len(products), self.n_threads
+        )
+        # Not a product of matrices: the bits of those depend on BLAS's threads.
+        rest = (products[:, None] * minimiser[:, :, None]).sum(axis=3) - moments
+        least = squares + (minimiser * (rest - moments)).sum(axis=2)
+        least[least < EXACT * squares] = 0.0
+        shift, inverse = (array.astype(np.float64) for array in (self.data.shift, self.data.inverse_scale))
+        return kernels.Gram(products, minimiser, rest, least, (self.centre - shift) * inverse, self.level)
+
+
+class GramDescent:
+    """The work of a full-batch run whose loss is a multiple of the squared residual: ``drive.FullBatch``'s twin."""
+
+    exact = True
+    margin = 1e-6  # how far a loss may rise above its start by rounding
+
+    def __init__(self, plan):
+        self.plan = plan
+        self.grams = Grams(plan.data, plan.lanes, plan.n_threads)
+        lanes, D = plan.lanes.weights.shape
+        self.slice = 1 if plan.watched else max(1, SLICE_WORK // (lanes * D * (2 * D + LANE_OVERHEAD)))
+
+    def advance(self, clock, steps):
+        """Up to ``steps`` steps; returns the epochs' records and whether a lane failed."""
+        plan = self.plan
+        steps = min(steps, self.slice, plan.epochs - clock.epoch)
+        rates = rates_of(plan.schedule, clock, steps, plan.lanes)
+        objective, norm = self.steps(plan.lanes, rates, clock.steps + 1)
+        finite = np.isfinite(objective + norm).all(axis=1)
+        done = steps if finite.all() else int(np.argmin(finite))
+        clock.epoch += done
+        clock.steps += done
+        records = [
+            {"loss": objective[k, 0], "gradient_norm": norm[k, 0], "learning_rate": rates[k, 0]} for k in range(done)
+        ]
+        return records, done < steps
+
+    def steps(self, lanes, rates, t):
+        """A step for every row of ``rates`` (steps, lanes), of which the first has number t.
+
+        Returns the objective and the norm of its smallest subgradient before each step, both (steps, lanes). ``lanes``,
+        which are changed, are the plan's or some of them. Each thread takes some lanes through all the steps.
+        """
+        count, D = lanes.weights.shape
+        tasks = -(-count // TASK_LANES)
+        small = rates.size * D * (2 * D + LANE_OVERHEAD) < SMALL_WORK
+        objective, norm = np.empty((2, *rates.shape))
+
+        def task(k):
+            some = slice(k * TASK_LANES, min((k + 1) * TASK_LANES, count))
+            found = self.some_steps(type(lanes)(*(array[some] for array in lanes)), rates[:, some], t)
+            objective[:, some], norm[:, some] = found
+
+        run_tasks(task, tasks, 1 if small else self.plan.n_threads)
+        return objective, norm
+
+    def some_steps(self, lanes, rates, t):
+        """``steps`` on one thread."""
+        count, D = lanes.weights.shape
+        weighting = self.grams.indices(lanes)
+        column, first = columns(weighting, len(self.grams.pairs))
+        work = aligned((4, D, int(first[-1])), np.float64)
+        work[:] = 0
+        rates = np.ascontiguousarray(rates)
+        objective, norm = np.empty((2, *rates.shape))
+        scratch = np.empty((1, count, D)), np.empty((1, count))
+        with np.errstate(all="ignore"):  # for kernels run as plain Python; a setting of each thread
+            kernels.gram_steps(
+                self.plan.data, self.plan.parts, lanes, self.grams.sums, weighting, column, first,
+                rates, t, work, *scratch, objective, norm,
+            )  # fmt: skip
+        return objective, norm
+
+
+def columns(weighting, count):
+    """Each lane's column (lanes,), and where those of each of ``count`` weightings begin (count + 1,)."""
+    sizes = np.bincount(weighting, minlength=count)
+    first = np.zeros(count + 1, np.int64)
+    first[1:] = np.cumsum(-(-sizes // kernels.VECTOR) * kernels.VECTOR)
+    column = np.empty(weighting.size, np.int64)
+    for q in range(count):
+        members = np.flatnonzero(weighting == q)
+        column[members] = first[q] + np.arange(members.size)
+    return column, first
