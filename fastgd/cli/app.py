@@ -156,6 +156,7 @@ def app():
 @click.option("--drop", metavar="COL", multiple=True, help="Leave a column out (again for more, or A,B).")
 @click.option("--columns", metavar="A,B", help="Fit on these columns [default: all but the target].")
 @click.option("--no-intercept", is_flag=True)
+@click.option("--standardize/--no-standardize", default=None, help="Scale the columns [default: with an auto rate].")
 @click.option("--average", is_flag=True, help="Average the weights (Polyak).")
 @click.option("--seed", type=int, help="Of the row order.")
 @click.option("--threads", type=int, help="At most so many.")
@@ -171,22 +172,14 @@ def fit(ctx, file, **given):
     FILE is a .csv or .tsv file with a header line (also .gz, .bz2, .xz) or a .parquet file. The model takes all columns
     but the target, unless told otherwise; they must hold numbers (truth values count as 0 and 1).
     """
-    from . import report, tables
-    from .files import open_table
+    from . import report
 
     spared(file, given["save"], given["plot"])
     asked = fit_options(given)
-    labels = check(asked).loss.labels
-    source = open_table(file, given["delimiter"])
-    columns = tables.chosen_columns(source, given["target"], given["columns"], given["drop"], given["weight"])
-    shown = is_shown(given["shown"], file, given["quiet"])
-    dtype = np.dtype("float32" if given["float32"] else "float64")
-    with progress(shown, source, "reading") as told:
-        table = tables.read(source, columns, given["target"], labels, given["weight"], dtype, told)
-    X = tables.pd.DataFrame(table.X, columns=table.names, copy=False)
-    result = fastgd.fit(X, table.y, sample_weight=table.weight, verbose=int(shown), **asked)
+    data = training_data(file, given, check(asked).loss.labels)
+    result = fastgd.fit(**data, **asked)
     if not given["quiet"]:
-        click.echo(report.fitted(result, len(X), dtype))
+        click.echo(report.fitted(result, len(data["X"]), data["X"].dtypes.iloc[0]))
     diverged = result.status == "diverged"
     if diverged:
         kept = "" if given["save"] is None else " The model is not saved."
@@ -198,14 +191,29 @@ def fit(ctx, file, **given):
     return {"diverged": DIVERGED, "interrupted": INTERRUPTED}.get(result.status, 0)
 
 
+def training_data(file, given, labels):
+    """The table of a command as arguments of ``fastgd.fit``; ``labels`` says that the target holds classes."""
+    from . import tables
+    from .files import open_table
+
+    source = open_table(file, given["delimiter"])
+    columns = tables.chosen_columns(source, given["target"], given["columns"], given["drop"], given["weight"])
+    shown = is_shown(given["shown"], file, given["quiet"])
+    dtype = np.dtype("float32" if given["float32"] else "float64")
+    with progress(shown, source, "reading") as told:
+        table = tables.read(source, columns, given["target"], labels, given["weight"], dtype, told)
+    X = tables.pd.DataFrame(table.X, columns=table.names, copy=False)
+    return {"X": X, "y": table.y, "sample_weight": table.weight, "verbose": int(shown)}
+
+
 def fit_options(given):
     """The options of the command as arguments of ``fastgd.fit``."""
     same = ("loss", "optimizer", "learning_rate", "batch_size", "alpha", "l1_ratio", "epochs", "tol")
     asked = {name: given[name] for name in same}
     asked |= {"fit_intercept": not given["no_intercept"], "random_state": given["seed"], "n_threads": given["threads"]}
-    return asked | {
-        name: given[name] for name in ("validation", "average") if given[name] is not None and given[name] is not False
-    }
+    optional = {"validation": given["validation"], "average": given["average"] or None}
+    optional |= {"standardize": given["standardize"]}
+    return asked | {name: value for name, value in optional.items() if value is not None}
 
 
 def check(asked):
@@ -217,14 +225,14 @@ def check(asked):
     return Settings.checked(**known | {name: value for name, value in asked.items() if name in known})
 
 
-def draw(result, path):
+def draw(result, path, panels=1):
     """Save the picture of a result."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(8, 5), layout="constrained")
+    figure = Figure(figsize=(8 if panels == 1 else 6 * panels, 5), layout="constrained")
     try:
         with np.errstate(all="ignore"):
-            result.plot(figure.subplots())
+            result.plot(figure.subplots(ncols=panels))
             figure.savefig(path, dpi=120)
     except OverflowError:  # matplotlib's, for the ticks of an axis up to 1e300
         raise ValueError(f"{path}: the losses are too large to draw.") from None
