@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from .folds import Scores
-from .results import figure, log_where_wide
+from .results import figure
+from .sweep_plots import plot_courses, plot_losses
 
 SLOW = ("max_iter", "max_epochs")
 
@@ -105,94 +106,31 @@ class SweepResult:
         return pd.DataFrame(self.table())
 
     def plot(self, ax=None):
-        """Draw the losses (matplotlib): the last ones against the first setting of numbers, and each run's course.
+        """Draw the losses against the first setting of numbers, and the course of each run (matplotlib).
 
-        Both are coloured by that setting. Runs that diverged are crosses at the upper edge.
+        Both mark the best run, and with red crosses at the upper edge the runs that diverged.
 
         Parameters
         ----------
-        ax : matplotlib axes or None, default None
-            Where to draw the courses alone; None makes a figure of both.
+        ax : matplotlib axes, a pair of them or None, default None
+            Where to draw: one is for the courses alone; None makes a figure of both, or of the losses alone where the
+            runs have no history.
 
         Returns
         -------
-        axes, or a pair of axes
+        axes, or an array (2,) of axes
+            Where it is drawn.
         """
-        if ax is not None:
-            self._plot_courses(ax)
-            return ax
-        courses = self._have_courses
-        _, axes = figure(ncols=1 + courses, figsize=(5.5 * (1 + courses), 4.2))
-        axes = np.atleast_1d(axes)
-        self._plot_losses(axes[0])
-        if courses:
-            self._plot_courses(axes[1])
-        return axes
-
-    @property
-    def _have_courses(self):
-        return all(run.history is not None for run in self.results)
-
-    @property
-    def _along(self):
-        """The name of the first setting of numbers and its values, the runs' own numbers where there is none."""
-        for name, values in self.settings.items():
-            if all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values):
-                return name, np.array(values, float)
-        return "run", np.arange(len(self.results), dtype=float)
-
-    def _colours(self, values):
-        """A colour map, its norm, logarithmic where values span more than a factor of 50, and a colour for each."""
-        from matplotlib import colormaps, colors
-
-        wide = values.min() > 0 and values.max() > 50 * values.min()
-        norm = (colors.LogNorm if wide else colors.Normalize)(values.min(), values.max())
-        return colormaps["viridis"], norm, colormaps["viridis"](norm(values))
-
-    def _plot_losses(self, ax):
-        name, values = self._along
-        losses, status = self.losses, np.array(self.status)
-        good = np.isfinite(losses) & (status != "diverged")
-        others = [
-            tuple(map(_short, row)) for row in zip(*(v for n, v in self.settings.items() if n != name), strict=True)
-        ]
-        groups = list(dict.fromkeys(others)) or [()]
-        for group in groups:
-            of = np.array([k for k in range(len(losses)) if not others or others[k] == group])
-            of = of[good[of]]
-            of = of[np.argsort(values[of], kind="stable")]
-            ax.plot(values[of], losses[of], marker=".", label=", ".join(group) or None)
-        for k in np.flatnonzero(~good):
-            ax.plot(values[k], 0.97, "rx", transform=ax.get_xaxis_transform(), label="_diverged")
-        if 1 < len(groups) <= 12:
-            ax.legend()
-        if values.min() > 0 and values.max() > 50 * values.min():
-            ax.set_xscale("log")
-        log_where_wide(ax, [line for line in ax.lines if line.get_label() != "_diverged"])
-        ax.set(xlabel=name, ylabel="loss", title=f"{len(losses)} runs, {(~good).sum()} diverged")
-
-    def _plot_courses(self, ax):
-        from matplotlib.cm import ScalarMappable
-
-        name, values = self._along
-        colours, norm, each = self._colours(values)
-        for k, run in enumerate(self.results):
-            words = ", ".join(f"{name}={_short(of[k])}" for name, of in self.settings.items())
-            run.plot(ax, label=words, color=each[k])
-        drawn = [line for line, status in zip(ax.lines, self.status, strict=False) if status != "diverged"] or ax.lines
-        last = np.concatenate([np.asarray(line.get_ydata(), float) for line in drawn])
-        last = last[np.isfinite(last)]
-        if last.size and last.min() < last.max():
-            log_where_wide(ax, drawn)
-            # Runs that diverged leave the picture: to show them whole would flatten all others.
-            room = (last.max() / last.min()) ** 0.05 if ax.get_yscale() == "log" else 0.05 * (last.max() - last.min())
-            log = ax.get_yscale() == "log"
-            ax.set_ylim(*((last.min() / room, last.max() * room) if log else (last.min() - room, last.max() + room)))
-        if self.settings and len(self.results) <= 12:
-            ax.legend()
-        else:
-            ax.figure.colorbar(ScalarMappable(norm, colours), ax=ax, label=name)
-        ax.set(title="")
+        if ax is None:
+            courses = all(run.history is not None for run in self.results)
+            ax = figure(ncols=1 + courses, figsize=(6 * (1 + courses), 4.5))[1]
+            if not courses:
+                plot_losses(ax, self)
+                return ax
+        if np.size(ax) == 2:
+            plot_losses(ax[0], self)
+        plot_courses(np.ravel(ax)[-1], self)
+        return ax
 
     def __repr__(self):
         counts = {status: self.status.count(status) for status in dict.fromkeys(self.status)}
@@ -255,9 +193,24 @@ class CrossValidation(SweepResult):
         found = [min(statuses, key=worst.index) for statuses in self._statuses]
         return ["slow" if status in SLOW else status for status in found]
 
-    @property
-    def _have_courses(self):
-        return False
+    def plot(self, ax=None):
+        """Draw the mean losses with their standard errors against the first setting of numbers (matplotlib).
+
+        The best setting and the simplest one within one standard error are marked, and with red crosses at the upper
+        edge the settings of which a fold diverged.
+
+        Parameters
+        ----------
+        ax : matplotlib axes or None, default None
+            Where to draw; None makes a figure.
+
+        Returns
+        -------
+        axes
+        """
+        ax = figure(figsize=(7, 4.5))[1] if ax is None else ax
+        plot_losses(ax, self, self.scores.standard_error, f"mean loss of {self.scores.losses.shape[1]} held-out folds")
+        return ax
 
     def table(self):
         """A dict of columns (lists, one entry a setting): the settings that vary, mean losses, errors, status."""
@@ -272,7 +225,3 @@ class CrossValidation(SweepResult):
             f"{type(self).__name__}: {settings} settings over {', '.join(self.settings) or 'nothing'}, {folds} folds"
         )
         return f"{words}; the best mean loss is {self.scores.mean.min():.6g}"
-
-
-def _short(value):
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
