@@ -17,7 +17,7 @@ RING = {"facecolors": "none", "edgecolors": "black", "s": 130, "zorder": 6}
 
 
 class Axis(NamedTuple):
-    """What runs are drawn along: the first setting of numbers that varies, or the runs' own numbers."""
+    """What runs are drawn along: the first setting of numbers that varies, else the runs' own numbers with words."""
 
     name: str
     values: np.ndarray
@@ -35,10 +35,14 @@ class Course(NamedTuple):
 
 def axis_of(result):
     """The axis of a sweep."""
-    for name, values in _varying(result).items():
+    varying, numbers = _varying(result), np.arange(len(result.results), dtype=float)
+    for name, values in varying.items():
         if all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values):
             return Axis(name, np.array(values, float))
-    return Axis("run", np.arange(len(result.results), dtype=float), words_of(result))
+    if len(varying) == 1:
+        (name,) = varying
+        return Axis(name, numbers, [short(value) for value in varying[name]])
+    return Axis("run", numbers, words_of(result))
 
 
 def words_of(result, but=()):
@@ -73,6 +77,8 @@ def course_of(run):
 
 def marks_of(result):
     """The runs to mark: their number, what they are, and a marker."""
+    if len(result.results) == 1:
+        return []
     found = [("best", "best_index", "*"), ("simplest within one standard error", "simplest_index", "D")]
     try:
         return [(getattr(result, index), words, marker) for words, index, marker in found if hasattr(result, index)]
@@ -126,7 +132,8 @@ def plot_losses(ax, result, error=None, ylabel="loss"):
         ax.scatter(axis.values[k], losses[k], label=f"{words}: {words_of(result)[k]}", marker=marker, **RING)
     _set_x(ax, axis)
     _set_y(ax, losses[good], error[good], above=lost.size > 0)
-    ax.set(ylabel=ylabel, title=f"{len(losses)} runs" + f", {lost.size} diverged" * (lost.size > 0))
+    diverged = result.status.count("diverged")
+    ax.set(ylabel=ylabel, title=f"{len(losses)} runs" + f", {diverged} diverged" * (diverged > 0))
     _legend(ax)
 
 
@@ -202,9 +209,9 @@ def _set_x(ax, axis):
 def _set_y(ax, losses, error=0.0, above=False):
     """The scale and the limits of losses, with room for crosses ``above``; returns what is beyond the limits."""
     if not losses.size:
-        ax.text(0.5, 0.5, "no run has a finite loss", transform=ax.transAxes, ha="center", va="center")
-        ax.set_yticks([])
-        return 1.0
+        ax.text(0.5, 0.5, "every run diverged", transform=ax.transAxes, ha="center", va="center")
+        ax.set(ylim=(0, 1), yticks=[])
+        return 2.0
     log = _scale(losses) == "log"
     ax.set_yscale("log" if log else "linear")
     low = losses - error

@@ -331,3 +331,6 @@ def demo(picture):
     from .. import demo
 
     demo.main(picture)
+
+
+from . import sweep  # noqa: E402, F401 (a command in a file of its own, which takes what is above)
