@@ -1,8 +1,12 @@
-"""The demo: the arrival delay of real flights, fitted by fastgd, by NumPy and, where installed, by scikit-learn."""
+"""The demo: the arrival delay of real flights, fitted by fastgd, by NumPy and, where installed, by scikit-learn.
+
+Then 64 learning rates in one sweep.
+"""
 
 import importlib.metadata
 import importlib.util
 import time
+from pathlib import Path
 
 import numpy as np
 
@@ -10,6 +14,7 @@ import fastgd
 
 NUMBERS = ["dep_delay", "air_time", "distance", "hour", "minute", "day"]
 LABELS = ["carrier", "origin", "month"]
+RATES = np.geomspace(1e-4, 10, 64)  # the first crawl, the last diverge
 
 
 def flights(dtype=np.float64):
@@ -31,7 +36,7 @@ def flights(dtype=np.float64):
 
 
 def main(picture="fastgd_demo.png"):
-    """Fit, compare, print the table and save the loss curves."""
+    """Fit, compare, print the table and save the loss curves; then sweep learning rates and save their picture."""
     import pandas as pd
 
     X, y, dropped = flights()
@@ -60,7 +65,27 @@ def main(picture="fastgd_demo.png"):
         add(f"scikit-learn, {name}, float64", seconds, model, getattr(model[-1], "n_iter_", "-"), X.to_numpy())
     print("\n" + pd.DataFrame(rows).to_string(index=False))
     save_curves(curves, picture)
-    print(f"\nThe loss curves are in {picture}. Next: fastgd.fit(X, y) on your own table.")
+    print(f"\nThe loss curves are in {picture}.\n")
+    sweep_picture = Path(picture).with_stem(f"{Path(picture).stem}_sweep")
+    save_sweep(sweep_rates(X.astype(np.float32), y.astype(np.float32)), sweep_picture)
+    print(f"The picture of the sweep is {sweep_picture}. Next: fastgd.fit(X, y) on your own table.")
+
+
+def sweep_rates(X, y):
+    """Sweep the learning rates; say how long it took, and one fit."""
+    options = {"batch_size": None, "optimizer": "sgd", "standardize": True, "epochs": 30, "tol": None}
+    for function, rate in ((fastgd.sweep, RATES), (fastgd.fit, RATES[0])):
+        function(X[:100], y[:100], learning_rate=rate, **options)  # compiles or loads
+    seconds, sweep = timed(fastgd.sweep, X, y, learning_rate=RATES, **options)
+    rate = sweep.best_settings["learning_rate"]
+    alone = timed(fastgd.fit, X, y, learning_rate=rate, **options)[0]
+    words = f"{len(RATES)} learning rates, {options['epochs']} epochs of full-batch descent, float32"
+    print(
+        f"{words}: {seconds:.2f} s in one sweep. One fit takes {alone:.2f} s, {len(RATES)} {len(RATES) * alone:.1f} s."
+    )
+    lost = sweep.status.count("diverged")
+    print(f"The best rate is {rate:.3g}, with a loss of {sweep.best.loss:.4g}; {lost} diverged.")
+    return sweep
 
 
 def timed(function, *arguments, **options):
@@ -96,4 +121,14 @@ def save_curves(curves, picture):
     axes.set(xscale="log", yscale="log", xlabel="epoch", ylabel="loss, relative excess over the least one met")
     axes.set_title("Arrival delay of 327,346 flights")
     axes.legend()
+    figure.savefig(picture, dpi=120)
+
+
+def save_sweep(sweep, picture):
+    """Draw the losses against the rates, and the course of each run."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(12, 5), layout="constrained")
+    sweep.plot(figure.subplots(ncols=2))
+    figure.suptitle("Arrival delay of 327,346 flights: 64 learning rates in one sweep")
     figure.savefig(picture, dpi=120)

@@ -6,7 +6,7 @@ import numpy as np
 
 LEGEND = 8  # lines that a legend names; a colour bar tells of more
 SHOWN = 1e100  # losses beyond it are drawn as if diverged: matplotlib's ticks overflow near 1e300
-WIDE = 10  # values that span such a factor are drawn on a logarithmic axis
+WIDE = 5  # values that span such a factor are drawn on a logarithmic axis
 DASHES = ("-", "--", ":", "-.")
 EDGE = 0.97  # of the axis's height: where the crosses of runs that diverged are
 CROSS = {"marker": "x", "color": "tab:red", "label": "diverged", "zorder": 5}
@@ -106,7 +106,7 @@ def _varying(result):
 # Pictures -----------------------------------------------------------------------------------------------------------
 
 
-def plot_losses(ax, result, error=None, ylabel="loss"):
+def plot_losses(ax, result, error=None, ylabel="loss", what="runs"):
     """Draw the loss of each run, with its standard error where given, against the axis of the sweep."""
     axis, losses = axis_of(result), np.asarray(result.losses, float)
     good = drawable(losses) & (np.array(result.status) != "diverged")
@@ -133,7 +133,7 @@ def plot_losses(ax, result, error=None, ylabel="loss"):
     _set_x(ax, axis)
     _set_y(ax, losses[good], error[good], above=lost.size > 0)
     diverged = result.status.count("diverged")
-    ax.set(ylabel=ylabel, title=f"{len(losses)} runs" + f", {diverged} diverged" * (diverged > 0))
+    ax.set(ylabel=ylabel, title=f"{len(losses)} {what}" + f", {diverged} diverged" * (diverged > 0))
     _legend(ax)
 
 

@@ -209,12 +209,8 @@ class CrossValidation(SweepResult):
         axes
         """
         ax = figure(figsize=(7, 4.5))[1] if ax is None else ax
-        plot_losses(
-            ax,
-            self,
-            self.scores.standard_error,
-            f"mean loss (or minus score) of {self.scores.losses.shape[1]} held-out folds",
-        )
+        ylabel = f"mean loss (or minus score) of {self.scores.losses.shape[1]} held-out folds"
+        plot_losses(ax, self, self.scores.standard_error, ylabel, "settings")
         return ax
 
     def table(self):
