@@ -116,8 +116,9 @@ def save_curves(curves, picture):
     axes = figure.subplots()
     best = min(loss.min() for loss in curves.values())
     for k, (name, loss) in enumerate(curves.items()):
-        style = {"color": f"C{k % 2}", "linestyle": "-" if name.endswith("64") else "--"}
-        axes.plot(np.arange(1, loss.size + 1), loss / best - 1 + 1e-6, label=name, marker=".", **style)
+        # The precisions all but agree: float64 is a pale band behind float32.
+        style = {"linewidth": 6, "alpha": 0.3} if name.endswith("64") else {"marker": "."}
+        axes.plot(np.arange(1, loss.size + 1), loss / best - 1 + 1e-6, label=name, color=f"C{k % 2}", **style)
     axes.set(xscale="log", yscale="log", xlabel="epoch", ylabel="loss, relative excess over the least one met")
     axes.set_title("Arrival delay of 327,346 flights")
     axes.legend()
@@ -130,5 +131,5 @@ def save_sweep(sweep, picture):
 
     figure = Figure(figsize=(12, 5), layout="constrained")
     sweep.plot(figure.subplots(ncols=2))
-    figure.suptitle("Arrival delay of 327,346 flights: 64 learning rates in one sweep")
+    figure.suptitle("Arrival delay of 327,346 flights: 64 learning rates in one sweep", fontsize="large")
     figure.savefig(picture, dpi=120)

@@ -156,7 +156,7 @@ def plot_courses(ax, result):
     for k, (course, words) in enumerate(zip(courses, words_of(result), strict=True)):
         numbers = course.start + np.arange(course.losses.size)
         losses = np.where(drawable(course.losses), course.losses, np.nan if good[k] else np.inf)
-        style = {"marker": "." if losses.size <= 30 else None, "linestyle": dash[k], "color": each[k]}
+        style = {"marker": "." if losses.size <= 12 else None, "linestyle": dash[k], "color": each[k]}
         ax.plot(numbers, losses if good[k] else np.minimum(losses, top), label=words or "_", **style)
         if not good[k]:
             gone = np.flatnonzero(losses >= top)
@@ -234,7 +234,7 @@ def _limits(values, log, above=False):
     low, high = values.min(), values.max()
     room = high - low or 0.1 * abs(high) or 1.0
     limits = low - 0.06 * room, high + (0.14 if above else 0.06) * room, high + room
-    return [10.0**limit for limit in limits] if log else limits
+    return 10.0 ** np.clip(limits, -200, 200) if log else limits
 
 
 def _colours(values):

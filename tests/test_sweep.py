@@ -196,12 +196,13 @@ def test_plots_and_repr():
     matplotlib = pytest.importorskip("matplotlib")
     s = fastgd.minimize_sweep(square, 10.0, square_grad, RATES, max_iter=20)
     assert repr(s) == "SweepResult: 5 runs over learning_rate (3 slow, 1 converged, 1 diverged)"
-    ax = s.plot()
+    ax = s.plot()[1]
     assert [line.get_label() for line in ax.lines] == [f"learning_rate={rate:g}" for rate in RATES]
     assert all(line.get_ydata().size == 21 for line in ax.lines)
     ax = fastgd.minimize_sweep(square, 10.0, square_grad, [1e-3, 1e-2, 0.1], history=False).plot()
     assert ax.get_xlabel() == "learning_rate"
     assert ax.get_xscale() == ax.get_yscale() == "log"
     ax = fastgd.minimize_sweep(square, 10.0, square_grad, optimizer=["sgd", "adam"], history=False).plot()
-    assert ax.get_xlabel() == "run"
+    assert ax.get_xlabel() == "optimizer"
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["sgd", "adam"]
     matplotlib.pyplot.close("all")
