@@ -202,7 +202,9 @@ def _set_x(ax, axis):
         ax.set_xscale(kind)
         ax.set_xlim(_limits(values, kind == "log")[:2])
     if axis.words and len(values) <= 2 * LEGEND and any(axis.words):
-        ax.set_xticks(values, axis.words, rotation=25, ha="right", rotation_mode="anchor")
+        words = [text.replace(", ", ",\n") for text in axis.words]
+        letters = len(words) * max(len(line) for text in words for line in text.split("\n"))
+        ax.set_xticks(values, words, rotation=0 if letters <= 45 else 90)
     ax.set_xlabel(axis.name)
 
 
