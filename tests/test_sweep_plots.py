@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 pytest.importorskip("matplotlib")
 
-import matplotlib.pyplot as plt  # noqa: E402
-from matplotlib.figure import Figure  # noqa: E402
+import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
 
-from fastgd.folds import Scores  # noqa: E402
-from fastgd.grid import expand  # noqa: E402
-from fastgd.sweep_plots import plot_courses, plot_losses  # noqa: E402
-from fastgd.sweep_results import CrossValidation, SweepResult  # noqa: E402
+from fastgd.folds import Scores
+from fastgd.grid import expand
+from fastgd.sweep_plots import plot_courses, plot_losses
+from fastgd.sweep_results import CrossValidation, SweepResult
 
 RATES = np.geomspace(1e-4, 10, 64).tolist()
 
@@ -63,7 +63,7 @@ def crossed(given, folds=5, **options):
 
 def drawn(result, panels):
     """The axes of a picture whose panels are neither blank nor beyond its edges."""
-    figure = Figure(figsize=(6 * panels, 5), layout="constrained")
+    figure = Figure(figsize=(6 * panels, 5), dpi=60, layout="constrained")
     axes = figure.subplots(ncols=panels)
     assert result.plot(axes) is axes
     looked_at(figure, np.ravel(axes))
@@ -73,7 +73,7 @@ def drawn(result, panels):
 def looked_at(figure, axes):
     """Render a picture and look at its pixels."""
     file = io.BytesIO()
-    figure.savefig(file, format="png", dpi=60)
+    figure.savefig(file, format="png")
     file.seek(0)
     pixels = plt.imread(file)[..., :3]
     height, width = pixels.shape[:2]
