@@ -80,9 +80,8 @@ def sweep_rates(X, y):
     rate = sweep.best_settings["learning_rate"]
     alone = timed(fastgd.fit, X, y, learning_rate=rate, **options)[0]
     words = f"{len(RATES)} learning rates, {options['epochs']} epochs of full-batch descent, float32"
-    print(
-        f"{words}: {seconds:.2f} s in one sweep. One fit takes {alone:.2f} s, {len(RATES)} {len(RATES) * alone:.1f} s."
-    )
+    print(f"{words}: {seconds:.2f} s in one sweep.")
+    print(f"One such fit takes {alone:.2f} s, and {len(RATES)} times that is {len(RATES) * alone:.1f} s.")
     lost = sweep.status.count("diverged")
     print(f"The best rate is {rate:.3g}, with a loss of {sweep.best.loss:.4g}; {lost} diverged.")
     return sweep
