@@ -27,9 +27,8 @@ def test_demo(tmp_path):
     assert "epoch" in done.stderr, "progress is shown"
     for path in (picture, tmp_path / "loss_sweep.png"):
         assert path.read_bytes().startswith(b"\x89PNG")
-    words = (
-        r"64 learning rates, 30 epochs .*: ([\d.]+) s in one sweep\. One fit takes ([\d.]+) s, 64 of them ([\d.]+) s\."
-    )
+    words = r"64 learning rates, 30 epochs .*: ([\d.]+) s in one sweep\.\n"
+    words += r"One such fit takes ([\d.]+) s, and 64 times that is ([\d.]+) s\."
     together, alone, many = map(float, re.search(words, done.stdout).groups())
     assert together > 0
     assert many == pytest.approx(64 * alone, abs=64 * 0.006)
