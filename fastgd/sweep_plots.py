@@ -68,6 +68,8 @@ def groups_of(result, axis):
 def course_of(run):
     """The course of a fit, or of a minimisation."""
     history = run.history
+    if history is None:
+        raise ValueError("The courses need each run's history: sweep with history=True, or call plot() without axes.")
     if hasattr(history, "fun"):
         return Course(np.asarray(history.fun, float), 0, "iteration", "fun")
     if np.isfinite(history.validation_loss).any():
@@ -133,7 +135,7 @@ def plot_losses(ax, result, error=None, ylabel="loss", what="runs"):
     _set_x(ax, axis)
     _set_y(ax, losses[good], error[good], above=lost.size > 0)
     diverged = result.status.count("diverged")
-    ax.set(ylabel=ylabel, title=f"{len(losses)} {what}" + f", {diverged} diverged" * (diverged > 0))
+    ax.set(ylabel=ylabel, title=_title(len(losses), what, diverged))
     _legend(ax)
 
 
@@ -169,6 +171,11 @@ def plot_courses(ax, result):
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set(xlabel=courses[0].xlabel, ylabel=courses[0].ylabel)
     _explain(ax, axis, groups, colours, norm)
+
+
+def _title(count, what, diverged):
+    """How many runs, and how many of them diverged."""
+    return f"{count} {what if count > 1 else what[:-1]}" + (f", {diverged} diverged" if diverged else "")
 
 
 def _explain(ax, axis, groups, colours, norm):
@@ -211,7 +218,8 @@ def _set_x(ax, axis):
 def _set_y(ax, losses, error=0.0, above=False):
     """The scale and the limits of losses, with room for crosses ``above``; returns what is beyond the limits."""
     if not losses.size:
-        ax.text(0.5, 0.5, "every run diverged", transform=ax.transAxes, ha="center", va="center")
+        words = f"every run diverged, or is beyond {SHOWN:g}"
+        ax.text(0.5, 0.5, words, transform=ax.transAxes, ha="center", va="center")
         ax.set(ylim=(0, 1), yticks=[])
         return 2.0
     log = _scale(losses) == "log"

@@ -188,6 +188,7 @@ def test_pairs_are_one_line():
 def test_one_run():
     losses, courses = drawn(swept({}), 2)
     assert legend(losses) == legend(courses) == []
+    assert losses.get_title() == "1 run"
     assert len(courses.lines) == 1
 
 
@@ -200,7 +201,7 @@ def test_sizes_that_are_hard_to_draw(scale):
 
 def test_where_every_run_diverged():
     losses, courses = drawn(swept({"learning_rate": [5.0, 10.0, 50.0]}), 2)
-    assert [text.get_text() for text in losses.texts] == ["every run diverged"]
+    assert [text.get_text() for text in losses.texts] == ["every run diverged, or is beyond 1e+100"]
     assert crosses(losses) == [5.0, 10.0, 50.0]
     assert len(courses.lines) == 3
 
@@ -210,6 +211,17 @@ def test_one_axes_is_for_the_courses():
     assert ax.get_xlabel() == "epoch"
     assert plt.get_fignums() == []
     assert len(swept({"learning_rate": RATES[:3]}).plot()) == 2
+
+
+def test_runs_without_a_history_have_no_courses():
+    s = swept({"learning_rate": RATES[:3]})
+    for run in s.results:
+        run.history = None
+    ax = s.plot()
+    looked_at(ax.figure, [ax])
+    assert (ax.get_xlabel(), ax.get_xscale()) == ("learning_rate", "linear")
+    with pytest.raises(ValueError, match="sweep with history=True"):
+        s.plot(ax)
 
 
 def test_what_is_held_out_is_drawn_where_it_is_known():

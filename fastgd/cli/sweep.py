@@ -203,7 +203,7 @@ class Ranking(NamedTuple):
         """What is best, and how many diverged."""
         runs, what = len(self.order), "settings" if "mean" in self.measure else "runs"
         if self.diverged == runs:
-            return f"All {runs} {what} diverged."
+            return f"All {runs} {what} diverged." if runs > 1 else "The run diverged."
         best = self.order[0]
         text = f"Best: a {self.measure.replace('_', ' ')} of {short(self.columns[self.measure][best])}"
         if "mean" in self.measure:
@@ -211,7 +211,7 @@ class Ranking(NamedTuple):
         text += self.words(" with ", best)
         if "mean" in self.measure:
             text += self.words("; the simplest within one standard error: ", self.result.simplest_index)
-        return f"{text}; {self.diverged or 'none'} of {runs} {what} diverged."
+        return f"{text}; {self.diverged or 'none'} of {runs} {what} diverged." if runs > 1 else f"{text}."
 
     def words(self, start, k):
         """The settings of a run that vary, after some words."""
