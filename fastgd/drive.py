@@ -10,13 +10,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from . import gram, many
 from .course import Course
 from .kernels.lanes import Lanes
 from .passes import Passes
 from .plan import lanes_at, rate_table
 from .state import LOADED, Clock, State, state_of
 from .watch import Watch
-from .work import work_of
+from .work import Batches, FullBatch, ManyBatches, ManyFullBatch
 
 RETREAT = 0.1  # an automatic rate that diverged is multiplied by this
 RETREATS = 40
@@ -39,6 +40,15 @@ def drive(plan, work=None, measure=Passes):
     ``work`` and ``measure`` are classes: the reference's own, or those that fit the plan.
     """
     return finish([Group(plan, work, measure)])[0]
+
+
+def work_of(plan):
+    """The work that fits a plan: vectors run along the columns for one lane, and across the lanes for many."""
+    if not many.are_many(plan.data, plan.lanes):
+        return (FullBatch if plan.full else Batches)(plan)
+    if gram.suits(plan):
+        return gram.GramDescent(plan)
+    return (ManyFullBatch if plan.full else ManyBatches)(plan)
 
 
 def finish(groups):

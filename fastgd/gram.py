@@ -4,11 +4,12 @@ import threading
 
 import numpy as np
 
-from .drive import rates_of
 from .kernels import gram as kernels
 from .kernels.full_batch import CHUNK_ELEMENTS
 from .kernels.products import aligned
+from .losses import Mse, SquaredError
 from .threads import run_tasks
+from .work import FullBatch
 
 CHUNK_WORK = 1 << 25  # products of two numbers a chunk: about a millisecond
 CHUNK_ROWS = 1024, 1 << 17  # with fewer rows of many columns, adding the chunks would cost as much as the products
@@ -23,6 +24,7 @@ TASK_LANES = 64
 LANE_OVERHEAD = 256  # operations a column that a step of a lane takes beyond the product
 SLICE_WORK = 1 << 27  # of the steps between two looks at the run: 10 ms
 SMALL_WORK = 1 << 24  # below this the steps are over before a thread has started
+EXPECTED = 100  # epochs, where a tolerance may end a run before
 EXACT = 64 * np.finfo(np.float64).eps  # a mean squared residual below this share of the target's is zero
 
 
@@ -62,6 +64,17 @@ def pays(data, lanes, weightings, epochs):
     return sums + steps < passes
 
 
+def suits(plan):
+    """Whether a plan is of squared losses on the full batch and pays to run so."""
+    if not plan.full or not isinstance(plan.parts.loss, (SquaredError, Mse)):
+        return False
+    pairs = len(weightings(plan.lanes))
+    folds = pairs > 1 and not (plan.lanes.replicate >= 0).any() and is_partition(plan.data.roles)
+    # A tolerance ends most runs before they have used all their epochs.
+    epochs = plan.epochs if plan.tol is None else min(plan.epochs, EXPECTED)
+    return pays(plan.data, len(plan.lanes.weights), 1 if folds else pairs, epochs)
+
+
 def chunk_rows(d):
     """Rows a chunk."""
     return min(max(CHUNK_WORK // (d + 1) ** 2, CHUNK_ROWS[0]), CHUNK_ROWS[1])
@@ -78,8 +91,6 @@ class Grams:
 
     def __init__(self, data, lanes, n_threads):
         self.pairs = weightings(lanes)
-        if any(replicate >= 0 for _, replicate in self.pairs):
-            raise ValueError("the Gram matrices of bootstrap replicates are not there.")
         self.data, self.n_threads = data, n_threads
         values = data.rows.values
         self.n, self.d = values.shape
@@ -99,11 +110,11 @@ class Grams:
         folds = np.array([fold for fold, _ in self.pairs])
         parts = self.data.roles.shape[0] if folds.max() >= 0 and is_partition(self.data.roles) else 0
         if parts:
-            held = self.over_rows(np.arange(parts), True)
+            held = self.over_rows(np.arange(parts), np.full(parts, -1), True)
             # The others are added, not the part taken off the total: nothing cancels.
             found = [np.stack([sum(array[p] for p in range(parts) if p != fold) for fold in folds]) for array in held]
         else:
-            found = self.over_rows(folds, False)
+            found = self.over_rows(folds, np.array([replicate for _, replicate in self.pairs]), False)
         sums, squares, totals = found
         D, targets = self.d + 1, self.level.size
         upper = np.triu(sums[:, :D, :D])
@@ -111,13 +122,12 @@ class Grams:
         moments = np.ascontiguousarray(sums[:, :D, D : D + targets].transpose(0, 2, 1))
         return products / totals[:, None, None], moments / totals[:, None, None], squares / totals[:, None]
 
-    def over_rows(self, folds, held):
+    def over_rows(self, folds, replicates, held):
         """The sums over all rows: of each fold's part that is held out, or else of what it trains on."""
         data, targets = self.data, self.level.size
         vectors = -(-(self.d + 1 + targets) // kernels.VECTOR)
         width = (vectors | 1) * kernels.VECTOR  # an odd number of cache lines a row: even ones share sets of the cache
         chunk, block = chunk_rows(self.d), max(GATHERED, CHUNK_ELEMENTS // self.d)
-        replicates = np.full(folds.size, -1)
         shapes = (folds.size, width, width), (folds.size, targets), (folds.size,)
         total, ready, added, lock = [np.zeros(shape) for shape in shapes], {}, [0], threading.Lock()
 
@@ -152,32 +162,17 @@ class Grams:
         return kernels.Gram(products, minimiser, rest, least, (self.centre - shift) * inverse, self.level)
 
 
-class GramDescent:
-    """The work of a full-batch run whose loss is a multiple of the squared residual: ``drive.FullBatch``'s twin."""
-
-    exact = True
-    margin = 1e-6  # how far a loss may rise above its start by rounding
+class GramDescent(FullBatch):
+    """The work of a full-batch run whose loss is a multiple of the squared residual."""
 
     def __init__(self, plan):
         self.plan = plan
         self.grams = Grams(plan.data, plan.lanes, plan.n_threads)
-        lanes, D = plan.lanes.weights.shape
-        self.slice = 1 if plan.watched else max(1, SLICE_WORK // (lanes * D * (2 * D + LANE_OVERHEAD)))
 
-    def advance(self, clock, steps):
-        """Up to ``steps`` steps; returns the epochs' records and whether a lane failed."""
-        plan = self.plan
-        steps = min(steps, self.slice, plan.epochs - clock.epoch)
-        rates = rates_of(plan.schedule, clock, steps, plan.lanes)
-        objective, norm = self.steps(plan.lanes, rates, clock.steps + 1)
-        finite = np.isfinite(objective + norm).all(axis=1)
-        done = steps if finite.all() else int(np.argmin(finite))
-        clock.epoch += done
-        clock.steps += done
-        records = [
-            {"loss": objective[k, 0], "gradient_norm": norm[k, 0], "learning_rate": rates[k, 0]} for k in range(done)
-        ]
-        return records, done < steps
+    def slice(self, lanes):
+        """How many steps are taken at once."""
+        D = self.grams.d + 1
+        return 1 if self.plan.watched else max(1, SLICE_WORK // (lanes * D * (2 * D + LANE_OVERHEAD)))
 
     def steps(self, lanes, rates, t):
         """A step for every row of ``rates`` (steps, lanes), of which the first has number t.

@@ -7,21 +7,20 @@ import pytest
 from conftest import plan_of
 
 import fastgd
-from fastgd import gram, optimizers
-from fastgd.drive import drive, rates_of
-from fastgd.kernels.lanes import lanes_of
-from fastgd.state import Clock
+from fastgd import gram, optimizers, reference
+from fastgd.drive import drive
+from fastgd.plan import lanes_at, rate_table
 
 
 def with_lanes(plan, count, **arrays):
     """The plan with ``count`` fresh lanes of its setting; ``arrays`` replace some of theirs."""
-    lanes = lanes_of(plan.parts, plan.lanes.weights.dtype, count, plan.lanes.low[0], plan.lanes.high[0])
+    lanes = lanes_at(plan.lanes, [0] * count, 1)
     return replace(plan, lanes=lanes._replace(**{name: np.array(value) for name, value in arrays.items()}))
 
 
 def descend(plan, steps):
     """The objective and the norm (steps, lanes) of a run of GramDescent."""
-    rates = rates_of(plan.schedule, Clock(), steps, plan.lanes)
+    rates = np.repeat(rate_table(plan.models, [1.0], 1, 0, steps), len(plan.lanes.weights), axis=1)
     return gram.GramDescent(plan).steps(plan.lanes, rates, 1)
 
 
@@ -118,10 +117,11 @@ def test_bits_of_any_number_of_threads(d, targets, dtype, monkeypatch):
         assert all(np.array_equal(a, b) for a, b in zip(found[0], other, strict=True))
 
 
-def test_replicates_are_refused(plain):
-    plan = with_lanes(plan_of(plain.X, plain.y, epochs=1), 2, replicate=[-1, 0])
-    with pytest.raises(ValueError, match="replicates"):
-        gram.Grams(plan.data, plan.lanes, 1)
+def test_sums_of_replicates(plain):
+    plan = with_lanes(plan_of(plain.X, plain.y, epochs=1), 2, replicate=[-1, 4])
+    grams = gram.Grams(plan.data._replace(seed=7), plan.lanes, 1)
+    check_sums(grams, (-1, -1), np.ones(80))
+    check_sums(grams, (-1, 4), reference.drawn_counts(7, 4, 80))
 
 
 # Descent -------------------------------------------------------------------------------------------------------------
@@ -304,7 +304,7 @@ def test_a_driven_run_ends_as_that_of_passes(problems, name):
     problem = problems[name]
     arguments, options = (problem.X, problem.y), {"sample_weight": problem.weight, "optimizer": "sgd"}
     plan = plan_of(*arguments, **options)
-    outcome = drive(plan, gram.GramDescent(plan))
+    outcome = drive(plan, gram.GramDescent)[0]
     r = fastgd.fit(*arguments, **options)
     assert (outcome.status, outcome.state.facts["epoch"]) == (r.status, r.n_epochs)
     np.testing.assert_allclose(outcome.weights, r.state.arrays["weights"], rtol=1e-8, atol=1e-13 * np.ptp(problem.y))
@@ -313,7 +313,7 @@ def test_a_driven_run_ends_as_that_of_passes(problems, name):
 def test_a_driven_run_diverges(plain):
     options = {"learning_rate": 10.0, "optimizer": "sgd", "epochs": 1000}
     plan = plan_of(plain.X, plain.y, **options)
-    outcome = drive(plan, gram.GramDescent(plan))
+    outcome = drive(plan, gram.GramDescent)[0]
     assert outcome.status == "diverged"
     assert np.isfinite(outcome.weights).all()
     assert outcome.state.facts["epoch"] == fastgd.fit(plain.X, plain.y, **options).n_epochs

@@ -11,6 +11,7 @@ import numpy as np
 from ._jit import compiled_as, kernel, routine
 from .full_batch import step
 from .products import BYTES, _panel
+from .row_weights import count as drawn
 from .simd import prefetch_row
 
 VECTOR = BYTES // 8
@@ -52,6 +53,9 @@ def row_weights(data, fold, replicate, held, start, stop, out):
     elif fold >= 0:
         for k in range(stop - start):
             out[k] *= max(np.float64(data.roles[fold, start + k]), 0.0)
+    if replicate >= 0:
+        for k in range(stop - start):
+            out[k] *= drawn(data.seed, replicate, start + k)
 
 
 def add_products(S, rows, D, columns, out):
