@@ -114,7 +114,7 @@ class Snapshot:
     def __init__(self, driver):
         lanes = driver.runs.lanes
         copies = {name: getattr(lanes, name).copy() for name in LOADED}
-        self.runs, self.clock = driver.runs._replace(lanes=lanes._replace(**copies)), replace(driver.clock)
+        self.runs, self.clock = driver.runs._replace(lanes=lanes._replace(**copies)), driver.clock.copy()
         self.bests = [course.best for course in driver.runs.courses]
 
 
@@ -213,7 +213,7 @@ class Driver:
 
     def advance(self):
         """One slice of work, and a look at what it left."""
-        before, (_, lanes, courses) = replace(self.clock), self.runs
+        before, (_, lanes, courses) = self.clock.copy(), self.runs
         with np.errstate(all="ignore"):
             epochs = self.work.advance(lanes, self.rates, self.clock, self.left)
         whole, sound = self.by_model(np.isfinite(lanes.weights).all(axis=1)), self.by_model(~epochs.broken)
@@ -244,7 +244,7 @@ class Driver:
 
     def by_model(self, flags):
         """Which models have all their lanes' flags set."""
-        return flags.reshape(-1, self.plan.width).all(axis=1)
+        return (flags.reshape(-1, self.plan.width).all(axis=1) if self.plan.width > 1 else flags).tolist()
 
     def retreat(self, k, at_end=False):
         """Let a model begin anew with a smaller rate: what an epoch too fast has left may be too far off."""
@@ -267,7 +267,7 @@ class Driver:
     def back_to_last(self):
         """Back to the last state that was looked at."""
         last = self.last
-        self.runs, self.clock = last.runs, replace(last.clock)
+        self.runs, self.clock = last.runs, last.clock.copy()
         for course, best in zip(last.runs.courses, last.bests, strict=True):
             course.best = best
         self.again = {number: certain for number, certain in self.again.items() if number not in last.runs.numbers}

@@ -9,6 +9,12 @@ from .course import average
 from .passes import Passes, penalty_costs
 from .progress import Bar, EpochProgress
 
+
+def length(numbers, axis):
+    """The Euclidean norm along an axis."""
+    return np.sqrt(np.sum(numbers**2, axis=axis))
+
+
 TOLD = ("loss", "objective", "validation_loss")
 
 
@@ -54,6 +60,8 @@ class Watch:
         """Numbers (..., lanes) as (..., models, targets): a joint loss's lanes are one target's."""
         joint = self.plan.data.classes
         targets, models = self.plan.width // joint, numbers.shape[-1] // self.plan.width
+        if joint == 1:
+            return numbers.reshape(*numbers.shape[:-1], models, targets)
         return combine(numbers.reshape(*numbers.shape[:-1], models, targets, joint), axis=-1)
 
     def records(self, epochs):
@@ -62,7 +70,7 @@ class Watch:
         rate = epochs.learning_rate[:, :: self.plan.width].tolist()
         columns = {"loss": loss}
         if epochs.gradient_norm is not None:
-            columns["gradient_norm"] = np.sqrt(self.by_model(epochs.gradient_norm**2)).tolist()
+            columns["gradient_norm"] = self.by_model(epochs.gradient_norm, length).tolist()
         good = self.by_model(epochs.good, np.min).min(axis=-1).tolist()
         return [
             [
