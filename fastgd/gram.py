@@ -19,6 +19,7 @@ SAMPLE = 1024  # rows that say where the columns lie
 DEPENDENT = 1e-5
 LARGEST_BYTES = 1 << 28  # of all Gram matrices; a thread has as much again for its chunk
 MINIMISER_PACE = 8
+SAVING = 1 << 30  # operations, 20 ms: for less no kernels are compiled
 TASK_LANES = 64
 LANE_OVERHEAD = 256  # operations a column that a step of a lane takes beyond the product
 SLICE_WORK = 1 << 27  # of the steps between two looks at the run: 10 ms
@@ -59,7 +60,7 @@ def pays(data, lanes, weightings, epochs):
     sums = weightings * (n * D * (D + 48) + MINIMISER_PACE * D**3 / 3)
     steps = epochs * max(lanes, 8 * weightings) * 2 * D * D
     passes = epochs * max(lanes, 4) * 4 * n * D * data.rows.values.itemsize / 8
-    return sums + steps < passes
+    return sums + steps + SAVING < passes
 
 
 def chunk_rows(d):
