@@ -17,7 +17,7 @@ SAMPLE = 1024  # rows that say where the columns lie
 # A column whose share of this alone is its own has no part in the minimisers: large opposed entries would bring
 # rounding errors of their own size into every loss.
 DEPENDENT = 1e-5
-LARGEST_BYTES = 1 << 28  # of all Gram matrices; a thread has as much again for its chunk
+LARGEST_BYTES = 1 << 25  # of the Gram matrices kept; while they are summed up it is about six times as much
 MINIMISER_PACE = 8
 SAVING = 1 << 30  # operations, 20 ms: for less no kernels are compiled
 TASK_LANES = 64
@@ -34,6 +34,8 @@ def weightings(lanes):
 
 def is_partition(roles):
     """Whether each row is held out in one of the folds (folds, n) and trained on once in all others."""
+    if len(roles) == 0:
+        return False
     # A sum of int8 could overflow; one of int64 took four times as long.
     return bool((abs(roles) == 1).all() and (roles.sum(axis=0, dtype=np.int16) == len(roles) - 2).all())
 
@@ -41,7 +43,7 @@ def is_partition(roles):
 def pays(data, lanes, weightings, epochs):
     """Whether full-batch descent is to go by the Gram matrix and not by passes: a function of shapes and settings only.
 
-    Operations of floating point are counted, at the speed of float64's products. A weighting (one for all, where the
+    Operations of floating point are counted, at the speed of float64's products. A weighting (all together, where the
     folds are a partition) takes n * D * (D + 48): the upper triangle in whole vectors, and gathering the rows; and
     D**3 / 3 for its minimiser, at a slower pace. Then a step takes 2 * D**2 a lane, of 8 lanes a weighting at least. A
     pass takes 4 * n * D a lane, half of it in float32, and as much as 4 lanes for reading X.
@@ -50,14 +52,16 @@ def pays(data, lanes, weightings, epochs):
     ----------
     data : Data
     lanes, weightings : int
-        How many there are; count a partition's as one.
+        How many there are.
     epochs : int
         How many steps are to be expected: fewer than allowed, where a tolerance may end the run.
     """
     n, D = data.rows.values.shape[0], data.shift.size + 1
-    if weightings * D * D * 8 > LARGEST_BYTES:
+    whole = is_partition(data.roles)
+    kept = max(weightings, len(data.roles)) if whole else weightings
+    if kept * D * D * 8 > LARGEST_BYTES:
         return False
-    sums = weightings * (n * D * (D + 48) + MINIMISER_PACE * D**3 / 3)
+    sums = (1 if whole else weightings) * n * D * (D + 48) + weightings * MINIMISER_PACE * D**3 / 3
     steps = epochs * max(lanes, 8 * weightings) * 2 * D * D
     passes = epochs * max(lanes, 4) * 4 * n * D * data.rows.values.itemsize / 8
     return sums + steps + SAVING < passes
@@ -98,19 +102,22 @@ class Grams:
     def moments(self):
         """The means of products (weightings, D, D), moments (weightings, targets, D) and squares."""
         folds = np.array([fold for fold, _ in self.pairs])
-        parts = self.data.roles.shape[0] if folds.max() >= 0 and is_partition(self.data.roles) else 0
-        if parts:
-            held = self.over_rows(np.arange(parts), True)
+        if folds.max() >= 0 and is_partition(self.data.roles):
+            parts = range(len(self.data.roles))
+            held = self.over_rows(np.array(parts), True)
             # The others are added, not the part taken off the total: nothing cancels.
-            found = [np.stack([sum(array[p] for p in range(parts) if p != fold) for fold in folds]) for array in held]
+            found = [np.stack([sum(array[p] for p in parts if p != fold) for fold in folds]) for array in held]
         else:
             found = self.over_rows(folds, False)
-        sums, squares, totals = found
         D, targets = self.d + 1, self.level.size
-        upper = np.triu(sums[:, :D, :D])
-        products = upper + np.triu(upper, 1).transpose(0, 2, 1)
-        moments = np.ascontiguousarray(sums[:, :D, D : D + targets].transpose(0, 2, 1))
-        return products / totals[:, None, None], moments / totals[:, None, None], squares / totals[:, None]
+        products, moments = np.empty((folds.size, D, D)), np.empty((folds.size, targets, D))
+        sums, squares, totals = found
+        for q, (whole, total) in enumerate(zip(sums, totals, strict=True)):
+            products[q] = np.triu(whole[:D, :D])
+            products[q] += np.triu(whole[:D, :D], 1).T
+            products[q] /= total
+            moments[q] = whole[:D, D : D + targets].T / total
+        return products, moments, squares / totals[:, None]
 
     def over_rows(self, folds, held):
         """The sums over all rows: of each fold's part that is held out, or else of what it trains on."""

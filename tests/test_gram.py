@@ -326,21 +326,24 @@ def test_a_driven_run_diverges(plain):
 
 
 @pytest.mark.parametrize(
-    "n, d, lanes, weightings, epochs, expected",
+    "n, d, lanes, folds, epochs, expected",
     [
-        (1_000_000, 50, 100, 1, 100, True),
-        (1_000_000, 50, 1, 1, 100, True),
-        (1_000_000, 50, 1, 1, 1, False),
-        (1000, 5, 1, 1, 1000, False),  # not worth compiling for
-        (50_000, 50, 320, 1, 5, True),
-        (50_000, 50, 8, 200, 5, False),  # a weighting costs more than the passes of its few lanes
-        (1000, 50_000, 100, 1, 100, False),  # 20 GB
-        (100, 2000, 100, 1, 100, False),  # wide: the Gram matrix is larger than X
-        (50_000, 2000, 1, 1, 20, False),
+        (1_000_000, 50, 100, 0, 100, True),
+        (1_000_000, 50, 1, 0, 100, True),
+        (1_000_000, 50, 1, 0, 1, False),
+        (1000, 5, 1, 0, 1000, False),  # not worth compiling for
+        (50_000, 50, 320, 5, 5, True),
+        (50_000, 50, 100, 100, 5, True),  # the parts are read once
+        (50_000, 50, 100, -100, 5, False),  # a weighting costs more than the passes of its lane
+        (1000, 50_000, 100, 0, 100, False),  # 20 GB
+        (100, 2000, 100, 0, 100, False),  # wide: the Gram matrix is larger than X
+        (50_000, 2000, 1, 0, 20, False),
     ],
 )
-def test_pays(n, d, lanes, weightings, epochs, expected):
+def test_pays(n, d, lanes, folds, epochs, expected):
+    """A negative number of folds is of others than a partition."""
     data = plan_of(np.ones((2, 1)), np.array([0.0, 1.0]), epochs=1).data
     values = np.broadcast_to(np.float64(0), (n, d))
-    data = data._replace(rows=data.rows._replace(values=values), shift=np.zeros(d))
-    assert gram.pays(data, lanes, weightings, epochs) == expected
+    roles = partition(folds, 300) if folds > 0 else np.ones((-folds, 300), np.int8)
+    data = data._replace(rows=data.rows._replace(values=values), shift=np.zeros(d), roles=roles)
+    assert gram.pays(data, lanes, max(abs(folds), 1), epochs) == expected
