@@ -148,12 +148,13 @@ class Grams:
 
     def solved(self, products, moments, squares):
         """The Gram with its minimisers, as its docstring says."""
-        minimiser = np.empty_like(moments)
-        run_tasks(
-            lambda q: kernels.minimise(products[q], moments[q], minimiser[q], DEPENDENT), len(products), self.n_threads
-        )
-        # Not a product of matrices: the bits of those depend on BLAS's threads.
-        rest = (products[:, None] * minimiser[:, :, None]).sum(axis=3) - moments
+        minimiser, rest = np.empty((2, *moments.shape))
+
+        def task(q):
+            with np.errstate(all="ignore"):
+                kernels.minimise(products[q], moments[q], DEPENDENT, minimiser[q], rest[q])
+
+        run_tasks(task, len(products), self.n_threads)
         least = squares + (minimiser * (rest - moments)).sum(axis=2)
         least[least < EXACT * squares] = 0.0
         shift, inverse = (array.astype(np.float64) for array in (self.data.shift, self.data.inverse_scale))
