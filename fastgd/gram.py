@@ -34,7 +34,7 @@ def weightings(lanes):
 
 def is_partition(roles):
     """Whether each row is held out in one of the folds (folds, n) and trained on once in all others."""
-    if len(roles) == 0:
+    if len(roles) < 2:
         return False
     # A sum of int8 could overflow; one of int64 took four times as long.
     return bool((abs(roles) == 1).all() and (roles.sum(axis=0, dtype=np.int16) == len(roles) - 2).all())
@@ -44,8 +44,8 @@ def pays(data, lanes, weightings, epochs):
     """Whether full-batch descent is to go by the Gram matrix and not by passes: a function of shapes and settings only.
 
     Operations of floating point are counted, at the speed of float64's products. A weighting (all together, where the
-    folds are a partition) takes n * D * (D + 48): the upper triangle in whole vectors, and gathering the rows; and
-    D**3 / 3 for its minimiser, at a slower pace. Then a step takes 2 * D**2 a lane, of 8 lanes a weighting at least. A
+    folds are a partition) takes n * D * (D + 48): the upper triangle in whole vectors, and gathering the rows; twice
+    n * D for a target; and D**3 / 3 for its minimiser, at a slower pace. Then a step takes 2 * D**2 a lane, of 8 lanes a weighting at least. A
     pass takes 4 * n * D a lane, half of it in float32, and as much as 4 lanes for reading X.
 
     Parameters
@@ -56,12 +56,12 @@ def pays(data, lanes, weightings, epochs):
     epochs : int
         How many steps are to be expected: fewer than allowed, where a tolerance may end the run.
     """
-    n, D = data.rows.values.shape[0], data.shift.size + 1
+    n, D, targets = data.rows.values.shape[0], data.shift.size + 1, len(data.targets)
     whole = is_partition(data.roles)
     kept = max(weightings, len(data.roles)) if whole else weightings
     if kept * D * D * 8 > LARGEST_BYTES:
         return False
-    sums = (1 if whole else weightings) * n * D * (D + 48) + weightings * MINIMISER_PACE * D**3 / 3
+    sums = (1 if whole else weightings) * n * D * (D + 48 + 2 * targets) + weightings * MINIMISER_PACE * D**3 / 3
     steps = epochs * max(lanes, 8 * weightings) * 2 * D * D
     passes = epochs * max(lanes, 4) * 4 * n * D * data.rows.values.itemsize / 8
     return sums + steps + SAVING < passes

@@ -72,6 +72,7 @@ FOLDS = {
     "overlapping": (np.random.default_rng(2).integers(-1, 2, (3, 80)).astype(np.int8), False),
     "counts": (np.random.default_rng(3).integers(-1, 4, (2, 80)).astype(np.int8), False),
     "one": (partition(2, 80)[:1], False),
+    "one that holds out all": (np.where(np.arange(80) < 0, 1, -1).astype(np.int8)[None], False),
     "unused rows": (np.where(np.arange(80) < 60, partition(3, 80), 0).astype(np.int8), False),
 }
 
@@ -91,7 +92,10 @@ def test_sums_of_folds(problems, name, weighted):
     assert grams.indices(plan.lanes).tolist() == [fold + 1 for fold in folds]
     check_sums(grams, (-1, -1), weight)
     for fold, role in enumerate(roles):
-        check_sums(grams, (fold, -1), weight * np.maximum(role, 0))
+        if role.max() > 0:
+            check_sums(grams, (fold, -1), weight * np.maximum(role, 0))
+        else:
+            assert np.isnan(grams.sums.least[fold + 1]).all()
 
 
 @pytest.mark.jit
