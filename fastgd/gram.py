@@ -45,8 +45,8 @@ def pays(data, lanes, weightings, epochs):
 
     Operations of floating point are counted, at the speed of float64's products. A weighting (all together, where the
     folds are a partition) takes n * D * (D + 48): the upper triangle in whole vectors, and gathering the rows; twice
-    n * D for a target; and D**3 / 3 for its minimiser, at a slower pace. Then a step takes 2 * D**2 a lane, of 8 lanes a weighting at least. A
-    pass takes 4 * n * D a lane, half of it in float32, and as much as 4 lanes for reading X.
+    n * D for a target; and D**3 / 3 for its minimiser, at a slower pace. Then a step takes 2 * D**2 a lane, of 8 lanes
+    a weighting at least. A pass takes 4 * n * D a lane, half of it in float32, and as much as 4 lanes for reading X.
 
     Parameters
     ----------
