@@ -172,8 +172,11 @@ def gram_chunk(data, centre, level, fold, replicate, held, lo, hi, block, S, sum
 
 
 @kernel
-def minimise(products, moments, minimiser, tolerance):
-    """The least-squares solutions (targets, D) of one weighting by Cholesky's method; a dependent column gets 0."""
+def minimise(products, moments, tolerance, minimiser, rest):
+    """The least-squares solutions (targets, D) of one weighting by Cholesky's method, and what they leave.
+
+    A column whose share of ``tolerance`` alone is independent of those before it gets 0.
+    """
     D = products.shape[0]
     L = np.zeros((D, D))
     inverse = np.zeros(D)
@@ -198,6 +201,11 @@ def minimise(products, moments, minimiser, tolerance):
             w[j] *= inverse[j]
             for k in range(j):
                 w[k] -= L[j, k] * w[j]
+        for j in range(D):
+            total = 0.0
+            for k in range(D):
+                total += products[j, k] * w[k]
+            rest[target, j] = total - moments[target, j]
 
 
 @routine
