@@ -8,8 +8,7 @@ import math
 
 import numpy as np
 
-from ._jit import branch, leaf
-from .across import across, lanes_of
+from ._jit import leaf
 from .order import GOLDEN, mix, stream
 
 PURPOSE = 1 << 40  # of the hashes, apart from those of orders
@@ -54,24 +53,20 @@ def held_weight(data, fold, i):
 
 
 @leaf
-def scaled(lane, start, weight, scale, tile, out):
-    """The same weight times each lane's scale."""
-    out[lane] = weight * scale[tile, lane]
-
-
-@branch
-def fill_weights(data, tiles, tile, i, out):
-    """The weight of row i in each lane of a tile, times the lane's scale."""
-    for start in range(0, out.size, lanes_of(out)):
-        weight = row_weight(data, tiles.fold[tile, start], tiles.replicate[tile, start], i)
-        across(scaled, out, start, (weight, tiles.scale, tile, out))
-        for lane in range(tiles.same[tile, start], start + lanes_of(out)):
+def fill_weights(data, tiles, tile, start, stop, i, out):
+    """The weight of row i in the lanes start to stop of a tile, times the lane's scale."""
+    same = tiles.same[tile, start]
+    weight = row_weight(data, tiles.fold[tile, start], tiles.replicate[tile, start], i)
+    for lane in range(start, stop):
+        if lane >= same:
             weight = row_weight(data, tiles.fold[tile, lane], tiles.replicate[tile, lane], i)
-            out[lane] = weight * tiles.scale[tile, lane]
+        out[lane] = weight * tiles.scale[tile, lane]
 
 
-@branch
-def fill_held(data, tiles, tile, i, out):
-    """The weight of row i among those that the fold of each lane of a tile holds out."""
-    for lane in range(out.size):
-        out[lane] = held_weight(data, tiles.fold[tile, lane], i)
+@leaf
+def fill_held(data, tiles, tile, start, stop, i, out):
+    """The weight of row i among those that the folds of the lanes start to stop hold out."""
+    same = tiles.same[tile, start]
+    weight = held_weight(data, tiles.fold[tile, start], i)
+    for lane in range(start, stop):
+        out[lane] = weight if lane < same else held_weight(data, tiles.fold[tile, lane], i)
