@@ -127,7 +127,8 @@ class Driver:
 
     def __init__(self, plan, models, retreats, outcomes, work, measure):
         self.plan = plan = plan.of(list(models))
-        self.work, self.watch = work(plan), Watch(plan, measure)
+        self.work = work(plan)
+        self.watch = Watch(plan, measure, self.work)
         courses = tuple(Course(plan, model, self.work) for model in plan.models)
         self.runs = Runs(tuple(models), plan.lanes, courses)
         self.retreats, self.certain, self.outcomes = retreats, models, outcomes
@@ -172,8 +173,8 @@ class Driver:
                 self.watch.close()
 
     def know_starts(self):
-        """A pass for the objectives at the start, where they are not known."""
-        if any(course.unknown for course in self.runs.courses):
+        """A pass for the objectives at the start, where they are not known; the full batch will meet them."""
+        if not self.work.exact and any(course.unknown for course in self.runs.courses):
             for course, start in zip(self.runs.courses, self.watch.objective(self.runs.lanes, 0), strict=True):
                 if course.unknown:
                     course.starts_at(start)

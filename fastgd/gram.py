@@ -182,6 +182,11 @@ class GramDescent(FullBatch):
         D = self.grams.d + 1
         return 1 if self.plan.watched else max(1, SLICE_WORK // (lanes * D * (2 * D + LANE_OVERHEAD)))
 
+    def objective(self, lanes):
+        """The objective of each lane, (lanes,): what a step on a copy would report."""
+        copies = type(lanes)(*(array.copy() for array in lanes))
+        return self.steps(copies, np.ones((1, len(lanes.weights))), 1)[0][0]
+
     def steps(self, lanes, rates, t):
         """A step for every row of ``rates`` (steps, lanes), of which the first has number t.
 

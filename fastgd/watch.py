@@ -6,6 +6,7 @@ import numpy as np
 
 from . import checks
 from .course import average
+from .many import unweighted
 from .passes import Passes, penalty_costs
 from .progress import Bar, EpochProgress
 
@@ -19,10 +20,10 @@ TOLD = ("loss", "objective", "validation_loss")
 
 
 class Watch:
-    """Looks at the models of ``plan``; ``measure`` makes passes over data."""
+    """Looks at the models of ``plan``; ``measure`` makes passes over data, unless ``work`` knows without one."""
 
-    def __init__(self, plan, measure=Passes):
-        self.plan = plan
+    def __init__(self, plan, measure=Passes, work=None):
+        self.plan, self.known = plan, getattr(work, "objective", None)
         self.passes = measure(plan.data, plan.n_threads)
         self.held = None if plan.held is None else measure(plan.held, plan.n_threads)
         self.bar = Bar(plan.verbose, plan.epochs, "epoch")
@@ -38,14 +39,13 @@ class Watch:
         """The objectives (models, targets) at the present weights: a pass over the data."""
         lanes, parts = lanes._replace(weights=self.answer(lanes, steps)), self.plan.parts
         with np.errstate(all="ignore"):
+            if self.known is not None:
+                return self.by_model(self.known(lanes))
             return self.by_model(self.passes.loss(parts.loss, lanes) + penalty_costs(parts.penalty, lanes))
 
     def validation_loss(self, lanes, steps):
         """The mean losses (models, targets) of what is held out at the present weights; infinite where not finite."""
-        none = np.full_like(lanes.fold, -1)
-        lanes = lanes._replace(
-            weights=self.answer(lanes, steps), fold=none, replicate=none, scale=np.ones_like(lanes.scale)
-        )
+        lanes = unweighted(lanes._replace(weights=self.answer(lanes, steps)))
         with np.errstate(all="ignore"):
             loss = self.held.loss(self.plan.parts.loss, lanes)
         return self.by_model(np.where(np.isfinite(loss), loss, np.inf))
