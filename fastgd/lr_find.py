@@ -17,8 +17,13 @@ from .results import _axes
 from .state import LOADED, Clock
 
 BETA = 0.98  # of the smoothing
+FULL_BETA = 0.0
 BLOW_UP = 4.0  # times the least loss ends a test
 AT_LEAST = 10  # steps: the rules leave out a tenth of them and the last 5
+FROM, TO = 1e-7, 10.0  # where the search for a range begins
+BELOW, ABOVE = 10**-2.5, 10**0.5  # the range about the rate of the least loss
+PAIRED_BETA = 0.9
+NEAR = 0.05  # a loss within this share of all its fall has come near its least
 FALL = 1e-3  # a loss that falls by less than this share of the start's has not fallen
 
 NO_MEANING = {
@@ -235,68 +240,184 @@ class Steps:
             getattr(self.plan.lanes, name)[:] = getattr(self.first, name)
 
 
+class Mean:
+    """An exponentially weighted mean, corrected for its bias to the zero it begins with."""
+
+    def __init__(self, beta):
+        self.beta, self.sum, self.weight = beta, 0.0, 1.0
+
+    def add(self, value):
+        """The mean with one more value."""
+        self.sum = self.beta * self.sum + (1 - self.beta) * value
+        self.weight *= self.beta
+        return self.sum / (1 - self.weight)
+
+
 class Curve(NamedTuple):
-    """A test."""
+    """A test: its rates, losses as they were met and smoothed, and whether it ended before its last step."""
 
     rates: np.ndarray
     raw: np.ndarray
     losses: np.ndarray
-    blown: bool  # whether it ended before its last step
+    blown: bool
 
 
 class Ground:
-    """What tests of one plan share: its batches, and their losses at the weights that a fit begins with.
-
-    A batch's loss with learning, next to the same batch's without, tells a fall from noise.
-    """
+    """What the tests of one plan share: its batches, and their losses with the weights that a fit begins with."""
 
     def __init__(self, plan, work, num):
         self.plan, self.work, self.num = plan, work, num
-        steps = Steps(plan, work, Growth(1e-7, 1e-7, num))
-        still = []
+        self.beta = FULL_BETA if plan.full else BETA
+        steps, still = Steps(plan, work, Growth(1e-7, 1e-7, num)), []
         for _ in range(1 if plan.full else num):
             steps.rewind()
             still.append(steps.next())
-        self.still = np.broadcast_to(still, num) if plan.full else np.array(still)
-        self.beta = 0.0 if plan.full else BETA
+        self.still = np.resize(still, num)
 
     def test(self, start, stop, bar=None):
-        """The curve from ``start`` to ``stop``.
+        """The curve of rates from ``start`` to ``stop``.
 
-        The first tenth of the points, which the rules don't see, never ends a test on batches: the mean of one or two
-        noisy losses may well be a quarter of the next one.
+        It ends where the smoothed loss is above 4 times its least. On batches the least is taken over the points that
+        the rules see: the loss of the first row or two is often less than a quarter of the next one's.
         """
-        growth = Growth(start, stop, self.num)
-        steps, raw = Steps(self.plan, self.work, growth), []
-        losses, least, sum_ = [], np.inf, 0.0
-        for k in range(self.num):
-            loss = steps.next()
+        growth, mean, unmoved, least = Growth(start, stop, self.num), Mean(self.beta), Mean(self.beta), np.inf
+        steps, raw, losses, blown = Steps(self.plan, self.work, growth), [], [], False
+        while len(raw) < self.num and not blown:
+            loss, still = steps.next(), unmoved.add(self.still[len(raw)])
             if not np.isfinite(loss):
+                blown = True
                 break
-            sum_ = self.beta * sum_ + (1 - self.beta) * loss
             raw.append(loss)
-            losses.append(sum_ / (1 - self.beta ** (k + 1)))
-            if bar is not None:
-                bar.update(k + 1, loss)
-            if self.plan.full or k >= self.num // 10:
+            losses.append(mean.add(loss))
+            if self.plan.full or len(raw) > self.num // 10:
                 least = min(least, losses[-1])
-                if losses[-1] > BLOW_UP * least:
-                    break
-        blown = len(raw) < self.num or losses[-1] > BLOW_UP * least
+            blown = losses[-1] > BLOW_UP * min(least, still)
+            if bar is not None:
+                bar.update(len(raw), loss)
         return Curve(growth.rate(np.arange(1.0, len(raw) + 1)), np.array(raw), np.array(losses), blown)
 
-    def ratios(self, raw):
-        """Running means of the losses as shares of what they would be without learning."""
-        still = self.still[: len(raw)]
-        beta = 0.0 if self.plan.full else 0.9
-        tiny = 1e-6 * (np.mean(still) if len(still) else 0.0) or 1.0  # of 0 / 0 it makes 1
-        return (smooth(raw, beta) + tiny) / (smooth(still, beta) + tiny)
+    def shares(self, curve):
+        """The losses of a curve as shares of what they would be without learning, which tells a fall from noise."""
+        still = self.still[: curve.raw.size]
+        met, unmoved = (Mean(0.0 if self.plan.full else PAIRED_BETA) for _ in range(2))
+        tiny = 1e-6 * float(np.mean(still)) or 1.0 if still.size else 1.0  # of 0 / 0 it makes 1
+        return np.array(
+            [(met.add(a) + tiny) / (unmoved.add(b) + tiny) for a, b in zip(curve.raw, still, strict=True)]
+        )
 
 
-def smooth(values, beta):
-    """Exponentially weighted means, corrected for their bias to the zero they begin with."""
-    out, mean = np.empty(len(values)), 0.0
-    for k, value in enumerate(values):
-        mean = beta * mean + (1 - beta) * value
-        out[k] = mean / (1 - beta ** (k + 1))
-    return out
+def located(ground, start, stop):
+    """The rates to test from and to where these are None: about the rate of the least loss.
+
+    Tests from 1e-7 to 10, moved down while the loss blows up early and up while it has not fallen or still falls, find
+    that rate; the range is 10**-2.5 to 10**0.5 of it. (The middle of the descent is what ``valley`` suggests, and on
+    the full batch a loss without noise falls from the first step on: over 1e-7 to 10 it suggested rates hundreds of
+    times too small.)
+    """
+    low, high = start or FROM, stop or TO
+    floor = 1e12 * float(np.finfo(ground.plan.lanes.weights.dtype).tiny)
+    while True:
+        curve = ground.test(low, high)
+        shares = ground.shares(curve)
+        least = int(np.argmin(shares)) if shares.size else 0
+        fell = shares.size > 0 and shares[least] < 1 - FALL
+        if not ground.still.any():
+            break
+        if curve.blown and start is None and low > floor and (not fell or curve.rates[least] < 1e3 * low):
+            low *= 1e-4
+        elif not curve.blown and stop is None and high < 1e25 and (not fell or _falls_on(shares)):
+            high *= 1e4
+        else:
+            break
+    if not fell:
+        return low, high
+    # A loss that stays where it has come to is lowest anywhere: the first rate that comes near counts.
+    rate = curve.rates[np.argmax(shares <= shares[least] + NEAR * (1 - shares[least]))]
+    low = start or min(rate * BELOW, (stop or np.inf) / 1e3)
+    return low, stop or max(rate * ABOVE, low * 1e3)
+
+
+def _falls_on(shares):
+    """Whether a loss that is not almost zero is lowest at the end."""
+    return np.argmin(shares) >= shares.size - 3 and shares[-1] > NEAR
+
+
+# The function -------------------------------------------------------------------------------------------------------
+
+
+def lr_find(X, y, start="auto", stop="auto", num=100, **fit_options):
+    return found(X, y, start, stop, num, fit_options)
+
+
+def found(X, y, start, stop, num, fit_options, work=None, measure=Passes):
+    """The result; ``work`` and ``measure`` are the reference's own."""
+    num = checks.whole("num", num, low=AT_LEAST)
+    start, stop = (_rate(name, value) for name, value in (("start", start), ("stop", stop)))
+    if start is not None and stop is not None and start >= stop:
+        raise ValueError(f"start={start:g} must be less than stop={stop:g}.")
+    choice = prepared(_arguments(X, y, fit_options, num), measure)
+    ground = Ground(choice.plan, work, num)
+    if not np.isfinite(ground.still).all():
+        checks.finite_columns(choice.table.X, choice.table.names)
+    low, high = located(ground, start, stop) if start is None or stop is None else (start, stop)
+    bar = Bar(choice.plan.verbose, num, "step")
+    try:
+        curve = ground.test(low, high, bar)
+        while start is None and curve.blown and not ground.fell(curve) and low > ground.floor:
+            low, high = low / 10, high / 10 if stop is None else high
+            curve = ground.test(low, high, bar)
+    finally:
+        bar.close()
+    if curve.blown:
+        checks.finite_columns(choice.table.X, choice.table.names)
+    suggestions, missing = suggested(curve.rates, curve.losses, num)
+    status, words = verdict(ground, curve, low, high)
+    if status in ("flat", "diverged"):
+        suggestions, missing = {}, ""
+    return LrFind(curve.rates, curve.losses, curve.raw, suggestions, status, f"{words} {missing}".strip())
+
+
+def _rate(name, value):
+    """A rate given, or None for "auto"."""
+    if isinstance(value, str) and value == "auto":
+        return None
+    if isinstance(value, str):
+        raise TypeError(f"{name}={value!r} must be a number or 'auto'.")
+    return checks.number(name, value, above=0.0)
+
+
+def _arguments(X, y, options, num):
+    """The arguments of a fit, by name, that takes as many steps as wanted at a given rate."""
+    for name, why in NO_MEANING.items():
+        if name in options:
+            raise TypeError(f"{name} has no meaning for lr_find: {why}. Leave it out.")
+    given = inspect.signature(fit).bind(X, y, **options, learning_rate=1.0, epochs=num)
+    given.apply_defaults()
+    return given.arguments
+
+
+def verdict(ground, curve, low, high):
+    """A status, what was seen, and what to do next."""
+    shares, points = ground.shares(curve), curve.losses.size
+    fell = points > 0 and shares.min() < 1 - FALL
+    rules_see = cut(curve.rates, curve.losses, ground.num)[0].size
+    span = f"from {low:.3g} to {high:.3g}"
+    if not ground.still.any():
+        return "flat", "The loss is 0 before the first step: there is nothing to learn, or this loss needs a given rate."
+    if curve.blown and not (fell and rules_see >= 3):
+        seen = "before it fell" if not fell else "after too few for the rules"
+        last = f" at a rate of {curve.rates[-1]:.3g}" if points else ""
+        return "diverged", (
+            f"The loss blew up {seen}, {points} steps {span}{last}. Lower start, or leave it at 'auto'; "
+            "standardize=True and a larger batch_size help too."
+        )
+    if not fell:
+        return "flat", (
+            f"The loss did not fall {span}. Raise stop; should it be at 'auto', y may be constant or not depend on X."
+        )
+    words = f"The loss fell by {100 * (1 - shares.min()):.3g} % {span}"
+    if curve.blown:
+        words += f" and blew up at {curve.rates[-1]:.3g}"
+    elif _falls_on(shares):
+        return "falling", f"{words} and falls on: raise stop for a larger suggestion."
+    return "found", f"{words}. Fit with learning_rate=f.suggestion() and the same options."
