@@ -17,10 +17,10 @@ from .results import _axes
 from .state import LOADED, Clock
 
 BETA = 0.98  # of the smoothing
-FULL_BETA = 0.0
 BLOW_UP = 4.0  # times the least loss ends a test
 AT_LEAST = 10  # steps: the rules leave out a tenth of them and the last 5
 FROM, TO = 1e-7, 10.0  # where the search for a range begins
+HIGHEST = 1e25
 BELOW, ABOVE = 10**-2.5, 10**0.5  # the range about the rate of the least loss
 PAIRED_BETA = 0.9
 NEAR = 0.05  # a loss within this share of all its fall has come near its least
@@ -254,34 +254,54 @@ class Mean:
 
 
 class Curve(NamedTuple):
-    """A test: its rates, losses as they were met and smoothed, and whether it ended before its last step."""
+    """A test, a number a step."""
 
     rates: np.ndarray
-    raw: np.ndarray
-    losses: np.ndarray
-    blown: bool
+    raw: np.ndarray  # the losses met
+    losses: np.ndarray  # smoothed
+    shares: np.ndarray  # of what the loss would be without learning
+    blown: bool  # whether it ended by its loss
+
+    @property
+    def fell(self):
+        return self.shares.size > 0 and self.shares.min() < 1 - FALL
+
+    @property
+    def lowest(self):
+        """The rate of the least loss; of one that stays there, where it came near."""
+        least = self.shares.min()
+        return self.rates[np.argmax(self.shares <= least + NEAR * (1 - least))]
+
+    @property
+    def falls_on(self):
+        """Whether a loss that is not almost gone is lowest at the end."""
+        return np.argmin(self.shares) >= self.shares.size - 3 and self.shares[-1] > NEAR
 
 
 class Ground:
-    """What the tests of one plan share: its batches, and their losses with the weights that a fit begins with."""
+    """What the tests of one plan share: its batches, and their losses with the weights that a fit begins with.
 
-    def __init__(self, plan, work, num):
-        self.plan, self.work, self.num = plan, work, num
-        self.beta = FULL_BETA if plan.full else BETA
-        steps, still = Steps(plan, work, Growth(1e-7, 1e-7, num)), []
+    A batch's loss next to the same batch's without learning tells a fall from noise.
+    """
+
+    def __init__(self, plan, work, num, bar):
+        self.plan, self.work, self.num, self.bar, self.taken = plan, work, num, bar, 0
+        self.beta, self.paired_beta = (0.0, 0.0) if plan.full else (BETA, PAIRED_BETA)
+        self.floor = 1e12 * float(np.finfo(plan.lanes.weights.dtype).tiny)  # of rates to begin with
+        steps, still = Steps(plan, work, Growth(FROM, TO, num)), []
         for _ in range(1 if plan.full else num):
             steps.rewind()
             still.append(steps.next())
         self.still = np.resize(still, num)
 
-    def test(self, start, stop, bar=None):
+    def test(self, start, stop):
         """The curve of rates from ``start`` to ``stop``.
 
         It ends where the smoothed loss is above 4 times its least. On batches the least is taken over the points that
         the rules see: the loss of the first row or two is often less than a quarter of the next one's.
         """
-        growth, mean, unmoved, least = Growth(start, stop, self.num), Mean(self.beta), Mean(self.beta), np.inf
-        steps, raw, losses, blown = Steps(self.plan, self.work, growth), [], [], False
+        growth, mean, unmoved = Growth(start, stop, self.num), Mean(self.beta), Mean(self.beta)
+        steps, raw, losses, least, blown = Steps(self.plan, self.work, growth), [], [], np.inf, False
         while len(raw) < self.num and not blown:
             loss, still = steps.next(), unmoved.add(self.still[len(raw)])
             if not np.isfinite(loss):
@@ -292,102 +312,149 @@ class Ground:
             if self.plan.full or len(raw) > self.num // 10:
                 least = min(least, losses[-1])
             blown = losses[-1] > BLOW_UP * min(least, still)
-            if bar is not None:
-                bar.update(len(raw), loss)
-        return Curve(growth.rate(np.arange(1.0, len(raw) + 1)), np.array(raw), np.array(losses), blown)
+            self.taken += 1
+            self.bar.update(self.taken, loss)
+        rates, raw = growth.rate(np.arange(1.0, len(raw) + 1)), np.array(raw)
+        return Curve(rates, raw, np.array(losses), self.shares(raw), blown)
 
-    def shares(self, curve):
-        """The losses of a curve as shares of what they would be without learning, which tells a fall from noise."""
-        still = self.still[: curve.raw.size]
-        met, unmoved = (Mean(0.0 if self.plan.full else PAIRED_BETA) for _ in range(2))
-        tiny = 1e-6 * float(np.mean(still)) or 1.0 if still.size else 1.0  # of 0 / 0 it makes 1
-        return np.array(
-            [(met.add(a) + tiny) / (unmoved.add(b) + tiny) for a, b in zip(curve.raw, still, strict=True)]
-        )
+    def shares(self, raw):
+        """Running means of losses as shares of what they would be without learning."""
+        met, unmoved = Mean(self.paired_beta), Mean(self.paired_beta)
+        tiny = 1e-6 * float(np.abs(self.still).mean()) or 1.0  # makes 1 of 0 / 0
+        pairs = zip(raw, self.still, strict=False)
+        return np.array([(met.add(a) + tiny) / (unmoved.add(b) + tiny) for a, b in pairs])
 
 
-def located(ground, start, stop):
-    """The rates to test from and to where these are None: about the rate of the least loss.
+def tested(ground, start, stop):
+    """The curve from ``start`` to ``stop``, and these; the data say what they are where they are None.
 
-    Tests from 1e-7 to 10, moved down while the loss blows up early and up while it has not fallen or still falls, find
-    that rate; the range is 10**-2.5 to 10**0.5 of it. (The middle of the descent is what ``valley`` suggests, and on
-    the full batch a loss without noise falls from the first step on: over 1e-7 to 10 it suggested rates hundreds of
-    times too small.)
+    Tests from 1e-7 to 10, moved down while the loss blows up early, and up while it has not fallen or still falls, find
+    the rate of the least loss; the range is 10**-2.5 to 10**0.5 of it. (A loss without noise falls from the first step
+    on, and ``valley`` suggests the middle of its descent: over 1e-7 to 10 that was hundreds of times too small.)
     """
     low, high = start or FROM, stop or TO
-    floor = 1e12 * float(np.finfo(ground.plan.lanes.weights.dtype).tiny)
+    curve = ground.test(low, high)
+    if None not in (start, stop) or not ground.still.any():
+        return curve, low, high
     while True:
-        curve = ground.test(low, high)
-        shares = ground.shares(curve)
-        least = int(np.argmin(shares)) if shares.size else 0
-        fell = shares.size > 0 and shares[least] < 1 - FALL
-        if not ground.still.any():
-            break
-        if curve.blown and start is None and low > floor and (not fell or curve.rates[least] < 1e3 * low):
+        if curve.blown and start is None and low > ground.floor and (not curve.fell or curve.lowest < 1e3 * low):
             low *= 1e-4
-        elif not curve.blown and stop is None and high < 1e25 and (not fell or _falls_on(shares)):
+        elif not curve.blown and stop is None and high < HIGHEST and (not curve.fell or curve.falls_on):
             high *= 1e4
         else:
             break
-    if not fell:
-        return low, high
-    # A loss that stays where it has come to is lowest anywhere: the first rate that comes near counts.
-    rate = curve.rates[np.argmax(shares <= shares[least] + NEAR * (1 - shares[least]))]
-    low = start or min(rate * BELOW, (stop or np.inf) / 1e3)
-    return low, stop or max(rate * ABOVE, low * 1e3)
-
-
-def _falls_on(shares):
-    """Whether a loss that is not almost zero is lowest at the end."""
-    return np.argmin(shares) >= shares.size - 3 and shares[-1] > NEAR
+        curve = ground.test(low, high)
+    if not curve.fell:
+        return curve, low, high
+    low = start or min(curve.lowest * BELOW, (stop or np.inf) / 1e3)
+    high = stop or max(curve.lowest * ABOVE, low * 1e3)
+    curve = ground.test(low, high)
+    # With fewer small rates before them, large ones may blow up earlier.
+    while curve.blown and not curve.fell and start is None and low > ground.floor:
+        low, high = low / 10, stop or high / 10
+        curve = ground.test(low, high)
+    return curve, low, high
 
 
 # The function -------------------------------------------------------------------------------------------------------
 
 
 def lr_find(X, y, start="auto", stop="auto", num=100, **fit_options):
+    """Find a learning rate by the range test: steps at rates that grow from tiny to too large (Smith 2017).
+
+    Step k = 0, 1, ... is taken on the next batch at the rate ``start * (stop / start)**(k / num)``. The loss falls once
+    the rates begin to matter and blows up where they are too large; rules read a rate off that curve. They are
+    fastai's: "valley" (about the middle of the longest descent; the default), "slide", "minimum" and "steep". "slide"
+    and "steep" depend on the scale of the loss: don't trust them with targets in the thousands.
+
+    The rate is for ``fit(X, y, learning_rate=f.suggestion(), ...)`` with the same options, which it leads to read the
+    data as that fit does: the full batch unless ``batch_size`` is given, raw columns unless ``standardize=True``, and
+    "sgd" unless another ``optimizer`` is named. (``fit`` with its own ``learning_rate="auto"`` needs none of this.)
+
+    Parameters
+    ----------
+    X : array-like (n, d)
+    y : array-like (n,)
+        As for :func:`fastgd.fit`.
+    start, stop : "auto" or float, default "auto"
+        The first rate, and the one that the step after the last would have. "auto" looks from 1e-7 to 10, moves that
+        range up or down by powers of ten while it misses the fall or the blow-up, and then tests three powers of ten
+        about the rate of the least loss (raw columns in the millions need 1e-13).
+    num : int, default 100
+        Steps of a test, at least 10. Where they are more than an epoch has, the next one begins. "auto" takes some
+        times as many.
+    **fit_options
+        Any argument of :func:`fastgd.fit` but ``learning_rate``, ``epochs``, ``max_steps``, ``tol``, ``patience``,
+        ``validation``, ``evaluate``, ``callback``, ``average`` and ``resume``.
+
+    Returns
+    -------
+    LrFind
+        ``learning_rates``, ``losses``, ``suggestion(rule)``, ``suggestions``, ``status``, ``message``, ``plot()``.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Naming the argument, what was given and what to do. A curve that nothing can be read off is no error: its
+        ``status`` and ``message`` tell.
+
+    Notes
+    -----
+    On batches the losses are smoothed, ``s = 0.98 * s + 0.02 * loss`` over ``1 - 0.98**(k + 1)``. The full batch has no
+    noise, and smoothing would only lag behind: its losses are the objective itself. A test ends where the loss is above
+    4 times its least, or no longer finite. The rules leave out the first ``num // 10`` and the last 5 points, as
+    fastai's do.
+
+    References
+    ----------
+    L. N. Smith, "Cyclical learning rates for training neural networks", 2017. fastai, ``callback/schedule.py``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastgd
+    >>> X = np.random.default_rng(0).standard_normal((200, 3))
+    >>> y = X @ [1.0, -2.0, 3.0] + 4
+    >>> f = fastgd.lr_find(X, y)
+    >>> f.status
+    'found'
+    >>> r = fastgd.fit(X, y, learning_rate=f.suggestion())
+    >>> r.coef.round(2)
+    array([ 1., -2.,  3.])
+    """
     return found(X, y, start, stop, num, fit_options)
 
 
 def found(X, y, start, stop, num, fit_options, work=None, measure=Passes):
-    """The result; ``work`` and ``measure`` are the reference's own."""
+    """The result of a test; ``work`` and ``measure`` are the reference's own, or those that fit the plan."""
     num = checks.whole("num", num, low=AT_LEAST)
-    start, stop = (_rate(name, value) for name, value in (("start", start), ("stop", stop)))
+    start, stop = _rate("start", start), _rate("stop", stop)
     if start is not None and stop is not None and start >= stop:
         raise ValueError(f"start={start:g} must be less than stop={stop:g}.")
     choice = prepared(_arguments(X, y, fit_options, num), measure)
-    ground = Ground(choice.plan, work, num)
-    if not np.isfinite(ground.still).all():
-        checks.finite_columns(choice.table.X, choice.table.names)
-    low, high = located(ground, start, stop) if start is None or stop is None else (start, stop)
-    bar = Bar(choice.plan.verbose, num, "step")
+    bar = Bar(choice.plan.verbose, None, "step")
     try:
-        curve = ground.test(low, high, bar)
-        while start is None and curve.blown and not ground.fell(curve) and low > ground.floor:
-            low, high = low / 10, high / 10 if stop is None else high
-            curve = ground.test(low, high, bar)
+        curve, low, high = tested(Ground(choice.plan, work, num, bar), start, stop)
     finally:
         bar.close()
     if curve.blown:
         checks.finite_columns(choice.table.X, choice.table.names)
-    suggestions, missing = suggested(curve.rates, curve.losses, num)
-    status, words = verdict(ground, curve, low, high)
-    if status in ("flat", "diverged"):
-        suggestions, missing = {}, ""
+    status, words = verdict(curve, f"from {low:.3g} to {high:.3g}", num)
+    suggestions, missing = suggested(curve.rates, curve.losses, num) if status in ("found", "falling") else ({}, "")
     return LrFind(curve.rates, curve.losses, curve.raw, suggestions, status, f"{words} {missing}".strip())
 
 
 def _rate(name, value):
-    """A rate given, or None for "auto"."""
-    if isinstance(value, str) and value == "auto":
-        return None
+    """A rate, or None for "auto"."""
     if isinstance(value, str):
-        raise TypeError(f"{name}={value!r} must be a number or 'auto'.")
+        if value != "auto":
+            raise TypeError(f"{name}={value!r} must be a number or 'auto'.")
+        return None
     return checks.number(name, value, above=0.0)
 
 
 def _arguments(X, y, options, num):
-    """The arguments of a fit, by name, that takes as many steps as wanted at a given rate."""
+    """The arguments of a fit, by name, that takes as many steps at a given rate."""
     for name, why in NO_MEANING.items():
         if name in options:
             raise TypeError(f"{name} has no meaning for lr_find: {why}. Leave it out.")
@@ -396,28 +463,20 @@ def _arguments(X, y, options, num):
     return given.arguments
 
 
-def verdict(ground, curve, low, high):
+def verdict(curve, span, num):
     """A status, what was seen, and what to do next."""
-    shares, points = ground.shares(curve), curve.losses.size
-    fell = points > 0 and shares.min() < 1 - FALL
-    rules_see = cut(curve.rates, curve.losses, ground.num)[0].size
-    span = f"from {low:.3g} to {high:.3g}"
-    if not ground.still.any():
-        return "flat", "The loss is 0 before the first step: there is nothing to learn, or this loss needs a given rate."
-    if curve.blown and not (fell and rules_see >= 3):
-        seen = "before it fell" if not fell else "after too few for the rules"
-        last = f" at a rate of {curve.rates[-1]:.3g}" if points else ""
-        return "diverged", (
-            f"The loss blew up {seen}, {points} steps {span}{last}. Lower start, or leave it at 'auto'; "
-            "standardize=True and a larger batch_size help too."
-        )
-    if not fell:
-        return "flat", (
-            f"The loss did not fall {span}. Raise stop; should it be at 'auto', y may be constant or not depend on X."
-        )
-    words = f"The loss fell by {100 * (1 - shares.min()):.3g} % {span}"
+    points = curve.losses.size
+    if curve.blown and not (curve.fell and cut(curve.rates, curve.losses, num)[0].size >= 3):
+        seen = "too soon for the rules" if curve.fell else "and did not fall before"
+        last = f"at a rate of {curve.rates[-1]:.3g}, after {points} steps" if points else "in the first step"
+        hint = "Lower start, or leave it at 'auto'; standardize=True or a larger batch_size may help too."
+        return "diverged", f"Tested {span}, the loss blew up {last}, {seen}. {hint}"
+    if not curve.fell:
+        hint = "Raise stop, or leave it at 'auto'; there, y may be constant or have nothing to do with X."
+        return "flat", f"Tested {span}, the loss did not fall. {hint}"
+    words = f"Tested {span}, the loss fell by {100 * (1 - curve.shares.min()):.3g} %"
     if curve.blown:
-        words += f" and blew up at {curve.rates[-1]:.3g}"
-    elif _falls_on(shares):
-        return "falling", f"{words} and falls on: raise stop for a larger suggestion."
+        words += f" and blew up at a rate of {curve.rates[-1]:.3g}"
+    elif curve.falls_on:
+        return "falling", f"{words} and was still falling. For a larger suggestion raise stop, or leave it at 'auto'."
     return "found", f"{words}. Fit with learning_rate=f.suggestion() and the same options."
