@@ -253,6 +253,18 @@ class Mean:
         return self.sum / (1 - self.weight)
 
 
+class Paired:
+    """Running means of losses as shares of those of ``still``, what the same batches have without learning."""
+
+    def __init__(self, still, beta):
+        self.met, self.unmoved, self.still = Mean(beta), Mean(beta), iter(still)
+        self.tiny = 1e-6 * float(np.abs(still).mean()) or 1.0  # makes 1 of 0 / 0
+
+    def add(self, loss):
+        """The share with one more loss."""
+        return (self.met.add(loss) + self.tiny) / (self.unmoved.add(next(self.still)) + self.tiny)
+
+
 class Curve(NamedTuple):
     """A test, a number a step."""
 
@@ -297,32 +309,32 @@ class Ground:
     def test(self, start, stop):
         """The curve of rates from ``start`` to ``stop``.
 
-        It ends where the smoothed loss is above 4 times its least. On batches the least is taken over the points that
-        the rules see: the loss of the first row or two is often less than a quarter of the next one's.
+        It ends where the smoothed loss is above 4 times its least, unless the same batches' losses without learning
+        show that this is noise: the loss of the first row or two is often less than a quarter of the next one's.
         """
-        growth, mean, unmoved = Growth(start, stop, self.num), Mean(self.beta), Mean(self.beta)
-        steps, raw, losses, least, blown = Steps(self.plan, self.work, growth), [], [], np.inf, False
+        growth, mean, paired = Growth(start, stop, self.num), Mean(self.beta), Paired(self.still, self.beta)
+        steps, raw, losses, blown = Steps(self.plan, self.work, growth), [], [], False
+        least = least_share = np.inf
         while len(raw) < self.num and not blown:
-            loss, still = steps.next(), unmoved.add(self.still[len(raw)])
+            loss = steps.next()
             if not np.isfinite(loss):
                 blown = True
                 break
             raw.append(loss)
             losses.append(mean.add(loss))
-            if self.plan.full or len(raw) > self.num // 10:
-                least = min(least, losses[-1])
-            blown = losses[-1] > BLOW_UP * min(least, still)
+            share = paired.add(loss)
+            least, least_share = min(least, losses[-1]), min(least_share, share)
+            blown = losses[-1] > BLOW_UP * least and share > 0.5 * BLOW_UP * least_share
             self.taken += 1
             self.bar.update(self.taken, loss)
-        rates, raw = growth.rate(np.arange(1.0, len(raw) + 1)), np.array(raw)
-        return Curve(rates, raw, np.array(losses), self.shares(raw), blown)
-
-    def shares(self, raw):
-        """Running means of losses as shares of what they would be without learning."""
-        met, unmoved = Mean(self.paired_beta), Mean(self.paired_beta)
-        tiny = 1e-6 * float(np.abs(self.still).mean()) or 1.0  # makes 1 of 0 / 0
-        pairs = zip(raw, self.still, strict=False)
-        return np.array([(met.add(a) + tiny) / (unmoved.add(b) + tiny) for a, b in pairs])
+        paired = Paired(self.still, self.paired_beta)
+        return Curve(
+            rates=growth.rate(np.arange(1.0, len(raw) + 1)),
+            raw=np.array(raw),
+            losses=np.array(losses),
+            shares=np.array([paired.add(loss) for loss in raw]),
+            blown=blown,
+        )
 
 
 def tested(ground, start, stop):
