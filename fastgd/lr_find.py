@@ -1,6 +1,5 @@
-"""``lr_find``: the learning-rate range test, and the rules that read a rate off its curve."""
+"""``lr_find``: the learning-rate range test."""
 
-import bisect
 import inspect
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -11,6 +10,7 @@ from . import checks
 from .choose import prepared
 from .drive import Batches, FullBatch
 from .fit import fit
+from .lr_rules import RULES, cut, suggested
 from .passes import Passes
 from .progress import Bar
 from .results import _axes
@@ -38,90 +38,6 @@ NO_MEANING = {
     "average": "the losses are those of the batches",
     "resume": "it begins with the weights that a fit begins with",
 }
-
-
-# Rules --------------------------------------------------------------------------------------------------------------
-
-
-def cut(rates, losses, num):
-    """What the rules see of a test of ``num`` steps (fastai): neither its first tenth nor its last 5 points, and
-    nothing from the first NaN on."""
-    rates, losses = rates[num // 10 : -5], losses[num // 10 : -5]
-    bad = np.flatnonzero(np.isnan(losses))
-    return (rates[: bad[0]], losses[: bad[0]]) if bad.size else (rates, losses)
-
-
-def descent(losses):
-    """The length of the longest strictly decreasing subsequence, and the first index where one of that length ends."""
-    tails, length, end = [], 0, 0
-    for i, loss in enumerate(losses):
-        k = bisect.bisect_left(tails, -loss)
-        tails[k : k + 1] = [-loss]
-        if k + 1 > length:
-            length, end = k + 1, i
-    return length, end
-
-
-def valley(rates, losses):
-    """About the middle of the longest descent (fastai's ``valley``).
-
-    With m the length of the longest strictly decreasing subsequence of the losses and e the index where the first such
-    ends, it is the rate at ``e - m + m // 3 + m // 6``, and the first rate where nothing decreases. (For e = 1 and
-    m = 2 that index is -1, the last rate, in fastai too; ``lr_find`` asks for three points that fall.)
-    """
-    m, e = descent(losses)
-    return rates[0 if m < 2 else e - m + m // 3 + m // 6]
-
-
-def slide(rates, losses):
-    """Where the steady fall before the end begins to slow down (fastai's ``slide``).
-
-    The slopes g of the losses, a point apart, are compared 15 points apart, from the end on backwards: it is the rate
-    at the left of the last pair before the two differ by 0.005 or less. That threshold is in the units of the loss, so
-    this rule depends on the scale of the loss: with targets in the thousands it means next to nothing.
-    """
-    g = np.gradient(losses)
-    right, left = -1, -16
-    rate = rates[left]
-    while left >= -len(losses) and abs(g[right] - g[left]) > 0.005:
-        rate = rates[left]
-        right, left = right - 1, left - 1
-    return rate
-
-
-def minimum(rates, losses):
-    """A tenth of the rate of the least loss (fastai's ``minimum``); so it may lie below the rates tested."""
-    return rates[np.argmin(losses)] / 10
-
-
-def steep(rates, losses):
-    """Where the loss falls fastest (fastai's ``steep``): the least slope ``dloss / dln(rate)`` between two points.
-
-    Slopes are in the units of the loss, and a single step of a noisy or badly scaled loss may be the steepest: this
-    rule depends on the scale of the loss's noise.
-    """
-    return rates[np.argmin(np.diff(losses) / np.diff(np.log(rates)))]
-
-
-RULES = {  # the rule, what it needs, in words
-    "valley": (valley, lambda losses: descent(losses)[0] >= 3, "three points that fall"),
-    "slide": (slide, lambda losses: len(losses) >= 16, "16 points"),
-    "minimum": (minimum, lambda losses: len(losses) >= 1, "a point"),
-    "steep": (steep, lambda losses: np.any(np.diff(losses) < 0), "two points that fall"),
-}
-
-
-def suggested(rates, losses, num):
-    """The suggestions of all rules that can be applied to a curve, and a sentence on those that can't."""
-    rates, losses = cut(rates, losses, num)
-    found, missing = {}, []
-    with np.errstate(all="ignore"):
-        for name, (rule, fits, needs) in RULES.items():
-            if fits(losses):
-                found[name] = float(rule(rates, losses))
-            else:
-                missing.append(f"No {name!r}: it needs {needs}, and the rules see {len(losses)} points.")
-    return found, " ".join(missing)
 
 
 # The result ---------------------------------------------------------------------------------------------------------
@@ -297,7 +213,7 @@ class Ground:
     """
 
     def __init__(self, plan, work, num, bar):
-        self.plan, self.work, self.num, self.bar, self.taken = plan, work, num, bar, 0
+        self.plan, self.work, self.bar, self.taken = plan, work, bar, 0
         self.beta, self.paired_beta = (0.0, 0.0) if plan.full else (BETA, PAIRED_BETA)
         self.floor = 1e12 * float(np.finfo(plan.lanes.weights.dtype).tiny)  # of rates to begin with
         steps, still = Steps(plan, work, Growth(FROM, TO, num)), []
@@ -305,17 +221,18 @@ class Ground:
             steps.rewind()
             still.append(steps.next())
         self.still = np.resize(still, num)
+        self.learns = bool(self.still.any())  # a loss of 0 can't fall
 
-    def test(self, start, stop):
+    def test(self, start, stop, num):
         """The curve of rates from ``start`` to ``stop``.
 
         It ends where the smoothed loss is above 4 times its least, unless the same batches' losses without learning
         show that this is noise: the loss of the first row or two is often less than a quarter of the next one's.
         """
-        growth, mean, paired = Growth(start, stop, self.num), Mean(self.beta), Paired(self.still, self.beta)
+        growth, mean, paired = Growth(start, stop, num), Mean(self.beta), Paired(self.still, self.beta)
         steps, raw, losses, blown = Steps(self.plan, self.work, growth), [], [], False
         least = least_share = np.inf
-        while len(raw) < self.num and not blown:
+        while len(raw) < num and not blown:
             loss = steps.next()
             if not np.isfinite(loss):
                 blown = True
@@ -337,35 +254,44 @@ class Ground:
         )
 
 
-def tested(ground, start, stop):
+def tested(ground, start, stop, num):
     """The curve from ``start`` to ``stop``, and these; the data say what they are where they are None.
 
-    Tests from 1e-7 to 10, moved down while the loss blows up early, and up while it has not fallen or still falls, find
-    the rate of the least loss; the range is 10**-2.5 to 10**0.5 of it. (A loss without noise falls from the first step
-    on, and ``valley`` suggests the middle of its descent: over 1e-7 to 10 that was hundreds of times too small.)
+    The range is 10**-2.5 to 10**0.5 of the rate of the least loss. (A loss without noise falls from the first step on,
+    and ``valley`` suggests the middle of its descent: over 1e-7 to 10 that led to a fit that converged in 26 % of 171
+    full-batch cells of data, loss and optimizer, and with smoothed losses in 32 %; over this range in 98 %.)
+    """
+    if None not in (start, stop):
+        return ground.test(start, stop, num), start, stop
+    # On the full batch a longer search would come to the least loss at smaller rates than those that are fast.
+    rate, low, high = searched(ground, start, stop, min(num, 100) if ground.plan.full else num)
+    if rate is not None:
+        low = start or min(rate * BELOW, (stop or np.inf) / 1e3)
+        high = stop or max(rate * ABOVE, low * 1e3)
+    curve = ground.test(low, high, num)
+    # With fewer small rates before them, large ones may blow up earlier.
+    while rate is not None and curve.blown and not curve.fell and start is None and low > ground.floor:
+        low, high = low / 10, stop or high / 10
+        curve = ground.test(low, high, num)
+    return curve, low, high
+
+
+def searched(ground, start, stop, num):
+    """The rate of the least loss, or None where it does not fall, and the last range that was looked at.
+
+    That is 1e-7 to 10, moved down while the loss blows up early, and up while it has not fallen or still falls.
     """
     low, high = start or FROM, stop or TO
-    curve = ground.test(low, high)
-    if None not in (start, stop) or not ground.still.any():
-        return curve, low, high
     while True:
-        if curve.blown and start is None and low > ground.floor and (not curve.fell or curve.lowest < 1e3 * low):
+        curve = ground.test(low, high, num)
+        early = curve.blown and (not curve.fell or curve.lowest < 1e3 * low)
+        late = not curve.blown and (not curve.fell or curve.falls_on)
+        if early and start is None and low > ground.floor and ground.learns:
             low *= 1e-4
-        elif not curve.blown and stop is None and high < HIGHEST and (not curve.fell or curve.falls_on):
+        elif late and stop is None and high < HIGHEST and ground.learns:
             high *= 1e4
         else:
-            break
-        curve = ground.test(low, high)
-    if not curve.fell:
-        return curve, low, high
-    low = start or min(curve.lowest * BELOW, (stop or np.inf) / 1e3)
-    high = stop or max(curve.lowest * ABOVE, low * 1e3)
-    curve = ground.test(low, high)
-    # With fewer small rates before them, large ones may blow up earlier.
-    while curve.blown and not curve.fell and start is None and low > ground.floor:
-        low, high = low / 10, stop or high / 10
-        curve = ground.test(low, high)
-    return curve, low, high
+            return curve.lowest if curve.fell else None, low, high
 
 
 # The function -------------------------------------------------------------------------------------------------------
@@ -446,7 +372,7 @@ def found(X, y, start, stop, num, fit_options, work=None, measure=Passes):
     choice = prepared(_arguments(X, y, fit_options, num), measure)
     bar = Bar(choice.plan.verbose, None, "step")
     try:
-        curve, low, high = tested(Ground(choice.plan, work, num, bar), start, stop)
+        curve, low, high = tested(Ground(choice.plan, work, num, bar), start, stop, num)
     finally:
         bar.close()
     if curve.blown:
