@@ -202,8 +202,9 @@ class Curve(NamedTuple):
 
     @property
     def falls_on(self):
-        """Whether a loss that is not almost gone is lowest at the end."""
-        return np.argmin(self.shares) >= self.shares.size - 3 and self.shares[-1] > NEAR
+        """Whether a good part of the fall is in the last tenth of the points."""
+        last = self.shares[-max(3, self.shares.size // 10) :]
+        return last[0] - last[-1] > NEAR * (1 - self.shares.min())
 
 
 class Ground:
@@ -215,13 +216,14 @@ class Ground:
     def __init__(self, plan, work, num, bar):
         self.plan, self.work, self.bar, self.taken = plan, work, bar, 0
         self.beta, self.paired_beta = (0.0, 0.0) if plan.full else (BETA, PAIRED_BETA)
-        self.floor = 1e12 * float(np.finfo(plan.lanes.weights.dtype).tiny)  # of rates to begin with
+        self.floor = 1e4 * float(np.finfo(plan.lanes.weights.dtype).tiny)  # of rates to begin with
         steps, still = Steps(plan, work, Growth(FROM, TO, num)), []
         for _ in range(1 if plan.full else num):
             steps.rewind()
             still.append(steps.next())
         self.still = np.resize(still, num)
-        self.learns = bool(self.still.any())  # a loss of 0 can't fall
+        # A loss of 0 can't fall; one that is not finite before the first step is X's.
+        self.learns = bool(self.still.any() and np.isfinite(self.still).all())
 
     def test(self, start, stop, num):
         """The curve of rates from ``start`` to ``stop``.
@@ -279,17 +281,21 @@ def tested(ground, start, stop, num):
 def searched(ground, start, stop, num):
     """The rate of the least loss, or None where it does not fall, and the last range that was looked at.
 
-    That is 1e-7 to 10, moved down while the loss blows up early, and up while it has not fallen or still falls.
+    That is 1e-7 to 10, moved up while the loss has not fallen or still falls, and down while it blows up early.
     """
-    low, high = start or FROM, stop or TO
+    low = start or min(FROM, (stop or np.inf) / 1e3)
+    high = stop or max(TO, low * 1e3)
+    lowered = False
     while True:
         curve = ground.test(low, high, num)
         early = curve.blown and (not curve.fell or curve.lowest < 1e3 * low)
         late = not curve.blown and (not curve.fell or curve.falls_on)
         if early and start is None and low > ground.floor and ground.learns:
-            low *= 1e-4
-        elif late and stop is None and high < HIGHEST and ground.learns:
-            high *= 1e4
+            # What has blown up need not be looked at again: the points come as close as they were.
+            high = stop or (curve.rates[-1] if curve.rates.size else low)
+            low, lowered = low * 1e-4, True
+        elif late and stop is None and high < HIGHEST and ground.learns and not lowered:
+            low, high = start or low * 1e4, high * 1e4
         else:
             return curve.lowest if curve.fell else None, low, high
 
@@ -305,8 +311,8 @@ def lr_find(X, y, start="auto", stop="auto", num=100, **fit_options):
     fastai's: "valley" (about the middle of the longest descent; the default), "slide", "minimum" and "steep". "slide"
     and "steep" depend on the scale of the loss: don't trust them with targets in the thousands.
 
-    The rate is for ``fit(X, y, learning_rate=f.suggestion(), ...)`` with the same options, which it leads to read the
-    data as that fit does: the full batch unless ``batch_size`` is given, raw columns unless ``standardize=True``, and
+    The rate is for ``fit(X, y, learning_rate=f.suggestion(), ...)`` with the same options, so the test reads the data
+    as that fit does: as a full batch unless ``batch_size`` is given, raw columns unless ``standardize=True``, with
     "sgd" unless another ``optimizer`` is named. (``fit`` with its own ``learning_rate="auto"`` needs none of this.)
 
     Parameters
@@ -320,7 +326,7 @@ def lr_find(X, y, start="auto", stop="auto", num=100, **fit_options):
         about the rate of the least loss (raw columns in the millions need 1e-13).
     num : int, default 100
         Steps of a test, at least 10. Where they are more than an epoch has, the next one begins. "auto" takes some
-        times as many.
+        times as many. Batches of one or a few rows need more, say 1000: a hundred rows may look much like each other.
     **fit_options
         Any argument of :func:`fastgd.fit` but ``learning_rate``, ``epochs``, ``max_steps``, ``tol``, ``patience``,
         ``validation``, ``evaluate``, ``callback``, ``average`` and ``resume``.
@@ -371,13 +377,14 @@ def found(X, y, start, stop, num, fit_options, work=None, measure=Passes):
         raise ValueError(f"start={start:g} must be less than stop={stop:g}.")
     choice = prepared(_arguments(X, y, fit_options, num), measure)
     bar = Bar(choice.plan.verbose, None, "step")
+    ground = Ground(choice.plan, work, num, bar)
     try:
-        curve, low, high = tested(Ground(choice.plan, work, num, bar), start, stop, num)
+        curve, low, high = tested(ground, start, stop, num)
     finally:
         bar.close()
     if curve.blown:
         checks.finite_columns(choice.table.X, choice.table.names)
-    status, words = verdict(curve, f"from {low:.3g} to {high:.3g}", num)
+    status, words = verdict(curve, ground.learns, f"from {low:.3g} to {high:.3g}", num)
     suggestions, missing = suggested(curve.rates, curve.losses, num) if status in ("found", "falling") else ({}, "")
     return LrFind(curve.rates, curve.losses, curve.raw, suggestions, status, f"{words} {missing}".strip())
 
@@ -388,7 +395,7 @@ def _rate(name, value):
         if value != "auto":
             raise TypeError(f"{name}={value!r} must be a number or 'auto'.")
         return None
-    return checks.number(name, value, above=0.0)
+    return checks.number(name, value, low=1e-300, high=1e300)  # powers of ten beyond are still numbers
 
 
 def _arguments(X, y, options, num):
@@ -401,16 +408,21 @@ def _arguments(X, y, options, num):
     return given.arguments
 
 
-def verdict(curve, span, num):
+def verdict(curve, learns, span, num):
     """A status, what was seen, and what to do next."""
     points = curve.losses.size
     if curve.blown and not (curve.fell and cut(curve.rates, curve.losses, num)[0].size >= 3):
-        seen = "too soon for the rules" if curve.fell else "and did not fall before"
         last = f"at a rate of {curve.rates[-1]:.3g}, after {points} steps" if points else "in the first step"
-        hint = "Lower start, or leave it at 'auto'; standardize=True or a larger batch_size may help too."
-        return "diverged", f"Tested {span}, the loss blew up {last}, {seen}. {hint}"
+        seen = "too few for the rules" if curve.fell else "and did not fall before"
+        hint = "Raise num, or lower start." if curve.fell else "Lower start, or leave it at 'auto'."
+        return "diverged", f"Tested {span}, the loss blew up {last}, {seen}. {hint} standardize=True may help too."
+    if not learns:
+        return (
+            "flat",
+            "The loss is 0 before the first step, so no rate can lower it. Look at y, or choose another loss.",
+        )
     if not curve.fell:
-        hint = "Raise stop, or leave it at 'auto'; there, y may be constant or have nothing to do with X."
+        hint = "Raise stop, or leave it at 'auto'; there, y may have nothing to do with X."
         return "flat", f"Tested {span}, the loss did not fall. {hint}"
     words = f"Tested {span}, the loss fell by {100 * (1 - curve.shares.min()):.3g} %"
     if curve.blown:
