@@ -371,10 +371,7 @@ def lr_find(X, y, start="auto", stop="auto", num=100, **fit_options):
 
 def found(X, y, start, stop, num, fit_options, work=None, measure=Passes):
     """The result of a test; ``work`` and ``measure`` are the reference's own, or those that fit the plan."""
-    num = checks.whole("num", num, low=AT_LEAST)
-    start, stop = _rate("start", start), _rate("stop", stop)
-    if start is not None and stop is not None and start >= stop:
-        raise ValueError(f"start={start:g} must be less than stop={stop:g}.")
+    start, stop, num = checked_span(start, stop, num)
     choice = prepared(_arguments(X, y, fit_options, num), measure)
     bar = Bar(choice.plan.verbose, None, "step")
     ground = Ground(choice.plan, work, num, bar)
@@ -387,6 +384,15 @@ def found(X, y, start, stop, num, fit_options, work=None, measure=Passes):
     status, words = verdict(curve, ground.learns, f"from {low:.3g} to {high:.3g}", num)
     suggestions, missing = suggested(curve.rates, curve.losses, num) if status in ("found", "falling") else ({}, "")
     return LrFind(curve.rates, curve.losses, curve.raw, suggestions, status, f"{words} {missing}".strip())
+
+
+def checked_span(start, stop, num):
+    """Checked arguments; a rate that is "auto" is None."""
+    num = checks.whole("num", num, low=AT_LEAST)
+    start, stop = _rate("start", start), _rate("stop", stop)
+    if start is not None and stop is not None and start >= stop:
+        raise ValueError(f"start={start:g} must be less than stop={stop:g}.")
+    return start, stop, num
 
 
 def _rate(name, value):
