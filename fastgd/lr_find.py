@@ -21,7 +21,7 @@ BLOW_UP = 4.0  # times the least loss ends a test
 AT_LEAST = 10  # steps: the rules leave out a tenth of them and the last 5
 FROM, TO = 1e-7, 10.0  # where the search for a range begins
 HIGHEST = 1e25
-BELOW, ABOVE = 10**-2.5, 10**0.5  # the range about the rate of the least loss
+BELOW, ABOVE = 0.01, 10.0  # the range about the rate of the least loss
 PAIRED_BETA = 0.9
 NEAR = 0.05  # a loss within this share of all its fall has come near its least
 FALL = 1e-3  # a loss that falls by less than this share of the start's has not fallen
@@ -259,9 +259,9 @@ class Ground:
 def tested(ground, start, stop, num):
     """The curve from ``start`` to ``stop``, and these; the data say what they are where they are None.
 
-    The range is 10**-2.5 to 10**0.5 of the rate of the least loss. (A loss without noise falls from the first step on,
-    and ``valley`` suggests the middle of its descent: over 1e-7 to 10 that led to a fit that converged in 26 % of 171
-    full-batch cells of data, loss and optimizer, and with smoothed losses in 32 %; over this range in 98 %.)
+    The range is a hundredth to ten times the rate of the least loss. (A loss without noise falls from the first step
+    on, and ``valley`` suggests the middle of its descent: over 1e-7 to 10 that led to a fit that converged in 26 % of
+    171 full-batch cells of data, loss and optimizer, and with smoothed losses in 32 %; about the least loss in 98 %.)
     """
     if None not in (start, stop):
         return ground.test(start, stop, num), start, stop
@@ -322,8 +322,8 @@ def lr_find(X, y, start="auto", stop="auto", num=100, **fit_options):
         As for :func:`fastgd.fit`.
     start, stop : "auto" or float, default "auto"
         The first rate, and the one that the step after the last would have. "auto" looks from 1e-7 to 10, moves that
-        range up or down by powers of ten while it misses the fall or the blow-up, and then tests three powers of ten
-        about the rate of the least loss (raw columns in the millions need 1e-13).
+        range up or down by powers of ten while it misses the fall or the blow-up, and then tests from a
+        hundredth to ten times the rate of the least loss (raw columns in the millions need 1e-13).
     num : int, default 100
         Steps of a test, at least 10. Where they are more than an epoch has, the next one begins. "auto" takes some
         times as many. Batches of one or a few rows need more, say 1000: a hundred rows may look much like each other.
@@ -346,8 +346,8 @@ def lr_find(X, y, start="auto", stop="auto", num=100, **fit_options):
     -----
     On batches the losses are smoothed, ``s = 0.98 * s + 0.02 * loss`` over ``1 - 0.98**(k + 1)``. The full batch has no
     noise, and smoothing would only lag behind: its losses are the objective itself. A test ends where the loss is above
-    4 times its least, or no longer finite. The rules leave out the first ``num // 10`` and the last 5 points, as
-    fastai's do.
+    4 times its least (unless it is so without learning too, by noise), or no longer finite. The rules leave out the
+    first ``num // 10`` and the last 5 points, as fastai's do. Ctrl-C is raised.
 
     References
     ----------
