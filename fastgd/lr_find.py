@@ -95,10 +95,10 @@ class LrFind:
         for k, (rule, rate) in enumerate(self.suggestions.items()):
             ax.axvline(rate, color=f"C{k + 1}", linestyle="--", label=f"{rule}: {rate:.3g}")
         if self.losses.size:
-            # What has blown up would leave the rest a flat line.
-            high, low = max(self.losses[0], BLOW_UP * self.losses.min()), self.losses.min()
-            if high > low:
-                high = min(high, self.losses.max())
+            # What has blown up, and single batches, would leave the rest a flat line.
+            low = self.losses.min()
+            high = min(self.losses.max(), max(self.losses[0], BLOW_UP * low))
+            if high - low > 1e-9 * abs(high):
                 ax.set_ylim(low - 0.1 * (high - low), high + 0.1 * (high - low))
         ax.set_xscale("log")
         ax.legend()
