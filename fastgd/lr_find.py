@@ -138,17 +138,18 @@ class Steps:
         self.rows = -(-n // plan.batch) * plan.batch if plan.shuffle == "replacement" else n  # an epoch's
 
     def next(self):
-        """The mean loss of the next batch before its step; NaN where that or the weights after it are not finite."""
+        """The mean loss of the next batch before its step, and whether it and the weights after it are finite."""
         clock = self.clock
         clock.met, row, epoch = 0.0, clock.row, clock.epoch
         with np.errstate(all="ignore"):
             records, failed = self.work.advance(clock, 1)
-        if failed or not np.isfinite(self.plan.lanes.weights).all():
-            return np.nan
-        if clock.epoch == epoch:
-            return float(np.sum(clock.met)) / (clock.row - row)
-        rows = self.rows - row  # a record is of the whole epoch, of which this batch alone was counted
-        return float(records[0]["loss"]) * (1.0 if self.plan.full else self.rows / rows)
+        if self.plan.full:
+            loss = float(records[0]["loss"]) if records else np.nan
+        elif clock.epoch == epoch:
+            loss = float(np.sum(clock.met)) / (clock.row - row)
+        else:  # a record is of the whole epoch, of which this batch alone was counted
+            loss = float(records[0]["loss"]) * self.rows / (self.rows - row)
+        return loss, bool(not failed and np.isfinite(loss) and np.isfinite(self.plan.lanes.weights).all())
 
     def rewind(self):
         """Back to the first weights, but not to the first batch."""
@@ -174,15 +175,16 @@ class Paired:
 
     def __init__(self, still, beta):
         self.met, self.unmoved, self.still = Mean(beta), Mean(beta), iter(still)
-        self.tiny = 1e-6 * float(np.abs(still).mean()) or 1.0  # makes 1 of 0 / 0
+        self.tiny = 1e-6 * float(np.abs(still).mean()) or 1.0  # for losses of 0
 
     def add(self, loss):
         """The share with one more loss."""
-        return (self.met.add(loss) + self.tiny) / (self.unmoved.add(next(self.still)) + self.tiny)
+        met, unmoved = self.met.add(loss), self.unmoved.add(next(self.still))
+        return 1.0 + (met - unmoved) / (abs(unmoved) + self.tiny)  # a loss of the user's own may be negative
 
 
 class Curve(NamedTuple):
-    """A test, a number a step."""
+    """A test, with one number a step."""
 
     rates: np.ndarray
     raw: np.ndarray  # the losses met
@@ -220,12 +222,11 @@ class Ground:
         steps, still = Steps(plan, work, Growth(FROM, TO, num)), []
         for _ in range(1 if plan.full else num):
             steps.rewind()
-            still.append(steps.next())
+            still.append(steps.next()[0])
         self.still = np.resize(still, num)
-        # A loss of 0 can't fall; one that is not finite before the first step is X's.
-        self.learns = bool(self.still.any() and np.isfinite(self.still).all())
+        self.learns = bool(self.still.any())  # a loss of 0 can't fall
 
-    def test(self, start, stop, num):
+    def curve(self, start, stop, num):
         """The curve of rates from ``start`` to ``stop``.
 
         It ends where the smoothed loss is above 4 times its least, unless the same batches' losses without learning
@@ -235,15 +236,16 @@ class Ground:
         steps, raw, losses, blown = Steps(self.plan, self.work, growth), [], [], False
         least = least_share = np.inf
         while len(raw) < num and not blown:
-            loss = steps.next()
-            if not np.isfinite(loss):
+            loss, finite = steps.next()
+            if not finite:
                 blown = True
                 break
             raw.append(loss)
             losses.append(mean.add(loss))
             share = paired.add(loss)
             least, least_share = min(least, losses[-1]), min(least_share, share)
-            blown = losses[-1] > BLOW_UP * least and share > 0.5 * BLOW_UP * least_share
+            rise = share - least_share > (BLOW_UP / 2 - 1) * abs(least_share)  # also without the noise
+            blown = bool(rise and losses[-1] - least > (BLOW_UP - 1) * abs(least))
             self.taken += 1
             self.bar.update(self.taken, loss)
         paired = Paired(self.still, self.paired_beta)
@@ -256,7 +258,7 @@ class Ground:
         )
 
 
-def tested(ground, start, stop, num):
+def range_test(ground, start, stop, num):
     """The curve from ``start`` to ``stop``, and these; the data say what they are where they are None.
 
     The range is a hundredth to ten times the rate of the least loss. (A loss without noise falls from the first step
@@ -264,17 +266,17 @@ def tested(ground, start, stop, num):
     171 full-batch cells of data, loss and optimizer, and with smoothed losses in 32 %; about the least loss in 98 %.)
     """
     if None not in (start, stop):
-        return ground.test(start, stop, num), start, stop
+        return ground.curve(start, stop, num), start, stop
     # On the full batch a longer search would come to the least loss at smaller rates than those that are fast.
     rate, low, high = searched(ground, start, stop, min(num, 100) if ground.plan.full else num)
     if rate is not None:
         low = start or min(rate * BELOW, (stop or np.inf) / 1e3)
         high = stop or max(rate * ABOVE, low * 1e3)
-    curve = ground.test(low, high, num)
+    curve = ground.curve(low, high, num)
     # With fewer small rates before them, large ones may blow up earlier.
     while rate is not None and curve.blown and not curve.fell and start is None and low > ground.floor:
         low, high = low / 10, stop or high / 10
-        curve = ground.test(low, high, num)
+        curve = ground.curve(low, high, num)
     return curve, low, high
 
 
@@ -287,7 +289,7 @@ def searched(ground, start, stop, num):
     high = stop or max(TO, low * 1e3)
     lowered = False
     while True:
-        curve = ground.test(low, high, num)
+        curve = ground.curve(low, high, num)
         early = curve.blown and (not curve.fell or curve.lowest < 1e3 * low)
         late = not curve.blown and (not curve.fell or curve.falls_on)
         if early and start is None and low > ground.floor and ground.learns:
@@ -375,8 +377,10 @@ def found(X, y, start, stop, num, fit_options, work=None, measure=Passes):
     choice = prepared(_arguments(X, y, fit_options, num), measure)
     bar = Bar(choice.plan.verbose, None, "step")
     ground = Ground(choice.plan, work, num, bar)
+    if not np.isfinite(ground.still).all():
+        checks.finite_columns(choice.table.X, choice.table.names)
     try:
-        curve, low, high = tested(ground, start, stop, num)
+        curve, low, high = range_test(ground, start, stop, num)
     finally:
         bar.close()
     if curve.blown:
@@ -417,16 +421,13 @@ def _arguments(X, y, options, num):
 def verdict(curve, learns, span, num):
     """A status, what was seen, and what to do next."""
     points = curve.losses.size
+    if not learns:
+        return "flat", "The loss is 0 before the first step: no rate can lower it. Look at y, or choose another loss."
     if curve.blown and not (curve.fell and cut(curve.rates, curve.losses, num)[0].size >= 3):
         last = f"at a rate of {curve.rates[-1]:.3g}, after {points} steps" if points else "in the first step"
         seen = "too few for the rules" if curve.fell else "and did not fall before"
         hint = "Raise num, or lower start." if curve.fell else "Lower start, or leave it at 'auto'."
         return "diverged", f"Tested {span}, the loss blew up {last}, {seen}. {hint} standardize=True may help too."
-    if not learns:
-        return (
-            "flat",
-            "The loss is 0 before the first step, so no rate can lower it. Look at y, or choose another loss.",
-        )
     if not curve.fell:
         hint = "Raise stop, or leave it at 'auto'; there, y may have nothing to do with X."
         return "flat", f"Tested {span}, the loss did not fall. {hint}"

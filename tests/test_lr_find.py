@@ -3,6 +3,7 @@
 import inspect
 import itertools
 import re
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -137,6 +138,29 @@ def test_the_range_goes_with_the_columns(plain, factor, batch_size):
     )
     assert found * factor**2 == pytest.approx(expected, rel=3)  # ranges begin at powers of ten
     assert found * factor**2 > expected / 4
+
+
+class Lower(NamedTuple):
+    """Half the squared residual, less a number."""
+
+    by: float = 100.0
+
+    def value(self, p, y):
+        return 0.5 * (p - y) ** 2 - self.by
+
+    def slope(self, p, y):
+        return p - y
+
+
+@pytest.mark.parametrize("batch_size", [None, 20])
+@pytest.mark.parametrize("by", [1.0, 100.0])
+def test_a_loss_of_ones_own_may_be_negative(plain, by, batch_size):
+    options = {"batch_size": batch_size, "random_state": 0}
+    found, expected = (
+        reference.lr_find(plain.X, plain.y, loss=loss, **options) for loss in (Lower(by), "squared_error")
+    )
+    assert found.status == expected.status == "found"
+    assert 0.1 < found.suggestion() / expected.suggestion() < 10
 
 
 def test_a_target_far_off_raises_the_range(plain):
