@@ -313,6 +313,7 @@ def tables():
         "few rows": (exercise, target[:, 0]),
         "years and millions": (unlike, 2 + standardised(unlike) @ [1, 2, -1] + 0.3 * normal(800)),
         "outliers": (scores, scores @ normal(10) + np.where(rng.uniform(size=1000) < 0.1, 100 * normal(1000), 0)),
+        "large target": (scores, 1e6 * (1 + scores @ normal(10))),
         "cancer": (cancer.data, cancer.target),
         "wine": (wine.data, wine.target == 1),
         "digits": (digits.data, digits.target % 2),
@@ -364,6 +365,7 @@ def fits(X, y, rate, goal, options):
 
 
 @pytest.mark.slow
+@pytest.mark.jit
 def test_the_default_leads_to_fits_that_converge():
     """In 95 % of over a hundred cells the fit goes a third of the way to the optimum, without diverging.
 
