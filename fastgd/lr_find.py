@@ -263,8 +263,8 @@ def range_test(ground, start, stop, num):
 
     The range is a hundredth to ten times the rate of the least loss. (A loss without noise falls from the first step
     on, and ``valley`` suggests the middle of its descent. Over 1e-7 to 10 that led to a fit that converged in 26 % of
-    171 full-batch cells of data, loss and optimizer, with smoothed losses in 32 %, and in 58 % with batches of 32; about
-    the least loss in 99 % of the full batches and 97 % of the others, of 1,123 cells.)
+    171 full-batch cells of data, loss and optimizer, with smoothed losses in 32 %, and with batches of 32 in 58 % of
+    163; about the least loss, of 1,123 cells, in 99 % of those with full batches and 97 % of the others.)
     """
     if None not in (start, stop):
         return ground.curve(start, stop, num), start, stop
