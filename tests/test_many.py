@@ -363,6 +363,17 @@ def test_losses_are_those_of_numpy(held):
             np.testing.assert_allclose(passes.loss(parts.loss, lanes)[k], expected, rtol=1e-12)
 
 
+def test_weights_of_one_tile_are_not_those_of_the_next():
+    data = made_data(roles=folds(N))
+    parts = Parts(losses.SquaredError(), optimizers.Sgd(), FREE)
+    lanes = made_lanes(parts, 40, data)
+    expected = ManyPasses(data, 1).loss(parts.loss, lanes)
+    lanes.fold[:3] = 1
+    found = ManyPasses(data, 1).loss(parts.loss, lanes)
+    np.testing.assert_array_equal(found[3:], expected[3:])
+    assert (found[:3] < expected[:3]).all()
+
+
 def count_in_python(data, replicate, i):
     return 1 if replicate < 0 else python_count(data.seed, int(replicate), i)
 
