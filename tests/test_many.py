@@ -201,6 +201,7 @@ def test_steps_are_those_of_numpy(batch):
     np.testing.assert_allclose(lanes.weights, W, rtol=1e-10, atol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.jit
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
 @pytest.mark.parametrize("batch", [1, 32, None])
@@ -222,6 +223,7 @@ def test_neighbours_change_no_bit(dtype, batch):
             np.testing.assert_array_equal(getattr(others, name), getattr(lanes, name)[which])
 
 
+@pytest.mark.slow
 @pytest.mark.jit
 @pytest.mark.parametrize("batch", [1, 32, None])
 def test_a_lane_that_diverges_changes_no_other(batch):
@@ -240,6 +242,7 @@ def test_a_lane_that_diverges_changes_no_other(batch):
     assert np.isfinite(lanes.weights[6]).all() == (batch is None)
 
 
+@pytest.mark.slow
 @pytest.mark.jit
 @pytest.mark.parametrize("batch", [1, 32, None])
 def test_the_bits_do_not_depend_on_threads(batch):
