@@ -245,7 +245,8 @@ def loss_rows(n, d, dtype, most=None):
 
 def each(parts, base, most, run):
     """A run for the class ``base``, called fastgd, and for the others of a module of parts."""
-    others = [name for name in parts.__all__ if name != base][:most]
+    alone = [name for name in parts.__all__ if not getattr(getattr(parts, name), "joint", False)]
+    others = [name for name in alone if name != base][:most]
     return {"fastgd": run(getattr(parts, base)())} | {name: run(getattr(parts, name)()) for name in others}
 
 

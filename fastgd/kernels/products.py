@@ -108,7 +108,7 @@ def _row(typingctx, Z, k, D, nearest, W, out, v, vectors, steps):
         width, n = cgutils.unpack_tuple(b, W.shape, 2)[1], k.type
         d = cgutils.unpack_tuple(b, Z.shape, 2)[1]
         places = [b.add(v, n(q * e.lanes)) for q in range(count)]
-        unroll = 8 // count  # 8 sums hide the FMA's latency
+        unroll = 4  # not by the count: a lane's sums are in one order, however many lanes there are
         sums = [e.variables(unroll) for _ in places]
         change = [e.load(D.data, place, None) for place in places] if moves else None
         row, following = b.mul(k, d), b.mul(nearest, d)

@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from ._jit import leaf
+from ._jit import branch, leaf
 from .order import GOLDEN, mix, stream
 
 PURPOSE = 1 << 40  # of the hashes, apart from those of orders
@@ -52,21 +52,24 @@ def held_weight(data, fold, i):
     return weight
 
 
-@leaf
-def fill_weights(data, tiles, tile, start, stop, i, out):
-    """The weight of row i in the lanes start to stop of a tile, times the lane's scale."""
-    same = tiles.same[tile, start]
-    weight = row_weight(data, tiles.fold[tile, start], tiles.replicate[tile, start], i)
+@branch
+def fill_weights(data, fold, replicate, scale, same, tile, start, stop, i, out):
+    """The weight of row i in the lanes start to stop of a tile, times the lane's scale.
+
+    No loss is among the arguments: it is compiled once for all.
+    """
+    until = same[tile, start]
+    weight = row_weight(data, fold[tile, start], replicate[tile, start], i)
     for lane in range(start, stop):
-        if lane >= same:
-            weight = row_weight(data, tiles.fold[tile, lane], tiles.replicate[tile, lane], i)
-        out[lane] = weight * tiles.scale[tile, lane]
+        if lane >= until:
+            weight = row_weight(data, fold[tile, lane], replicate[tile, lane], i)
+        out[lane] = weight * scale[tile, lane]
 
 
-@leaf
-def fill_held(data, tiles, tile, start, stop, i, out):
+@branch
+def fill_held(data, fold, same, tile, start, stop, i, out):
     """The weight of row i among those that the folds of the lanes start to stop hold out."""
-    same = tiles.same[tile, start]
-    weight = held_weight(data, tiles.fold[tile, start], i)
+    until = same[tile, start]
+    weight = held_weight(data, fold[tile, start], i)
     for lane in range(start, stop):
-        out[lane] = weight if lane < same else held_weight(data, tiles.fold[tile, lane], i)
+        out[lane] = weight if lane < until else held_weight(data, fold[tile, lane], i)

@@ -58,10 +58,12 @@ def fill_targets(targets, tiles, tile, start, i, out):
 def fill_all(data, tiles, tile, start, i, held, on):
     """The target of row i and, where lanes weigh rows, its weight, in each lane of a vector."""
     fill_targets(data.targets, tiles, tile, start, i, on.y)
+    stop = start + lanes_of(on.y)
     if held:
-        fill_held(data, tiles, tile, start, start + lanes_of(on.y), i, on.weight)
+        fill_held(data, tiles.fold, tiles.same, tile, start, stop, i, on.weight)
     elif tiles.weighted[tile]:
-        fill_weights(data, tiles, tile, start, start + lanes_of(on.y), i, on.weight)
+        fold, replicate = tiles.fold, tiles.replicate
+        fill_weights(data, fold, replicate, tiles.scale, tiles.same, tile, start, stop, i, on.weight)
     elif data.weight.size > 0:
         across(put, on.y, start, (np.float64(data.weight[i]), on.weight))
 
