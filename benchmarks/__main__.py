@@ -25,7 +25,7 @@ def report_case(case, size, repeats, floors, limits):
     runs = case.make(*size)
     label = words_of(size)
     for peer in registry.missing(runs):
-        print(f"{case.name:22} {label:26} {peer} is not compared: it is not installed")
+        print(f"{case.name:22} {label:36} {peer} is not compared: it is not installed")
     runs = {name: run for name, run in runs.items() if run is not None}
     reached = registry.reached(runs)
     agree = registry.agree(reached, case.within)
@@ -36,12 +36,12 @@ def report_case(case, size, repeats, floors, limits):
         ratio = measure.ratio(seconds["fastgd"], seconds[peer])
         verdict = verdict_on(ratio.median, floors.get(peer), limits.get(peer))
         print(
-            f"{case.name:22} {label:26} {min(seconds['fastgd']) * 1e3:9.1f} ms  "
+            f"{case.name:22} {label:36} {min(seconds['fastgd']) * 1e3:9.1f} ms  "
             f"{ratio.median:7.2f} x {peer:22} ({ratio.low:.2f} to {ratio.high:.2f})  {verdict}",
             flush=True,
         )
     if case.grows:
-        print(f"{case.name:22} {label:26} grows as the power {measure.power(case.grows, seconds):.2f}")
+        print(f"{case.name:22} {label:36} grows as the power {measure.power(case.grows, seconds):.2f}")
     if not agree:
         print(f"  the objectives differ: {reached}")
     return agree

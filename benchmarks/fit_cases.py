@@ -3,12 +3,9 @@
 import numpy as np
 
 import fastgd
-from fastgd.checks import frozen
-from fastgd.kernels.lanes import NO_ROLES, Data, Parts, lanes_of
-from fastgd.kernels.rows import Dense
+from fastgd.choose import plan_of, prepared
 from fastgd.passes import Passes
-from fastgd.penalties import Free
-from fastgd.scaling import Scaling
+from fastgd.sweep import DEFAULTS
 from fastgd.threads import available_threads, run_tasks
 
 from .peers import jax_scan, sklearn_rows, torch_loop
@@ -23,23 +20,11 @@ def gradient(n, d, dtype):
 
     X, y = problem(n, d, dtype)
     threads = available_threads()
-    nowhere = np.full(d, np.inf)
-    data = Data(
-        Dense(frozen(X)),
-        frozen(y[None]),
-        frozen(np.empty(0, dtype)),
-        *Scaling.none(d, X.dtype),
-        0.0,
-        float(n),
-        NO_ROLES,
-        0,
-        1,
-    )
-    parts = Parts(fastgd.losses.Mse(), fastgd.optimizers.Sgd(), Free())
-    lanes = lanes_of(parts, X.dtype, 1, -nowhere, nowhere)
+    options = {"loss": "mse", "learning_rate": 0.1, "batch_size": None, "fit_intercept": False}
+    plan = plan_of([prepared({**DEFAULTS, **options, "X": X, "y": y})])
     w = np.full(d, 0.01, dtype)
-    lanes.weights[0, :d] = w
-    passes = Passes(data, threads)
+    plan.lanes.weights[0, :d] = w
+    passes = Passes(plan.data, threads)
 
     @njit(nogil=True, fastmath={"reassoc", "contract", "nsz", "arcp"})
     def total(x):
@@ -53,7 +38,7 @@ def gradient(n, d, dtype):
     total(flat[:1])
 
     def ours():
-        return float(passes.loss(parts.loss, lanes)[0])
+        return float(passes.loss(plan.parts.loss, plan.lanes)[0])
 
     def numpys():
         residual = X @ w - y

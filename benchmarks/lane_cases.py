@@ -270,7 +270,7 @@ CASES = (
         "64 x 5 folds, grid",
         grid_search,
         sizes(((50_000, 50),), (SQUARES, "batch 1"), F64),
-        (500, 10, np.float64, SQUARES, 1),
+        (5_000, 10, np.float64, SQUARES, 1),
         {"GridSearchCV": 10.0},
         within=0.05,
     ),
