@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 import fastgd
+from fastgd import checks
 from fastgd.threads import available_threads
 
 from .peers import jax_vmap, sklearn_fits, sklearn_grid
@@ -181,9 +182,7 @@ def products(n, d, dtype, loop, iterations=10):
     """32 rates on the full batch against the two products that they need, and against NumPy's whole descent."""
     X, y = data(n, d, dtype, loop)
     rates = LOOPS[loop].rates()
-    loss = {"huber": fastgd.losses.Huber, "log_loss": fastgd.losses.LogLoss}.get(
-        LOOPS[loop].options.get("loss"), fastgd.losses.Mse
-    )()
+    loss = checks.part("loss", LOOPS[loop].options.get("loss", "squared_error"), fastgd.losses)
     column, steps = y[:, None], np.array(rates, dtype)
     predicted, slopes = np.empty((n, LANES), dtype), np.empty((LANES, d), dtype)
 
