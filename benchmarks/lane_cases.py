@@ -1,5 +1,6 @@
 """Many models: ``sweep`` against one fit, against its peers and against itself."""
 
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -178,8 +179,24 @@ def grid_search(n, d, dtype, loop, jobs=None):
     }
 
 
-def products(n, d, dtype, loop, iterations=10):
+# BLAS's threads spin at every barrier: where another process wants a processor, two are slower than one.
+THREADS = {"1 thread": 1, "all threads": None}
+
+
+def on(threads, run):
+    """A run of NumPy's on so many of BLAS's threads."""
+    from threadpoolctl import threadpool_limits
+
+    def limited():
+        with threadpool_limits(threads, "blas"):
+            return run()
+
+    return limited
+
+
+def products(n, d, dtype, loop, threads, iterations=10):
     """32 rates on the full batch against the two products that they need, and against NumPy's whole descent."""
+    threads = THREADS[threads] or available_threads()
     X, y = data(n, d, dtype, loop)
     rates = LOOPS[loop].rates()
     loss = checks.part("loss", LOOPS[loop].options.get("loss", "squared_error"), fastgd.losses)
@@ -200,15 +217,20 @@ def products(n, d, dtype, loop, iterations=10):
             b -= steps * slope.mean(axis=0)
         return lambda: loss.value(X @ w + b, column).mean(axis=0)
 
-    return {"fastgd": sweep(X, y, loop, rates, epochs=iterations), "two products": numpys, "numpy, whole": whole}
+    return {
+        "fastgd": sweep(X, y, loop, rates, epochs=iterations, n_threads=threads),
+        "two products": peer("threadpoolctl", on, threads, numpys),
+        "numpy, whole": peer("threadpoolctl", on, threads, whole),
+    }
 
 
-def gram(n, d, dtype, lanes=100, iterations=100):
+def gram(n, d, dtype, threads, lanes=100, iterations=100):
     """Least squares, 100 rates x 100 iterations, against ``X.T @ X`` alone and against all of it in NumPy."""
+    threads = THREADS[threads] or available_threads()
     X, y = data(n, d, dtype)
     rates = LOOPS[SQUARES].rates(lanes)
 
-    def product():
+    def square():
         np.matmul(X.T, X)
 
     def whole():
@@ -221,17 +243,15 @@ def gram(n, d, dtype, lanes=100, iterations=100):
         return lambda: np.mean((X @ w[:d] + w[d] - y[:, None]) ** 2, axis=0) / 2
 
     return {
-        "fastgd": sweep(X, y, SQUARES, rates, epochs=iterations),
-        "X.T @ X": product,
-        "numpy, whole": whole,
+        "fastgd": sweep(X, y, SQUARES, rates, epochs=iterations, n_threads=threads),
+        "X.T @ X": peer("threadpoolctl", on, threads, square),
+        "numpy, whole": peer("threadpoolctl", on, threads, whole),
     }
 
 
-def sizes(shapes, loops=(), types=TYPES):
-    """Every shape in every type, with every loop where there are such."""
-    return tuple(
-        (*shape, dtype, *loop) for dtype in types for shape in shapes for loop in [(x,) for x in loops] or [()]
-    )
+def sizes(shapes, *more, types=TYPES):
+    """Every shape in every type, with every one of ``more`` (loops, threads)."""
+    return tuple((*shape, dtype, *rest) for dtype in types for shape in shapes for rest in product(*more))
 
 
 NARROW, WIDE = (200_000, 50), (100_000, 200)
@@ -268,7 +288,7 @@ CASES = (
     Case(
         "64 x 5 folds, grid",
         grid_search,
-        sizes(((50_000, 50),), (SQUARES, "batch 1"), F64),
+        sizes(((50_000, 50),), (SQUARES, "batch 1"), types=F64),
         (5_000, 10, np.float64, SQUARES, 1),
         {"GridSearchCV": 10.0},
         within=0.05,
@@ -285,31 +305,31 @@ CASES = (
     Case(
         "32 rates, products",
         products,
-        sizes((NARROW, WIDE), (HUBER,)),
-        (1_000, 10, np.float64, HUBER),
+        sizes((NARROW, WIDE), (HUBER,), THREADS),
+        (1_000, 10, np.float64, HUBER, "1 thread"),
         {"two products": 1 / 1.5},
         within=1e-3,
     ),
     Case(  # for information: exponentials, and the Gram matrix
         "32 rates, other losses",
         products,
-        sizes((NARROW,), ("full batch, log loss", SQUARES)),
-        (1_000, 10, np.float64, "full batch, log loss"),
+        sizes((NARROW,), ("full batch, log loss", SQUARES), THREADS),
+        (1_000, 10, np.float64, "full batch, log loss", "1 thread"),
         {},
         within=1e-3,
     ),
     Case(
         "100 rates, Gram",
         gram,
-        sizes(((1_000_000, 50),)),
-        (1_000, 10, np.float64, 10, 10),
+        sizes(((1_000_000, 50),), THREADS),
+        (1_000, 10, np.float64, "1 thread", 10, 10),
         {"X.T @ X": 1 / 2},
         within=1e-3,
     ),
     Case(
         "more lanes",
         more_lanes,
-        sizes((NARROW,), MAIN_LOOPS, F64),
+        sizes((NARROW,), MAIN_LOOPS, types=F64),
         (1_000, 10, np.float64, "batch 32"),
         {},
         within=1e-4,
@@ -319,7 +339,7 @@ CASES = (
     Case(
         "more rows",
         more_rows,
-        sizes(((400_000, 50),), MAIN_LOOPS, F64),
+        sizes(((400_000, 50),), MAIN_LOOPS, types=F64),
         (8_000, 10, np.float64, "batch 32"),
         {},
         within=np.inf,
