@@ -3,7 +3,9 @@
 import argparse
 import os
 
-from . import cases, measure
+from fastgd.threads import available_threads
+
+from . import cases, measure, registry
 
 
 def verdict_on(ratio, floor, limit):
@@ -13,25 +15,33 @@ def verdict_on(ratio, floor, limit):
     return "" if limit is None else f"limit {limit:g} {'reached' if ratio <= limit else 'MISSED'}"
 
 
+def words_of(size):
+    """A size in words: numbers, a data type, the name of a loop."""
+    return " x ".join(getattr(part, "__name__", f"{part:,}" if isinstance(part, int) else str(part)) for part in size)
+
+
 def report_case(case, size, repeats, floors, limits):
     """Time one size of a case and print a line for each peer; returns whether all objectives agree."""
     runs = case.make(*size)
-    reached = {name: run() for name, run in runs.items()}
-    reached = {name: value for name, value in reached.items() if value is not None}
-    spread = max(reached.values()) - min(reached.values())
-    agree = spread <= case.within * abs(reached["fastgd"])
+    label = words_of(size)
+    for peer in registry.missing(runs):
+        print(f"{case.name:22} {label:36} {peer} is not compared: it is not installed")
+    runs = {name: run for name, run in runs.items() if run is not None}
+    reached = registry.reached(runs)
+    agree = registry.agree(reached, case.within)
     seconds = measure.interleave(runs, repeats)
-    label = " x ".join(part.__name__ if isinstance(part, type) else f"{part:,}" for part in size)
     for peer in runs:
         if peer == "fastgd":
             continue
         ratio = measure.ratio(seconds["fastgd"], seconds[peer])
         verdict = verdict_on(ratio.median, floors.get(peer), limits.get(peer))
         print(
-            f"{case.name:22} {label:26} {min(seconds['fastgd']) * 1e3:9.1f} ms  "
+            f"{case.name:22} {label:36} {min(seconds['fastgd']) * 1e3:9.1f} ms  "
             f"{ratio.median:7.2f} x {peer:22} ({ratio.low:.2f} to {ratio.high:.2f})  {verdict}",
             flush=True,
         )
+    if case.grows:
+        print(f"{case.name:22} {label:36} grows as the power {measure.power(case.grows, seconds):.2f}")
     if not agree:
         print(f"  the objectives differ: {reached}")
     return agree
@@ -47,7 +57,7 @@ def main(arguments=None):
     def wanted(name):
         return not given.words or any(word.lower() in name.lower() for word in given.words)
 
-    print(f"{os.cpu_count()} CPUs, {cases.available_threads()} threads; times are the least, ratios are of medians.")
+    print(f"{os.cpu_count()} CPUs, {available_threads()} threads; times are the least, ratios are of medians.")
     fine = True
     for case in filter(lambda case: wanted(case.name), cases.CASES):
         for size in (case.small,) if given.smoke else case.sizes:

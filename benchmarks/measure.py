@@ -1,5 +1,6 @@
 """How two things are timed on a shared machine: in turn, many times, and only their ratio counts."""
 
+import math
 import statistics
 import time
 from typing import NamedTuple
@@ -34,3 +35,9 @@ def ratio(ours, peer):
     turns = sorted(theirs / mine for theirs, mine in zip(peer, ours, strict=True))
     cut = statistics.quantiles(turns, n=4) if len(turns) > 1 else [turns[0]] * 3
     return Ratio(statistics.median(peer) / statistics.median(ours), cut[0], cut[2])
+
+
+def power(work, seconds):
+    """The power of the work that the median time grows as, fitted to all runs."""
+    sizes = [math.log(work[name]) for name in work]
+    return statistics.linear_regression(sizes, [math.log(statistics.median(seconds[name])) for name in work]).slope

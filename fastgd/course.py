@@ -26,19 +26,17 @@ class Course:
         # What a step of momentum begins lasts 1 / (1 - beta) steps: a swing must not be taken for an overfit.
         slow = self.exact and plan.held is not None
         self.patience = math.ceil(plan.patience / model.optimizer.damping - 1e-9) if slow else plan.patience
-        eps = float(np.finfo(plan.lanes.weights.dtype).eps)
-        self.rounding = max(1e-6, 64 * eps)
+        self.eps = float(np.finfo(plan.lanes.weights.dtype).eps)
+        self.rounding = max(1e-6, 64 * self.eps)
         # A chunk of a stream may be a row that the constant happens to fit.
         self.margin = CHUNK_MARGIN if plan.stream else max(work.margin, self.rounding)
-        self.start = list(map(float, model.start_loss))
-        self.zero = [(ROUNDING * eps) ** 2 * abs(start) for start in self.start]
+        self.starts_at(model.start_loss)
         self.begin(None)
 
     def starts_at(self, losses):
         """Learn the objective at the start, (targets,), where it was not known."""
-        eps = float(np.finfo(self.plan.lanes.weights.dtype).eps)
         self.start = [float(loss) for loss in losses]
-        self.zero = [(ROUNDING * eps) ** 2 * abs(start) for start in self.start]
+        self.zero = [(ROUNDING * self.eps) ** 2 * abs(start) for start in self.start]
 
     @property
     def unknown(self):
@@ -66,6 +64,8 @@ class Course:
 
     def note(self, record):
         """Take an epoch into account: a dict of lists, a number for each target."""
+        if self.unknown and self.exact:
+            self.starts_at(record["loss"])
         judged = record["loss"] if self.plan.held is None else record["validation_loss"]
         tol, rounding = self.plan.tol or 0.0, self.rounding
         stalled = [

@@ -10,13 +10,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from . import gram, many
 from .course import Course
 from .kernels.lanes import Lanes
 from .passes import Passes
 from .plan import lanes_at, rate_table
 from .state import LOADED, Clock, State, state_of
 from .watch import Watch
-from .work import work_of
+from .work import Batches, FullBatch, ManyBatches, ManyFullBatch
 
 RETREAT = 0.1  # an automatic rate that diverged is multiplied by this
 RETREATS = 40
@@ -39,6 +40,15 @@ def drive(plan, work=None, measure=Passes):
     ``work`` and ``measure`` are classes: the reference's own, or those that fit the plan.
     """
     return finish([Group(plan, work, measure)])[0]
+
+
+def work_of(plan):
+    """The work that fits a plan: vectors run along the columns for one lane, and across the lanes for many."""
+    if not many.are_many(plan.data, plan.lanes):
+        return (FullBatch if plan.full else Batches)(plan)
+    if gram.suits(plan):
+        return gram.GramDescent(plan)
+    return (ManyFullBatch if plan.full else ManyBatches)(plan)
 
 
 def finish(groups):
@@ -104,7 +114,7 @@ class Snapshot:
     def __init__(self, driver):
         lanes = driver.runs.lanes
         copies = {name: getattr(lanes, name).copy() for name in LOADED}
-        self.runs, self.clock = driver.runs._replace(lanes=lanes._replace(**copies)), replace(driver.clock)
+        self.runs, self.clock = driver.runs._replace(lanes=lanes._replace(**copies)), driver.clock.copy()
         self.bests = [course.best for course in driver.runs.courses]
 
 
@@ -117,7 +127,8 @@ class Driver:
 
     def __init__(self, plan, models, retreats, outcomes, work, measure):
         self.plan = plan = plan.of(list(models))
-        self.work, self.watch = work(plan), Watch(plan, measure)
+        self.work = work(plan)
+        self.watch = Watch(plan, measure, self.work)
         courses = tuple(Course(plan, model, self.work) for model in plan.models)
         self.runs = Runs(tuple(models), plan.lanes, courses)
         self.retreats, self.certain, self.outcomes = retreats, models, outcomes
@@ -162,8 +173,8 @@ class Driver:
                 self.watch.close()
 
     def know_starts(self):
-        """A pass for the objectives at the start, where they are not known."""
-        if any(course.unknown for course in self.runs.courses):
+        """A pass for the objectives at the start, where they are not known; the full batch will meet them."""
+        if not self.work.exact and any(course.unknown for course in self.runs.courses):
             for course, start in zip(self.runs.courses, self.watch.objective(self.runs.lanes, 0), strict=True):
                 if course.unknown:
                     course.starts_at(start)
@@ -203,7 +214,7 @@ class Driver:
 
     def advance(self):
         """One slice of work, and a look at what it left."""
-        before, (_, lanes, courses) = replace(self.clock), self.runs
+        before, (_, lanes, courses) = self.clock.copy(), self.runs
         with np.errstate(all="ignore"):
             epochs = self.work.advance(lanes, self.rates, self.clock, self.left)
         whole, sound = self.by_model(np.isfinite(lanes.weights).all(axis=1)), self.by_model(~epochs.broken)
@@ -234,7 +245,7 @@ class Driver:
 
     def by_model(self, flags):
         """Which models have all their lanes' flags set."""
-        return flags.reshape(-1, self.plan.width).all(axis=1)
+        return (flags.reshape(-1, self.plan.width).all(axis=1) if self.plan.width > 1 else flags).tolist()
 
     def retreat(self, k, at_end=False):
         """Let a model begin anew with a smaller rate: what an epoch too fast has left may be too far off."""
@@ -257,7 +268,7 @@ class Driver:
     def back_to_last(self):
         """Back to the last state that was looked at."""
         last = self.last
-        self.runs, self.clock = last.runs, replace(last.clock)
+        self.runs, self.clock = last.runs, last.clock.copy()
         for course, best in zip(last.runs.courses, last.bests, strict=True):
             course.best = best
         self.again = {number: certain for number, certain in self.again.items() if number not in last.runs.numbers}

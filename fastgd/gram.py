@@ -4,11 +4,12 @@ import threading
 
 import numpy as np
 
-from .drive import rates_of
 from .kernels import gram as kernels
 from .kernels.full_batch import CHUNK_ELEMENTS
 from .kernels.products import aligned
+from .losses import Mse, SquaredError
 from .threads import run_tasks
+from .work import FullBatch
 
 CHUNK_WORK = 1 << 25  # products of two numbers a chunk: about a millisecond
 CHUNK_ROWS = 1024, 1 << 17  # with fewer rows of many columns, adding the chunks would cost as much as the products
@@ -17,12 +18,14 @@ SAMPLE = 1024  # rows that say where the columns lie
 # A column whose share of this alone is its own has no part in the minimisers: large opposed entries would bring
 # rounding errors of their own size into every loss.
 DEPENDENT = 1e-5
-LARGEST_BYTES = 1 << 28  # of all Gram matrices; a thread has as much again for its chunk
+LARGEST_BYTES = 1 << 25  # of the Gram matrices kept; while they are summed up it is about six times as much
 MINIMISER_PACE = 8
+SAVING = 1 << 30  # operations, 20 ms: for less no kernels are compiled
 TASK_LANES = 64
 LANE_OVERHEAD = 256  # operations a column that a step of a lane takes beyond the product
 SLICE_WORK = 1 << 27  # of the steps between two looks at the run: 10 ms
 SMALL_WORK = 1 << 24  # below this the steps are over before a thread has started
+EXPECTED = 100  # epochs, where a tolerance may end a run before
 EXACT = 64 * np.finfo(np.float64).eps  # a mean squared residual below this share of the target's is zero
 
 
@@ -33,6 +36,8 @@ def weightings(lanes):
 
 def is_partition(roles):
     """Whether each row is held out in one of the folds (folds, n) and trained on once in all others."""
+    if len(roles) < 2:
+        return False
     # A sum of int8 could overflow; one of int64 took four times as long.
     return bool((abs(roles) == 1).all() and (roles.sum(axis=0, dtype=np.int16) == len(roles) - 2).all())
 
@@ -40,26 +45,37 @@ def is_partition(roles):
 def pays(data, lanes, weightings, epochs):
     """Whether full-batch descent is to go by the Gram matrix and not by passes: a function of shapes and settings only.
 
-    Operations of floating point are counted, at the speed of float64's products. A weighting (one for all, where the
-    folds are a partition) takes n * D * (D + 48): the upper triangle in whole vectors, and gathering the rows; and
-    D**3 / 3 for its minimiser, at a slower pace. Then a step takes 2 * D**2 a lane, of 8 lanes a weighting at least. A
-    pass takes 4 * n * D a lane, half of it in float32, and as much as 4 lanes for reading X.
+    Operations of floating point are counted, at the speed of float64's products. A weighting (all together, where the
+    folds are a partition) takes n * D * (D + 48): the upper triangle in whole vectors, and gathering the rows; twice
+    n * D for a target; and D**3 / 3 for its minimiser, at a slower pace. Then a step takes 2 * D**2 a lane, of 8 lanes
+    a weighting at least. A pass takes 4 * n * D a lane, half of it in float32, and as much as 4 lanes for reading X.
 
     Parameters
     ----------
     data : Data
     lanes, weightings : int
-        How many there are; count a partition's as one.
+        How many there are.
     epochs : int
         How many steps are to be expected: fewer than allowed, where a tolerance may end the run.
     """
-    n, D = data.rows.values.shape[0], data.shift.size + 1
-    if weightings * D * D * 8 > LARGEST_BYTES:
+    n, D, targets = data.rows.values.shape[0], data.shift.size + 1, len(data.targets)
+    whole = is_partition(data.roles)
+    kept = max(weightings, len(data.roles)) if whole else weightings
+    if kept * D * D * 8 > LARGEST_BYTES:
         return False
-    sums = weightings * (n * D * (D + 48) + MINIMISER_PACE * D**3 / 3)
+    sums = (1 if whole else weightings) * n * D * (D + 48 + 2 * targets) + weightings * MINIMISER_PACE * D**3 / 3
     steps = epochs * max(lanes, 8 * weightings) * 2 * D * D
     passes = epochs * max(lanes, 4) * 4 * n * D * data.rows.values.itemsize / 8
-    return sums + steps < passes
+    return sums + steps + SAVING < passes
+
+
+def suits(plan):
+    """Whether a plan is of squared losses on the full batch and pays to run so."""
+    if not plan.full or not isinstance(plan.parts.loss, (SquaredError, Mse)):
+        return False
+    # A tolerance ends most runs before they have used all their epochs.
+    epochs = plan.epochs if plan.tol is None else min(plan.epochs, EXPECTED)
+    return pays(plan.data, len(plan.lanes.weights), len(weightings(plan.lanes)), epochs)
 
 
 def chunk_rows(d):
@@ -78,8 +94,6 @@ class Grams:
 
     def __init__(self, data, lanes, n_threads):
         self.pairs = weightings(lanes)
-        if any(replicate >= 0 for _, replicate in self.pairs):
-            raise ValueError("the Gram matrices of bootstrap replicates are not there.")
         self.data, self.n_threads = data, n_threads
         values = data.rows.values
         self.n, self.d = values.shape
@@ -97,27 +111,30 @@ class Grams:
     def moments(self):
         """The means of products (weightings, D, D), moments (weightings, targets, D) and squares."""
         folds = np.array([fold for fold, _ in self.pairs])
-        parts = self.data.roles.shape[0] if folds.max() >= 0 and is_partition(self.data.roles) else 0
-        if parts:
-            held = self.over_rows(np.arange(parts), True)
+        replicates = np.array([replicate for _, replicate in self.pairs])
+        if folds.max() >= 0 and replicates.max() < 0 and is_partition(self.data.roles):
+            parts = range(len(self.data.roles))
+            held = self.over_rows(np.array(parts), np.full(len(parts), -1), True)
             # The others are added, not the part taken off the total: nothing cancels.
-            found = [np.stack([sum(array[p] for p in range(parts) if p != fold) for fold in folds]) for array in held]
+            found = [np.stack([sum(array[p] for p in parts if p != fold) for fold in folds]) for array in held]
         else:
-            found = self.over_rows(folds, False)
-        sums, squares, totals = found
+            found = self.over_rows(folds, replicates, False)
         D, targets = self.d + 1, self.level.size
-        upper = np.triu(sums[:, :D, :D])
-        products = upper + np.triu(upper, 1).transpose(0, 2, 1)
-        moments = np.ascontiguousarray(sums[:, :D, D : D + targets].transpose(0, 2, 1))
-        return products / totals[:, None, None], moments / totals[:, None, None], squares / totals[:, None]
+        products, moments = np.empty((folds.size, D, D)), np.empty((folds.size, targets, D))
+        sums, squares, totals = found
+        for q, (whole, total) in enumerate(zip(sums, totals, strict=True)):
+            products[q] = np.triu(whole[:D, :D])
+            products[q] += np.triu(whole[:D, :D], 1).T
+            products[q] /= total
+            moments[q] = whole[:D, D : D + targets].T / total
+        return products, moments, squares / totals[:, None]
 
-    def over_rows(self, folds, held):
+    def over_rows(self, folds, replicates, held):
         """The sums over all rows: of each fold's part that is held out, or else of what it trains on."""
         data, targets = self.data, self.level.size
         vectors = -(-(self.d + 1 + targets) // kernels.VECTOR)
         width = (vectors | 1) * kernels.VECTOR  # an odd number of cache lines a row: even ones share sets of the cache
         chunk, block = chunk_rows(self.d), max(GATHERED, CHUNK_ELEMENTS // self.d)
-        replicates = np.full(folds.size, -1)
         shapes = (folds.size, width, width), (folds.size, targets), (folds.size,)
         total, ready, added, lock = [np.zeros(shape) for shape in shapes], {}, [0], threading.Lock()
 
@@ -140,44 +157,35 @@ class Grams:
 
     def solved(self, products, moments, squares):
         """The Gram with its minimisers, as its docstring says."""
-        minimiser = np.empty_like(moments)
-        run_tasks(
-            lambda q: kernels.minimise(products[q], moments[q], minimiser[q], DEPENDENT), len(products), self.n_threads
-        )
-        # Not a product of matrices: the bits of those depend on BLAS's threads.
-        rest = (products[:, None] * minimiser[:, :, None]).sum(axis=3) - moments
+        minimiser, rest = np.empty((2, *moments.shape))
+
+        def task(q):
+            with np.errstate(all="ignore"):
+                kernels.minimise(products[q], moments[q], DEPENDENT, minimiser[q], rest[q])
+
+        run_tasks(task, len(products), self.n_threads)
         least = squares + (minimiser * (rest - moments)).sum(axis=2)
         least[least < EXACT * squares] = 0.0
         shift, inverse = (array.astype(np.float64) for array in (self.data.shift, self.data.inverse_scale))
         return kernels.Gram(products, minimiser, rest, least, (self.centre - shift) * inverse, self.level)
 
 
-class GramDescent:
-    """The work of a full-batch run whose loss is a multiple of the squared residual: ``drive.FullBatch``'s twin."""
-
-    exact = True
-    margin = 1e-6  # how far a loss may rise above its start by rounding
+class GramDescent(FullBatch):
+    """The work of a full-batch run whose loss is a multiple of the squared residual."""
 
     def __init__(self, plan):
         self.plan = plan
         self.grams = Grams(plan.data, plan.lanes, plan.n_threads)
-        lanes, D = plan.lanes.weights.shape
-        self.slice = 1 if plan.watched else max(1, SLICE_WORK // (lanes * D * (2 * D + LANE_OVERHEAD)))
 
-    def advance(self, clock, steps):
-        """Up to ``steps`` steps; returns the epochs' records and whether a lane failed."""
-        plan = self.plan
-        steps = min(steps, self.slice, plan.epochs - clock.epoch)
-        rates = rates_of(plan.schedule, clock, steps, plan.lanes)
-        objective, norm = self.steps(plan.lanes, rates, clock.steps + 1)
-        finite = np.isfinite(objective + norm).all(axis=1)
-        done = steps if finite.all() else int(np.argmin(finite))
-        clock.epoch += done
-        clock.steps += done
-        records = [
-            {"loss": objective[k, 0], "gradient_norm": norm[k, 0], "learning_rate": rates[k, 0]} for k in range(done)
-        ]
-        return records, done < steps
+    def slice(self, lanes):
+        """How many steps are taken at once."""
+        D = self.grams.d + 1
+        return 1 if self.plan.watched else max(1, SLICE_WORK // (lanes * D * (2 * D + LANE_OVERHEAD)))
+
+    def objective(self, lanes):
+        """The objective of each lane, (lanes,): what a step on a copy would report."""
+        copies = type(lanes)(*(array.copy() for array in lanes))
+        return self.steps(copies, np.ones((1, len(lanes.weights))), 1)[0][0]
 
     def steps(self, lanes, rates, t):
         """A step for every row of ``rates`` (steps, lanes), of which the first has number t.

@@ -341,7 +341,7 @@ class Multinomial(NamedTuple):
     --------
     >>> import numpy as np
     >>> from fastgd.losses import Multinomial
-    >>> Multinomial().slope(np.array([[0.0, 0.0], [0.0, 1e4]]), np.array([0, 1]))
+    >>> Multinomial().slope(np.array([[0.0, 0.0], [0.0, 1e4]]), np.array([0, 1])).round(3)
     array([[-0.5,  0.5],
            [ 0. ,  0. ]])
     """

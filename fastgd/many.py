@@ -2,17 +2,37 @@
 
 import numpy as np
 
+from .checks import frozen
 from .kernels import full_batch, lane_steps, lane_sums
+from .kernels.lanes import NO_ROLES
 from .kernels.tiles import pack, unpack
 from .threads import run_tasks
 
 TASK_WORK = 1 << 23  # rows * columns * lanes: about a millisecond, so Ctrl-C and a lagging thread wait no longer
+COPIED_BYTES = 1 << 25  # of held-out rows
 SMALL_WORK = 1 << 20  # below this the work is over before a thread has started
 
 
 def are_many(data, lanes):
     """Whether lanes are more than one model with the weights of all rows."""
     return len(lanes.weights) > 1 or lanes.fold[0] >= 0 or lanes.replicate[0] >= 0 or data.classes > 1
+
+
+def unweighted(lanes):
+    """The lanes with the rows' own weights, whatever their folds and replicates."""
+    none = np.full_like(lanes.fold, -1)
+    return lanes._replace(fold=none, replicate=none, scale=np.ones_like(lanes.scale))
+
+
+def rows_of(data, rows):
+    """Some rows of data, copied; sums over them are not divided."""
+    return data._replace(
+        rows=data.rows._replace(values=frozen(data.rows.values[rows])),
+        targets=frozen(data.targets[:, rows]),
+        weight=frozen(data.weight[rows] if data.weight.size else data.weight),
+        roles=NO_ROLES,
+        count=1.0,
+    )
 
 
 class ManyPasses:
@@ -76,13 +96,24 @@ class ManyPasses:
         return self._losses(loss, lanes, False)[0] / self.data.count
 
     def held_loss(self, loss, lanes):
-        """The weighted mean loss of each lane over the rows that its fold holds out, (lanes,); NaN where none is.
+        """The weighted mean loss of each lane over the rows that its fold holds out, (lanes,).
 
-        Of a joint loss the model's first lane has it, the others 0.
+        Of a joint loss the model's first lane has it, the others 0. A fold's lanes read its rows alone, some copied at
+        a time: weighing all rows for all lanes took 30 times as long for 5 folds of 64 settings.
         """
-        losses, totals = self._losses(loss, lanes, True)
-        with np.errstate(all="ignore"):
-            return losses / totals
+        data, found = self.data, np.empty(len(lanes.weights))
+        most = max(1, COPIED_BYTES // data.rows.values[:1].nbytes)
+        for fold in np.unique(lanes.fold):
+            members = np.flatnonzero(lanes.fold == fold)
+            alone = unweighted(type(lanes)(*(array[members] for array in lanes)))
+            rows = np.flatnonzero(data.roles[fold] < 0)
+            total = weights = 0.0
+            for first in range(0, rows.size, most):
+                held = rows_of(data, rows[first : first + most])
+                total = total + ManyPasses(held, self.n_threads).loss(loss, alone)
+                weights += held.weight.sum(dtype=np.float64) if held.weight.size else len(held.rows.values)
+            found[members] = total / weights
+        return found
 
     def totals(self, lanes):
         """The sum of the row weights of each lane, without its scale, (lanes,)."""

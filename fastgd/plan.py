@@ -1,5 +1,6 @@
 """What to run: one group of models that share their rows, their batches and the kinds of their parts."""
 
+import functools
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -56,12 +57,12 @@ class Plan:
     callback: object = None
     verbose: int = 0
 
-    @property
+    @functools.cached_property
     def width(self):
         """The lanes of a model."""
         return len(self.lanes.weights) // len(self.models)
 
-    @property
+    @functools.cached_property
     def watched(self):
         """Whether something looks at every epoch."""
         asked = (self.callback, self.tol, self.held, *(watched(model.schedule) for model in self.models))
@@ -81,10 +82,10 @@ def lanes_at(lanes, models, width):
 
 def rate_table(models, factors, width, first, count):
     """The rates (count, lanes) of the steps ``first + 1`` on; ``factors`` multiply each model's schedule."""
-    columns, known = [], {}
-    for model, factor in zip(models, factors, strict=True):
+    table, known = np.empty((count, len(models), width)), {}
+    for k, (model, factor) in enumerate(zip(models, factors, strict=True)):
         key = model.schedule, factor
         if key not in known:
-            known[key] = rates(model.schedule, first, count, factor)
-        columns.append(known[key])
-    return np.repeat(np.stack(columns, axis=1), width, axis=1) * np.concatenate([model.pace for model in models])
+            known[key] = rates(model.schedule, first, count, factor)[:, None]
+        np.multiply(known[key], model.pace, out=table[:, k])
+    return table.reshape(count, -1)

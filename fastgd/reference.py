@@ -12,6 +12,7 @@ import numpy as np
 
 from .fit import fit as compiled_fit
 from .fit import fitted
+from .lr_find import found
 from .minimize import Rule
 from .optimizers import decayed
 from .passes import penalty_costs
@@ -347,3 +348,21 @@ def differences(f, x):
     columns = np.eye(x.size).reshape(x.size, *x.shape)
     slopes = [(f(x + h * e) - f(x - h * e)) / (2 * h) for h, e in zip(np.atleast_1d(steps), columns, strict=True)]
     return np.reshape(slopes, x.shape)
+
+
+# lr_find ------------------------------------------------------------------------------------------------------------
+
+
+def lr_find(X, y, start="auto", stop="auto", num=100, **fit_options):
+    """:func:`fastgd.lr_find` in plain NumPy: the same arguments, meaning and result.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastgd import reference
+    >>> X = np.array([[0.0], [1.0], [2.0], [3.0]])
+    >>> f = reference.lr_find(X, np.array([1.0, 3.0, 5.0, 7.0]))
+    >>> f.status, 0.01 < f.suggestion() < 0.5
+    ('found', True)
+    """
+    return found(X, y, start, stop, num, fit_options, Textbook, Measured)

@@ -6,17 +6,24 @@ import numpy as np
 
 from . import checks
 from .course import average
+from .many import unweighted
 from .passes import Passes, penalty_costs
 from .progress import Bar, EpochProgress
+
+
+def length(numbers, axis):
+    """The Euclidean norm along an axis."""
+    return np.sqrt(np.sum(numbers**2, axis=axis))
+
 
 TOLD = ("loss", "objective", "validation_loss")
 
 
 class Watch:
-    """Looks at the models of ``plan``; ``measure`` makes passes over data."""
+    """Looks at the models of ``plan``; ``measure`` makes passes over data, unless ``work`` knows without one."""
 
-    def __init__(self, plan, measure=Passes):
-        self.plan = plan
+    def __init__(self, plan, measure=Passes, work=None):
+        self.plan, self.known = plan, getattr(work, "objective", None)
         self.passes = measure(plan.data, plan.n_threads)
         self.held = None if plan.held is None else measure(plan.held, plan.n_threads)
         self.bar = Bar(plan.verbose, plan.epochs, "epoch")
@@ -32,14 +39,13 @@ class Watch:
         """The objectives (models, targets) at the present weights: a pass over the data."""
         lanes, parts = lanes._replace(weights=self.answer(lanes, steps)), self.plan.parts
         with np.errstate(all="ignore"):
+            if self.known is not None:
+                return self.by_model(self.known(lanes))
             return self.by_model(self.passes.loss(parts.loss, lanes) + penalty_costs(parts.penalty, lanes))
 
     def validation_loss(self, lanes, steps):
         """The mean losses (models, targets) of what is held out at the present weights; infinite where not finite."""
-        none = np.full_like(lanes.fold, -1)
-        lanes = lanes._replace(
-            weights=self.answer(lanes, steps), fold=none, replicate=none, scale=np.ones_like(lanes.scale)
-        )
+        lanes = unweighted(lanes._replace(weights=self.answer(lanes, steps)))
         with np.errstate(all="ignore"):
             loss = self.held.loss(self.plan.parts.loss, lanes)
         return self.by_model(np.where(np.isfinite(loss), loss, np.inf))
@@ -54,6 +60,8 @@ class Watch:
         """Numbers (..., lanes) as (..., models, targets): a joint loss's lanes are one target's."""
         joint = self.plan.data.classes
         targets, models = self.plan.width // joint, numbers.shape[-1] // self.plan.width
+        if joint == 1:
+            return numbers.reshape(*numbers.shape[:-1], models, targets)
         return combine(numbers.reshape(*numbers.shape[:-1], models, targets, joint), axis=-1)
 
     def records(self, epochs):
@@ -62,7 +70,7 @@ class Watch:
         rate = epochs.learning_rate[:, :: self.plan.width].tolist()
         columns = {"loss": loss}
         if epochs.gradient_norm is not None:
-            columns["gradient_norm"] = np.sqrt(self.by_model(epochs.gradient_norm**2)).tolist()
+            columns["gradient_norm"] = self.by_model(epochs.gradient_norm, length).tolist()
         good = self.by_model(epochs.good, np.min).min(axis=-1).tolist()
         return [
             [

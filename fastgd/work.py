@@ -28,13 +28,6 @@ class Epochs(NamedTuple):
     broken: np.ndarray  # (lanes,) bool, whether a lane failed in the slice
 
 
-def work_of(plan):
-    """The work that fits a plan: vectors run along the columns for one lane, and across the lanes for many."""
-    if many.are_many(plan.data, plan.lanes):
-        return (ManyFullBatch if plan.full else ManyBatches)(plan)
-    return (FullBatch if plan.full else Batches)(plan)
-
-
 class FullBatch:
     """An epoch is a step. Data of one chunk runs many steps in one kernel call."""
 

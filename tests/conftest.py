@@ -15,6 +15,8 @@ from fastgd import choose
 os.environ["MPLBACKEND"] = "Agg"
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background jobs begin so; Ctrl-C is tested here
     signal.signal(signal.SIGINT, signal.default_int_handler)
+# Losses of one score; those of several classes have tests of their own.
+ELEMENTWISE = [name for name in fastgd.losses.__all__ if not getattr(fastgd.losses, name).joint]
 JIT_OFF = os.environ.get("NUMBA_DISABLE_JIT") == "1"
 
 hypothesis.settings.register_profile(

@@ -155,14 +155,15 @@ def test_bad_values_are_told_before_the_file_is_read(monkeypatch):
 
 def test_options_are_the_arguments_of_sweep(monkeypatch):
     calls = []
-    monkeypatch.setattr(
-        fastgd, "sweep", lambda **options: calls.append(options) or (_ for _ in ()).throw(ValueError("x"))
-    )
+
+    def sweep(X, y, **options):
+        calls.append({"X": X, "y": y, **options})
+        raise ValueError("seen")
+
+    monkeypatch.setattr(fastgd, "sweep", sweep)
     line = "sweep data.csv --target price --loss huber,mse --learning-rate 0.1,1 --alpha 0,1 --batch-size full,8 "
-    fault(
-        line
-        + "--seed 1,2 --paired --cv 3 --keep halving --epochs 7 --weight owns --drop age --no-standardize --float32"
-    )
+    line += "--seed 1,2 --paired --cv 3 --keep halving --epochs 7 --weight owns --drop age --no-standardize --float32"
+    assert fault(line) == "fastgd sweep: seen"
     found = calls.pop()
     assert list(found.pop("X").columns) == ["income"]
     assert np.array_equal(found.pop("y"), frame()["price"])
@@ -326,8 +327,8 @@ def test_where_the_best_setting_diverges_on_all_rows(monkeypatch):
 def test_an_interrupted_sweep_exits_130(monkeypatch):
     real = fastgd.sweep
 
-    def sweep(**options):
-        found = real(**options)
+    def sweep(X, y, **options):
+        found = real(X, y, **options)
         return replace(found, _statuses=["interrupted", *found._statuses[1:]])
 
     monkeypatch.setattr(fastgd, "sweep", sweep)

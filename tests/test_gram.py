@@ -7,21 +7,21 @@ import pytest
 from conftest import plan_of
 
 import fastgd
-from fastgd import gram, optimizers
-from fastgd.drive import drive, rates_of
-from fastgd.kernels.lanes import lanes_of
-from fastgd.state import Clock
+from fastgd import gram, reference
+from fastgd.checks import frozen
+from fastgd.drive import drive
+from fastgd.plan import lanes_at, rate_table
 
 
 def with_lanes(plan, count, **arrays):
     """The plan with ``count`` fresh lanes of its setting; ``arrays`` replace some of theirs."""
-    lanes = lanes_of(plan.parts, plan.lanes.weights.dtype, count, plan.lanes.low[0], plan.lanes.high[0])
+    lanes = lanes_at(plan.lanes, [0] * count, 1)
     return replace(plan, lanes=lanes._replace(**{name: np.array(value) for name, value in arrays.items()}))
 
 
 def descend(plan, steps):
     """The objective and the norm (steps, lanes) of a run of GramDescent."""
-    rates = rates_of(plan.schedule, Clock(), steps, plan.lanes)
+    rates = np.repeat(rate_table(plan.models, [1.0], 1, 0, steps), len(plan.lanes.weights), axis=1)
     return gram.GramDescent(plan).steps(plan.lanes, rates, 1)
 
 
@@ -71,6 +71,7 @@ FOLDS = {
     "overlapping": (np.random.default_rng(2).integers(-1, 2, (3, 80)).astype(np.int8), False),
     "counts": (np.random.default_rng(3).integers(-1, 4, (2, 80)).astype(np.int8), False),
     "one": (partition(2, 80)[:1], False),
+    "one that holds out all": (np.where(np.arange(80) < 0, 1, -1).astype(np.int8)[None], False),
     "unused rows": (np.where(np.arange(80) < 60, partition(3, 80), 0).astype(np.int8), False),
 }
 
@@ -85,12 +86,15 @@ def test_sums_of_folds(problems, name, weighted):
     plan = plan_of(problem.X, problem.y, epochs=1, sample_weight=problem.weight if weighted else None)
     folds = [-1, *range(len(roles)), 0]
     plan = with_lanes(plan, len(folds), fold=folds)
-    grams = gram.Grams(plan.data._replace(roles=roles), plan.lanes, 1)
+    grams = gram.Grams(plan.data._replace(roles=frozen(roles)), plan.lanes, 1)
     assert grams.pairs == [(fold, -1) for fold in range(-1, len(roles))]
     assert grams.indices(plan.lanes).tolist() == [fold + 1 for fold in folds]
     check_sums(grams, (-1, -1), weight)
     for fold, role in enumerate(roles):
-        check_sums(grams, (fold, -1), weight * np.maximum(role, 0))
+        if role.max() > 0:
+            check_sums(grams, (fold, -1), weight * np.maximum(role, 0))
+        else:
+            assert np.isnan(grams.sums.least[fold + 1]).all()
 
 
 @pytest.mark.jit
@@ -104,7 +108,9 @@ def test_bits_of_any_number_of_threads(d, targets, dtype, monkeypatch):
     rng = np.random.default_rng(0)
     X = rng.standard_normal((1501, d)).astype(dtype)
     data = plan_of(X, X[:, 0] + 1, epochs=1, learning_rate=0.01).data
-    data = data._replace(targets=rng.standard_normal((targets, 1501)).astype(dtype), roles=partition(3, 1501))
+    data = data._replace(
+        targets=frozen(rng.standard_normal((targets, 1501)).astype(dtype)), roles=frozen(partition(3, 1501))
+    )
     found = []
     for n_threads in (1, 2, 3):
         plan = plan_of(X, X[:, 0] + 1, epochs=1, learning_rate=0.01, n_threads=n_threads)
@@ -118,10 +124,11 @@ def test_bits_of_any_number_of_threads(d, targets, dtype, monkeypatch):
         assert all(np.array_equal(a, b) for a, b in zip(found[0], other, strict=True))
 
 
-def test_replicates_are_refused(plain):
-    plan = with_lanes(plan_of(plain.X, plain.y, epochs=1), 2, replicate=[-1, 0])
-    with pytest.raises(ValueError, match="replicates"):
-        gram.Grams(plan.data, plan.lanes, 1)
+def test_sums_of_replicates(plain):
+    plan = with_lanes(plan_of(plain.X, plain.y, epochs=1), 2, replicate=[-1, 4])
+    grams = gram.Grams(plan.data._replace(seed=7), plan.lanes, 1)
+    check_sums(grams, (-1, -1), np.ones(80))
+    check_sums(grams, (-1, 4), reference.drawn_counts(7, 4, 80))
 
 
 # Descent -------------------------------------------------------------------------------------------------------------
@@ -132,7 +139,7 @@ SETTINGS = {
     "momentum": {"optimizer": "momentum"},
     "adam": {"optimizer": "adam", "learning_rate": 0.1},  # on centred columns it would scale an intercept of rounding
     "no intercept": {"optimizer": "momentum", "fit_intercept": False},
-    "ridge": {"optimizer": "sgd", "alpha": 0.1},
+    "ridge": {"optimizer": "momentum", "alpha": 0.1},
     "lasso": {"optimizer": "momentum", "alpha": 0.1, "l1_ratio": 1.0},
     "bounds": {"optimizer": "momentum", "bounds": (0.0, 0.5)},
     "raw columns": {"optimizer": "sgd", "learning_rate": 0.05},
@@ -172,7 +179,7 @@ def test_lanes_have_their_own_settings(plain):
     lanes, rates = np.arange(24), np.geomspace(1e-3, 0.5, 24)
     plan = plan_of(plain.X, plain.y, epochs=1, learning_rate=0.1, standardize=True)
     targets = np.stack([plain.y, np.sin(plain.y)])
-    plan = replace(plan, data=plan.data._replace(roles=roles, targets=targets))
+    plan = replace(plan, data=plan.data._replace(roles=frozen(roles), targets=frozen(targets)))
     plan = with_lanes(plan, 24, fold=lanes % 4 - 1, target=lanes % 2, loss=0.5 + (lanes % 3)[:, None])
     before = plan.lanes.weights.copy()
     objective, _ = gram.GramDescent(plan).steps(plan.lanes, np.tile(rates, (30, 1)), 1)
@@ -190,7 +197,7 @@ def test_lanes_have_their_own_settings(plain):
 def test_a_subset_of_lanes_and_two_calls(plain):
     """Lanes may be left out between calls, and the calls go on with each other."""
     plan = with_lanes(plan_of(plain.X, plain.y, epochs=1, learning_rate=0.1, optimizer="momentum"), 10)
-    plan = replace(plan, data=plan.data._replace(roles=partition(4, 80)))
+    plan = replace(plan, data=plan.data._replace(roles=frozen(partition(4, 80))))
     plan.lanes.fold[:] = np.arange(10) % 5 - 1
     other = with_lanes(plan, 10, fold=plan.lanes.fold)
     rates = np.tile(np.linspace(0.01, 0.1, 10), (8, 1))
@@ -254,7 +261,7 @@ def test_badly_conditioned_columns(standardize, dtype):
     X = X.astype(dtype)
     y = (1e5 + (years - 2007) / 10 + rng.standard_normal(n)).astype(dtype)
     rate = "auto" if standardize else 1e-16
-    plan = plan_of(X, y, epochs=1, learning_rate=rate, optimizer="momentum")
+    plan = plan_of(X, y, epochs=1, learning_rate=rate, optimizer="sgd")
     # Near the optimum, where the loss is small beside its terms.
     data = plan.data
     Z = np.column_stack([(X.astype(float) - data.shift) * data.inverse_scale, np.ones(n)])
@@ -289,7 +296,7 @@ def test_the_optimum_of_ill_conditioned_float32():
     y = (X @ np.arange(6) + rng.standard_normal(500)).astype(np.float32)
     found = []
     for dtype in (np.float32, np.float64):
-        plan = plan_of(X.astype(dtype), y.astype(dtype), epochs=1, optimizer=optimizers.Momentum(0.9))
+        plan = plan_of(X.astype(dtype), y.astype(dtype), epochs=1, optimizer="sgd")
         objective, _ = descend(plan, 3000)
         found.append(objective[-1, 0])
     np.testing.assert_allclose(*found, rtol=1e-6)
@@ -304,7 +311,7 @@ def test_a_driven_run_ends_as_that_of_passes(problems, name):
     problem = problems[name]
     arguments, options = (problem.X, problem.y), {"sample_weight": problem.weight, "optimizer": "sgd"}
     plan = plan_of(*arguments, **options)
-    outcome = drive(plan, gram.GramDescent(plan))
+    outcome = drive(plan, gram.GramDescent)[0]
     r = fastgd.fit(*arguments, **options)
     assert (outcome.status, outcome.state.facts["epoch"]) == (r.status, r.n_epochs)
     np.testing.assert_allclose(outcome.weights, r.state.arrays["weights"], rtol=1e-8, atol=1e-13 * np.ptp(problem.y))
@@ -313,7 +320,7 @@ def test_a_driven_run_ends_as_that_of_passes(problems, name):
 def test_a_driven_run_diverges(plain):
     options = {"learning_rate": 10.0, "optimizer": "sgd", "epochs": 1000}
     plan = plan_of(plain.X, plain.y, **options)
-    outcome = drive(plan, gram.GramDescent(plan))
+    outcome = drive(plan, gram.GramDescent)[0]
     assert outcome.status == "diverged"
     assert np.isfinite(outcome.weights).all()
     assert outcome.state.facts["epoch"] == fastgd.fit(plain.X, plain.y, **options).n_epochs
@@ -323,20 +330,24 @@ def test_a_driven_run_diverges(plain):
 
 
 @pytest.mark.parametrize(
-    "n, d, lanes, weightings, epochs, expected",
+    "n, d, lanes, folds, epochs, expected",
     [
-        (1_000_000, 50, 100, 1, 100, True),
-        (1_000_000, 50, 1, 1, 100, True),
-        (1_000_000, 50, 1, 1, 1, False),
-        (50_000, 50, 320, 1, 5, True),
-        (50_000, 50, 8, 200, 5, False),  # a weighting costs more than the passes of its few lanes
-        (1000, 50_000, 100, 1, 100, False),  # 20 GB
-        (100, 2000, 100, 1, 100, False),  # wide: the Gram matrix is larger than X
-        (50_000, 2000, 1, 1, 20, False),
+        (1_000_000, 50, 100, 0, 100, True),
+        (1_000_000, 50, 1, 0, 100, True),
+        (1_000_000, 50, 1, 0, 1, False),
+        (1000, 5, 1, 0, 1000, False),  # not worth compiling for
+        (50_000, 50, 320, 5, 5, True),
+        (50_000, 50, 100, 100, 5, True),  # the parts are read once
+        (50_000, 50, 100, -100, 5, False),  # a weighting costs more than the passes of its lane
+        (1000, 50_000, 100, 0, 100, False),  # 20 GB
+        (100, 2000, 100, 0, 100, False),  # wide: the Gram matrix is larger than X
+        (50_000, 2000, 1, 0, 20, False),
     ],
 )
-def test_pays(n, d, lanes, weightings, epochs, expected):
+def test_pays(n, d, lanes, folds, epochs, expected):
+    """A negative number of folds is of others than a partition."""
     data = plan_of(np.ones((2, 1)), np.array([0.0, 1.0]), epochs=1).data
     values = np.broadcast_to(np.float64(0), (n, d))
-    data = data._replace(rows=data.rows._replace(values=values), shift=np.zeros(d))
-    assert gram.pays(data, lanes, weightings, epochs) == expected
+    roles = partition(folds, 300) if folds > 0 else np.ones((-folds, 300), np.int8)
+    data = data._replace(rows=data.rows._replace(values=values), shift=np.zeros(d), roles=roles)
+    assert gram.pays(data, lanes, max(abs(folds), 1), epochs) == expected

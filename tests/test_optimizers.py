@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from conftest import JIT_OFF, PROBLEMS
+from conftest import ELEMENTWISE, JIT_OFF, PROBLEMS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -466,7 +466,7 @@ def test_bounds_hold_in_the_users_units_when_columns_are_scaled(optimizer):
     assert r.coef[2] == high[2]  # without bounds about 3400
 
 
-@pytest.mark.parametrize("loss", losses.__all__)
+@pytest.mark.parametrize("loss", ELEMENTWISE)
 def test_optimizers_start_afresh_in_every_fit(loss, plain):
     y = plain.target(getattr(losses, loss))
     a, b = (fastgd.fit(plain.X, y, loss=snake_case(loss), epochs=3) for _ in range(2))

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from conftest import JIT_OFF, PROBLEMS
+from conftest import ELEMENTWISE, JIT_OFF, PROBLEMS
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import minimize
@@ -13,8 +13,8 @@ import fastgd
 from fastgd import losses, optimizers, reference
 from fastgd._parts import snake_case
 
-SMOOTH = [snake_case(name) for name in losses.__all__ if getattr(losses, name).smooth and name != "Mse"]
-KINDS = {snake_case(name): getattr(losses, name) for name in losses.__all__}
+SMOOTH = [snake_case(name) for name in ELEMENTWISE if getattr(losses, name).smooth and name != "Mse"]
+KINDS = {snake_case(name): getattr(losses, name) for name in ELEMENTWISE}
 TABLE = ["plain", "raw", "degenerate", "weighted", "outliers", "one_column", "labels"]  # with a finite optimum
 FULL, BATCHES = 10, 50  # how many tolerances, of what the null model loses, a run may end above the optimum
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import PROBLEMS, plan_of
+from conftest import ELEMENTWISE, PROBLEMS, plan_of
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -126,7 +126,7 @@ def test_a_swing_of_momentum_is_no_overfit(plain):
 
 
 @pytest.mark.parametrize("validation", [0.25, "data"])
-@pytest.mark.parametrize("name", losses.__all__)
+@pytest.mark.parametrize("name", ELEMENTWISE)
 def test_every_loss_and_the_reference(plain, name, validation):
     loss = getattr(losses, name)()
     y = plain.target(loss)

@@ -14,6 +14,7 @@ import numpy as np
 
 import fastgd
 
+from ..lr_rules import RULES
 from .program import INTERRUPTED, Program, say
 
 DIVERGED = 1
@@ -121,6 +122,21 @@ FORMAT = [
     click.option("--delimiter", callback=delimiter, help="What separates the fields of a text file [default: ,]."),
     click.option("--progress/--no-progress", "shown", default=None, help="Show progress on stderr, or don't."),
 ]
+MODEL = [
+    click.option("--target", required=True, help="The column to predict."),
+    click.option("--loss", default="squared_error", show_default=True, help="squared_error, huber, log_loss, ..."),
+    click.option("--optimizer", default="auto", show_default=True, help="auto, sgd, momentum, adam, ..."),
+    click.option("--batch-size", type=WordOr(int, {"auto": "auto", "full": None}), default="auto", show_default=True),
+    click.option("--alpha", type=float, default=0.0, help="Strength of the penalty."),
+    click.option("--l1-ratio", type=float, default=0.0, help="The penalty's share of L1: 0 is ridge, 1 lasso."),
+    click.option("--weight", metavar="COL", help="The column of the rows' weights."),
+    click.option("--drop", metavar="COL", multiple=True, help="Leave a column out (again for more, or A,B)."),
+    click.option("--columns", metavar="A,B", help="Fit on these columns [default: all but the target]."),
+    click.option("--no-intercept", is_flag=True),
+    click.option("--seed", type=int, help="Of the row order."),
+    click.option("--threads", type=int, help="At most so many."),
+    click.option("--float32", is_flag=True, help="Half the memory, and faster; about 6 digits."),
+]
 
 
 def options(*found):
@@ -142,25 +158,13 @@ def app():
 
 @app.command()
 @click.argument("file")
-@click.option("--target", required=True, help="The column to predict.")
-@click.option("--loss", default="squared_error", show_default=True, help="squared_error, huber, log_loss, ...")
-@click.option("--optimizer", default="auto", show_default=True, help="auto, sgd, momentum, adam, ...")
+@options(*MODEL)
 @click.option("--learning-rate", type=WordOr(float, {"auto": "auto"}, free=True), default="auto", show_default=True)
-@click.option("--batch-size", type=WordOr(int, {"auto": "auto", "full": None}), default="auto", show_default=True)
-@click.option("--alpha", type=float, default=0.0, help="Strength of the penalty.")
-@click.option("--l1-ratio", type=float, default=0.0, help="The penalty's share of L1: 0 is ridge, 1 lasso.")
 @click.option("--epochs", type=WordOr(int, {"auto": "auto"}), default="auto", show_default=True)
 @click.option("--tol", type=WordOr(float, {"auto": "auto", "none": None}), default="auto", show_default=True)
 @click.option("--validation", type=float, metavar="SHARE", help="Hold out so much of the rows, e.g. 0.1.")
-@click.option("--weight", metavar="COL", help="The column of the rows' weights.")
-@click.option("--drop", metavar="COL", multiple=True, help="Leave a column out (again for more, or A,B).")
-@click.option("--columns", metavar="A,B", help="Fit on these columns [default: all but the target].")
-@click.option("--no-intercept", is_flag=True)
 @click.option("--standardize/--no-standardize", default=None, help="Scale the columns [default: with an auto rate].")
 @click.option("--average", is_flag=True, help="Average the weights (Polyak).")
-@click.option("--seed", type=int, help="Of the row order.")
-@click.option("--threads", type=int, help="At most so many.")
-@click.option("--float32", is_flag=True, help="Half the memory, and faster; about 6 digits.")
 @click.option("--save", metavar="MODEL.npz", callback=output, help="Save the model, for predict.")
 @click.option("--plot", metavar="PICTURE", callback=picture, help="Draw the loss of each epoch.")
 @click.option("--quiet", is_flag=True, help="No report.")
@@ -176,10 +180,10 @@ def fit(ctx, file, **given):
 
     spared(file, given["save"], given["plot"])
     asked = fit_options(given)
-    data = training_data(file, given, check(asked).loss.labels)
-    result = fastgd.fit(**data, **asked)
+    X, y, weight, shown = read(file, given, check(asked).loss.labels, given["quiet"])
+    result = fastgd.fit(X, y, sample_weight=weight, verbose=int(shown), **asked)
     if not given["quiet"]:
-        click.echo(report.fitted(result, len(data["X"]), data["X"].dtypes.iloc[0]))
+        click.echo(report.fitted(result, len(X), X.dtypes.iloc[0]))
     diverged = result.status == "diverged"
     if diverged:
         kept = "" if given["save"] is None else " The model is not saved."
@@ -191,28 +195,71 @@ def fit(ctx, file, **given):
     return {"diverged": DIVERGED, "interrupted": INTERRUPTED}.get(result.status, 0)
 
 
-def training_data(file, given, labels):
-    """The table of a command as arguments of ``fastgd.fit``; ``labels`` says that the target holds classes."""
+@app.command("lr-find")
+@click.argument("file")
+@options(*MODEL)
+@click.option("--start", type=WordOr(float, {"auto": "auto"}), default="auto", show_default=True, help="First rate.")
+@click.option("--stop", type=WordOr(float, {"auto": "auto"}), default="auto", show_default=True, help="Last rate.")
+@click.option("--num", type=int, default=100, show_default=True, help="Steps.")
+@click.option("--rule", type=click.Choice(RULES), help="Print the rate of this rule alone.")
+@click.option("--plot", metavar="PICTURE", callback=picture, help="Draw the loss against the rate.")
+@options(*FORMAT)
+@click.pass_context
+def lr_find(ctx, file, **given):
+    """Find a learning rate for fit.
+
+    Takes steps at growing rates, and reads off the curve of the loss which rate is good. FILE is as for fit; give fit
+    the same options and --learning-rate.
+    """
+    from ..lr_find import checked_span
+    from . import report
+
+    spared(file, given["plot"])
+    asked = model_options(given)
+    labels = check(asked).loss.labels
+    span = {name: given[name] for name in ("start", "stop", "num")}
+    checked_span(**span)
+    X, y, weight, shown = read(file, given, labels)
+    result = fastgd.lr_find(X, y, sample_weight=weight, verbose=int(shown), **span, **asked)
+    if given["plot"] is not None:
+        draw(result, given["plot"])
+    if given["rule"] is not None:
+        click.echo(f"{result.suggestion(given['rule']):.6g}")
+        return 0
+    click.echo(report.suggestions(result))
+    if not result.suggestions:
+        say(ctx.command_path, f"{result.status}: {result.message}")
+    return 0 if result.suggestions else DIVERGED
+
+
+def read(file, given, labels, quiet=False):
+    """A table as arguments of a fit: its columns as a frame, targets, weights; and whether progress is shown."""
     from . import tables
     from .files import open_table
 
     source = open_table(file, given["delimiter"])
     columns = tables.chosen_columns(source, given["target"], given["columns"], given["drop"], given["weight"])
-    shown = is_shown(given["shown"], file, given["quiet"])
+    shown = is_shown(given["shown"], file, quiet)
     dtype = np.dtype("float32" if given["float32"] else "float64")
     with progress(shown, source, "reading") as told:
         table = tables.read(source, columns, given["target"], labels, given["weight"], dtype, told)
-    X = tables.pd.DataFrame(table.X, columns=table.names, copy=False)
-    return {"X": X, "y": table.y, "sample_weight": table.weight, "verbose": int(shown)}
+    return tables.pd.DataFrame(table.X, columns=table.names, copy=False), table.y, table.weight, shown
+
+
+def model_options(given):
+    """The options that say what is fitted as arguments of ``fastgd.fit``."""
+    asked = {name: given[name] for name in ("loss", "optimizer", "batch_size", "alpha", "l1_ratio")}
+    return asked | {
+        "fit_intercept": not given["no_intercept"],
+        "random_state": given["seed"],
+        "n_threads": given["threads"],
+    }
 
 
 def fit_options(given):
     """The options of the command as arguments of ``fastgd.fit``."""
-    same = ("loss", "optimizer", "learning_rate", "batch_size", "alpha", "l1_ratio", "epochs", "tol")
-    asked = {name: given[name] for name in same}
-    asked |= {"fit_intercept": not given["no_intercept"], "random_state": given["seed"], "n_threads": given["threads"]}
-    optional = {"validation": given["validation"], "average": given["average"] or None}
-    optional |= {"standardize": given["standardize"]}
+    asked = model_options(given) | {name: given[name] for name in ("learning_rate", "epochs", "tol")}
+    optional = {name: given[name] for name in ("validation", "standardize")} | {"average": given["average"] or None}
     return asked | {name: value for name, value in optional.items() if value is not None}
 
 

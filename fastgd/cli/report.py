@@ -11,6 +11,14 @@ def table(rows):
     )
 
 
+def suggestions(result):
+    """The report of a learning-rate test: what was seen, and the rate of each rule."""
+    rows = [("status", f"{result.status} after {result.losses.size} steps"), ("", result.message)]
+    if result.suggestions:
+        rows += [("rule", "learning rate"), *((rule, f"{rate:.6g}") for rule, rate in result.suggestions.items())]
+    return table(rows)
+
+
 def fitted(result, n_rows, dtype):
     """The report of a fit: how it ended, what was chosen, the coefficients."""
     rows = [

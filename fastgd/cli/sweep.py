@@ -11,7 +11,7 @@ import fastgd
 
 from .. import checks
 from ..scoring import scorer_of
-from .app import DIVERGED, app, check, draw, fit, fit_options, output, picture, spared, training_data, writing
+from .app import DIVERGED, app, check, draw, fit, fit_options, output, picture, read, spared, writing
 from .program import INTERRUPTED, OPTIONS, say
 
 BEST = 10  # runs that are printed unless all are asked for
@@ -103,8 +103,8 @@ def sweep(ctx, file, **given):
     spared(file, given["save"], given["plot"], given["table"])
     asked = fit_options(given)
     options = sweep_options(given, asked)
-    data = training_data(file, given, labels(asked))
-    result = fastgd.sweep(**data, **asked, **options)
+    X, y, weight, shown = read(file, given, labels(asked), given["quiet"])
+    result = fastgd.sweep(X, y, sample_weight=weight, verbose=int(shown), **asked, **options)
     ranking = Ranking.of(result, given["scoring"] is not None)
     if not given["quiet"]:
         click.echo(f"{ranking.text(None if given['every'] else BEST)}\n\n{ranking.sentence()}")

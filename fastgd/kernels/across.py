@@ -85,9 +85,9 @@ def _nothing():
     pass
 
 
-# ``across(body, like, start, args)`` is body(lane, start, *args) for as many lanes from ``start`` on as fill a vector of
-# the type of ``like``; ``body`` is a leaf. ``apart()``: the arrays of floats among the calling function's arguments do not
-# overlap; ``across`` says so itself.
+# ``across(body, like, start, args)`` is body(lane, start, *args) for as many lanes from ``start`` on as fill a vector
+# of the type of ``like``; ``body`` is a leaf. ``apart()``: the arrays of floats among the caller's arguments do
+# not overlap; ``across`` says so itself.
 across, apart = (_plain_across, _nothing) if numba.config.DISABLE_JIT else (_across, _apart)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from ._jit import compiled_as, kernel, routine
 from .full_batch import step
 from .products import BYTES, _panel
+from .row_weights import count as drawn
 from .simd import prefetch_row
 
 VECTOR = BYTES // 8
@@ -52,6 +53,9 @@ def row_weights(data, fold, replicate, held, start, stop, out):
     elif fold >= 0:
         for k in range(stop - start):
             out[k] *= max(np.float64(data.roles[fold, start + k]), 0.0)
+    if replicate >= 0:
+        for k in range(stop - start):
+            out[k] *= drawn(data.seed, replicate, start + k)
 
 
 def add_products(S, rows, D, columns, out):
@@ -168,8 +172,11 @@ def gram_chunk(data, centre, level, fold, replicate, held, lo, hi, block, S, sum
 
 
 @kernel
-def minimise(products, moments, minimiser, tolerance):
-    """The least-squares solutions (targets, D) of one weighting by Cholesky's method; a dependent column gets 0."""
+def minimise(products, moments, tolerance, minimiser, rest):
+    """The least-squares solutions (targets, D) of one weighting by Cholesky's method, and what they leave.
+
+    A column whose share of ``tolerance`` alone is independent of those before it gets 0.
+    """
     D = products.shape[0]
     L = np.zeros((D, D))
     inverse = np.zeros(D)
@@ -194,6 +201,11 @@ def minimise(products, moments, minimiser, tolerance):
             w[j] *= inverse[j]
             for k in range(j):
                 w[k] -= L[j, k] * w[j]
+        for j in range(D):
+            total = 0.0
+            for k in range(D):
+                total += products[j, k] * w[k]
+            rest[target, j] = total - moments[target, j]
 
 
 @routine

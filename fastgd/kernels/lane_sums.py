@@ -49,7 +49,7 @@ def lane_sums(data, loss, tiles, chunk, first, last, sums, losses):
     n = data.targets.shape[1]
     flush_rows = FLUSH_ROWS // on.Z.shape[0] * on.Z.shape[0]
     gradients = scratch(count * width, lanes, on.S).reshape((count, width, lanes))
-    totals = scratch(count * width, lanes, on.value).reshape((count, width, lanes))
+    totals = scratch(count * width, lanes, on.weight).reshape((count, width, lanes))
     met = np.empty((count, lanes))
     for c in range(first, last):
         fill(met, 0.0)

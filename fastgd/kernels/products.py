@@ -95,36 +95,47 @@ def _(Z, rows, S, out):
 
 
 @intrinsic(prefer_literal=True)
-def _row(typingctx, Z, k, W, out, v, vectors):
-    """``out[k, v:] = Z[k] @ W[:, v:]`` for some vectors of lanes at once: they share the loads of Z."""
-    count = vectors.literal_value
+def _row(typingctx, Z, k, D, nearest, W, out, v, vectors, steps):
+    """``W[:, v:] += outer(Z[k], D[v:])`` if ``steps``, and ``out[nearest, v:] = Z[nearest] @ W[:, v:]``, in one go.
+
+    Some vectors of lanes at once share the loads of Z.
+    """
+    count, moves = vectors.literal_value, steps.literal_value
 
     def codegen(context, b, sig, args):
         e = Emit(context, b, sig, args)
-        Z, k, W, out, v, _ = e.args
+        Z, k, D, nearest, W, out, v, _, _ = e.args
         width, n = cgutils.unpack_tuple(b, W.shape, 2)[1], k.type
+        d = cgutils.unpack_tuple(b, Z.shape, 2)[1]
         places = [b.add(v, n(q * e.lanes)) for q in range(count)]
-        sums = [e.variables(8 // count) for _ in places]  # 8 sums hide the FMA's latency
-        row = b.mul(k, e.d)
+        unroll = 4  # not by the count: a lane's sums are in one order, however many lanes there are
+        sums = [e.variables(unroll) for _ in places]
+        change = [e.load(D.data, place, None) for place in places] if moves else None
+        row, following = b.mul(k, d), b.mul(nearest, d)
 
         def body(j, u):
-            number = e.splat(b.load(e.at(Z.data, b.add(row, j))))
+            number = e.splat(b.load(e.at(Z.data, b.add(following, j))))
+            moved = e.splat(b.load(e.at(Z.data, b.add(row, j)))) if moves else None
             start = b.mul(j, width)
-            for place, acc in zip(places, sums, strict=True):
-                e.fma(number, e.load(W.data, b.add(start, place), None), acc[u])
+            for q, place in enumerate(places):
+                at = b.add(start, place)
+                w = e.load(W.data, at, None)
+                if moves:
+                    w = b.fadd(b.fmul(moved, change[q], flags=e.flags), w, flags=e.flags)
+                    e.store(w, W.data, at, None)
+                e.fma(number, w, sums[q][u])
 
-        unroll = 8 // count
-        middle = b.sub(e.d, b.srem(e.d, n(unroll)))
+        middle = b.sub(d, b.srem(d, n(unroll)))
         with cgutils.for_range_slice(b, n(0), middle, n(unroll)) as (j, _):
             for u in range(unroll):
                 body(b.add(j, n(u)), u)
-        with cgutils.for_range_slice(b, middle, e.d, n(1)) as (j, _):
+        with cgutils.for_range_slice(b, middle, d, n(1)) as (j, _):
             body(j, 0)
         for place, acc in zip(places, sums, strict=True):
-            e.store(e.total(acc), out.data, b.add(b.mul(k, width), place), None)
+            e.store(e.total(acc), out.data, b.add(b.mul(nearest, width), place), None)
         return context.get_dummy_value()
 
-    return types.void(Z, k, W, out, v, vectors), codegen
+    return types.void(Z, k, D, nearest, W, out, v, vectors, steps), codegen
 
 
 def row_scores(Z, k, W, out):
@@ -137,16 +148,31 @@ def _(Z, k, W, out):
     vector = BYTES // (Z.dtype.bitwidth // 8)
 
     def row_scores(Z, k, W, out):
-        middle = W.shape[1] // (4 * vector) * (4 * vector)
-        for v in range(0, middle, 4 * vector):
-            _row(Z, k, W, out, v, 4)
-        last = middle + (W.shape[1] - middle) // (2 * vector) * (2 * vector)
-        for v in range(middle, last, 2 * vector):
-            _row(Z, k, W, out, v, 2)
-        for v in range(last, W.shape[1], vector):
-            _row(Z, k, W, out, v, 1)
+        for v in range(0, W.shape[1] - vector, 2 * vector):
+            _row(Z, k, W, k, W, out, v, 2, False)
+        if W.shape[1] // vector % 2 == 1:
+            _row(Z, k, W, k, W, out, W.shape[1] - vector, 1, False)
 
     return row_scores
+
+
+def row_step(Z, k, D, nearest, W, out):
+    """``W += outer(Z[k], D)``, then ``out[nearest] = Z[nearest] @ W``: W is read once for the two."""
+    W += np.outer(Z[k], D)
+    out[nearest] = Z[nearest] @ W
+
+
+@compiled_as(row_step, forceinline=False)
+def _(Z, k, D, nearest, W, out):
+    vector = BYTES // (Z.dtype.bitwidth // 8)
+
+    def row_step(Z, k, D, nearest, W, out):
+        for v in range(0, W.shape[1] - vector, 2 * vector):
+            _row(Z, k, D, nearest, W, out, v, 2, True)
+        if W.shape[1] // vector % 2 == 1:
+            _row(Z, k, D, nearest, W, out, W.shape[1] - vector, 1, True)
+
+    return row_step
 
 
 def aligned(shape, dtype):

@@ -9,7 +9,6 @@ import math
 import numpy as np
 
 from ._jit import branch, leaf
-from .across import across, lanes_of
 from .order import GOLDEN, mix, stream
 
 PURPOSE = 1 << 40  # of the hashes, apart from those of orders
@@ -53,25 +52,24 @@ def held_weight(data, fold, i):
     return weight
 
 
-@leaf
-def scaled(lane, start, weight, scale, tile, out):
-    """The same weight times each lane's scale."""
-    out[lane] = weight * scale[tile, lane]
+@branch
+def fill_weights(data, fold, replicate, scale, same, tile, start, stop, i, out):
+    """The weight of row i in the lanes start to stop of a tile, times the lane's scale.
+
+    No loss is among the arguments: it is compiled once for all.
+    """
+    until = same[tile, start]
+    weight = row_weight(data, fold[tile, start], replicate[tile, start], i)
+    for lane in range(start, stop):
+        if lane >= until:
+            weight = row_weight(data, fold[tile, lane], replicate[tile, lane], i)
+        out[lane] = weight * scale[tile, lane]
 
 
 @branch
-def fill_weights(data, tiles, tile, i, out):
-    """The weight of row i in each lane of a tile, times the lane's scale."""
-    for start in range(0, out.size, lanes_of(out)):
-        weight = row_weight(data, tiles.fold[tile, start], tiles.replicate[tile, start], i)
-        across(scaled, out, start, (weight, tiles.scale, tile, out))
-        for lane in range(tiles.same[tile, start], start + lanes_of(out)):
-            weight = row_weight(data, tiles.fold[tile, lane], tiles.replicate[tile, lane], i)
-            out[lane] = weight * tiles.scale[tile, lane]
-
-
-@branch
-def fill_held(data, tiles, tile, i, out):
-    """The weight of row i among those that the fold of each lane of a tile holds out."""
-    for lane in range(out.size):
-        out[lane] = held_weight(data, tiles.fold[tile, lane], i)
+def fill_held(data, fold, same, tile, start, stop, i, out):
+    """The weight of row i among those that the folds of the lanes start to stop hold out."""
+    until = same[tile, start]
+    weight = held_weight(data, fold[tile, start], i)
+    for lane in range(start, stop):
+        out[lane] = weight if lane < until else held_weight(data, fold[tile, lane], i)

@@ -23,7 +23,7 @@ class Tiles(NamedTuple):
     lane: np.ndarray  # (tiles,) int64, the first lane
     size: np.ndarray  # (tiles,) int64, the lanes; the places behind them are padding
     same: np.ndarray  # (tiles, W) int64, up to where the places have the same target, fold and replicate
-    weighted: np.ndarray  # (tiles,) bool, whether lanes weigh rows by folds, replicates or scales
+    weighted: np.ndarray  # (tiles,) bool, whether any lane weighs rows by folds, replicates or scales
     target: np.ndarray  # (tiles, W) int64
     fold: np.ndarray  # (tiles, W) int64
     replicate: np.ndarray  # (tiles, W) int64
@@ -70,7 +70,9 @@ def pack(lanes, classes=1):
     same = np.full(at.shape, at.shape[1])
     for place in range(at.shape[1] - 2, -1, -1):
         same[:, place] = np.where(changes[:, place], place + 1, same[:, place + 1])
-    weighted = ((packed["fold"] >= 0) | (packed["replicate"] >= 0) | (packed["scale"] != 1.0)).any(axis=1)
+    # Of all tiles alike: they share the desk on which the weights of a row are written.
+    weighted = np.any(lanes.fold >= 0) or np.any(lanes.replicate >= 0) or np.any(lanes.scale != 1.0)
+    weighted = np.full(len(at), weighted)
     return Tiles(lane=at[:, 0].copy(), size=size, same=same, weighted=weighted, **packed)
 
 

@@ -1,0 +1,139 @@
+"""The peers as their users write them: scikit-learn, JAX, PyTorch. Each gives a callable that trains."""
+
+import numpy as np
+
+
+def half_squares(X, y, w, b):
+    """The objective of weights (d,), or of each of many (d, lanes)."""
+    residual = X @ w
+    residual += b
+    residual -= y.reshape(-1, *[1] * (w.ndim - 1))
+    return np.mean(residual**2, axis=0) / 2
+
+
+# scikit-learn -------------------------------------------------------------------------------------------------------
+
+
+def sgd_regressor(epochs, **options):
+    from sklearn.linear_model import SGDRegressor
+
+    return SGDRegressor(max_iter=epochs, tol=None, learning_rate="constant", random_state=0, **options)
+
+
+def sklearn_rows(X, y, rate, epochs):
+    """Epochs of plain SGD, a step for each row."""
+    model = sgd_regressor(epochs, penalty=None, eta0=rate)
+    return lambda: float(np.mean((model.fit(X, y).predict(X) - y) ** 2) / 2)
+
+
+def sklearn_fits(X, y, rates, epochs, jobs, prefer):
+    """The same for many rates, through joblib on ``jobs`` processes or threads."""
+    from joblib import Parallel, delayed
+
+    models = [sgd_regressor(epochs, penalty=None, eta0=rate) for rate in rates]
+
+    def run():
+        # X is an argument, which joblib shares between the processes, not a part of what is called.
+        fitted = Parallel(n_jobs=jobs, prefer=prefer)(delayed(model.fit)(X, y) for model in models)
+        w, b = (np.stack([getattr(model, name) for model in fitted], -1) for name in ("coef_", "intercept_"))
+        return lambda: half_squares(X, y, w, b)
+
+    return run
+
+
+def sklearn_grid(X, y, rates, alphas, folds, epochs, jobs):
+    """A cross-validated grid of rates and penalties; its objective is the best mean loss of what is held out."""
+    from sklearn.model_selection import GridSearchCV
+
+    search = GridSearchCV(
+        sgd_regressor(epochs, penalty="l2"),
+        {"eta0": rates, "alpha": alphas},
+        cv=folds,
+        scoring="neg_mean_squared_error",
+        refit=False,
+        n_jobs=jobs,
+    )
+    return lambda: -search.fit(X, y).best_score_ / 2
+
+
+# JAX ----------------------------------------------------------------------------------------------------------------
+
+
+def jax_epochs(X, y, batch, epochs, order=None):
+    """A function of the rate and the batches that trains, each epoch a scan; and the batches.
+
+    Rows come in order, or in an ``order`` by which they are gathered as it goes.
+    """
+    import jax
+    import jax.numpy as jnp
+
+    jax.config.update("jax_enable_x64", True)
+    n, d = X.shape
+    used = n // batch * batch
+    Xs, ys = jnp.asarray(X), jnp.asarray(y)
+    if order is None:
+        batches = Xs[:used].reshape(-1, batch, d), ys[:used].reshape(-1, batch)
+    else:
+        batches = jnp.asarray(order[:used].reshape(-1, batch))
+
+    def train(rate, batches):
+        def step(state, data):
+            (w, b), (x, t) = state, data if order is None else (Xs[data], ys[data])
+            slope = (x @ w + b - t) * (rate / batch)
+            return (w - slope @ x, b - slope.sum()), None
+
+        state = jnp.zeros(d, X.dtype), jnp.zeros((), X.dtype)
+        for _ in range(epochs):
+            state, _ = jax.lax.scan(step, state, batches)
+        return state
+
+    return train, batches
+
+
+def jax_scan(X, y, batch, rate, epochs, order=None):
+    """Epochs of mini-batches in one jitted function."""
+    import jax
+
+    train, batches = jax_epochs(X, y, batch, epochs, order)
+    train = jax.jit(train)
+    return lambda: float(half_squares(X, y, *map(np.asarray, train(X.dtype.type(rate), batches))))
+
+
+def jax_vmap(X, y, batch, rates, epochs):
+    """The same for many rates at once, rows in order."""
+    import jax
+
+    train, batches = jax_epochs(X, y, batch, epochs)
+    train = jax.jit(jax.vmap(train, in_axes=(0, None)))
+    rates = np.asarray(rates, X.dtype)
+
+    def run():
+        w, b = map(np.asarray, train(rates, batches))
+        return lambda: half_squares(X, y, w.T, b)
+
+    return run
+
+
+# PyTorch ------------------------------------------------------------------------------------------------------------
+
+
+def torch_loop(X, y, batch, rate, epochs):
+    """Epochs of mini-batches in a loop."""
+    import torch
+
+    Xs, ys = torch.from_numpy(X), torch.from_numpy(y)
+
+    def loss():
+        w, b = torch.zeros(X.shape[1], dtype=Xs.dtype), torch.zeros((), dtype=Xs.dtype)
+        w.requires_grad_(), b.requires_grad_()
+        optimizer = torch.optim.SGD([w, b], lr=rate)
+        for _ in range(epochs):
+            for start in range(0, len(Xs), batch):
+                x, t = Xs[start : start + batch], ys[start : start + batch]
+                optimizer.zero_grad()
+                (0.5 * torch.mean((x @ w + b - t) ** 2)).backward()
+                optimizer.step()
+        with torch.no_grad():
+            return float(0.5 * torch.mean((Xs @ w + b - ys) ** 2))
+
+    return loss
