@@ -161,7 +161,7 @@ def plot_courses(ax, result):
         style = {"marker": "." if losses.size <= 12 else None, "linestyle": dash[k], "color": each[k]}
         ax.plot(numbers, losses if good[k] else np.minimum(losses, top), label=words or "_", **style)
         if not good[k]:
-            gone = np.flatnonzero(losses >= top)
+            gone = np.flatnonzero(losses > ax.get_ylim()[1])
             lost.append(course.start + (gone[0] if gone.size else max(losses.size - 1, 0)))
     if lost:
         ax.scatter(lost, np.full(len(lost), EDGE), transform=ax.get_xaxis_transform(), **CROSS)
