@@ -1,4 +1,4 @@
-"""The grid expander, ``minimize_sweep`` and what it returns."""
+"""``minimize_sweep`` and what it returns."""
 
 import _thread
 import threading
@@ -9,7 +9,6 @@ import pytest
 from conftest import JIT_OFF
 
 import fastgd
-from fastgd.grid import expand
 from fastgd.optimizers import Adam, Momentum, Sgd
 from fastgd.schedules import InverseScaling
 
@@ -40,44 +39,6 @@ def mode(request):
 
 
 RATES = [0.01, 0.1, 0.5, 0.9, 1.1]
-
-
-# The grid -----------------------------------------------------------------------------------------------------------
-
-
-def test_a_grid_is_every_combination_the_last_fastest():
-    grid = expand({"a": [1, 2], "b": "x", "c": (3, 4, 5)})
-    assert [(p["a"], p["b"], p["c"]) for p in grid.points] == [(a, "x", c) for a in (1, 2) for c in (3, 4, 5)]
-    assert grid.settings == {"a": [1, 1, 1, 2, 2, 2], "c": [3, 4, 5, 3, 4, 5]}
-
-
-def test_fields_of_parts_are_axes_and_parts_are_not():
-    grid = expand({"rate": np.array([0.1, 0.2]), "optimizer": Momentum([0.5, 0.9]), "other": Adam()})
-    assert [p["optimizer"] for p in grid.points] == [Momentum(0.5), Momentum(0.9)] * 2
-    assert grid.settings == {"rate": [0.1, 0.1, 0.2, 0.2], "optimizer.beta": [0.5, 0.9, 0.5, 0.9]}
-    assert all(type(value) is float for value in grid.settings["rate"])
-
-
-def test_pairs():
-    grid = expand({"a": [1, 2], "b": 0, "c": [3, 4]}, product=False)
-    assert grid.points == [{"a": 1, "b": 0, "c": 3}, {"a": 2, "b": 0, "c": 4}]
-    with pytest.raises(ValueError, match=r"product=False .*'a': 2, 'c': 3"):
-        expand({"a": [1, 2], "c": [3, 4, 5]}, product=False)
-
-
-def test_one_point_without_axes():
-    for product in (True, False):
-        assert expand({"a": 1, "b": np.float64(2)}, product) == ([{"a": 1, "b": 2.0}], {})
-
-
-def test_axes_that_are_none():
-    with pytest.raises(ValueError, match="a is an empty list"):
-        expand({"a": []})
-    with pytest.raises(ValueError, match=r"a has shape \(2, 2\)"):
-        expand({"a": np.ones((2, 2))})
-
-
-# The sweep ----------------------------------------------------------------------------------------------------------
 
 
 def test_five_rates_of_the_textbook(mode):
