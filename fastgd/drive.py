@@ -87,7 +87,7 @@ class Group:
         self.drivers = [Driver(plan, dict.fromkeys(range(len(plan.models))), retreats, self.outcomes, *self.kinds)]
 
     def run(self, until=None, interrupted=False):
-        """Go on to the end of epoch ``until``, or of all runs; returns whether Ctrl-C has ended them, or others before."""
+        """Go on to the end of epoch ``until``, or of all runs; whether Ctrl-C has ended them, or others before."""
         self.interrupted |= interrupted
         for driver in self.drivers:
             driver.run(until, self.interrupted)
