@@ -65,11 +65,8 @@ SMOOTH = [name for name in LOSSES if getattr(losses, losses.__all__[LOSSES.index
 COMPILED = [
     ("squared_error", "sgd"),
     ("squared_error", "momentum"),
-    ("squared_error", "adam"),
-    pytest.param("squared_error", "adamw", marks=pytest.mark.slow),
-    pytest.param("squared_error", "lion", marks=pytest.mark.slow),
+    pytest.param("squared_error", "adam", marks=pytest.mark.slow),
     pytest.param("log_loss", "sgd", marks=pytest.mark.slow),
-    pytest.param("tweedie", "sgd", marks=pytest.mark.slow),
     pytest.param("multinomial", "sgd", marks=pytest.mark.slow),
 ]
 
@@ -150,15 +147,16 @@ def test_one_setting_is_the_fit_itself(batch):
         assert list(s.table()) == [*lists, "loss", "n_epochs", "status"]
 
 
-@pytest.mark.parametrize("batch", [7, None])
-def test_automatic_rates_are_each_settings_own(batch):
-    lists = {"learning_rate": ["auto", 0.01], "alpha": [0.0, 1.0]}
-    s = fastgd.sweep(X, 100 * Y, **lists, **ONCE, batch_size=batch, optimizer="adam")
-    alone(s, X, 100 * Y, grid(**lists), **ONCE, batch_size=batch, optimizer="adam")
+# Full batch, the first gradient of the intercept is rounding alone, which Adam would make a step of.
+@pytest.mark.parametrize(("batch", "optimizer"), [(7, "adam"), (None, "momentum")])
+def test_automatic_rates_are_each_settings_own(batch, optimizer):
+    lists, options = {"learning_rate": ["auto", 0.01], "alpha": [0.0, 1.0]}, {**ONCE, "optimizer": optimizer}
+    s = fastgd.sweep(X, 100 * Y, **lists, **options, batch_size=batch)
+    alone(s, X, 100 * Y, grid(**lists), **options, batch_size=batch)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("loss", ["absolute_error", "hinge"])
+@pytest.mark.parametrize("loss", ["absolute_error", "quantile", "hinge", "perceptron"] if JIT_OFF else ["hinge"])
 def test_long_runs_of_losses_with_kinks_reach_the_same_objective(loss):
     y, options = target(loss), {"loss": loss, "random_state": 0, "epochs": 30, "batch_size": 7}
     rates = [schedules.InverseScaling(rate, 0.5) for rate in (0.01, 0.1, 1.0)]
@@ -179,7 +177,7 @@ def test_runs_that_converge_do_so_as_they_do_alone():
 @pytest.mark.parametrize("batch", [7, None])
 def test_float32(batch):
     X32, y32 = X.astype(np.float32), Y.astype(np.float32)
-    options = {**ONCE, "batch_size": batch, "loss": "huber" if batch is None else "squared_error"}
+    options = {**ONCE, "batch_size": batch}
     s = fastgd.sweep(X32, y32, learning_rate=RATES, **options)
     alone(s, X32, y32, grid(learning_rate=RATES), 1e-4, **options)
     assert s.results[0].coef.dtype == np.float64
