@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from . import gram, many
-from .course import Course
+from .course import Course, average
 from .kernels.lanes import Lanes
 from .passes import Passes
 from .plan import lanes_at, rate_table
@@ -53,20 +53,28 @@ def work_of(plan):
 
 def finish(groups):
     """Run groups to their ends: a list of outcomes for each. The worst half is dropped where a plan says so."""
-    for epoch in groups[0].plan.keep:
+    interrupted = False
+    for epoch in (*groups[0].plan.keep, None):
         for group in groups:
-            group.run(epoch)
-        drop_half(groups, epoch)
-    for group in groups:
-        group.run(None)
+            interrupted = group.run(epoch, interrupted)
+        try:
+            if epoch is not None and not interrupted:
+                drop_half(groups, epoch)
+        except KeyboardInterrupt:
+            interrupted = True
     return [[group.outcomes[k] for k in range(len(group.plan.models))] for group in groups]
 
 
 def drop_half(groups, epoch):
-    """End the worse half of all models that still run."""
-    alive = [(course.latest, g, k) for g, group in enumerate(groups) for k, course in group.running()]
-    for _, g, k in sorted(alive)[(len(alive) + 1) // 2 :]:
-        groups[g].drop(k, f"Dropped after epoch {epoch}: its loss was among the worse half (keep).")
+    """End the worse half of the settings that still run; of folds the mean counts."""
+    losses = {}
+    for group in groups:
+        for number, loss in group.standings():
+            losses.setdefault(number, []).append(loss)
+    ranked = sorted(losses, key=lambda number: average(losses[number]))
+    for number in ranked[(len(ranked) + 1) // 2 :]:
+        for group in groups:
+            group.drop(number, f"Dropped after epoch {epoch}: its loss was among the worse half (keep).")
 
 
 class Group:
@@ -78,26 +86,28 @@ class Group:
         retreats = 0 if plan.past is None else plan.past.facts["certain_retreats"]
         self.drivers = [Driver(plan, dict.fromkeys(range(len(plan.models))), retreats, self.outcomes, *self.kinds)]
 
-    def run(self, until=None):
-        """Go on to the end of epoch ``until``, or to the end of all runs."""
+    def run(self, until=None, interrupted=False):
+        """Go on to the end of epoch ``until``, or of all runs; whether Ctrl-C has ended them, or others before."""
+        self.interrupted |= interrupted
         for driver in self.drivers:
             driver.run(until, self.interrupted)
             self.interrupted |= driver.interrupted
             if driver.again:
                 anew, driver.again = driver.again, {}
                 self.drivers.append(Driver(self.plan, anew, driver.retreats + 1, self.outcomes, *self.kinds))
+        return self.interrupted
 
-    def running(self):
-        """The number and the course of each model that still runs."""
-        return [pair for driver in self.drivers for pair in zip(driver.runs.numbers, driver.runs.courses, strict=True)]
+    def standings(self):
+        """Of each model that still runs the number of its setting, and what it is compared by."""
+        return [pair for driver in self.drivers for pair in driver.standings()]
 
     def drop(self, number, reason):
-        """End the run of a model."""
+        """End the runs of a setting."""
         for driver in self.drivers:
-            if number in driver.runs.numbers:
-                k = driver.runs.numbers.index(number)
+            gone = [k for k, course in enumerate(driver.runs.courses) if course.model.number == number]
+            for k in gone:
                 driver.end(k, "early_stopped", reason)
-                driver.leave([k])
+            driver.leave(gone)
 
 
 class Runs(NamedTuple):
@@ -178,6 +188,13 @@ class Driver:
             for course, start in zip(self.runs.courses, self.watch.objective(self.runs.lanes, 0), strict=True):
                 if course.unknown:
                     course.starts_at(start)
+
+    def standings(self):
+        """Of each model the number of its setting, and what it is compared by."""
+        if not self.runs.numbers:
+            return []
+        losses = self.watch.compared(self.runs.lanes, self.clock.steps).mean(axis=1).tolist()
+        return [(course.model.number, loss) for course, loss in zip(self.runs.courses, losses, strict=True)]
 
     @property
     def left(self):

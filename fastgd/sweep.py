@@ -106,9 +106,12 @@ def swept(X, y, product, cv, groups, scoring, refit, keep, options, work=None, m
     members = grouped(chosen, folds, halvings(keep, chosen))
     finished = finish([Group(member.plan, work, measure) for member in members])
     runs = Runs(chosen, members, finished, folds, measure)
+    if any(outcome.status == "diverged" for outcomes in finished for outcome in outcomes):
+        checks.finite_columns(chosen[0].table.X, chosen[0].table.names)
     if not cross:
-        results = Results(len(chosen), lambda k: runs.result(k, 0, objective=lambda: float(losses()[k])))
-        losses = functools.cache(runs.losses)
+        objectives = functools.cache(lambda: runs.losses(Watch.objective)[:, 0])
+        results = Results(len(chosen), lambda k: runs.result(k, 0, objective=lambda: float(objectives()[k])))
+        losses = objectives if members[0].plan.held is None else lambda: runs.losses(Watch.compared)[:, 0]
         return SweepResult(results, settings, losses, runs.statuses(0))
 
     def fitted(k):
@@ -116,7 +119,7 @@ def swept(X, y, product, cv, groups, scoring, refit, keep, options, work=None, m
 
     count = len(folds.roles)
     results = Results(len(chosen), lambda k: [runs.result(k, f) for f in range(count)])
-    scores = Scores(runs.held_losses() if scorer is None else runs.scored(scorer, X, y))
+    scores = Scores(runs.losses(Watch.compared) if scorer is None else runs.scored(scorer, X, y))
     order = [choice.settings.alpha for choice in chosen]
     statuses = [[runs.outcome(k, f).status for f in range(count)] for k in range(len(chosen))]
     found = CrossValidation(results, settings, None, statuses, scores, order, fitted)
@@ -241,21 +244,12 @@ class Runs:
         plan = self.members[group].plan
         return report(self.chosen[k], plan, number, self.finished[group][number], self.measure, objective)
 
-    def losses(self):
-        """What the settings are compared by: held-out losses where there are such, else the objectives."""
-        found = np.empty(len(self.chosen))
-        for member, outcomes in zip(self.members, self.finished, strict=True):
-            watch, lanes = final(member.plan, outcomes, self.measure)
-            measured = watch.objective if member.plan.held is None else watch.validation_loss
-            found[member.settings] = measured(lanes, 0).mean(axis=1)
-        return found
-
-    def held_losses(self):
-        """The losses (settings, folds) of what the folds hold out."""
+    def losses(self, measure):
+        """What a method of ``Watch`` measures, (settings, folds)."""
         found = np.empty((len(self.chosen), self.folds))
         for member, outcomes in zip(self.members, self.finished, strict=True):
             watch, lanes = final(member.plan, outcomes, self.measure)
-            found[member.settings] = watch.fold_loss(lanes).mean(axis=1).reshape(-1, self.folds)
+            found[member.settings] = measure(watch, lanes, 0).mean(axis=1).reshape(-1, self.folds)
         return found
 
     def scored(self, scorer, X, y):

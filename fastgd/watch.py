@@ -50,11 +50,24 @@ class Watch:
             loss = self.held.loss(self.plan.parts.loss, lanes)
         return self.by_model(np.where(np.isfinite(loss), loss, np.inf))
 
-    def fold_loss(self, lanes):
+    def fold_loss(self, lanes, steps):
         """The mean losses (models, targets) of what the lanes' folds hold out; infinite where not finite."""
+        lanes = lanes._replace(weights=self.answer(lanes, steps))
         with np.errstate(all="ignore"):
             loss = self.passes.held_loss(self.plan.parts.loss, lanes)
         return self.by_model(np.where(np.isfinite(loss), loss, np.inf))
+
+    def compared(self, lanes, steps):
+        """What models are compared by, (models, targets): losses of what is held out, if anything is, else objectives.
+
+        Infinite where not finite.
+        """
+        if lanes.fold[0] >= 0:
+            return self.fold_loss(lanes, steps)
+        if self.held is not None:
+            return self.validation_loss(lanes, steps)
+        objective = self.objective(lanes, steps)
+        return np.where(np.isfinite(objective), objective, np.inf)
 
     def by_model(self, numbers, combine=np.sum):
         """Numbers (..., lanes) as (..., models, targets): a joint loss's lanes are one target's."""

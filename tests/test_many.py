@@ -1,6 +1,7 @@
 """Many lanes at once: each is what its model would be alone, whatever lies beside it."""
 
 import math
+from types import SimpleNamespace
 
 import numba
 import numpy as np
@@ -42,7 +43,9 @@ def made_data(dtype=np.float64, loss=None, weighted=False, targets=1, roles=NO_R
 def made_lanes(parts, count, data, average=None):
     """Lanes that differ in their penalty and where they begin."""
     d = data.shift.size
-    lanes = lanes_of(parts, data.shift.dtype, count, np.full(d, -0.5), np.full(d, np.inf), average)
+    low, high = np.full(d, -0.5), np.full(d, np.inf)
+    model = SimpleNamespace(**parts._asdict(), low=low, high=high, start=np.zeros(1), fold=-1, replicate=-1)
+    lanes = lanes_of([model] * count, data.shift.dtype, average)
     rng = np.random.default_rng(1)
     lanes.weights[:] = 0.1 * rng.standard_normal(lanes.weights.shape)
     lanes.weights[:, :d] = np.maximum(lanes.weights[:, :d], lanes.low)
