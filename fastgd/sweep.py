@@ -138,7 +138,8 @@ def settings_of(options, product):
     given = {name: value for name, value in DEFAULTS.items() if name not in ELSEWHERE} | options
     if not isinstance(given["random_state"], (list, tuple, range, np.ndarray)):
         given["random_state"] = checks.seed(given["random_state"])  # one for all
-    grid = expand({name: given[name] for name in AXES}, checks.truth("product", product), pairs=("bounds",))
+    axes = sorted(AXES, key=[*options, *AXES].index)  # as the user named them
+    grid = expand({name: given[name] for name in axes}, checks.truth("product", product), pairs=("bounds",))
     return [{**given, **point} for point in grid.points], grid.settings
 
 

@@ -71,10 +71,12 @@ class SweepResult:
 
     @property
     def best_index(self):
-        """Which run has the smallest finite loss."""
-        if not np.isfinite(self.losses).any():
+        """Which run has the smallest finite loss; one that diverged only where all did."""
+        good = np.isfinite(self.losses)
+        if not good.any():
             raise ValueError("No run has a finite loss: sweep smaller learning rates, or check the start.")
-        return int(np.argmin(np.where(np.isfinite(self.losses), self.losses, np.inf)))
+        sound = good & (np.array(self.status) != "diverged")
+        return int(np.argmin(np.where(sound if sound.any() else good, self.losses, np.inf)))
 
     @property
     def best(self):

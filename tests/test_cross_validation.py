@@ -253,7 +253,8 @@ def test_the_best_is_fitted_on_all_rows():
 
 
 def test_tables_and_words():
-    s = fastgd.sweep(X, Y, **{**COARSE, "learning_rate": [0.2, 1e300]}, optimizer="sgd")
+    options = {"learning_rate": [0.2, 1e300], **{name: v for name, v in COARSE.items() if name != "learning_rate"}}
+    s = fastgd.sweep(X, Y, optimizer="sgd", **options)
     table = s.table()
     columns = ["mean_loss", "standard_error", *(f"fold_{f}" for f in range(4)), "status"]
     assert list(table) == ["learning_rate", "alpha", *columns]

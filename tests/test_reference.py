@@ -13,7 +13,7 @@ from fastgd import losses, optimizers, reference, schedules
 from fastgd._parts import snake_case
 from fastgd.passes import Passes
 
-LOSSES, OPTIMIZERS = ([snake_case(name) for name in module.__all__] for module in (losses, optimizers))
+LOSSES, OPTIMIZERS = ([snake_case(name) for name in names] for names in (ELEMENTWISE, optimizers.__all__))
 BATCHES = [1, 16, None]
 BOTH = {"alpha": 0.1, "l1_ratio": 0.4, "bounds": (-0.5, [0.3, 1.0, np.inf])}
 

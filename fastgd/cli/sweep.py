@@ -15,6 +15,7 @@ from .app import DIVERGED, app, check, draw, fit, fit_options, output, picture, 
 from .program import INTERRUPTED, OPTIONS, say
 
 BEST = 10  # runs that are printed unless all are asked for
+FIRST = ("loss", "optimizer", "learning_rate")
 MOST = 100_000  # runs: more is a slip of the keyboard
 
 
@@ -104,6 +105,7 @@ def sweep(ctx, file, **given):
     asked = fit_options(given)
     options = sweep_options(given, asked)
     X, y, weight, shown = read(file, given, labels(asked), given["quiet"])
+    asked = {name: asked[name] for name in [*filter(asked.get, FIRST), *asked]}  # the table's first columns
     result = fastgd.sweep(X, y, sample_weight=weight, verbose=int(shown), **asked, **options)
     ranking = Ranking.of(result, given["scoring"] is not None)
     if not given["quiet"]:
