@@ -81,7 +81,12 @@ def lanes_at(lanes, models, width):
 
 
 def rate_table(models, factors, width, first, count):
-    """The rates (count, lanes) of the steps ``first + 1`` on; ``factors`` multiply each model's schedule."""
+    """The rates (count, lanes) of the steps ``first + 1`` on, or (1, lanes) where no schedule changes within an epoch.
+
+    ``factors`` multiply each model's schedule.
+    """
+    if all(model.schedule.steady for model in models):
+        count = 1  # a number for each step and lane costs single rows as much as the steps do
     table, known = np.empty((count, len(models), width)), {}
     for k, (model, factor) in enumerate(zip(models, factors, strict=True)):
         key = model.schedule, factor

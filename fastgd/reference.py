@@ -115,7 +115,7 @@ class Textbook:
         order = np.arange(n) if plan.full else row_order(plan.shuffle, plan.seed, clock.epoch, n, plan.batch)
         batches = [self.rows[order[first : first + plan.batch]] for first in range(0, len(order), plan.batch)]
         left = batches[clock.row // plan.batch :][:steps]
-        table = rates(clock.steps, len(left))
+        table = np.broadcast_to(rates(clock.steps, len(left)), (len(left), len(lanes.weights)))
         met, before = np.zeros(len(lanes.weights)) + clock.met, lanes.weights.copy()
         broken = np.zeros(len(before), bool)
         for rows, rate in zip(left, table, strict=True):

@@ -10,7 +10,8 @@ to zero at a run's end; callers floor it at the smallest float.
 To add a schedule, write one class here: its name in ``snake_case`` becomes its string name. ``durations`` names its
 fields in epochs; ``limits`` says which values a field may have, where not all from 0 on (a duration that can't be the
 rest of the run is positive). A field called ``then`` is another schedule, which follows after ``period``. A class with
-``memory`` and ``after_epoch(loss, memory)`` is told the loss of each epoch, as ``Plateau`` is.
+``memory`` and ``after_epoch(loss, memory)`` is told the loss of each epoch, as ``Plateau`` is. One that is ``steady``
+has the same rate at every step of an epoch.
 """
 
 import math
@@ -125,6 +126,7 @@ class Constant(NamedTuple):
     """
 
     initial: float = 0.01
+    steady = True
     limits = {"initial": POSITIVE}
 
     def rate(self, t):
@@ -392,6 +394,7 @@ class Plateau(NamedTuple):
     threshold: float = 1e-4
     cooldown: float = 0.0
     least: float = 0.0
+    steady = True
     limits = {
         "initial": POSITIVE,
         "factor": {"above": 0.0, "below": 1.0},
@@ -463,6 +466,6 @@ class Warmup(NamedTuple):
         return rise * self.then.rate(np.maximum(t - self.period, 1.0))
 
 
-TRAITS = {"limits": {}, "durations": ()}
+TRAITS = {"limits": {}, "durations": (), "steady": False}
 
 __all__ = catalogue(globals(), "rate", TRAITS)

@@ -54,6 +54,8 @@ class FullBatch:
         plan, count = self.plan, len(lanes.weights)
         steps = min(steps, self.slice(count), plan.epochs - clock.epoch)
         table = rates(clock.steps, steps)
+        if len(table) != steps:
+            table = np.repeat(table, steps, axis=0)
         objective, norm = self.steps(lanes, table, clock.steps + 1)
         finite = np.isfinite(objective + norm)
         good = np.where(finite.all(axis=0), steps, np.argmin(finite, axis=0))

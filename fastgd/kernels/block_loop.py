@@ -9,7 +9,10 @@ from .rows import Dense, prefetch
 
 @kernel
 def batch_steps(data, parts, lanes, order, ahead, batch, rates, t, losses):
-    """One step for every ``batch`` rows of ``order``, the last batch as long as it is; rates are (steps, lanes)."""
+    """One step for every ``batch`` rows of ``order``, the last batch as long as it is.
+
+    Rates are (steps, lanes), or (1, lanes) for all steps.
+    """
     count, width = lanes.weights.shape
     d = data.shift.size
     dtype = lanes.weights.dtype
@@ -18,7 +21,7 @@ def batch_steps(data, parts, lanes, order, ahead, batch, rates, t, losses):
     scaled = np.empty((count, width), dtype)
     gradient = np.zeros((count, width), dtype)
     sums = np.zeros((count, width))
-    for s in range(rates.shape[0]):
+    for s in range((order.size + batch - 1) // batch):
         first = s * batch
         last = min(first + batch, order.size)
         for lane in range(count):
@@ -44,7 +47,17 @@ def batch_steps(data, parts, lanes, order, ahead, batch, rates, t, losses):
             for j in range(d):
                 gradient[lane, j] = (sums[lane, j] + gradient[lane, j]) / (last - first) * data.inverse_scale[j]
             gradient[lane, d] = (sums[lane, d] + gradient[lane, d]) / (last - first)
-            move(parts, lanes, lane, rates[s, lane], t + s, dtype.type(1), Dense(gradient), lane, gradient[lane, d])
+            move(
+                parts,
+                lanes,
+                lane,
+                rates[min(s, rates.shape[0] - 1), lane],
+                t + s,
+                dtype.type(1),
+                Dense(gradient),
+                lane,
+                gradient[lane, d],
+            )
             for j in range(width):
                 gradient[lane, j] = 0
                 sums[lane, j] = 0.0

@@ -9,13 +9,16 @@ from .rows import prefetch
 
 @kernel
 def row_steps(data, rows, parts, lanes, order, ahead, rates, t, losses):
-    """One step for each row of ``order``; rates (steps, lanes); the sums of losses met are added to ``losses``.
+    """One step for each row of ``order``; the sums of losses met are added to ``losses``.
+
+    Rates are (steps, lanes), or (1, lanes) for all steps.
 
     ``rows`` are the data's, standardised where it is asked for; at each step the memory is asked for row ``ahead``.
     """
     weights = lanes.weights
     d = lanes.low.shape[1]
     constant = weights.dtype.type(data.constant)
+    last = rates.shape[0] - 1
     for k in range(order.size):
         i = order[k]
         prefetch(rows, ahead[k])
@@ -31,4 +34,4 @@ def row_steps(data, rows, parts, lanes, order, ahead, rates, t, losses):
                 value *= data.weight[i]
                 slope *= data.weight[i]
             losses[lane] += value
-            move(parts, lanes, lane, rates[k, lane], t + k, slope, rows, i, constant)
+            move(parts, lanes, lane, rates[min(k, last), lane], t + k, slope, rows, i, constant)
