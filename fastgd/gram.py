@@ -70,8 +70,11 @@ def suits(plan):
         return False
     pairs = len(weightings(plan.lanes))
     folds = pairs > 1 and not (plan.lanes.replicate >= 0).any() and is_partition(plan.data.roles)
-    # A tolerance ends most runs before they have used all their epochs.
-    epochs = plan.epochs if plan.tol is None else min(plan.epochs, EXPECTED)
+    if len(plan.models) == 1:
+        epochs = EXPECTED  # a fit may go on with more of them, and has to do as it did
+    else:
+        # A tolerance ends most runs before they have used all their epochs.
+        epochs = plan.epochs if plan.tol is None else min(plan.epochs, EXPECTED)
     return pays(plan.data, len(plan.lanes.weights), 1 if folds else pairs, epochs)
 
 
