@@ -207,7 +207,7 @@ def kind(choice: Choice):
 
 def halvings(keep, chosen):
     """The epochs after which the worse half is dropped."""
-    last = min(choice.epochs for choice in chosen)
+    last = max(choice.epochs for choice in chosen)
     if keep is None:
         return ()
     if isinstance(keep, str):
