@@ -144,6 +144,12 @@ def test_chunks_of_targets():
     np.testing.assert_array_equal(r.intercept, whole.intercept)
 
 
+def test_chunks_of_other_targets_are_refused():
+    r = fastgd.partial_fit(X[:10], TARGETS[:10])
+    with pytest.raises(ValueError, match="r: y has 2 targets, but the run was on 4"):
+        fastgd.partial_fit(X[:10], TARGETS[:10, :2], r)
+
+
 @pytest.mark.parametrize("batch", [7, None])
 def test_a_sweep_of_targets(batch):
     options = {**ONCE, "batch_size": batch}
