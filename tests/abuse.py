@@ -262,7 +262,7 @@ ENTRIES = {
     "descents": Entry(minimize, {"descents": None}),
     "minimize compiled": Entry(minimize_compiled, {"X": r"\bx0\b", "compiled_descents": None}),
     "minimize_sweep": Entry(minimize_sweep, {"sweeps": None}),
-    "sweep": Entry(sweep, {"lists": None, **DATA}),
+    "sweep": Entry(sweep, {"lists": None}),
     "sweep settings": Entry(sweep, {"each_setting": None}),
     "cross-validation": Entry(cross_validated, {"folds": None}),
     "folds of data": Entry(functools.partial(cross_validated, batch_size=4), DATA),
@@ -271,7 +271,7 @@ ENTRIES = {
     "multinomial": Entry(
         functools.partial(several, loss="multinomial"), {"classes": DATA["sample_weight"] + r"|\by\b"}
     ),
-    "bootstrap": Entry(bootstrapped, {"replicates": None, **TABLES}),
+    "bootstrap": Entry(bootstrapped, {"replicates": None}),
     "load": Entry(load, {"anything": r"\bpath\b", "paths": "", "files": "model"}),
     "save": Entry(save, {"anything": r"\bpath\b", "paths": ""}),
     "command line": Entry(command, {"lines": r"t\.(csv|parquet)|/dev/full|--|\b[Xy]\b"}),
