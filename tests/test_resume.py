@@ -132,10 +132,10 @@ def test_a_slice_that_was_cut_ends_where_it_would_have(monkeypatch):
     lengths = []
     advance = Batches.advance
 
-    def recorded(self, clock, steps):
+    def recorded(self, lanes, rates, clock, steps):
         self.slice = 8  # a slice of large data is a part of an epoch
         before = clock.epoch, clock.row
-        answer = advance(self, clock, steps)
+        answer = advance(self, lanes, rates, clock, steps)
         lengths.append((*before, clock.row))
         return answer
 
