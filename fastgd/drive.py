@@ -167,7 +167,7 @@ class Driver:
             if interrupted:
                 raise KeyboardInterrupt
             self.know_starts()
-            while self.runs.numbers and (until is None or self.clock.epoch < until):
+            while self.runs.numbers and (until is None or self.clock.epoch < until or self.over):
                 self.judge()
                 if self.runs.numbers:
                     self.advance()
@@ -202,13 +202,18 @@ class Driver:
         return 2**62 if self.plan.max_steps is None else self.plan.max_steps - self.clock.steps
 
     @property
+    def over(self):
+        """Whether all that was asked for is done."""
+        return self.clock.epoch >= self.plan.epochs or self.left <= 0
+
+    @property
     def may_retreat(self):
         return self.plan.automatic_rate and self.retreats < RETREATS
 
     def judge(self):
         """End the runs that are over; those whose rates prove too large at the end are to begin anew."""
         clock, lanes, done = self.clock, self.runs.lanes, []
-        over = clock.epoch >= self.plan.epochs or self.left <= 0
+        over = self.over
         objectives = functools.cache(lambda: self.watch.objective(lanes, clock.steps).tolist())
         for k, course in enumerate(self.runs.courses):
             status, reason = course.verdict()

@@ -73,8 +73,10 @@ def suits(plan):
     """Whether a plan is of squared losses on the full batch and pays to run so."""
     if not plan.full or not isinstance(plan.parts.loss, (SquaredError, Mse)):
         return False
-    # A tolerance ends most runs before they have used all their epochs.
-    epochs = plan.epochs if plan.tol is None else min(plan.epochs, EXPECTED)
+    # A tolerance ends most runs before they have used all their epochs; and a fit may go on with more of them, and has
+    # to do as it did.
+    settled = plan.tol is None and len(plan.models) > 1
+    epochs = plan.epochs if settled else EXPECTED
     return pays(plan.data, len(plan.lanes.weights), len(weightings(plan.lanes)), epochs)
 
 

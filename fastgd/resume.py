@@ -74,6 +74,9 @@ def same_columns(table, run, argument="resume"):
         raise ValueError(f"{argument}: X has {d} columns, but the run was on {shift.size}.")
     if table.X.dtype != shift.dtype:
         raise ValueError(f"{argument}: X is {table.X.dtype}, but the run was on {shift.dtype}: convert X.")
+    if len(table.y) != len(run.state.facts["centre"]):
+        then = len(run.state.facts["centre"])
+        raise ValueError(f"{argument}: y has {len(table.y)} targets, but the run was on {then}.")
     if table.names and run.feature_names and table.names != run.feature_names:
         raise ValueError(f"{argument}: X has the columns {table.names}, but the run was on {run.feature_names}.")
     if table.classes is not None and table.classes.tolist() != run.classes.tolist():

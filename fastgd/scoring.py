@@ -86,7 +86,10 @@ def _guarded(scorer, given):
             value = value[()]
         if not isinstance(value, numbers.Real) or isinstance(value, (bool, np.bool_)):
             raise TypeError(f"scoring={brief(given)} returned {brief(value)}: one real number is needed.")
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:
+            raise ValueError(f"scoring={brief(given)} returned {brief(value)}, which overflows float64.") from None
 
     return score
 

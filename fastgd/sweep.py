@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from . import checks
+from ._parts import brief
 from .choose import Choice, choose, plan_of
 from .drive import Group, finish
 from .fit import fit, report
@@ -91,12 +92,12 @@ def swept(X, y, product, cv, groups, scoring, refit, keep, options, work=None, m
     points, settings = settings_of(options, product)
     scorer = scorer_of(scoring)
     cross = cv is not None
-    for name, given in {"groups": groups, "scoring": scoring, "refit": refit or None}.items():
+    checks.one_of("refit", refit, (False, True, "simplest"))
+    for name, given in {"groups": groups, "scoring": scoring, "refit": None if refit is False else refit}.items():
         if given is not None and not cross:
             raise ValueError(f"{name} is for cross-validation: pass cv, for example cv=5.")
     if cross and options.get("validation") is not None:
         raise ValueError("validation and cv both hold rows out: pass one of them.")
-    checks.one_of("refit", refit, (False, True, "simplest"))
     choices = Choices(X, y, measure)
     chosen = [choices.of(point) for point in points]
     folds = None
@@ -208,7 +209,7 @@ def kind(choice: Choice):
 
 def halvings(keep, chosen):
     """The epochs after which the worse half is dropped."""
-    last = min(choice.epochs for choice in chosen)
+    last = max(choice.epochs for choice in chosen)
     if keep is None:
         return ()
     if isinstance(keep, str):
@@ -217,7 +218,9 @@ def halvings(keep, chosen):
     try:
         epochs = [checks.whole("keep", epoch, low=1) for epoch in keep]
     except TypeError:
-        raise TypeError(f'keep={keep!r} must be "halving", a list of epochs such as [2, 5, 10], or None.') from None
+        raise TypeError(
+            f'keep={brief(keep)} must be "halving", a list of epochs such as [2, 5, 10], or None.'
+        ) from None
     return tuple(sorted(set(epochs)))
 
 

@@ -22,6 +22,7 @@ from typing import NamedTuple
 
 import abuse_calls as calls
 import abuse_data as data
+import abuse_sweeps as sweeps
 import numba
 import numpy as np
 from abuse_data import Call, D, N, Oops, good
@@ -63,7 +64,7 @@ def fitted(r, whole=True):
     """A true result of a fit; of a stream nobody has seen what the last step led to, so ``whole`` is false."""
     require(r.status in FITTED, "status", r.status)
     require(isinstance(r.message, str) and r.message, "message", r.message)
-    require(np.isfinite(r.coef).all() and np.isfinite(r.intercept), "coef", r.coef, r.intercept)
+    require(np.isfinite(r.coef).all() and np.isfinite(r.intercept).all(), "coef", r.coef, r.intercept)
     if r.status != "diverged":
         require(np.isfinite(r.history.loss).all(), "history.loss", r.history.loss)
     if whole and r.status not in ("diverged", "interrupted"):
@@ -167,6 +168,45 @@ def minimize_sweep(**given):
         minimised(run)
 
 
+SWEEP = {"optimizer": "sgd", "learning_rate": [0.01, 0.1], "epochs": 3, "random_state": 0}
+
+
+def sweep(call=fastgd.sweep, **given):
+    s = call(**{**good(), **SWEEP, **given})
+    for r in s.results[:8]:
+        fitted(r)
+    require(len(s.status) == len(s.results) == len(s.losses), "lengths")
+    if np.isfinite(s.losses).any():
+        fitted(s.best)
+        require(s.losses[s.best_index] == np.nanmin(s.losses[np.isfinite(s.losses)]), "best", s.losses)
+    require(len(s.table()["status"]) == len(s.results), "table")
+    require("runs over" in repr(s), repr(s))
+
+
+def cross_validated(**given):
+    s = fastgd.sweep(**{**good(), **SWEEP, "cv": 3, **given})
+    for r in s.results[0][:8]:
+        fitted(r, whole=False)
+    require(s.scores.losses.shape == (len(s.results), len(s.results[0])), "scores", s.scores.losses)
+    require(not np.isnan(s.losses).any(), "losses", s.losses)
+    if np.isfinite(s.losses).any():
+        fitted(s.best)
+        require(s.losses[s.simplest_index] < np.inf, "simplest")
+
+
+def several(**given):
+    r = fastgd.fit(**{**good(), "epochs": 6, "random_state": 0, **given})
+    fitted(r)
+    require(r.predict(good()["X"]).shape[0] == N, "predictions")
+
+
+def bootstrapped(**given):
+    r = fastgd.fit(**{**good(), "epochs": 6, "random_state": 0, "bootstrap": 3, **given})
+    fitted(r)
+    if r.replicates is not None:
+        require(np.isfinite(r.replicates.coef).all(), "replicates", r.replicates)
+
+
 def load(path):
     r = fastgd.load(path)
     require(np.array_equal(r.coef, models()[0].coef) and r.status == models()[0].status, "other")
@@ -222,6 +262,16 @@ ENTRIES = {
     "descents": Entry(minimize, {"descents": None}),
     "minimize compiled": Entry(minimize_compiled, {"X": r"\bx0\b", "compiled_descents": None}),
     "minimize_sweep": Entry(minimize_sweep, {"sweeps": None}),
+    "sweep": Entry(sweep, {"lists": None}),
+    "sweep settings": Entry(sweep, {"each_setting": None}),
+    "cross-validation": Entry(cross_validated, {"folds": None}),
+    "folds of data": Entry(functools.partial(cross_validated, batch_size=4), DATA),
+    "several targets": Entry(several, {"targets": TABLES["y"] + "|[Xy]: "}),
+    "targets in batches": Entry(functools.partial(several, batch_size=4), {"targets": TABLES["y"]}),
+    "multinomial": Entry(
+        functools.partial(several, loss="multinomial"), {"classes": DATA["sample_weight"] + r"|\by\b"}
+    ),
+    "bootstrap": Entry(bootstrapped, {"replicates": None}),
     "load": Entry(load, {"anything": r"\bpath\b", "paths": "", "files": "model"}),
     "save": Entry(save, {"anything": r"\bpath\b", "paths": ""}),
     "command line": Entry(command, {"lines": r"t\.(csv|parquet)|/dev/full|--|\b[Xy]\b"}),
@@ -262,12 +312,35 @@ TABLE_OF = {
     "y": data.Y_CASES,
     "sample_weight": data.WEIGHTS,
     "callback": calls.CALLBACKS,
+    "targets": sweeps.TARGETS,
+    "classes": sweeps.CLASSES,
     **calls.FUNCTIONS,
 }
+NO_LISTS = (
+    "standardize",
+    "fit_intercept",
+    "epochs",
+    "max_steps",
+    "tol",
+    "shuffle",
+    "patience",
+    "average",
+    "n_threads",
+    "verbose",
+)
 ONCE = ("epochs", "max_steps", "tol", "validation", "patience")  # settings that partial_fit has not
 MADE_BY = {
     "settings": lambda: settings(calls.SETTINGS | {"callback": []}, share=2),
     "chunk_settings": lambda: settings(calls.SETTINGS, ONCE, share=4),
+    "lists": lambda: settings(sweeps.LISTS, share=8),
+    "each_setting": lambda: (
+        settings(calls.SETTINGS, ("random_state",), share=8)
+        + settings(calls.SETTINGS, ("validation", *NO_LISTS), wrap=lambda value: [value], share=8)
+    ),
+    "folds": lambda: settings(sweeps.CV, share=2),
+    "replicates": lambda: (
+        settings(sweeps.REPLICATES, ("bootstrap",), share=50) + settings({"bootstrap": sweeps.REPLICATES["bootstrap"]})
+    ),
     "descents": lambda: settings(calls.DESCENTS),
     "compiled_descents": lambda: settings(calls.DESCENTS, share=4),
     "sweeps": lambda: settings(calls.DESCENTS, share=4) + settings(calls.DESCENTS, wrap=lambda v: [v], share=4),
@@ -298,7 +371,7 @@ def cases(entry):
 
 def of(slot, make):
     made = make()
-    return made if isinstance(made, Call) else {slot: made}
+    return made if isinstance(made, Call) else {"y" if slot in ("targets", "classes") else slot: made}
 
 
 # Processes ----------------------------------------------------------------------------------------------------------
@@ -391,9 +464,28 @@ def warm():
     models()
 
 
+def warm_lanes():
+    """The same for many lanes."""
+    X, y = good().values()
+    for options in ({}, {"alpha": [0.0, 0.1]}, {"batch_size": 4}, {"batch_size": 4, "alpha": 0.1}, {"loss": "huber"}):
+        fastgd.sweep(X, y, **{**SWEEP, **options}).losses  # noqa: B018
+    for batch in (None, 4):
+        fastgd.sweep(X, y, cv=3, batch_size=batch, **SWEEP)
+        fastgd.fit(X.astype(np.float32), sweeps.columns("good", "good"), epochs=2, batch_size=batch)
+        bootstrapped(batch_size=batch)
+        several(y=sweeps.columns("good", "good"), batch_size=batch)
+    several(y=sweeps.kinds("a", "b", "c"), loss="multinomial")
+
+
+LANES = ("sweep", "sweep settings", "cross-validation", "folds of data", "several targets", "targets in batches")
+LANES += ("multinomial", "bootstrap")
+
+
 def main(entry, only=""):
     """The findings of an entry point's cases, and how many there are."""
     warm()
+    if entry in LANES:
+        warm_lanes()
     if "compiled" in entry:
         minimize_compiled()
         minimize_compiled(x0=1.0)

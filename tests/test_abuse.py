@@ -16,6 +16,7 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 import abuse  # noqa: E402
 import abuse_calls as calls  # noqa: E402
 import abuse_data as data  # noqa: E402
+import abuse_sweeps as sweeps  # noqa: E402
 
 
 @pytest.mark.slow
@@ -32,8 +33,9 @@ def test_no_input_breaks(entry):
 def test_there_are_at_least_150_inputs_and_every_entry_point_meets_all_of_its_kinds():
     tables = [data.X_CASES, data.Y_CASES, data.LABELS, data.COUNTS, data.WEIGHTS, calls.ANYTHING, calls.CALLBACKS]
     tables += [calls.PATHS, calls.FILES, calls.LINES, *calls.FUNCTIONS.values(), *calls.SETTINGS.values()]
-    assert sum(map(len, tables)) >= 500
-    assert sum(len(list(abuse.cases(entry))) for entry in abuse.ENTRIES) >= 3500
+    tables += [sweeps.TARGETS, sweeps.CLASSES, *sweeps.LISTS.values(), *sweeps.CV.values(), *sweeps.REPLICATES.values()]
+    assert sum(map(len, tables)) >= 700
+    assert sum(len(list(abuse.cases(entry))) for entry in abuse.ENTRIES) >= 4500
 
 
 @pytest.mark.parametrize(

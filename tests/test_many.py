@@ -40,12 +40,17 @@ def made_data(dtype=np.float64, loss=None, weighted=False, targets=1, roles=NO_R
     return Data(Dense(X), y, weight, shift, scale, 1.0, float(n), roles, seed, classes)
 
 
+def fresh_lanes(parts, count, data, low, average=None):
+    """Lanes as a plan of so many models has them; ``low`` is their lower bound."""
+    bounds = {"low": np.full(data.shift.size, low), "high": np.full(data.shift.size, np.inf)}
+    model = SimpleNamespace(**parts._asdict(), **bounds, start=np.zeros(1), fold=-1, replicate=-1)
+    return lanes_of([model] * count, data.shift.dtype, average)
+
+
 def made_lanes(parts, count, data, average=None):
     """Lanes that differ in their penalty and where they begin."""
     d = data.shift.size
-    low, high = np.full(d, -0.5), np.full(d, np.inf)
-    model = SimpleNamespace(**parts._asdict(), low=low, high=high, start=np.zeros(1), fold=-1, replicate=-1)
-    lanes = lanes_of([model] * count, data.shift.dtype, average)
+    lanes = fresh_lanes(parts, count, data, -0.5, average)
     rng = np.random.default_rng(1)
     lanes.weights[:] = 0.1 * rng.standard_normal(lanes.weights.shape)
     lanes.weights[:, :d] = np.maximum(lanes.weights[:, :d], lanes.low)
@@ -414,7 +419,7 @@ def test_the_multinomial_curvature_is_a_bound():
 def test_multinomial_lanes_reach_the_optimum():
     classes, parts = 3, Parts(losses.Multinomial(), optimizers.Momentum(), penalties.ElasticNet(0.0, 0.05))
     data = made_data(classes=classes)
-    lanes = lanes_of(parts, np.float64, 2 * classes, np.full(D, -np.inf), np.full(D, np.inf))
+    lanes = fresh_lanes(parts, 2 * classes, data, -np.inf)
     lanes.penalty[classes:, 1] = 0.5
     passes = ManyPasses(data, 1)
     objective, _ = passes.small_steps(parts, lanes, np.full((800, 2 * classes), 0.15), 1)

@@ -29,8 +29,8 @@ class Outer(NamedTuple):
 def lane_steps(data, parts, tiles, first, last, order, ahead, batch, rates, t, met):
     """One step of tiles first to last for every ``batch`` rows of ``order``, the last batch as long as it is.
 
-    The steps are number t onwards, their rates (steps, lanes), or (1, lanes) for all; the losses met are added to ``met`` (lanes,); at
-    each row the memory is asked for the row in ``ahead``.
+    The steps are number t onwards, their rates (steps, lanes), or (1, lanes) for all; the losses met are added to
+    ``met`` (lanes,); at each row the memory is asked for the row in ``ahead``.
     """
     if batch == 1:
         single_steps(data, parts, tiles, first, last, order, ahead, rates, t, met)
