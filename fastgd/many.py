@@ -83,17 +83,13 @@ class ManyPasses:
         lane_sums.lane_small_steps(self.data, parts, lanes, tiles, self.chunk, rates, t, objective, norm)
         return objective, norm
 
-    def _losses(self, loss, lanes, held):
-        losses, totals = self.table(lanes), self.table(lanes)
-        self.over_chunks(
-            lanes,
-            lambda tiles, a, b: lane_sums.lane_losses(self.data, loss, tiles, held, self.chunk, a, b, losses, totals),
-        )
-        return losses.sum(axis=0), totals.sum(axis=0)
-
     def loss(self, loss, lanes):
         """The mean loss of each lane over the rows it trains on, (lanes,); without the penalty."""
-        return self._losses(loss, lanes, False)[0] / self.data.count
+        losses = self.table(lanes)
+        self.over_chunks(
+            lanes, lambda tiles, a, b: lane_sums.lane_losses(self.data, loss, tiles, self.chunk, a, b, losses)
+        )
+        return losses.sum(axis=0) / self.data.count
 
     def held_loss(self, loss, lanes):
         """The weighted mean loss of each lane over the rows that its fold holds out, (lanes,).

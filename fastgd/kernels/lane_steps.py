@@ -172,7 +172,7 @@ def single_steps(data, parts, tiles, first, last, order, ahead, rates, t, met):
             read_rows(data.rows, order, start, rows, data.shift, data.inverse_scale, data.constant, on.Z)
             row_scores(on.Z, 0, weights, on.S)
             for k in range(rows):
-                block_slopes(parts.loss, data, tiles, tile, order, start, k, k + 1, False, on, losses)
+                block_slopes(parts.loss, data, tiles, tile, order, start, k, k + 1, on, losses)
                 if start + k == 0 or rates.shape[0] > 1 or needs_steps:
                     prepare(parts, tiles, tile, rates, start + k, t + start + k, rate, coefficients)
                 nearest = min(k + 1, rows - 1)
@@ -208,7 +208,7 @@ def batch_steps(data, parts, tiles, first, last, order, ahead, batch, rates, t, 
                     prefetch(data.rows, ahead[k])
                 read_rows(data.rows, order, start, rows, data.shift, data.inverse_scale, data.constant, on.Z)
                 scores(on.Z, rows, weights, on.S)
-                block_slopes(parts.loss, data, tiles, tile, order, start, 0, rows, False, on, losses)
+                block_slopes(parts.loss, data, tiles, tile, order, start, 0, rows, on, losses)
                 pull(on.Z, rows, on.S, gradient)
                 if start + rows >= full:
                     full = start + rows + FLUSH_ROWS

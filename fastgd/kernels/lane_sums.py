@@ -10,7 +10,7 @@ from ._jit import branch, kernel
 from .across import apart
 from .lanes import FLUSH_ROWS
 from .products import pull, scores
-from .row_weights import held_weight, row_weight
+from .row_weights import row_weight
 from .slopes import block_slopes, desk
 from .tiles import fill, flush, read_rows, scratch
 
@@ -27,7 +27,7 @@ def chunk_rows(n, d):
 def tile_gradient(part, data, tiles, tile, weights, lo, rows, desk, gradient, losses):
     """Add what the desk's rows, those at lo to lo + rows of the data, give one tile."""
     scores(desk.Z, rows, weights, desk.S)
-    block_slopes(part, data, tiles, tile, None, lo, 0, rows, False, desk, losses)
+    block_slopes(part, data, tiles, tile, None, lo, 0, rows, desk, losses)
     pull(desk.Z, rows, desk.S, gradient)
 
 
@@ -70,45 +70,24 @@ def lane_sums(data, loss, tiles, chunk, first, last, sums, losses):
 
 
 @kernel
-def lane_losses(data, loss, tiles, held, chunk, first, last, losses, totals):
-    """The weighted losses and the weights of the rows, (chunks, lanes), of chunks first to last.
-
-    ``held`` counts the rows that a lane's fold holds out, with their own weights; else those that the lane trains on,
-    with theirs, its scale included.
-    """
+def lane_losses(data, loss, tiles, chunk, first, last, losses):
+    """The weighted losses (chunks, lanes) of chunks first to last."""
     on = desk(data, tiles.weights, FLUSH_ROWS)
     count, _, lanes = tiles.weights.shape
     n = data.targets.shape[1]
-    met, weight = np.empty((2, count, lanes))
+    met = np.empty((count, lanes))
     for c in range(first, last):
         fill(met, 0.0)
-        fill(weight, 0.0)
         hi = min((c + 1) * chunk, n)
         for start in range(c * chunk, hi, on.Z.shape[0]):
             rows = min(on.Z.shape[0], hi - start)
             read_rows(data.rows, None, start, rows, data.shift, data.inverse_scale, data.constant, on.Z)
             for tile in range(count):
                 scores(on.Z, rows, tiles.weights[tile], on.S)
-                block_slopes(loss, data, tiles, tile, None, start, 0, rows, held, on, met[tile])
-                add_weights(data, tiles, tile, start, rows, held, weight[tile])
+                block_slopes(loss, data, tiles, tile, None, start, 0, rows, on, met[tile])
         for tile in range(count):
             for lane in range(tiles.size[tile]):
                 losses[c, tiles.lane[tile] + lane] = met[tile, lane]
-                totals[c, tiles.lane[tile] + lane] = weight[tile, lane]
-
-
-@branch
-def add_weights(data, tiles, tile, lo, rows, held, out):
-    """Add the weights of the rows at lo to lo + rows in each lane of a tile."""
-    place = 0
-    while place < out.size:
-        fold, replicate, stop = tiles.fold[tile, place], tiles.replicate[tile, place], tiles.same[tile, place]
-        total = 0.0
-        for i in range(lo, lo + rows):
-            total += held_weight(data, fold, i) if held else row_weight(data, fold, replicate, i)
-        for lane in range(place, stop):
-            out[lane] += total if held else total * tiles.scale[tile, lane]
-        place = stop
 
 
 @kernel

@@ -41,17 +41,6 @@ def row_weight(data, fold, replicate, i):
     return weight
 
 
-@leaf
-def held_weight(data, fold, i):
-    """The weight of row i among those that a fold holds out."""
-    weight = 0.0
-    if fold >= 0 and data.roles[fold, i] < 0:
-        weight = 1.0
-        if data.weight.size > 0:
-            weight = np.float64(data.weight[i])
-    return weight
-
-
 @branch
 def fill_weights(data, fold, replicate, scale, same, tile, start, stop, i, out):
     """The weight of row i in the lanes start to stop of a tile, times the lane's scale.
@@ -64,12 +53,3 @@ def fill_weights(data, fold, replicate, scale, same, tile, start, stop, i, out):
         if lane >= until:
             weight = row_weight(data, fold[tile, lane], replicate[tile, lane], i)
         out[lane] = weight * scale[tile, lane]
-
-
-@branch
-def fill_held(data, fold, same, tile, start, stop, i, out):
-    """The weight of row i among those that the folds of the lanes start to stop hold out."""
-    until = same[tile, start]
-    weight = held_weight(data, fold[tile, start], i)
-    for lane in range(start, stop):
-        out[lane] = weight if lane < until else held_weight(data, fold[tile, lane], i)

@@ -7,7 +7,7 @@ import numpy as np
 from ..elementary import exp, log
 from ._jit import UNCOUNTED, compiled_as, leaf, routine
 from .across import across, apart, column_of, lanes_of
-from .row_weights import fill_held, fill_weights
+from .row_weights import fill_weights
 from .rows import row_at
 from .tiles import rows_at_once, scratch
 
@@ -55,46 +55,44 @@ def fill_targets(targets, tiles, tile, start, i, out):
 
 
 @leaf
-def fill_all(data, tiles, tile, start, i, held, on):
+def fill_all(data, tiles, tile, start, i, on):
     """The target of row i and, where lanes weigh rows, its weight, in each lane of a vector."""
     fill_targets(data.targets, tiles, tile, start, i, on.y)
     stop = start + lanes_of(on.y)
-    if held:
-        fill_held(data, tiles.fold, tiles.same, tile, start, stop, i, on.weight)
-    elif tiles.weighted[tile]:
+    if tiles.weighted[tile]:
         fold, replicate = tiles.fold, tiles.replicate
         fill_weights(data, fold, replicate, tiles.scale, tiles.same, tile, start, stop, i, on.weight)
     elif data.weight.size > 0:
         across(put, on.y, start, (np.float64(data.weight[i]), on.weight))
 
 
-def block_slopes(part, data, tiles, tile, order, lo, first, stop, held, on, met):
+def block_slopes(part, data, tiles, tile, order, lo, first, stop, on, met):
     """Turn the desk's scores of rows first to stop into weighted slopes; add their weighted losses to ``met`` (W,).
 
-    The desk's row 0 is the row at ``lo``. ``held`` weighs the rows that the lanes' folds hold out, and them alone.
+    The desk's row 0 is the row at ``lo``.
     """
     rule = joint_slopes if part.joint else lone_slopes
-    rule(part, data, tiles, tile, order, lo, first, stop, held, on, met)
+    rule(part, data, tiles, tile, order, lo, first, stop, on, met)
 
 
 @compiled_as(block_slopes, **UNCOUNTED)
-def _(part, data, tiles, tile, order, lo, first, stop, held, on, met):
-    def lone(part, data, tiles, tile, order, lo, first, stop, held, on, met):
-        lone_slopes(part, data, tiles, tile, order, lo, first, stop, held, on, met)
+def _(part, data, tiles, tile, order, lo, first, stop, on, met):
+    def lone(part, data, tiles, tile, order, lo, first, stop, on, met):
+        lone_slopes(part, data, tiles, tile, order, lo, first, stop, on, met)
 
-    def joint(part, data, tiles, tile, order, lo, first, stop, held, on, met):
-        joint_slopes(part, data, tiles, tile, order, lo, first, stop, held, on, met)
+    def joint(part, data, tiles, tile, order, lo, first, stop, on, met):
+        joint_slopes(part, data, tiles, tile, order, lo, first, stop, on, met)
 
     return joint if part.instance_class.joint else lone
 
 
 @leaf
-def lone_slopes(part, data, tiles, tile, order, lo, first, stop, held, on, met):
+def lone_slopes(part, data, tiles, tile, order, lo, first, stop, on, met):
     """Every lane by itself."""
     for start in range(0, on.y.size, lanes_of(on.S)):
         for k in range(first, stop):
             i = np.uint64(row_at(order, lo + k))
-            fill_all(data, tiles, tile, start, i, held, on)
+            fill_all(data, tiles, tile, start, i, on)
             across(lone_slope, on.S, start, (part, tiles.loss, tile, on, k, met))
 
 
@@ -108,13 +106,13 @@ def lone_slope(lane, start, part, fields, tile, on, k, met):
 
 
 @leaf
-def joint_slopes(part, data, tiles, tile, order, lo, first, stop, held, on, met):
+def joint_slopes(part, data, tiles, tile, order, lo, first, stop, on, met):
     """The lanes of each model together."""
     size = tiles.size[tile]
     for k in range(first, stop):
         i = np.uint64(row_at(order, lo + k))
         for start in range(0, on.y.size, lanes_of(on.S)):
-            fill_all(data, tiles, tile, start, i, held, on)
+            fill_all(data, tiles, tile, start, i, on)
         for lane in range(0, size, data.classes):
             factor = tiles.loss[tile, 0, lane] * on.weight[lane]
             met[lane] += factor * softmax(on.S, k, lane, lane + data.classes, on.y[lane], factor, on.share)
