@@ -10,14 +10,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from . import gram, many
 from .course import Course, average
 from .kernels.lanes import Lanes
 from .passes import Passes
-from .plan import lanes_at, rate_table
+from .plan import are_many, lanes_at, rate_table
 from .state import LOADED, Clock, State, state_of
 from .watch import Watch
-from .work import Batches, FullBatch, ManyBatches, ManyFullBatch
+from .work import Batches, FullBatch
 
 RETREAT = 0.1  # an automatic rate that diverged is multiplied by this
 RETREATS = 40
@@ -44,11 +43,13 @@ def drive(plan, work=None, measure=Passes):
 
 def work_of(plan):
     """The work that fits a plan: vectors run along the columns for one lane, and across the lanes for many."""
-    if not many.are_many(plan.data, plan.lanes):
+    if not are_many(plan.data, plan.lanes):
         return (FullBatch if plan.full else Batches)(plan)
+    from . import gram, many  # whose kernels a single fit need not load
+
     if gram.suits(plan):
         return gram.GramDescent(plan)
-    return (ManyFullBatch if plan.full else ManyBatches)(plan)
+    return (many.ManyFullBatch if plan.full else many.ManyBatches)(plan)
 
 
 def finish(groups):

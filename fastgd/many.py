@@ -6,22 +6,14 @@ from .checks import frozen
 from .kernels import full_batch, lane_steps, lane_sums
 from .kernels.lanes import NO_ROLES
 from .kernels.tiles import pack, unpack
+from .plan import unweighted
 from .threads import run_tasks
+from .work import Batches, FullBatch
 
 TASK_WORK = 1 << 23  # rows * columns * lanes: about a millisecond, so Ctrl-C and a lagging thread wait no longer
 COPIED_BYTES = 1 << 25  # of held-out rows
+SPEED = 8  # how many times faster a lane's elements go by than where it is alone
 SMALL_WORK = 1 << 20  # below this the work is over before a thread has started
-
-
-def are_many(data, lanes):
-    """Whether lanes are more than one model with the weights of all rows."""
-    return len(lanes.weights) > 1 or lanes.fold[0] >= 0 or lanes.replicate[0] >= 0 or data.classes > 1
-
-
-def unweighted(lanes):
-    """The lanes with the rows' own weights, whatever their folds and replicates."""
-    none = np.full_like(lanes.fold, -1)
-    return lanes._replace(fold=none, replicate=none, scale=np.ones_like(lanes.scale))
 
 
 def rows_of(data, rows):
@@ -132,3 +124,28 @@ def steps(data, parts, lanes, order, ahead, batch, rates, t, met, n_threads=1):
 
     run_tasks(task, len(tiles.lane), n_threads if work > SMALL_WORK else 1)
     unpack(tiles, lanes)
+
+
+class ManyFullBatch(FullBatch):
+    """Full-batch steps of many lanes."""
+
+    speed = SPEED
+
+    def __init__(self, plan):
+        super().__init__(plan, ManyPasses)
+
+    def steps(self, lanes, rates, t):
+        """Steps at rates (steps, lanes) from step ``t`` on: objectives and gradients' norms before each."""
+        run = self.passes.step if self.passes.chunks > 1 else self.passes.small_steps
+        return run(self.plan.parts, lanes, rates, t)
+
+
+class ManyBatches(Batches):
+    """Mini-batches and single rows of many lanes."""
+
+    speed = SPEED
+
+    def steps(self, lanes, rows, ahead, rates, t, met):
+        """A step for every batch of ``rows`` at rates (steps, lanes) from step ``t`` on; adds to the losses met."""
+        plan = self.plan
+        steps(plan.data, plan.parts, lanes, rows, ahead, plan.batch, rates, t, met, plan.n_threads)

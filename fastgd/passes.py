@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from .kernels import full_batch
-from .many import ManyPasses, are_many
+from .plan import are_many
 from .threads import run_tasks
 
 TASK_ELEMENTS = 1 << 21  # about a millisecond of work: Ctrl-C and a lagging thread wait no longer
@@ -26,6 +26,12 @@ class Passes:
     def lane_type(dtype):
         """The type of weights and state: the data's."""
         return dtype
+
+    def many(self):
+        """The passes of many lanes at once."""
+        from .many import ManyPasses  # whose kernels a single fit need not load
+
+        return ManyPasses(self.data, self.n_threads)
 
     def over_chunks(self, run):
         """``run(first, last)`` over all chunks, in tasks of about a millisecond."""
@@ -72,16 +78,16 @@ class Passes:
     def loss(self, loss, lanes):
         """The mean loss of each lane at its weights, (lanes,); without the penalty."""
         if are_many(self.data, lanes):
-            return ManyPasses(self.data, self.n_threads).loss(loss, lanes)
+            return self.many().loss(loss, lanes)
         return self.sums(loss, lanes)[1].sum(axis=0) / self.data.count
 
     def held_loss(self, loss, lanes):
         """The mean loss of each lane over the rows that its fold holds out, (lanes,)."""
-        return ManyPasses(self.data, self.n_threads).held_loss(loss, lanes)
+        return self.many().held_loss(loss, lanes)
 
     def totals(self, lanes):
         """The sum of the row weights of each lane, (lanes,)."""
-        return ManyPasses(self.data, self.n_threads).totals(lanes)
+        return self.many().totals(lanes)
 
     def curvature(self, iterations=40):
         """The largest eigenvalue of the scaled rows' second-moment matrix, by power iteration, which is from below."""

@@ -80,6 +80,17 @@ def lanes_at(lanes, models, width):
     return Lanes(*(np.ascontiguousarray(array[rows]) for array in lanes))
 
 
+def are_many(data, lanes):
+    """Whether lanes are more than one model with the weights of all rows."""
+    return len(lanes.weights) > 1 or lanes.fold[0] >= 0 or lanes.replicate[0] >= 0 or data.classes > 1
+
+
+def unweighted(lanes):
+    """The lanes with the rows' own weights, whatever their folds and replicates."""
+    none = np.full_like(lanes.fold, -1)
+    return lanes._replace(fold=none, replicate=none, scale=np.ones_like(lanes.scale))
+
+
 def rate_table(models, factors, width, first, count):
     """The rates (count, lanes) of the steps ``first + 1`` on, or (1, lanes) where no schedule changes within an epoch.
 

@@ -6,8 +6,8 @@ import numpy as np
 
 from . import checks
 from .course import average
-from .many import unweighted
 from .passes import Passes, penalty_costs
+from .plan import unweighted
 from .progress import Bar, EpochProgress
 
 

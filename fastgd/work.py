@@ -8,13 +8,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from . import many
 from .kernels import block_loop, full_batch, order, row_loop
 from .kernels.rows import Scaled
 from .passes import Passes
 
 SLICE_ELEMENTS = 1 << 24
-MANY = 8  # how many times faster a lane's elements go by where there are many
 ROW_OVERHEAD = 32  # what a row costs beyond its columns, in elements
 
 
@@ -135,28 +133,3 @@ class Batches:
             row_loop.row_steps(plan.data, self.read, plan.parts, lanes, rows, ahead, rates, t, met)
         else:
             block_loop.batch_steps(plan.data, plan.parts, lanes, rows, ahead, plan.batch, rates, t, met)
-
-
-class ManyFullBatch(FullBatch):
-    """The same for many lanes."""
-
-    speed = MANY
-
-    def __init__(self, plan):
-        super().__init__(plan, many.ManyPasses)
-
-    def steps(self, lanes, rates, t):
-        """Steps at rates (steps, lanes) from step ``t`` on: objectives and gradients' norms before each."""
-        steps = self.passes.step if self.passes.chunks > 1 else self.passes.small_steps
-        return steps(self.plan.parts, lanes, rates, t)
-
-
-class ManyBatches(Batches):
-    """The same for many lanes."""
-
-    speed = MANY
-
-    def steps(self, lanes, rows, ahead, rates, t, met):
-        """A step for every batch of ``rows`` at rates (steps, lanes) from step ``t`` on; adds to the losses met."""
-        plan = self.plan
-        many.steps(plan.data, plan.parts, lanes, rows, ahead, plan.batch, rates, t, met, plan.n_threads)
