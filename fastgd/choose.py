@@ -8,7 +8,7 @@ from . import checks, optimizers, own_parts, penalties, resume, schedules
 from .kernels.lanes import Data, Parts, lanes_of
 from .part_facts import part_at
 from .passes import Passes
-from .plan import Model, Plan
+from .plan import Model, Plan, are_many
 from .scaling import Scaling
 from .settings import Settings
 from .survey import Survey, curvature_of
@@ -122,6 +122,7 @@ def choose(survey, settings, bounds=None, past=None, stream=False):
         schedule, words["learning_rate"] = found[0]
         if len(found) > 1:
             pace = np.array([one.rate(1.0) / schedule.rate(1.0) for one, _ in found])
+            words["learning_rate"] += "; of the other targets times " + ", ".join(f"{times:.3g}" for times in pace[1:])
     else:
         schedule = resolved_schedule(settings, -(-n // batch), epochs, stream)
     # The penalty of zero weights is zero; other weights need a pass.
@@ -198,6 +199,7 @@ def plan_of(choices, models=None, folds=None):
         full=first.batch == survey.n and not (stream and settings.batch_size is not None),
         shuffle=settings.shuffle,
         seed=settings.random_state,
+        many=are_many(data, lanes),
         epochs=first.epochs,
         max_steps=settings.max_steps,
         tol=first.tol,

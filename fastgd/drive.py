@@ -13,7 +13,7 @@ import numpy as np
 from .course import Course, average
 from .kernels.lanes import Lanes
 from .passes import Passes
-from .plan import are_many, lanes_at, rate_table
+from .plan import lanes_at, rate_table
 from .state import LOADED, Clock, State, state_of
 from .watch import Watch
 from .work import Batches, FullBatch
@@ -31,6 +31,7 @@ class Outcome:
     status: str
     reason: str
     retreats: int
+    compared: float = np.inf  # the last loss that was judged; infinite where the run diverged
 
 
 def drive(plan, work=None, measure=Passes):
@@ -42,14 +43,14 @@ def drive(plan, work=None, measure=Passes):
 
 
 def work_of(plan):
-    """The work that fits a plan: vectors run along the columns for one lane, and across the lanes for many."""
-    if not are_many(plan.data, plan.lanes):
-        return (FullBatch if plan.full else Batches)(plan)
+    """The class of the work that fits a plan: vectors run along the columns for one lane, across the lanes for many."""
+    if not plan.many:
+        return FullBatch if plan.full else Batches
     from . import gram, many  # whose kernels a single fit need not load
 
     if gram.suits(plan):
-        return gram.GramDescent(plan)
-    return (many.ManyFullBatch if plan.full else many.ManyBatches)(plan)
+        return gram.GramDescent
+    return many.ManyFullBatch if plan.full else many.ManyBatches
 
 
 def finish(groups):
@@ -72,6 +73,10 @@ def drop_half(groups, epoch):
     for group in groups:
         for number, loss in group.standings():
             losses.setdefault(number, []).append(loss)
+    for group in groups:
+        for number, loss in group.ended():
+            if number in losses:  # some of its folds still run
+                losses[number].append(loss)
     ranked = sorted(losses, key=lambda number: average(losses[number]))
     for number in ranked[(len(ranked) + 1) // 2 :]:
         for group in groups:
@@ -82,7 +87,7 @@ class Group:
     """The runs of a plan's models: all of them, then those that begin anew."""
 
     def __init__(self, plan, work=None, measure=Passes):
-        self.plan, self.kinds = plan, (work or work_of, measure)
+        self.plan, self.kinds = plan, (work or work_of(plan), measure)
         self.outcomes, self.interrupted = {}, False
         retreats = 0 if plan.past is None else plan.past.facts["certain_retreats"]
         self.drivers = [Driver(plan, dict.fromkeys(range(len(plan.models))), retreats, self.outcomes, *self.kinds)]
@@ -101,6 +106,10 @@ class Group:
     def standings(self):
         """Of each model that still runs the number of its setting, and what it is compared by."""
         return [pair for driver in self.drivers for pair in driver.standings()]
+
+    def ended(self):
+        """Of each model that has ended the number of its setting, and what it is compared by."""
+        return [(self.plan.models[k].number, outcome.compared) for k, outcome in self.outcomes.items()]
 
     def drop(self, number, reason):
         """End the runs of a setting."""
@@ -327,4 +336,5 @@ class Driver:
         number = self.runs.numbers[k]
         certain = self.certain[number]
         state = state_of(self.plan, lanes, clock, course, self.retreats, self.retreats if certain is None else certain)
-        self.outcomes[number] = Outcome(weights, state, status, reason, self.retreats)
+        compared = np.inf if status == "diverged" else course.latest
+        self.outcomes[number] = Outcome(weights, state, status, reason, self.retreats, compared)

@@ -105,10 +105,10 @@ def fit(
     evaluate : bool, default False
         Record the objective on the whole data after each epoch (one more pass) in ``history.objective``.
     random_state : int, NumPy generator or None, default None
-        Seed of the row order.
+        Seed of the row order, of the rows that ``validation`` draws and of ``bootstrap``.
     n_threads : int or None, default None
-        Threads for full-batch passes; the result has the same bits for any number. None: as many as this process may
-        use.
+        Threads for full-batch passes, and for the batches of many lanes; the result has the same bits for any number.
+        None: as many as this process may use.
     callback : callable or None, default None
         Called after each epoch with a progress object (``epoch``, ``n_steps``, ``loss``, ``learning_rate``,
         ``seconds``, ``objective``, ``validation_loss``); a true answer ends the run.
@@ -130,7 +130,8 @@ def fit(
     Returns
     -------
     FitResult
-        ``coef``, ``intercept``, ``predict``, ``loss``, ``status``, ``message``, ``choices``, ``history``, ``plot()``.
+        ``coef``, ``intercept``, ``predict``, ``loss``, ``status``, ``message``, ``choices``, ``history``, ``plot()``;
+        with ``bootstrap`` also ``coef_std``, ``coef_interval()``, ``replicates``.
 
     Raises
     ------

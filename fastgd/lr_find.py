@@ -132,7 +132,7 @@ class Steps:
 
     def __init__(self, plan, work, growth):
         self.plan, self.growth = replace(plan, epochs=2**62), growth
-        self.work = (work or work_of)(self.plan)
+        self.work = (work or work_of(self.plan))(self.plan)
         self.clock = Clock()
         n = int(plan.data.count)
         self.rows = -(-n // plan.batch) * plan.batch if plan.shuffle == "replacement" else n  # an epoch's

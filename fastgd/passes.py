@@ -5,7 +5,6 @@ import math
 import numpy as np
 
 from .kernels import full_batch
-from .plan import are_many
 from .threads import run_tasks
 
 TASK_ELEMENTS = 1 << 21  # about a millisecond of work: Ctrl-C and a lagging thread wait no longer
@@ -13,10 +12,13 @@ SMALL_ELEMENTS = 1 << 17  # below this a pass is over before a thread has starte
 
 
 class Passes:
-    """One pass after another over ``data``; ``n_threads`` run the chunks of each."""
+    """One pass after another over ``data``; ``n_threads`` run the chunks of each.
 
-    def __init__(self, data, n_threads):
-        self.data = data
+    ``many`` says that losses are asked for many lanes, or for one of many.
+    """
+
+    def __init__(self, data, n_threads, many=False):
+        self.data, self.all_threads, self.are_many = data, n_threads, many
         self.n, self.d = data.rows.values.shape
         self.chunk = full_batch.chunk_rows(self.n, self.d)
         self.chunks = -(-self.n // self.chunk)
@@ -31,7 +33,7 @@ class Passes:
         """The passes of many lanes at once."""
         from .many import ManyPasses  # whose kernels a single fit need not load
 
-        return ManyPasses(self.data, self.n_threads)
+        return ManyPasses(self.data, self.all_threads)
 
     def over_chunks(self, run):
         """``run(first, last)`` over all chunks, in tasks of about a millisecond."""
@@ -77,7 +79,7 @@ class Passes:
 
     def loss(self, loss, lanes):
         """The mean loss of each lane at its weights, (lanes,); without the penalty."""
-        if are_many(self.data, lanes):
+        if self.are_many:
             return self.many().loss(loss, lanes)
         return self.sums(loss, lanes)[1].sum(axis=0) / self.data.count
 

@@ -42,6 +42,7 @@ class Plan:
     full: bool  # whether a step takes all rows
     shuffle: object
     seed: int
+    many: bool  # whether the kernels of many lanes run it; some of its models, or one left alone, are run as all were
     epochs: int
     max_steps: int | None
     tol: float | None
@@ -100,7 +101,7 @@ def rate_table(models, factors, width, first, count):
         count = 1  # a number for each step and lane costs single rows as much as the steps do
     table, known = np.empty((count, len(models), width)), {}
     for k, (model, factor) in enumerate(zip(models, factors, strict=True)):
-        key = model.schedule, factor
+        key = type(model.schedule), model.schedule, factor
         if key not in known:
             known[key] = rates(model.schedule, first, count, factor)[:, None]
         np.multiply(known[key], model.pace, out=table[:, k])

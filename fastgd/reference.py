@@ -169,7 +169,7 @@ class Textbook:
 class Measured:
     """What is asked about data in passes over all rows; the textbook's twin of ``passes.Passes``."""
 
-    def __init__(self, data, n_threads):
+    def __init__(self, data, n_threads, many=False):
         with np.errstate(all="ignore"):
             self.data, self.X = data, data.rows.values.astype(np.float64)
             Z = (self.X - data.shift) * data.inverse_scale

@@ -36,7 +36,7 @@ class History:
     validation_loss : ndarray (n_epochs,)
         The mean loss of what ``validation`` holds out, after each epoch, without the penalty.
     learning_rate : ndarray (n_epochs,)
-        The rate of the epoch's last step.
+        The rate of the epoch's last step; of several targets the first one's.
     gradient_norm : ndarray (n_epochs,)
         Full batch: the Euclidean norm of the objective's smallest subgradient before each step, on the scaled columns;
         without a penalty or bounds the gradient's.
@@ -144,6 +144,21 @@ class FitResult:
         Returns
         -------
         (ndarray, ndarray), each of the shape of ``coef``
+
+        Raises
+        ------
+        AttributeError
+            Where the fit was not asked for replicates.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import fastgd
+        >>> x = np.linspace(-1, 1, 400)
+        >>> y = 3 * x + np.random.default_rng(0).normal(size=400)
+        >>> low, high = fastgd.fit(x[:, None], y, bootstrap=200, random_state=0).coef_interval(0.99)
+        >>> bool(low[0] < 3 < high[0])
+        True
         """
         return self._interval(self._replicates.coef, level)
 

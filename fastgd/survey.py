@@ -71,15 +71,17 @@ class Survey:
 
     def constants(self, loss):
         """The best constant scores: (targets,), or (classes,) for a joint loss."""
-        return self.once(("constants", loss), lambda: best_constants(self.table, loss))
+        return self.once(("constants", type(loss), loss), lambda: best_constants(self.table, loss))
 
     def constant_loss(self, loss, constants):
         """The objectives (targets,) of predicting constants."""
-        return self.once(("loss", loss, tuple(constants)), lambda: mean_losses(self.table, loss, constants))
+        return self.once(("loss", type(loss), loss, tuple(constants)), lambda: mean_losses(self.table, loss, constants))
 
     def distances(self, loss, constants):
         """How far each target lies from a constant, (targets,)."""
-        return self.once(("distance", loss, tuple(constants)), lambda: distances(self.table, loss, constants))
+        return self.once(
+            ("distance", type(loss), loss, tuple(constants)), lambda: distances(self.table, loss, constants)
+        )
 
     def targets(self, table, loss, centre):
         """The targets (targets, n) of a table in the data's type, ``centre`` (targets,) taken off."""

@@ -27,7 +27,7 @@ AXES = ("loss", "optimizer", "learning_rate", "batch_size", "alpha", "l1_ratio",
 ELSEWHERE = {"resume": "resume one of its results with fit", "bootstrap": "bootstrap one of its settings with fit"}
 
 
-def sweep(X, y, product=True, cv=None, groups=None, scoring=None, refit=False, keep=None, **options):
+def sweep(X, y, *, product=True, cv=None, groups=None, scoring=None, refit=False, keep=None, **options):
     """Fit a linear model with many settings, all in one pass over the data.
 
     Every setting, and with ``cv`` every fold of it, is a lane: a step reads the rows once and moves all lanes. What
@@ -44,15 +44,16 @@ def sweep(X, y, product=True, cv=None, groups=None, scoring=None, refit=False, k
     cv : int, iterable of pairs, scikit-learn splitter or None, default None
         Cross-validation: a number of folds, drawn at random by ``random_state`` (of classes, of each); pairs of row
         numbers or masks to train and to test on; or an object with ``split``. Columns are scaled by all rows, so that a
-        penalty means the same in every fold.
+        penalty means the same in every fold. Of a list of seeds the first draws the folds; of a list of losses the
+        first says whether they are drawn by class.
     groups : array-like (n,) or None, default None
         For splitters that ask for groups.
     scoring : str, callable or None, default None
         With ``cv``, what settings are compared by in place of the loss: the name of one of scikit-learn's scorers, or a
         callable ``(estimator, X, y)``; larger is better.
     refit : bool or "simplest", default False
-        With ``cv``, fit the best setting (or the simplest within one standard error of it) on all rows at once; else
-        that is done when ``best`` is first read.
+        With ``cv``, fit the ``best`` setting (or the ``simplest`` within one standard error of it) on all rows at once;
+        else that is done when they are first read.
     keep : "halving", list of int or None, default None
         Drop the worse half of the runs after epochs 1, 2, 4, 8, ... or after the epochs given.
     **options
@@ -63,7 +64,9 @@ def sweep(X, y, product=True, cv=None, groups=None, scoring=None, refit=False, k
     Returns
     -------
     SweepResult or, with ``cv``, CrossValidation
-        ``results``, ``best``, ``losses``, ``status``, ``table()``, ``to_dataframe()``, ``plot()``.
+        ``results``, ``best``, ``losses``, ``status``, ``table()``, ``to_dataframe()``, ``plot()``. Without
+        ``validation`` or ``cv`` runs are compared by their training objectives: of different losses or penalties these
+        say little.
 
     Raises
     ------
@@ -120,12 +123,14 @@ def swept(X, y, product, cv, groups, scoring, refit, keep, options, work=None, m
 
     count = len(folds.roles)
     results = Results(len(chosen), lambda k: [runs.result(k, f) for f in range(count)])
-    scores = Scores(runs.losses(Watch.compared) if scorer is None else runs.scored(scorer, X, y))
+    held = runs.losses(Watch.compared) if scorer is None else runs.scored(scorer, X, y)
     order = [choice.settings.alpha for choice in chosen]
     statuses = [[runs.outcome(k, f).status for f in range(count)] for k in range(len(chosen))]
+    # A run that diverged has its last finite weights, whose loss says nothing of the setting.
+    scores = Scores(np.where(np.array(statuses) == "diverged", np.inf, held))
     found = CrossValidation(results, settings, None, statuses, scores, order, fitted)
     if refit:
-        found.__dict__["best"] = found.refit(found.simplest_index if refit == "simplest" else None)
+        _ = found.simplest if refit == "simplest" else found.best
     return found
 
 

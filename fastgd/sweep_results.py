@@ -63,6 +63,7 @@ class SweepResult:
         """What the runs are compared by, (runs,), smaller is better.
 
         Of a fit the objective, of all in one pass when first read, or with ``validation`` the loss of what is held out.
+        Objectives of different losses or penalties are not comparable: pass ``validation`` or ``cv``.
         """
         return self._losses() if callable(self._losses) else self._losses
 
@@ -187,6 +188,11 @@ class CrossValidation(SweepResult):
     def best(self):
         """The best setting fitted on all rows, when first read."""
         return self.refit()
+
+    @functools.cached_property
+    def simplest(self):
+        """The simplest setting within one standard error of the best, fitted on all rows, when first read."""
+        return self.refit(self.simplest_index)
 
     @property
     def status(self):

@@ -24,8 +24,8 @@ class Watch:
 
     def __init__(self, plan, measure=Passes, work=None):
         self.plan, self.known = plan, getattr(work, "objective", None)
-        self.passes = measure(plan.data, plan.n_threads)
-        self.held = None if plan.held is None else measure(plan.held, plan.n_threads)
+        self.passes = measure(plan.data, plan.n_threads, plan.many)
+        self.held = None if plan.held is None else measure(plan.held, plan.n_threads, plan.many)
         self.bar = Bar(plan.verbose, plan.epochs, "epoch")
 
     def answer(self, lanes, steps):

@@ -51,7 +51,7 @@ def test_the_commands(tmp_path, monkeypatch, capfd):
     flights[["dep_delay"]].to_parquet("new.parquet")
     shell = "".join(re.findall(r"```sh\n(.*?)```", README.read_text(), flags=re.DOTALL))
     commands = re.findall(r"^fastgd (.*?)(?:  #.*)?$", shell, flags=re.MULTILINE)
-    assert [command.split()[0] for command in commands] == ["fit", "predict", "info", "warmup"]
+    assert [command.split()[0] for command in commands] == ["fit", "sweep", "lr-find", "predict", "info", "warmup"]
     for command in commands:
         assert main(shlex.split(command)) == 0, (command, capfd.readouterr())
     predicted = pd.read_csv("predictions.csv")["prediction"]
