@@ -330,6 +330,14 @@ def average(given):
     return whole("average", given, 1)
 
 
+def replicates(given):
+    """How many bootstrap replicates: none, or at least 2."""
+    count = whole("bootstrap", given, 0)
+    if count == 1:
+        raise ValueError("bootstrap=1 has no spread: pass at least 2 replicates, 200 for standard errors.")
+    return count
+
+
 @contextlib.contextmanager
 def within(argument):
     """Errors inside name the argument first."""

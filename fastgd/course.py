@@ -14,6 +14,8 @@ from .schedules import watched
 ROUNDING = 8.0  # an objective below (ROUNDING * eps)**2 of its start is zero to rounding
 LEFT = 10.0  # how many tolerances may be left of the loss's fall
 CHUNK_MARGIN = 9.0  # a stream has diverged where its loss is ten times that of the first constant
+ABOVE = "The loss ended above its start."
+ABOVE_FIRST = "The loss ended above ten times that of the constant that the first chunk began with."
 SLOWED = 0.25  # the largest share of a run's whole fall that its last half may hold once it has slowed down
 
 
@@ -168,14 +170,18 @@ class Course:
             for new, old, start in zip(last, before, self.start, strict=True)
         )
 
+    def stuck_above(self, objective):
+        """Whether batches have settled at losses above the start's: a rate too large may do so."""
+        return not self.exact and self.above_start() and self.risen(objective(), unknown=True)
+
     def ended(self, clock, objective):
         """The status of a run that did all it was asked to; ``objective()`` is that of the present weights."""
         plan = self.plan
         # What batches met may lie above the start where the objective does not: only a pass can tell.
         above = self.above_start()
-        if self.best is None and (above or self.doubtful(clock)) and self.risen(objective(), unknown=above):
-            than = "ten times that of the constant that the first chunk began with" if plan.stream else "its start"
-            return "diverged", f"The loss ended above {than}."
+        doubtful = above or (self.best is None and self.doubtful(clock))
+        if doubtful and self.risen(objective(), unknown=above):
+            return "diverged", ABOVE_FIRST if plan.stream else ABOVE
         if plan.stream:
             return "max_epochs", f"Chunks done: {clock.epoch}."
         if clock.epoch > plan.epochs:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .course import Course, average
+from .course import ABOVE, Course, average
 from .kernels.lanes import Lanes
 from .passes import Passes
 from .plan import lanes_at, rate_table
@@ -231,6 +231,8 @@ class Driver:
                 status, reason = course.ended(clock, lambda k=k: objectives()[k])
             if status is None:
                 continue
+            if status == "converged" and course.stuck_above(lambda k=k: objectives()[k]):
+                status, reason = "diverged", ABOVE
             done.append(k)
             # Batches may lead to a larger objective than the start's, which the losses met need not show.
             unseen = not self.work.exact and not self.plan.stream

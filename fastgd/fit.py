@@ -141,9 +141,10 @@ def fit(
 
     Notes
     -----
-    Ctrl-C ends a run within a slice of work (about 10 ms), with status "interrupted" and the last finite weights (while
-    the data are still being checked and measured, before the first step, it is raised). A diverging run returns its
-    last finite weights too. ``r.loss`` reads ``X`` anew: don't change it in between.
+    Ctrl-C ends a run within a slice of work (about 10 ms), with status "interrupted" and the last finite weights; while
+    the data are still being checked and measured, before the first step, it is raised, and while a kernel is compiled
+    it waits. A diverging run returns its last finite weights too. ``r.loss`` reads ``X`` anew: don't change it in
+    between.
 
     Examples
     --------
@@ -177,14 +178,17 @@ def replicates(choice):
 def with_replicates(result, choice, outcomes):
     """The result with the coefficients of its bootstrap replicates."""
     sound = [outcome for outcome in outcomes if outcome.status != "diverged"]
-    if not sound:
-        raise ValueError("bootstrap: all replicates diverged. Lower learning_rate, or leave it at 'auto'.")
+    stopped = sum(outcome.status == "interrupted" for outcome in outcomes)
+    if len(sound) < 2 or all(outcome.state.facts["steps"] == 0 for outcome in sound):
+        words = "no replicates: " + ("they were interrupted" if stopped else "they diverged; lower learning_rate")
+        return replace(result, choices={**result.choices, "bootstrap": words})
     found = [user_weights(choice, choice.model, outcome.weights) for outcome in sound]
     shape = np.shape(result.intercept)
     coef = np.array([coef for coef, _ in found]).reshape(len(found), *result.coef.shape)
     intercept = np.array([intercept for _, intercept in found]).reshape(len(found), *shape)
     lost = len(outcomes) - len(sound)
     words = f"{len(outcomes)} replicates" + (f", {lost} of which diverged and are left out" if lost else "")
+    words += f", {stopped} of which were interrupted: their spread is not yet the model's" if stopped else ""
     return replace(result, replicates=Replicates(coef, intercept), choices={**result.choices, "bootstrap": words})
 
 

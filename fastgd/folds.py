@@ -221,7 +221,7 @@ class Scores:
         mean = self.mean
         if not np.isfinite(mean).any():
             raise ValueError(
-                "No setting has a finite loss in every fold: give smaller learning rates, or check X and y."
+                "No setting has a finite loss in every fold: give smaller learning rates, or check X, y and scoring."
             )
         return int(np.argmin(mean))
 

@@ -61,7 +61,7 @@ def pays(data, lanes, weightings, epochs):
     n, D, targets = data.rows.values.shape[0], data.shift.size + 1, len(data.targets)
     whole = is_partition(data.roles)
     kept = max(weightings, len(data.roles)) if whole else weightings
-    if kept * D * D * 8 > LARGEST_BYTES:
+    if kept * (D + targets) ** 2 * 8 > LARGEST_BYTES:
         return False
     sums = (1 if whole else weightings) * n * D * (D + 48 + 2 * targets) + weightings * MINIMISER_PACE * D**3 / 3
     steps = epochs * max(lanes, 8 * weightings) * 2 * D * D

@@ -3,9 +3,12 @@
 import dataclasses
 import functools
 import itertools
+import math
 from typing import NamedTuple
 
 import numpy as np
+
+MOST = 100_000  # points: more is a slip
 
 
 class Grid(NamedTuple):
@@ -52,6 +55,9 @@ def expand(given, product=True, pairs=()):
     sizes = {name: len(values) for name, values in axes.items()}
     if not product and len(set(sizes.values())) > 1:
         raise ValueError(f"product=False pairs the lists, so they must be as long as each other, got {sizes}.")
+    count = math.prod(sizes.values()) if product else max(sizes.values(), default=1)
+    if count > MOST:
+        raise ValueError(f"the lists {sizes} make {count:,} points: at most {MOST:,} are run, make them shorter.")
     rows = list(itertools.product(*axes.values()) if product or not axes else zip(*axes.values(), strict=True))
     points = []
     for row in rows:

@@ -74,4 +74,7 @@ def other_table(table, loss, X, y, weight=None):
         X = checks.frozen(X.astype(table.X.dtype, copy=False))
         checks.finite_columns(X, names)
         y, _ = checks.target(y, len(X), X.dtype, loss, table.classes)
+        if len(y) != len(table.y):
+            has = "1 target" if len(y) == 1 else f"{len(y)} targets"
+            raise ValueError(f"y has {has}, but the training data have {len(table.y)}.")
         return table._replace(X=X, y=y, weight=checks.row_weights(weight, len(X), X.dtype))

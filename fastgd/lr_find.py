@@ -435,10 +435,10 @@ def verdict(curve, learns, span, num):
     if curve.blown and not (curve.fell and cut(curve.rates, curve.losses, num)[0].size >= 3):
         last = f"at a rate of {curve.rates[-1]:.3g}, after {points} steps" if points else "in the first step"
         seen = "too few for the rules" if curve.fell else "and did not fall before"
-        hint = "Raise num, or lower start." if curve.fell else "Lower start, or leave it at 'auto'."
+        hint = "Raise num, or lower start." if curve.fell else "Lower start where it was given, or scale the columns."
         return "diverged", f"Tested {span}, the loss blew up {last}, {seen}. {hint} standardize=True may help too."
     if not curve.fell:
-        hint = "Raise stop, or leave it at 'auto'; there, y may have nothing to do with X."
+        hint = "Raise stop where it was given; else y may have nothing to do with X, or alpha be too large."
         return "flat", f"Tested {span}, the loss did not fall. {hint}"
     words = f"Tested {span}, the loss fell by {100 * (1 - curve.shares.min()):.3g} %"
     if curve.blown:

@@ -22,7 +22,9 @@ class EpochProgress:
     objective, validation_loss : float
         After the epoch, where they are measured; else NaN.
     run : int
-        Which run of a sweep; 0 in ``fit``.
+        Which setting of a sweep; 0 in ``fit``.
+    fold : int
+        Which fold of it with ``cv``, else -1. A true answer ends all folds of the setting.
     """
 
     epoch: int
@@ -33,6 +35,7 @@ class EpochProgress:
     objective: float = np.nan
     validation_loss: float = np.nan
     run: int = 0
+    fold: int = -1
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,7 @@ class StepProgress:
     x: float | np.ndarray
     fun: float
     run: int = 0
+    fold: int = -1
 
 
 class Bar:

@@ -68,5 +68,5 @@ class Settings:
             n_threads=available_threads() if threads is None else threads,
             callback=checks.callback(given["callback"]),
             verbose=checks.verbosity(given["verbose"]),
-            bootstrap=checks.whole("bootstrap", given.get("bootstrap", 0), low=0),
+            bootstrap=checks.replicates(given.get("bootstrap", 0)),
         )

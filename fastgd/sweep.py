@@ -76,7 +76,8 @@ def sweep(X, y, *, product=True, cv=None, groups=None, scoring=None, refit=False
     Notes
     -----
     A run that diverges keeps its last finite weights, and its message says when. After Ctrl-C the runs that had not
-    ended are "interrupted". A callback's ``run`` says which setting it is called for; a true answer ends that run.
+    ended are "interrupted", and nothing is scored or fitted again. A callback's ``run`` says which setting it is called
+    for and its ``fold`` which fold; a true answer ends the setting's runs.
 
     Examples
     --------
@@ -123,13 +124,17 @@ def swept(X, y, product, cv, groups, scoring, refit, keep, options, work=None, m
 
     count = len(folds.roles)
     results = Results(len(chosen), lambda k: [runs.result(k, f) for f in range(count)])
-    held = runs.losses(Watch.compared) if scorer is None else runs.scored(scorer, X, y)
+    interrupted = any(outcome.status == "interrupted" for outcomes in finished for outcome in outcomes)
+    if scorer is None:
+        held = runs.losses(Watch.compared)
+    else:
+        held = np.full((len(chosen), count), np.nan) if interrupted else runs.scored(scorer, X, y)
     order = [choice.settings.alpha for choice in chosen]
     statuses = [[runs.outcome(k, f).status for f in range(count)] for k in range(len(chosen))]
     # A run that diverged has its last finite weights, whose loss says nothing of the setting.
     scores = Scores(np.where(np.array(statuses) == "diverged", np.inf, held))
     found = CrossValidation(results, settings, None, statuses, scores, order, fitted)
-    if refit:
+    if refit and not interrupted:
         _ = found.simplest if refit == "simplest" else found.best
     return found
 

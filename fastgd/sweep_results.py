@@ -68,7 +68,10 @@ class SweepResult:
         return self._losses() if callable(self._losses) else self._losses
 
     def __getstate__(self):
-        return {**self.__dict__, "_losses": self.losses}
+        losses = self.losses
+        for run in self.results:
+            _ = run.columns  # which a copy, without the data, could no longer ask for
+        return {**self.__dict__, "_losses": losses}
 
     @property
     def best_index(self):

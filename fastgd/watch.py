@@ -127,7 +127,9 @@ class Watch:
                 self.bar.update(clock.epoch, numbers["loss"])
             if callback is not None and course.model.replicate < 0:
                 numbers |= {"learning_rate": last["learning_rate"], "seconds": last["seconds"]}
-                told = EpochProgress(clock.epoch, clock.steps, run=course.model.number, **numbers)
+                told = EpochProgress(
+                    clock.epoch, clock.steps, run=course.model.number, fold=course.model.fold, **numbers
+                )
                 if checks.truthy("callback", callback(told)):
                     ended.add(course.model.number)
         return [k for k, course in enumerate(courses) if course.model.number in ended]

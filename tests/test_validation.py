@@ -237,3 +237,9 @@ def test_evaluated_and_validated_are_the_averaged_weights(plain):
 def test_average_is_a_step(plain, given):
     with pytest.raises((ValueError, TypeError), match="average="):
         fastgd.fit(plain.X, plain.y, average=given)
+
+
+def test_validation_targets_are_as_many(plain):
+    y = np.column_stack([plain.y, plain.y])
+    with pytest.raises(ValueError, match="validation: y has 1 target, but the training data have 2"):
+        fastgd.fit(plain.X, y, validation=(plain.X, plain.y), epochs=1)

@@ -123,6 +123,9 @@ def sweep(ctx, file, **given):
         say(ctx.command_path, f"diverged: every run. Give smaller rates, or --standardize.{kept}")
     elif given["save"] is not None:
         chosen = result.simplest_index if given["simplest"] else ranking.order[0]
+        if given["cv"] and "interrupted" in result.status:
+            say(ctx.command_path, "interrupted: the model is fitted after all folds. No model is saved.")
+            ctx.exit(INTERRUPTED)
         model = result.refit(chosen) if given["cv"] else result.results[chosen]
         diverged = model.status == "diverged"
         if diverged:
