@@ -111,18 +111,18 @@ class ManyPasses:
 
 
 def steps(data, parts, lanes, order, ahead, batch, rates, t, met, n_threads=1):
-    """One step of every lane for each ``batch`` rows of ``order``; rates (steps, lanes).
+    """One step of every lane for each ``batch`` rows of ``order``; rates (steps, lanes) or (1, lanes).
 
     The losses met are added to ``met`` (lanes,); threads share out the tiles, which know nothing of each other.
     """
-    tiles = pack(lanes, data.classes)
-    work = order.size * lanes.weights.size
+    n_threads = n_threads if order.size * lanes.weights.size > SMALL_WORK else 1
+    tiles = pack(lanes, data.classes, n_threads)
 
     def task(tile):
         with np.errstate(all="ignore"):
             lane_steps.lane_steps(data, parts, tiles, tile, tile + 1, order, ahead, batch, rates, t, met)
 
-    run_tasks(task, len(tiles.lane), n_threads if work > SMALL_WORK else 1)
+    run_tasks(task, len(tiles.lane), n_threads)
     unpack(tiles, lanes)
 
 

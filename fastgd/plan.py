@@ -101,7 +101,7 @@ def rate_table(models, factors, width, first, count):
         count = 1  # a number for each step and lane costs single rows as much as the steps do
     table, known = np.empty((count, len(models), width)), {}
     for k, (model, factor) in enumerate(zip(models, factors, strict=True)):
-        key = type(model.schedule), model.schedule, factor
+        key = id(model.schedule), factor  # a user's own may not be hashable
         if key not in known:
             known[key] = rates(model.schedule, first, count, factor)[:, None]
         np.multiply(known[key], model.pace, out=table[:, k])

@@ -55,8 +55,10 @@ class History:
     def of(cls, state):
         """Of a run that stands at ``state``: of several targets the means, and the norm of all gradients together."""
         arrays = {name: state.arrays[f"history.{name}"] for name in cls.__dataclass_fields__}
-        means = {name: arrays[name].mean(axis=1) for name in EACH_TARGET}
-        means["gradient_norm"] = np.sqrt((arrays["gradient_norm"] ** 2).sum(axis=1))
+        with np.errstate(all="ignore"):  # a run that diverged has losses near the largest number
+            means = {name: arrays[name].mean(axis=1) for name in EACH_TARGET}
+            norms = arrays["gradient_norm"]
+            means["gradient_norm"] = norms[:, 0] if norms.shape[1] == 1 else np.sqrt((norms**2).sum(axis=1))
         return cls(**{**{name: array.copy() for name, array in arrays.items()}, **means})
 
 

@@ -13,7 +13,8 @@ from .progress import Bar, EpochProgress
 
 def length(numbers, axis):
     """The Euclidean norm along an axis."""
-    return np.sqrt(np.sum(numbers**2, axis=axis))
+    with np.errstate(all="ignore"):
+        return np.sqrt(np.sum(numbers**2, axis=axis))
 
 
 TOLD = ("loss", "objective", "validation_loss")

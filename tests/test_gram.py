@@ -21,7 +21,8 @@ def with_lanes(plan, count, **arrays):
 
 def descend(plan, steps):
     """The objective and the norm (steps, lanes) of a run of GramDescent."""
-    rates = np.repeat(rate_table(plan.models, [1.0], 1, 0, steps), len(plan.lanes.weights), axis=1)
+    table = rate_table(plan.models, [1.0], 1, 0, steps)
+    rates = np.ascontiguousarray(np.broadcast_to(table, (steps, len(plan.lanes.weights))))
     return gram.GramDescent(plan).steps(plan.lanes, rates, 1)
 
 

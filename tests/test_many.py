@@ -252,13 +252,14 @@ def test_a_lane_that_diverges_changes_no_other(batch):
 
 @pytest.mark.slow
 @pytest.mark.jit
+@pytest.mark.parametrize("count", [32, 70])
 @pytest.mark.parametrize("batch", [1, 32, None])
-def test_the_bits_do_not_depend_on_threads(batch):
+def test_the_bits_do_not_depend_on_threads(batch, count):
     parts = Parts(losses.SquaredError(), optimizers.Adam(), NET)
-    data = made_data(n=3000)
+    data = made_data(n=6000)
     found = []
     for threads in (1, 2, 3):
-        lanes = made_lanes(parts, 70, data)
+        lanes = made_lanes(parts, count, data)
         met = run(data, parts, lanes, batch, threads=threads)
         found.append((met, lanes.weights))
     for met, weights in found[1:]:

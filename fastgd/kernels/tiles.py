@@ -45,11 +45,14 @@ AXES = {1: (0, 1), 2: (0, 2, 1), 3: (0, 3, 2, 1)}
 CHANGED = ("weights", "slots", "carry", "averages")
 
 
-def places(count, classes, dtype):
-    """The lane at each place (tiles, W) and the sizes (tiles,): whole models of ``classes`` lanes, shared evenly."""
+def places(count, classes, dtype, threads=1):
+    """The lane at each place (tiles, W) and the sizes (tiles,): whole models of ``classes`` lanes, shared evenly.
+
+    There are tiles for all ``threads``, but none of less than a vector.
+    """
     vector = BYTES // np.dtype(dtype).itemsize
     models = count // classes
-    tiles = -(-models // max(1, MOST_LANES // classes))
+    tiles = max(-(-models // max(1, MOST_LANES // classes)), min(threads, models, count // vector))
     most = -(-models // tiles)
     first = np.arange(tiles) * most * classes
     size = np.minimum(first + most * classes, count) - first
@@ -58,9 +61,9 @@ def places(count, classes, dtype):
     return first[:, None] + np.minimum(np.arange(width), size[:, None] - 1), size
 
 
-def pack(lanes, classes=1):
-    """Lanes in the layout of tiles; a copy."""
-    at, size = places(len(lanes.weights), classes, lanes.weights.dtype)
+def pack(lanes, classes=1, threads=1):
+    """Lanes in the layout of tiles, at least one for each of the threads; a copy."""
+    at, size = places(len(lanes.weights), classes, lanes.weights.dtype, threads)
     packed = {}
     for name, array in lanes._asdict().items():
         packed[name] = aligned_copy(array[at].transpose(AXES[array.ndim]))
