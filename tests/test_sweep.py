@@ -69,7 +69,15 @@ COMPILED = [
 ]
 
 
-@pytest.mark.parametrize(("loss", "optimizer"), list(itertools.product(SMOOTH, OPTIMIZERS)) if JIT_OFF else COMPILED)
+# Each loss and each optimizer in turn; all pairs of them take a minute.
+TURNS = {(SMOOTH[k % len(SMOOTH)], optimizer) for k, optimizer in enumerate(OPTIMIZERS)}
+PAIRS = [
+    pytest.param(*pair, marks=[] if pair in TURNS else pytest.mark.slow)
+    for pair in itertools.product(SMOOTH, OPTIMIZERS)
+]
+
+
+@pytest.mark.parametrize(("loss", "optimizer"), PAIRS if JIT_OFF else COMPILED)
 def test_a_lane_is_the_fit_alone(loss, optimizer):
     y, base = target(loss), {**ONCE, "loss": loss, "optimizer": optimizer}
     for batch, weight in [(1, None), (7, WEIGHT), (32, None), (None, WEIGHT), *([] if JIT_OFF else REST_OF_BATCHES)]:
