@@ -10,7 +10,7 @@ import numpy as np
 
 from ._jit import compiled_as, kernel, routine
 from .full_batch import step
-from .products import BYTES, _panel
+from .products import BYTES, panel
 from .row_weights import count as drawn
 from .simd import prefetch_row
 
@@ -72,7 +72,7 @@ def _(S, rows, D, columns, out):
         for tile in range(0, D, TILE):
             for v in range(tile, columns, VECTOR):
                 for j in range(tile, min(tile + TILE, v + VECTOR, D), VECTOR):
-                    _panel(S, j, 1, S.shape[1], rows, S, out, j, v, 8, True)
+                    panel(S, j, 1, S.shape[1], rows, S, out, j, v, 8, True)
 
     return add_products
 
@@ -92,9 +92,9 @@ def _(A, E, first, last, out):
             middle = high - (high - low) % 8
             for v in range(first, last, VECTOR):
                 for i in range(low, middle, 8):
-                    _panel(A, i * D, D, 1, D, E, out, i, v, 8, False)
+                    panel(A, i * D, D, 1, D, E, out, i, v, 8, False)
                 for i in range(middle, high):
-                    _panel(A, i * D, D, 1, D, E, out, i, v, 1, False)
+                    panel(A, i * D, D, 1, D, E, out, i, v, 1, False)
 
     return multiply
 

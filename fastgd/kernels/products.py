@@ -17,7 +17,7 @@ BYTES = 64  # of a vector
 
 
 @intrinsic(prefer_literal=True)
-def _panel(typingctx, A, first, stride, step, steps, B, out, to, v, height, adds):
+def panel(typingctx, A, first, stride, step, steps, B, out, to, v, height, adds):
     """``out[to + q, v:v+V] (+)= sum over k of A[first + q*stride + k*step] * B[k, v:v+V]``, q < height."""
     h, adds_up = height.literal_value, adds.literal_value
 
@@ -66,9 +66,9 @@ def _(Z, rows, W, out):
         for v in range(0, W.shape[1], vector):
             middle = rows - rows % 8
             for i in range(0, middle, 8):
-                _panel(Z, i * d, d, 1, d, W, out, i, v, 8, False)
+                panel(Z, i * d, d, 1, d, W, out, i, v, 8, False)
             for i in range(middle, rows):
-                _panel(Z, i * d, d, 1, d, W, out, i, v, 1, False)
+                panel(Z, i * d, d, 1, d, W, out, i, v, 1, False)
 
     return scores
 
@@ -87,9 +87,9 @@ def _(Z, rows, S, out):
         for v in range(0, S.shape[1], vector):
             middle = d - d % 8
             for j in range(0, middle, 8):
-                _panel(Z, j, 1, d, rows, S, out, j, v, 8, True)
+                panel(Z, j, 1, d, rows, S, out, j, v, 8, True)
             for j in range(middle, d):
-                _panel(Z, j, 1, d, rows, S, out, j, v, 1, True)
+                panel(Z, j, 1, d, rows, S, out, j, v, 1, True)
 
     return pull
 
