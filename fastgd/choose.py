@@ -6,6 +6,7 @@ import numpy as np
 
 from . import checks, optimizers, own_parts, penalties, resume, schedules
 from .kernels.lanes import Data, Parts, lanes_of
+from .newton import suits as newtons
 from .part_facts import part_at
 from .passes import Passes
 from .plan import Model, Plan, are_many
@@ -13,7 +14,7 @@ from .scaling import Scaling
 from .settings import Settings
 from .survey import Survey, curvature_of
 
-EPOCHS_FULL, EPOCHS_BATCHES = 1000, 20
+EPOCHS_NEWTON, EPOCHS_FULL, EPOCHS_BATCHES = 200, 1000, 20
 TOL_FULL, TOL_BATCHES = 1e-6, 1e-4
 STREAM_BATCH = 32
 MARGIN = 1.05  # power iteration comes from below; gradient descent is stable up to twice the rate
@@ -30,6 +31,7 @@ class Choice:
     data: Data  # without targets
     scaling: Scaling
     batch: int
+    newton: bool
     epochs: int
     tol: float | None
     passed: int  # the rows so far, of a stream
@@ -81,16 +83,17 @@ def choose(survey, settings, bounds=None, past=None, stream=False):
         words.pop(name, None)
     n, automatic = survey.n, settings.learning_rate == "auto"
     batch = chosen_batch(settings, n, stream, words)
+    newton = newtons(settings, d, batch == n and not stream)
     scaling, standardize = chosen_scaling(survey, settings, automatic, past, stream, words)
     data = survey.data(scaling)
     bounds = checks.box(bounds, d)
     penalty, low, high = penalty_and_box(settings, bounds, scaling, d)
     if past is None:
-        optimizer = chosen_optimizer(settings, automatic, batch == n, words)
+        optimizer = chosen_optimizer(settings, automatic, batch == n, newton, words)
         outputs = len(table.classes) if settings.loss.joint else len(table.y)
         constants = survey.constants(settings.loss) if automatic and settings.fit_intercept else np.zeros(outputs)
-        sizes = survey.distances(settings.loss, constants) if automatic else np.ones(len(table.y))
         if settings.optimizer == "auto" and optimizer.scale_free:
+            sizes = survey.distances(settings.loss, constants)
             optimizer = optimizer._replace(epsilon=optimizer.epsilon * sizes.min())  # it is in units of the gradient
         # Where the loss goes by the residual alone, the constant is taken off the target: float32 keeps its digits.
         centre = constants if settings.loss.shifts else np.zeros(len(table.y))
@@ -99,18 +102,22 @@ def choose(survey, settings, bounds=None, past=None, stream=False):
     else:
         optimizer = part_at(past, "optimizer", optimizers) if settings.optimizer == "auto" else settings.optimizer
         centre, start, start_loss = (np.array(past.facts[name]) for name in ("centre", "start", "start_loss"))
+        constants = start + (centre if settings.loss.shifts else 0.0)
     passed, chunk_loss = n, start_loss
     if stream and past is not None:
         passed += past.facts["passed"]
-        constants = start + (centre if settings.loss.shifts else 0.0)
         chunk_loss = survey.constant_loss(settings.loss, constants)
         start_loss = start_loss + (chunk_loss - start_loss) * n / passed
     survey.targets(table, settings.loss, centre)  # raises where they are not in the loss's domain
     if not np.isfinite(start_loss).all():
         raise ValueError("y has values whose loss overflows: divide y by its largest value.")
-    epochs, tol = chosen_limits(settings, batch, n, words)
-    pace = np.ones(len(start))
-    if past is not None and (automatic or stream) and not own_parts.is_own(settings.learning_rate):
+    epochs, tol = chosen_limits(settings, batch, n, newton, words)
+    pace, sizes = np.ones(len(start)), np.ones(len(table.y))
+    if automatic:
+        sizes = survey.distances(settings.loss, constants)
+    if newton:
+        schedule, words["learning_rate"] = schedules.Constant(1.0), "1: whole steps, shorter where the loss would rise"
+    elif past is not None and (automatic or stream) and not own_parts.is_own(settings.learning_rate):
         schedule = part_at(past, "schedule", schedules)
         pace = np.array(past.facts["pace"])
     elif automatic:
@@ -139,10 +146,13 @@ def choose(survey, settings, bounds=None, past=None, stream=False):
         start=start,
         start_loss=np.maximum(start_loss, chunk_loss) if known else np.full(len(start_loss), np.inf),
         constant_loss=start_loss,
+        size=sizes,
     )
     if stream:
         epochs = 1 if past is None else past.facts["epoch"] + 1
-    return Choice(settings, survey, bounds, model, data, scaling, batch, epochs, tol, passed, past, stream, words)
+    return Choice(
+        settings, survey, bounds, model, data, scaling, batch, newton, epochs, tol, passed, past, stream, words
+    )
 
 
 def plan_of(choices, models=None, folds=None):
@@ -174,6 +184,8 @@ def plan_of(choices, models=None, folds=None):
         )
     dtype = survey.measure.lane_type(survey.table.X.dtype)
     lanes = lanes_of(models, dtype, settings.average)
+    if first.newton:
+        lanes.carry[:] = np.concatenate([model.size for model in models])[:, None]
     targets = len(survey.table.y)
     for k, model in enumerate(models):
         width = len(model.start)
@@ -197,6 +209,7 @@ def plan_of(choices, models=None, folds=None):
         models=models,
         batch=first.batch,
         full=first.batch == survey.n and not (stream and settings.batch_size is not None),
+        newton=first.newton,
         shuffle=settings.shuffle,
         seed=settings.random_state,
         many=are_many(data, lanes),
@@ -238,8 +251,11 @@ def chosen_batch(settings, n, stream, words):
     return size if stream and settings.shuffle != "replacement" else min(size, n)
 
 
-def chosen_optimizer(settings, automatic, full, words):
+def chosen_optimizer(settings, automatic, full, newton, words):
     """The optimizer given, or one that suits the batches."""
+    if newton:
+        words["optimizer"] = "newton: each step solves with how the loss bends, whatever the columns' scales are"
+        return optimizers.Sgd()
     if settings.optimizer != "auto":
         return settings.optimizer
     optimizer = optimizers.Sgd()
@@ -283,14 +299,14 @@ def penalty_and_box(settings, bounds, scaling, d):
     return penalty, low, high
 
 
-def chosen_limits(settings, batch, n, words):
+def chosen_limits(settings, batch, n, newton, words):
     """How many epochs at most, and the tolerance."""
     epochs, tol = settings.epochs, settings.tol
     if tol == "auto":
         tol = (TOL_FULL if batch == n else TOL_BATCHES) if epochs == "auto" and settings.max_steps is None else None
         words["tol"] = "off, as epochs or max_steps is given" if tol is None else f"{tol:g}"
     if epochs == "auto":
-        epochs = EPOCHS_FULL if batch == n else EPOCHS_BATCHES
+        epochs = EPOCHS_BATCHES if batch < n else EPOCHS_NEWTON if newton else EPOCHS_FULL
         if settings.max_steps is not None:
             epochs = max(epochs, -(-settings.max_steps * batch // n) + 1)
         words["epochs"] = f"at most {epochs}"

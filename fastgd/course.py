@@ -16,6 +16,7 @@ LEFT = 10.0  # how many tolerances may be left of the loss's fall
 CHUNK_MARGIN = 9.0  # a stream has diverged where its loss is ten times that of the first constant
 ABOVE = "The loss ended above its start."
 ABOVE_FIRST = "The loss ended above ten times that of the constant that the first chunk began with."
+SEPARATED = 1e-6  # the share of its start that the loss of classes falls to only where nothing holds it
 SLOWED = 0.25  # the largest share of a run's whole fall that its last half may hold once it has slowed down
 
 
@@ -91,6 +92,8 @@ class Course:
         # Twice: momentum may carry the weights away again from where the loss was zero.
         if plan.tol is not None and all(map(self.vanished, range(len(self.zero)))):
             return "converged", "The loss is zero to rounding."
+        if plan.newton and plan.tol is not None and records:
+            return self.promised()
         if self.stalls < self.patience or not records:
             return None, ""
         if plan.held is not None:
@@ -100,6 +103,23 @@ class Course:
                 "converged",
                 f"The loss fell by less than tol={plan.tol:g} of itself, {plan.patience} epochs in a row.",
             )
+        return None, ""
+
+    def promised(self):
+        """The verdict on a run of Newton's steps, by what the last one's slope promised."""
+        plan, last = self.plan, self.records[-1]
+        losses, falls = last["loss"], last["decrement"]
+        if self.model.loss.labels and max(map(abs, losses)) <= SEPARATED * min(self.start):
+            return "converged", (
+                "The classes can be told apart without an error: the loss falls towards zero while the weights grow, "
+                "and is far below its start. With a penalty (alpha=1e-4, say) they would have a limit."
+            )
+        if all(fall <= plan.tol * abs(loss) for fall, loss in zip(falls, losses, strict=True)):
+            return "converged", f"The next step promised to lower the loss by less than tol={plan.tol:g} of itself."
+        if last["learning_rate"] == 0 and len(falls) == 1 and math.isfinite(falls[0]):
+            return "converged", "No step lowers the loss any further."
+        if plan.held is not None and self.stalls >= self.patience:
+            return "early_stopped", f"The validation loss has not fallen for {self.patience} epochs."
         return None, ""
 
     def vanished(self, k):

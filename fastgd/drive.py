@@ -44,6 +44,10 @@ def drive(plan, work=None, measure=Passes):
 
 def work_of(plan):
     """The class of the work that fits a plan: vectors run along the columns for one lane, across the lanes for many."""
+    if plan.newton:
+        from .newton import Newton
+
+        return Newton
     if not plan.many:
         return FullBatch if plan.full else Batches
     from . import gram, many  # whose kernels a single fit need not load

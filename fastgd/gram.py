@@ -1,5 +1,6 @@
 """Full-batch descent of squared losses from the Gram matrix: its sums, when it pays, and the work of a slice."""
 
+import functools
 import threading
 
 import numpy as np
@@ -7,7 +8,6 @@ import numpy as np
 from .kernels import gram as kernels
 from .kernels.full_batch import CHUNK_ELEMENTS
 from .kernels.products import aligned
-from .losses import Mse, SquaredError
 from .threads import run_tasks
 from .work import FullBatch
 
@@ -71,7 +71,7 @@ def pays(data, lanes, weightings, epochs):
 
 def suits(plan):
     """Whether a plan is of squared losses on the full batch and pays to run so."""
-    if not plan.full or not isinstance(plan.parts.loss, (SquaredError, Mse)):
+    if not plan.full or not plan.parts.loss.squared:
         return False
     # A tolerance ends most runs before they have used all their epochs; and a fit may go on with more of them, and has
     # to do as it did.
@@ -85,33 +85,47 @@ def chunk_rows(d):
     return min(max(CHUNK_WORK // (d + 1) ** 2, CHUNK_ROWS[0]), CHUNK_ROWS[1])
 
 
+def sample_of(n):
+    """Some rows that say where the columns lie."""
+    return slice(None, None, -(-n // SAMPLE))
+
+
+def centre_of(data):
+    """What is taken off the columns, (d,): close to their means."""
+    values = data.rows.values
+    with np.errstate(all="ignore"):
+        return values[sample_of(len(values))].mean(axis=0, dtype=np.float64)
+
+
 class Grams:
-    """The sums of every weighting among ``lanes``, from one pass over the rows: ``sums`` is a ``Gram``.
+    """The sums of every weighting among ``lanes``, from one pass over the rows.
 
     Attributes
     ----------
     pairs : list of (fold, replicate)
+    products, moments, squares : ndarrays (weightings, D, D), (weightings, targets, D) and (weightings, targets)
+        The means of the products of columns, of columns and targets, and of the targets' squares.
+    totals : ndarray (weightings,)
+        The sums of the weights.
     sums : Gram
     """
 
     def __init__(self, data, lanes, n_threads):
         self.pairs = weightings(lanes)
         self.data, self.n_threads = data, n_threads
-        values = data.rows.values
-        self.n, self.d = values.shape
+        self.n, self.d = data.rows.values.shape
         with np.errstate(all="ignore"):
-            sample = slice(None, None, -(-self.n // SAMPLE))
-            self.centre = values[sample].mean(axis=0, dtype=np.float64)
-            self.level = data.targets[:, sample].mean(axis=1, dtype=np.float64)
-            self.sums = self.solved(*self.moments())
+            self.centre = centre_of(data)
+            self.level = data.targets[:, sample_of(self.n)].mean(axis=1, dtype=np.float64)
+            self.products, self.moments, self.squares, self.totals = self.measured()
 
     def indices(self, lanes):
         """Which of the pairs each lane has, (lanes,)."""
         place = {pair: k for k, pair in enumerate(self.pairs)}
         return np.array([place[pair] for pair in zip(lanes.fold.tolist(), lanes.replicate.tolist(), strict=True)])
 
-    def moments(self):
-        """The means of products (weightings, D, D), moments (weightings, targets, D) and squares."""
+    def measured(self):
+        """The means of products (weightings, D, D), moments (weightings, targets, D) and squares; and the totals."""
         folds = np.array([fold for fold, _ in self.pairs])
         replicates = np.array([replicate for _, replicate in self.pairs])
         if folds.max() >= 0 and replicates.max() < 0 and is_partition(self.data.roles):
@@ -129,7 +143,7 @@ class Grams:
             products[q] += np.triu(whole[:D, :D], 1).T
             products[q] /= total
             moments[q] = whole[:D, D : D + targets].T / total
-        return products, moments, squares / totals[:, None]
+        return products, moments, squares / totals[:, None], totals
 
     def over_rows(self, folds, replicates, held):
         """The sums over all rows: of each fold's part that is held out, or else of what it trains on."""
@@ -157,8 +171,10 @@ class Grams:
         run_tasks(task, -(-self.n // chunk), self.n_threads)
         return total
 
-    def solved(self, products, moments, squares):
+    @functools.cached_property
+    def sums(self):
         """The Gram with its minimisers, as its docstring says."""
+        products, moments, squares = self.products, self.moments, self.squares
         minimiser, rest = np.empty((2, *moments.shape))
 
         def task(q):
@@ -166,8 +182,9 @@ class Grams:
                 kernels.minimise(products[q], moments[q], DEPENDENT, minimiser[q], rest[q])
 
         run_tasks(task, len(products), self.n_threads)
-        least = squares + (minimiser * (rest - moments)).sum(axis=2)
-        least[least < EXACT * squares] = 0.0
+        with np.errstate(all="ignore"):
+            least = squares + (minimiser * (rest - moments)).sum(axis=2)
+            least[least < EXACT * squares] = 0.0
         shift, inverse = (array.astype(np.float64) for array in (self.data.shift, self.data.inverse_scale))
         return kernels.Gram(products, minimiser, rest, least, (self.centre - shift) * inverse, self.level)
 
@@ -178,6 +195,7 @@ class GramDescent(FullBatch):
     def __init__(self, plan):
         self.plan = plan
         self.grams = Grams(plan.data, plan.lanes, plan.n_threads)
+        self.sums = self.grams.sums  # before threads ask
 
     def slice(self, lanes):
         """How many steps are taken at once."""
@@ -220,7 +238,7 @@ class GramDescent(FullBatch):
         scratch = np.empty((1, count, D)), np.empty((1, count))
         with np.errstate(all="ignore"):  # for kernels run as plain Python; a setting of each thread
             kernels.gram_steps(
-                self.plan.data, self.plan.parts, lanes, self.grams.sums, weighting, column, first,
+                self.plan.data, self.plan.parts, lanes, self.sums, weighting, column, first,
                 rates, t, work, *scratch, objective, norm,
             )  # fmt: skip
         return objective, norm

@@ -25,6 +25,7 @@ class Model:
     start: np.ndarray  # (lanes,), the intercepts that a run begins with
     start_loss: np.ndarray  # (targets,), the objective there; infinite where it takes a pass to know
     constant_loss: np.ndarray  # (targets,), that of the intercepts alone; of a stream, of all rows so far
+    size: np.ndarray  # (targets,), how far the targets lie from where the run starts
     fold: int = -1
     replicate: int = -1
     number: int = 0  # which run of a sweep
@@ -40,6 +41,7 @@ class Plan:
     models: tuple  # of Model; each has ``width`` lanes, in this order
     batch: int
     full: bool  # whether a step takes all rows
+    newton: bool  # whether steps solve with the curvature
     shuffle: object
     seed: int
     many: bool  # whether the kernels of many lanes run it; some of its models, or one left alone, are run as all were

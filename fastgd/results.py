@@ -40,6 +40,9 @@ class History:
     gradient_norm : ndarray (n_epochs,)
         Full batch: the Euclidean norm of the objective's smallest subgradient before each step, on the scaled columns;
         without a penalty or bounds the gradient's.
+    decrement : ndarray (n_epochs,)
+        Newton's steps: what the step's slope promises to take off the objective, about twice what is left of it close
+        to the optimum (the squared Newton decrement); infinite while a loss with corners is still rounded too much.
     seconds : ndarray (n_epochs,)
         Time since the start of the run.
     """
@@ -49,6 +52,7 @@ class History:
     validation_loss: np.ndarray
     learning_rate: np.ndarray
     gradient_norm: np.ndarray
+    decrement: np.ndarray
     seconds: np.ndarray
 
     @classmethod

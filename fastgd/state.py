@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-EACH_TARGET = ("loss", "objective", "validation_loss", "gradient_norm")
+EACH_TARGET = ("loss", "objective", "validation_loss", "gradient_norm", "decrement")
 RECORDED = (*EACH_TARGET, "learning_rate", "seconds")
 
 

@@ -214,7 +214,8 @@ def kind(choice: Choice):
         schedules.append(type(schedule))
         schedule = getattr(schedule, "then", None)
     parts = type(model.loss), type(model.optimizer), *schedules
-    return id(choice.survey), parts, choice.batch, choice.automatic, settings.random_state, choice.epochs, choice.tol
+    run = choice.batch, choice.newton, choice.automatic, settings.random_state, choice.epochs, choice.tol
+    return id(choice.survey), parts, *run
 
 
 def halvings(keep, chosen):

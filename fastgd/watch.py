@@ -85,6 +85,8 @@ class Watch:
         columns = {"loss": loss}
         if epochs.gradient_norm is not None:
             columns["gradient_norm"] = self.by_model(epochs.gradient_norm, length).tolist()
+        if epochs.decrement is not None:
+            columns["decrement"] = self.by_model(epochs.decrement).tolist()
         good = self.by_model(epochs.good, np.min).min(axis=-1).tolist()
         return [
             [

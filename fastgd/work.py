@@ -24,6 +24,7 @@ class Epochs(NamedTuple):
     gradient_norm: np.ndarray | None  # (epochs, lanes), where it is free
     good: np.ndarray  # (lanes,) how many of the epochs were finite
     broken: np.ndarray  # (lanes,) bool, whether a lane failed in the slice
+    decrement: np.ndarray | None = None  # (epochs, lanes), what the step promised to take off, where it says
 
 
 class FullBatch:

@@ -1,0 +1,63 @@
+"""What preconditioned descent asks of the data besides gradients: how the loss bends at each row; and small solves."""
+
+import numpy as np
+
+from ._jit import kernel, lane_of
+from .lanes import block_rows
+from .rows import scores
+
+
+@kernel
+def bends(data, part, lanes, lane, chunk, first, last, out):
+    """The rows' weights times the loss's bend at one lane's scores, (n,), over chunks first to last.
+
+    ``part`` is the loss; ``data.weight`` counts, folds and replicates do not. In float64 until it is stored: a bend may
+    be the small difference of large numbers.
+    """
+    d = data.shift.size
+    block = block_rows(data)
+    scaled = np.empty(d, data.shift.dtype)
+    work = np.empty(block, data.shift.dtype)
+    loss = lane_of(part, lanes.loss, lane)
+    y = data.targets[lanes.target[lane]]
+    intercept = lanes.weights[lane, d] * data.constant
+    for j in range(d):
+        scaled[j] = lanes.weights[lane, j] * data.inverse_scale[j]
+    for c in range(first, last):
+        hi = min((c + 1) * chunk, y.size)
+        for start in range(c * chunk, hi, block):
+            stop = min(start + block, hi)
+            scores(data.rows, None, start, stop, data.shift, scaled, work)
+            for k in range(stop - start):
+                bend = np.float64(loss.bend(np.float64(work[k]) + intercept, np.float64(y[start + k])))
+                if data.weight.size > 0:
+                    bend *= data.weight[start + k]
+                out[start + k] = bend
+
+
+@kernel
+def descend_coordinates(H, g, part, fields, low, high, w, sweeps, tolerance):
+    """Minimise ``g @ (u - w) + (u - w) @ H @ (u - w) / 2`` plus the penalty of u within bounds; into ``w``.
+
+    Coordinate descent, as for the lasso (Friedman, Hastie and Tibshirani 2010); ``part`` is the penalty, the last
+    weight is free of it. Ends when no coordinate lowers the sum by ``tolerance``, or after so many sweeps.
+    """
+    D = w.size
+    penalty = lane_of(part, fields, 0)
+    slope = g.copy()
+    for _ in range(sweeps):
+        largest = 0.0
+        for j in range(D):
+            if H[j, j] > 0.0:
+                step = 1.0 / H[j, j]
+                new = w[j] - slope[j] * step
+                if j < D - 1:
+                    new = np.float64(penalty.prox(new, step, low[j], high[j]))
+                change = new - w[j]
+                if change != 0.0:
+                    w[j] = new
+                    for i in range(D):
+                        slope[i] += change * H[j, i]
+                    largest = max(largest, change * change * H[j, j])
+        if not largest > tolerance:
+            break

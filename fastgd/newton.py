@@ -1,0 +1,227 @@
+"""Full-batch descent preconditioned by the loss's curvature: Newton's steps, halved where the loss would rise.
+
+A step solves with the matrix of second derivatives, the Gram matrix of the rows weighted by how the loss bends at each.
+So it minds neither the columns' scales nor how they are correlated, and no rate is to be found.
+"""
+
+import functools
+
+import numpy as np
+
+from .checks import frozen
+from .gram import Grams, centre_of
+from .kernels import curvature
+from .kernels import gram as kernels
+from .passes import Passes, length, penalty_costs
+from .penalties import Free
+from .plan import lanes_at
+from .work import Epochs
+
+LARGEST = 1024  # columns, with the constant: a matrix of 8 MB
+DEPENDENT = {4: 1e-7, 8: 1e-12}  # a column whose share of this alone is its own gets 0, by the bytes of a number
+ENOUGH = 1e-4  # the share of the promised fall that a step must bring (Armijo 1966)
+SHORTEST = 1e-9  # of a whole step
+NOISE = 16  # how many roundings the loss may rise by
+NARROWER = 0.1  # what a width is multiplied by once descent has settled
+SETTLED = 1e-2  # of the loss, what a step may promise then
+CLOSE = 10  # tolerances that a rounded loss may lie above the loss itself
+SWEEPS = 2000
+TIGHT = 1e-12  # of a step's promise, what a sweep of coordinate descent may bring at its end
+
+
+def suits(settings, d, full):
+    """Whether a fit left to choose by itself is to go by Newton's steps: a function of settings and shape alone."""
+    automatic = settings.learning_rate == "auto" and settings.optimizer == "auto" and settings.average is None
+    return automatic and full and settings.loss.bend is not None and d < LARGEST
+
+
+class Derivatives:
+    """The first and second derivatives of lanes' mean losses, and steps solved with them."""
+
+    def __init__(self, plan):
+        self.plan, self.count, self.loss = plan, plan.data.count, plan.parts.loss
+        self.one = Passes(plan.data, plan.n_threads)
+        self.passes = self.one.many() if plan.many else self.one
+        self.share = DEPENDENT[plan.lanes.weights.itemsize]
+
+    def first(self, lanes):
+        """The mean losses (lanes,) and their gradients (lanes, d + 1)."""
+        with np.errstate(all="ignore"):
+            sums, losses = self.passes.sums(self.loss, lanes)
+            return losses.sum(axis=0) / self.count, sums.sum(axis=0) / self.count
+
+    def second(self, lanes, lane):
+        """The second derivatives (d + 1, d + 1) at one lane's weights, of columns that are centred once more."""
+        if self.loss.squared:
+            return 2.0 * lanes.loss[lane, 0] * self.squared.products[self.squared.indices(lanes)[lane]]
+        data = self.plan.data
+        out = np.empty(self.one.n, data.shift.dtype)
+        with np.errstate(all="ignore"):
+            self.one.over_chunks(lambda a, b: curvature.bends(data, self.loss, lanes, lane, self.one.chunk, a, b, out))
+        grams = Grams(data._replace(weight=frozen(out)), lanes_at(lanes, [lane], 1), self.plan.n_threads)
+        return grams.products[0] * (grams.totals[0] * lanes.scale[lane] / self.count)
+
+    @functools.cached_property
+    def squared(self):
+        """The Gram matrices of all weightings of the rows, read once."""
+        return Grams(self.plan.data, self.plan.lanes, self.plan.n_threads)
+
+    @functools.cached_property
+    def offset(self):
+        """What is taken off the standardised columns besides their shift, (d,)."""
+        data = self.plan.data
+        return (centre_of(data) - data.shift) * data.inverse_scale.astype(np.float64)
+
+    def move(self, lanes, lane, gradient):
+        """The move (d + 1,) of one lane to the minimum of the parabola that its derivatives make."""
+        H = self.second(lanes, lane)
+        if not np.isfinite(H).all():
+            H = np.eye(len(H))
+        part, fields = self.plan.parts.penalty, lanes.penalty[lane : lane + 1].astype(np.float64)
+        low, high = lanes.low[lane].astype(np.float64), lanes.high[lane].astype(np.float64)
+        weights = lanes.weights[lane].astype(np.float64)
+        constant, offset = self.plan.data.constant, self.offset
+        if constant:
+            g = gradient.copy()
+            g[:-1] -= offset * gradient[-1]
+        else:  # the columns are not centred then
+            g, J = gradient, np.vstack([np.eye(len(offset)), offset])
+            H = np.pad(J.T @ H @ J, (0, 1))
+        move = self.solve(H, g, part, fields, low, high, weights)
+        if constant:
+            move[-1] -= move[:-1] @ offset
+        return move
+
+    def solve(self, H, g, part, fields, low, high, weights):
+        """The move to the minimum of ``g @ move + move @ H @ move / 2`` and the penalty within bounds."""
+        if isinstance(part, Free) or (fields[0, 0] == 0 and not np.isfinite([low, high]).any()):
+            if not isinstance(part, Free):
+                g = np.append(g[:-1] + fields[0, 1] * weights[:-1], g[-1])
+                H = H + np.diag(np.append(np.full(len(low), fields[0, 1]), 0.0))
+            move, rest = np.zeros((2, 1, len(g)))
+            kernels.minimise(np.ascontiguousarray(H), -g[None], self.share, move, rest)
+            return move[0]
+        moved = weights.copy()
+        tolerance = TIGHT * float(g @ (g / np.maximum(np.diag(H), 1e-300)))
+        curvature.descend_coordinates(np.ascontiguousarray(H), g, part, fields, low, high, moved, SWEEPS, tolerance)
+        return moved - weights
+
+
+class Newton:
+    """The work of a run whose steps are Newton's: an epoch is a step, and the passes to find how long it may be.
+
+    A loss with corners is rounded within a width that becomes narrower as descent goes on, until what the rounding
+    costs does not matter any more. The lanes' ``carry`` is the present width and the first one.
+    """
+
+    exact = True
+    margin = 1e-6
+
+    def __init__(self, plan, derivatives=Derivatives):
+        self.plan, self.derivatives = plan, derivatives(plan)
+        self.eps = float(np.finfo(plan.data.shift.dtype).eps)
+        self.known = None  # the lanes asked about last, and their answers
+        name = plan.parts.loss.rounded
+        self.field = None if name is None else plan.parts.loss._fields.index(name)
+
+    def advance(self, lanes, rates, clock, steps):
+        """One step of all lanes, at most as long as ``rates(first, count)`` says."""
+        longest = rates(clock.steps, 1)[0]
+        rounded = self.rounded(lanes)
+        objective, gradients = self.look(rounded)
+        own = objective if rounded is lanes else self.look(lanes)[0]
+        norm = np.array([self.norm(rounded, lane, gradients[lane]) for lane in range(len(own))])
+        broken = ~np.isfinite(own + norm)
+        moves, falls = self.moves(rounded, gradients, broken)
+        taken = self.search(rounded, objective, moves, falls, np.where(broken, 0.0, longest))
+        if rounded is not lanes:
+            lanes.weights[:] = rounded.weights
+            falls = self.narrow(lanes, rounded.loss[:, self.field], objective, own, falls)
+        clock.epoch += 1
+        clock.steps += 1
+        return Epochs(own[None], taken[None], norm[None], np.where(broken, 0, 1), broken, falls[None])
+
+    # Where the lanes stand --------------------------------------------------------------------------------------------
+
+    def look(self, lanes):
+        """The objectives (lanes,) and the gradients of the losses (lanes, d + 1)."""
+        if self.known is None or not all(map(np.array_equal, self.known[0], (lanes.weights, lanes.loss))):
+            losses, gradients = self.derivatives.first(lanes)
+            with np.errstate(all="ignore"):
+                objective = losses + penalty_costs(self.plan.parts.penalty, lanes)
+            self.known = (lanes.weights.copy(), lanes.loss.copy()), (objective, gradients)
+        return self.known[1]
+
+    def norm(self, lanes, lane, gradient):
+        """The norm of the smallest subgradient of a lane's objective."""
+        penalty = type(self.plan.parts.penalty)(*lanes.penalty[lane].astype(np.float64))
+        bounds = lanes.low[lane], lanes.high[lane]
+        with np.errstate(all="ignore"):
+            slope = penalty.slope(lanes.weights[lane, :-1].astype(np.float64), gradient[:-1], *bounds)
+            return length(np.append(slope, gradient[-1]))
+
+    # Steps ------------------------------------------------------------------------------------------------------------
+
+    def moves(self, lanes, gradients, broken):
+        """The whole steps (lanes, d + 1) and the falls of the objectives (lanes,) that their slopes promise."""
+        moves, falls = np.zeros(lanes.weights.shape), np.zeros(len(lanes.weights))
+        whole = lanes._replace(weights=lanes.weights.astype(np.float64))
+        before = penalty_costs(self.plan.parts.penalty, whole)
+        with np.errstate(all="ignore"):
+            for lane in np.flatnonzero(~broken):
+                moves[lane] = self.derivatives.move(lanes, lane, gradients[lane])
+            after = penalty_costs(self.plan.parts.penalty, whole._replace(weights=whole.weights + moves))
+            falls = before - after - (moves * gradients).sum(axis=1)
+        bad = ~(falls > 0)
+        moves[bad], falls[bad] = 0.0, 0.0
+        return moves, falls
+
+    def search(self, lanes, objective, moves, falls, longest):
+        """Take the longest steps, no longer than ``longest`` (lanes,), that bring enough; their lengths (lanes,)."""
+        length = np.where(falls > 0, longest, 0.0)
+        begun, dtype = lanes.weights.copy(), lanes.weights.dtype
+        open_ = np.flatnonzero(length)
+        while open_.size:
+            with np.errstate(all="ignore"):
+                lanes.weights[open_] = (begun[open_] + length[open_, None] * moves[open_]).astype(dtype)
+            self.clip(lanes)
+            reached, _ = self.look(lanes)
+            worst = objective - ENOUGH * length * falls + NOISE * self.eps * np.abs(objective)
+            open_ = open_[~(reached[open_] <= worst[open_])]
+            for lane in open_:
+                length[lane] = shorter(length[lane], falls[lane], reached[lane] - objective[lane])
+            lanes.weights[open_] = begun[open_]
+            open_ = open_[length[open_] > SHORTEST]
+        length[length <= SHORTEST] = 0.0
+        return length
+
+    def clip(self, lanes):
+        """Rounding must not carry a weight over its bound."""
+        if not isinstance(self.plan.parts.penalty, Free):
+            np.clip(lanes.weights[:, :-1], lanes.low, lanes.high, out=lanes.weights[:, :-1])
+
+    # Losses with corners ----------------------------------------------------------------------------------------------
+
+    def rounded(self, lanes):
+        """The lanes with a loss whose corners are rounded as widely as they are at present."""
+        if self.field is None:
+            return lanes
+        fields = lanes.loss.copy()
+        fields[:, self.field] = np.maximum(fields[:, self.field], lanes.carry[:, 0])
+        return lanes._replace(loss=fields, weights=lanes.weights.copy())
+
+    def narrow(self, lanes, width, objective, own, falls):
+        """Make the width smaller where descent has settled; the falls, infinite where they do not count yet."""
+        tol = self.plan.tol or 1e-8
+        last = (width <= lanes.loss[:, self.field]) | (objective - own <= CLOSE * tol * np.abs(own))
+        last |= lanes.carry[:, 0] <= 64 * self.eps * lanes.carry[:, 1]
+        settled = ~last & (falls <= SETTLED * np.abs(objective))
+        lanes.carry[settled, 0] *= NARROWER
+        return np.where(last, falls, np.inf)
+
+
+def shorter(length, fall, rise):
+    """The next length to try: where the parabola through what is known is least, within a tenth and a half."""
+    if not np.isfinite(rise):
+        return 0.1 * length
+    return length * min(max(0.5 * length * fall / (rise + length * fall), 0.1), 0.5)
