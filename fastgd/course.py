@@ -16,6 +16,7 @@ LEFT = 10.0  # how many tolerances may be left of the loss's fall
 CHUNK_MARGIN = 9.0  # a stream has diverged where its loss is ten times that of the first constant
 ABOVE = "The loss ended above its start."
 ABOVE_FIRST = "The loss ended above ten times that of the constant that the first chunk began with."
+PERFECT = 1e4  # roundings of the scores: a fit as good as numbers can be
 SEPARATED = 1e-6  # the share of its start that the loss of classes falls to only where nothing holds it
 SLOWED = 0.25  # the largest share of a run's whole fall that its last half may hold once it has slowed down
 
@@ -39,7 +40,8 @@ class Course:
     def starts_at(self, losses):
         """Learn the objective at the start, (targets,), where it was not known."""
         self.start = [float(loss) for loss in losses]
-        self.zero = [(ROUNDING * self.eps) ** 2 * abs(start) for start in self.start]
+        least = (ROUNDING * self.eps) ** 2 if self.model.loss.rounded != "width" else PERFECT * self.eps
+        self.zero = [least * abs(start) for start in self.start]
 
     @property
     def unknown(self):
@@ -114,7 +116,8 @@ class Course:
                 "The classes can be told apart without an error: the loss falls towards zero while the weights grow, "
                 "and is far below its start. With a penalty (alpha=1e-4, say) they would have a limit."
             )
-        if all(fall <= plan.tol * abs(loss) for fall, loss in zip(falls, losses, strict=True)):
+        least = [(PERFECT * self.eps) ** 2 * abs(start) for start in self.start]
+        if all(fall <= max(plan.tol * abs(loss), end) for fall, loss, end in zip(falls, losses, least, strict=True)):
             return "converged", f"The next step promised to lower the loss by less than tol={plan.tol:g} of itself."
         if last["learning_rate"] == 0 and len(falls) == 1 and math.isfinite(falls[0]):
             return "converged", "No step lowers the loss any further."
@@ -200,7 +203,8 @@ class Course:
         # What batches met may lie above the start where the objective does not: only a pass can tell.
         above = self.above_start()
         doubtful = above or (self.best is None and self.doubtful(clock))
-        if doubtful and self.risen(objective(), unknown=above):
+        # Newton's steps lower the loss; one with corners may be rounded so widely at first that its own value rises.
+        if doubtful and not plan.newton and self.risen(objective(), unknown=above):
             return "diverged", ABOVE_FIRST if plan.stream else ABOVE
         if plan.stream:
             return "max_epochs", f"Chunks done: {clock.epoch}."

@@ -222,7 +222,7 @@ class Driver:
 
     @property
     def may_retreat(self):
-        return self.plan.automatic_rate and self.retreats < RETREATS
+        return self.plan.automatic_rate and not self.plan.newton and self.retreats < RETREATS
 
     def judge(self):
         """End the runs that are over; those whose rates prove too large at the end are to begin anew."""

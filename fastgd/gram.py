@@ -179,7 +179,8 @@ class Grams:
 
         def task(q):
             with np.errstate(all="ignore"):
-                kernels.minimise(products[q], moments[q], DEPENDENT, minimiser[q], rest[q])
+                least = DEPENDENT * np.diag(products[q])
+                kernels.minimise(products[q], moments[q], least, minimiser[q], rest[q])
 
         run_tasks(task, len(products), self.n_threads)
         with np.errstate(all="ignore"):

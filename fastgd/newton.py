@@ -19,6 +19,7 @@ from .work import Epochs
 
 LARGEST = 1024  # columns, with the constant: a matrix of 8 MB
 DEPENDENT = {4: 1e-7, 8: 1e-12}  # a column whose share of this alone is its own gets 0, by the bytes of a number
+CANCELLED = 1e-16  # of a sum of squares, what may be left of it by rounding alone
 ENOUGH = 1e-4  # the share of the promised fall that a step must bring (Armijo 1966)
 SHORTEST = 1e-9  # of a whole step
 NOISE = 16  # how many roundings the loss may rise by
@@ -98,13 +99,21 @@ class Derivatives:
             if not isinstance(part, Free):
                 g = np.append(g[:-1] + fields[0, 1] * weights[:-1], g[-1])
                 H = H + np.diag(np.append(np.full(len(low), fields[0, 1]), 0.0))
-            move, rest = np.zeros((2, 1, len(g)))
-            kernels.minimise(np.ascontiguousarray(H), -g[None], self.share, move, rest)
-            return move[0]
+            return self.least_squares(H, g)
         moved = weights.copy()
         tolerance = TIGHT * float(g @ (g / np.maximum(np.diag(H), 1e-300)))
         curvature.descend_coordinates(np.ascontiguousarray(H), g, part, fields, low, high, moved, SWEEPS, tolerance)
         return moved - weights
+
+    def least_squares(self, H, g):
+        """The solution of ``H @ move = -g``: first of the constant, as rows that bend may lie far from the centre."""
+        mean = H[-1, :-1] / H[-1, -1] if H[-1, -1] > 0 else np.zeros(len(g) - 1)
+        products = H[:-1, :-1] - np.outer(mean, H[-1, :-1])
+        least = self.share * np.diag(products) + CANCELLED * np.diag(H)[:-1]
+        move, rest = np.zeros((2, 1, len(g) - 1))
+        kernels.minimise(products, (mean * g[-1] - g[:-1])[None], least, move, rest)
+        last = -g[-1] / H[-1, -1] - mean @ move[0] if H[-1, -1] > 0 else 0.0
+        return np.append(move[0], last)
 
 
 class Newton:

@@ -172,10 +172,10 @@ def gram_chunk(data, centre, level, fold, replicate, held, lo, hi, block, S, sum
 
 
 @kernel
-def minimise(products, moments, tolerance, minimiser, rest):
+def minimise(products, moments, least, minimiser, rest):
     """The least-squares solutions (targets, D) of one weighting by Cholesky's method, and what they leave.
 
-    A column whose share of ``tolerance`` alone is independent of those before it gets 0.
+    A column of which less than ``least`` (D,) is independent of those before it gets 0.
     """
     D = products.shape[0]
     L = np.zeros((D, D))
@@ -187,7 +187,7 @@ def minimise(products, moments, tolerance, minimiser, rest):
                 total -= L[j, k] * L[i, k]
             if i < j:
                 L[j, i] = total * inverse[i]
-            elif total > tolerance * products[j, j]:
+            elif total > least[j]:
                 L[j, j] = np.sqrt(total)
                 inverse[j] = 1.0 / L[j, j]
     for target in range(moments.shape[0]):
