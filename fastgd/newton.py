@@ -27,7 +27,7 @@ NARROWER = 0.1  # what a width is multiplied by once descent has settled
 SETTLED = 1e-2  # of the loss, what a step may promise then
 CLOSE = 10  # tolerances that a rounded loss may lie above the loss itself
 SWEEPS = 2000
-TIGHT = 1e-12  # of a step's promise, what a sweep of coordinate descent may bring at its end
+TIGHT = 1e-15  # of a step's promise, what a sweep of coordinate descent may bring at its end
 
 
 def suits(settings, d, full):

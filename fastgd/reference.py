@@ -14,8 +14,10 @@ from .fit import fit as compiled_fit
 from .fit import fitted
 from .lr_find import found
 from .minimize import Rule
+from .newton import Newton
 from .optimizers import decayed
 from .passes import penalty_costs
+from .penalties import Free
 from .plan import lanes_at
 from .results import MinimizeHistory, MinimizeResult
 from .sweep import sweep as compiled_sweep
@@ -166,6 +168,46 @@ class Textbook:
         return np.linalg.norm([*slope, gradients[lane, -1]])
 
 
+class Differentiated:
+    """The derivatives that Newton's steps are made of, from the array ``Z``; the twin of ``newton.Derivatives``."""
+
+    def __init__(self, plan):
+        self.plan, self.measured = plan, Measured(plan.data, 1)
+
+    def first(self, lanes):
+        """The mean losses (lanes,) and their gradients (lanes, d + 1)."""
+        with np.errstate(all="ignore"):
+            losses, gradients = self.measured.gradient(self.plan.parts.loss, lanes, np.arange(len(self.measured.Z)))
+        return losses / self.plan.data.count, gradients / self.plan.data.count
+
+    def move(self, lanes, lane, gradient):
+        """The move (d + 1,) to the minimum of the parabola of a lane, of its penalty and within its bounds."""
+        Z, count, d = self.measured.Z, self.plan.data.count, len(gradient) - 1
+        loss = type(self.plan.parts.loss)(*lanes.loss[lane])
+        bend = loss.bend(Z @ lanes.weights[lane], self.measured.y[lanes.target[lane]])
+        H = Z.T @ (Z * (bend * self.measured.row_weights(lanes, lane))[:, None]) / count
+        penalty = type(self.plan.parts.penalty)(*lanes.penalty[lane])
+        if isinstance(penalty, Free):
+            return -np.linalg.pinv(H, rcond=1e-13, hermitian=True) @ gradient
+        w, slope, steps = lanes.weights[lane].copy(), gradient.copy(), np.diag(H)
+        for _ in range(2000):  # coordinate descent
+            before = w.copy()
+            for j in np.flatnonzero(steps > 0):
+                z = w[j] - slope[j] / steps[j]
+                if j < d:
+                    z = penalty.prox(z, 1 / steps[j], lanes.low[lane, j], lanes.high[lane, j])
+                slope += (z - w[j]) * H[j]
+                w[j] = z
+            if np.abs(w - before).max() <= 1e-12 * np.abs(w).max():
+                break
+        return w - lanes.weights[lane]
+
+
+def textbook(plan):
+    """The work that fits a plan."""
+    return Newton(plan, Differentiated) if plan.newton else Textbook(plan)
+
+
 class Measured:
     """What is asked about data in passes over all rows; the textbook's twin of ``passes.Passes``."""
 
@@ -265,7 +307,7 @@ def fit(*arguments, **options):
     """
     given = inspect.signature(compiled_fit).bind(*arguments, **options)
     given.apply_defaults()
-    return fitted(given.arguments, Textbook, Measured)
+    return fitted(given.arguments, textbook, Measured)
 
 
 fit.__signature__ = inspect.signature(compiled_fit)
@@ -286,7 +328,7 @@ def sweep(*arguments, **options):
     given = inspect.signature(compiled_sweep).bind(*arguments, **options)
     given.apply_defaults()
     rest = given.arguments.pop("options")
-    return swept(**given.arguments, options=rest, work=Textbook, measure=Measured, fit=fit)
+    return swept(**given.arguments, options=rest, work=textbook, measure=Measured, fit=fit)
 
 
 sweep.__signature__ = inspect.signature(compiled_sweep)
@@ -365,4 +407,4 @@ def lr_find(X, y, start="auto", stop="auto", num=100, **fit_options):
     >>> f.status, 0.01 < f.suggestion() < 0.5
     ('found', True)
     """
-    return found(X, y, start, stop, num, fit_options, Textbook, Measured)
+    return found(X, y, start, stop, num, fit_options, textbook, Measured)
