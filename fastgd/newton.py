@@ -21,6 +21,7 @@ LARGEST = 1024  # columns, with the constant: a matrix of 8 MB
 DEPENDENT = {4: 1e-7, 8: 1e-12}  # a column whose share of this alone is its own gets 0, by the bytes of a number
 CANCELLED = 1e-16  # of a sum of squares, what may be left of it by rounding alone
 ENOUGH = 1e-4  # the share of the promised fall that a step must bring (Armijo 1966)
+UNSEEN = 1e-3  # of a rounding of the loss: a step that promises less is not taken
 SHORTEST = 1e-9  # of a whole step
 NOISE = 16  # how many roundings the loss may rise by
 NARROWER = 0.1  # what a width is multiplied by once descent has settled
@@ -187,7 +188,7 @@ class Newton:
 
     def search(self, lanes, objective, moves, falls, longest):
         """Take the longest steps, no longer than ``longest`` (lanes,), that bring enough; their lengths (lanes,)."""
-        length = np.where(falls > 0, longest, 0.0)
+        length = np.where(falls > UNSEEN * self.eps * np.abs(objective), longest, 0.0)
         begun, dtype = lanes.weights.copy(), lanes.weights.dtype
         open_ = np.flatnonzero(length)
         while open_.size:

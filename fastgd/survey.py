@@ -152,6 +152,8 @@ def best_constant(table, y, loss):
     """
     with np.errstate(all="ignore"):
         mean = mean_over(table, y, lambda y: y)
+        if loss.squared and np.isfinite(mean):
+            return mean
         if loss.labels:
             # A first chunk may hold one class only, which says nothing about the odds.
             share = min(max(mean, 1e-6), 1 - 1e-6) if 0 < mean < 1 else 0.5
