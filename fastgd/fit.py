@@ -8,6 +8,7 @@ from . import checks
 from .choose import plan_of, prepared
 from .drive import RETREAT, drive
 from .passes import Passes
+from .progress import tell
 from .results import ADVICE, NEXT_CHUNK, FitResult, History, Replicates
 from .resume import facts_and_arrays
 from .state import State
@@ -113,7 +114,8 @@ def fit(
         Called after each epoch with a progress object (``epoch``, ``n_steps``, ``loss``, ``learning_rate``,
         ``seconds``, ``objective``, ``validation_loss``); a true answer ends the run.
     verbose : int, default 0
-        1 shows a progress bar (tqdm).
+        1 prints what was chosen, as ``choices`` of the result have it, and shows a progress bar (tqdm); both go to
+        stderr.
     resume : FitResult, str, path or None, default None
         A result, or the file of one (:meth:`FitResult.save`), to go on from: to the last bit as if its run had never
         stopped. ``epochs``, ``max_steps``, ``tol``, ``patience``, ``evaluate``, ``n_threads``, ``callback`` and
@@ -163,6 +165,8 @@ def fitted(given, work=None, measure=Passes):
     if given["resume"] is not None and given["bootstrap"]:
         raise ValueError("resume goes on with one model, without the replicates of bootstrap: leave one of them out.")
     choice = prepared(given, measure)
+    if choice.settings.verbose:
+        tell(choice.words)
     plan = plan_of([choice], replicates(choice))
     outcomes = drive(plan, work, measure)
     result = report(choice, plan, 0, outcomes[0], measure)

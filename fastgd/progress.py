@@ -1,5 +1,6 @@
 """What is told on the way: what callbacks are given, and the bar that ``verbose`` asks for (tqdm)."""
 
+import sys
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,6 +58,12 @@ class StepProgress:
     fun: float
     run: int = 0
     fold: int = -1
+
+
+def tell(choices):
+    """Print what was chosen, a line each, to where the bar goes."""
+    for name, words in choices.items():
+        print(f"{name}: {words}", file=sys.stderr)  # noqa: T201
 
 
 class Bar:
