@@ -116,6 +116,7 @@ def choose(survey, settings, bounds=None, past=None, stream=False):
     if automatic:
         sizes = survey.distances(settings.loss, constants)
     if newton:
+        survey.scaling(True)  # raises where the columns' squares overflow, also where they are left as they are
         schedule, words["learning_rate"] = schedules.Constant(1.0), "1: whole steps, shorter where the loss would rise"
     elif past is not None and (automatic or stream) and not own_parts.is_own(settings.learning_rate):
         schedule = part_at(past, "schedule", schedules)

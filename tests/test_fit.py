@@ -358,7 +358,7 @@ def test_a_callback_sees_every_epoch_and_may_end_the_run(plain, batch):
         seen.append(progress)
         return progress.epoch == 4
 
-    r = fastgd.fit(plain.X, plain.y, batch_size=batch, callback=callback)
+    r = fastgd.fit(plain.X, plain.y, optimizer="momentum", batch_size=batch, callback=callback)
     assert (r.status, r.n_epochs) == ("early_stopped", 4)
     assert [p.epoch for p in seen] == [1, 2, 3, 4]
     assert [p.loss for p in seen] == list(r.history.loss)
@@ -372,7 +372,7 @@ def test_an_interrupted_run_keeps_what_it_has(plain, batch):
         if progress.epoch == 3:
             raise KeyboardInterrupt
 
-    options = {"batch_size": batch, "random_state": 0}
+    options = {"optimizer": "momentum", "batch_size": batch, "random_state": 0}
     r = fastgd.fit(plain.X, plain.y, callback=callback, **options)
     whole = fastgd.fit(plain.X, plain.y, epochs=3, **options)
     assert (r.status, r.n_epochs, r.n_steps) == ("interrupted", 3, whole.n_steps)

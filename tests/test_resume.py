@@ -190,12 +190,18 @@ def test_float32_goes_on(batch):
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"batch_size": 16, "learning_rate": 0.3, "tol": 0.2, "patience": 2}], ids=["full", "batches"]
+    "options, stop",
+    [
+        ({}, 1),
+        ({"optimizer": "momentum"}, 3),
+        ({"batch_size": 16, "learning_rate": 0.3, "tol": 0.2, "patience": 2}, 3),
+    ],
+    ids=["newton", "full", "batches"],
 )
-def test_a_run_to_its_own_end_goes_on(options):
+def test_a_run_to_its_own_end_goes_on(options, stop):
     X, y = data_of(options)
     options = {"random_state": 0, **options}
-    goes_on(X, y, [{"epochs": 3}], epochs="auto", **options)
+    goes_on(X, y, [{"epochs": stop}], epochs="auto", **options)
     whole = fastgd.fit(X, y, **options)
     assert whole.status == "converged"
     same(fastgd.fit(X, y, resume=whole, **options), whole)
