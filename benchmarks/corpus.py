@@ -18,6 +18,7 @@ FEWEST, MOST, WIDEST = 50, 100_000, 99
 # The R packages' many tables are cut shorter: they are here for their variety.
 MOST_R = 20_000
 LEVELS = 8
+SMALL = "~small"  # marks a table of less than 200 rows
 ROW_NUMBERS = ("rownames", "index")
 
 
@@ -38,7 +39,7 @@ def tasks(kinds=None, names=None):
     kinds = KINDS if kinds is None else kinds
     asked = None if names is None else set(names)
     for table, (read, targets) in tables().items():
-        if asked is not None and not any(name.split("/")[0] == table for name in asked):
+        if asked is not None and table not in {name.split("/")[0].removesuffix(SMALL) for name in asked}:
             continue
         frame = tidy(read(), MOST_R if table.startswith("R.") else MOST)
         # Few packages have so many tables that the small ones can be left out.
@@ -196,14 +197,14 @@ def tasks_of(table, frame, most, kinds):
     numbers = frame.select_dtypes(np.float64)
     names = [name for name in numbers if np.ptp(numbers[name].to_numpy()) > 0 and name not in ROW_NUMBERS]
     names.sort(key=lambda name: zlib.crc32(name.encode()))
-    small = "" if len(frame) >= 200 else "~small"
+    small = "" if len(frame) >= 200 else SMALL
     for kind in kinds:
-        count = most if kind == "regression" else max(1, most // 2)
-        for name, y in MAKE[kind](numbers, names)[:count]:
+        for name, y in MAKE[kind](numbers, names)[: most if kind == "regression" else max(1, most // 2)]:
             X = np.ascontiguousarray(numbers.drop(columns=name).to_numpy(np.float64))
             more = zlib.crc32(f"{table}/{name}/{kind}".encode()) % 3 == 0
             X = extended(X, frame) if more else X
-                yield Task(f"{table}{small}/{name.replace('/', '|')}{'+' if more else ''}/{kind}", X, np.ascontiguousarray(y, float), kind)
+            label = f"{table}{small}/{name.replace('/', '|')}{'+' if more else ''}/{kind}"
+            yield Task(label, X, np.ascontiguousarray(y, np.float64), kind)
 
 
 def regression_targets(numbers, names):
