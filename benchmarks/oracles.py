@@ -129,6 +129,7 @@ def piecewise(low, high, delta):
     return best
 
 
+@np.errstate(all="ignore")  # at the end the dual touches its bounds: such steps are not taken
 def interior(basis, y, low, high, s):
     """Predictions of least ``sum of max over a of a r - s/2 a^2``, by Mehrotra's predictor and corrector on its dual.
 
@@ -162,15 +163,14 @@ def interior(basis, y, low, high, s):
             da = (t - basis @ dw) / D
             return da, dw, (c1 - z1 * da) / below, (c2 + z2 * da) / above
 
-        with np.errstate(all="ignore"):
-            try:
-                da, dw, d1, d2 = direction(-below * z1, -above * z2)
-                reach, reach_z = longest((below, da), (above, -da)), longest((z1, d1), (z2, d2))
-                ahead = (below + reach * da) @ (z1 + reach_z * d1) + (above - reach * da) @ (z2 + reach_z * d2)
-                target = mu * (ahead / (2 * n * mu)) ** 3
-                da, dw, d1, d2 = direction(target - below * z1 - da * d1, target - above * z2 + da * d2)
-            except (np.linalg.LinAlgError, ValueError):
-                break
+        try:
+            da, dw, d1, d2 = direction(-below * z1, -above * z2)
+            reach, reach_z = longest((below, da), (above, -da)), longest((z1, d1), (z2, d2))
+            ahead = (below + reach * da) @ (z1 + reach_z * d1) + (above - reach * da) @ (z2 + reach_z * d2)
+            target = mu * (ahead / (2 * n * mu)) ** 3
+            da, dw, d1, d2 = direction(target - below * z1 - da * d1, target - above * z2 + da * d2)
+        except (np.linalg.LinAlgError, ValueError):
+            break
         reach, reach_z = 0.9995 * longest((below, da), (above, -da)), 0.9995 * longest((z1, d1), (z2, d2))
         if s:
             reach = reach_z = min(reach, reach_z)
