@@ -41,7 +41,10 @@ def tasks(kinds=None, names=None):
     for table, (read, targets) in tables().items():
         if asked is not None and table not in {name.split("/")[0].removesuffix(SMALL) for name in asked}:
             continue
-        frame = tidy(read(), MOST_R if table.startswith("R.") else MOST)
+        with warnings.catch_warnings():
+            # The packages are older than what pandas deprecates.
+            warnings.simplefilter("ignore")
+            frame = tidy(read(), MOST_R if table.startswith("R.") else MOST)
         # Few packages have so many tables that the small ones can be left out.
         if frame is None or (table.startswith("R.") and len(frame) < 200):
             continue
@@ -152,9 +155,7 @@ def tidy(frame, most):
     """Numeric columns and a few short categories without missing values, ``most`` rows of them; None if too small."""
     import pandas as pd
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        frame = pd.DataFrame({str(name): plain(frame.iloc[:, j]) for j, name in enumerate(frame.columns)})
+    frame = pd.DataFrame({str(name): plain(frame.iloc[:, j]) for j, name in enumerate(frame.columns)})
     columns = [name for name in frame if frame[name] is not None and frame[name].dtype != object]
     frame = frame[columns]
     frame = frame.loc[:, frame.isna().mean() <= 0.5]
