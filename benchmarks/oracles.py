@@ -124,16 +124,17 @@ def piecewise(low, high, delta):
         near = (y - centre) / scale
         if np.abs(y - p).max() <= 1e-13 * scale:
             return p
-        return centre + scale * interior(basis, near, low, high, delta / scale)
+        return centre + scale * interior(basis, near, low, high, delta / scale)[0]
 
     return best
 
 
 @np.errstate(all="ignore")  # at the end the dual touches its bounds: such steps are not taken
 def interior(basis, y, low, high, s):
-    """Predictions of least ``sum of max over a of a r - s/2 a^2``, by Mehrotra's predictor and corrector on its dual.
+    """Predictions of least mean over the rows of ``max over a of a r - s/2 a^2``, and how far from least it may be.
 
-    The dual asks for a in [low, high], orthogonal to the basis (Portnoy and Koenker 1997, for ``s = 0``).
+    Mehrotra's predictor and corrector on the dual: a in [low, high], orthogonal to the basis (for ``s = 0`` as in
+    Portnoy and Koenker 1997). The bound is the duality gap, as a share of the objective of the best constant.
     """
     n = len(y)
 
@@ -143,7 +144,7 @@ def interior(basis, y, low, high, s):
 
     w = basis.T @ y / n
     r = y - basis @ w
-    best = [primal(r), basis @ w]
+    best, p, gap = primal(r), basis @ w, np.inf
     null = primal(y - np.median(y)) or 1.0
     a = np.full(n, 0.5 * (low + high))
     spread = np.mean(np.abs(r))
@@ -179,11 +180,13 @@ def interior(basis, y, low, high, s):
         a, w, z1, z2 = a + reach * da, w + reach_z * dw, z1 + reach_z * d1, z2 + reach_z * d2
         r = y - basis @ w
         value = primal(r)
-        if value < best[0]:
-            best = [value, basis @ w]
-        if best[0] - np.mean(a * y - 0.5 * s * a * a) < GAP * null and np.abs(basis.T @ a).max() < 1e-9 * n:
+        if value < best:
+            best, p = value, basis @ w
+        if np.abs(basis.T @ a).max() < 1e-9 * n:
+            gap = min(gap, (best - np.mean(a * y - 0.5 * s * a * a)) / null)
+        if gap < GAP:
             break
-    return best[1]
+    return p, gap
 
 
 def longest(*pairs):

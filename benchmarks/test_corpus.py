@@ -125,6 +125,15 @@ def test_optimum_is_that_of_a_peer(loss, some):
     assert compared
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "s"), [(-0.5, 0.5, 0.0), (-0.1, 0.9, 0.0), (-1.0, 1.0, 0.3), (-1.0, 1.0, 1e-6)]
+)
+def test_interior_points_close_the_gap(low, high, s, some):
+    for task in [task for task in some if task.kind == "regression"][::7]:
+        _, gap = oracles.interior(oracles.basis_of(task.X), task.y / np.abs(task.y).max(), low, high, s)
+        assert abs(gap) < 1e-9
+
+
 @pytest.mark.parametrize("loss", PEERS)
 def test_optimum_knows_no_units(loss, some):
     kind = next(kind for kind, losses in oracles.LOSSES.items() if loss in losses)
