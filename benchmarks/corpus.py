@@ -53,6 +53,22 @@ def tasks(kinds=None, names=None):
                 yield task
 
 
+def in_other_units(task, dtype=np.float64):
+    """The task with half of its columns multiplied and others moved, and a regression's target multiplied, at random.
+
+    By 1e-8 to 1e8, 1e6 and 1e-12 to 1e12 in float64, and by 1e-4 to 1e4 in float32, where nothing is moved.
+    """
+    double = dtype == np.float64
+    random = np.random.default_rng(zlib.crc32(task.name.encode()))
+    d = task.X.shape[1]
+    exponents = random.uniform(-8, 8, d) if double else random.uniform(-4, 4, d)
+    which = random.integers(0, 4, d)
+    X = task.X * np.where(which < 2, 10.0**exponents, 1.0) + 1e6 * (double & (which == 2))
+    power = random.uniform(-12, 12) if double else random.uniform(-4, 4)
+    y = task.y * (10.0**power if task.kind == "regression" else 1.0)
+    return task._replace(X=X.astype(dtype), y=y.astype(dtype))
+
+
 # Sources: the name of a table -> (a function that reads it, how many targets it gives of each kind) -----------------
 
 

@@ -11,7 +11,6 @@ import scipy.special
 import fastgd
 
 LOSSES = {"regression": ("squared_error", "huber", "quantile"), "classes": ("log_loss",), "counts": ("poisson",)}
-EPSILON = np.finfo(np.float64).eps
 GAP = 1e-11  # of the null objective: where duality gap or Newton decrement end a run
 MOST_STEPS = 200
 
@@ -31,23 +30,24 @@ def mean_loss(loss, p, y):
 def objective(loss, X, y, coef, intercept):
     """The objective of coefficients in the user's units, in float64."""
     with np.errstate(over="ignore", invalid="ignore"):
-        return mean_loss(loss, X.astype(np.float64) @ coef + intercept, y)
+        return mean_loss(loss, X.astype(np.float64) @ coef + intercept, y.astype(np.float64))
 
 
-def optimum(loss, X, y, tolerance=EPSILON):
-    """The objective of the best constant, and of the best linear model."""
-    basis = basis_of(X, tolerance)
+def optimum(loss, X, y, tolerance=None):
+    """The objective of the best constant, and of the best linear model; ``tolerance`` as of ``basis_of``."""
+    basis, y = basis_of(X, tolerance), y.astype(np.float64)
     return mean_loss(loss, BEST[loss](basis[:, :1], y), y), mean_loss(loss, BEST[loss](basis, y), y)
 
 
-def basis_of(X, tolerance=EPSILON):
+def basis_of(X, tolerance=None):
     """An orthogonal basis of ones and the columns, in columns of mean square 1; directions of pure rounding left out.
 
     A column is rounded to a share ``tolerance`` of its largest entry; what remains of it beyond all others has to be
-    more than that.
+    more than that. By default it is the precision of the columns' type.
     """
     n, d = X.shape
-    X = X[:, np.ptp(X, axis=0) > 0]
+    tolerance = np.finfo(X.dtype).eps if tolerance is None else tolerance
+    X = X.astype(np.float64)[:, np.ptp(X, axis=0) > 0]
     centred = X - X.mean(axis=0)
     centred -= centred.mean(axis=0)
     centred /= np.abs(centred).max(axis=0)

@@ -51,6 +51,18 @@ def test_one_task_by_its_name(some):
     assert not list(corpus.tasks(kinds=["counts"], names=["sklearn.digits/target/classes"]))
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_other_units(dtype, some):
+    """Other units change the numbers and, but for the target's unit and rounding, not the optimum."""
+    for task in [task for task in some if "+/" not in task.name][::5]:
+        other = corpus.in_other_units(task, dtype)
+        assert other.X.dtype == other.y.dtype == dtype and np.isfinite(other.X).all()
+        assert other.X.flags.c_contiguous and not np.array_equal(other.X, task.X.astype(dtype))
+        loss = oracles.LOSSES[task.kind][0]
+        (null, best), (other_null, other_best) = (oracles.optimum(loss, t.X, t.y) for t in (task, other))
+        assert other_best / other_null == pytest.approx(best / null, abs=1e-4)
+
+
 def test_there_are_hundreds_of_tables():
     names = corpus.tables()
     assert len(names) > 800
