@@ -172,8 +172,7 @@ def tidy(frame, most):
     import pandas as pd
 
     frame = pd.DataFrame({str(name): plain(frame.iloc[:, j]) for j, name in enumerate(frame.columns)})
-    columns = [name for name in frame if frame[name] is not None and frame[name].dtype != object]
-    frame = frame[columns]
+    frame = frame[[name for name in frame if frame[name].dtype != object]]
     frame = frame.loc[:, frame.isna().mean() <= 0.5]
     whole = frame.dropna()
     if len(whole) < FEWEST:
@@ -189,7 +188,7 @@ def plain(column):
     """A column as float64: numbers and truths as they are, dates in seconds; short categories stay, else objects."""
     import pandas as pd
 
-    if isinstance(column.dtype, pd.DatetimeTZDtype) or column.dtype.kind == "M":
+    if column.dtype.kind == "M":
         return (column - pd.Timestamp(0, tz=column.dt.tz)).dt.total_seconds()
     if column.dtype.kind in "biuf":
         return pd.to_numeric(column).astype(np.float64).replace([np.inf, -np.inf], np.nan)
@@ -210,7 +209,7 @@ def extended(X, frame):
 
 
 def tasks_of(table, frame, most, kinds):
-    """The tasks of a table; every third is extended, in a way of its own."""
+    """The tasks of a table, ``most`` of regression and half as many of other kinds; every third is extended."""
     numbers = frame.select_dtypes(np.float64)
     names = [name for name in numbers if np.ptp(numbers[name].to_numpy()) > 0 and name not in ROW_NUMBERS]
     names.sort(key=lambda name: zlib.crc32(name.encode()))
