@@ -7,6 +7,7 @@ errors that is half the target's variance). It is computed anew from the coeffic
 import argparse
 import csv
 import itertools
+import os
 import time
 import warnings
 from functools import partial
@@ -120,8 +121,8 @@ def outcome(fitter, loss, task, null, best):
 
 
 def survey(tasks, fitters, losses):
-    """Outcomes of all fitters on all tasks; each fitter is called once beforehand, so that nothing compiles in it."""
-    warm, outcomes = set(), []
+    """Yield outcomes of all fitters on all tasks; each is called once beforehand, so that nothing compiles in it."""
+    warm = set()
     for task in tasks:
         for loss in set(oracles.LOSSES[task.kind]) & set(losses):
             null, best = oracles.optimum(loss, task.X, task.y)
@@ -129,8 +130,9 @@ def survey(tasks, fitters, losses):
                 if (fitter, loss) not in warm:
                     outcome(fitter, loss, task, null, best)
                     warm.add((fitter, loss))
-                outcomes.append(outcome(fitter, loss, task, null, best))
-    return [found for found in outcomes if found]
+                found = outcome(fitter, loss, task, null, best)
+                if found:
+                    yield found
 
 
 # Reports ------------------------------------------------------------------------------------------------------------
@@ -200,7 +202,7 @@ def main(arguments=None):
     )
     parser.add_argument("--losses", default=",".join(oracles.BEST))
     parser.add_argument("--units", choices=UNITS, default="own", help="columns and targets in others, at random")
-    parser.add_argument("--csv", help="write every outcome to this file")
+    parser.add_argument("--csv", help="write every outcome to this file as it comes")
     parser.add_argument("--no-times", action="store_true", help="leave out the times against scikit-learn")
     parser.add_argument("--repeats", type=int, default=5)
     given = parser.parse_args(arguments)
@@ -216,10 +218,13 @@ def main(arguments=None):
                 yield UNITS[given.units](task)
 
     fitters = [name for name in FITTERS if any(word in name for word in given.fitters.split(","))]
-    outcomes = survey(tasks(), fitters, losses)
-    if given.csv:
-        with open(given.csv, "w", newline="") as file:
-            csv.writer(file).writerows([Outcome._fields, *outcomes])
+    outcomes = []
+    with open(given.csv or os.devnull, "w", newline="", buffering=1) as file:
+        rows = csv.writer(file)
+        rows.writerow(Outcome._fields)
+        for found in survey(tasks(), fitters, losses):
+            rows.writerow(found)
+            outcomes.append(found)
     print(*table(outcomes), sep="\n")
     print("\nFailures:", *failures(outcomes), sep="\n", flush=True)
     if not given.no_times:

@@ -188,7 +188,7 @@ def test_report_counts_faults(monkeypatch, some):
         "c": constant(0.0, "diverged"),
     }
     monkeypatch.setattr(autotune, "FITTERS", {**fitters, "none": lambda loss, X, y: None})
-    found = autotune.survey([task], list(autotune.FITTERS), ["squared_error"])
+    found = list(autotune.survey([task], list(autotune.FITTERS), ["squared_error"]))
     assert [outcome.fault for outcome in found] == ["", "ValueError: no", "non-finite", "diverged"]
     assert found[0].excess == pytest.approx((null - best) / null)
     assert len(list(autotune.table(found))) == 5
