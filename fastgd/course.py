@@ -117,7 +117,8 @@ class Course:
                 "and is far below its start. With a penalty (alpha=1e-4, say) they would have a limit."
             )
         tol = max(plan.tol, 64 * self.eps)
-        least = [(PERFECT * self.eps) ** 2 * abs(start) for start in self.start]
+        least = PERFECT * self.eps if not self.model.loss.shifts else (PERFECT * self.eps) ** 2
+        least = [least * abs(start) for start in self.start]
         if all(fall <= max(tol * abs(loss), end) for fall, loss, end in zip(falls, losses, least, strict=True)):
             return "converged", f"The next step promised to lower the loss by less than tol={plan.tol:g} of itself."
         if last["learning_rate"] == 0 and len(falls) == 1 and math.isfinite(falls[0]):

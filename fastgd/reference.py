@@ -180,12 +180,13 @@ class Differentiated:
             losses, gradients = self.measured.gradient(self.plan.parts.loss, lanes, np.arange(len(self.measured.Z)))
         return losses / self.plan.data.count, gradients / self.plan.data.count
 
-    def move(self, lanes, lane, gradient):
+    def move(self, lanes, lane, gradient, damping):
         """The move (d + 1,) to the minimum of the parabola of a lane, of its penalty and within its bounds."""
         Z, count, d = self.measured.Z, self.plan.data.count, len(gradient) - 1
         loss = type(self.plan.parts.loss)(*lanes.loss[lane])
         bend = loss.bend(Z @ lanes.weights[lane], self.measured.y[lanes.target[lane]])
         H = Z.T @ (Z * (bend * self.measured.row_weights(lanes, lane))[:, None]) / count
+        H = H + damping * np.diag(H).max() * np.eye(d + 1)
         penalty = type(self.plan.parts.penalty)(*lanes.penalty[lane])
         if isinstance(penalty, Free):
             return -np.linalg.pinv(H, rcond=1e-13, hermitian=True) @ gradient
