@@ -82,5 +82,6 @@ def test_every_run_ends_with_finite_weights_and_a_true_status(optimizer, batch, 
 
 @pytest.mark.parametrize("optimizer", NAMES)
 def test_so_does_every_other_optimizer(optimizer):
+    options = {"optimizer": optimizer, "bounds": (None, None)}  # no bounds, but compiled as with a penalty
     for standardize in (False, True):
-        assert not wrong(RATES[::2], SCALES["float64"][::3], "float64", optimizer=optimizer, standardize=standardize)
+        assert not wrong(RATES[::2], SCALES["float64"][::3], "float64", standardize=standardize, **options)

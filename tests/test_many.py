@@ -10,6 +10,7 @@ from scipy.special import logsumexp
 from sklearn.linear_model import LogisticRegression
 
 from fastgd import losses, optimizers, penalties
+from fastgd.checks import frozen
 from fastgd.kernels import block_loop, full_batch, lane_sums, order, row_loop
 from fastgd.kernels.lanes import NO_ROLES, Data, Parts, lanes_of
 from fastgd.kernels.row_weights import CUMULATIVE, count
@@ -36,7 +37,8 @@ def made_data(dtype=np.float64, loss=None, weighted=False, targets=1, roles=NO_R
     weight = rng.integers(1, 4, n).astype(float) if weighted else np.empty(0)
     weight = weight / weight.mean() if weighted else weight
     parts = (X, y, weight, X.mean(axis=0), 1 / X.std(axis=0))
-    X, y, weight, shift, scale = (np.ascontiguousarray(a, dtype) for a in parts)
+    # As a plan has them: arrays that may be written to would be another type, compiled anew.
+    X, y, weight, shift, scale = (frozen(np.array(a, dtype, order="C")) for a in parts)
     return Data(Dense(X), y, weight, shift, scale, 1.0, float(n), roles, seed, classes)
 
 
@@ -286,7 +288,7 @@ def folds(n, k=3):
     fold = np.arange(n) % k
     roles = np.where(fold == np.arange(k)[:, None], -1, 1).astype(np.int8)
     roles[:, -1] = 0
-    return roles
+    return frozen(roles)
 
 
 @pytest.mark.jit
@@ -305,7 +307,10 @@ def test_a_folds_lane_is_the_fit_of_its_rows():
         rows = data.roles[k % 3] > 0
         weight = data.weight[rows] / data.weight[rows].mean()
         own = data._replace(
-            rows=Dense(data.rows.values[rows]), targets=data.targets[:, rows], weight=weight, count=float(rows.sum())
+            rows=Dense(frozen(data.rows.values[rows])),
+            targets=frozen(np.ascontiguousarray(data.targets[:, rows])),
+            weight=frozen(weight),
+            count=float(rows.sum()),
         )
         lane = picked(before, [k])
         lane.fold[:] = -1
