@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from . import checks, optimizers, own_parts, penalties, resume, schedules
+from . import checks, optimizers, own_parts, penalties, resume, schedules, stages
 from .kernels.lanes import Data, Parts, lanes_of
 from .part_facts import part_at
 from .passes import Passes
@@ -36,6 +36,7 @@ class Choice:
     past: object
     stream: bool
     words: dict
+    staged: bool = False  # whether stages.Stages runs it
 
     @property
     def table(self):
@@ -64,14 +65,17 @@ def chosen(given, run, measure, argument="resume", classes=None, stream=False):
     table = checks.table(X, y, weight, settings.loss, classes, scale=not stream)
     if past is not None:
         table = resume.same_columns(table, run, argument)
-    choice = choose(Survey(table, settings, measure), settings, bounds, past, stream)
+    choice = choose(Survey(table, settings, measure), settings, bounds, past, stream, alone=True)
     if past is not None:
         resume.check(choice, plan_of([choice]), past, argument)
     return choice
 
 
-def choose(survey, settings, bounds=None, past=None, stream=False):
-    """Resolve every 'auto' on the data, or as the run ``past`` did; ``stream``: the data are a chunk."""
+def choose(survey, settings, bounds=None, past=None, stream=False, alone=False):
+    """Resolve every 'auto' on the data, or as the run ``past`` did; ``stream``: the data are a chunk.
+
+    ``alone``: the fit is not one of a sweep's, which share their passes.
+    """
     table = survey.table
     if survey.measure is Passes:  # the reference compiles nothing
         own_parts.compiled("loss", settings.loss, table.X.dtype)
@@ -81,12 +85,13 @@ def choose(survey, settings, bounds=None, past=None, stream=False):
         words.pop(name, None)
     n, automatic = survey.n, settings.learning_rate == "auto"
     batch = chosen_batch(settings, n, stream, words)
+    staged = alone and stages.suits(settings, table, bounds, batch, n, stream)
     scaling, standardize = chosen_scaling(survey, settings, automatic, past, stream, words)
     data = survey.data(scaling)
     bounds = checks.box(bounds, d)
     penalty, low, high = penalty_and_box(settings, bounds, scaling, d)
     if past is None:
-        optimizer = chosen_optimizer(settings, automatic, batch == n, words)
+        optimizer = optimizers.Sgd() if staged else chosen_optimizer(settings, automatic, batch == n, words)
         outputs = len(table.classes) if settings.loss.joint else len(table.y)
         constants = survey.constants(settings.loss) if automatic and settings.fit_intercept else np.zeros(outputs)
         sizes = survey.distances(settings.loss, constants) if automatic else np.ones(len(table.y))
@@ -108,11 +113,14 @@ def choose(survey, settings, bounds=None, past=None, stream=False):
     survey.targets(table, settings.loss, centre)  # raises where they are not in the loss's domain
     if not np.isfinite(start_loss).all():
         raise ValueError("y has values whose loss overflows: divide y by its largest value.")
-    epochs, tol = chosen_limits(settings, batch, n, words)
+    epochs, tol = chosen_limits(settings, batch, n, staged, words)
     pace = np.ones(len(start))
     if past is not None and (automatic or stream) and not own_parts.is_own(settings.learning_rate):
         schedule = part_at(past, "schedule", schedules)
         pace = np.array(past.facts["pace"])
+    elif staged:
+        schedule = schedules.Constant(stages.first_rate(d, batch))
+        stages.describe(words, schedule.initial, batch)
     elif automatic:
         parts = Parts(settings.loss, optimizer, penalty)
         found = [
@@ -142,7 +150,7 @@ def choose(survey, settings, bounds=None, past=None, stream=False):
     )
     if stream:
         epochs = 1 if past is None else past.facts["epoch"] + 1
-    return Choice(settings, survey, bounds, model, data, scaling, batch, epochs, tol, passed, past, stream, words)
+    return Choice(settings, survey, bounds, model, data, scaling, batch, epochs, tol, passed, past, stream, words, staged)
 
 
 def plan_of(choices, models=None, folds=None):
@@ -174,6 +182,8 @@ def plan_of(choices, models=None, folds=None):
         )
     dtype = survey.measure.lane_type(survey.table.X.dtype)
     lanes = lanes_of(models, dtype, settings.average)
+    if first.staged:
+        lanes = stages.Book.lanes(lanes, -(-survey.n // first.batch))
     targets = len(survey.table.y)
     for k, model in enumerate(models):
         width = len(model.start)
@@ -200,6 +210,7 @@ def plan_of(choices, models=None, folds=None):
         shuffle=settings.shuffle,
         seed=settings.random_state,
         many=are_many(data, lanes),
+        staged=first.staged,
         epochs=first.epochs,
         max_steps=settings.max_steps,
         tol=first.tol,
@@ -283,7 +294,7 @@ def penalty_and_box(settings, bounds, scaling, d):
     return penalty, low, high
 
 
-def chosen_limits(settings, batch, n, words):
+def chosen_limits(settings, batch, n, staged, words):
     """How many epochs at most, and the tolerance."""
     epochs, tol = settings.epochs, settings.tol
     if tol == "auto":
@@ -291,6 +302,8 @@ def chosen_limits(settings, batch, n, words):
         words["tol"] = "off, as epochs or max_steps is given" if tol is None else f"{tol:g}"
     if epochs == "auto":
         epochs = EPOCHS_FULL if batch == n else EPOCHS_BATCHES
+        if staged:
+            epochs = stages.chosen_epochs(n, EPOCHS_BATCHES)
         if settings.max_steps is not None:
             epochs = max(epochs, -(-settings.max_steps * batch // n) + 1)
         words["epochs"] = f"at most {epochs}"

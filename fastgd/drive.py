@@ -14,6 +14,7 @@ from .course import ABOVE, Course, average
 from .kernels.lanes import Lanes
 from .passes import Passes
 from .plan import lanes_at, rate_table
+from .stages import Stages
 from .state import LOADED, Clock, State, state_of
 from .watch import Watch
 from .work import Batches, FullBatch
@@ -44,6 +45,8 @@ def drive(plan, work=None, measure=Passes):
 
 def work_of(plan):
     """The class of the work that fits a plan: vectors run along the columns for one lane, across the lanes for many."""
+    if plan.staged:
+        return Stages
     if not plan.many:
         return FullBatch if plan.full else Batches
     from . import gram, many  # whose kernels a single fit need not load
@@ -226,7 +229,7 @@ class Driver:
         over = self.over
         objectives = functools.cache(lambda: self.watch.objective(lanes, clock.steps).tolist())
         for k, course in enumerate(self.runs.courses):
-            status, reason = course.verdict()
+            status, reason = self.verdict(course)
             if status is None and over:
                 status, reason = course.ended(clock, lambda k=k: objectives()[k])
             if status is None:
@@ -245,6 +248,11 @@ class Driver:
             else:
                 self.end(k, status, reason)
         self.leave(done)
+
+    def verdict(self, course):
+        """The status of a run that need not go on, and why; work that knows better than its losses says so itself."""
+        own = getattr(self.work, "verdict", None)
+        return course.verdict() if own is None else own(self.runs.lanes, course)
 
     def advance(self):
         """One slice of work, and a look at what it left."""

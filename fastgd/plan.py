@@ -51,6 +51,7 @@ class Plan:
     rows: np.ndarray | None = None  # the rows trained on, where others are held out
     held: Data | None = None  # what is held out to validate on
     past: State | None = None  # the run that this one, of a single model, goes on with
+    staged: bool = False  # whether stages.Stages runs it
     stream: bool = False  # the data are a chunk of many, to be passed once
     evaluate: bool = False
     automatic_rate: bool = False

@@ -18,6 +18,7 @@ from .optimizers import decayed
 from .passes import penalty_costs
 from .plan import lanes_at
 from .results import MinimizeHistory, MinimizeResult
+from .stages import FLOOR, FORGET, Stages
 from .sweep import sweep as compiled_sweep
 from .sweep import swept
 from .work import Epochs
@@ -248,6 +249,86 @@ class Measured:
         return np.max(self.weight * np.sum(self.Z**2, axis=1))
 
 
+# Stages of implicit steps in whitened coordinates -------------------------------------------------------------------
+
+
+def implicit_slope(loss, p, y, reach):
+    """The slope ``s = loss.slope(p - reach * s, y)``, about: the kernels' search, whose steps are part of the choice."""
+    first = loss.slope(p, y)
+    if first == 0 or not np.isfinite(reach * first):
+        return first
+
+    def off(share):
+        return share - loss.slope(p - reach * share * first, y) / first
+
+    low, below, high, above, share = 0.0, -1.0, 1.0, off(1.0), 1.0
+    for _ in range(6 if above >= 0.05 else 0):
+        share = (low * above - high * below) / (above - below) if above < 1e3 else (low + high) / 2
+        now = off(share)
+        if abs(now) <= 0.05 * share:
+            break
+        if now < 0:
+            low, below, above = share, now, above / 2
+        else:
+            high, above, below = share, now, below / 2
+    return share * first
+
+
+class TextbookSteps:
+    """What a stage asks of the data, on the array ``Z``."""
+
+    def __init__(self, plan):
+        self.plan, self.passes = plan, Measured(plan.data, 1)
+        self.rows = self.slice = len(self.order(0))
+        self.loss = type(plan.parts.loss)(*plan.lanes.loss[0])
+
+    def order(self, epoch):
+        """The rows of an epoch."""
+        plan = self.plan
+        return row_order(plan.shuffle, plan.seed, epoch, len(self.passes.Z), plan.batch)
+
+    def take(self, lanes, book, clock, rows, rates, t, met):
+        """The steps at ``rates`` of the next ``rows`` rows, ``t`` behind the stage's beginning."""
+        data, batch = self.passes, self.plan.batch
+        order = self.order(clock.epoch)[clock.row : clock.row + rows]
+        for s, rate in enumerate(rates / batch):
+            i = order[s * batch : (s + 1) * batch]
+            z, weight, y = data.Z[i] @ book.triangle.T, data.weight[i], data.y[0, i]
+            p = data.Z[i] @ book.anchor + z @ book.place
+            met += np.sum(weight * self.loss.value(p, y))
+            reach = rate * weight * np.sum(z**2, axis=1)
+            slopes = [implicit_slope(self.loss, *row) for row in zip(p, y, reach, strict=True)]
+            book.place -= rate * (weight * slopes) @ z
+            book.mean += (FORGET + 1) / (t + s + 1 + FORGET) * (book.place - book.mean)
+
+    def whiten(self, lanes, weights, width, share, out):
+        """The whitening triangle at weights (D,), into ``out``: a coordinate that follows from others is left out."""
+        data = self.passes
+        p, y, n = data.Z @ weights, data.y[0], self.plan.data.count
+        h = width or np.sum(data.weight * abs(p - y)) / n
+        bends = (self.loss.slope(p + h, y) - self.loss.slope(p - h, y)) / (2 * h)
+        mean = np.sum(data.weight * bends) / n
+        bends = np.maximum(bends, FLOOR * mean) if 0 < mean < np.inf else np.ones(len(p))
+        H = (data.Z.T * (data.weight * bends)) @ data.Z / n
+        kept = []
+        for j in range(len(H)):
+            if H[j, j] - H[j, kept] @ np.linalg.solve(H[np.ix_(kept, kept)], H[kept, j]) > share * H[j, j]:
+                kept.append(j)
+        out[:] = 0.0
+        out[np.ix_(kept, kept)] = np.linalg.inv(np.linalg.cholesky(H[np.ix_(kept, kept)]))
+
+
+class TextbookStages(Stages):
+    """The twin of the compiled stages: the same decisions between other steps."""
+
+    engine = TextbookSteps
+
+
+def textbook(plan):
+    """The work of a plan."""
+    return TextbookStages(plan) if plan.staged else Textbook(plan)
+
+
 # fit ----------------------------------------------------------------------------------------------------------------
 
 
@@ -265,7 +346,7 @@ def fit(*arguments, **options):
     """
     given = inspect.signature(compiled_fit).bind(*arguments, **options)
     given.apply_defaults()
-    return fitted(given.arguments, Textbook, Measured)
+    return fitted(given.arguments, textbook, Measured)
 
 
 fit.__signature__ = inspect.signature(compiled_fit)
