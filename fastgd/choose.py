@@ -150,7 +150,9 @@ def choose(survey, settings, bounds=None, past=None, stream=False, alone=False):
     )
     if stream:
         epochs = 1 if past is None else past.facts["epoch"] + 1
-    return Choice(settings, survey, bounds, model, data, scaling, batch, epochs, tol, passed, past, stream, words, staged)
+    return Choice(
+        settings, survey, bounds, model, data, scaling, batch, epochs, tol, passed, past, stream, words, staged
+    )
 
 
 def plan_of(choices, models=None, folds=None):

@@ -18,7 +18,7 @@ from .optimizers import decayed
 from .passes import penalty_costs
 from .plan import lanes_at
 from .results import MinimizeHistory, MinimizeResult
-from .stages import FLOOR, FORGET, Stages
+from .stages import FORGET, Stages
 from .sweep import sweep as compiled_sweep
 from .sweep import swept
 from .work import Epochs
@@ -253,7 +253,7 @@ class Measured:
 
 
 def implicit_slope(loss, p, y, reach):
-    """The slope ``s = loss.slope(p - reach * s, y)``, about: the kernels' search, whose steps are part of the choice."""
+    """The slope ``s = loss.slope(p - reach * s, y)``, as nearly as the kernels find it."""
     first = loss.slope(p, y)
     if first == 0 or not np.isfinite(reach * first):
         return first
@@ -261,17 +261,21 @@ def implicit_slope(loss, p, y, reach):
     def off(share):
         return share - loss.slope(p - reach * share * first, y) / first
 
-    low, below, high, above, share = 0.0, -1.0, 1.0, off(1.0), 1.0
-    for _ in range(6 if above >= 0.05 else 0):
-        share = (low * above - high * below) / (above - below) if above < 1e3 else (low + high) / 2
+    low, below, high, above = 0.0, -1.0, 1.0, off(1.0)
+    if above < 0.05:
+        return first
+    for _ in range(12):
+        if above < np.inf and (low == 0 or high < 4 * low):
+            share = (low * above - high * below) / (above - below)
+        else:
+            share = np.sqrt(max(low, 1e-6 * high) * high)
         now = off(share)
         if abs(now) <= 0.05 * share:
+            return share * first
+        low, below, high, above = (share, now, high, above) if now < 0 else (low, below, share, now)
+        if high - low <= 0.05 * high:
             break
-        if now < 0:
-            low, below, above = share, now, above / 2
-        else:
-            high, above, below = share, now, below / 2
-    return share * first
+    return low * first
 
 
 class TextbookSteps:
@@ -301,14 +305,14 @@ class TextbookSteps:
             book.place -= rate * (weight * slopes) @ z
             book.mean += (FORGET + 1) / (t + s + 1 + FORGET) * (book.place - book.mean)
 
-    def whiten(self, lanes, weights, width, share, out):
+    def whiten(self, lanes, weights, width, floor, share, out):
         """The whitening triangle at weights (D,), into ``out``: a coordinate that follows from others is left out."""
         data = self.passes
         p, y, n = data.Z @ weights, data.y[0], self.plan.data.count
         h = width or np.sum(data.weight * abs(p - y)) / n
         bends = (self.loss.slope(p + h, y) - self.loss.slope(p - h, y)) / (2 * h)
         mean = np.sum(data.weight * bends) / n
-        bends = np.maximum(bends, FLOOR * mean) if 0 < mean < np.inf else np.ones(len(p))
+        bends = np.maximum(bends, floor * mean) if 0 < mean < np.inf else np.ones(len(p))
         H = (data.Z.T * (data.weight * bends)) @ data.Z / n
         kept = []
         for j in range(len(H)):

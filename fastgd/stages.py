@@ -29,7 +29,8 @@ ENOUGH = 500_000  # rows met, where the data are so few that 20 epochs are less
 LONGEST = 10_000  # epochs
 POWER = 0.75
 FORGET = 4.0  # steps of a stage enter its mean with about the fourth power of their number
-FLOOR = 1e-3  # the least bend of a row, as a share of the mean one: where a separating plane has left none
+FLOOR = 1e-3  # the least bend of a row, as a share of the mean one
+FLOOR_LINK = 1e-6  # of losses that flatten out: with 1e-3, separable tables got 1e3 times too small a step
 BACK, FORTH = 0.25, 2.0  # what the rate is multiplied by after a stage that rose, and after one that did not
 SLACK = 1e-4  # the share of itself that the objective may rise by noise
 WIDTH_SMOOTH, WIDTH = 1e-3, 1.0  # of the difference that bends a loss of labels or with a link
@@ -64,8 +65,8 @@ def chosen_epochs(n, least):
 def describe(words, rate, batch):
     """Say what was chosen and why."""
     words["optimizer"] = (
-        "sgd: implicit steps in coordinates whitened by the curvature, in stages, as columns that are collinear or rows "
-        "that lie far out would hold plain steps up"
+        "sgd: implicit steps in coordinates whitened by the curvature, in stages, as collinear columns and rows that "
+        "lie far out would hold plain steps up"
     )
     words["learning_rate"] = (
         f"from {rate:.4g} in each stage, falling as t**-{POWER:g}: 1 / (1 + whitened coordinates / {batch} rows)"
@@ -131,10 +132,10 @@ class Kernels(Batches):
             book.triangle, book.anchor, book.place, book.mean, FORGET, met,
         )  # fmt: skip
 
-    def whiten(self, lanes, weights, width, share, out):
+    def whiten(self, lanes, weights, width, floor, share, out):
         """The whitening triangle at weights (D,), into ``out``."""
         matrix = np.zeros_like(out)
-        white.curvature(self.plan.data, self.plan.parts, lanes, weights, width, FLOOR, matrix)
+        white.curvature(self.plan.data, self.plan.parts, lanes, weights, width, floor, matrix)
         white.whitening(matrix, share, out)
 
 
@@ -150,7 +151,9 @@ class Stages:
         loss, eps = plan.parts.loss, float(np.finfo(plan.data.shift.dtype).eps)
         # What the sums of products leave of a pivot by rounding; and weights of float32 hold no more digits.
         self.share = max(64 * np.finfo(np.float64).eps * math.sqrt(plan.data.count), eps)
-        self.width = (WIDTH_SMOOTH if loss.smooth else WIDTH) if loss.labels or losses.has_link(loss) else 0.0
+        self.width, self.floor = 0.0, FLOOR
+        if loss.labels or losses.has_link(loss):
+            self.width, self.floor = WIDTH_SMOOTH if loss.smooth else WIDTH, FLOOR_LINK
 
     def advance(self, lanes, rates, clock, steps):
         """Up to ``steps`` steps, at most to the epoch's end; ``rates`` gives that of a stage's first step."""
@@ -194,7 +197,7 @@ class Stages:
         """A stage begins at the best weights after so many steps."""
         if steps == 0 or (book.anchor != book.best).any():
             book.anchor[:], book.anchor_objective = book.best, book.objective
-            self.asked.whiten(lanes, book.anchor, self.width, self.share, book.triangle)
+            self.asked.whiten(lanes, book.anchor, self.width, self.floor, self.share, book.triangle)
         book.place[:], book.mean[:], book.first, book.met = 0.0, 0.0, steps, 0
 
     def look(self, lanes, book, steps):

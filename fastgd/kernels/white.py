@@ -6,15 +6,17 @@ from ._jit import helper, kernel, lane_of
 from .rows import prefetch
 
 CLOSE = 0.05  # how exactly, relatively, an implicit slope is found
-ROUNDS = 6
+ROUNDS = 12
+NEAR, APART = 4.0, 1e-6  # ratios of the bracket's ends: the first is near, the second as far as is guessed
 
 
 @helper
 def implicit_slope(loss, p, y, reach):
     """The slope ``s = loss.slope(p - reach * s, y)`` behind a step that moves the score by ``-reach * s``.
 
-    The root in the share of the first slope is bracketed, for a convex loss: regula falsi, as Illinois has it, and
-    halves where an end is huge. A loss that isn't convex here keeps its slope.
+    Its share of the first slope is bracketed, for a convex loss, by regula falsi (of a line the first guess is exact),
+    and by geometric means while the ends are far apart, as an exponential's are. What is returned lies before the root,
+    or is it to a few hundredths. A loss that isn't convex here keeps its slope.
     """
     first = np.float64(loss.slope(p, y))
     if first == 0.0 or not abs(reach * first) < np.inf:
@@ -23,17 +25,21 @@ def implicit_slope(loss, p, y, reach):
     above = 1.0 - np.float64(loss.slope(p - reach * first, y)) / first
     if above < CLOSE:
         return first
-    share = 1.0
     for _ in range(ROUNDS):
-        share = (low * above - high * below) / (above - below) if above < 1e3 else 0.5 * (low + high)
+        if above < np.inf and (low == 0.0 or high < NEAR * low):
+            share = (low * above - high * below) / (above - below)
+        else:
+            share = np.sqrt(max(low, APART * high) * high)
         off = share - np.float64(loss.slope(p - reach * share * first, y)) / first
         if abs(off) <= CLOSE * share:
-            break
-        if off < 0:
-            low, below, above = share, off, 0.5 * above
+            return share * first
+        if off < 0.0:
+            low, below = share, off
         else:
-            high, above, below = share, off, 0.5 * below
-    return share * first
+            high, above = share, off
+        if high - low <= CLOSE * high:
+            break
+    return low * first
 
 
 @helper
