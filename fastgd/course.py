@@ -94,7 +94,7 @@ class Course:
         # Twice: momentum may carry the weights away again from where the loss was zero.
         if plan.tol is not None and all(map(self.vanished, range(len(self.zero)))):
             return "converged", "The loss is zero to rounding."
-        if plan.newton and plan.tol is not None and records:
+        if plan.method == "newton" and plan.tol is not None and records:
             return self.promised()
         if self.stalls < self.patience or not records:
             return None, ""
@@ -206,7 +206,7 @@ class Course:
         above = self.above_start()
         doubtful = above or (self.best is None and self.doubtful(clock))
         # Newton's steps lower the loss; one with corners may be rounded so widely at first that its own value rises.
-        if doubtful and not plan.newton and self.risen(objective(), unknown=above):
+        if doubtful and plan.method != "newton" and self.risen(objective(), unknown=above):
             return "diverged", ABOVE_FIRST if plan.stream else ABOVE
         if plan.stream:
             return "max_epochs", f"Chunks done: {clock.epoch}."

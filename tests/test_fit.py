@@ -463,7 +463,7 @@ def test_automatic_settings_never_diverge(loss, optimizer, batch, standardize):
             assert words
 
 
-@pytest.mark.parametrize("batch", [None, 16])
+@pytest.mark.parametrize("batch", [None, pytest.param(16, marks=pytest.mark.jit)])
 def test_raw_data_end_near_the_optimum(problems, batch):
     for name in ("plain", "raw", "raw_target", "one_column", "degenerate", "float32"):
         X, y, _ = problems[name]

@@ -226,13 +226,13 @@ def test_a_loss_with_corners_may_be_fitted_in_a_few_epochs():
 )
 def test_what_the_user_sets_is_kept(options):
     plan = plan_of(RAW[:, [0, 2]], TARGETS["label"] if "loss" in options else TARGETS["number"], **options)
-    assert not plan.newton
+    assert plan.method != "newton"
 
 
 def test_so_many_columns_are_left_to_momentum(monkeypatch):
-    assert plan_of(RAW, TARGETS["number"]).newton
+    assert plan_of(RAW, TARGETS["number"]).method == "newton"
     monkeypatch.setattr(newton, "LARGEST", RAW.shape[1])
-    assert not plan_of(RAW, TARGETS["number"]).newton
+    assert plan_of(RAW, TARGETS["number"]).method == "steps"
 
 
 # One way of many ----------------------------------------------------------------------------------------------------
