@@ -225,7 +225,7 @@ class Stages:
         book, tol = Book(lanes), self.plan.tol
         if tol is None or book.length == 0:
             return None, ""
-        if book.objective <= course.zero[0]:
+        if abs(book.objective) <= course.zero[0]:
             return "converged", "The loss is zero to rounding."
         if max(book.fall, book.fall_before) <= tol:
             return "converged", f"The objective fell by less than tol={tol:g} of itself, two stages in a row."
