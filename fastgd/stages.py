@@ -19,7 +19,6 @@ import math
 
 import numpy as np
 
-from . import losses
 from .kernels import white
 from .passes import Passes
 from .work import ROW_OVERHEAD, SLICE_ELEMENTS, Batches, Epochs
@@ -34,7 +33,7 @@ FLOOR = 1e-3  # the least bend of a row, as a share of the mean one
 FLOOR_LINK = 1e-6  # of losses that flatten out: with 1e-3, separable tables got 1e3 times too small a step
 BACK, FORTH = 0.25, 2.0  # what the rate is multiplied by after a stage that rose, and after one that did not
 SLACK = 1e-4  # the share of itself that the objective may rise by noise
-WIDTH_SMOOTH, WIDTH = 1e-3, 1.0  # of the difference that bends a loss of labels or with a link
+WIDTH_SMOOTH, WIDTH = 1e-3, 1.0  # of the difference that bends a loss of more than residuals
 
 
 def suits(settings, table, bounds, batch, n, stream):
@@ -153,7 +152,7 @@ class Stages:
         # What the sums of products leave of a pivot by rounding; and weights of float32 hold no more digits.
         self.share = max(64 * np.finfo(np.float64).eps * math.sqrt(plan.data.count), eps)
         self.width, self.floor = 0.0, FLOOR
-        if loss.labels or losses.has_link(loss):
+        if not loss.shifts:  # residuals are no measure of scores
             self.width, self.floor = WIDTH_SMOOTH if loss.smooth else WIDTH, FLOOR_LINK
 
     def advance(self, lanes, rates, clock, steps):
@@ -225,7 +224,7 @@ class Stages:
         book, tol = Book(lanes), self.plan.tol
         if tol is None or book.length == 0:
             return None, ""
-        if book.objective <= course.zero[0]:
+        if abs(book.objective) <= course.zero[0]:
             return "converged", "The loss is zero to rounding."
         if max(book.fall, book.fall_before) <= tol:
             return "converged", f"The objective fell by less than tol={tol:g} of itself, two stages in a row."
