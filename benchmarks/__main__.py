@@ -1,11 +1,15 @@
-"""``python -m benchmarks``: every case against its peers, interleaved, with the floors beside them."""
+"""``python -m benchmarks``: every case against its peers, interleaved, with the floors beside them.
+
+``python -m benchmarks autotune`` fits real tables with nothing tuned.
+"""
 
 import argparse
 import os
+import sys
 
 from fastgd.threads import available_threads
 
-from . import cases, measure, registry
+from . import autotune, cases, measure, registry
 
 
 def verdict_on(ratio, floor, limit):
@@ -72,4 +76,4 @@ def main(arguments=None):
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(autotune.main(sys.argv[2:]) if sys.argv[1:2] == ["autotune"] else main())

@@ -4,9 +4,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from . import checks, optimizers, own_parts, penalties, resume, schedules
+from . import checks, newton, optimizers, own_parts, penalties, resume, schedules, stages
 from .kernels.lanes import Data, Parts, lanes_of
-from .newton import suits as newtons
 from .part_facts import part_at
 from .passes import Passes
 from .plan import Model, Plan, are_many
@@ -31,7 +30,7 @@ class Choice:
     data: Data  # without targets
     scaling: Scaling
     batch: int
-    newton: bool
+    method: str  # "newton", "stages" or "steps"
     epochs: int
     tol: float | None
     passed: int  # the rows so far, of a stream
@@ -66,14 +65,17 @@ def chosen(given, run, measure, argument="resume", classes=None, stream=False):
     table = checks.table(X, y, weight, settings.loss, classes, scale=not stream)
     if past is not None:
         table = resume.same_columns(table, run, argument)
-    choice = choose(Survey(table, settings, measure), settings, bounds, past, stream)
+    choice = choose(Survey(table, settings, measure), settings, bounds, past, stream, alone=True)
     if past is not None:
         resume.check(choice, plan_of([choice]), past, argument)
     return choice
 
 
-def choose(survey, settings, bounds=None, past=None, stream=False):
-    """Resolve every 'auto' on the data, or as the run ``past`` did; ``stream``: the data are a chunk."""
+def choose(survey, settings, bounds=None, past=None, stream=False, alone=False):
+    """Resolve every 'auto' on the data, or as the run ``past`` did; ``stream``: the data are a chunk.
+
+    ``alone``: the fit is not one of a sweep's, which share their passes.
+    """
     table = survey.table
     if survey.measure is Passes:  # the reference compiles nothing
         own_parts.compiled("loss", settings.loss, table.X.dtype)
@@ -83,13 +85,13 @@ def choose(survey, settings, bounds=None, past=None, stream=False):
         words.pop(name, None)
     n, automatic = survey.n, settings.learning_rate == "auto"
     batch = chosen_batch(settings, n, stream, words)
-    newton = newtons(settings, d, batch == n and not stream)
+    method = chosen_method(settings, table, bounds, batch, n, stream, alone)
     scaling, standardize = chosen_scaling(survey, settings, automatic, past, stream, words)
     data = survey.data(scaling)
     bounds = checks.box(bounds, d)
     penalty, low, high = penalty_and_box(settings, bounds, scaling, d)
     if past is None:
-        optimizer = chosen_optimizer(settings, automatic, batch == n, newton, words)
+        optimizer = chosen_optimizer(settings, automatic, batch == n, method, words)
         outputs = len(table.classes) if settings.loss.joint else len(table.y)
         constants = survey.constants(settings.loss) if automatic and settings.fit_intercept else np.zeros(outputs)
         if settings.optimizer == "auto" and optimizer.scale_free:
@@ -111,16 +113,19 @@ def choose(survey, settings, bounds=None, past=None, stream=False):
     survey.targets(table, settings.loss, centre)  # raises where they are not in the loss's domain
     if not np.isfinite(start_loss).all():
         raise ValueError("y has values whose loss overflows: divide y by its largest value.")
-    epochs, tol = chosen_limits(settings, batch, n, newton, words)
+    epochs, tol = chosen_limits(settings, batch, n, method, words)
     pace, sizes = np.ones(len(start)), np.ones(len(table.y))
     if automatic:
         sizes = survey.distances(settings.loss, constants)
-    if newton:
+    if method == "newton":
         survey.scaling(True)  # raises where the columns' squares overflow, also where they are left as they are
         schedule, words["learning_rate"] = schedules.Constant(1.0), "1: whole steps, shorter where the loss would rise"
     elif past is not None and (automatic or stream) and not own_parts.is_own(settings.learning_rate):
         schedule = part_at(past, "schedule", schedules)
         pace = np.array(past.facts["pace"])
+    elif method == "stages":
+        schedule = schedules.Constant(stages.first_rate(d, batch))
+        stages.describe(words, schedule.initial, batch)
     elif automatic:
         parts = Parts(settings.loss, optimizer, penalty)
         found = [
@@ -152,7 +157,7 @@ def choose(survey, settings, bounds=None, past=None, stream=False):
     if stream:
         epochs = 1 if past is None else past.facts["epoch"] + 1
     return Choice(
-        settings, survey, bounds, model, data, scaling, batch, newton, epochs, tol, passed, past, stream, words
+        settings, survey, bounds, model, data, scaling, batch, method, epochs, tol, passed, past, stream, words
     )
 
 
@@ -185,8 +190,10 @@ def plan_of(choices, models=None, folds=None):
         )
     dtype = survey.measure.lane_type(survey.table.X.dtype)
     lanes = lanes_of(models, dtype, settings.average)
-    if first.newton:
+    if first.method == "newton":
         lanes.carry[:] = np.concatenate([model.size for model in models])[:, None]
+    elif first.method == "stages":
+        lanes = stages.Book.lanes(lanes, -(-survey.n // first.batch))
     targets = len(survey.table.y)
     for k, model in enumerate(models):
         width = len(model.start)
@@ -210,7 +217,7 @@ def plan_of(choices, models=None, folds=None):
         models=models,
         batch=first.batch,
         full=first.batch == survey.n and not (stream and settings.batch_size is not None),
-        newton=first.newton,
+        method=first.method,
         shuffle=settings.shuffle,
         seed=settings.random_state,
         many=are_many(data, lanes),
@@ -252,9 +259,18 @@ def chosen_batch(settings, n, stream, words):
     return size if stream and settings.shuffle != "replacement" else min(size, n)
 
 
-def chosen_optimizer(settings, automatic, full, newton, words):
+def chosen_method(settings, table, bounds, batch, n, stream, alone):
+    """How to descend: by Newton's steps or in stages where all is left to be chosen, else by the optimizer's steps."""
+    if newton.suits(settings, table.X.shape[1], batch == n and not stream):
+        return "newton"
+    return "stages" if alone and stages.suits(settings, table, bounds, batch, n, stream) else "steps"
+
+
+def chosen_optimizer(settings, automatic, full, method, words):
     """The optimizer given, or one that suits the batches."""
-    if newton:
+    if method == "stages":
+        return optimizers.Sgd()
+    if method == "newton":
         words["optimizer"] = "newton: each step solves with how the loss bends, whatever the columns' scales are"
         return optimizers.Sgd()
     if settings.optimizer != "auto":
@@ -300,14 +316,16 @@ def penalty_and_box(settings, bounds, scaling, d):
     return penalty, low, high
 
 
-def chosen_limits(settings, batch, n, newton, words):
+def chosen_limits(settings, batch, n, method, words):
     """How many epochs at most, and the tolerance."""
     epochs, tol = settings.epochs, settings.tol
     if tol == "auto":
         tol = (TOL_FULL if batch == n else TOL_BATCHES) if epochs == "auto" and settings.max_steps is None else None
         words["tol"] = "off, as epochs or max_steps is given" if tol is None else f"{tol:g}"
     if epochs == "auto":
-        epochs = EPOCHS_BATCHES if batch < n else EPOCHS_NEWTON if newton else EPOCHS_FULL
+        usual = EPOCHS_FULL if batch == n else EPOCHS_BATCHES
+        found = {"newton": EPOCHS_NEWTON, "stages": stages.chosen_epochs(n, EPOCHS_BATCHES)}
+        epochs = found.get(method, usual)
         if settings.max_steps is not None:
             epochs = max(epochs, -(-settings.max_steps * batch // n) + 1)
         words["epochs"] = f"at most {epochs}"

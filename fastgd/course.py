@@ -94,7 +94,7 @@ class Course:
         # Twice: momentum may carry the weights away again from where the loss was zero.
         if plan.tol is not None and all(map(self.vanished, range(len(self.zero)))):
             return "converged", "The loss is zero to rounding."
-        if plan.newton and plan.tol is not None and records:
+        if plan.method == "newton" and plan.tol is not None and records:
             return self.promised()
         if self.stalls < self.patience or not records:
             return None, ""
@@ -117,7 +117,8 @@ class Course:
                 "and is far below its start. With a penalty (alpha=1e-4, say) they would have a limit."
             )
         tol = max(plan.tol, 64 * self.eps)
-        least = [(PERFECT * self.eps) ** 2 * abs(start) for start in self.start]
+        least = PERFECT * self.eps if not self.model.loss.shifts else (PERFECT * self.eps) ** 2
+        least = [least * abs(start) for start in self.start]
         if all(fall <= max(tol * abs(loss), end) for fall, loss, end in zip(falls, losses, least, strict=True)):
             return "converged", f"The next step promised to lower the loss by less than tol={plan.tol:g} of itself."
         if last["learning_rate"] == 0 and len(falls) == 1 and math.isfinite(falls[0]):
@@ -205,7 +206,7 @@ class Course:
         above = self.above_start()
         doubtful = above or (self.best is None and self.doubtful(clock))
         # Newton's steps lower the loss; one with corners may be rounded so widely at first that its own value rises.
-        if doubtful and not plan.newton and self.risen(objective(), unknown=above):
+        if doubtful and plan.method != "newton" and self.risen(objective(), unknown=above):
             return "diverged", ABOVE_FIRST if plan.stream else ABOVE
         if plan.stream:
             return "max_epochs", f"Chunks done: {clock.epoch}."

@@ -44,10 +44,14 @@ def drive(plan, work=None, measure=Passes):
 
 def work_of(plan):
     """The class of the work that fits a plan: vectors run along the columns for one lane, across the lanes for many."""
-    if plan.newton:
+    if plan.method == "newton":
         from .newton import Newton
 
         return Newton
+    if plan.method == "stages":
+        from .stages import Stages
+
+        return Stages
     if not plan.many:
         return FullBatch if plan.full else Batches
     from . import gram, many  # whose kernels a single fit need not load
@@ -222,7 +226,7 @@ class Driver:
 
     @property
     def may_retreat(self):
-        return self.plan.automatic_rate and not self.plan.newton and self.retreats < RETREATS
+        return self.plan.automatic_rate and self.plan.method != "newton" and self.retreats < RETREATS
 
     def judge(self):
         """End the runs that are over; those whose rates prove too large at the end are to begin anew."""
@@ -230,7 +234,7 @@ class Driver:
         over = self.over
         objectives = functools.cache(lambda: self.watch.objective(lanes, clock.steps).tolist())
         for k, course in enumerate(self.runs.courses):
-            status, reason = course.verdict()
+            status, reason = self.verdict(course)
             if status is None and over:
                 status, reason = course.ended(clock, lambda k=k: objectives()[k])
             if status is None:
@@ -249,6 +253,11 @@ class Driver:
             else:
                 self.end(k, status, reason)
         self.leave(done)
+
+    def verdict(self, course):
+        """The status of a run that need not go on, and why; work that knows better than its losses says so itself."""
+        own = getattr(self.work, "verdict", None)
+        return course.verdict() if own is None else own(self.runs.lanes, course)
 
     def advance(self):
         """One slice of work, and a look at what it left."""

@@ -293,8 +293,11 @@ class LogLoss(NamedTuple):
         return self.factor * (1.0 / (1.0 + exp(-p)) - y)
 
     def bend(self, p, y):
+        # Far on the wrong side the loss is a line, too (Jaakkola and Jordan 2000: the parabola that touches it there).
         tail = exp(-np.abs(p))
-        return self.factor * (tail / ((1.0 + tail) * (1.0 + tail)))
+        wrong = np.abs(1.0 / (1.0 + exp(-p)) - y)
+        line = TOUCHING * wrong / (2.0 + 2.0 * np.abs(p))
+        return self.factor * np.maximum(tail / ((1.0 + tail) * (1.0 + tail)), line)
 
 
 class Hinge(NamedTuple):

@@ -21,6 +21,7 @@ LARGEST = 1024  # columns, with the constant: a matrix of 8 MB
 DEPENDENT = {4: 1e-7, 8: 1e-12}  # a column whose share of this alone is its own gets 0, by the bytes of a number
 CANCELLED = 1e-16  # of a sum of squares, what may be left of it by rounding alone
 ENOUGH = 1e-4  # the share of the promised fall that a step must bring (Armijo 1966)
+DAMPINGS = 0.0, 1e-8, 1e-4, 1.0  # tried in turn where no part of a step lowers the loss (Levenberg 1944)
 UNSEEN = 1e-3  # of a rounding of the loss: a step that promises less is not taken
 SHORTEST = 1e-9  # of a whole step
 NOISE = 16  # how many roundings the loss may rise by
@@ -74,11 +75,16 @@ class Derivatives:
         data = self.plan.data
         return (centre_of(data) - data.shift) * data.inverse_scale.astype(np.float64)
 
-    def move(self, lanes, lane, gradient):
-        """The move (d + 1,) of one lane to the minimum of the parabola that its derivatives make."""
+    def move(self, lanes, lane, gradient, damping):
+        """The move (d + 1,) of one lane to the minimum of the parabola that its derivatives make.
+
+        ``damping`` is the share of the largest second derivative that is added to all of them.
+        """
         H = self.second(lanes, lane)
         if not np.isfinite(H).all():
             H = np.eye(len(H))
+        if damping:
+            H = H + damping * max(np.diag(H).max(), 1e-300) * np.eye(len(H))
         part, fields = self.plan.parts.penalty, lanes.penalty[lane : lane + 1].astype(np.float64)
         low, high = lanes.low[lane].astype(np.float64), lanes.high[lane].astype(np.float64)
         weights = lanes.weights[lane].astype(np.float64)
@@ -142,8 +148,7 @@ class Newton:
         own = objective if rounded is lanes else self.look(lanes)[0]
         norm = np.array([self.norm(rounded, lane, gradients[lane]) for lane in range(len(own))])
         broken = ~np.isfinite(own + norm)
-        moves, falls = self.moves(rounded, gradients, broken)
-        taken = self.search(rounded, objective, moves, falls, np.where(broken, 0.0, longest))
+        taken, falls = self.step(rounded, objective, gradients, ~broken, longest)
         if rounded is not lanes:
             lanes.weights[:] = rounded.weights
             falls = self.narrow(lanes, rounded.loss[:, self.field], objective, own, falls)
@@ -172,14 +177,26 @@ class Newton:
 
     # Steps ------------------------------------------------------------------------------------------------------------
 
-    def moves(self, lanes, gradients, broken):
+    def step(self, lanes, objective, gradients, wanted, longest):
+        """Move the lanes that are ``wanted``; the lengths of their steps, and the falls that these promised."""
+        taken, falls = np.zeros((2, len(objective)))
+        for damping in DAMPINGS:
+            moves, promised = self.moves(lanes, gradients, wanted, damping)
+            taken = np.maximum(taken, self.search(lanes, objective, moves, promised, longest))
+            falls[wanted] = promised[wanted]
+            wanted = (taken == 0) & (promised > (self.plan.tol or 1.0) * np.abs(objective))
+            if not wanted.any():
+                break
+        return taken, falls
+
+    def moves(self, lanes, gradients, wanted, damping):
         """The whole steps (lanes, d + 1) and the falls of the objectives (lanes,) that their slopes promise."""
         moves, falls = np.zeros(lanes.weights.shape), np.zeros(len(lanes.weights))
         whole = lanes._replace(weights=lanes.weights.astype(np.float64))
         before = penalty_costs(self.plan.parts.penalty, whole)
         with np.errstate(all="ignore"):
-            for lane in np.flatnonzero(~broken):
-                moves[lane] = self.derivatives.move(lanes, lane, gradients[lane])
+            for lane in np.flatnonzero(wanted):
+                moves[lane] = self.derivatives.move(lanes, lane, gradients[lane], damping)
             after = penalty_costs(self.plan.parts.penalty, whole._replace(weights=whole.weights + moves))
             falls = before - after - (moves * gradients).sum(axis=1)
         bad = ~(falls > 0)

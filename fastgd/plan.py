@@ -41,7 +41,7 @@ class Plan:
     models: tuple  # of Model; each has ``width`` lanes, in this order
     batch: int
     full: bool  # whether a step takes all rows
-    newton: bool  # whether steps solve with the curvature
+    method: str  # "newton": steps solve with the curvature; "stages": of whitened batches; "steps": the optimizer's
     shuffle: object
     seed: int
     many: bool  # whether the kernels of many lanes run it; some of its models, or one left alone, are run as all were

@@ -20,6 +20,7 @@ from .passes import penalty_costs
 from .penalties import Free
 from .plan import lanes_at
 from .results import MinimizeHistory, MinimizeResult
+from .stages import FORGET, Stages
 from .sweep import sweep as compiled_sweep
 from .sweep import swept
 from .work import Epochs
@@ -180,12 +181,13 @@ class Differentiated:
             losses, gradients = self.measured.gradient(self.plan.parts.loss, lanes, np.arange(len(self.measured.Z)))
         return losses / self.plan.data.count, gradients / self.plan.data.count
 
-    def move(self, lanes, lane, gradient):
+    def move(self, lanes, lane, gradient, damping):
         """The move (d + 1,) to the minimum of the parabola of a lane, of its penalty and within its bounds."""
         Z, count, d = self.measured.Z, self.plan.data.count, len(gradient) - 1
         loss = type(self.plan.parts.loss)(*lanes.loss[lane])
         bend = loss.bend(Z @ lanes.weights[lane], self.measured.y[lanes.target[lane]])
         H = Z.T @ (Z * (bend * self.measured.row_weights(lanes, lane))[:, None]) / count
+        H = H + damping * np.diag(H).max() * np.eye(d + 1)
         penalty = type(self.plan.parts.penalty)(*lanes.penalty[lane])
         if isinstance(penalty, Free):
             return -np.linalg.pinv(H, rcond=1e-13, hermitian=True) @ gradient
@@ -201,11 +203,6 @@ class Differentiated:
             if np.abs(w - before).max() <= 1e-12 * np.abs(w).max():
                 break
         return w - lanes.weights[lane]
-
-
-def textbook(plan):
-    """The work that fits a plan."""
-    return Newton(plan, Differentiated) if plan.newton else Textbook(plan)
 
 
 class Measured:
@@ -288,6 +285,92 @@ class Measured:
     def largest_row(self):
         """The largest weight * |row|**2."""
         return np.max(self.weight * np.sum(self.Z**2, axis=1))
+
+
+# Stages of implicit steps in whitened coordinates -------------------------------------------------------------------
+
+
+def implicit_slope(loss, p, y, reach):
+    """The slope ``s = loss.slope(p - reach * s, y)``, as nearly as the kernels find it."""
+    first = loss.slope(p, y)
+    if first == 0 or not np.isfinite(reach * first):
+        return first
+
+    def off(share):
+        return share - loss.slope(p - reach * share * first, y) / first
+
+    low, below, high, above = 0.0, -1.0, 1.0, off(1.0)
+    if above < 0.05:
+        return first
+    for _ in range(12):
+        if above < np.inf and (low == 0 or high < 4 * low):
+            share = (low * above - high * below) / (above - below)
+        else:
+            share = np.sqrt(max(low, 1e-6 * high) * high)
+        now = off(share)
+        if abs(now) <= 0.05 * share:
+            return share * first
+        low, below, high, above = (share, now, high, above) if now < 0 else (low, below, share, now)
+        if high - low <= 0.05 * high:
+            break
+    return low * first
+
+
+class TextbookSteps:
+    """What a stage asks of the data, on the array ``Z``."""
+
+    def __init__(self, plan):
+        self.plan, self.passes = plan, Measured(plan.data, 1)
+        self.rows = self.slice = len(self.order(0))
+        self.loss = type(plan.parts.loss)(*plan.lanes.loss[0])
+
+    def order(self, epoch):
+        """The rows of an epoch."""
+        plan = self.plan
+        return row_order(plan.shuffle, plan.seed, epoch, len(self.passes.Z), plan.batch)
+
+    def take(self, lanes, book, clock, rows, rates, t, met):
+        """The steps at ``rates`` of the next ``rows`` rows, ``t`` behind the stage's beginning."""
+        data, batch = self.passes, self.plan.batch
+        order = self.order(clock.epoch)[clock.row : clock.row + rows]
+        for s, rate in enumerate(rates / batch):
+            i = order[s * batch : (s + 1) * batch]
+            z, weight, y = data.Z[i] @ book.triangle.T, data.weight[i], data.y[0, i]
+            p = data.Z[i] @ book.anchor + z @ book.place
+            met += np.sum(weight * self.loss.value(p, y))
+            reach = rate * weight * np.sum(z**2, axis=1)
+            slopes = [implicit_slope(self.loss, *row) for row in zip(p, y, reach, strict=True)]
+            book.place -= rate * (weight * slopes) @ z
+            book.mean += (FORGET + 1) / (t + s + 1 + FORGET) * (book.place - book.mean)
+
+    def whiten(self, lanes, weights, width, floor, share, out):
+        """The whitening triangle at weights (D,), into ``out``: a coordinate that follows from others is left out."""
+        data = self.passes
+        p, y, n = data.Z @ weights, data.y[0], self.plan.data.count
+        h = width or np.sum(data.weight * abs(p - y)) / n
+        bends = (self.loss.slope(p + h, y) - self.loss.slope(p - h, y)) / (2 * h)
+        mean = np.sum(data.weight * bends) / n
+        bends = np.maximum(bends, floor * mean) if 0 < mean < np.inf else np.ones(len(p))
+        H = (data.Z.T * (data.weight * bends)) @ data.Z / n
+        kept = []
+        for j in range(len(H)):
+            if H[j, j] - H[j, kept] @ np.linalg.solve(H[np.ix_(kept, kept)], H[kept, j]) > share * H[j, j]:
+                kept.append(j)
+        out[:] = 0.0
+        out[np.ix_(kept, kept)] = np.linalg.inv(np.linalg.cholesky(H[np.ix_(kept, kept)]))
+
+
+class TextbookStages(Stages):
+    """The twin of the compiled stages: the same decisions between other steps."""
+
+    engine = TextbookSteps
+
+
+def textbook(plan):
+    """The work that fits a plan."""
+    if plan.method == "newton":
+        return Newton(plan, Differentiated)
+    return TextbookStages(plan) if plan.method == "stages" else Textbook(plan)
 
 
 # fit ----------------------------------------------------------------------------------------------------------------

@@ -148,10 +148,11 @@ def _arrays(state, arrays, intercepts):
     for name, size in {"pace": m, "start": m, "centre": targets, "start_loss": targets}.items():
         _need(len(state[name]) == size and all(map(math.isfinite, state[name])), f"state.{name}")
     own = "float32" if arrays.get("state.shift", coef).dtype == np.float32 else "float64"  # the data's type
-    averaged = state["settings"]["average"] is not None
+    averaged = _averaged_from(state, arrays) is not None
+    staged = averaged and state["settings"]["average"] is None
     shapes = {
         "weights": ((m, d + 1), lane),
-        "slots": ((m, slots.shape[1], d + 1), lane),
+        "slots": ((m, slots.shape[1], d + 1), np.dtype(np.float64) if staged else lane),
         "carry": ((m, 2), "float64"),
         "averages": ((m, (d + 1) * averaged), "float64"),
         "met": ((m,), "float64"),
@@ -191,7 +192,7 @@ def _replicates(arrays, coef):
 
 def _coefficients(state, arrays):
     """The coefficients are those that the weights give: what predicts and what goes on is one model."""
-    weights, average = arrays["state.weights"], state["settings"]["average"]
+    weights, average = arrays["state.weights"], _averaged_from(state, arrays)
     if state["best_epoch"] is not None:
         answer = arrays["state.best"]
     elif average is not None and state["steps"] >= average:
@@ -202,6 +203,14 @@ def _coefficients(state, arrays):
     coef, _ = Scaling(arrays["state.shift"], arrays["state.inverse_scale"]).to_user(answer, bounds)
     # Where they overflowed they are all zero.
     _need(np.array_equal(np.atleast_2d(arrays["coef"]), coef) or not arrays["coef"].any(), "coef")
+
+
+def _averaged_from(state, arrays):
+    """The step from which on the answer is a mean, or None; of stages that of the first epoch's end."""
+    average, batch = state["settings"]["average"], state["settings"]["batch_size"]
+    if average is None and type(batch) is int and "state.averages" in arrays and arrays["state.averages"].size:
+        return -(-state["rows"] // batch)
+    return average
 
 
 def _need(condition, name):

@@ -214,7 +214,7 @@ def kind(choice: Choice):
         schedules.append(type(schedule))
         schedule = getattr(schedule, "then", None)
     parts = type(model.loss), type(model.optimizer), *schedules
-    run = choice.batch, choice.newton, choice.automatic, settings.random_state, choice.epochs, choice.tol
+    run = choice.batch, choice.method, choice.automatic, settings.random_state, choice.epochs, choice.tol
     return id(choice.survey), parts, *run
 
 

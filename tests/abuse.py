@@ -454,8 +454,9 @@ def warm():
     """Load the kernels that the cases use, which forked processes then share."""
     X, y = good().values()
     for kind in (np.float64, np.float32):
-        for options in ({}, {"batch_size": 4}, {"batch_size": 1, "learning_rate": 0.01}, {"alpha": 0.1}):
+        for options in ({}, {"batch_size": 4}, {"batch_size": 1, "learning_rate": 0.01}):
             fastgd.fit(X.astype(kind), y, epochs=2, **options).loss  # noqa: B018
+    fastgd.fit(X, y, epochs=2, alpha=0.1)
     for loss in ("log_loss", "poisson"):
         for batch in (None, 4):
             fastgd.fit(X, y > 0, loss, epochs=2, batch_size=batch).loss  # noqa: B018
@@ -475,6 +476,7 @@ def warm_lanes():
         bootstrapped(batch_size=batch)
         several(y=sweeps.columns("good", "good"), batch_size=batch)
     several(y=sweeps.kinds("a", "b", "c"), loss="multinomial")
+    fastgd.sweep(X, sweeps.kinds("a", "b", "c"), loss="multinomial", **SWEEP)
 
 
 LANES = ("sweep", "sweep settings", "cross-validation", "folds of data", "several targets", "targets in batches")

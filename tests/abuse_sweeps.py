@@ -48,7 +48,7 @@ LISTS = {
         ["mse", "ems"],
         ["mse", "log_loss"],
         ["mse", "poisson"],
-        ["mse", "multinomial"],
+        ["huber", "multinomial"],
         [losses.Huber, "mse"],
         [losses.Huber([1.0])],
         losses.Huber([1.0, nan]),

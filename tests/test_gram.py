@@ -22,7 +22,7 @@ def with_lanes(plan, count, **arrays):
 def descend(plan, steps):
     """The objective and the norm (steps, lanes) of a run of GramDescent."""
     table = rate_table(plan.models, [1.0], 1, 0, steps)
-    rates = np.ascontiguousarray(np.broadcast_to(table, (steps, len(plan.lanes.weights))))
+    rates = np.array(np.broadcast_to(table, (steps, len(plan.lanes.weights))), order="C")
     return gram.GramDescent(plan).steps(plan.lanes, rates, 1)
 
 

@@ -10,6 +10,7 @@ from scipy.special import logsumexp
 from sklearn.linear_model import LogisticRegression
 
 from fastgd import losses, optimizers, penalties
+from fastgd.checks import frozen
 from fastgd.kernels import block_loop, full_batch, lane_sums, order, row_loop
 from fastgd.kernels.lanes import NO_ROLES, Data, Parts, lanes_of
 from fastgd.kernels.row_weights import CUMULATIVE, count
@@ -36,7 +37,9 @@ def made_data(dtype=np.float64, loss=None, weighted=False, targets=1, roles=NO_R
     weight = rng.integers(1, 4, n).astype(float) if weighted else np.empty(0)
     weight = weight / weight.mean() if weighted else weight
     parts = (X, y, weight, X.mean(axis=0), 1 / X.std(axis=0))
-    X, y, weight, shift, scale = (np.ascontiguousarray(a, dtype) for a in parts)
+    X, y, weight, shift, scale = (np.array(a, dtype, order="C") for a in parts)
+    # As a plan has them: arrays that may be written to are another type, compiled anew.
+    X, y, weight = map(frozen, (X, y, weight))
     return Data(Dense(X), y, weight, shift, scale, 1.0, float(n), roles, seed, classes)
 
 
@@ -76,6 +79,7 @@ def run(data, parts, lanes, batch, rates=None, epochs=2, threads=1):
     if batch is None:
         rates = rates_for(lanes, epochs) if rates is None else rates
         passes = ManyPasses(data, threads)
+        rates = np.ascontiguousarray(rates)
         return np.array([passes.step(parts, lanes, rates[k : k + 1], k + 1)[0][0] for k in range(epochs)])
     met, per_epoch = np.zeros(len(lanes.weights)), -(-n // batch)
     rates = rates_for(lanes, epochs * per_epoch) if rates is None else rates
@@ -165,15 +169,18 @@ def test_unpack_undoes_pack(dtype):
 
 # Each lane is its model alone ---------------------------------------------------------------------------------------
 
+# Combinations that other tests need too, where there is one: each costs seconds to compile. Sweeps of every loss and
+# every optimizer run where nothing is compiled (test_sweep.py).
 CASES = [  # loss, optimizer, penalty, batch, weighted, average
     (losses.SquaredError(), optimizers.Sgd(), FREE, 1, False, None),
-    (losses.LogLoss(), optimizers.Adam(), NET, 1, True, 5),
+    (losses.SquaredError(), optimizers.Momentum(), NET, 1, True, 5),
     (losses.SquaredError(), optimizers.Sgd(), NET, 7, True, None),
-    (losses.Poisson(), optimizers.Momentum(), FREE, 32, False, 2),
-    (losses.Huber(0.3), optimizers.Rmsprop(momentum=0.5, centred=1.0), NET, 300, True, None),
-    (losses.LogLoss(), optimizers.Adamw(), FREE, 300, False, None),
-    (losses.SquaredHinge(), optimizers.Nesterov(), NET, None, True, None),
-    (losses.SquaredError(), optimizers.Lion(), FREE, None, False, 1),
+    (losses.Poisson(), optimizers.Sgd(), NET, 32, False, 2),
+    (losses.SquaredError(), optimizers.Rmsprop(momentum=0.5, centred=1.0), NET, 300, True, None),
+    (losses.SquaredError(), optimizers.Adamw(), NET, 300, False, None),
+    (losses.LogLoss(), optimizers.Sgd(), FREE, 300, False, None),
+    (losses.Huber(0.3), optimizers.Sgd(), FREE, None, True, None),
+    (losses.SquaredError(), optimizers.Lion(), NET, None, False, 1),
 ]
 
 
@@ -215,7 +222,7 @@ def test_steps_are_those_of_numpy(batch):
 @pytest.mark.parametrize("batch", [1, 32, None])
 def test_neighbours_change_no_bit(dtype, batch):
     # Adam divides and takes roots: float32 vectors and numbers by themselves may do so otherwise.
-    parts = Parts(losses.SquaredError(), optimizers.Adam(), NET)
+    parts = Parts(losses.SquaredError(), optimizers.Adam(), FREE if dtype == "f4" else NET)
     data = made_data(dtype)
     before = made_lanes(parts, 37, data)
     rates = rates_for(before, 2 if batch is None else 2 * -(-N // batch))
@@ -286,12 +293,12 @@ def folds(n, k=3):
     fold = np.arange(n) % k
     roles = np.where(fold == np.arange(k)[:, None], -1, 1).astype(np.int8)
     roles[:, -1] = 0
-    return roles
+    return frozen(roles)
 
 
 @pytest.mark.jit
 def test_a_folds_lane_is_the_fit_of_its_rows():
-    parts = Parts(losses.SquaredError(), optimizers.Momentum(), NET)
+    parts = Parts(losses.SquaredError(), optimizers.Adam(), NET)
     data = made_data(weighted=True, roles=folds(N))
     passes = ManyPasses(data, 1)
     lanes = made_lanes(parts, 6, data)
@@ -305,7 +312,10 @@ def test_a_folds_lane_is_the_fit_of_its_rows():
         rows = data.roles[k % 3] > 0
         weight = data.weight[rows] / data.weight[rows].mean()
         own = data._replace(
-            rows=Dense(data.rows.values[rows]), targets=data.targets[:, rows], weight=weight, count=float(rows.sum())
+            rows=Dense(frozen(data.rows.values[rows])),
+            targets=frozen(np.ascontiguousarray(data.targets[:, rows])),
+            weight=frozen(weight),
+            count=float(rows.sum()),
         )
         lane = picked(before, [k])
         lane.fold[:] = -1

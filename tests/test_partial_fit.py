@@ -4,7 +4,7 @@ import pickle
 
 import numpy as np
 import pytest
-from conftest import JIT_OFF
+from conftest import ALPHA, JIT_OFF
 from test_resume import same
 
 import fastgd
@@ -66,7 +66,7 @@ def test_chunks_are_one_table(name, batch, rows):
 @pytest.mark.parametrize("batch", [1, 16])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_every_optimizer_takes_chunks(optimizer, batch):
-    options = {**GIVEN, "optimizer": optimizer, "batch_size": batch}
+    options = {**GIVEN, "optimizer": optimizer, "batch_size": batch, "alpha": ALPHA[batch]}
     same_model(in_chunks(X, Y, **options), fastgd.fit(X, Y, epochs=1, shuffle=False, **options))
 
 

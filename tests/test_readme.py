@@ -61,6 +61,7 @@ def test_files_named():
             assert path.name in text, f"README's map lacks {path.name}"
 
 
+@pytest.mark.jit
 def test_the_commands(tmp_path, monkeypatch, capfd):
     from fastgd.__main__ import main
 

@@ -7,7 +7,7 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import JIT_OFF, plan_of
+from conftest import ALPHA, JIT_OFF, plan_of
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -93,6 +93,7 @@ def goes_on(X, y, stops, epochs=EPOCHS, again=lambda r: r, fit=fastgd.fit, **opt
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_every_optimizer_goes_on(optimizer, batch):
     options = {"optimizer": optimizer, "learning_rate": schedules.InverseScaling(0.05), "batch_size": batch}
+    options["alpha"] = ALPHA[batch]
     goes_on(X, Y, [{"epochs": 2}], random_state=1, average=3, **options)
     goes_on(X, Y, [{"max_steps": 1}, {"max_steps": 4}], epochs=6, random_state=1, **options)
 

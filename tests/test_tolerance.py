@@ -42,9 +42,12 @@ def excess(r, problem, loss, alpha=0.0):
     return (r.loss - best) / (null - best)
 
 
+# To compile less: every loss on the full batch, and on batches or single rows in turn.
+LOOPS = [(loss, batch) for k, loss in enumerate(SMOOTH) for batch in (None, (16, 1)[k % 2])]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("batch", [None, 16, 1])
-@pytest.mark.parametrize("loss", SMOOTH)
+@pytest.mark.parametrize("loss, batch", LOOPS)
 def test_automatic_runs(loss, batch):
     tol, room = (1e-6, FULL) if batch is None else (1e-4, BATCHES)
     converged = 0
@@ -64,10 +67,10 @@ def test_any_optimizer_at_any_rate(optimizer, alpha):
     problem, tol = PROBLEMS["plain"], 1e-5
     fit = reference.fit if JIT_OFF else fastgd.fit
     part = fastgd.optimizers.Adamw(weight_decay=0.0) if optimizer == "adamw" else optimizer
-    for rate in 10.0 ** np.arange(-7, 0):
-        r = fit(
-            problem.X, problem.y, optimizer=part, learning_rate=rate, tol=tol, epochs=400, alpha=alpha, standardize=True
-        )
+    # Without bounds, but compiled as with them: so is every optimizer with a penalty.
+    options = {"optimizer": part, "tol": tol, "epochs": 400, "alpha": alpha, "bounds": (None, None)}
+    for rate in 10.0 ** np.arange(-7, 0, 2 if JIT_OFF else 1):
+        r = fit(problem.X, problem.y, learning_rate=rate, standardize=True, **options)
         if r.status == "converged":
             assert excess(r, problem, "squared_error", alpha) <= FULL * tol, (rate, r)
 

@@ -131,7 +131,7 @@ def test_every_loss_and_the_reference(plain, name, validation):
     loss = getattr(losses, name)()
     y = plain.target(loss)
     given = (plain.X[::4], y[::4]) if validation == "data" else validation
-    options = {"loss": loss, "validation": given, "epochs": 4, "learning_rate": 0.02, "random_state": 0}
+    options = {"loss": loss, "validation": given, "epochs": 4, "learning_rate": 0.02, "random_state": 0, "alpha": 0.1}
     a, b = fastgd.fit(plain.X, y, **options), reference.fit(plain.X, y, **options)
     np.testing.assert_allclose(a.history.validation_loss, b.history.validation_loss, rtol=1e-9)
     np.testing.assert_allclose(a.coef, b.coef, rtol=1e-8, atol=1e-10)
