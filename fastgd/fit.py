@@ -62,12 +62,15 @@ def fit(
         The name of one of :mod:`fastgd.losses`, or e.g. ``fastgd.losses.Huber(delta=2.0)``, or an instance of a class
         of your own with ``value`` and ``slope``.
     optimizer : "auto", str or part, default "auto"
-        The name of one of :mod:`fastgd.optimizers`, or e.g. ``fastgd.optimizers.Adam(beta1=0.8)``, or your own. With an
-        automatic rate "auto" is "momentum" on the full batch of a smooth loss and "adam" otherwise; else "sgd".
+        The name of one of :mod:`fastgd.optimizers`, or e.g. ``fastgd.optimizers.Adam(beta1=0.8)``, or your own. "auto"
+        with an automatic rate takes Newton's steps on the full batch, and stages of averaged steps otherwise (see
+        Notes). Where these don't apply it is "momentum" on the full batch of a smooth loss, else "adam"; with a rate
+        that is given it is "sgd".
     learning_rate : "auto", float, str or part, default "auto"
         A number is constant; the name of one of :mod:`fastgd.schedules`, or e.g. ``fastgd.schedules.Cosine(0.1)``, or
-        your own, changes with the step. Durations are in epochs. "auto" measures the curvature of the data; should a
-        run still end above its start, it begins anew with a tenth.
+        your own, changes with the step. Durations are in epochs. "auto" takes whole steps of Newton's, shorter ones
+        where the loss would rise; stages adjust theirs. Of any other optimizer it measures the curvature of the data,
+        and should a run still end above its start, it begins anew with a tenth.
     batch_size : "auto", int or None, default "auto"
         Rows a step; None is all of them, as is "auto". Larger than n means n.
     alpha : float, default 0.0
@@ -85,13 +88,15 @@ def fit(
         Weights of the rows, zero or more; integer weights mean repeated rows.
     epochs : "auto" or int, default "auto"
         Passes over the data: exactly so many, unless ``max_steps``, ``tol`` or the callback ends the run. "auto" is
-        at most 1000 on the full batch and 20 otherwise.
+        at most 200 of Newton's steps, otherwise 1000 on the full batch and 20 of smaller ones; in stages as many as
+        half a million rows make, where these are more, and at most 10,000.
     max_steps : int or None, default None
         The largest number of steps.
     tol : "auto", float or None, default "auto"
-        End when the loss falls by less than this share of itself, ``patience`` epochs in a row and over the last half
-        of all epochs together, or is zero to rounding; on the full batch of a smooth loss its gradient has to have
-        fallen as far, so that neither a rate too small nor a swing is an end. None never ends.
+        End when the loss is zero to rounding, or Newton's next step promises to lower it by less than this share of
+        itself, or two stages in a row lower the objective by less. Other runs end when it falls by less than that,
+        ``patience`` epochs in a row and over the last half of all epochs together; on the full batch of a smooth loss
+        its gradient has to have fallen as far, so that neither a rate too small nor a swing is an end. None never ends.
         "auto" is None where ``epochs`` or ``max_steps`` is given, else 1e-6 on the full batch and 1e-4 otherwise.
     shuffle : "block", "full", "replacement" or False, default "block"
         Row order of each epoch: blocks of rows and the rows within a window of blocks; a full shuffle; each batch
@@ -143,6 +148,18 @@ def fit(
 
     Notes
     -----
+    Where ``optimizer`` and ``learning_rate`` are "auto", all rows make a step and ``average`` is not asked for, a step
+    is Newton's: it goes to the minimum of the parabola that the gradient and the matrix of second derivatives make,
+    found by Cholesky's method, with L1 or bounds by coordinate descent (Friedman, Hastie and Tibshirani 2010), and is
+    shortened until it brings a share of what its slope promises (Armijo 1966). For losses such as "log_loss" this is
+    iteratively reweighted least squares (Nelder and Wedderburn 1972). Corners of a loss are rounded, less and less as
+    descent goes on, and rows away from them bend a little too (after Hunter and Lange 2000). Up to 1023 columns, for
+    losses with a method ``bend``: all but "multinomial" and "perceptron".
+
+    Where the batch is smaller, steps are taken in stages: implicit in each row's score (Toulis and Airoldi 2017), in
+    coordinates whitened by the curvature, and averaged (Shamir and Zhang 2013). Up to 200 columns, for one model
+    without a penalty, bounds or validation. ``docs/auto.md`` has both step by step.
+
     Ctrl-C ends a run within a slice of work (about 10 ms), with status "interrupted" and the last finite weights; while
     the data are still being checked and measured, before the first step, it is raised, and while a kernel is compiled
     it waits. A diverging run returns its last finite weights too. ``r.loss`` reads ``X`` anew: don't change it in
@@ -230,7 +247,7 @@ def report(choice, plan, number, outcome, measure=Passes, objective=None):
         coef=coef[0] if one else coef,
         intercept=float(intercept[0]) if one else intercept,
         status=outcome.status,
-        message=f"{outcome.reason} {NEXT_CHUNK if chunk else ADVICE[outcome.status]}",
+        message=f"{outcome.reason} {NEXT_CHUNK if chunk else advice(plan, outcome.status)}",
         n_epochs=state.facts["epoch"],
         n_steps=state.facts["steps"],
         best_epoch=state.facts["best_epoch"],
@@ -241,6 +258,13 @@ def report(choice, plan, number, outcome, measure=Passes, objective=None):
         state=state,
         _objective=objective or (lambda: objective_of(plan, number, table, outcome.weights, measure)),
     )
+
+
+def advice(plan, status):
+    """What to do next."""
+    if status == "converged" and plan.automatic_rate:
+        return "For more digits lower tol."
+    return ADVICE[status]
 
 
 def objective_of(plan, number, table, weights, measure):

@@ -5,6 +5,7 @@ So it minds neither the columns' scales nor how they are correlated, and no rate
 """
 
 import functools
+import inspect
 
 import numpy as np
 
@@ -35,7 +36,7 @@ TIGHT = 1e-15  # of a step's promise, what a sweep of coordinate descent may bri
 def suits(settings, d, full):
     """Whether a fit left to choose by itself is to go by Newton's steps: a function of settings and shape alone."""
     automatic = settings.learning_rate == "auto" and settings.optimizer == "auto" and settings.average is None
-    return automatic and full and settings.loss.bend is not None and d < LARGEST
+    return automatic and full and inspect.isfunction(type(settings.loss).bend) and d < LARGEST
 
 
 class Derivatives:

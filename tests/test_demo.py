@@ -22,7 +22,7 @@ def test_demo(tmp_path):
     scores = [
         float(line.split()[-2]) for line in done.stdout.splitlines() if "float" in line and line.split()[-1].isdigit()
     ]
-    assert len(scores) >= 5
+    assert len(scores) >= 6
     assert min(scores) > 0.87
     assert "epoch" in done.stderr, "progress is shown"
     for path in (picture, tmp_path / "loss_sweep.png"):

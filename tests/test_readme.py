@@ -1,4 +1,4 @@
-"""README's snippets and commands run as written, in order; its tables are the classes'."""
+"""The snippets of README and docs/, and README's commands, run as written, in order; tables are the classes'."""
 
 import re
 import runpy
@@ -10,30 +10,51 @@ import pandas as pd
 import pytest
 
 README = Path(__file__).parent.parent / "README.md"
-SNIPPETS = re.findall(r"```python\n(.*?)```", README.read_text(), flags=re.DOTALL)
+PAGES = {README: "diverged", README.parent / "docs" / "auto.md": "can be told apart"}  # and words that are printed
 
 
 @pytest.mark.slow
-def test_snippets(capsys, tmp_path, monkeypatch):
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_snippets(page, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     matplotlib = pytest.importorskip("matplotlib")
     matplotlib.use("Agg")
+    snippets = re.findall(r"```python\n(.*?)```", page.read_text(), flags=re.DOTALL)
+    assert len(snippets) >= 4
     namespace = {}
-    assert len(SNIPPETS) >= 4
-    for snippet in SNIPPETS:
-        exec(compile(snippet, str(README), "exec"), namespace)
+    for snippet in snippets:
+        exec(compile(snippet, str(page), "exec"), namespace)
     out = capsys.readouterr().out
-    shown = re.search(r"```text\n(FitResult.*?)```", README.read_text(), flags=re.DOTALL)[1]
+    shown = re.search(r"```text\n(FitResult.*?)```", page.read_text(), flags=re.DOTALL)[1]
     for line in shown.splitlines():  # up to the first number: the rest is the machine's rounding
         assert re.split(r"\d", line)[0] in out, line
-    assert "diverged" in out
+    assert PAGES[page] in out
     matplotlib.pyplot.close("all")
 
 
+@pytest.mark.slow
+@pytest.mark.jit
+def test_the_picture_of_the_default(tmp_path):
+    plt = pytest.importorskip("matplotlib.pyplot")
+    script = runpy.run_path(str(README.parent / "docs" / "auto.py"))
+    script["main"](tmp_path / "auto.png", passes=300, of_sgd=20)
+    pixels = plt.imread(tmp_path / "auto.png")[..., :3]
+    coloured = (pixels.max(axis=2) - pixels.min(axis=2) > 0.3).mean()
+    assert 1e-3 < coloured < 0.2, "lines"
+    X, y = script["load_diabetes"](return_X_y=True, scaled=False)
+    losses = script["curves"](X, y, passes=300, of_sgd=20)
+    ends = [script["excess"](X, y)(found)[-1] for found in losses.values()]
+    assert ends[-1] < 1e-9
+    assert min(ends[:-1]) > 0
+    assert ends[0] > ends[1] > ends[2]
+    assert ends[4] > 1e10 > 1 > ends[3]
+
+
 def test_files_named():
+    for page in PAGES:
+        for name in re.findall(r"\]\((\S+?)\)", page.read_text()):
+            assert (page.parent / name).exists(), name
     text = README.read_text()
-    for name in re.findall(r"\]\((\S+?)\)", text):
-        assert (README.parent / name).exists(), name
     package = README.parent / "fastgd"
     for path in package.glob("*.py"):
         if not path.name.startswith("_"):
