@@ -14,6 +14,11 @@ from .schedules import watched
 ROUNDING = 8.0  # an objective below (ROUNDING * eps)**2 of its start is zero to rounding
 LEFT = 10.0  # how many tolerances may be left of the loss's fall
 CHUNK_MARGIN = 9.0  # a stream has diverged where its loss is ten times that of the first constant
+ZERO = "The loss is zero to rounding."
+APART = (
+    "The classes can be told apart without an error: the loss falls towards zero while the weights grow, and is far "
+    "below its start. With a penalty (alpha=1e-4, say) they would have a limit."
+)
 ABOVE = "The loss ended above its start."
 ABOVE_FIRST = "The loss ended above ten times that of the constant that the first chunk began with."
 PERFECT = 1e4  # roundings of the scores: a fit as good as numbers can be
@@ -40,8 +45,7 @@ class Course:
     def starts_at(self, losses):
         """Learn the objective at the start, (targets,), where it was not known."""
         self.start = [float(loss) for loss in losses]
-        least = (ROUNDING * self.eps) ** 2 if self.model.loss.rounded != "width" else PERFECT * self.eps
-        self.zero = [least * abs(start) for start in self.start]
+        self.zero = [(ROUNDING * self.eps) ** 2 * abs(start) for start in self.start]
 
     @property
     def unknown(self):
@@ -93,7 +97,7 @@ class Course:
         plan, records = self.plan, self.records
         # Twice: momentum may carry the weights away again from where the loss was zero.
         if plan.tol is not None and all(map(self.vanished, range(len(self.zero)))):
-            return "converged", "The loss is zero to rounding."
+            return "converged", ZERO
         if plan.method == "newton" and plan.tol is not None and records:
             return self.promised()
         if self.stalls < self.patience or not records:
@@ -112,13 +116,13 @@ class Course:
         plan, last = self.plan, self.records[-1]
         losses, falls = last["loss"], last["decrement"]
         if self.model.loss.labels and max(map(abs, losses)) <= SEPARATED * min(self.start):
-            return "converged", (
-                "The classes can be told apart without an error: the loss falls towards zero while the weights grow, "
-                "and is far below its start. With a penalty (alpha=1e-4, say) they would have a limit."
-            )
+            return "converged", APART
         tol = max(plan.tol, 64 * self.eps)
-        least = PERFECT * self.eps if not self.model.loss.shifts else (PERFECT * self.eps) ** 2
-        least = [least * abs(start) for start in self.start]
+        squares = self.model.loss.shifts and self.model.loss.smooth
+        share = (PERFECT * self.eps) ** 2 if squares else 64 * self.eps
+        least = [share * abs(start) for start in self.start]
+        if not squares and all(abs(loss) <= end for loss, end in zip(losses, least, strict=True)):
+            return "converged", ZERO
         if all(fall <= max(tol * abs(loss), end) for fall, loss, end in zip(falls, losses, least, strict=True)):
             return "converged", f"The next step promised to lower the loss by less than tol={plan.tol:g} of itself."
         if last["learning_rate"] == 0 and len(falls) == 1 and math.isfinite(falls[0]):

@@ -344,7 +344,7 @@ class Driver:
         clock = replace(clock, met=self.met([k], clock))
         lanes = lanes_at(lanes or self.runs.lanes, [k], self.plan.width)
         weights = self.watch.answer(lanes, clock.steps) if course.best is None else course.best[1]
-        if lanes.averages.size and clock.steps < lanes.begin[0]:
+        if self.plan.method == "steps" and lanes.averages.size and clock.steps < lanes.begin[0]:
             reason += f" Averaging was to begin with step {lanes.begin[0]}: these are the last weights."
         if course.best is not None:
             reason += f" The weights are those of epoch {course.best[0]}, whose validation loss was the lowest."

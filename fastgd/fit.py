@@ -6,6 +6,7 @@ import numpy as np
 
 from . import checks
 from .choose import plan_of, prepared
+from .course import APART, ZERO
 from .drive import RETREAT, drive
 from .passes import Passes
 from .progress import tell
@@ -247,7 +248,7 @@ def report(choice, plan, number, outcome, measure=Passes, objective=None):
         coef=coef[0] if one else coef,
         intercept=float(intercept[0]) if one else intercept,
         status=outcome.status,
-        message=f"{outcome.reason} {NEXT_CHUNK if chunk else advice(plan, outcome.status)}",
+        message=f"{outcome.reason} {NEXT_CHUNK if chunk else advice(plan, outcome)}",
         n_epochs=state.facts["epoch"],
         n_steps=state.facts["steps"],
         best_epoch=state.facts["best_epoch"],
@@ -260,11 +261,13 @@ def report(choice, plan, number, outcome, measure=Passes, objective=None):
     )
 
 
-def advice(plan, status):
+def advice(plan, outcome):
     """What to do next."""
-    if status == "converged" and plan.automatic_rate:
-        return "For more digits lower tol."
-    return ADVICE[status]
+    if outcome.status != "converged":
+        return ADVICE[outcome.status]
+    if outcome.reason in (ZERO, APART):
+        return "There is nothing more to gain."
+    return "For more digits lower tol." if plan.automatic_rate else ADVICE["converged"]
 
 
 def objective_of(plan, number, table, weights, measure):

@@ -12,7 +12,7 @@ a loss are its traits, with the usual values in ``TRAITS``:
 - ``domain`` says which targets are allowed, as ``checks.number`` is told: ``{"low": 0.0}`` or ``{"above": 0.0}``
 - ``mean(p)`` is the mean of the target that a score predicts, where it is not the score itself
 - ``limits`` says which values a field may have, where not all from 0 on
-- ``squared`` says that the loss is a multiple of the squared residual
+- ``squared`` says that the loss is the squared residual times the first field, ``factor``
 - ``bend(p, y)`` is the second derivative in ``p``, or what stands in for it where that jumps: preconditioned descent
   (``newton.py``) solves with it; a loss without one is left to the optimizers
 - ``rounded`` names the field by which a loss with corners becomes one without: descent begins with a large value
@@ -88,7 +88,7 @@ class Mse(NamedTuple):
 # could be solved for without most rows: on 52 tables the median's Newton steps with the band's rows alone ended up to
 # 34 % above the optimum, with the whole of the parabola took 34 steps and not 25 (Hunter and Lange 2000).
 
-NO_WIDTH = 1e-30  # in place of a width of zero: a quotient by it is finite
+NO_WIDTH = 1e-150  # in place of a width of zero: a quotient by it is finite
 TOUCHING = 0.3
 
 
@@ -132,7 +132,8 @@ class AbsoluteError(NamedTuple):
     factor : float, default 1.0
         What multiplies the absolute residual; positive.
     width : float, default 0.0
-        Residuals smaller than this cost their square instead: the corner is rounded.
+        Within this of the target the corner is rounded, in units of the target: the loss is
+        :math:`r^2/(2\,width) + width/2` there, Huber's raised by half the width.
     """
 
     factor: float = 1.0
@@ -233,8 +234,8 @@ class EpsilonInsensitive(NamedTuple):
     def bend(self, p, y):
         below, above = np.abs(p - y + self.epsilon), np.abs(p - y - self.epsilon)
         width = np.maximum(self.width, NO_WIDTH)
-        left = np.maximum(below <= self.width, TOUCHING) / np.maximum(below, width)
-        right = np.maximum(above <= self.width, TOUCHING) / np.maximum(above, width)
+        left = np.maximum(below <= self.width, TOUCHING * (p < y - self.epsilon)) / np.maximum(below, width)
+        right = np.maximum(above <= self.width, TOUCHING * (p > y + self.epsilon)) / np.maximum(above, width)
         return 0.5 * (left + right)
 
 
@@ -332,9 +333,9 @@ class Hinge(NamedTuple):
         return self.factor * (1.0 - 2.0 * y) * (line + (rounded - line) * (self.width > 0.0))
 
     def bend(self, p, y):
-        away = np.abs(1.0 - (2.0 * y - 1.0) * p)
-        band = away <= self.width
-        return 0.5 * self.factor * np.maximum(band, TOUCHING) / np.maximum(np.maximum(away, self.width), NO_WIDTH)
+        left = 1.0 - (2.0 * y - 1.0) * p
+        band = np.maximum(np.abs(left) <= self.width, TOUCHING * (left > 0.0))
+        return 0.5 * self.factor * band / np.maximum(np.maximum(np.abs(left), self.width), NO_WIDTH)
 
 
 class SquaredHinge(NamedTuple):

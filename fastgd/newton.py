@@ -10,7 +10,7 @@ import inspect
 import numpy as np
 
 from .checks import frozen
-from .gram import Grams, centre_of
+from .gram import LARGEST_BYTES, Grams, centre_of, weightings
 from .kernels import curvature
 from .kernels import gram as kernels
 from .passes import Passes, length, penalty_costs
@@ -19,15 +19,17 @@ from .plan import lanes_at
 from .work import Epochs
 
 LARGEST = 1024  # columns, with the constant: a matrix of 8 MB
-DEPENDENT = {4: 1e-7, 8: 1e-12}  # a column whose share of this alone is its own gets 0, by the bytes of a number
+DEPENDENT = {4: 1e-7, 8: 1e-14}  # a column whose share of this alone is its own gets 0, by the bytes of a number
 CANCELLED = 1e-16  # of a sum of squares, what may be left of it by rounding alone
 ENOUGH = 1e-4  # the share of the promised fall that a step must bring (Armijo 1966)
 DAMPINGS = 0.0, 1e-8, 1e-4, 1.0  # tried in turn where no part of a step lowers the loss (Levenberg 1944)
 UNSEEN = 1e-3  # of a rounding of the loss: a step that promises less is not taken
 SHORTEST = 1e-9  # of a whole step
 NOISE = 16  # how many roundings the loss may rise by
+NARROWEST = 1e-9  # of the first width
 NARROWER = 0.1  # what a width is multiplied by once descent has settled
 SETTLED = 1e-2  # of the loss, what a step may promise then
+WITHOUT_TOL = 1e-8  # in place of no tolerance
 CLOSE = 10  # tolerances that a rounded loss may lie above the loss itself
 SWEEPS = 2000
 TIGHT = 1e-15  # of a step's promise, what a sweep of coordinate descent may bring at its end
@@ -44,6 +46,8 @@ class Derivatives:
 
     def __init__(self, plan):
         self.plan, self.count, self.loss = plan, plan.data.count, plan.parts.loss
+        kept = len(weightings(plan.lanes)) * (plan.data.shift.size + 1 + len(plan.data.targets)) ** 2 * 8
+        self.at_once = self.loss.squared and kept <= LARGEST_BYTES
         self.one = Passes(plan.data, plan.n_threads)
         self.passes = self.one.many() if plan.many else self.one
         self.share = DEPENDENT[plan.lanes.weights.itemsize]
@@ -56,13 +60,14 @@ class Derivatives:
 
     def second(self, lanes, lane):
         """The second derivatives (d + 1, d + 1) at one lane's weights, of columns that are centred once more."""
-        if self.loss.squared:
+        if self.at_once:
             return 2.0 * lanes.loss[lane, 0] * self.squared.products[self.squared.indices(lanes)[lane]]
         data = self.plan.data
         out = np.empty(self.one.n, data.shift.dtype)
         with np.errstate(all="ignore"):
             self.one.over_chunks(lambda a, b: curvature.bends(data, self.loss, lanes, lane, self.one.chunk, a, b, out))
-        grams = Grams(data._replace(weight=frozen(out)), lanes_at(lanes, [lane], 1), self.plan.n_threads)
+        data = data._replace(weight=frozen(out), targets=data.targets[:1])  # which are not asked for
+        grams = Grams(data, lanes_at(lanes, [lane], 1), self.plan.n_threads)
         return grams.products[0] * (grams.totals[0] * lanes.scale[lane] / self.count)
 
     @functools.cached_property
@@ -185,7 +190,7 @@ class Newton:
             moves, promised = self.moves(lanes, gradients, wanted, damping)
             taken = np.maximum(taken, self.search(lanes, objective, moves, promised, longest))
             falls[wanted] = promised[wanted]
-            wanted = (taken == 0) & (promised > (self.plan.tol or 1.0) * np.abs(objective))
+            wanted = (taken == 0) & (promised > (self.plan.tol or WITHOUT_TOL) * np.abs(objective))
             if not wanted.any():
                 break
         return taken, falls
@@ -240,12 +245,13 @@ class Newton:
 
     def narrow(self, lanes, width, objective, own, falls):
         """Make the width smaller where descent has settled; the falls, infinite where they do not count yet."""
-        tol = self.plan.tol or 1e-8
+        tol = self.plan.tol or WITHOUT_TOL
         last = (width <= lanes.loss[:, self.field]) | (objective - own <= CLOSE * tol * np.abs(own))
-        last |= lanes.carry[:, 0] <= 64 * self.eps * lanes.carry[:, 1]
+        last |= lanes.carry[:, 0] <= max(64 * self.eps, NARROWEST) * lanes.carry[:, 1]
         settled = ~last & (falls <= SETTLED * np.abs(objective))
         lanes.carry[settled, 0] *= NARROWER
-        return np.where(last, falls, np.inf)
+        with np.errstate(all="ignore"):
+            return np.where(last, falls * np.where(objective > 0, own / objective, 1.0), np.inf)
 
 
 def shorter(length, fall, rise):

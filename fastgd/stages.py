@@ -19,6 +19,7 @@ import math
 
 import numpy as np
 
+from .course import APART, SEPARATED, ZERO
 from .kernels import white
 from .passes import Passes
 from .work import ROW_OVERHEAD, SLICE_ELEMENTS, Batches, Epochs
@@ -65,8 +66,8 @@ def chosen_epochs(n, least):
 def describe(words, rate, batch):
     """Say what was chosen and why."""
     words["optimizer"] = (
-        "sgd: implicit steps in coordinates whitened by the curvature, in stages, as collinear columns and rows that "
-        "lie far out would hold plain steps up"
+        "stages of implicit steps in coordinates whitened by the curvature, as collinear columns and rows that lie far "
+        "out would hold plain steps up"
     )
     words["learning_rate"] = (
         f"from {rate:.4g} in each stage, falling as t**-{POWER:g}: 1 / (1 + whitened coordinates / {batch} rows)"
@@ -225,7 +226,9 @@ class Stages:
         if tol is None or book.length == 0:
             return None, ""
         if abs(book.objective) <= course.zero[0]:
-            return "converged", "The loss is zero to rounding."
+            return "converged", ZERO
+        if self.plan.parts.loss.labels and 0 <= book.objective <= SEPARATED * course.start[0]:
+            return "converged", APART
         if max(book.fall, book.fall_before) <= tol:
             return "converged", f"The objective fell by less than tol={tol:g} of itself, two stages in a row."
         return None, ""
