@@ -74,7 +74,7 @@ def chosen(given, run, measure, argument="resume", classes=None, stream=False):
 def choose(survey, settings, bounds=None, past=None, stream=False, alone=False):
     """Resolve every 'auto' on the data, or as the run ``past`` did; ``stream``: the data are a chunk.
 
-    ``alone``: the fit is not one of a sweep's, which share their passes.
+    ``alone``: the run may have its passes to itself, which folds share.
     """
     table = survey.table
     if survey.measure is Passes:  # the reference compiles nothing
@@ -117,8 +117,9 @@ def choose(survey, settings, bounds=None, past=None, stream=False, alone=False):
     pace, sizes = np.ones(len(start)), np.ones(len(table.y))
     if automatic:
         sizes = survey.distances(settings.loss, constants)
+    if method != "steps":
+        survey.scaling(True)  # raises where columns are not finite or their squares overflow, also where left as is
     if method == "newton":
-        survey.scaling(True)  # raises where the columns' squares overflow, also where they are left as they are
         schedule, words["learning_rate"] = schedules.Constant(1.0), "1: whole steps, shorter where the loss would rise"
     elif past is not None and (automatic or stream) and not own_parts.is_own(settings.learning_rate):
         schedule = part_at(past, "schedule", schedules)

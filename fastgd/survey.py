@@ -48,7 +48,10 @@ class Survey:
         if not standardize:
             return none
         mean, variance = self.measure(self.data(none), self.threads).moments()
-        _finite_moments(table, np.isfinite(mean) & np.isfinite(variance))
+        # What is taken off a column is no larger than this; it has to be a number of the data's type.
+        with np.errstate(over="ignore"):
+            fits = np.sqrt(variance * self.n) < np.finfo(table.X.dtype).max
+        _finite_moments(table, np.isfinite(mean) & np.isfinite(variance) & fits)
         scaling = Scaling.standard(mean, variance, table.X.dtype, centre=self.intercept)
         # A column that does not vary in the first chunk of a stream may do so later.
         return scaling.kept(mean) if stream else scaling

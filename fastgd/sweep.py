@@ -102,7 +102,7 @@ def swept(X, y, product, cv, groups, scoring, refit, keep, options, work=None, m
             raise ValueError(f"{name} is for cross-validation: pass cv, for example cv=5.")
     if cross and options.get("validation") is not None:
         raise ValueError("validation and cv both hold rows out: pass one of them.")
-    choices = Choices(X, y, measure)
+    choices = Choices(X, y, measure, alone=not cross)
     chosen = [choices.of(point) for point in points]
     folds = None
     if cross:
@@ -157,8 +157,8 @@ def settings_of(options, product):
 class Choices:
     """The choices for points of a grid on one table; what they share is asked once."""
 
-    def __init__(self, X, y, measure):
-        self.X, self.y, self.measure = X, y, measure
+    def __init__(self, X, y, measure, alone):
+        self.X, self.y, self.measure, self.alone = X, y, measure, alone
         self.tables, self.surveys = {}, {}
 
     def of(self, point):
@@ -177,7 +177,7 @@ class Choices:
         held = None if settings.validation is None else (settings.random_state, key)
         if (key, held) not in self.surveys:
             self.surveys[key, held] = Survey(self.tables[key], settings, self.measure)
-        return choose(self.surveys[key, held], settings, bounds)
+        return choose(self.surveys[key, held], settings, bounds, alone=self.alone)
 
 
 class Member(NamedTuple):
@@ -214,7 +214,8 @@ def kind(choice: Choice):
         schedules.append(type(schedule))
         schedule = getattr(schedule, "then", None)
     parts = type(model.loss), type(model.optimizer), *schedules
-    run = choice.batch, choice.method, choice.automatic, settings.random_state, choice.epochs, choice.tol
+    alone = choice.method == "stages" and id(choice)  # stages are of one lane
+    run = choice.batch, choice.method, alone, choice.automatic, settings.random_state, choice.epochs, choice.tol
     return id(choice.survey), parts, *run
 
 

@@ -454,7 +454,8 @@ def warm():
     """Load the kernels that the cases use, which forked processes then share."""
     X, y = good().values()
     for kind in (np.float64, np.float32):
-        for options in ({}, {"batch_size": 4}, {"batch_size": 1, "learning_rate": 0.01}):
+        batches = {"batch_size": 4}
+        for options in ({}, batches, {**batches, "optimizer": "adam"}, {"batch_size": 1, "learning_rate": 0.01}):
             fastgd.fit(X.astype(kind), y, epochs=2, **options).loss  # noqa: B018
     fastgd.fit(X, y, epochs=2, alpha=0.1)
     for loss in ("log_loss", "poisson"):
@@ -488,6 +489,8 @@ def main(entry, only=""):
     warm()
     if entry in LANES:
         warm_lanes()
+    if entry == "batches":
+        several(y=sweeps.columns("good", "good"), batch_size=4)
     if "compiled" in entry:
         minimize_compiled()
         minimize_compiled(x0=1.0)
