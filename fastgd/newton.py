@@ -46,7 +46,8 @@ class Derivatives:
 
     def __init__(self, plan):
         self.plan, self.count, self.loss = plan, plan.data.count, plan.parts.loss
-        kept = len(weightings(plan.lanes)) * (plan.data.shift.size + 1 + len(plan.data.targets)) ** 2 * 8
+        self.data = plan.data._replace(targets=plan.data.targets[:1])  # of which no products are asked for
+        kept = len(weightings(plan.lanes)) * (plan.data.shift.size + 2) ** 2 * 8
         self.at_once = self.loss.squared and kept <= LARGEST_BYTES
         self.one = Passes(plan.data, plan.n_threads)
         self.passes = self.one.many() if plan.many else self.one
@@ -61,19 +62,19 @@ class Derivatives:
     def second(self, lanes, lane):
         """The second derivatives (d + 1, d + 1) at one lane's weights, of columns that are centred once more."""
         if self.at_once:
-            return 2.0 * lanes.loss[lane, 0] * self.squared.products[self.squared.indices(lanes)[lane]]
+            pair = int(lanes.fold[lane]), int(lanes.replicate[lane])
+            return 2.0 * lanes.loss[lane, 0] * self.squared.products[self.squared.pairs.index(pair)]
         data = self.plan.data
         out = np.empty(self.one.n, data.shift.dtype)
         with np.errstate(all="ignore"):
             self.one.over_chunks(lambda a, b: curvature.bends(data, self.loss, lanes, lane, self.one.chunk, a, b, out))
-        data = data._replace(weight=frozen(out), targets=data.targets[:1])  # which are not asked for
-        grams = Grams(data, lanes_at(lanes, [lane], 1), self.plan.n_threads)
+        grams = Grams(self.data._replace(weight=frozen(out)), lanes_at(lanes, [lane], 1), self.plan.n_threads)
         return grams.products[0] * (grams.totals[0] * lanes.scale[lane] / self.count)
 
     @functools.cached_property
     def squared(self):
         """The Gram matrices of all weightings of the rows, read once."""
-        return Grams(self.plan.data, self.plan.lanes, self.plan.n_threads)
+        return Grams(self.data, self.plan.lanes, self.plan.n_threads)
 
     @functools.cached_property
     def offset(self):
