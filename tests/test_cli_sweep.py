@@ -282,7 +282,7 @@ def test_names_batches_and_pairs():
 def test_a_single_run():
     done = run(BASE)
     assert len(rows(done.stdout)) == 1
-    assert re.search(r"Best: a loss of \d+\.?\d+\.\n$", done.stdout)
+    assert re.search(r"Best: a loss of \d[\d.]*(e[+-]\d+)?\.\n$", done.stdout)
 
 
 def test_plots():
