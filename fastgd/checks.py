@@ -7,50 +7,56 @@ from typing import NamedTuple
 
 import numpy as np
 
-from . import own_parts, own_trials, schedules
+from . import layouts, own_parts, own_trials, schedules
 from ._parts import brief, snake_case, unknown
+from .layouts import CSR, Dense, frozen
 
 
 class Table(NamedTuple):
-    """Canonical data: C-contiguous, native, read-only to the kernels, of one type ``T`` (float32 or float64)."""
+    """Canonical data: contiguous, native, read-only to the kernels, of one type ``T`` (float32 or float64)."""
 
-    X: np.ndarray  # (n, d) T
+    X: Dense | CSR  # (n, d) T
     y: np.ndarray  # (targets, n) float32 or float64; for classes their codes 0, 1, ... of T
     weight: np.ndarray  # (n,) T of mean 1, or (0,) where rows weigh the same
     names: tuple | None  # the columns' names where X had them
     classes: np.ndarray | None  # the labels, sorted
+    note: str | None = None  # how X was made canonical, where that took a copy of sparse rows
 
 
 def table(X, y, sample_weight, loss, classes=None, scale=True):
     """Check and canonicalise the data of a fit; ``classes`` are the labels where they are known."""
-    X, names = matrix(X)
+    X, names, note = matrix(X)
     y, classes = target(y, X.shape[0], X.dtype, loss, classes)
-    return Table(X, y, row_weights(sample_weight, X.shape[0], X.dtype, scale), names, classes)
-
-
-def frozen(array):
-    """A read-only view: kernels then see one type whether or not the user's array is writable."""
-    view = array.view()
-    view.flags.writeable = False
-    return view
+    return Table(X, y, row_weights(sample_weight, X.shape[0], X.dtype, scale), names, classes, note)
 
 
 def matrix(X):
-    """``X`` as a C-contiguous float32 or float64 array, not copied where it is one already, and its columns' names."""
+    """``X`` as float32 or float64 rows, not copied where they are so already, its columns' names, and a note."""
     if hasattr(X, "tocsr"):
-        raise TypeError("X is a sparse matrix, which fastgd can't read yet: pass X.toarray() if it fits in memory.")
+        two_dimensions(X.shape)
+        return (rows := layouts.csr(X, lambda values: as_float("X", values)))[0], None, rows[1]
     names = None
     if hasattr(X, "columns") and hasattr(X, "to_numpy"):
         names = tuple(map(str, X.columns))
         X = _frame(X, names)
     X = numeric("X", X)
-    if X.ndim != 2:
-        hint = " For one column pass X.reshape(-1, 1)." if X.ndim == 1 else ""
-        raise ValueError(f"X must have 2 dimensions (rows, columns), got shape {X.shape}.{hint}")
-    if 0 in X.shape:
-        raise ValueError(f"X is empty: its shape is {X.shape}; at least one row and one column are needed.")
-    kind = X.dtype if X.dtype.name == "float32" else np.dtype("float32" if X.dtype.name == "float16" else "float64")
-    return frozen(_canonical(X, kind.name)), names
+    two_dimensions(X.shape)
+    return Dense(frozen(as_float("X", X))), names, None
+
+
+def two_dimensions(shape):
+    """Raise where ``X`` is not a table."""
+    if len(shape) != 2:
+        hint = " For one column pass X.reshape(-1, 1)." if len(shape) == 1 else ""
+        raise ValueError(f"X must have 2 dimensions (rows, columns), got shape {shape}.{hint}")
+    if 0 in shape:
+        raise ValueError(f"X is empty: its shape is {shape}; at least one row and one column are needed.")
+
+
+def as_float(name, values):
+    """Numbers as a contiguous array of float32 or float64, not copied where they are one."""
+    values = numeric(name, values)
+    return _canonical(values, "float32" if values.dtype.name in ("float16", "float32") else "float64")
 
 
 def _frame(X, names):
@@ -107,7 +113,7 @@ def target(y, n, dtype, loss, classes=None):
     if loss.labels:
         return codes(raw, dtype, loss, classes)
     # In its own precision: what it is centred by is taken off before it is rounded to the data's type.
-    y = _canonical(np.atleast_2d(raw.T), "float32" if raw.dtype.name in ("float16", "float32") else "float64")
+    y = as_float("y", np.atleast_2d(raw.T))
     all_finite("y", y, raw.T)
     in_domain(y, loss)
     return frozen(y), None
@@ -223,12 +229,11 @@ def row_weights(weight, n, dtype, scale=True):
 
 def finite_columns(X, names):
     """Raise the error for a non-finite X, naming the first row and column; called once a pass has met one."""
-    for start in range(0, X.shape[0], 4096):
-        bad = ~np.isfinite(X[start : start + 4096])
-        if bad.any():
-            row, column = np.argwhere(bad)[0]
-            label = f"column {names[column]!r}" if names else f"column {column}"
-            raise ValueError(f"X holds NaN or infinity, the first in row {start + row}, {label}: drop or fill it.")
+    found = X.non_finite()
+    if found is not None:
+        row, column = found
+        label = f"column {names[column]!r}" if names else f"column {column}"
+        raise ValueError(f"X holds NaN or infinity, the first in row {row}, {label}: drop or fill it.")
 
 
 def part(argument, given, module):
@@ -372,6 +377,12 @@ def truth(argument, value):
     if not isinstance(value, (bool, np.bool_)):
         raise TypeError(f"{argument}={brief(value)} must be True or False.")
     return bool(value)
+
+
+def standardize(given):
+    """ "auto", "scale", True or False."""
+    given = bool(given) if isinstance(given, np.bool_) else given
+    return one_of("standardize", given, ("auto", "scale", True, False))
 
 
 def whole(argument, value, low):

@@ -83,6 +83,8 @@ def choose(survey, settings, bounds=None, past=None, stream=False, alone=False):
     d, words = table.X.shape[1], {} if past is None else dict(past.facts["words"])
     for name in ("epochs", "tol"):  # which may change
         words.pop(name, None)
+    if table.note:
+        words["X"] = table.note
     n, automatic = survey.n, settings.learning_rate == "auto"
     batch = chosen_batch(settings, n, stream, words)
     method = chosen_method(settings, table, bounds, batch, n, stream, alone)
@@ -186,7 +188,7 @@ def plan_of(choices, models=None, folds=None):
     if survey.held is not None:
         table = survey.held
         held = with_targets(
-            first.data._replace(rows=type(first.data.rows)(table.X), weight=table.weight, count=float(len(table.X))),
+            first.data._replace(rows=table.X, weight=table.weight, count=float(table.X.shape[0])),
             table,
         )
     dtype = survey.measure.lane_type(survey.table.X.dtype)
@@ -297,8 +299,11 @@ def chosen_scaling(survey, settings, automatic, past, stream, words):
         label = repr(names[still[0]]) if names else still[0]
         words["constant_columns"] = f"{still.size} of {d} do not vary (the first: {label}); their coefficient is 0"
     if settings.standardize == "auto":
+        sparse = " (not centred, as X is sparse)" if survey.table.X.sparse else ""
         words["standardize"] = f"{standardize}: " + (
-            "columns are scaled as they are read" if standardize else "a given learning_rate acts on the raw columns"
+            f"columns are scaled{sparse} as they are read"
+            if standardize
+            else "a given learning_rate acts on the raw columns"
         )
     return scaling, standardize
 

@@ -58,14 +58,14 @@ def pays(data, lanes, weightings, epochs):
     epochs : int
         How many steps are to be expected: fewer than allowed, where a tolerance may end the run.
     """
-    n, D, targets = data.rows.values.shape[0], data.shift.size + 1, len(data.targets)
+    n, D, targets = data.rows.shape[0], data.shift.size + 1, len(data.targets)
     whole = is_partition(data.roles)
     kept = max(weightings, len(data.roles)) if whole else weightings
     if kept * (D + targets) ** 2 * 8 > LARGEST_BYTES:
         return False
     sums = (1 if whole else weightings) * n * D * (D + 48 + 2 * targets) + weightings * MINIMISER_PACE * D**3 / 3
     steps = epochs * max(lanes, 8 * weightings) * 2 * D * D
-    passes = epochs * max(lanes, 4) * 4 * n * D * data.rows.values.itemsize / 8
+    passes = epochs * max(lanes, 4) * 4 * n * D * data.rows.dtype.itemsize / 8
     return sums + steps + SAVING < passes
 
 
@@ -91,7 +91,9 @@ def sample_of(n):
 
 
 def centre_of(data):
-    """What is taken off the columns, (d,): close to their means."""
+    """What is taken off the columns, (d,): close to their means; nothing of sparse ones, whose zeros it would fill."""
+    if data.rows.sparse:
+        return np.zeros(data.shift.size)
     values = data.rows.values
     with np.errstate(all="ignore"):
         return values[sample_of(len(values))].mean(axis=0, dtype=np.float64)
@@ -113,7 +115,7 @@ class Grams:
     def __init__(self, data, lanes, n_threads):
         self.pairs = weightings(lanes)
         self.data, self.n_threads = data, n_threads
-        self.n, self.d = data.rows.values.shape
+        self.n, self.d = data.rows.shape
         with np.errstate(all="ignore"):
             self.centre = centre_of(data)
             self.level = data.targets[:, sample_of(self.n)].mean(axis=1, dtype=np.float64)

@@ -37,7 +37,7 @@ def held_out(table, validation, seed, loss):
     train = checks.frozen((weights[0] / weights[0][kept].mean()).astype(dtype))
     held = table._replace(
         # Copied: a pass over them must not cost a pass over all.
-        X=checks.frozen(np.ascontiguousarray(table.X[~kept])),
+        X=table.X.take(~kept),
         y=checks.frozen(np.ascontiguousarray(table.y[:, ~kept])),
         weight=checks.row_weights(weights[1] if table.weight.size else None, len(weights[1]), dtype),
     )
@@ -65,16 +65,19 @@ def drawn(table, share, seed):
 def other_table(table, loss, X, y, weight=None):
     """The canonical form of validation data that were given."""
     with checks.within("validation"):
-        X, names = checks.matrix(X)
+        X, names, _ = checks.matrix(X)
         d = table.X.shape[1]
         if X.shape[1] != d:
             raise ValueError(f"X has {X.shape[1]} columns, but the training data have {d}.")
         if names and table.names and names != table.names:
             raise ValueError(f"X has the columns {names}, but the training data have {table.names}.")
-        X = checks.frozen(X.astype(table.X.dtype, copy=False))
+        if X.sparse != table.X.sparse:
+            here, there = ("sparse", "dense") if X.sparse else ("dense", "sparse")
+            raise ValueError(f"X is {here}, but the training data are {there}: pass both alike.")
+        X = X.astype(table.X.dtype)
         checks.finite_columns(X, names)
-        y, _ = checks.target(y, len(X), X.dtype, loss, table.classes)
+        y, _ = checks.target(y, X.shape[0], X.dtype, loss, table.classes)
         if len(y) != len(table.y):
             has = "1 target" if len(y) == 1 else f"{len(y)} targets"
             raise ValueError(f"y has {has}, but the training data have {len(table.y)}.")
-        return table._replace(X=X, y=y, weight=checks.row_weights(weight, len(X), X.dtype))
+        return table._replace(X=X, y=y, weight=checks.row_weights(weight, X.shape[0], X.dtype))

@@ -19,10 +19,10 @@ class Passes:
 
     def __init__(self, data, n_threads, many=False):
         self.data, self.all_threads, self.are_many = data, n_threads, many
-        self.n, self.d = data.rows.values.shape
-        self.chunk = full_batch.chunk_rows(self.n, self.d)
+        self.n, self.d = data.rows.shape
+        self.chunk = full_batch.chunk_rows(data.rows)
         self.chunks = -(-self.n // self.chunk)
-        self.n_threads = n_threads if self.n * self.d > SMALL_ELEMENTS else 1
+        self.n_threads = n_threads if data.rows.stored > SMALL_ELEMENTS else 1
 
     @staticmethod
     def lane_type(dtype):
@@ -37,7 +37,7 @@ class Passes:
 
     def over_chunks(self, run):
         """``run(first, last)`` over all chunks, in tasks of about a millisecond."""
-        stride = max(1, TASK_ELEMENTS // (self.chunk * self.d))
+        stride = max(1, TASK_ELEMENTS * self.chunks // (self.data.rows.stored + 1))
 
         def task(k):
             with np.errstate(all="ignore"):  # for kernels run as plain Python; a setting of each thread

@@ -210,7 +210,7 @@ class Measured:
 
     def __init__(self, data, n_threads, many=False):
         with np.errstate(all="ignore"):
-            self.data, self.X = data, data.rows.values.astype(np.float64)
+            self.data, self.X = data, data.rows.array()
             Z = (self.X - data.shift) * data.inverse_scale
         self.weight = data.weight.astype(np.float64) if data.weight.size else np.ones(len(self.X))
         self.Z, self.y = np.column_stack([Z, np.full(len(Z), data.constant)]), data.targets.astype(np.float64)
@@ -265,7 +265,7 @@ class Measured:
         rows = np.flatnonzero(self.data.roles[lanes.fold[lane]] < 0)
         held = Measured(
             self.data._replace(
-                rows=self.data.rows._replace(values=self.X[rows]),
+                rows=self.data.rows.take(rows),
                 weight=self.weight[rows],
                 targets=self.data.targets[:, rows],
                 count=self.weight[rows].sum(),

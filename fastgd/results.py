@@ -204,18 +204,14 @@ class FitResult:
 
         For two classes positive means the second.
         """
-        X, names = matrix(X)
+        X, names, _ = matrix(X)
         if X.shape[1] != self.coef.shape[-1]:
             raise ValueError(f"X has {X.shape[1]} columns, but the model was fitted on {self.coef.shape[-1]}.")
         if names and self.feature_names and names != self.feature_names:
             again = ": pass X[list(r.feature_names)]" if sorted(names) == sorted(self.feature_names) else ""
             raise ValueError(f"X has the columns {names}, but the model was fitted on {self.feature_names}{again}.")
-        scores = np.empty((X.shape[0], *self.coef.shape[:-1]))
-        rows = max(1, (1 << 22) // X.shape[1])
         with np.errstate(all="ignore"):
-            for start in range(0, X.shape[0], rows):  # float64 without a float64 copy of X
-                scores[start : start + rows] = X[start : start + rows] @ self.coef.T
-            scores += self.intercept
+            scores = X.scores(self.coef) + self.intercept
         if not np.isfinite(scores).all():
             finite_columns(X, names)
             row = np.argwhere(~np.isfinite(scores))[0][0]

@@ -72,6 +72,8 @@ def same_columns(table, run, argument="resume"):
     d, shift = table.X.shape[1], run.state.arrays["shift"]
     if d != shift.size:
         raise ValueError(f"{argument}: X has {d} columns, but the run was on {shift.size}.")
+    if table.X.sparse and shift.any():
+        raise ValueError(f"{argument}: the run was on dense columns that were centred: pass X.toarray().")
     if table.X.dtype != shift.dtype:
         raise ValueError(f"{argument}: X is {table.X.dtype}, but the run was on {shift.dtype}: convert X.")
     if len(table.y) != len(run.state.facts["centre"]):

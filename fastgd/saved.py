@@ -315,7 +315,7 @@ SETTINGS = {
     "alpha": _real(0.0),
     "l1_ratio": _real(0.0, 1.0),
     "fit_intercept": _a(bool),
-    "standardize": _or(_a(bool), "auto"),
+    "standardize": _or(_a(bool), "auto", "scale"),
     "shuffle": _or(lambda value: False, "block", "full", "replacement", False),
     "validation": _or(_real(0.0, 1.0), "data", None),
     "average": _or(_whole(1, 2**62), None),

@@ -17,14 +17,14 @@ class Scaling(NamedTuple):
         return cls(np.zeros(d, dtype), np.ones(d, dtype))
 
     @classmethod
-    def standard(cls, mean, variance, dtype, centre):
+    def standard(cls, mean, variance, dtype, centre, intercept):
         """Unit variance, and zero mean where ``centre``; without it the scale is still the standard deviation."""
         with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
             # A constant column's variance is the rounding of its mean.
             constant = variance <= (16 * np.finfo(np.float64).eps * mean) ** 2
             inverse = np.where(constant, 0.0, 1.0 / np.sqrt(variance)).astype(dtype)
         inverse[~np.isfinite(inverse)] = 0.0
-        if not centre:
+        if not intercept:
             # Without an intercept a constant column is a feature as any other: its size is its scale.
             size = np.abs(mean)
             inverse = np.where(constant & (size > 0), 1.0 / np.where(size > 0, size, 1.0), inverse).astype(dtype)

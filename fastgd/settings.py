@@ -55,7 +55,7 @@ class Settings:
             alpha=checks.number("alpha", given["alpha"], low=0.0),
             l1_ratio=checks.number("l1_ratio", given["l1_ratio"], low=0.0, high=1.0),
             fit_intercept=checks.truth("fit_intercept", given["fit_intercept"]),
-            standardize=unless("standardize", ["auto"], checks.truth),
+            standardize=checks.standardize(given["standardize"]),
             epochs=unless("epochs", ["auto"], checks.whole, low=0),
             max_steps=unless("max_steps", [None], checks.whole, low=0),
             tol=unless("tol", ["auto", None], checks.number, low=0.0),

@@ -5,7 +5,6 @@ import numpy as np
 from . import checks, losses
 from .holdout import held_out
 from .kernels.lanes import NO_ROLES, Data
-from .kernels.rows import Dense
 from .scaling import Scaling
 
 
@@ -36,7 +35,7 @@ class Survey:
         table = self.table
         none = checks.frozen(np.empty((0, 0), table.X.dtype))
         one = float(self.intercept)
-        return Data(Dense(table.X), none, table.weight, *scaling, one, float(self.n), roles=NO_ROLES, seed=0, classes=1)
+        return Data(table.X, none, table.weight, *scaling, one, float(self.n), roles=NO_ROLES, seed=0, classes=1)
 
     def scaling(self, standardize, stream=False):
         """What is taken off each column and what it is multiplied by."""
@@ -47,12 +46,14 @@ class Survey:
         none = Scaling.none(table.X.shape[1], table.X.dtype)
         if not standardize:
             return none
+        # Sparse columns stay sparse: they are scaled, not centred.
+        centre = self.intercept and standardize != "scale" and not table.X.sparse
         mean, variance = self.measure(self.data(none), self.threads).moments()
         # What is taken off a column is no larger than this; it has to be a number of the data's type.
         with np.errstate(over="ignore"):
             fits = np.sqrt(variance * self.n) < np.finfo(table.X.dtype).max
         _finite_moments(table, np.isfinite(mean) & np.isfinite(variance) & fits)
-        scaling = Scaling.standard(mean, variance, table.X.dtype, centre=self.intercept)
+        scaling = Scaling.standard(mean, variance, table.X.dtype, centre=centre, intercept=self.intercept)
         # A column that does not vary in the first chunk of a stream may do so later.
         return scaling.kept(mean) if stream else scaling
 

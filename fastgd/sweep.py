@@ -107,7 +107,7 @@ def swept(X, y, product, cv, groups, scoring, refit, keep, options, work=None, m
     folds = None
     if cross:
         table = chosen[0].table
-        folds = folds_of(cv, table.X, table.y, table.classes, chosen[0].settings.random_state, groups)
+        folds = folds_of(cv, table.X.given(), table.y, table.classes, chosen[0].settings.random_state, groups)
     members = grouped(chosen, folds, halvings(keep, chosen))
     finished = finish([Group(member.plan, work, measure) for member in members])
     runs = Runs(chosen, members, finished, folds, measure)
@@ -274,7 +274,7 @@ class Runs:
         for f, roles in enumerate(self.roles):
             rows = np.flatnonzero(roles < 0)
             table = self.chosen[0].table
-            held, target = table.X[rows], np.asarray(y).reshape(len(roles), -1)[rows]
+            held, target = table.X.take(rows).given(), np.asarray(y).reshape(len(roles), -1)[rows]
             target = target[:, 0] if target.shape[1] == 1 else target
             for k in range(len(self.chosen)):
                 found[k, f] = -scorer(self.result(k, f), held, target)

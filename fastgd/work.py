@@ -90,7 +90,7 @@ class Batches:
         elements = (width + ROW_OVERHEAD) * lanes
         self.slice = max(1, self.speed * SLICE_ELEMENTS // elements // plan.batch) * plan.batch
         data = plan.data
-        plain = not data.shift.any() and (data.inverse_scale == 1).all()
+        plain = data.rows.sparse or (not data.shift.any() and (data.inverse_scale == 1).all())
         self.read = data.rows if plain else Scaled(data.rows.values, data.shift, data.inverse_scale)
         self.drawn, self.drawn_for = np.empty(0, np.uint32), -1
 
@@ -130,7 +130,7 @@ class Batches:
     def steps(self, lanes, rows, ahead, rates, t, met):
         """A step for every batch of ``rows`` at rates (steps, lanes) from step ``t`` on; adds to the losses met."""
         plan = self.plan
-        if plan.batch == 1:
+        if plan.batch == 1 and not plan.data.rows.sparse:
             row_loop.row_steps(plan.data, self.read, plan.parts, lanes, rows, ahead, rates, t, met)
         else:
             block_loop.batch_steps(plan.data, plan.parts, lanes, rows, ahead, plan.batch, rates, t, met)

@@ -7,15 +7,21 @@ import numpy as np
 
 from ._jit import in_order, kernel, lane_of, routine
 from .lanes import FLUSH_ROWS, block_gradient, block_rows, finite, move, penalty_cost
-from .rows import Dense, pull, scores
+from .rows import Dense, count, flush, pull, scores, square, sums_of
+from .rows import moments as row_moments
 
 CHUNK_ELEMENTS = 1 << 17
 CHUNK_ROWS = 256
+SPARSE_CHUNKS = 64
 
 
-def chunk_rows(n, d):
-    """Rows a chunk: about 1 MB, and at least 256 so that the chunks' sums stay small beside the data."""
-    return max(CHUNK_ROWS, CHUNK_ELEMENTS // max(d, 1))
+def chunk_rows(rows):
+    """Rows a chunk: about 1 MB, and so many that the chunks' sums, a number a column each, stay small beside the data."""
+    n, d = rows.shape
+    if rows.sparse:
+        chunks = max(1, rows.stored // max(CHUNK_ELEMENTS, 4 * d))
+        return max(CHUNK_ROWS, -(-n // min(chunks, SPARSE_CHUNKS)))
+    return max(CHUNK_ROWS, CHUNK_ELEMENTS // d)
 
 
 @routine
@@ -27,7 +33,7 @@ def chunk_gradient(data, part, lanes, lo, hi, c, sums, losses):
     count, width = lanes.weights.shape
     d = data.shift.size
     block = block_rows(data)
-    flush = FLUSH_ROWS // block * block
+    together = FLUSH_ROWS // block * block
     scaled = np.empty(width, lanes.weights.dtype)
     gradient = np.empty(width, lanes.weights.dtype)
     work = np.empty(block, lanes.weights.dtype)
@@ -38,17 +44,17 @@ def chunk_gradient(data, part, lanes, lo, hi, c, sums, losses):
         for j in range(width):
             scaled[j] = lanes.weights[lane, j]
             sums[c, lane, j] = 0.0
+            gradient[j] = 0
         for j in range(d):
             scaled[j] *= data.inverse_scale[j]
-        for first in range(lo, hi, flush):
-            last = min(first + flush, hi)
-            for j in range(width):
-                gradient[j] = 0
+        whole = sums[c, lane]
+        out = sums_of(data.rows, gradient, whole)
+        for first in range(lo, hi, together):
+            last = min(first + together, hi)
             for start in range(first, last, block):
                 stop = min(start + block, last)
-                total += block_gradient(loss, data, None, start, stop, scaled, y, work, gradient)
-            for j in range(width):
-                sums[c, lane, j] += gradient[j]
+                total += block_gradient(loss, data, None, start, stop, scaled, y, work, out)
+            flush(data.rows, gradient, whole)
         for j in range(d):
             sums[c, lane, j] *= data.inverse_scale[j]
         losses[c, lane] = total
@@ -124,28 +130,28 @@ def second_moment(data, vector, chunk, first, last, out):
     d = data.shift.size
     block = block_rows(data)
     scaled = np.empty(d, data.shift.dtype)
-    gradient = np.empty(d, data.shift.dtype)
+    gradient = np.zeros(d, data.shift.dtype)
     work = np.empty(block, data.shift.dtype)
     for j in range(d):
         scaled[j] = vector[j] * data.inverse_scale[j]
     for c in range(first, last):
-        hi = min((c + 1) * chunk, data.rows.values.shape[0])
+        hi = min((c + 1) * chunk, count(data.rows))
         for j in range(d + 1):
             out[c, j] = 0.0
+        whole = out[c]
         for start in range(c * chunk, hi, block):
             stop = min(start + block, hi)
             scores(data.rows, None, start, stop, data.shift, scaled, work)
-            for j in range(d):
-                gradient[j] = 0
             for k in range(stop - start):
                 product = work[k] + vector[d] * data.constant
                 if data.weight.size > 0:
                     product *= data.weight[start + k]
                 work[k] = product
                 out[c, d] += product * data.constant
-            pull(data.rows, None, start, stop, data.shift, work, gradient)
-            for j in range(d):
-                out[c, j] += gradient[j] * data.inverse_scale[j]
+            pull(data.rows, None, start, stop, data.shift, work, sums_of(data.rows, gradient, whole))
+            flush(data.rows, gradient, whole)
+        for j in range(d):
+            out[c, j] *= data.inverse_scale[j]
 
 
 @kernel
@@ -154,41 +160,21 @@ def moments(data, chunk, first, last, totals, means, squares):
 
     A chunk is read twice, the second time from the cache: sums of raw squares would cancel on columns such as years.
     """
-    values = data.rows.values
-    n, d = values.shape
     for c in range(first, last):
-        lo, hi = c * chunk, min((c + 1) * chunk, n)
-        for j in range(d):
+        for j in range(means.shape[1]):
             means[c, j] = 0.0
             squares[c, j] = 0.0
-        total = 0.0
-        for i in range(lo, hi):
-            w = np.float64(data.weight[i]) if data.weight.size > 0 else 1.0
-            total += w
-            for j in range(d):
-                means[c, j] += w * values[i, j]
-        totals[c] = total
-        for j in range(d):
-            means[c, j] /= max(total, 1e-300)
-        for i in range(lo, hi):
-            w = np.float64(data.weight[i]) if data.weight.size > 0 else 1.0
-            for j in range(d):
-                squares[c, j] += w * (values[i, j] - means[c, j]) * (values[i, j] - means[c, j])
+        lo, hi = c * chunk, min((c + 1) * chunk, count(data.rows))
+        totals[c] = row_moments(data.rows, data.weight, lo, hi, c, means, squares)
 
 
 @kernel
 def largest_row(data, chunk, first, last, out):
     """The largest weight * |standardised row|**2 of each chunk, the intercept's 1 included."""
-    values = data.rows.values
-    n, d = values.shape
     for c in range(first, last):
         largest = 0.0
-        for i in range(c * chunk, min((c + 1) * chunk, n)):
-            square = values.dtype.type(0)
-            for j in range(d):
-                z = (values[i, j] - data.shift[j]) * data.inverse_scale[j]
-                square += z * z
-            value = np.float64(square) + data.constant
+        for i in range(np.uint64(c * chunk), np.uint64(min((c + 1) * chunk, count(data.rows)))):
+            value = np.float64(square(data.rows, i, data.shift, data.inverse_scale)) + data.constant
             if data.weight.size > 0:
                 value *= data.weight[i]
             largest = max(largest, value)

@@ -12,7 +12,8 @@ from ._jit import compiled_as, kernel, routine
 from .full_batch import step
 from .products import BYTES, panel
 from .row_weights import count as drawn
-from .simd import prefetch_row
+from .rows import count as count_rows
+from .rows import prefetch, read
 
 VECTOR = BYTES // 8
 TILE = 64  # columns that are multiplied while they stay in the second-level cache
@@ -102,17 +103,15 @@ def _(A, E, first, last, out):
 @routine
 def gather_rows(data, centre, level, picked, roots, count, S, squares):
     """Put the picked rows, 1 and their targets, centred and times the roots of their weights, into ``S``."""
-    values = data.rows.values
     d = centre.size
-    ahead = np.uint64(max(1, AHEAD_BYTES // (d * values.itemsize)))
-    last = np.uint64(values.shape[0] - 1)
+    ahead = np.uint64(max(1, AHEAD_BYTES // (d * data.shift.itemsize)))
+    last = np.uint64(count_rows(data.rows) - 1)
     for k in range(count):
         i = np.uint64(picked[k])
         root = roots[k]
         # The memory's own guesses end with every product: without this hint a row of 50 took 101 ns, with it 83.
-        prefetch_row(values, min(i + ahead, last))
-        for j in range(d):
-            S[k, j] = (np.float64(values[i, j]) - centre[j]) * data.inverse_scale[j] * root
+        prefetch(data.rows, min(i + ahead, last))
+        read(data.rows, i, centre, data.inverse_scale, root, S, k)
         S[k, d] = root
     for target in range(level.size):
         total = 0.0

@@ -17,10 +17,10 @@ from .tiles import fill, flush, read_rows, scratch
 MOST_CHUNKS = 64  # their sums are (chunks, lanes, d + 1)
 
 
-def chunk_rows(n, d):
+def chunk_rows(rows):
     """Rows a chunk: a function of the shape alone; data of one chunk for one lane are so for many."""
-    rows = max(full_batch.chunk_rows(n, d), -(-n // MOST_CHUNKS))
-    return -(-rows // FLUSH_ROWS) * FLUSH_ROWS
+    most = max(full_batch.chunk_rows(rows), -(-rows.shape[0] // MOST_CHUNKS))
+    return -(-most // FLUSH_ROWS) * FLUSH_ROWS
 
 
 @branch

@@ -10,7 +10,7 @@ import numpy as np
 from ..optimizers import decayed
 from . import elementary  # noqa: F401  (registers the compiled twins that losses call)
 from ._jit import cast_all, helper, lane_of, read_slots, write_slots
-from .rows import pull, row_at, scores
+from .rows import pull, question, row_at, scores
 
 NO_ROLES = np.empty((0, 0), np.int8)
 NO_ROLES.flags.writeable = False
@@ -21,7 +21,7 @@ FLUSH_ROWS = 256  # sums in the data's own type run about as long, then go on in
 class Data(NamedTuple):
     """What a pass reads. ``T`` is the data's type, float32 or float64; d the number of columns."""
 
-    rows: tuple  # Dense
+    rows: tuple  # Dense or CSR
     targets: np.ndarray  # (number of targets, n) T
     weight: np.ndarray  # (n,) T, of mean 1 over the rows trained on; (0,) where all rows weigh the same
     shift: np.ndarray  # (d,) T, what is subtracted from a column
@@ -133,10 +133,21 @@ def penalty_cost(parts, lanes, lane):
     return total
 
 
+def _dense_block(rows, shift):
+    return min(FLUSH_ROWS, max(16, BLOCK_BYTES // (shift.size * shift.itemsize) // 8 * 8))
+
+
+def _sparse_block(rows, shift):
+    return 64
+
+
+_block_rows = question(_dense_block, _sparse_block)
+
+
 @helper
 def block_rows(data):
     """How many rows are multiplied at once."""
-    return min(FLUSH_ROWS, max(16, BLOCK_BYTES // (data.shift.size * data.shift.itemsize) // 8 * 8))
+    return _block_rows(data.rows, data.shift)
 
 
 @helper

@@ -1,25 +1,20 @@
-"""How rows are read: a number at a time (``at``), or a block of rows multiplied (``scores``, ``pull``).
+"""How kernels read rows: a few questions that every layout answers, so that loops are written once.
 
-A block is rows lo to hi of the data, or those that ``order`` names there; every loop is written with these questions,
-once for all layouts. Rows are centred as they are read: folding the centre into the intercept would cancel digits.
-Nothing is copied.
+Rows are those at lo to hi of the data, or those that ``order`` names there. Dense rows are centred as they are read:
+folding the centre into the intercept would cancel digits. Sparse rows are never centred, which would fill them: their
+shift is zero. Nothing is copied.
 """
 
 from typing import NamedTuple
 
 import numpy as np
+from numba.extending import overload
 
-from ._jit import compiled_as, helper
-from .simd import block_add, block_dot, prefetch_row
+from ..layouts import CSR, Dense
+from ._jit import INLINE, compiled_as
+from .simd import block_add, block_dot, prefetch_row, prefetch_run
 
-
-class Dense(NamedTuple):
-    """Rows of a C-contiguous array ``values`` (n, d), float32 or float64."""
-
-    values: np.ndarray
-
-    def at(self, i, j):
-        return self.values[i, j]
+__all__ = ["CSR", "Dense", "Scaled"]
 
 
 class Scaled(NamedTuple):
@@ -28,6 +23,7 @@ class Scaled(NamedTuple):
     values: np.ndarray
     shift: np.ndarray  # (d,)
     inverse_scale: np.ndarray  # (d,)
+    sparse = False
 
     def at(self, i, j):
         return (self.values[i, j] - self.shift[j]) * self.inverse_scale[j]
@@ -45,19 +41,178 @@ def _(order, k):
     return lambda order, k: k
 
 
-@helper
-def scores(rows, order, lo, hi, shift, weights, out):
-    """``out[k - lo] = (row at k - shift) @ weights``; weights beyond a row's length are not read."""
+def question(dense, sparse):
+    """A function of rows and more arguments that is ``dense`` or ``sparse``, by their layout, known when compiled."""
+
+    def ask(rows, *arguments):
+        return (sparse if rows.sparse else dense)(rows, *arguments)
+
+    def typed(rows, *arguments):
+        return sparse if rows.instance_class.sparse else dense
+
+    overload(ask, jit_options=INLINE, strict=False)(typed)
+    return ask
+
+
+# Products -----------------------------------------------------------------------------------------------------------
+
+
+def _dense_scores(rows, order, lo, hi, shift, weights, out):
     block_dot(rows.values, order, lo, hi, shift, weights, out)
 
 
-@helper
-def pull(rows, order, lo, hi, shift, slopes, out):
-    """``out += sum of slopes[k - lo] * (row at k - shift)``."""
+def _sparse_scores(rows, order, lo, hi, shift, weights, out):
+    for k in range(lo, hi):
+        i = np.uint64(row_at(order, k))
+        total = weights.dtype.type(0)
+        for q in range(rows.starts[i], rows.starts[i + np.uint64(1)]):
+            total += rows.values[q] * weights[rows.indices[q]]
+        out[k - lo] = total
+
+
+def _dense_pull(rows, order, lo, hi, shift, slopes, out):
     block_add(rows.values, order, lo, hi, shift, slopes, out)
 
 
-@helper
-def prefetch(rows, i):
-    """Ask the memory for row i."""
+def _sparse_pull(rows, order, lo, hi, shift, slopes, out):
+    for k in range(lo, hi):
+        i = np.uint64(row_at(order, k))
+        slope = slopes[k - lo]
+        for q in range(rows.starts[i], rows.starts[i + np.uint64(1)]):
+            out[rows.indices[q]] += slope * rows.values[q]
+
+
+# ``out[k - lo] = (row at k - shift) @ weights``; weights beyond a row's length are not read.
+scores = question(_dense_scores, _sparse_scores)
+# ``out += sum of slopes[k - lo] * (row at k - shift)``.
+pull = question(_dense_pull, _sparse_pull)
+
+
+# Sums over many rows: dense ones in the data's type, flushed to float64 now and then; sparse ones in float64 at once, as
+# a flush would cost all columns.
+
+
+def _dense_sums(rows, gradient, total):
+    return gradient
+
+
+def _sparse_sums(rows, gradient, total):
+    return total
+
+
+def _dense_flush(rows, gradient, total):
+    for j in range(gradient.size):
+        total[j] += gradient[j]
+        gradient[j] = 0
+
+
+def _sparse_flush(rows, gradient, total):
+    pass
+
+
+# The array (d + 1,) that ``pull`` is to add to: ``gradient``, or the float64 ``total``; then ``flush`` it to the total.
+sums_of = question(_dense_sums, _sparse_sums)
+flush = question(_dense_flush, _sparse_flush)
+
+
+# Single rows --------------------------------------------------------------------------------------------------------
+
+
+def _dense_count(rows):
+    return rows.values.shape[0]
+
+
+def _sparse_count(rows):
+    return rows.starts.size - 1
+
+
+def _dense_prefetch(rows, i):
     prefetch_row(rows.values, i)
+
+
+def _sparse_prefetch(rows, i):
+    first, last = rows.starts[np.uint64(i)], rows.starts[np.uint64(i) + np.uint64(1)]
+    prefetch_run(rows.values, first, last)
+    prefetch_run(rows.indices, first, last)
+
+
+def _dense_read(rows, i, shift, inverse_scale, factor, Z, k):
+    for j in range(shift.size):
+        Z[k, j] = (Z.dtype.type(rows.values[i, j]) - shift[j]) * inverse_scale[j] * factor
+
+
+def _sparse_read(rows, i, shift, inverse_scale, factor, Z, k):
+    for j in range(shift.size):
+        Z[k, j] = 0
+    for q in range(rows.starts[i], rows.starts[i + np.uint64(1)]):
+        j = rows.indices[q]
+        Z[k, j] = Z.dtype.type(rows.values[q]) * inverse_scale[j] * factor
+
+
+def _dense_square(rows, i, shift, inverse_scale):
+    square = rows.values.dtype.type(0)
+    for j in range(shift.size):
+        z = (rows.values[i, j] - shift[j]) * inverse_scale[j]
+        square += z * z
+    return square
+
+
+def _sparse_square(rows, i, shift, inverse_scale):
+    square = rows.values.dtype.type(0)
+    for q in range(rows.starts[i], rows.starts[i + np.uint64(1)]):
+        z = rows.values[q] * inverse_scale[rows.indices[q]]
+        square += z * z
+    return square
+
+
+count = question(_dense_count, _sparse_count)
+# Ask the memory for row i.
+prefetch = question(_dense_prefetch, _sparse_prefetch)
+# Write row i, standardised and times a factor, into row k of a table, all its columns.
+read = question(_dense_read, _sparse_read)
+# The squared norm of standardised row i.
+square = question(_dense_square, _sparse_square)
+
+
+# Columns ------------------------------------------------------------------------------------------------------------
+
+
+def _dense_moments(rows, weight, lo, hi, c, means, squares):
+    d = rows.values.shape[1]
+    total = 0.0
+    for i in range(lo, hi):
+        w = np.float64(weight[i]) if weight.size > 0 else 1.0
+        total += w
+        for j in range(d):
+            means[c, j] += w * rows.values[i, j]
+    for j in range(d):
+        means[c, j] /= max(total, 1e-300)
+    for i in range(lo, hi):
+        w = np.float64(weight[i]) if weight.size > 0 else 1.0
+        for j in range(d):
+            squares[c, j] += w * (rows.values[i, j] - means[c, j]) * (rows.values[i, j] - means[c, j])
+    return total
+
+
+def _sparse_moments(rows, weight, lo, hi, c, means, squares):
+    d = means.shape[1]
+    total, seen = 0.0, np.zeros(d)  # the weight of the rows that have a number in the column
+    for i in range(np.uint64(lo), np.uint64(hi)):
+        w = np.float64(weight[i]) if weight.size > 0 else 1.0
+        total += w
+        for q in range(rows.starts[i], rows.starts[i + np.uint64(1)]):
+            means[c, rows.indices[q]] += w * rows.values[q]
+            seen[rows.indices[q]] += w
+    for j in range(d):
+        means[c, j] /= max(total, 1e-300)
+        squares[c, j] = (total - seen[j]) * means[c, j] * means[c, j]
+    for i in range(np.uint64(lo), np.uint64(hi)):
+        w = np.float64(weight[i]) if weight.size > 0 else 1.0
+        for q in range(rows.starts[i], rows.starts[i + np.uint64(1)]):
+            away = rows.values[q] - means[c, rows.indices[q]]
+            squares[c, rows.indices[q]] += w * away * away
+    return total
+
+
+# Weighted means and centred sums of squares (chunks, d) of rows lo to hi, into row c of zeros; returns the weight.
+moments = question(_dense_moments, _sparse_moments)

@@ -235,3 +235,28 @@ def prefetch_row(X, i):
 @compiled_as(prefetch_row)
 def _(X, i):
     return lambda X, i: _prefetch(X, i)
+
+
+@intrinsic
+def _prefetch_run(typingctx, A, first, last):
+    """Ask for items first to last."""
+
+    def codegen(context, b, sig, args):
+        A = context.make_array(sig.args[0])(context, b, args[0])
+        kind = ir.FunctionType(ir.VoidType(), [A.data.type, I32, I32, I32])
+        call = cgutils.get_or_insert_function(b.module, kind, "llvm.prefetch.p0")
+        number = args[1].type
+        with cgutils.for_range_slice(b, args[1], args[2], number(512 // sig.args[0].dtype.bitwidth)) as (q, _):
+            b.call(call, [b.gep(A.data, [q]), I32(0), I32(2), I32(1)])
+        return context.get_dummy_value()
+
+    return types.void(A, first, last), codegen
+
+
+def prefetch_run(A, first, last):
+    """Hint that items first to last of an array (n,) are read soon."""
+
+
+@compiled_as(prefetch_run)
+def _(A, first, last):
+    return lambda A, first, last: _prefetch_run(A, first, last)

@@ -11,7 +11,7 @@ import numpy as np
 from ._jit import branch, routine
 from .across import apart
 from .products import BYTES, aligned
-from .rows import row_at
+from .rows import read, row_at
 
 MOST_LANES = 32  # a tile: its weights and gradient stay in the first-level cache
 ROWS_BYTES = 1 << 14
@@ -121,12 +121,9 @@ def rows_at_once(data, most):
 def read_rows(rows, order, lo, count, shift, inverse_scale, constant, Z):
     """Put standardised rows, the intercept's constant behind each, into the first ``count`` rows of Z."""
     apart()
-    d = shift.size
     for k in range(count):
-        i = np.uint64(row_at(order, lo + k))
-        for j in range(d):
-            Z[k, j] = (rows.at(i, j) - shift[j]) * inverse_scale[j]
-        Z[k, d] = constant
+        read(rows, np.uint64(row_at(order, lo + k)), shift, inverse_scale, Z.dtype.type(1), Z, k)
+        Z[k, shift.size] = constant
 
 
 @branch

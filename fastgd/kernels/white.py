@@ -3,7 +3,7 @@
 import numpy as np
 
 from ._jit import helper, kernel, lane_of
-from .rows import prefetch
+from .rows import count, prefetch, read
 
 CLOSE = 0.05  # how exactly, relatively, an implicit slope is found
 ROUNDS = 12
@@ -43,12 +43,10 @@ def implicit_slope(loss, p, y, reach):
 
 
 @helper
-def read_row(data, i, x):
-    """Row i, standardised, with the constant behind it."""
-    d = data.shift.size
-    for j in range(d):
-        x[j] = (np.float64(data.rows.values[i, j]) - data.shift[j]) * data.inverse_scale[j]
-    x[d] = data.constant
+def read_row(data, i, table):
+    """Row i, standardised, with the constant behind it, into a table of one row."""
+    read(data.rows, np.uint64(i), data.shift, data.inverse_scale, 1.0, table, 0)
+    table[0, data.shift.size] = data.constant
 
 
 @helper
@@ -75,7 +73,8 @@ def white_steps(data, parts, lanes, order, ahead, batch, rates, t, triangle, anc
         the weight ``(forget + 1) / (k + forget)`` against those before (Shamir and Zhang 2013).
     """
     D = anchor.size
-    x, z, pull = np.empty(D), np.zeros(D), np.empty(D)
+    table, z, pull = np.empty((1, D)), np.zeros(D), np.empty(D)
+    x = table[0]
     loss = lane_of(parts.loss, lanes.loss, 0)
     y = data.targets[lanes.target[0]]
     for s in range((order.size + batch - 1) // batch):
@@ -85,7 +84,7 @@ def white_steps(data, parts, lanes, order, ahead, batch, rates, t, triangle, anc
         for k in range(s * batch, min((s + 1) * batch, order.size)):
             i = order[k]
             prefetch(data.rows, ahead[k])
-            read_row(data, i, x)
+            read_row(data, i, table)
             size = 0.0
             for a in range(D):
                 if triangle[a, a] > 0.0:
@@ -114,13 +113,14 @@ def curvature(data, parts, lanes, weights, width, floor, out):
     A row's bend is the loss's second derivative by differences of ``width``, or of the mean absolute residual where
     ``width`` is 0; it is at least ``floor`` times the mean bend. Rows count by their weights.
     """
-    n, D = data.rows.values.shape[0], weights.size
-    x, bends, scores = np.empty(D), np.empty(n), np.empty(n)
+    n, D = count(data.rows), weights.size
+    table, bends, scores = np.empty((1, D)), np.empty(n), np.empty(n)
+    x = table[0]
     loss = lane_of(parts.loss, lanes.loss, 0)
     y = data.targets[lanes.target[0]]
     away = 0.0
     for i in range(n):
-        read_row(data, i, x)
+        read_row(data, i, table)
         scores[i] = dot(weights, x)
         weight = np.float64(data.weight[i]) if data.weight.size > 0 else 1.0
         away += weight * abs(scores[i] - y[i])
@@ -141,7 +141,7 @@ def curvature(data, parts, lanes, weights, width, floor, out):
         weight = np.float64(data.weight[i]) if data.weight.size > 0 else 1.0
         if weight == 0.0:
             continue
-        read_row(data, i, x)
+        read_row(data, i, table)
         bend = weight * max(bends[i], least) / data.count if known else weight / data.count
         for a in range(D):
             scaled = bend * x[a]
