@@ -27,6 +27,11 @@ def log1p(z):
     return np.log1p(z)
 
 
+def between(x, low, high):
+    """``x``, or the end of [low, high] that is nearest to it; NaN stays."""
+    return np.minimum(np.maximum(x, low), high)
+
+
 def where(*arguments):
     """``np.where``; Numba's makes an array of a number."""
     return np.where(*arguments)

@@ -31,8 +31,10 @@ def rest_of(plan):
     l1, l2 = (0.0, 0.0) if free else (float(model.penalty.l1), float(model.penalty.l2))
     if plan.lazy or (free and type(optimizer) in (optimizers.Sgd, optimizers.Adagrad)):
         return lazy.Still()
-    if type(optimizer) is optimizers.Sgd and not (averaged and (l1 or bounded(plan.lanes))):
-        return lazy.Shrinking(np.zeros(d if l1 else 0))
+    if type(optimizer) is optimizers.Sgd:
+        if not (l1 or bounded(plan.lanes)):
+            return lazy.Decaying()
+        return None if averaged else lazy.Shrinking(np.zeros(d))
     if type(optimizer) is optimizers.Adagrad and not averaged and (l2 == 0 or model.schedule.steady):
         return lazy.Pulled(np.zeros(d), float(model.optimizer.epsilon), l1, l2, rate=1.0)
     if type(optimizer) in (optimizers.Momentum, optimizers.Nesterov) and free and not averaged:
@@ -73,12 +75,13 @@ class LazyBatches(Batches):
         columns = 0 if plan.batch == 1 else d
         self.ledger = sparse_loop.Ledger(
             rest=rest_of(plan),
-            seen=np.zeros(d if plan.lanes.averages.size else 0),
+            scale=data.inverse_scale if (data.inverse_scale != 1).any() else None,
+            low=plan.lanes.low[0] if bounded(plan.lanes) else None,
+            high=plan.lanes.high[0] if bounded(plan.lanes) else None,
+            seen=np.zeros(d) if plan.lanes.averages.size else None,
             stamp=np.zeros(columns, np.int64),
             gradient=np.zeros(columns),
             touched=np.zeros(columns, np.uint32),
-            bounded=bounded(plan.lanes),
-            scaled=bool((data.inverse_scale != 1).any()),
             ticks=1,
         )
 

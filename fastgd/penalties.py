@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .elementary import between
+
 
 class Free(NamedTuple):
     """No penalty and no bound: the step is the identity and costs nothing."""
@@ -51,8 +53,7 @@ class ElasticNet(NamedTuple):
         return self.shrink(z, self.pull(step), self.one / self.divisor(step), low, high)
 
     def shrink(self, z, pull, share, low, high):
-        shrunk = (z - np.minimum(np.maximum(z, -pull), pull)) * share
-        return np.minimum(np.maximum(shrunk, low), high)
+        return between((z - between(z, -pull, pull)) * share, low, high)
 
     def pull(self, step):
         return step * self.l1

@@ -40,13 +40,16 @@ def helper(function):
     return numba.njit(**INLINE)(function)
 
 
+IN_ORDER = {**INLINE, "fastmath": FASTMATH - {"reassoc"}}
+
+
 def in_order(function):
     """Compile a helper whose sums are added in order, whatever the compiler can prove of the arrays' places.
 
     A vectorised loop is guarded by a check of where the arrays lie; the other way round the check a sum that may be
     reassociated comes out otherwise, by chance of the memory.
     """
-    return numba.njit(**{**INLINE, "fastmath": FASTMATH - {"reassoc"}})(function)
+    return numba.njit(**IN_ORDER)(function)
 
 
 def routine(function):
@@ -64,6 +67,11 @@ def leaf(function):
     return numba.njit(**INLINE, **UNCOUNTED)(function)
 
 
+def gather(function):
+    """Compile a leaf that reads here and there: gathered by vectors, as reassoc would have it, numbers come slower."""
+    return numba.njit(**IN_ORDER, **UNCOUNTED)(function)
+
+
 def branch(function):
     """Compile a routine that makes no array: it counts no references."""
     return numba.njit(**INNER, **UNCOUNTED)(function)
@@ -75,13 +83,13 @@ def compiled_as(function, **options):
 
 
 @functools.cache
-def bridge(word):
-    """Let kernels call the method ``word`` of any part, whatever it calls its arguments."""
+def bridge(word, gathers=False):
+    """Let kernels call the method ``word`` of any part, whatever it calls its arguments; ``gathers`` as the decorator."""
 
     def typed(self, *args):
         return getattr(self.instance_class, word)
 
-    options = {"strict": False, "jit_options": INLINE}
+    options = {"strict": False, "jit_options": {**IN_ORDER, **UNCOUNTED} if gathers else INLINE}
     template = make_overload_method_template(types.BaseNamedTuple, word, typed, inline="never", **options)
 
     class Bridge(template):

@@ -147,6 +147,13 @@ def _(z):
 # Of numbers: Numba's make arrays of them, or take none.
 
 
+@compiled_as(elementary.between)
+def _(x, low, high):
+    # Two selections, which leave NaN as it is. np.minimum and np.maximum of numbers ask for it, and conditions become
+    # branches: SGD on sparse rows within an elastic net took 17 and 24 ns a number, not 8.
+    return lambda x, low, high: min(max(x, low), high)
+
+
 @compiled_as(elementary.where)
 def _(condition, x, y):
     return lambda condition, x, y: x if condition else y

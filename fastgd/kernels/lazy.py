@@ -7,6 +7,7 @@ all that a step changes for everybody, and a weight is stored in the form in whi
 - ``tick(now, rate, left, pull, divisor)`` those after one more: a step multiplies a weight without a gradient by ``left``
   (decoupled decay), then takes ``pull`` off its size and divides it by ``divisor`` (the proximal step),
 - ``awake(now, penalty, j, w, s, low, high)`` is the weight and its state as of now, from what is stored,
+- ``settle(penalty, z, step, low, high)`` is the proximal step of a weight that has a gradient,
 - ``asleep(now, j, w, s, rate)`` notes and gives what is stored,
 - ``share(now)`` is what a stored weight is multiplied by now, where that is all there is to it (for averages),
 - ``full(now)`` says that all weights have to be brought up to date, before numbers overflow.
@@ -37,6 +38,9 @@ class Still(NamedTuple):
     def awake(self, now, penalty, j, w, s, low, high):
         return w, s
 
+    def settle(self, penalty, z, step, low, high):
+        return penalty.prox(z, step, low, high)
+
     def asleep(self, now, j, w, s, rate):
         return w, s
 
@@ -45,6 +49,33 @@ class Still(NamedTuple):
 
     def full(self, now):
         return False
+
+
+class Decaying(NamedTuple):
+    """SGD with L2 and decay alone: :class:`Shrinking` where nothing is taken off and nothing bounds."""
+
+    one: float = 1.0
+
+    def begin(self):
+        return (1.0,)
+
+    def tick(self, now, rate, left, pull, divisor):
+        return (now[0] * divisor / max(left, LEAST),)
+
+    def awake(self, now, penalty, j, w, s, low, high):
+        return w * (1.0 / now[0]), s
+
+    def settle(self, penalty, z, step, low, high):
+        return z * (1.0 / penalty.divisor(step))
+
+    def asleep(self, now, j, w, s, rate):
+        return w * now[0], s
+
+    def share(self, now):
+        return 1.0 / now[0]
+
+    def full(self, now):
+        return not now[0] < LIMIT
 
 
 class Shrinking(NamedTuple):
@@ -56,7 +87,7 @@ class Shrinking(NamedTuple):
     so it does on a bound. Stored are :math:`w D_r` and :math:`B_r` of the last step r with a gradient.
     """
 
-    since: np.ndarray  # (d,) float64, B; or (0,) where there is no L1
+    since: np.ndarray  # (d,) float64, B
 
     def begin(self):
         return 1.0, 0.0
@@ -66,12 +97,13 @@ class Shrinking(NamedTuple):
         return now[0] * divisor / left, now[1] + pull * now[0] / left
 
     def awake(self, now, penalty, j, w, s, low, high):
-        pull = now[1] - self.since[j] if self.since.size > 0 else 0.0
-        return penalty.shrink(w, pull, 1.0 / now[0], low, high), s
+        return penalty.shrink(w, now[1] - self.since[j], 1.0 / now[0], low, high), s
+
+    def settle(self, penalty, z, step, low, high):
+        return penalty.prox(z, step, low, high)
 
     def asleep(self, now, j, w, s, rate):
-        if self.since.size > 0:
-            self.since[j] = now[1]
+        self.since[j] = now[1]
         return w * now[0], s
 
     def share(self, now):
@@ -105,6 +137,9 @@ class Coasting(NamedTuple):
         w = w + velocity * (self.beta * (1.0 - left) / (1.0 - self.beta))
         return w, (w - velocity * left,)
 
+    def settle(self, penalty, z, step, low, high):
+        return penalty.prox(z, step, low, high)
+
     def asleep(self, now, j, w, s, rate):
         self.since[j] = now[0]
         return w, s
@@ -134,6 +169,9 @@ class Gliding(NamedTuple):
         velocity = w - s[0]
         w = w + velocity * (self.beta * (1.0 - left) / (1.0 - self.beta))
         return w, (w - velocity * left, s[1])
+
+    def settle(self, penalty, z, step, low, high):
+        return penalty.prox(z, step, low, high)
 
     def asleep(self, now, j, w, s, rate):
         self.since[j] = now[0]
@@ -167,6 +205,9 @@ class Pulled(NamedTuple):
         grown = exp(min(sum_of_rates / self.rate * np.log1p(self.rate * size * self.l2), 700.0))
         return penalty.shrink(w, self.l1 * (grown - 1.0) / self.l2, 1.0 / grown, low, high), s
 
+    def settle(self, penalty, z, step, low, high):
+        return penalty.prox(z, step, low, high)
+
     def asleep(self, now, j, w, s, rate):
         self.since[j] = now[0]
         return w, s
@@ -178,5 +219,5 @@ class Pulled(NamedTuple):
         return False
 
 
-for _word in ("begin", "tick", "awake", "asleep", "share", "full"):
-    bridge(_word)
+for _word in ("begin", "tick", "awake", "asleep", "settle", "share", "full"):
+    bridge(_word, gathers=True)

@@ -11,7 +11,7 @@ import numpy as np
 from numba.extending import overload
 
 from ..layouts import CSR, Dense
-from ._jit import INLINE, compiled_as
+from ._jit import IN_ORDER, INLINE, compiled_as
 from .simd import block_add, block_dot, prefetch_row, prefetch_run
 
 __all__ = ["CSR", "Dense", "Scaled"]
@@ -47,10 +47,14 @@ def question(dense, sparse):
     def ask(rows, *arguments):
         return (sparse if rows.sparse else dense)(rows, *arguments)
 
-    def typed(rows, *arguments):
-        return sparse if rows.instance_class.sparse else dense
+    @overload(ask, jit_options=INLINE, strict=False)
+    def _(rows, *arguments):
+        return None if rows.instance_class.sparse else dense
 
-    overload(ask, jit_options=INLINE, strict=False)(typed)
+    @overload(ask, jit_options=IN_ORDER, strict=False)
+    def _(rows, *arguments):
+        return sparse if rows.instance_class.sparse else None
+
     return ask
 
 

@@ -9,72 +9,103 @@ from typing import NamedTuple
 import numpy as np
 
 from ..optimizers import decayed
-from ._jit import cast_all, helper, kernel, lane_of, read_slots, write_slots
+from ._jit import cast_all, gather, kernel, lane_of, read_slots, write_slots
 from .rows import prefetch
 
 
 class Ledger(NamedTuple):
-    """What a call notes of columns; between calls all zeros."""
+    """What a call notes of columns, between calls all zeros; and None for what there is no need of.
+
+    Whether there is one is known when compiled: asked at each number it took 3.5 ns instead of 2.9.
+    """
 
     rest: tuple  # one of lazy's classes
-    seen: np.ndarray  # (d,) float64, what a weight's average knows of; or (0,)
+    scale: np.ndarray | None  # (d,) T, what columns are multiplied by
+    low: np.ndarray | None  # (d,) T, the bounds
+    high: np.ndarray | None
+    seen: np.ndarray | None  # (d,) float64, what a weight's average knows of
     stamp: np.ndarray  # (d,) int64, the last batch that had a number in the column; or (0,) for single rows
     gradient: np.ndarray  # (d,) float64; or (0,)
     touched: np.ndarray  # (d,) uint32, the columns of a batch; or (0,)
-    bounded: bool  # whether there is any bound
-    scaled: bool  # whether any column is scaled
     ticks: int  # steps that pass for each one of this call's own: those of other threads count too
 
 
-@helper
+@gather
+def scaled(x, scale, j):
+    """A number of column j times its scale."""
+    if scale is None:
+        return x
+    return x * scale[j]
+
+
+@gather
+def bound(side, j, none):
+    """The bound of the weight of column j."""
+    if side is None:
+        return none
+    return np.float64(side[j])
+
+
+@gather
 def number_at(data, ledger, q, j):
     """The standardised number at place q, of column j."""
-    x = data.rows.values[q]
-    return x * data.inverse_scale[j] if ledger.scaled else x
+    return scaled(data.rows.values[q], ledger.scale, j)
 
 
-@helper
+@gather
 def weight_at(ledger, now, penalty, optimizer, lanes, j):
     """The weight of column j, its state and its bounds, as of now."""
-    low, high = -np.inf, np.inf
-    if ledger.bounded:
-        low, high = np.float64(lanes.low[0, j]), np.float64(lanes.high[0, j])
+    low, high = bound(ledger.low, j, -np.inf), bound(ledger.high, j, np.inf)
     stored = lanes.weights[0, j], read_slots(optimizer, lanes.slots, 0, j)
     w, s = ledger.rest.awake(now, penalty, j, stored[0], stored[1], low, high)
     return w, s, low, high
 
 
-@helper
+@gather
+def term(data, ledger, now, penalty, optimizer, lanes, q):
+    """What the number at place q adds to its row's score."""
+    j = data.rows.indices[q]
+    return number_at(data, ledger, q, j) * weight_at(ledger, now, penalty, optimizer, lanes, j)[0]
+
+
+@gather
 def score(data, ledger, now, penalty, optimizer, lanes, i):
-    """The linear score of row i."""
+    """The linear score of row i: four sums, as one would wait for each addition."""
     p = lanes.weights[0, data.shift.size] * lanes.weights.dtype.type(data.constant)
-    for q in range(data.rows.starts[i], data.rows.starts[i + np.uint64(1)]):
-        j = data.rows.indices[q]
-        p += number_at(data, ledger, q, j) * weight_at(ledger, now, penalty, optimizer, lanes, j)[0]
-    return p
+    first, last = data.rows.starts[i], data.rows.starts[i + np.uint64(1)]
+    a, b, c = p * 0, p * 0, p * 0
+    middle = last - (last - first) % np.uint64(4)
+    for q in range(first, middle, np.uint64(4)):
+        p += term(data, ledger, now, penalty, optimizer, lanes, q)
+        a += term(data, ledger, now, penalty, optimizer, lanes, q + np.uint64(1))
+        b += term(data, ledger, now, penalty, optimizer, lanes, q + np.uint64(2))
+        c += term(data, ledger, now, penalty, optimizer, lanes, q + np.uint64(3))
+    for q in range(middle, last):
+        p += term(data, ledger, now, penalty, optimizer, lanes, q)
+    return (p + a) + (b + c)
 
 
-@helper
-def settle(ledger, now, average, lanes, j):
+@gather
+def count_in(seen, average, lanes, j):
     """Count the stored weight of column j, as it was up to now, into the sum that becomes its average."""
-    if ledger.seen.size > 0:
-        lanes.averages[0, j] += lanes.weights[0, j] * (average - ledger.seen[j])
-        ledger.seen[j] = average
+    if seen is not None:
+        lanes.averages[0, j] += lanes.weights[0, j] * (average - seen[j])
+        seen[j] = average
 
 
-@helper
+@gather
 def move_column(ledger, now, then, average, penalty, optimizer, c, rate, lanes, j, g):
     """Step the weight of column j against its gradient."""
-    settle(ledger, now, average, lanes, j)
+    count_in(ledger.seen, average, lanes, j)
     w, s, low, high = weight_at(ledger, now, penalty, optimizer, lanes, j)
     change, step, s = optimizer.move(c, w, g, s)
-    w = penalty.prox(decayed(optimizer, c, w) + change, step, low, high)
+    w = ledger.rest.settle(penalty, decayed(optimizer, c, w) + change, step, low, high)
     w, s = ledger.rest.asleep(then, j, w, s, rate)
     lanes.weights[0, j] = w
     write_slots(lanes.slots, 0, j, s)
 
 
-@helper
+@gather
 def move_intercept(optimizer, c, lanes, d, g, t):
     """Step the intercept, and its average."""
     w = lanes.weights[0, d]
@@ -85,7 +116,7 @@ def move_intercept(optimizer, c, lanes, d, g, t):
         lanes.averages[0, d] += (lanes.weights[0, d] - lanes.averages[0, d]) / (t - lanes.begin[0] + 1)
 
 
-@helper
+@gather
 def prepared(optimizer, lanes, rate, t):
     """The step's coefficients."""
     c, after = optimizer.prepare(rate, t, (lanes.carry[0, 0], lanes.carry[0, 1]))
@@ -93,7 +124,7 @@ def prepared(optimizer, lanes, rate, t):
     return cast_all(c, lanes.weights)
 
 
-@helper
+@gather
 def ticked(ledger, now, penalty, optimizer, c):
     """The running numbers after a step with the coefficients c."""
     step, left = np.float64(c[0]), np.float64(decayed(optimizer, c, type(c[0])(1)))
@@ -102,12 +133,12 @@ def ticked(ledger, now, penalty, optimizer, c):
     return now
 
 
-@helper
+@gather
 def wake_all(ledger, now, average, penalty, optimizer, lanes):
     """Bring all weights up to date; the running numbers from which the next steps go on."""
     begun = ledger.rest.begin()
     for j in range(np.uint64(lanes.low.shape[1])):
-        settle(ledger, now, average, lanes, j)
+        count_in(ledger.seen, average, lanes, j)
         w, s, _, _ = weight_at(ledger, now, penalty, optimizer, lanes, j)
         w, s = ledger.rest.asleep(begun, j, w, s, 0.0)
         lanes.weights[0, j] = w
@@ -115,19 +146,21 @@ def wake_all(ledger, now, average, penalty, optimizer, lanes):
     return begun
 
 
-@helper
-def begin_averages(ledger, lanes, t):
+@gather
+def begin_averages(seen, lanes, t):
     """Averages as sums of the weights of the steps before number t, from the step on where averaging begins."""
-    for j in range(ledger.seen.size):
-        lanes.averages[0, j] *= max(t - lanes.begin[0], 0)
+    if seen is not None:
+        for j in range(seen.size):
+            lanes.averages[0, j] *= max(t - lanes.begin[0], 0)
 
 
-@helper
-def end_averages(ledger, lanes, t):
+@gather
+def end_averages(seen, lanes, t):
     """Sums back to averages, after step t."""
-    for j in range(ledger.seen.size):
-        lanes.averages[0, j] /= max(t - lanes.begin[0] + 1, 1)
-        ledger.seen[j] = 0.0
+    if seen is not None:
+        for j in range(seen.size):
+            lanes.averages[0, j] /= max(t - lanes.begin[0] + 1, 1)
+            seen[j] = 0.0
 
 
 @kernel
@@ -139,7 +172,7 @@ def row_steps(data, parts, lanes, ledger, order, ahead, rates, t, losses):
     y = data.targets[lanes.target[0]]
     dtype = lanes.weights.dtype
     now, average, last, met = ledger.rest.begin(), 0.0, rates.shape[0] - 1, 0.0
-    begin_averages(ledger, lanes, t)
+    begin_averages(ledger.seen, lanes, t)
     for k in range(order.size):
         i = np.uint64(order[k])
         prefetch(data.rows, ahead[k])
@@ -165,7 +198,7 @@ def row_steps(data, parts, lanes, ledger, order, ahead, rates, t, losses):
         if t + k >= lanes.begin[0]:
             average += ledger.rest.share(now)
     wake_all(ledger, now, average, penalty, optimizer, lanes)
-    end_averages(ledger, lanes, t + order.size - 1)
+    end_averages(ledger.seen, lanes, t + order.size - 1)
     losses[0] += met
 
 
@@ -179,7 +212,7 @@ def batch_steps(data, parts, lanes, ledger, order, ahead, batch, rates, t, losse
     dtype = lanes.weights.dtype
     now, average, met = ledger.rest.begin(), 0.0, 0.0
     steps = (order.size + batch - 1) // batch
-    begin_averages(ledger, lanes, t)
+    begin_averages(ledger.seen, lanes, t)
     for s in range(steps):
         first, last = s * batch, min((s + 1) * batch, order.size)
         count, slopes = 0, 0.0
@@ -217,7 +250,7 @@ def batch_steps(data, parts, lanes, ledger, order, ahead, batch, rates, t, losse
         if t + s >= lanes.begin[0]:
             average += ledger.rest.share(now)
     wake_all(ledger, now, average, penalty, optimizer, lanes)
-    end_averages(ledger, lanes, t + steps - 1)
+    end_averages(ledger.seen, lanes, t + steps - 1)
     for j in range(ledger.stamp.size):
         ledger.stamp[j] = 0
     losses[0] += met
