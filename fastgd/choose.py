@@ -215,17 +215,23 @@ def plan_of(choices, models=None, folds=None):
     if folds is not None:
         data = data._replace(roles=checks.frozen(folds.roles))
         lanes.scale[:] = (data.count / fold_weights(folds.roles, data.weight))[lanes.fold]
+    full, many = first.batch == survey.n and not (stream and settings.batch_size is not None), are_many(data, lanes)
+    if settings.parallel and (full or many or not data.rows.sparse):
+        raise ValueError(
+            "parallel='hogwild' is for one model on batches of sparse rows: leave it out, or pass a SciPy sparse matrix "
+            "and batch_size=1."
+        )
     return Plan(
         data=data,
         parts=parts,
         lanes=lanes,
         models=models,
         batch=first.batch,
-        full=first.batch == survey.n and not (stream and settings.batch_size is not None),
+        full=full,
         method=first.method,
         shuffle=settings.shuffle,
         seed=settings.random_state,
-        many=are_many(data, lanes),
+        many=many,
         epochs=first.epochs,
         max_steps=settings.max_steps,
         tol=first.tol,
@@ -236,6 +242,7 @@ def plan_of(choices, models=None, folds=None):
         past=first.past,
         stream=stream,
         lazy=settings.lazy,
+        parallel=settings.parallel,
         evaluate=settings.evaluate,
         automatic_rate=first.automatic,
         callback=settings.callback,

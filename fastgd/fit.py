@@ -44,6 +44,7 @@ def fit(
     average=False,
     bootstrap=0,
     lazy=False,
+    parallel=None,
 ):
     r"""Fit a linear model by gradient descent.
 

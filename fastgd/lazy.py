@@ -8,6 +8,7 @@ import numpy as np
 from . import optimizers
 from .kernels import lazy, sparse_loop
 from .penalties import Free
+from .threads import run_tasks
 from .work import ROW_OVERHEAD, Batches
 
 SLICE_NUMBERS = 1 << 22
@@ -18,6 +19,8 @@ EXACT = "SGD, AdaGrad (with L2 at a constant rate) and, without a penalty, momen
 
 def work_of(plan):
     """The class of the work of a plan of one lane: by the columns of the rows, or by all columns."""
+    if plan.parallel is not None:
+        return Hogwild
     if rest_of(plan) is not None:
         return LazyBatches
     warn_of_columns(plan)
@@ -82,7 +85,6 @@ class LazyBatches(Batches):
             stamp=np.zeros(columns, np.int64),
             gradient=np.zeros(columns),
             touched=np.zeros(columns, np.uint32),
-            ticks=1,
         )
 
     def steps(self, lanes, rows, ahead, rates, t, met):
@@ -92,7 +94,51 @@ class LazyBatches(Batches):
             ledger = ledger._replace(rest=rest._replace(rate=float(rates[0, 0])))
         if t == 1 and isinstance(rest, (lazy.Coasting, lazy.Gliding)):
             lanes.slots[:, 0] = lanes.weights  # nothing has moved yet
-        if plan.batch == 1:
-            sparse_loop.row_steps(plan.data, plan.parts, lanes, ledger, rows, ahead, rates, t, met)
+        self.take(ledger, lanes, rows, ahead, rates, t, met)
+
+    def take(self, ledger, lanes, rows, ahead, rates, t, met):
+        """The steps, by the kernel for the size of a batch."""
+        data, parts, batch = self.plan.data, self.plan.parts, self.plan.batch
+        if batch == 1:
+            sparse_loop.row_steps(data, parts, lanes, ledger, rows, ahead, rates, t, met)
         else:
-            sparse_loop.batch_steps(plan.data, plan.parts, lanes, ledger, rows, ahead, plan.batch, rates, t, met)
+            sparse_loop.batch_steps(data, parts, lanes, ledger, rows, ahead, batch, rates, t, met)
+
+
+class Hogwild(LazyBatches):
+    """Steps of several threads on the same weights, without locks (Recht, Re, Wright and Niu 2011).
+
+    Each takes a part of a slice's batches. Where two write a weight at once one of the steps may be lost, so no run is
+    like another.
+    """
+
+    def __init__(self, plan):
+        super().__init__(plan)
+        if not isinstance(self.ledger.rest, lazy.Still) or plan.lanes.averages.size:
+            raise ValueError(
+                "parallel='hogwild' is for optimizers whose steps leave a weight without a gradient as it is: sgd and "
+                "adagrad without a penalty and average. Leave these out, or pass lazy=True for a penalty."
+            )
+        fresh = {name: getattr(self.ledger, name) for name in ("stamp", "gradient", "touched")}
+        self.ledgers = [
+            self.ledger._replace(**{name: array.copy() for name, array in fresh.items()}) for _ in range(plan.n_threads)
+        ]
+
+    def take(self, ledger, lanes, rows, ahead, rates, t, met):
+        """The steps, a share for each thread."""
+        batch, steps = self.plan.batch, -(-len(rows) // self.plan.batch)
+        edges = np.linspace(0, steps, len(self.ledgers) + 1).astype(int)
+        mets, carries = np.zeros((len(self.ledgers), 1)), [lanes.carry.copy() for _ in self.ledgers]
+
+        def task(k):
+            first, last = edges[k], edges[k + 1]
+            some = slice(first * batch, min(last * batch, len(rows)))
+            own = rates if len(rates) == 1 else np.ascontiguousarray(rates[first:last])
+            with np.errstate(all="ignore"):  # for kernels run as plain Python; a setting of each thread
+                super(Hogwild, self).take(
+                    self.ledgers[k], lanes._replace(carry=carries[k]), rows[some], ahead[some], own, t + first, mets[k]
+                )
+
+        run_tasks(task, len(self.ledgers), len(self.ledgers))
+        met += mets.sum(axis=0)
+        lanes.carry[:] = carries[-1]

@@ -34,6 +34,7 @@ class Settings:
     verbose: int
     bootstrap: int
     lazy: bool
+    parallel: str | None
 
     @classmethod
     def checked(cls, **given):
@@ -71,4 +72,5 @@ class Settings:
             verbose=checks.verbosity(given["verbose"]),
             bootstrap=checks.replicates(given.get("bootstrap", 0)),
             lazy=checks.truth("lazy", given["lazy"]),
+            parallel=checks.one_of("parallel", given["parallel"], (None, "hogwild")),
         )

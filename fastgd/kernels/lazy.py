@@ -10,6 +10,7 @@ all that a step changes for everybody, and a weight is stored in the form in whi
 - ``settle(penalty, z, step, low, high)`` is the proximal step of a weight that has a gradient,
 - ``asleep(now, j, w, s, rate)`` notes and gives what is stored,
 - ``share(now)`` is what a stored weight is multiplied by now, where that is all there is to it (for averages),
+- ``sleeps()`` says whether what is stored is anything else than the weight,
 - ``full(now)`` says that all weights have to be brought up to date, before numbers overflow.
 """
 
@@ -47,6 +48,9 @@ class Still(NamedTuple):
     def share(self, now):
         return 1.0
 
+    def sleeps(self):
+        return False
+
     def full(self, now):
         return False
 
@@ -73,6 +77,9 @@ class Decaying(NamedTuple):
 
     def share(self, now):
         return 1.0 / now[0]
+
+    def sleeps(self):
+        return True
 
     def full(self, now):
         return not now[0] < LIMIT
@@ -108,6 +115,9 @@ class Shrinking(NamedTuple):
 
     def share(self, now):
         return 1.0 / now[0]
+
+    def sleeps(self):
+        return True
 
     def full(self, now):
         return not now[0] < LIMIT
@@ -147,6 +157,9 @@ class Coasting(NamedTuple):
     def share(self, now):
         return 1.0
 
+    def sleeps(self):
+        return True
+
     def full(self, now):
         return False
 
@@ -161,7 +174,8 @@ class Gliding(NamedTuple):
     since: np.ndarray
     beta: float
     log_beta: float
-    begin, tick, share, full = Coasting.begin, Coasting.tick, Coasting.share, Coasting.full
+    begin, tick, share = Coasting.begin, Coasting.tick, Coasting.share
+    sleeps, full = Coasting.sleeps, Coasting.full
 
     def awake(self, now, penalty, j, w, s, low, high):
         steps = now[0] - self.since[j]
@@ -215,9 +229,12 @@ class Pulled(NamedTuple):
     def share(self, now):
         return 1.0
 
+    def sleeps(self):
+        return True
+
     def full(self, now):
         return False
 
 
-for _word in ("begin", "tick", "awake", "asleep", "settle", "share", "full"):
+for _word in ("begin", "tick", "awake", "asleep", "settle", "share", "sleeps", "full"):
     bridge(_word, gathers=True)

@@ -27,7 +27,6 @@ class Ledger(NamedTuple):
     stamp: np.ndarray  # (d,) int64, the last batch that had a number in the column; or (0,) for single rows
     gradient: np.ndarray  # (d,) float64; or (0,)
     touched: np.ndarray  # (d,) uint32, the columns of a batch; or (0,)
-    ticks: int  # steps that pass for each one of this call's own: those of other threads count too
 
 
 @gather
@@ -128,16 +127,15 @@ def prepared(optimizer, lanes, rate, t):
 def ticked(ledger, now, penalty, optimizer, c):
     """The running numbers after a step with the coefficients c."""
     step, left = np.float64(c[0]), np.float64(decayed(optimizer, c, type(c[0])(1)))
-    for _ in range(ledger.ticks):
-        now = ledger.rest.tick(now, step, left, np.float64(penalty.pull(step)), np.float64(penalty.divisor(step)))
-    return now
+    return ledger.rest.tick(now, step, left, np.float64(penalty.pull(step)), np.float64(penalty.divisor(step)))
 
 
 @gather
 def wake_all(ledger, now, average, penalty, optimizer, lanes):
     """Bring all weights up to date; the running numbers from which the next steps go on."""
     begun = ledger.rest.begin()
-    for j in range(np.uint64(lanes.low.shape[1])):
+    count = np.uint64(lanes.low.shape[1] if ledger.rest.sleeps() or ledger.seen is not None else 0)
+    for j in range(count):
         count_in(ledger.seen, average, lanes, j)
         w, s, _, _ = weight_at(ledger, now, penalty, optimizer, lanes, j)
         w, s = ledger.rest.asleep(begun, j, w, s, 0.0)
