@@ -54,9 +54,10 @@ def fit(
     Parameters
     ----------
     X : array-like (n, d)
-        Rows of numbers: an array, a memory map (not loaded), or a data frame (its column names are kept). float32 and
-        float64 are used as they are and never copied where C-contiguous; float16 becomes float32, other types of
-        number float64.
+        Rows of numbers: an array, a memory map (not loaded), a data frame (its column names are kept), or a SciPy
+        sparse matrix or array. float32 and float64 are used as they are and never copied where C-contiguous, or in
+        canonical CSR with int32 indices; float16 becomes float32, other types of number float64. Sparse rows stay
+        sparse: a step costs their numbers (see ``lazy``), and they give the model that the same rows give when dense.
     y : array-like (n,) or (n, m)
         Targets, or m of them, each fitted by itself in the same passes. Labels of any kind for losses of classes: two
         for "log_loss", "hinge", "squared_hinge", "modified_huber" and "perceptron", two or more for "multinomial". At
@@ -83,10 +84,10 @@ def fit(
     bounds : (low, high) or None, default None
         Numbers or arrays (d,) or None between which the coefficients stay, in the units of the columns.
     fit_intercept : bool, default True
-    standardize : "auto" or bool, default "auto"
+    standardize : "auto", "scale" or bool, default "auto"
         Centre (with an intercept only) and scale the columns as they are read, without a copy; the penalty then acts
-        on the scaled coefficients, and the results are in the user's units. "auto" is True exactly when
-        ``learning_rate="auto"``.
+        on the scaled coefficients, and the results are in the user's units. "scale" does not centre, and is what True
+        means for sparse rows, which centring would fill. "auto" is True exactly when ``learning_rate="auto"``.
     sample_weight : array-like (n,) or None, default None
         Weights of the rows, zero or more; integer weights mean repeated rows.
     epochs : "auto" or int, default "auto"
@@ -136,6 +137,17 @@ def fit(
         How many replicates of the model to fit in the same passes, each with rows weighted by Poisson(1) counts hashed
         from the seed (Chamandy et al. 2012). The result then has ``coef_std`` and ``coef_interval``. 200 give a
         standard error to about 5 %, intervals ask for 1000 or more.
+    lazy : bool, default False
+        Of sparse rows in batches. What the steps in between do to a weight whose column they have no number in is made
+        up for exactly, when it is next asked for, with "sgd" and any penalty, "adagrad" (with L2 at a constant rate),
+        and, without a penalty, "momentum" and "nesterov" (``average`` with "sgd" and L2 at most). Other optimizers move
+        all columns at every step, with a warning where these are many. True moves the columns of the rows alone: the
+        running means of the others stand still meanwhile, as in PyTorch's SparseAdam, and penalties act on a weight
+        when it moves. That is another path, to about the same optimum.
+    parallel : None or "hogwild", default None
+        "hogwild" lets ``n_threads`` threads take the steps of batches of sparse rows on the same weights without locks
+        (Recht, Re, Wright and Niu 2011): for one model of an optimizer whose steps leave the other columns alone. No
+        run is like another then, not even with the same ``random_state``.
 
     Returns
     -------
