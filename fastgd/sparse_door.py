@@ -103,10 +103,8 @@ def _signed(array, name):
 
 def _of_shape(values, shape):
     """The numbers, where they are as many as their indices."""
-    if values.ndim != len(shape):
-        raise ValueError(f"X.data must have {len(shape)} dimension{'s'[: len(shape) > 1]}, got shape {values.shape}.")
-    if len(values) < shape[0] or values.shape[1:] != shape[1:]:
-        raise ValueError(f"X.data has the shape {values.shape}, but its indices are for the shape {shape}.")
+    if values.shape[1:] != shape[1:] or values.ndim != len(shape) or len(values) < shape[0]:
+        raise ValueError(f"X.data has the shape {values.shape}, but X.indices are for the shape {shape}.")
     return values
 
 
