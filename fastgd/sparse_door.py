@@ -74,6 +74,8 @@ def lengths(shape):
         n, columns = map(operator.index, shape)
     except (TypeError, ValueError):
         raise TypeError(f"X.shape is {brief(shape)}: two whole numbers are needed.") from None
+    if min(n, columns) < 1:
+        raise ValueError(f"X is empty: its shape is {shape}; at least one row and one column are needed.")
     if max(n, columns) > MOST_COLUMNS:
         raise ValueError(f"X has the shape {shape}: at most {MOST_COLUMNS} rows and columns are possible.")
     return n, columns
@@ -262,7 +264,7 @@ def _lil(X, n, as_float):
         if count != len(numbers):
             raise ValueError(f"X.rows has {count} columns in row {i}, but X.data has {len(numbers)} numbers there.")
     column = _listed(itertools.chain.from_iterable(rows), "rows")
-    return as_float(_numbers(itertools.chain.from_iterable(data))), np.repeat(np.arange(n), counts), column
+    return as_float(_numbers(itertools.chain.from_iterable(data), X.dtype)), np.repeat(np.arange(n), counts), column
 
 
 def _dok(X, n, as_float):
@@ -270,7 +272,7 @@ def _dok(X, n, as_float):
     if not all(isinstance(pair, tuple) and len(pair) == 2 for pair in pairs):
         raise ValueError("X.keys() must be pairs of a row and a column.")
     row, column = (_listed((pair[axis] for pair in pairs), "keys()") for axis in (0, 1))
-    return as_float(_numbers(X.values())), row, column
+    return as_float(_numbers(X.values(), X.dtype)), row, column
 
 
 def _listed(numbers, name):
@@ -281,12 +283,10 @@ def _listed(numbers, name):
         raise TypeError(f"X.{name} must be whole numbers: {error}.") from None
 
 
-def _numbers(numbers):
-    """Numbers of a list as an array, of objects where they are no such: the door tells then."""
+def _numbers(numbers, kind):
+    """Numbers of a list as an array of the type that they are said to be of, or of objects: the door tells then."""
     numbers = list(numbers)
     try:
-        return np.array(numbers) if numbers else np.empty(0)
-    except (ValueError, TypeError, OverflowError):
-        made = np.empty(len(numbers), object)
-        made[:] = numbers
-        return made
+        return np.fromiter(numbers, kind, len(numbers))
+    except Exception:  # NumPy's, or of the numbers' own
+        return np.fromiter(numbers, object, len(numbers))

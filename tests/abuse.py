@@ -123,7 +123,7 @@ def predicted(X, **_):
                 raise
             require(isinstance(found, np.ndarray) and found.ndim == 1, "shape", np.shape(found))
             if found.dtype.kind == "f":  # a row that holds NaN or infinity has no other prediction
-                known = np.isfinite(checks.matrix(X)[0]).all(axis=1)
+                known = np.isfinite(checks.matrix(X)[0].array()).all(axis=1)
                 require(np.isfinite(found[known]).all(), "predictions", found)
     if "last" in locals():
         raise last
