@@ -197,7 +197,7 @@ def cross_validated(**given):
 
 
 def rates_found(X, **given):
-    f = fastgd.lr_find(X, good()["y"], num=8, random_state=0, **given)
+    f = fastgd.lr_find(X, good()["y"], num=10, random_state=0, **given)
     require(np.isfinite(f.learning_rates).all(), "rates", f.learning_rates)
 
 
