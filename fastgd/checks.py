@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from . import layouts, own_parts, own_trials, schedules
+from . import own_parts, own_trials, schedules, sparse_door
 from ._parts import brief, snake_case, unknown
 from .layouts import CSR, Dense, frozen
 
@@ -32,13 +32,16 @@ def table(X, y, sample_weight, loss, classes=None, scale=True):
 
 def matrix(X):
     """``X`` as float32 or float64 rows, not copied where they are so already, its columns' names, and a note."""
-    if hasattr(X, "tocsr"):
-        two_dimensions(X.shape)
-        return (rows := layouts.csr(X, lambda values: as_float("X", values)))[0], None, rows[1]
     names = None
     if hasattr(X, "columns") and hasattr(X, "to_numpy"):
         names = tuple(map(str, X.columns))
         X = _frame(X, names)
+    if sparse_door.is_sparse(X):
+        two_dimensions(X.shape)
+        rows, note = sparse_door.csr(X, lambda values: as_float("X", values))
+        return rows, names, note if names is None else "sparse columns gathered as CSR, a copy"
+    if hasattr(X, "tocsr"):
+        raise TypeError(f"X is a {type(X).__name__}, no sparse array of SciPy's: convert it, e.g. by X.tocsr().")
     X = numeric("X", X)
     two_dimensions(X.shape)
     return Dense(frozen(as_float("X", X))), names, None
@@ -60,11 +63,13 @@ def as_float(name, values):
 
 
 def _frame(X, names):
-    """The values of a data frame, or an error that names the first column that is not of numbers."""
+    """The values of a data frame, sparse where all its columns are, or an error that names the first not of numbers."""
     for name, kind in zip(names, X.dtypes, strict=True):
         code = getattr(kind, "kind", None)  # NumPy's and pandas' types; polars asks otherwise
         if not (code in tuple("biuf") if code else getattr(kind, "is_numeric", lambda: True)()):
             raise TypeError(f"X has the column {name!r} of type {kind}: encode it as numbers or drop it.")
+    if len(X.dtypes) and hasattr(X, "sparse") and all(getattr(kind, "fill_value", None) == 0 for kind in X.dtypes):
+        return X.sparse.to_coo()
     values = X.to_numpy()
     if values.dtype.kind == "O" and hasattr(X, "iloc"):  # pandas' columns with missing values of their own
         values = X.to_numpy(dtype=np.float64, na_value=np.nan)
@@ -100,7 +105,7 @@ def _canonical(values, kind):
 
 def target(y, n, dtype, loss, classes=None):
     """``y`` as (targets, n) numbers; for a loss of classes their labels become codes of ``dtype``, and are returned."""
-    if hasattr(y, "tocsr"):
+    if sparse_door.is_sparse(y):
         raise TypeError("y is a sparse matrix: pass y.toarray().")
     if len(getattr(y, "shape", ())) == 2:
         y = y.to_numpy() if hasattr(y, "to_numpy") else np.asarray(y)

@@ -13,6 +13,7 @@ import fastgd
 from . import checks
 from . import losses as loss_parts
 from . import optimizers as optimizer_parts
+from .layouts import Dense
 from .threads import LIMITS, available_threads, thread_limits
 
 
@@ -195,7 +196,7 @@ def _warm_one(loss, optimizer, dtype, batch_size, penalty, learning_rate):
     dtype = _float_type(dtype)
     # The full batch has kernels of its own for tables of one chunk of rows and for longer ones; otherwise one row more
     # than a batch, else it is the full batch.
-    sizes = (4, chunk_rows(0, 1) + 1) if batch_size is None else (batch_size + 1,)
+    sizes = (4, chunk_rows(Dense(np.empty((0, 1)))) + 1) if batch_size is None else (batch_size + 1,)
     before, began = facts.counts(), time.perf_counter()
     for n in sizes:
         column = (1 + np.arange(n) % 2).astype(dtype)  # a target for every loss: positive, of two classes

@@ -12,6 +12,7 @@ from .passes import Passes
 from .progress import tell
 from .results import ADVICE, NEXT_CHUNK, FitResult, History, Replicates
 from .resume import facts_and_arrays
+from .sparse_door import still_sound
 from .state import State
 from .watch import Watch
 
@@ -286,6 +287,7 @@ def advice(plan, outcome):
 
 def objective_of(plan, number, table, weights, measure):
     """The objective of a model of a plan at ``weights``, the mean of its targets'."""
+    still_sound(table.X)
     plan = plan.of([number])
     lanes = plan.lanes._replace(weights=weights.astype(plan.lanes.weights.dtype), averages=np.empty((len(weights), 0)))
     value = Watch(plan, measure).objective(lanes, 0)[0].mean()

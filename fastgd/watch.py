@@ -9,6 +9,7 @@ from .course import average
 from .passes import Passes, penalty_costs
 from .plan import unweighted
 from .progress import Bar, EpochProgress
+from .sparse_door import still_sound
 
 
 def length(numbers, axis):
@@ -135,6 +136,7 @@ class Watch:
                 )
                 if checks.truthy("callback", callback(told)):
                     ended.add(course.model.number)
+                still_sound(self.plan.data.rows)
         return [k for k, course in enumerate(courses) if course.model.number in ended]
 
     def close(self):

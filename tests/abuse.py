@@ -25,7 +25,9 @@ import abuse_data as data
 import abuse_sweeps as sweeps
 import numba
 import numpy as np
+import sparse_cases
 from abuse_data import Call, D, N, Oops, good
+from scipy import sparse
 
 import fastgd
 from fastgd import checks, reference
@@ -123,7 +125,7 @@ def predicted(X, **_):
                 raise
             require(isinstance(found, np.ndarray) and found.ndim == 1, "shape", np.shape(found))
             if found.dtype.kind == "f":  # a row that holds NaN or infinity has no other prediction
-                known = np.isfinite(checks.matrix(X)[0]).all(axis=1)
+                known = np.isfinite(checks.matrix(X)[0].array()).all(axis=1)
                 require(np.isfinite(found[known]).all(), "predictions", found)
     if "last" in locals():
         raise last
@@ -192,6 +194,11 @@ def cross_validated(**given):
     if np.isfinite(s.losses).any():
         fitted(s.best)
         require(s.losses[s.simplest_index] < np.inf, "simplest")
+
+
+def rates_found(X, **given):
+    f = fastgd.lr_find(X, good()["y"], num=10, random_state=0, **given)
+    require(np.isfinite(f.learning_rates).all(), "rates", f.learning_rates)
 
 
 def several(**given):
@@ -272,6 +279,20 @@ ENTRIES = {
         functools.partial(several, loss="multinomial"), {"classes": DATA["sample_weight"] + r"|\by\b"}
     ),
     "bootstrap": Entry(bootstrapped, {"replicates": None}),
+    **{
+        f"sparse {name}": Entry(call, {"sparse": TABLES["X"]})
+        for name, call in {
+            "fit": fit,
+            "batches": functools.partial(fit, batch_size=4),
+            "predict": predicted,
+            "partial_fit": first_chunk,
+            "second chunk": second_chunk,
+            "validation": validated,
+            "sweep": sweep,
+            "cross-validation": cross_validated,
+            "lr_find": rates_found,
+        }.items()
+    },
     "load": Entry(load, {"anything": r"\bpath\b", "paths": "", "files": "model"}),
     "save": Entry(save, {"anything": r"\bpath\b", "paths": ""}),
     "command line": Entry(command, {"lines": r"t\.(csv|parquet)|/dev/full|--|\b[Xy]\b"}),
@@ -309,6 +330,7 @@ def settings(table, leave=(), wrap=lambda value: value, share=1):
 
 TABLE_OF = {
     "X": data.X_CASES,
+    "sparse": {name: make for name, (make, _) in sparse_cases.MALFORMED.items()},
     "y": data.Y_CASES,
     "sample_weight": data.WEIGHTS,
     "callback": calls.CALLBACKS,
@@ -371,7 +393,7 @@ def cases(entry):
 
 def of(slot, make):
     made = make()
-    return made if isinstance(made, Call) else {"y" if slot in ("targets", "classes") else slot: made}
+    return made if isinstance(made, Call) else {{"targets": "y", "classes": "y", "sparse": "X"}.get(slot, slot): made}
 
 
 # Processes ----------------------------------------------------------------------------------------------------------
@@ -463,6 +485,10 @@ def warm():
             fastgd.fit(X, y > 0, loss, epochs=2, batch_size=batch).loss  # noqa: B018
     fastgd.fit(X, y, learning_rate=0.1, epochs=2)
     fastgd.partial_fit(X, y)
+    rows = sparse.csr_array(X)
+    for options in ({}, batches, {"batch_size": 1, "learning_rate": 0.01}, {"learning_rate": 0.1}):
+        fastgd.fit(rows, y, epochs=2, **options).loss  # noqa: B018
+    fastgd.partial_fit(rows, y)
     models()
 
 
@@ -473,6 +499,7 @@ def warm_lanes():
         fastgd.sweep(X, y, **{**SWEEP, **options}).losses  # noqa: B018
     for batch in (None, 4):
         fastgd.sweep(X, y, cv=3, batch_size=batch, **SWEEP)
+        fastgd.sweep(sparse.csr_array(X), y, cv=3, batch_size=batch, **SWEEP)
         fastgd.fit(X.astype(np.float32), sweeps.columns("good", "good"), epochs=2, batch_size=batch)
         bootstrapped(batch_size=batch)
         several(y=sweeps.columns("good", "good"), batch_size=batch)

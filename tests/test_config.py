@@ -61,12 +61,15 @@ def test_warmup_leaves_nothing_to_compile():
     """After it, a fit of another shape compiles and loads nothing."""
     from fastgd.kernels import facts
     from fastgd.kernels.full_batch import chunk_rows
+    from fastgd.layouts import Dense
 
     done = fastgd.warmup(dtypes="float64", batch_sizes=[None])
     assert done.compiled == sum(fit["compiled"] for fit in done.fits)
     assert done.loaded == sum(fit["loaded"] for fit in done.fits)
     before = facts.counts()
-    X = np.random.default_rng(0).standard_normal((chunk_rows(0, 3) + 1, 3))  # more than a chunk: kernels of their own
+    X = np.random.default_rng(0).standard_normal(
+        (chunk_rows(Dense(np.empty((0, 3)))) + 1, 3)
+    )  # more than a chunk: kernels of their own
     r = fastgd.fit(X, X[:, 0], epochs=2)
     assert np.isfinite(r.loss)
     assert facts.counts() == before

@@ -14,7 +14,7 @@ from fastgd.checks import frozen
 from fastgd.kernels import block_loop, full_batch, lane_sums, order, row_loop
 from fastgd.kernels.lanes import NO_ROLES, Data, Parts, lanes_of
 from fastgd.kernels.row_weights import CUMULATIVE, count
-from fastgd.kernels.rows import Dense, Scaled
+from fastgd.kernels.rows import CSR, Dense, Scaled
 from fastgd.kernels.tiles import CHANGED, pack, places, unpack
 from fastgd.many import ManyPasses, steps
 from fastgd.reference import GOLDEN, MASK, mix, stream
@@ -482,5 +482,9 @@ def test_a_model_stays_whole_where_one_of_its_lanes_fails():
 
 def test_chunks_are_few():
     for n, d in ((10, 3), (10**6, 50), (10**8, 10), (10**5, 5000)):
-        rows = lane_sums.chunk_rows(n, d)
-        assert rows >= full_batch.chunk_rows(n, d) and -(-n // rows) <= lane_sums.MOST_CHUNKS
+        starts = np.broadcast_to(np.uint64(0), n + 1)
+        for stored in (0, n, min(n * d, 10**9)):
+            sparse = CSR(np.broadcast_to(0.0, stored), np.broadcast_to(np.uint32(0), stored), starts, d)
+            for data in (Dense(np.broadcast_to(0.0, (n, d))), sparse):
+                rows = lane_sums.chunk_rows(data)
+                assert rows >= full_batch.chunk_rows(data) and -(-n // rows) <= lane_sums.MOST_CHUNKS

@@ -102,7 +102,7 @@ def test_a_penalty_is_even_and_grows(l1, l2, w):
 
 @given(mean=st.lists(number, min_size=3, max_size=3), size=st.lists(positive, min_size=3, max_size=3))
 def test_scaled_coefficients_come_back(mean, size):
-    scaling = Scaling.standard(np.array(mean), np.array(size) ** 2, np.dtype(float), centre=True)
+    scaling = Scaling.standard(np.array(mean), np.array(size) ** 2, np.dtype(float), centre=True, intercept=True)
     coef = np.array([1.0, -2.0, 3.0])
     weights = np.append(scaling.to_scaled(coef), 0.5)[None]
     back, intercept = scaling.to_user(weights)

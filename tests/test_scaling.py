@@ -31,25 +31,26 @@ def test_moments_of_many_chunks_do_not_cancel():
     np.testing.assert_allclose(variance, X.var(axis=0), rtol=1e-6)
 
 
-@pytest.mark.parametrize("centre", [True, False])
-def test_scaled_columns_have_unit_variance(problem, centre):
+@pytest.mark.parametrize("centre, intercept", [(True, True), (False, True), (False, False)])
+def test_scaled_columns_have_unit_variance(problem, centre, intercept):
     X = problem.X.astype(float)
-    scaling = Scaling.standard(X.mean(axis=0), X.var(axis=0), np.dtype(float), centre)
+    scaling = Scaling.standard(X.mean(axis=0), X.var(axis=0), np.dtype(float), centre, intercept)
     Z = (X - scaling.shift) * scaling.inverse_scale
     varies = np.ptp(X, axis=0) > 0
     np.testing.assert_allclose(Z[:, varies].std(axis=0), 1, rtol=1e-9)
     if centre:
         np.testing.assert_allclose(Z.mean(axis=0), 0, atol=1e-9)
+    if intercept:
         assert not Z[:, ~varies].any()
     else:
         np.testing.assert_allclose(Z[:, ~varies], np.sign(X[:, ~varies]))
 
 
-@pytest.mark.parametrize("centre", [True, False])
-def test_weights_go_back_to_the_users_units(problem, centre):
+@pytest.mark.parametrize("centre, intercept", [(True, True), (False, True), (False, False)])
+def test_weights_go_back_to_the_users_units(problem, centre, intercept):
     X = problem.X.astype(float)
-    scaling = Scaling.standard(X.mean(axis=0), X.var(axis=0), np.dtype(float), centre)
-    weights = np.random.default_rng(1).standard_normal((2, X.shape[1] + 1)) * np.append(np.ones(X.shape[1]), centre)
+    scaling = Scaling.standard(X.mean(axis=0), X.var(axis=0), np.dtype(float), centre, intercept)
+    weights = np.random.default_rng(1).standard_normal((2, X.shape[1] + 1)) * np.append(np.ones(X.shape[1]), intercept)
     coef, intercept = scaling.to_user(weights)
     Z = (X - scaling.shift) * scaling.inverse_scale
     scores = Z @ weights[:, :-1].T + weights[:, -1]

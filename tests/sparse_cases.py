@@ -1,0 +1,168 @@
+"""Sparse arrays that are malformed, each with what its error has to say; ``abuse`` makes calls with them too."""
+
+import numpy as np
+from scipy import sparse
+
+
+def random_rows(n=12, d=5, seed=0, density=0.4, kind=float):
+    rng = np.random.default_rng(seed)
+    return (rng.standard_normal((n, d)) * (rng.uniform(size=(n, d)) < density)).astype(kind)
+
+
+def changed(name="csr", **arrays):
+    """A sound sparse array, some of whose arrays are others: a function of the old one, or a value."""
+    X = getattr(sparse, f"{name}_array")(random_rows())
+    for attribute, value in arrays.items():
+        setattr(X, attribute, value(getattr(X, attribute)) if callable(value) else value)
+    return X
+
+
+def put(place, value, kind=None):
+    """A function that changes one entry of a copy."""
+
+    def put_in(array):
+        array = np.array(array, kind)
+        array[place] = value
+        return array
+
+    return put_in
+
+
+def words_in_dok(key, value=1.0):
+    X = sparse.dok_array(random_rows())
+    X._dict[key] = value
+    return X
+
+
+def without(name):
+    X = changed()
+    delattr(X, name)
+    return X
+
+
+def sparse_of(indices, columns, n=12):
+    """Ones in one row."""
+    X = sparse.csr_array((n, columns))
+    X.indptr = np.minimum(np.arange(n + 1), 1) * len(indices)
+    X.indices, X.data = indices, np.ones(len(indices))
+    return X
+
+
+def triplets(row, column):
+    X = sparse.coo_array(random_rows())
+    X.coords = tuple(change(old) if change else old for change, old in zip((row, column), X.coords, strict=True))
+    return X
+
+
+def blocks(**arrays):
+    X = sparse.bsr_array(random_rows(12, 10), blocksize=(3, 2))
+    for name, change in arrays.items():
+        setattr(X, name, change(getattr(X, name)))
+    return X
+
+
+def lil_row(columns, numbers):
+    X = sparse.lil_array(random_rows())
+    X.rows[2], X.data[2] = columns, numbers
+    return X
+
+
+MALFORMED = {
+    "a column too large": (
+        lambda: changed(indices=put(5, 5)),
+        "X.indices has 5 in row 1: it must be at least 0 and less",
+    ),
+    "a column far too large": (lambda: changed(indices=put(-1, 10**9)), "X.indices has 1000000000 in row 11"),
+    "a negative column": (lambda: changed(indices=put(0, -1)), "X.indices has -1 in row 0"),
+    "a negative int64 column": (lambda: changed(indices=put(0, -1, np.int64)), "X.indices has -1 in row 0"),
+    "a column that wraps": (lambda: changed(indices=put(0, 2**32, np.int64)), "X.indices has 4294967296 in row 0"),
+    "a column beyond int64": (
+        lambda: changed(indices=put(0, 2**63 + 1, np.uint64)),
+        "X.indices has 9223372036854775809",
+    ),
+    "int8 columns": (
+        lambda: sparse_of(indices=np.array([0, -1], np.int8), columns=300),
+        "X.indices has -1 in row 0: it must be at least 0 and less than 300",
+    ),
+    "columns of floats": (
+        lambda: changed(indices=lambda a: a.astype(float)),
+        "X.indices must be one row of whole numb",
+    ),
+    "columns of booleans": (lambda: changed(indices=lambda a: a > 0), "X.indices must be one row of whole numbers"),
+    "columns in two dimensions": (lambda: changed(indices=lambda a: a[None]), "X.indices must be one row"),
+    "ragged columns": (lambda: changed(indices=[[1], [1, 2]]), "X.indices can't be made an array"),
+    "no columns": (lambda: changed(indices=None), "X.indices must be one row of whole numbers, got object"),
+    "columns deleted": (lambda: without("indices"), "X.indices must be one row of whole numbers"),
+    "columns too short": (lambda: changed(indices=lambda a: a[:-1]), "beyond X's"),
+    "numbers too short": (lambda: changed(data=lambda a: a[:-1]), "X.data has the shape"),
+    "numbers in two dimensions": (lambda: changed(data=lambda a: a[:, None]), "X.data has the shape"),
+    "no numbers": (lambda: changed(data=lambda a: a[:0]), "X.data has the shape (0,)"),
+    "starts too short": (lambda: changed(indptr=lambda a: a[:-1]), "X.indptr has 12 entries and needs 13"),
+    "starts too long": (lambda: changed(indptr=lambda a: np.append(a, a[-1])), "X.indptr has 14 entries"),
+    "no starts": (lambda: changed(indptr=lambda a: a[:0]), "X.indptr has 0 entries"),
+    "starts not from 0": (lambda: changed(indptr=put(0, 1)), "X.indptr begins with 1"),
+    "starts negative": (lambda: changed(indptr=put(0, -1)), "X.indptr begins with -1"),
+    "starts that fall": (lambda: changed(indptr=put(5, 1)), "X.indptr falls from"),
+    "starts beyond the columns": (lambda: changed(indptr=put(-1, 10**6)), "X.indptr ends with 1000000, beyond X's"),
+    "starts of floats": (
+        lambda: changed(indptr=lambda a: a.astype(float)),
+        "X.indptr must be one row of whole numbers",
+    ),
+    "starts beyond int64": (lambda: changed(indptr=put(-1, 2**64 - 1, np.uint64)), "X.indptr has 18446744073709551615"),
+    "complex": (lambda: changed(data=lambda a: a.astype(complex)), "X is of type complex128"),
+    "words": (lambda: changed(data=lambda a: a.astype("U8")), "X is of type <U8"),
+    "objects": (lambda: changed(data=put(0, {}, object)), "X holds objects that are not numbers"),
+    "dates": (lambda: changed(data=lambda a: a.astype("M8[s]")), "X is of type datetime64[s]"),
+    "masked": (lambda: changed(data=lambda a: np.ma.masked_greater(a, 0)), "X is a masked array"),
+    "no rows": (lambda: sparse.csr_array((0, 3)), "X is empty: its shape is (0, 3)"),
+    "no columns at all": (lambda: sparse.csr_array((12, 0)), "X is empty: its shape is (12, 0)"),
+    "1 dimension": (lambda: sparse.coo_array(random_rows()[:, 0]), "X must have 2 dimensions"),
+    "1 dimension of csr": (lambda: sparse.csr_array(random_rows()[:, 0]), "X must have 2 dimensions"),
+    "3 dimensions": (lambda: sparse.coo_array(random_rows()[None]), "X must have 2 dimensions"),
+    "a shape of words": (lambda: changed(_shape=("12", "5")), "X.shape is ('12', '5')"),
+    "a negative shape": (lambda: changed(_shape=(12, -5)), "X is empty"),
+    "too many columns": (lambda: changed(_shape=(12, 2**32)), "at most 4294967295"),
+    "csc: a row too large": (lambda: changed("csc", indices=put(0, 12)), "X.indices has 12 in column 1"),
+    "csc: a row negative": (lambda: changed("csc", indices=put(0, -3)), "X.indices has -3 in column 1"),
+    "csc: starts too short": (lambda: changed("csc", indptr=lambda a: a[:-1]), "one more than it has columns"),
+    "csc: starts beyond": (lambda: changed("csc", indptr=put(-1, 99)), "X.indptr ends with 99"),
+    "csc: numbers too short": (lambda: changed("csc", data=lambda a: a[1:]), "X.data has the shape"),
+    "csc: complex": (lambda: changed("csc", data=lambda a: a + 0j), "X is of type complex128"),
+    "csc: objects": (lambda: changed("csc", data=put(0, "a", object)), "X holds objects"),
+    "coo: a row too large": (lambda: triplets(put(3, 12), None), "X.row has 12 at place 3"),
+    "coo: a column negative": (lambda: triplets(None, put(3, -1)), "X.col has -1 at place 3"),
+    "coo: a huge column": (lambda: triplets(None, put(3, 2**40, np.int64)), "X.col has 1099511627776"),
+    "coo: rows too short": (lambda: triplets(lambda a: a[:-1], None), "X.data, X.row and X.col have the shapes"),
+    "coo: numbers too short": (
+        lambda: changed("coo", data=lambda a: a[:-1]),
+        "X.data, X.row and X.col have the shapes",
+    ),
+    "coo: rows of floats": (lambda: triplets(lambda a: a.astype(float), None), "X.row must be one row"),
+    "coo: one array": (lambda: changed("coo", coords=lambda a: a[:1]), "X.row can't be made an array"),
+    "bsr: a block too large": (lambda: blocks(indices=put(0, 5)), "X.indices has 5 in block row 0"),
+    "bsr: starts too short": (lambda: blocks(indptr=lambda a: a[:-1]), "one more than it has block rows"),
+    "bsr: numbers too short": (lambda: blocks(data=lambda a: a[:-1]), "X.data has the shape"),
+    "bsr: blocks that don't fit": (lambda: blocks(data=lambda a: np.zeros((len(a), 4, 3))), "X.data has"),
+    "bsr: flat": (lambda: blocks(data=lambda a: a.ravel()), "X.data has the shape"),
+    "dia: too few offsets": (lambda: changed("dia", offsets=lambda a: a[:-1]), "a row for each is needed"),
+    "dia: offsets of floats": (lambda: changed("dia", offsets=lambda a: a + 0.5), "X.offsets must be one row"),
+    "dia: flat": (lambda: changed("dia", data=lambda a: a.ravel()), "X.data has the shape"),
+    "lil: a column too large": (lambda: lil_row([9], [1.0]), "X.col has 9"),
+    "lil: a column negative": (lambda: lil_row([-1], [1.0]), "X.col has -1"),
+    "lil: more numbers": (lambda: lil_row([1], [1.0] * 10**5), "X.rows has 1 columns in row 2, but X.data has 100000"),
+    "lil: fewer numbers": (lambda: lil_row([1, 2], []), "X.rows has 2 columns in row 2, but X.data has 0"),
+    "lil: no list": (lambda: lil_row(None, [1.0]), "X.rows must be an array of 12 lists"),
+    "lil: too few rows": (lambda: changed("lil", rows=lambda a: a[:-1]), "X.rows must be an array of 12 lists"),
+    "lil: words": (lambda: lil_row([1], ["a"]), "X "),
+    "lil: a column of half": (lambda: lil_row([1.5], [1.0]), "X.rows must be whole numbers"),
+    "lil: a column beyond int64": (lambda: lil_row([2**70], [1.0]), "X.rows must be whole numbers"),
+    "dok: a column too large": (lambda: words_in_dok((0, 5)), "X.col has 5"),
+    "dok: a row negative": (lambda: words_in_dok((-1, 0)), "X.row has -1"),
+    "dok: no pair": (lambda: words_in_dok("ab"), "X.keys() must be pairs"),
+    "dok: words": (lambda: words_in_dok(("a", "b")), "X.keys() must be whole numbers"),
+    "dok: numbers of words": (lambda: words_in_dok((0, 0), "a"), "X "),
+    "no sparse array of SciPy's": (
+        lambda: type("Half", (), {"tocsr": None})(),
+        "X is a Half, no sparse array of SciPy's",
+    ),
+}
