@@ -8,11 +8,12 @@ import numpy as np
 from . import full_batch
 from ._jit import branch, kernel
 from .across import apart
+from .lane_rows import height_for, lay, pull, scores
 from .lanes import FLUSH_ROWS
-from .products import pull, scores
 from .row_weights import row_weight
+from .rows import sums_of
 from .slopes import block_slopes, desk
-from .tiles import fill, flush, read_rows, scratch
+from .tiles import fill, flush, scratch
 
 MOST_CHUNKS = 64  # their sums are (chunks, lanes, d + 1)
 
@@ -24,11 +25,11 @@ def chunk_rows(rows):
 
 
 @branch
-def tile_gradient(part, data, tiles, tile, weights, lo, rows, desk, gradient, losses):
+def tile_gradient(part, data, tiles, tile, weights, lo, rows, desk, out, losses):
     """Add what the desk's rows, those at lo to lo + rows of the data, give one tile."""
-    scores(desk.Z, rows, weights, desk.S)
+    scores(data.rows, data, None, lo, rows, desk, weights)
     block_slopes(part, data, tiles, tile, None, lo, 0, rows, desk, losses)
-    pull(desk.Z, rows, desk.S, gradient)
+    pull(data.rows, data, None, lo, rows, desk, out)
 
 
 @branch
@@ -47,9 +48,12 @@ def lane_sums(data, loss, tiles, chunk, first, last, sums, losses):
     on = desk(data, tiles.weights, FLUSH_ROWS)
     count, width, lanes = tiles.weights.shape
     n = data.targets.shape[1]
-    flush_rows = FLUSH_ROWS // on.Z.shape[0] * on.Z.shape[0]
-    gradients = scratch(count * width, lanes, on.S).reshape((count, width, lanes))
+    step = on.S.shape[0]
+    flush_rows = FLUSH_ROWS // step * step
+    height = height_for(data.rows, width)
+    gradients = scratch(count * height, lanes, on.S).reshape((count, height, lanes))
     totals = scratch(count * width, lanes, on.weight).reshape((count, width, lanes))
+    into = sums_of(data.rows, gradients, totals)
     met = np.empty((count, lanes))
     for c in range(first, last):
         fill(met, 0.0)
@@ -57,12 +61,12 @@ def lane_sums(data, loss, tiles, chunk, first, last, sums, losses):
             fill(gradients[tile], 0)
             fill(totals[tile], 0.0)
         hi = min((c + 1) * chunk, n)
-        for start in range(c * chunk, hi, on.Z.shape[0]):
-            rows = min(on.Z.shape[0], hi - start)
-            read_rows(data.rows, None, start, rows, data.shift, data.inverse_scale, data.constant, on.Z)
+        for start in range(c * chunk, hi, step):
+            rows = min(step, hi - start)
+            lay(data.rows, data, None, start, rows, on)
             done = start + rows - c * chunk
             for tile in range(count):
-                tile_gradient(loss, data, tiles, tile, tiles.weights[tile], start, rows, on, gradients[tile], met[tile])
+                tile_gradient(loss, data, tiles, tile, tiles.weights[tile], start, rows, on, into[tile], met[tile])
                 if done % flush_rows == 0 or start + rows == hi:
                     flush(gradients[tile], totals[tile])
         for tile in range(count):
@@ -79,11 +83,11 @@ def lane_losses(data, loss, tiles, chunk, first, last, losses):
     for c in range(first, last):
         fill(met, 0.0)
         hi = min((c + 1) * chunk, n)
-        for start in range(c * chunk, hi, on.Z.shape[0]):
-            rows = min(on.Z.shape[0], hi - start)
-            read_rows(data.rows, None, start, rows, data.shift, data.inverse_scale, data.constant, on.Z)
+        for start in range(c * chunk, hi, on.S.shape[0]):
+            rows = min(on.S.shape[0], hi - start)
+            lay(data.rows, data, None, start, rows, on)
             for tile in range(count):
-                scores(on.Z, rows, tiles.weights[tile], on.S)
+                scores(data.rows, data, None, start, rows, on, tiles.weights[tile])
                 block_slopes(loss, data, tiles, tile, None, start, 0, rows, on, met[tile])
         for tile in range(count):
             for lane in range(tiles.size[tile]):

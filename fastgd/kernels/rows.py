@@ -41,7 +41,7 @@ def _(order, k):
     return lambda order, k: k
 
 
-def question(dense, sparse):
+def question(dense, sparse, **options):
     """A function of rows and more arguments that is ``dense`` or ``sparse``, by their layout, known when compiled."""
 
     def ask(rows, *arguments):
@@ -50,7 +50,7 @@ def question(dense, sparse):
     def typed(rows, *arguments):
         return sparse if rows.instance_class.sparse else dense
 
-    overload(ask, jit_options=INLINE, strict=False)(typed)
+    overload(ask, jit_options={**INLINE, **options}, strict=False)(typed)
     return ask
 
 

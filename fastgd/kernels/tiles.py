@@ -14,7 +14,6 @@ from .products import BYTES, aligned
 from .rows import read, row_at
 
 MOST_LANES = 32  # a tile: its weights and gradient stay in the first-level cache
-ROWS_BYTES = 1 << 14
 
 
 class Tiles(NamedTuple):
@@ -111,13 +110,6 @@ def scratch(rows, columns, like):
 
 
 @branch
-def rows_at_once(data, most):
-    """How many rows are read at once, at most ``most``: they stay in the cache while tiles use them."""
-    wanted = ROWS_BYTES // ((data.shift.size + 1) * data.shift.itemsize) // 8 * 8
-    return min(most, max(16, min(64, wanted)))
-
-
-@branch
 def read_rows(rows, order, lo, count, shift, inverse_scale, constant, Z):
     """Put standardised rows, the intercept's constant behind each, into the first ``count`` rows of Z."""
     apart()
@@ -136,9 +128,9 @@ def fill(table, number):
 
 @branch
 def flush(gradient, sums):
-    """Add the gradient to float64 sums, where there are any, and begin it anew."""
+    """Add the gradient to float64 sums and begin it anew; sparse rows have none, their sums being float64 at once."""
     apart()
-    for j in range(sums.shape[0]):
+    for j in range(gradient.shape[0]):
         for lane in range(sums.shape[1]):
             sums[j, lane] += gradient[j, lane]
             gradient[j, lane] = 0

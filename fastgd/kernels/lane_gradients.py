@@ -1,0 +1,168 @@
+"""The gradient of a batch in every lane of a tile: of all columns, or of those that the batch's sparse rows touch."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ..optimizers import Adagrad, Sgd
+from ..penalties import Free
+from . import products, sparse_products
+from ._jit import UNCOUNTED, branch, compiled_as
+from .across import apart
+from .lanes import FLUSH_ROWS
+from .rows import question, row_at
+from .tiles import fill, scratch
+
+
+class Whole(NamedTuple):
+    """A row for every column, the intercept's behind them."""
+
+    values: np.ndarray  # (d + 1, W) T
+    sums: np.ndarray  # (d + 1, W) float64, of batches of more than ``FLUSH_ROWS`` rows; else (0, W)
+    sparse = False
+
+    def at(self, k, lane):
+        return self.values[k, lane]
+
+
+class Touched(NamedTuple):
+    """A row for each column that was touched, in the order in which they were, and the last one for the intercept.
+
+    Which columns were is known from two lists that point at each other and need not be cleared (Briggs and Torczon
+    1993): a step costs nothing for the others. As rows follow each other, those of a batch stay in the cache.
+    """
+
+    values: np.ndarray  # (d + 1, W) T
+    sums: np.ndarray  # (d + 1, W) float64, or (0, W)
+    columns: np.ndarray  # (d,) uint32, the column of each row
+    place: np.ndarray  # (d,) uint32, the row of a column, where ``columns`` agrees
+    count: np.ndarray  # (1,) int64, how many were
+    sparse = True
+
+    def at(self, k, lane):
+        return self.values[k, lane]
+
+
+def rests(parts):
+    """Whether a step with a gradient of zero leaves a weight and its state as they are."""
+    return type(parts.optimizer) in (Sgd, Adagrad) and type(parts.penalty) is Free
+
+
+@compiled_as(rests, **UNCOUNTED)
+def _(parts):
+    found = parts[1].instance_class in (Sgd, Adagrad) and parts[2].instance_class is Free
+    return lambda parts: found
+
+
+def _dense_gradient(rows, data, on, batch):
+    width = on.y.size
+    height = data.shift.size + 1
+    sums = scratch(height if batch > FLUSH_ROWS else 0, width, on.weight)
+    return Whole(scratch(height, width, on.S), sums)
+
+
+def _sparse_gradient(rows, data, on, batch):
+    width = on.y.size
+    height = data.shift.size + 1
+    sums = scratch(height if batch > FLUSH_ROWS else 0, width, on.weight)
+    columns, place = np.empty(height - 1, np.uint32), np.empty(height - 1, np.uint32)
+    for j in range(height - 1):
+        columns[j] = j
+        place[j] = j
+    count = np.empty(1, np.int64)
+    count[0] = height - 1
+    return Touched(scratch(height, width, on.S), sums, columns, place, count)
+
+
+def _begin_whole(gradient, still):
+    fill(gradient.values, 0)
+    fill(gradient.sums, 0)
+
+
+def _begin_touched(gradient, still):
+    if still:
+        gradient.count[0] = 0
+        last = gradient.values.shape[0] - 1
+        zero_row(gradient.values, gradient.sums, last)
+    else:
+        fill(gradient.values, 0)
+        fill(gradient.sums, 0)
+
+
+@branch
+def zero_row(values, sums, k):
+    """Begin a row anew."""
+    for lane in range(values.shape[1]):
+        values[k, lane] = 0
+    if sums.shape[0] > 0:
+        for lane in range(values.shape[1]):
+            sums[k, lane] = 0
+
+
+@branch
+def touch(rows, order, lo, count, gradient):
+    """Give the columns of the rows at ``lo`` on a row of the gradient each."""
+    columns, place = gradient.columns, gradient.place
+    known = np.uint64(gradient.count[0])
+    for k in range(count):
+        i = np.uint64(row_at(order, lo + k))
+        for q in range(rows.starts[i], rows.starts[i + np.uint64(1)]):
+            j = rows.indices[q]
+            p = np.uint64(place[j])
+            if p >= known or columns[p] != j:
+                columns[known] = j
+                place[j] = known
+                zero_row(gradient.values, gradient.sums, np.int64(known))
+                known += np.uint64(1)
+    gradient.count[0] = np.int64(known)
+
+
+def _dense_collect(rows, data, order, lo, count, on, gradient):
+    products.pull(on.Z, count, on.S, gradient.values)
+
+
+def _sparse_collect(rows, data, order, lo, count, on, gradient):
+    touch(rows, order, lo, count, gradient)
+    sparse_products.pull(
+        rows, order, lo, count, data.inverse_scale, data.constant, on.S, gradient.place, gradient.values
+    )
+
+
+# A gradient for batches of so many rows.
+gradient_for = question(_dense_gradient, _sparse_gradient)
+# Begin it anew: with all columns, or with none where weights are ``still`` that no row touches.
+begin = question(_begin_whole, _begin_touched, **UNCOUNTED)
+# Add what the ``count`` rows at ``lo`` give, whose slopes are on the desk.
+collect = question(_dense_collect, _sparse_collect, **UNCOUNTED)
+# How many columns, of ``d``, it has rows for.
+height = question(lambda gradient, d: d, lambda gradient, d: gradient.count[0], **UNCOUNTED)
+# The column of a row.
+column = question(lambda gradient, k: k, lambda gradient, k: gradient.columns[k], **UNCOUNTED)
+
+
+@branch
+def flush(values, sums, height):
+    """Add the first rows, and the intercept's, to float64 sums, where there are any, and begin them anew."""
+    apart()
+    last = values.shape[0] - 1
+    for k in range(height + 1 if sums.shape[0] > 0 else 0):
+        j = k if k < height else last
+        for lane in range(sums.shape[1]):
+            sums[j, lane] += values[j, lane]
+            values[j, lane] = 0
+
+
+@branch
+def mean(values, sums, height, rows):
+    """Divide the first rows, and the intercept's, by the number of rows of data."""
+    apart()
+    share, last = 1.0 / rows, values.shape[0] - 1
+    factor = values.dtype.type(share)
+    for k in range(height + 1):
+        j = k if k < height else last
+        if sums.shape[0] > 0:
+            for lane in range(values.shape[1]):
+                values[j, lane] = (sums[j, lane] + values[j, lane]) * share
+        else:
+            for lane in range(values.shape[1]):
+                values[j, lane] *= factor
