@@ -34,17 +34,24 @@ def tile_gradient(part, data, tiles, tile, weights, lo, rows, desk, out, losses)
 
 @branch
 def store_sums(tiles, tile, total, losses, c, sums, out):
-    """One tile's sums, in the natural layout, as those of chunk c."""
+    """One tile's sums, in the natural layout, as those of chunk c; or added to the first's, where there is no room."""
     first = tiles.lane[tile]
     for lane in range(tiles.size[tile]):
         out[c, first + lane] = losses[tile, lane]
-        for j in range(sums.shape[2]):
-            sums[c, first + lane, j] = total[tile, j, lane]
+        if c < sums.shape[0]:
+            for j in range(sums.shape[2]):
+                sums[c, first + lane, j] = total[tile, j, lane]
+        else:
+            for j in range(sums.shape[2]):
+                sums[0, first + lane, j] += total[tile, j, lane]
 
 
 @kernel
 def lane_sums(data, loss, tiles, chunk, first, last, sums, losses):
-    """The sums of slope * scaled row (chunks, lanes, d + 1) and of losses (chunks, lanes) of chunks first to last."""
+    """The sums of slope * scaled row (chunks, lanes, d + 1) and of losses (chunks, lanes) of chunks first to last.
+
+    Where ``sums`` is (1, lanes, d + 1) those of later chunks are added to it: take them in order then.
+    """
     on = desk(data, tiles.weights, FLUSH_ROWS)
     count, width, lanes = tiles.weights.shape
     n = data.targets.shape[1]
