@@ -40,7 +40,7 @@ class ManyPasses:
 
     def over_chunks(self, lanes, run, together=True):
         """``run(tiles, first, last)`` over all chunks; or, not ``together``, over those of one tile in their order."""
-        tiles = pack(lanes, self.data.classes, 1 if together else self.n_threads)
+        tiles = pack(lanes, self.data.classes, 1 if together else self.n_threads, moves=False)
         work = self.chunk * (self.data.rows.stored // self.n + 1) * len(lanes.weights)
         stride = max(1, TASK_WORK // work)
         n_threads = self.n_threads if work * self.chunks > SMALL_WORK else 1

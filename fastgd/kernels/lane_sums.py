@@ -15,6 +15,7 @@ from .rows import sums_of
 from .slopes import block_slopes, desk
 from .tiles import fill, flush, scratch
 
+COPIED = 64  # columns at once
 MOST_CHUNKS = 64  # their sums are (chunks, lanes, d + 1)
 
 
@@ -35,15 +36,16 @@ def tile_gradient(part, data, tiles, tile, weights, lo, rows, desk, out, losses)
 @branch
 def store_sums(tiles, tile, total, losses, c, sums, out):
     """One tile's sums, in the natural layout, as those of chunk c; or added to the first's, where there is no room."""
-    first = tiles.lane[tile]
-    for lane in range(tiles.size[tile]):
+    first, size, width = tiles.lane[tile], tiles.size[tile], sums.shape[2]
+    for lane in range(size):
         out[c, first + lane] = losses[tile, lane]
-        if c < sums.shape[0]:
-            for j in range(sums.shape[2]):
-                sums[c, first + lane, j] = total[tile, j, lane]
-        else:
-            for j in range(sums.shape[2]):
-                sums[0, first + lane, j] += total[tile, j, lane]
+    row, adds = (c, False) if c < sums.shape[0] else (0, True)
+    for low in range(0, width, COPIED):  # lane by lane, every line of the totals would be read for each of them
+        high = min(low + COPIED, width)
+        for lane in range(size):
+            for j in range(low, high):
+                before = sums[row, first + lane, j] if adds else 0.0
+                sums[row, first + lane, j] = before + total[tile, j, lane]
 
 
 @kernel
