@@ -49,7 +49,7 @@ class ManyPasses:
             with np.errstate(all="ignore"):  # for kernels run as plain Python; a setting of each thread
                 run(tiles, k * stride, min((k + 1) * stride, self.chunks))
 
-        def tile_task(k):
+        def tile_task(k, first):
             with np.errstate(all="ignore"):
                 run(type(tiles)(*(array[k : k + 1] for array in tiles)), first, min(first + stride, self.chunks))
 
@@ -57,7 +57,7 @@ class ManyPasses:
             run_tasks(task, -(-self.chunks // stride), n_threads)
         else:
             for first in range(0, self.chunks, stride):
-                run_tasks(tile_task, len(tiles.lane), n_threads)
+                run_tasks(lambda k, first=first: tile_task(k, first), len(tiles.lane), n_threads)
 
     def table(self, lanes):
         """A number for each chunk and lane."""
