@@ -83,6 +83,8 @@ def choose(survey, settings, bounds=None, past=None, stream=False, alone=False):
     d, words = table.X.shape[1], {} if past is None else dict(past.facts["words"])
     for name in ("epochs", "tol"):  # which may change
         words.pop(name, None)
+    if settings.lazy and not table.X.sparse:
+        raise ValueError("lazy=True is for sparse X, whose rows hold numbers in some of the columns: leave it out.")
     if table.note:
         words["X"] = table.note
     n, automatic = survey.n, settings.learning_rate == "auto"
@@ -233,6 +235,7 @@ def plan_of(choices, models=None, folds=None):
         held=held,
         past=first.past,
         stream=stream,
+        lazy=settings.lazy,
         evaluate=settings.evaluate,
         automatic_rate=first.automatic,
         callback=settings.callback,

@@ -52,6 +52,10 @@ def work_of(plan):
         from .stages import Stages
 
         return Stages
+    if not plan.many and plan.data.rows.sparse and not plan.full:
+        from . import lazy
+
+        return lazy.work_of(plan)
     if not plan.many:
         return FullBatch if plan.full else Batches
     from . import gram, many  # whose kernels a single fit need not load

@@ -43,6 +43,7 @@ def fit(
     resume=None,
     average=False,
     bootstrap=0,
+    lazy=False,
 ):
     r"""Fit a linear model by gradient descent.
 

@@ -3,6 +3,9 @@
 ``cost(w)`` is the penalty of one weight and ``prox(z, step, low, high)`` the minimiser over ``w`` in [low, high] of
 ``cost(w) + (w - z)**2 / (2 * step)`` (Parikh and Boyd 2014, section 6.5). ``slope(w, g, low, high)`` is the smallest
 subgradient of the objective whose loss has the gradient ``g``: zero at the optimum alone, also on a bound.
+
+``prox`` of a step is ``shrink(z, pull(step), 1 / divisor(step), low, high)``, and so are many of them in a row, with a
+pull and a share of their own (``kernels/lazy.py``): one rule for rows of all columns and for sparse ones.
 """
 
 from typing import NamedTuple
@@ -21,6 +24,15 @@ class Free(NamedTuple):
     def prox(self, z, step, low, high):
         return z
 
+    def shrink(self, z, pull, share, low, high):
+        return z * share
+
+    def pull(self, step):
+        return 0.0
+
+    def divisor(self, step):
+        return 1.0
+
     def slope(self, w, g, low, high):
         return g
 
@@ -36,9 +48,17 @@ class ElasticNet(NamedTuple):
         return self.l1 * np.abs(w) + self.l2 * w * w / (self.one + self.one)
 
     def prox(self, z, step, low, high):
-        pull = step * self.l1
-        shrunk = (z - np.minimum(np.maximum(z, -pull), pull)) / (self.one + step * self.l2)
+        return self.shrink(z, self.pull(step), self.one / self.divisor(step), low, high)
+
+    def shrink(self, z, pull, share, low, high):
+        shrunk = (z - np.minimum(np.maximum(z, -pull), pull)) * share
         return np.minimum(np.maximum(shrunk, low), high)
+
+    def pull(self, step):
+        return step * self.l1
+
+    def divisor(self, step):
+        return self.one + step * self.l2
 
     def slope(self, w, g, low, high):
         side = np.sign(w)

@@ -23,6 +23,7 @@ KEPT = (
     "shuffle",
     "validation",
     "average",
+    "lazy",
     "random_state",
 )
 

@@ -320,4 +320,5 @@ SETTINGS = {
     "validation": _or(_real(0.0, 1.0), "data", None),
     "average": _or(_whole(1, 2**62), None),
     "random_state": _whole(0, 2**62),
+    "lazy": _a(bool),
 }

@@ -33,6 +33,7 @@ class Settings:
     callback: object
     verbose: int
     bootstrap: int
+    lazy: bool
 
     @classmethod
     def checked(cls, **given):
@@ -69,4 +70,5 @@ class Settings:
             callback=checks.callback(given["callback"]),
             verbose=checks.verbosity(given["verbose"]),
             bootstrap=checks.replicates(given.get("bootstrap", 0)),
+            lazy=checks.truth("lazy", given["lazy"]),
         )

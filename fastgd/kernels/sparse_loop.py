@@ -1,0 +1,223 @@
+"""Steps on sparse rows at the cost of their numbers: only the columns of the rows move, the others when next asked for.
+
+One lane. ``rest`` says what the steps in between do to a weight (``lazy.py``); at the end of a call all weights are up
+to date.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ..optimizers import decayed
+from ._jit import cast_all, helper, kernel, lane_of, read_slots, write_slots
+from .rows import prefetch
+
+
+class Ledger(NamedTuple):
+    """What a call notes of columns; between calls all zeros."""
+
+    rest: tuple  # one of lazy's classes
+    seen: np.ndarray  # (d,) float64, what a weight's average knows of; or (0,)
+    stamp: np.ndarray  # (d,) int64, the last batch that had a number in the column; or (0,) for single rows
+    gradient: np.ndarray  # (d,) float64; or (0,)
+    touched: np.ndarray  # (d,) uint32, the columns of a batch; or (0,)
+    bounded: bool  # whether there is any bound
+    scaled: bool  # whether any column is scaled
+    ticks: int  # steps that pass for each one of this call's own: those of other threads count too
+
+
+@helper
+def number_at(data, ledger, q, j):
+    """The standardised number at place q, of column j."""
+    x = data.rows.values[q]
+    return x * data.inverse_scale[j] if ledger.scaled else x
+
+
+@helper
+def weight_at(ledger, now, penalty, optimizer, lanes, j):
+    """The weight of column j, its state and its bounds, as of now."""
+    low, high = -np.inf, np.inf
+    if ledger.bounded:
+        low, high = np.float64(lanes.low[0, j]), np.float64(lanes.high[0, j])
+    stored = lanes.weights[0, j], read_slots(optimizer, lanes.slots, 0, j)
+    w, s = ledger.rest.awake(now, penalty, j, stored[0], stored[1], low, high)
+    return w, s, low, high
+
+
+@helper
+def score(data, ledger, now, penalty, optimizer, lanes, i):
+    """The linear score of row i."""
+    p = lanes.weights[0, data.shift.size] * lanes.weights.dtype.type(data.constant)
+    for q in range(data.rows.starts[i], data.rows.starts[i + np.uint64(1)]):
+        j = data.rows.indices[q]
+        p += number_at(data, ledger, q, j) * weight_at(ledger, now, penalty, optimizer, lanes, j)[0]
+    return p
+
+
+@helper
+def settle(ledger, now, average, lanes, j):
+    """Count the stored weight of column j, as it was up to now, into the sum that becomes its average."""
+    if ledger.seen.size > 0:
+        lanes.averages[0, j] += lanes.weights[0, j] * (average - ledger.seen[j])
+        ledger.seen[j] = average
+
+
+@helper
+def move_column(ledger, now, then, average, penalty, optimizer, c, rate, lanes, j, g):
+    """Step the weight of column j against its gradient."""
+    settle(ledger, now, average, lanes, j)
+    w, s, low, high = weight_at(ledger, now, penalty, optimizer, lanes, j)
+    change, step, s = optimizer.move(c, w, g, s)
+    w = penalty.prox(decayed(optimizer, c, w) + change, step, low, high)
+    w, s = ledger.rest.asleep(then, j, w, s, rate)
+    lanes.weights[0, j] = w
+    write_slots(lanes.slots, 0, j, s)
+
+
+@helper
+def move_intercept(optimizer, c, lanes, d, g, t):
+    """Step the intercept, and its average."""
+    w = lanes.weights[0, d]
+    change, _, s = optimizer.move(c, w, g, read_slots(optimizer, lanes.slots, 0, d))
+    lanes.weights[0, d] = w + change
+    write_slots(lanes.slots, 0, d, s)
+    if lanes.averages.shape[1] > 0 and t >= lanes.begin[0]:
+        lanes.averages[0, d] += (lanes.weights[0, d] - lanes.averages[0, d]) / (t - lanes.begin[0] + 1)
+
+
+@helper
+def prepared(optimizer, lanes, rate, t):
+    """The step's coefficients."""
+    c, after = optimizer.prepare(rate, t, (lanes.carry[0, 0], lanes.carry[0, 1]))
+    lanes.carry[0, 0], lanes.carry[0, 1] = after
+    return cast_all(c, lanes.weights)
+
+
+@helper
+def ticked(ledger, now, penalty, optimizer, c):
+    """The running numbers after a step with the coefficients c."""
+    step, left = np.float64(c[0]), np.float64(decayed(optimizer, c, type(c[0])(1)))
+    for _ in range(ledger.ticks):
+        now = ledger.rest.tick(now, step, left, np.float64(penalty.pull(step)), np.float64(penalty.divisor(step)))
+    return now
+
+
+@helper
+def wake_all(ledger, now, average, penalty, optimizer, lanes):
+    """Bring all weights up to date; the running numbers from which the next steps go on."""
+    begun = ledger.rest.begin()
+    for j in range(np.uint64(lanes.low.shape[1])):
+        settle(ledger, now, average, lanes, j)
+        w, s, _, _ = weight_at(ledger, now, penalty, optimizer, lanes, j)
+        w, s = ledger.rest.asleep(begun, j, w, s, 0.0)
+        lanes.weights[0, j] = w
+        write_slots(lanes.slots, 0, j, s)
+    return begun
+
+
+@helper
+def begin_averages(ledger, lanes, t):
+    """Averages as sums of the weights of the steps before number t, from the step on where averaging begins."""
+    for j in range(ledger.seen.size):
+        lanes.averages[0, j] *= max(t - lanes.begin[0], 0)
+
+
+@helper
+def end_averages(ledger, lanes, t):
+    """Sums back to averages, after step t."""
+    for j in range(ledger.seen.size):
+        lanes.averages[0, j] /= max(t - lanes.begin[0] + 1, 1)
+        ledger.seen[j] = 0.0
+
+
+@kernel
+def row_steps(data, parts, lanes, ledger, order, ahead, rates, t, losses):
+    """One step for each row of ``order``, as ``row_loop.row_steps``."""
+    d = data.shift.size
+    loss = lane_of(parts.loss, lanes.loss, 0)
+    optimizer, penalty = lane_of(parts.optimizer, lanes.optimizer, 0), lane_of(parts.penalty, lanes.penalty, 0)
+    y = data.targets[lanes.target[0]]
+    dtype = lanes.weights.dtype
+    now, average, last, met = ledger.rest.begin(), 0.0, rates.shape[0] - 1, 0.0
+    begin_averages(ledger, lanes, t)
+    for k in range(order.size):
+        i = np.uint64(order[k])
+        prefetch(data.rows, ahead[k])
+        p = score(data, ledger, now, penalty, optimizer, lanes, i)
+        value = np.float64(loss.value(p, y[i]))
+        slope = dtype.type(loss.slope(p, y[i]))
+        if data.weight.size > 0:
+            value *= data.weight[i]
+            slope *= data.weight[i]
+        met += value
+        rate = rates[min(k, last), 0]
+        c = prepared(optimizer, lanes, rate, t + k)
+        then = ticked(ledger, now, penalty, optimizer, c)
+        if ledger.rest.full(then):
+            now = wake_all(ledger, now, average, penalty, optimizer, lanes)
+            then = ticked(ledger, now, penalty, optimizer, c)
+        for q in range(data.rows.starts[i], data.rows.starts[i + np.uint64(1)]):
+            j = data.rows.indices[q]
+            g = slope * number_at(data, ledger, q, j)
+            move_column(ledger, now, then, average, penalty, optimizer, c, rate, lanes, j, g)
+        move_intercept(optimizer, c, lanes, d, slope * dtype.type(data.constant), t + k)
+        now = then
+        if t + k >= lanes.begin[0]:
+            average += ledger.rest.share(now)
+    wake_all(ledger, now, average, penalty, optimizer, lanes)
+    end_averages(ledger, lanes, t + order.size - 1)
+    losses[0] += met
+
+
+@kernel
+def batch_steps(data, parts, lanes, ledger, order, ahead, batch, rates, t, losses):
+    """One step for every ``batch`` rows of ``order``, as ``block_loop.batch_steps``."""
+    d = data.shift.size
+    loss = lane_of(parts.loss, lanes.loss, 0)
+    optimizer, penalty = lane_of(parts.optimizer, lanes.optimizer, 0), lane_of(parts.penalty, lanes.penalty, 0)
+    y = data.targets[lanes.target[0]]
+    dtype = lanes.weights.dtype
+    now, average, met = ledger.rest.begin(), 0.0, 0.0
+    steps = (order.size + batch - 1) // batch
+    begin_averages(ledger, lanes, t)
+    for s in range(steps):
+        first, last = s * batch, min((s + 1) * batch, order.size)
+        count, slopes = 0, 0.0
+        for k in range(first, last):
+            i = np.uint64(order[k])
+            prefetch(data.rows, ahead[k])
+            p = score(data, ledger, now, penalty, optimizer, lanes, i)
+            value = np.float64(loss.value(p, y[i]))
+            slope = dtype.type(loss.slope(p, y[i]))
+            if data.weight.size > 0:
+                value *= data.weight[i]
+                slope *= data.weight[i]
+            met += value
+            slopes += np.float64(slope)
+            for q in range(data.rows.starts[i], data.rows.starts[i + np.uint64(1)]):
+                j = data.rows.indices[q]
+                if ledger.stamp[j] != s + 1:
+                    ledger.stamp[j] = s + 1
+                    ledger.touched[count] = j
+                    count += 1
+                ledger.gradient[j] += slope * number_at(data, ledger, q, j)
+        rate = rates[min(s, rates.shape[0] - 1), 0]
+        c = prepared(optimizer, lanes, rate, t + s)
+        then = ticked(ledger, now, penalty, optimizer, c)
+        if ledger.rest.full(then):
+            now = wake_all(ledger, now, average, penalty, optimizer, lanes)
+            then = ticked(ledger, now, penalty, optimizer, c)
+        for m in range(count):
+            j = ledger.touched[m]
+            g = dtype.type(ledger.gradient[j] / (last - first))
+            ledger.gradient[j] = 0.0
+            move_column(ledger, now, then, average, penalty, optimizer, c, rate, lanes, j, g)
+        move_intercept(optimizer, c, lanes, d, dtype.type(slopes / (last - first) * data.constant), t + s)
+        now = then
+        if t + s >= lanes.begin[0]:
+            average += ledger.rest.share(now)
+    wake_all(ledger, now, average, penalty, optimizer, lanes)
+    end_averages(ledger, lanes, t + steps - 1)
+    for j in range(ledger.stamp.size):
+        ledger.stamp[j] = 0
+    losses[0] += met
