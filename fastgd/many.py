@@ -14,6 +14,7 @@ from .work import ROW_OVERHEAD, SLICE_ELEMENTS, Batches, FullBatch
 TASK_WORK = 1 << 23  # rows * columns * lanes: about a millisecond, so Ctrl-C and a lagging thread wait no longer
 COPIED_BYTES = 1 << 25  # of held-out rows
 SPEED = 8  # how many times faster a lane's elements go by than where it is alone
+SHARE = 2  # numbers of sparse rows for each of the chunks' sums, at least
 SMALL_WORK = 1 << 20  # below this the work is over before a thread has started
 
 
@@ -70,7 +71,7 @@ class ManyPasses:
         the same bits, as this goes in the chunks' order too.
         """
         rows, losses = self.data.rows, self.table(lanes)
-        few = not rows.sparse or (self.chunks > 1 and 2 * self.chunks * lanes.weights.size < rows.stored)
+        few = not rows.sparse or (self.chunks > 1 and SHARE * self.chunks * lanes.weights.size < rows.stored)
         sums = np.empty((self.chunks if few else 1, *lanes.weights.shape))
         self.over_chunks(
             lanes, lambda tiles, a, b: lane_sums.lane_sums(self.data, loss, tiles, self.chunk, a, b, sums, losses), few

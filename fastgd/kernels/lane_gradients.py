@@ -9,6 +9,7 @@ from ..penalties import Free
 from . import products, sparse_products
 from ._jit import UNCOUNTED, branch, compiled_as
 from .across import apart
+from .lane_lazy import Asleep, fall_asleep, settle, shrinks, wake
 from .lanes import FLUSH_ROWS
 from .rows import question, row_at
 from .tiles import fill, scratch
@@ -37,6 +38,7 @@ class Touched(NamedTuple):
     columns: np.ndarray  # (d,) uint32, the column of each row
     place: np.ndarray  # (d,) uint32, the row of a column, where ``columns`` agrees
     count: np.ndarray  # (1,) int64, how many were
+    asleep: tuple  # of ``lane_lazy``, what steps do to the other columns
     sparse = True
 
     def at(self, k, lane):
@@ -44,24 +46,26 @@ class Touched(NamedTuple):
 
 
 def rests(parts):
-    """Whether a step with a gradient of zero leaves a weight and its state as they are."""
-    return type(parts.optimizer) in (Sgd, Adagrad) and type(parts.penalty) is Free
+    """Whether what a step with a gradient of zero does to a weight need not be done at once: it is nothing, or lazy."""
+    still = type(parts.optimizer) in (Sgd, Adagrad) and type(parts.penalty) is Free
+    return still or shrinks(parts)
 
 
 @compiled_as(rests, **UNCOUNTED)
 def _(parts):
-    found = parts[1].instance_class in (Sgd, Adagrad) and parts[2].instance_class is Free
+    optimizer, penalty = parts[1].instance_class, parts[2].instance_class
+    found = optimizer is Sgd or (optimizer is Adagrad and penalty is Free)
     return lambda parts: found
 
 
-def _dense_gradient(rows, data, on, batch):
+def _dense_gradient(rows, data, parts, on, batch):
     width = on.y.size
     height = data.shift.size + 1
     sums = scratch(height if batch > FLUSH_ROWS else 0, width, on.weight)
     return Whole(scratch(height, width, on.S), sums)
 
 
-def _sparse_gradient(rows, data, on, batch):
+def _sparse_gradient(rows, data, parts, on, batch):
     width = on.y.size
     height = data.shift.size + 1
     sums = scratch(height if batch > FLUSH_ROWS else 0, width, on.weight)
@@ -71,7 +75,12 @@ def _sparse_gradient(rows, data, on, batch):
         place[j] = j
     count = np.empty(1, np.int64)
     count[0] = height - 1
-    return Touched(scratch(height, width, on.S), sums, columns, place, count)
+    asleep = Asleep(scratch(2, width, on.weight), scratch(height - 1 if shrinks(parts) else 0, width, on.weight))
+    fill(asleep.now, 0.0)
+    fill(asleep.since, 0.0)
+    for lane in range(width):
+        asleep.now[0, lane] = 1.0
+    return Touched(scratch(height, width, on.S), sums, columns, place, count, asleep)
 
 
 def _begin_whole(gradient, still):
@@ -122,12 +131,47 @@ def _dense_collect(rows, data, order, lo, count, on, gradient):
 
 
 def _sparse_collect(rows, data, order, lo, count, on, gradient):
-    touch(rows, order, lo, count, gradient)
     sparse_products.pull(
         rows, order, lo, count, data.inverse_scale, data.constant, on.S, gradient.place, gradient.values
     )
 
 
+def _dense_reach(gradient, rows, order, lo, count, still, parts, tiles, tile, weights):
+    pass
+
+
+def _sparse_reach(gradient, rows, order, lo, count, still, parts, tiles, tile, weights):
+    if still:
+        known = gradient.count[0]
+        touch(rows, order, lo, count, gradient)
+        if shrinks(parts):
+            wake(parts, tiles, tile, weights, gradient.asleep, gradient.columns, known, gradient.count[0])
+
+
+def _dense_leave(gradient, still, parts, coefficients, tiles, tile, weights):
+    pass
+
+
+def _sparse_leave(gradient, still, parts, coefficients, tiles, tile, weights):
+    if still and shrinks(parts):
+        fall_asleep(parts, tiles, tile, coefficients, weights, gradient.asleep, gradient.columns, gradient.count[0])
+
+
+def _dense_close(gradient, still, parts, tiles, tile, weights):
+    pass
+
+
+def _sparse_close(gradient, still, parts, tiles, tile, weights):
+    if still and shrinks(parts):
+        settle(parts, tiles, tile, weights, gradient.asleep)
+
+
+# Bring the weights up to date that the ``count`` rows at ``lo`` ask for.
+reach = question(_dense_reach, _sparse_reach, **UNCOUNTED)
+# Let those go that were asked for, after the step.
+leave = question(_dense_leave, _sparse_leave, **UNCOUNTED)
+# Bring all weights up to date.
+close = question(_dense_close, _sparse_close, **UNCOUNTED)
 # A gradient for batches of so many rows.
 gradient_for = question(_dense_gradient, _sparse_gradient)
 # Begin it anew: with all columns, or with none where weights are ``still`` that no row touches.

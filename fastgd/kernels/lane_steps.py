@@ -8,7 +8,7 @@ from ..optimizers import Sgd, decayed
 from ..penalties import Free
 from ._jit import UNCOUNTED, branch, cast_all, compiled_as, kernel, leaf
 from .across import across, apart, column_of, lanes_of, slots_at, store_column, store_slots
-from .lane_gradients import begin, collect, column, flush, gradient_for, height, mean, rests
+from .lane_gradients import begin, close, collect, column, flush, gradient_for, height, leave, mean, reach, rests
 from .lane_rows import lay, scores
 from .lanes import FLUSH_ROWS
 from .products import row_scores, row_step
@@ -196,7 +196,7 @@ def batch_steps(data, parts, tiles, first, last, order, ahead, batch, rates, t, 
     one = column_of(parts.optimizer, tiles.optimizer, first, 0)
     prepared = cast_all(one.prepare(1.0, t, (1.0, 1.0))[0], on.S)
     coefficients = scratch(len(prepared), on.y.size, on.S).reshape((1, len(prepared), on.y.size))
-    gradient = gradient_for(data.rows, data, on, batch)
+    gradient = gradient_for(data.rows, data, parts, on, batch)
     still, d = rests(parts) and tiles.averages.shape[1] == 0, data.shift.size
     for tile in range(first, last):
         weights, slots = tiles.weights[tile], tiles.slots[tile]
@@ -211,6 +211,7 @@ def batch_steps(data, parts, tiles, first, last, order, ahead, batch, rates, t, 
                 for k in range(start, start + rows):
                     prefetch(data.rows, ahead[k])
                 lay(data.rows, data, order, start, rows, on)
+                reach(gradient, data.rows, order, start, rows, still, parts, tiles, tile, weights)
                 scores(data.rows, data, order, start, rows, on, weights)
                 block_slopes(parts.loss, data, tiles, tile, order, start, 0, rows, on, losses)
                 collect(data.rows, data, order, start, rows, on, gradient)
@@ -220,7 +221,9 @@ def batch_steps(data, parts, tiles, first, last, order, ahead, batch, rates, t, 
             mean(gradient.values, gradient.sums, height(gradient, d), hi - lo)
             prepare(parts, tiles, tile, rates, s, t + s, rate, coefficients)
             move(parts, prepared, coefficients, gradient, tiles, tile, weights, slots)
+            leave(gradient, still, parts, coefficients, tiles, tile, weights)
             if tiles.averages.shape[1] > 0:
                 average(tiles, tile, t + s)
+        close(gradient, still, parts, tiles, tile, weights)
         for lane in range(tiles.size[tile]):
             met[tiles.lane[tile] + lane] += losses[lane]
