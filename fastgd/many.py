@@ -169,7 +169,7 @@ class ManyBatches(Batches):
         if plan.data.rows.sparse:
             lanes, width = plan.lanes.weights.shape
             numbers = plan.data.rows.stored // len(plan.data.targets[0]) + 1
-            if not rests(plan.parts):
+            if plan.lanes.averages.size or not rests(plan.parts):
                 numbers += width // plan.batch
             elements = (numbers + ROW_OVERHEAD) * lanes
             self.slice = max(1, self.speed * SLICE_ELEMENTS // elements // plan.batch) * plan.batch

@@ -30,7 +30,8 @@ SWEPT = {"random_state": 0, "epochs": 3, "tol": None, "learning_rate": RATES, "l
 
 def models(found):
     """All numbers of a result's models."""
-    found = found.results if hasattr(found, "results") else [found]
+    runs = found.results if hasattr(found, "results") else [found]
+    found = [r for run in runs for r in (run if isinstance(run, list) else [run])]
     return np.array([np.append(np.ravel(r.coef), r.intercept) for r in found])
 
 

@@ -9,7 +9,7 @@ from ..penalties import Free
 from ._jit import UNCOUNTED, branch, cast_all, compiled_as, kernel, leaf
 from .across import across, apart, column_of, lanes_of, slots_at, store_column, store_slots
 from .lane_gradients import begin, close, collect, column, flush, gradient_for, height, leave, mean, reach, rests
-from .lane_rows import lay, scores
+from .lane_rows import SPARSE_ROWS, lay, pull, scores
 from .lanes import FLUSH_ROWS
 from .products import row_scores, row_step
 from .rows import prefetch
@@ -35,7 +35,10 @@ def lane_steps(data, parts, tiles, first, last, order, ahead, batch, rates, t, m
     The steps are number t onwards, their rates (steps, lanes), or (1, lanes) for all; the losses met are added to
     ``met`` (lanes,); at each row the memory is asked for the row in ``ahead``.
     """
-    if batch == 1 and not data.rows.sparse:
+    sparse = data.rows.sparse
+    if sparse and is_plain(parts) and batch <= SPARSE_ROWS and tiles.averages.shape[1] == 0:
+        plain_steps(data, parts, tiles, first, last, order, ahead, batch, rates, t, met)
+    elif batch == 1 and not sparse:
         single_steps(data, parts, tiles, first, last, order, ahead, rates, t, met)
     else:
         batch_steps(data, parts, tiles, first, last, order, ahead, batch, rates, t, met)
@@ -102,6 +105,11 @@ def move_intercept(lane, start, d, setting, gradient, weights, slots):
     w = weights[d, lane]
     _, change, _ = changed(lane, start, d, d, setting, gradient, weights, slots)
     weights[d, lane] = w + change
+
+
+def is_plain(parts):
+    """Whether steps are plain SGD's: the gradient is only added to the weights."""
+    return type(parts.optimizer) is Sgd and type(parts.penalty) is Free
 
 
 def is_other(part):
@@ -227,3 +235,36 @@ def batch_steps(data, parts, tiles, first, last, order, ahead, batch, rates, t, 
         close(gradient, still, parts, tiles, tile, weights)
         for lane in range(tiles.size[tile]):
             met[tiles.lane[tile] + lane] += losses[lane]
+
+
+@kernel
+def plain_steps(data, parts, tiles, first, last, order, ahead, batch, rates, t, met):
+    """One step of plain SGD for each batch of sparse rows, no more than a desk takes: no gradient is written down."""
+    on = desk(data, tiles.weights, batch)
+    losses, rate = np.zeros((2, on.y.size))
+    coefficients = scratch(1, on.y.size, on.S).reshape((1, 1, on.y.size))
+    for tile in range(first, last):
+        weights = tiles.weights[tile]
+        for lane in range(losses.size):
+            losses[lane] = 0.0
+        for s in range((order.size + batch - 1) // batch):
+            lo, hi = s * batch, min((s + 1) * batch, order.size)
+            for k in range(lo, hi):
+                prefetch(data.rows, ahead[k])
+            scores(data.rows, data, order, lo, hi - lo, on, weights)
+            block_slopes(parts.loss, data, tiles, tile, order, lo, 0, hi - lo, on, losses)
+            prepare(parts, tiles, tile, rates, s, t + s, rate, coefficients)
+            descend(coefficients, hi - lo, on.S)
+            pull(data.rows, data, order, lo, hi - lo, on, weights)
+        for lane in range(tiles.size[tile]):
+            met[tiles.lane[tile] + lane] += losses[lane]
+
+
+@branch
+def descend(coefficients, rows, S):
+    """Turn the slopes of some rows into what their mean takes off the weights for a 1 in a row."""
+    apart()
+    share = S.dtype.type(-1.0 / rows)
+    for k in range(rows):
+        for lane in range(S.shape[1]):
+            S[k, lane] *= coefficients[0, 0, lane] * share
