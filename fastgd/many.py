@@ -127,7 +127,7 @@ class ManyPasses:
         return totals.sum(axis=0)
 
 
-def steps(data, parts, lanes, order, ahead, batch, rates, t, met, n_threads=1):
+def steps(data, parts, lanes, order, ahead, batch, rates, t, met, n_threads=1, lazy=False):
     """One step of every lane for each ``batch`` rows of ``order``; rates (steps, lanes) or (1, lanes).
 
     The losses met are added to ``met`` (lanes,); threads share out the tiles, which know nothing of each other.
@@ -138,7 +138,7 @@ def steps(data, parts, lanes, order, ahead, batch, rates, t, met, n_threads=1):
 
     def task(tile):
         with np.errstate(all="ignore"):
-            lane_steps.lane_steps(data, parts, tiles, tile, tile + 1, order, ahead, batch, rates, t, met)
+            lane_steps.lane_steps(data, parts, tiles, tile, tile + 1, order, ahead, batch, rates, t, met, lazy)
 
     run_tasks(task, len(tiles.lane), n_threads)
     unpack(tiles, lanes)
@@ -169,7 +169,7 @@ class ManyBatches(Batches):
         if plan.data.rows.sparse:
             lanes, width = plan.lanes.weights.shape
             numbers = plan.data.rows.stored // len(plan.data.targets[0]) + 1
-            if plan.lanes.averages.size or not rests(plan.parts):
+            if plan.lanes.averages.size or not (plan.lazy or rests(plan.parts)):
                 numbers += width // plan.batch
             elements = (numbers + ROW_OVERHEAD) * lanes
             self.slice = max(1, self.speed * SLICE_ELEMENTS // elements // plan.batch) * plan.batch
@@ -177,4 +177,4 @@ class ManyBatches(Batches):
     def steps(self, lanes, rows, ahead, rates, t, met):
         """A step for every batch of ``rows`` at rates (steps, lanes) from step ``t`` on; adds to the losses met."""
         plan = self.plan
-        steps(plan.data, plan.parts, lanes, rows, ahead, plan.batch, rates, t, met, plan.n_threads)
+        steps(plan.data, plan.parts, lanes, rows, ahead, plan.batch, rates, t, met, plan.n_threads, plan.lazy)

@@ -45,16 +45,22 @@ class Touched(NamedTuple):
         return self.values[k, lane]
 
 
+EAGER, STILL, SHRINKING = range(3)
+
+
 def rests(parts):
-    """Whether what a step with a gradient of zero does to a weight need not be done at once: it is nothing, or lazy."""
-    still = type(parts.optimizer) in (Sgd, Adagrad) and type(parts.penalty) is Free
-    return still or shrinks(parts)
+    """What steps do to a weight of gradient zero: what takes a step of it; nothing; or what can be done later."""
+    optimizer, free = type(parts.optimizer), type(parts.penalty) is Free
+    return SHRINKING if shrinks(parts) else STILL if free and optimizer in (Sgd, Adagrad) else EAGER
 
 
 @compiled_as(rests, **UNCOUNTED)
 def _(parts):
     optimizer, penalty = parts[1].instance_class, parts[2].instance_class
-    found = optimizer is Sgd or (optimizer is Adagrad and penalty is Free)
+    if optimizer is Sgd:
+        found = STILL if penalty is Free else SHRINKING
+    else:
+        found = STILL if optimizer is Adagrad and penalty is Free else EAGER
     return lambda parts: found
 
 
@@ -75,21 +81,21 @@ def _sparse_gradient(rows, data, parts, on, batch):
         place[j] = j
     count = np.empty(1, np.int64)
     count[0] = height - 1
-    asleep = Asleep(scratch(2, width, on.weight), scratch(height - 1 if shrinks(parts) else 0, width, on.weight))
+    asleep = Asleep(scratch(3, width, on.weight), scratch(height - 1 if shrinks(parts) else 0, width, on.weight))
     fill(asleep.now, 0.0)
     fill(asleep.since, 0.0)
     for lane in range(width):
-        asleep.now[0, lane] = 1.0
+        asleep.now[0, lane] = asleep.now[2, lane] = 1.0
     return Touched(scratch(height, width, on.S), sums, columns, place, count, asleep)
 
 
-def _begin_whole(gradient, still):
+def _begin_whole(gradient, rest):
     fill(gradient.values, 0)
     fill(gradient.sums, 0)
 
 
-def _begin_touched(gradient, still):
-    if still:
+def _begin_touched(gradient, rest):
+    if rest != EAGER:
         gradient.count[0] = 0
         last = gradient.values.shape[0] - 1
         zero_row(gradient.values, gradient.sums, last)
@@ -136,33 +142,33 @@ def _sparse_collect(rows, data, order, lo, count, on, gradient):
     )
 
 
-def _dense_reach(gradient, rows, order, lo, count, still, parts, tiles, tile, weights):
+def _dense_reach(gradient, rows, order, lo, count, rest, parts, tiles, tile, weights):
     pass
 
 
-def _sparse_reach(gradient, rows, order, lo, count, still, parts, tiles, tile, weights):
-    if still:
+def _sparse_reach(gradient, rows, order, lo, count, rest, parts, tiles, tile, weights):
+    if rest != EAGER:
         known = gradient.count[0]
         touch(rows, order, lo, count, gradient)
-        if shrinks(parts):
+        if shrinks(parts) and rest == SHRINKING:
             wake(parts, tiles, tile, weights, gradient.asleep, gradient.columns, known, gradient.count[0])
 
 
-def _dense_leave(gradient, still, parts, coefficients, tiles, tile, weights):
+def _dense_leave(gradient, rest, parts, coefficients, tiles, tile, weights):
     pass
 
 
-def _sparse_leave(gradient, still, parts, coefficients, tiles, tile, weights):
-    if still and shrinks(parts):
+def _sparse_leave(gradient, rest, parts, coefficients, tiles, tile, weights):
+    if shrinks(parts) and rest == SHRINKING:
         fall_asleep(parts, tiles, tile, coefficients, weights, gradient.asleep, gradient.columns, gradient.count[0])
 
 
-def _dense_close(gradient, still, parts, tiles, tile, weights):
+def _dense_close(gradient, rest, parts, tiles, tile, weights):
     pass
 
 
-def _sparse_close(gradient, still, parts, tiles, tile, weights):
-    if still and shrinks(parts):
+def _sparse_close(gradient, rest, parts, tiles, tile, weights):
+    if shrinks(parts) and rest == SHRINKING:
         settle(parts, tiles, tile, weights, gradient.asleep)
 
 
@@ -174,7 +180,7 @@ leave = question(_dense_leave, _sparse_leave, **UNCOUNTED)
 close = question(_dense_close, _sparse_close, **UNCOUNTED)
 # A gradient for batches of so many rows.
 gradient_for = question(_dense_gradient, _sparse_gradient)
-# Begin it anew: with all columns, or with none where weights are ``still`` that no row touches.
+# Begin it anew: with all columns, or with none where weights that no row touches ``rest``.
 begin = question(_begin_whole, _begin_touched, **UNCOUNTED)
 # Add what the ``count`` rows at ``lo`` give, whose slopes are on the desk.
 collect = question(_dense_collect, _sparse_collect, **UNCOUNTED)

@@ -17,7 +17,7 @@ from .lazy import LIMIT
 class Asleep(NamedTuple):
     """What is known of the weights of a tile that are not up to date: they are stored times D of their last step."""
 
-    now: np.ndarray  # (2, W) float64, D and B as of now
+    now: np.ndarray  # (3, W) float64, D, B and 1 / D as of now
     since: np.ndarray  # (d, W) float64, B at the last step of a column; or (0, W) where all are up to date always
 
 
@@ -46,7 +46,7 @@ def wake_lane(lane, start, j, part, tiles, tile, weights, now, since):
     """One weight of a lane."""
     number = weights.dtype.type
     penalty = column_of(part, tiles.penalty, tile, lane)
-    pull, share = number(now[1, lane] - since[j, lane]), number(1.0 / now[0, lane])
+    pull, share = number(now[1, lane] - since[j, lane]), number(now[2, lane])
     low, high = tiles.low[tile, j, lane], tiles.high[tile, j, lane]
     weights[j, lane] = penalty.shrink(weights[j, lane], pull, share, low, high)
 
@@ -72,6 +72,7 @@ def tick_lane(lane, start, part, tiles, tile, coefficients, now):
     step, before = np.float64(coefficients[0, 0, lane]), now[0, lane]
     now[1, lane] += np.float64(penalty.pull(step)) * before
     now[0, lane] = before * np.float64(penalty.divisor(step))
+    now[2, lane] = 1.0 / now[0, lane]
 
 
 @leaf
@@ -92,4 +93,4 @@ def settle(parts, tiles, tile, weights, asleep):
         for lane in range(since.shape[1]):
             since[j, lane] = 0.0
     for lane in range(since.shape[1]):
-        now[0, lane], now[1, lane] = 1.0, 0.0
+        now[0, lane], now[1, lane], now[2, lane] = 1.0, 0.0, 1.0

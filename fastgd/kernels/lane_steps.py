@@ -8,7 +8,22 @@ from ..optimizers import Sgd, decayed
 from ..penalties import Free
 from ._jit import UNCOUNTED, branch, cast_all, compiled_as, kernel, leaf
 from .across import across, apart, column_of, lanes_of, slots_at, store_column, store_slots
-from .lane_gradients import begin, close, collect, column, flush, gradient_for, height, leave, mean, reach, rests
+from .lane_gradients import (
+    EAGER,
+    SHRINKING,
+    STILL,
+    begin,
+    close,
+    collect,
+    column,
+    flush,
+    gradient_for,
+    height,
+    leave,
+    mean,
+    reach,
+    rests,
+)
 from .lane_rows import SPARSE_ROWS, lay, pull, scores
 from .lanes import FLUSH_ROWS
 from .products import row_scores, row_step
@@ -29,11 +44,12 @@ class Outer(NamedTuple):
         return self.Z[self.k, j] * self.S[self.k, lane]
 
 
-def lane_steps(data, parts, tiles, first, last, order, ahead, batch, rates, t, met):
+def lane_steps(data, parts, tiles, first, last, order, ahead, batch, rates, t, met, lazy=False):
     """One step of tiles first to last for every ``batch`` rows of ``order``, the last batch as long as it is.
 
     The steps are number t onwards, their rates (steps, lanes), or (1, lanes) for all; the losses met are added to
-    ``met`` (lanes,); at each row the memory is asked for the row in ``ahead``.
+    ``met`` (lanes,); at each row the memory is asked for the row in ``ahead``. ``lazy``: of sparse rows a step moves the
+    columns of its rows alone.
     """
     sparse = data.rows.sparse
     if sparse and is_plain(parts) and batch <= SPARSE_ROWS and tiles.averages.shape[1] == 0:
@@ -41,7 +57,7 @@ def lane_steps(data, parts, tiles, first, last, order, ahead, batch, rates, t, m
     elif batch == 1 and not sparse:
         single_steps(data, parts, tiles, first, last, order, ahead, rates, t, met)
     else:
-        batch_steps(data, parts, tiles, first, last, order, ahead, batch, rates, t, met)
+        batch_steps(data, parts, tiles, first, last, order, ahead, batch, rates, t, met, lazy)
 
 
 @leaf
@@ -197,7 +213,7 @@ def single_steps(data, parts, tiles, first, last, order, ahead, rates, t, met):
 
 
 @kernel
-def batch_steps(data, parts, tiles, first, last, order, ahead, batch, rates, t, met):
+def batch_steps(data, parts, tiles, first, last, order, ahead, batch, rates, t, met, lazy):
     """One step for each batch; beyond ``FLUSH_ROWS`` rows its gradient is summed in float64."""
     on = desk(data, tiles.weights, batch)
     losses, rate = np.zeros((2, on.y.size))
@@ -205,21 +221,23 @@ def batch_steps(data, parts, tiles, first, last, order, ahead, batch, rates, t, 
     prepared = cast_all(one.prepare(1.0, t, (1.0, 1.0))[0], on.S)
     coefficients = scratch(len(prepared), on.y.size, on.S).reshape((1, len(prepared), on.y.size))
     gradient = gradient_for(data.rows, data, parts, on, batch)
-    still, d = rests(parts) and tiles.averages.shape[1] == 0, data.shift.size
+    rest, d = STILL if lazy else rests(parts), data.shift.size
+    if rest == SHRINKING and tiles.averages.shape[1] > 0:
+        rest = EAGER
     for tile in range(first, last):
         weights, slots = tiles.weights[tile], tiles.slots[tile]
         for lane in range(losses.size):
             losses[lane] = 0.0
         for s in range((order.size + batch - 1) // batch):
             lo, hi = s * batch, min((s + 1) * batch, order.size)
-            begin(gradient, still)
+            begin(gradient, rest)
             full = lo + FLUSH_ROWS
             for start in range(lo, hi, on.S.shape[0]):
                 rows = min(on.S.shape[0], hi - start)
                 for k in range(start, start + rows):
                     prefetch(data.rows, ahead[k])
                 lay(data.rows, data, order, start, rows, on)
-                reach(gradient, data.rows, order, start, rows, still, parts, tiles, tile, weights)
+                reach(gradient, data.rows, order, start, rows, rest, parts, tiles, tile, weights)
                 scores(data.rows, data, order, start, rows, on, weights)
                 block_slopes(parts.loss, data, tiles, tile, order, start, 0, rows, on, losses)
                 collect(data.rows, data, order, start, rows, on, gradient)
@@ -229,10 +247,10 @@ def batch_steps(data, parts, tiles, first, last, order, ahead, batch, rates, t, 
             mean(gradient.values, gradient.sums, height(gradient, d), hi - lo)
             prepare(parts, tiles, tile, rates, s, t + s, rate, coefficients)
             move(parts, prepared, coefficients, gradient, tiles, tile, weights, slots)
-            leave(gradient, still, parts, coefficients, tiles, tile, weights)
+            leave(gradient, rest, parts, coefficients, tiles, tile, weights)
             if tiles.averages.shape[1] > 0:
                 average(tiles, tile, t + s)
-        close(gradient, still, parts, tiles, tile, weights)
+        close(gradient, rest, parts, tiles, tile, weights)
         for lane in range(tiles.size[tile]):
             met[tiles.lane[tile] + lane] += losses[lane]
 
