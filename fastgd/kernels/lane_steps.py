@@ -48,8 +48,8 @@ def lane_steps(data, parts, tiles, first, last, order, ahead, batch, rates, t, m
     """One step of tiles first to last for every ``batch`` rows of ``order``, the last batch as long as it is.
 
     The steps are number t onwards, their rates (steps, lanes), or (1, lanes) for all; the losses met are added to
-    ``met`` (lanes,); at each row the memory is asked for the row in ``ahead``. ``lazy``: of sparse rows a step moves the
-    columns of its rows alone.
+    ``met`` (lanes,); at each row the memory is asked for the row in ``ahead``. ``lazy``: of sparse rows a step moves
+    the columns of its rows alone.
     """
     sparse = data.rows.sparse
     if sparse and is_plain(parts) and batch <= SPARSE_ROWS and tiles.averages.shape[1] == 0:
@@ -281,8 +281,13 @@ def plain_steps(data, parts, tiles, first, last, order, ahead, batch, rates, t, 
 @branch
 def descend(coefficients, rows, S):
     """Turn the slopes of some rows into what their mean takes off the weights for a 1 in a row."""
-    apart()
     share = S.dtype.type(-1.0 / rows)
-    for k in range(rows):
-        for lane in range(S.shape[1]):
-            S[k, lane] *= coefficients[0, 0, lane] * share
+    for start in range(0, S.shape[1], lanes_of(S)):
+        for k in range(rows):
+            across(descend_lane, S, start, (coefficients, share, S, np.uint64(k)))
+
+
+@leaf
+def descend_lane(lane, start, coefficients, share, S, k):
+    """One lane of a row: across, as a loop over all lanes may multiply the three in another order at its end."""
+    S[k, lane] *= coefficients[0, 0, lane] * share
