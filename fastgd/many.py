@@ -14,6 +14,8 @@ from .work import ROW_OVERHEAD, SLICE_ELEMENTS, Batches, FullBatch
 TASK_WORK = 1 << 23  # rows * columns * lanes: about a millisecond, so Ctrl-C and a lagging thread wait no longer
 COPIED_BYTES = 1 << 25  # of held-out rows
 SPEED = 8  # how many times faster a lane's elements go by than where it is alone
+SPARSE_SPEED = 2
+SLICE_COLUMNS = 16  # numbers of a slice for each column
 SHARE = 2  # numbers of sparse rows for each of the chunks' sums, at least
 SMALL_WORK = 1 << 20  # below this the work is over before a thread has started
 
@@ -167,12 +169,16 @@ class ManyBatches(Batches):
     def __init__(self, plan):
         super().__init__(plan)
         if plan.data.rows.sparse:
-            lanes, width = plan.lanes.weights.shape
-            numbers = plan.data.rows.stored // len(plan.data.targets[0]) + 1
-            if plan.lanes.averages.size or not (plan.lazy or rests(plan.parts)):
-                numbers += width // plan.batch
-            elements = (numbers + ROW_OVERHEAD) * lanes
-            self.slice = max(1, self.speed * SLICE_ELEMENTS // elements // plan.batch) * plan.batch
+            self.slice = max(1, self.sparse_rows() // plan.batch) * plan.batch
+
+    def sparse_rows(self):
+        """Rows a slice: at least so many that copying lanes into tiles and back costs little beside their numbers."""
+        plan = self.plan
+        lanes, width = plan.lanes.weights.shape
+        numbers = plan.data.rows.stored // plan.data.rows.shape[0] + 1
+        eager = plan.lanes.averages.size or not (plan.lazy or rests(plan.parts))
+        moved = numbers + (width // plan.batch if eager else 0)
+        return max(SPARSE_SPEED * SLICE_ELEMENTS // ((moved + ROW_OVERHEAD) * lanes), SLICE_COLUMNS * width // moved)
 
     def steps(self, lanes, rows, ahead, rates, t, met):
         """A step for every batch of ``rows`` at rates (steps, lanes) from step ``t`` on; adds to the losses met."""
