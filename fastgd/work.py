@@ -42,7 +42,8 @@ class FullBatch:
         """How many steps are taken at once."""
         if self.plan.watched or self.passes.chunks > 1:
             return 1
-        cost = (self.passes.n + 1) * (self.passes.d + ROW_OVERHEAD) * lanes
+        rows = self.plan.data.rows
+        cost = (rows.stored + (self.passes.n + 1) * ROW_OVERHEAD + self.passes.d) * lanes
         return max(1, self.speed * SLICE_ELEMENTS // cost)
 
     def advance(self, lanes, rates, clock, steps):

@@ -8,11 +8,28 @@ from ..optimizers import Sgd, decayed
 from ..penalties import Free
 from ._jit import UNCOUNTED, branch, cast_all, compiled_as, kernel, leaf
 from .across import across, apart, column_of, lanes_of, slots_at, store_column, store_slots
+from .lane_gradients import (
+    EAGER,
+    SHRINKING,
+    STILL,
+    begin,
+    close,
+    collect,
+    column,
+    flush,
+    gradient_for,
+    height,
+    leave,
+    mean,
+    reach,
+    rests,
+)
+from .lane_rows import SPARSE_ROWS, lay, pull, scores
 from .lanes import FLUSH_ROWS
-from .products import pull, row_scores, row_step, scores
-from .rows import Dense, prefetch
+from .products import row_scores, row_step
+from .rows import prefetch
 from .slopes import block_slopes, desk
-from .tiles import fill, flush, read_rows, scratch
+from .tiles import scratch
 
 
 class Outer(NamedTuple):
@@ -21,21 +38,26 @@ class Outer(NamedTuple):
     Z: np.ndarray
     S: np.ndarray
     k: int
+    sparse = False
 
     def at(self, j, lane):
         return self.Z[self.k, j] * self.S[self.k, lane]
 
 
-def lane_steps(data, parts, tiles, first, last, order, ahead, batch, rates, t, met):
+def lane_steps(data, parts, tiles, first, last, order, ahead, batch, rates, t, met, lazy=False):
     """One step of tiles first to last for every ``batch`` rows of ``order``, the last batch as long as it is.
 
     The steps are number t onwards, their rates (steps, lanes), or (1, lanes) for all; the losses met are added to
-    ``met`` (lanes,); at each row the memory is asked for the row in ``ahead``.
+    ``met`` (lanes,); at each row the memory is asked for the row in ``ahead``. ``lazy``: of sparse rows a step moves
+    the columns of its rows alone.
     """
-    if batch == 1:
+    sparse = data.rows.sparse
+    if sparse and is_plain(parts) and batch <= SPARSE_ROWS and tiles.averages.shape[1] == 0:
+        plain_steps(data, parts, tiles, first, last, order, ahead, batch, rates, t, met)
+    elif batch == 1 and not sparse:
         single_steps(data, parts, tiles, first, last, order, ahead, rates, t, met)
     else:
-        batch_steps(data, parts, tiles, first, last, order, ahead, batch, rates, t, met)
+        batch_steps(data, parts, tiles, first, last, order, ahead, batch, rates, t, met, lazy)
 
 
 @leaf
@@ -65,27 +87,29 @@ def move(parts, prepared, coefficients, gradient, tiles, tile, weights, slots):
     d = weights.shape[0] - 1
     setting = (parts.optimizer, tiles.optimizer, tile, prepared, coefficients)
     for start in range(0, weights.shape[1], lanes_of(weights)):
-        for j in range(d):
-            across(move_lane, weights, start, (np.uint64(j), parts.penalty, setting, gradient, tiles, weights, slots))
+        for k in range(height(gradient, d)):
+            place = (np.uint64(k), np.uint64(column(gradient, k)))
+            across(move_lane, weights, start, (place, parts.penalty, setting, gradient, tiles, weights, slots))
         across(move_intercept, weights, start, (np.uint64(d), setting, gradient, weights, slots))
 
 
 @leaf
-def changed(lane, start, j, setting, gradient, weights, slots):
-    """A weight less its decay plus its change, and the size of the proximal step; the state is stored."""
+def changed(lane, start, k, j, setting, gradient, weights, slots):
+    """Weight j less its decay, its change by row k of the gradient, and the proximal step; the state is stored."""
     part, fields, tile, prepared, coefficients = setting
     optimizer = column_of(part, fields, tile, lane)
     c = column_of(prepared, coefficients, 0, lane)
     w = weights[j, lane]
-    change, step, s = optimizer.move(c, w, gradient.at(j, lane), slots_at(optimizer, slots, j, start, lane))
+    change, step, s = optimizer.move(c, w, gradient.at(k, lane), slots_at(optimizer, slots, j, start, lane))
     store_slots(slots, j, start, lane, s)
     return decayed(optimizer, c, w), change, step
 
 
 @leaf
-def move_lane(lane, start, j, penalty, setting, gradient, tiles, weights, slots):
+def move_lane(lane, start, place, penalty, setting, gradient, tiles, weights, slots):
     """One weight of a lane."""
-    w, change, step = changed(lane, start, j, setting, gradient, weights, slots)
+    k, j = place
+    w, change, step = changed(lane, start, k, j, setting, gradient, weights, slots)
     tile = setting[2]
     part = column_of(penalty, tiles.penalty, tile, lane)
     weights[j, lane] = part.prox(w + change, step, tiles.low[tile, j, lane], tiles.high[tile, j, lane])
@@ -95,8 +119,13 @@ def move_lane(lane, start, j, penalty, setting, gradient, tiles, weights, slots)
 def move_intercept(lane, start, d, setting, gradient, weights, slots):
     """The intercept of a lane: it neither decays nor is penalised."""
     w = weights[d, lane]
-    _, change, _ = changed(lane, start, d, setting, gradient, weights, slots)
+    _, change, _ = changed(lane, start, d, d, setting, gradient, weights, slots)
     weights[d, lane] = w + change
+
+
+def is_plain(parts):
+    """Whether steps are plain SGD's: the gradient is only added to the weights."""
+    return type(parts.optimizer) is Sgd and type(parts.penalty) is Free
 
 
 def is_other(part):
@@ -169,7 +198,7 @@ def single_steps(data, parts, tiles, first, last, order, ahead, rates, t, met):
             rows = min(on.Z.shape[0], order.size - start)
             for k in range(start, start + rows):
                 prefetch(data.rows, ahead[k])
-            read_rows(data.rows, order, start, rows, data.shift, data.inverse_scale, data.constant, on.Z)
+            lay(data.rows, data, order, start, rows, on)
             row_scores(on.Z, 0, weights, on.S)
             for k in range(rows):
                 block_slopes(parts.loss, data, tiles, tile, order, start, k, k + 1, on, losses)
@@ -184,55 +213,81 @@ def single_steps(data, parts, tiles, first, last, order, ahead, rates, t, met):
 
 
 @kernel
-def batch_steps(data, parts, tiles, first, last, order, ahead, batch, rates, t, met):
+def batch_steps(data, parts, tiles, first, last, order, ahead, batch, rates, t, met, lazy):
     """One step for each batch; beyond ``FLUSH_ROWS`` rows its gradient is summed in float64."""
     on = desk(data, tiles.weights, batch)
     losses, rate = np.zeros((2, on.y.size))
     one = column_of(parts.optimizer, tiles.optimizer, first, 0)
     prepared = cast_all(one.prepare(1.0, t, (1.0, 1.0))[0], on.S)
     coefficients = scratch(len(prepared), on.y.size, on.S).reshape((1, len(prepared), on.y.size))
-    gradient = scratch(tiles.weights.shape[1], on.y.size, on.S)
-    sums = scratch(tiles.weights.shape[1] if batch > FLUSH_ROWS else 0, on.y.size, losses)
+    gradient = gradient_for(data.rows, data, parts, on, batch)
+    rest, d = STILL if lazy else rests(parts), data.shift.size
+    if rest == SHRINKING and tiles.averages.shape[1] > 0:
+        rest = EAGER
     for tile in range(first, last):
         weights, slots = tiles.weights[tile], tiles.slots[tile]
         for lane in range(losses.size):
             losses[lane] = 0.0
         for s in range((order.size + batch - 1) // batch):
             lo, hi = s * batch, min((s + 1) * batch, order.size)
-            fill(gradient, 0)
-            fill(sums, 0)
+            begin(gradient, rest)
             full = lo + FLUSH_ROWS
-            for start in range(lo, hi, on.Z.shape[0]):
-                rows = min(on.Z.shape[0], hi - start)
+            for start in range(lo, hi, on.S.shape[0]):
+                rows = min(on.S.shape[0], hi - start)
                 for k in range(start, start + rows):
                     prefetch(data.rows, ahead[k])
-                read_rows(data.rows, order, start, rows, data.shift, data.inverse_scale, data.constant, on.Z)
-                scores(on.Z, rows, weights, on.S)
+                lay(data.rows, data, order, start, rows, on)
+                reach(gradient, data.rows, order, start, rows, rest, parts, tiles, tile, weights)
+                scores(data.rows, data, order, start, rows, on, weights)
                 block_slopes(parts.loss, data, tiles, tile, order, start, 0, rows, on, losses)
-                pull(on.Z, rows, on.S, gradient)
+                collect(data.rows, data, order, start, rows, on, gradient)
                 if start + rows >= full:
                     full = start + rows + FLUSH_ROWS
-                    flush(gradient, sums)
-            mean(gradient, sums, hi - lo)
+                    flush(gradient.values, gradient.sums, height(gradient, d))
+            mean(gradient.values, gradient.sums, height(gradient, d), hi - lo)
             prepare(parts, tiles, tile, rates, s, t + s, rate, coefficients)
-            move(parts, prepared, coefficients, Dense(gradient), tiles, tile, weights, slots)
+            move(parts, prepared, coefficients, gradient, tiles, tile, weights, slots)
+            leave(gradient, rest, parts, coefficients, tiles, tile, weights)
             if tiles.averages.shape[1] > 0:
                 average(tiles, tile, t + s)
+        close(gradient, rest, parts, tiles, tile, weights)
+        for lane in range(tiles.size[tile]):
+            met[tiles.lane[tile] + lane] += losses[lane]
+
+
+@kernel
+def plain_steps(data, parts, tiles, first, last, order, ahead, batch, rates, t, met):
+    """One step of plain SGD for each batch of sparse rows, no more than a desk takes: no gradient is written down."""
+    on = desk(data, tiles.weights, batch)
+    losses, rate = np.zeros((2, on.y.size))
+    coefficients = scratch(1, on.y.size, on.S).reshape((1, 1, on.y.size))
+    for tile in range(first, last):
+        weights = tiles.weights[tile]
+        for lane in range(losses.size):
+            losses[lane] = 0.0
+        for s in range((order.size + batch - 1) // batch):
+            lo, hi = s * batch, min((s + 1) * batch, order.size)
+            for k in range(lo, hi):
+                prefetch(data.rows, ahead[k])
+            scores(data.rows, data, order, lo, hi - lo, on, weights)
+            block_slopes(parts.loss, data, tiles, tile, order, lo, 0, hi - lo, on, losses)
+            prepare(parts, tiles, tile, rates, s, t + s, rate, coefficients)
+            descend(coefficients, hi - lo, on.S)
+            pull(data.rows, data, order, lo, hi - lo, on, weights)
         for lane in range(tiles.size[tile]):
             met[tiles.lane[tile] + lane] += losses[lane]
 
 
 @branch
-def mean(gradient, sums, rows):
-    """Divide the sums by the number of rows."""
-    apart()
-    share = 1.0 / rows
-    if sums.shape[0] > 0:
-        for j in range(gradient.shape[0]):
-            for lane in range(gradient.shape[1]):
-                gradient[j, lane] = (sums[j, lane] + gradient[j, lane]) * share
-    else:
-        share = gradient.dtype.type(share)
-        for j in range(gradient.shape[0]):
-            for lane in range(gradient.shape[1]):
-                gradient[j, lane] *= share
+def descend(coefficients, rows, S):
+    """Turn the slopes of some rows into what their mean takes off the weights for a 1 in a row."""
+    share = S.dtype.type(-1.0 / rows)
+    for start in range(0, S.shape[1], lanes_of(S)):
+        for k in range(rows):
+            across(descend_lane, S, start, (coefficients, share, S, np.uint64(k)))
+
+
+@leaf
+def descend_lane(lane, start, coefficients, share, S, k):
+    """One lane of a row: across, as a loop over all lanes may multiply the three in another order at its end."""
+    S[k, lane] *= coefficients[0, 0, lane] * share

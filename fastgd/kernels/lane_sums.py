@@ -8,12 +8,14 @@ import numpy as np
 from . import full_batch
 from ._jit import branch, kernel
 from .across import apart
+from .lane_rows import height_for, lay, pull, scores
 from .lanes import FLUSH_ROWS
-from .products import pull, scores
 from .row_weights import row_weight
+from .rows import sums_of
 from .slopes import block_slopes, desk
-from .tiles import fill, flush, read_rows, scratch
+from .tiles import fill, flush, scratch
 
+COPIED = 64  # columns at once
 MOST_CHUNKS = 64  # their sums are (chunks, lanes, d + 1)
 
 
@@ -24,32 +26,43 @@ def chunk_rows(rows):
 
 
 @branch
-def tile_gradient(part, data, tiles, tile, weights, lo, rows, desk, gradient, losses):
+def tile_gradient(part, data, tiles, tile, weights, lo, rows, desk, out, losses):
     """Add what the desk's rows, those at lo to lo + rows of the data, give one tile."""
-    scores(desk.Z, rows, weights, desk.S)
+    scores(data.rows, data, None, lo, rows, desk, weights)
     block_slopes(part, data, tiles, tile, None, lo, 0, rows, desk, losses)
-    pull(desk.Z, rows, desk.S, gradient)
+    pull(data.rows, data, None, lo, rows, desk, out)
 
 
 @branch
 def store_sums(tiles, tile, total, losses, c, sums, out):
-    """One tile's sums, in the natural layout, as those of chunk c."""
-    first = tiles.lane[tile]
-    for lane in range(tiles.size[tile]):
+    """One tile's sums, in the natural layout, as those of chunk c; or added to the first's, where there is no room."""
+    first, size, width = tiles.lane[tile], tiles.size[tile], sums.shape[2]
+    for lane in range(size):
         out[c, first + lane] = losses[tile, lane]
-        for j in range(sums.shape[2]):
-            sums[c, first + lane, j] = total[tile, j, lane]
+    row, adds = (c, False) if c < sums.shape[0] else (0, True)
+    for low in range(0, width, COPIED):  # lane by lane, every line of the totals would be read for each of them
+        high = min(low + COPIED, width)
+        for lane in range(size):
+            for j in range(low, high):
+                before = sums[row, first + lane, j] if adds else 0.0
+                sums[row, first + lane, j] = before + total[tile, j, lane]
 
 
 @kernel
 def lane_sums(data, loss, tiles, chunk, first, last, sums, losses):
-    """The sums of slope * scaled row (chunks, lanes, d + 1) and of losses (chunks, lanes) of chunks first to last."""
+    """The sums of slope * scaled row (chunks, lanes, d + 1) and of losses (chunks, lanes) of chunks first to last.
+
+    Where ``sums`` is (1, lanes, d + 1) those of later chunks are added to it: take them in order then.
+    """
     on = desk(data, tiles.weights, FLUSH_ROWS)
     count, width, lanes = tiles.weights.shape
     n = data.targets.shape[1]
-    flush_rows = FLUSH_ROWS // on.Z.shape[0] * on.Z.shape[0]
-    gradients = scratch(count * width, lanes, on.S).reshape((count, width, lanes))
+    step = on.S.shape[0]
+    flush_rows = FLUSH_ROWS // step * step
+    height = height_for(data.rows, width)
+    gradients = scratch(count * height, lanes, on.S).reshape((count, height, lanes))
     totals = scratch(count * width, lanes, on.weight).reshape((count, width, lanes))
+    into = sums_of(data.rows, gradients, totals)
     met = np.empty((count, lanes))
     for c in range(first, last):
         fill(met, 0.0)
@@ -57,12 +70,12 @@ def lane_sums(data, loss, tiles, chunk, first, last, sums, losses):
             fill(gradients[tile], 0)
             fill(totals[tile], 0.0)
         hi = min((c + 1) * chunk, n)
-        for start in range(c * chunk, hi, on.Z.shape[0]):
-            rows = min(on.Z.shape[0], hi - start)
-            read_rows(data.rows, None, start, rows, data.shift, data.inverse_scale, data.constant, on.Z)
+        for start in range(c * chunk, hi, step):
+            rows = min(step, hi - start)
+            lay(data.rows, data, None, start, rows, on)
             done = start + rows - c * chunk
             for tile in range(count):
-                tile_gradient(loss, data, tiles, tile, tiles.weights[tile], start, rows, on, gradients[tile], met[tile])
+                tile_gradient(loss, data, tiles, tile, tiles.weights[tile], start, rows, on, into[tile], met[tile])
                 if done % flush_rows == 0 or start + rows == hi:
                     flush(gradients[tile], totals[tile])
         for tile in range(count):
@@ -79,11 +92,11 @@ def lane_losses(data, loss, tiles, chunk, first, last, losses):
     for c in range(first, last):
         fill(met, 0.0)
         hi = min((c + 1) * chunk, n)
-        for start in range(c * chunk, hi, on.Z.shape[0]):
-            rows = min(on.Z.shape[0], hi - start)
-            read_rows(data.rows, None, start, rows, data.shift, data.inverse_scale, data.constant, on.Z)
+        for start in range(c * chunk, hi, on.S.shape[0]):
+            rows = min(on.S.shape[0], hi - start)
+            lay(data.rows, data, None, start, rows, on)
             for tile in range(count):
-                scores(on.Z, rows, tiles.weights[tile], on.S)
+                scores(data.rows, data, None, start, rows, on, tiles.weights[tile])
                 block_slopes(loss, data, tiles, tile, None, start, 0, rows, on, met[tile])
         for tile in range(count):
             for lane in range(tiles.size[tile]):

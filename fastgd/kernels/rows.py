@@ -41,17 +41,17 @@ def _(order, k):
     return lambda order, k: k
 
 
-def question(dense, sparse):
+def question(dense, sparse, **options):
     """A function of rows and more arguments that is ``dense`` or ``sparse``, by their layout, known when compiled."""
 
     def ask(rows, *arguments):
         return (sparse if rows.sparse else dense)(rows, *arguments)
 
-    @overload(ask, jit_options=INLINE, strict=False)
+    @overload(ask, jit_options={**INLINE, **options}, strict=False)
     def _(rows, *arguments):
         return None if rows.instance_class.sparse else dense
 
-    @overload(ask, jit_options=IN_ORDER, strict=False)
+    @overload(ask, jit_options={**IN_ORDER, **options}, strict=False)
     def _(rows, *arguments):
         return sparse if rows.instance_class.sparse else None
 

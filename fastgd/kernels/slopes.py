@@ -7,15 +7,16 @@ import numpy as np
 from ..elementary import exp, log
 from ._jit import UNCOUNTED, compiled_as, leaf, routine
 from .across import across, apart, column_of, lanes_of
+from .lane_rows import height_for, rows_at_once
 from .row_weights import fill_weights
 from .rows import row_at
-from .tiles import rows_at_once, scratch
+from .tiles import scratch
 
 
 class Desk(NamedTuple):
     """What a thread works on."""
 
-    Z: np.ndarray  # (rows, d + 1) T, standardised rows
+    Z: np.ndarray  # (rows, d + 1) T, standardised rows; (0, d + 1) where they are sparse
     S: np.ndarray  # (rows, W) T, their scores, then slopes
     y: np.ndarray  # (W,) T, the targets of one row
     weight: np.ndarray  # (W,) float64, its weights; 1 where rows are not weighted
@@ -26,10 +27,10 @@ class Desk(NamedTuple):
 def desk(data, weights, most):
     """A desk for tiles of ``weights`` (tiles, d + 1, W) that takes at most ``most`` rows at once."""
     width = weights.shape[2]
-    rows = rows_at_once(data, most)
+    rows = rows_at_once(data.rows, data, most)
     numbers = np.empty(1)
     made = Desk(
-        scratch(rows, weights.shape[1], weights),
+        scratch(height_for(data.rows, rows), weights.shape[1], weights),
         scratch(rows, width, weights),
         scratch(1, width, weights)[0],
         scratch(1, width, numbers)[0],
