@@ -218,8 +218,8 @@ def plan_of(choices, models=None, folds=None):
     full, many = first.batch == survey.n and not (stream and settings.batch_size is not None), are_many(data, lanes)
     if settings.parallel and (full or many or not data.rows.sparse):
         raise ValueError(
-            "parallel='hogwild' is for one model on batches of sparse rows: leave it out, or pass a SciPy sparse matrix "
-            "and batch_size=1."
+            "parallel='hogwild' is for one model on batches of sparse rows: leave it out, or pass a SciPy sparse "
+            "matrix and batch_size=1."
         )
     return Plan(
         data=data,

@@ -89,7 +89,7 @@ class LazyBatches(Batches):
 
     def steps(self, lanes, rows, ahead, rates, t, met):
         """A step for every batch of ``rows`` at rates (steps, lanes) from step ``t`` on; adds to the losses met."""
-        plan, ledger, rest = self.plan, self.ledger, self.ledger.rest
+        ledger, rest = self.ledger, self.ledger.rest
         if isinstance(rest, lazy.Pulled):
             ledger = ledger._replace(rest=rest._replace(rate=float(rates[0, 0])))
         if t == 1 and isinstance(rest, (lazy.Coasting, lazy.Gliding)):

@@ -245,7 +245,7 @@ def test_a_memory_map_is_neither_loaded_nor_written(tmp_path, plain):
     path.write_bytes(plain.X.tobytes())
     for mode in ("r", "r+", "c"):
         X = np.memmap(path, float, mode, shape=plain.X.shape)
-        assert np.shares_memory(checks.table(X, plain.y, None, losses.Mse()).X, X)
+        assert np.shares_memory(checks.table(X, plain.y, None, losses.Mse()).X.values, X)
         np.testing.assert_array_equal(fits(X, plain.y), fits(plain.X, plain.y))
     assert path.read_bytes() == plain.X.tobytes()
 

@@ -84,7 +84,10 @@ def compiled_as(function, **options):
 
 @functools.cache
 def bridge(word, gathers=False):
-    """Let kernels call the method ``word`` of any part, whatever it calls its arguments; ``gathers`` as the decorator."""
+    """Let kernels call the method ``word`` of any part, whatever it calls its arguments.
+
+    ``gathers``: as the decorator ``gather`` has it.
+    """
 
     def typed(self, *args):
         return getattr(self.instance_class, word)

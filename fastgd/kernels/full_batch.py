@@ -16,7 +16,7 @@ SPARSE_CHUNKS = 64
 
 
 def chunk_rows(rows):
-    """Rows a chunk: about 1 MB, and so many that the chunks' sums, a number a column each, stay small beside the data."""
+    """Rows a chunk: about 1 MB, and so many that the chunks' sums, a number a column, stay small beside the data."""
     n, d = rows.shape
     if rows.sparse:
         chunks = max(1, rows.stored // max(CHUNK_ELEMENTS, 4 * d))

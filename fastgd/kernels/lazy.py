@@ -4,8 +4,8 @@ So a step costs the numbers of its rows, not the columns. Each class is one clos
 all that a step changes for everybody, and a weight is stored in the form in which it does not change meanwhile:
 
 - ``begin()`` gives the running numbers before the first step,
-- ``tick(now, rate, left, pull, divisor)`` those after one more: a step multiplies a weight without a gradient by ``left``
-  (decoupled decay), then takes ``pull`` off its size and divides it by ``divisor`` (the proximal step),
+- ``tick(now, rate, left, pull, divisor)`` those after one more: a step multiplies a weight without a gradient by
+  ``left`` (decoupled decay), then takes ``pull`` off its size and divides it by ``divisor`` (the proximal step),
 - ``awake(now, penalty, j, w, s, low, high)`` is the weight and its state as of now, from what is stored,
 - ``settle(penalty, z, step, low, high)`` is the proximal step of a weight that has a gradient,
 - ``asleep(now, j, w, s, rate)`` notes and gives what is stored,

@@ -92,8 +92,8 @@ scores = question(_dense_scores, _sparse_scores)
 pull = question(_dense_pull, _sparse_pull)
 
 
-# Sums over many rows: dense ones in the data's type, flushed to float64 now and then; sparse ones in float64 at once, as
-# a flush would cost all columns.
+# Sums over many rows: dense ones in the data's type, flushed to float64 now and then; sparse ones in float64 at once,
+# as a flush would cost all columns.
 
 
 def _dense_sums(rows, gradient, total):
