@@ -238,7 +238,7 @@ def part(argument, given, module):
         if given not in known:
             raise unknown(argument, given, list(known))
         return known[given]()
-    if type(given) in known.values():
+    if type(given) in (*known.values(), *getattr(module, "BY_ROW", ())):
         return type(given)(**_fields(argument, given._asdict(), getattr(given, "limits", {}), {"low": 0.0}))
     adopted = own_parts.adopted(argument, given, module)
     if adopted is None:

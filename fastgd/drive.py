@@ -52,7 +52,8 @@ def work_of(plan):
         from .stages import Stages
 
         return Stages
-    if not plan.many:
+    rows_matter = plan.parts.optimizer.by_row and not plan.full  # which the kernels of many lanes don't ask
+    if not plan.many or rows_matter:
         return FullBatch if plan.full else Batches
     from . import gram, many  # whose kernels a single fit need not load
 

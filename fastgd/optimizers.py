@@ -11,7 +11,9 @@ What else there is to know of an optimizer are its traits, with the usual values
 ``scale_free`` says that moves do not grow with the gradient, ``fades`` that they shrink by themselves, and ``damping``
 is the share of the curvature's rate that is safe on batches. ``decays`` says that the last coefficient is the share of
 every weight, but the intercept, that goes at each step (decoupled weight decay: the kernel takes it off before it adds
-the change). ``limits`` says which values a field may have, where not all from 0 on.
+the change). ``by_row`` says that steps of single rows ask ``row_slope(rate, slope, value, square)`` first, in float64:
+what stands in for the loss's slope at a row whose loss is ``value`` and whose squared length is ``square``. ``limits``
+says which values a field may have, where not all from 0 on.
 
 The step must be above 0 and finite, and for a penalised optimum to be reached the change at rest (weights and gradient
 constant) must be ``-step * g``: a velocity is the displacement that really happened, a divisor also divides the step.
@@ -55,6 +57,29 @@ class Sgd(NamedTuple):
 
     def prepare(self, lr, t, carry):
         return (self.factor * lr,), carry
+
+    def move(self, c, w, g, s):
+        return -c[0] * g, c[0], s
+
+
+class Sgdw(NamedTuple):
+    r"""SGD with decoupled weight decay (Loshchilov and Hutter 2019, algorithm 1, with PyTorch's rate in the decay).
+
+    :math:`w \leftarrow (1 - \eta\lambda)\,w - \eta g`, the decay at most the whole weight; the intercept does not decay.
+    The same numbers as plain gradient steps on the loss plus :math:`\frac\lambda2 |w|^2`, the way scikit-learn's SGD
+    takes them; ``alpha`` with :class:`Sgd` reaches the same optimum by proximal steps, which no rate makes unstable.
+
+    Parameters
+    ----------
+    weight_decay : float, default 0.01
+        :math:`\lambda`.
+    """
+
+    weight_decay: float = 0.01
+    decays = True
+
+    def prepare(self, lr, t, carry):
+        return (lr, min(lr * self.weight_decay, 1.0)), carry
 
     def move(self, c, w, g, s):
         return -c[0] * g, c[0], s
@@ -499,6 +524,59 @@ class Lion(NamedTuple):
         return -rate * np.sign(u), corrected / (size + tiny), (beta2 * s[0] + rest2 * g, size)
 
 
-TRAITS = {"slots": 0, "scale_free": False, "fades": False, "damping": 1.0, "decays": False, "limits": {}}
+# Steps of single rows, as scikit-learn takes them: a row's slope in the score depends on more than the loss -------------
 
-__all__ = catalogue(globals(), "move", TRAITS)
+STEEPEST = 1e12  # scikit-learn's bound of a slope: huge rates on unscaled columns stay finite
+
+
+class ClippedSgdw(NamedTuple):
+    """:class:`Sgdw` whose slopes are clipped."""
+
+    weight_decay: float = 0.0
+    decays = True
+    by_row = True
+    prepare = Sgdw.prepare
+    move = Sgdw.move
+
+    def row_slope(self, rate, slope, value, square):
+        return min(max(slope, -STEEPEST), STEEPEST)
+
+
+class PassiveAggressive1(NamedTuple):
+    r"""The step :math:`\min(C, L/|x|^2)` against the sign of the slope (Crammer et al. 2006, PA-I); the rate is C."""
+
+    weight_decay: float = 0.0
+    decays = True
+    by_row = True
+    prepare = Sgdw.prepare
+    move = Sgdw.move
+
+    def row_slope(self, rate, slope, value, square):
+        return slope * min(value / max(rate * square, TINY), 1.0) * (square > 0.0)
+
+
+class PassiveAggressive2(NamedTuple):
+    r"""The step :math:`L/(|x|^2 + 1/(2C))` against the sign of the slope (Crammer et al. 2006, PA-II); the rate is C."""
+
+    weight_decay: float = 0.0
+    decays = True
+    by_row = True
+    prepare = Sgdw.prepare
+    move = Sgdw.move
+
+    def row_slope(self, rate, slope, value, square):
+        return slope * (value / (rate * square + 0.5)) * (square > 0.0)
+
+
+TRAITS = {
+    "slots": 0,
+    "scale_free": False,
+    "fades": False,
+    "damping": 1.0,
+    "decays": False,
+    "by_row": False,
+    "limits": {},
+}
+
+BY_ROW = ClippedSgdw, PassiveAggressive1, PassiveAggressive2  # known to the estimators alone
+__all__ = [name for name in catalogue(globals(), "move", TRAITS) if not globals()[name].by_row]

@@ -2,9 +2,33 @@
 
 import numpy as np
 
-from ._jit import kernel, lane_of
+from ._jit import compiled_as, kernel, lane_of
 from .lanes import move
 from .rows import prefetch
+
+
+def row_slope(part, fields, lane, rate, slope, value, rows, i, d):
+    """A row's slope: the loss's, or what an optimizer that goes by the row puts in its place. Others pay nothing."""
+    if not part.by_row:
+        return slope
+    square = 0.0
+    for j in range(d):
+        square += np.float64(rows.at(i, j) * rows.at(i, j))
+    return lane_of(part, fields, lane).row_slope(rate, np.float64(slope), value, square)
+
+
+@compiled_as(row_slope)
+def _(part, fields, lane, rate, slope, value, rows, i, d):
+    if not part.instance_class.by_row:
+        return lambda part, fields, lane, rate, slope, value, rows, i, d: slope
+
+    def by_row(part, fields, lane, rate, slope, value, rows, i, d):
+        square = 0.0
+        for j in range(d):
+            square += np.float64(rows.at(i, j) * rows.at(i, j))
+        return lane_of(part, fields, lane).row_slope(rate, np.float64(slope), value, square)
+
+    return by_row
 
 
 @kernel
@@ -29,9 +53,13 @@ def row_steps(data, rows, parts, lanes, order, ahead, rates, t, losses):
                 p += rows.at(i, j) * weights[lane, j]
             y = data.targets[lanes.target[lane], i]
             value = np.float64(loss.value(p, y))
-            slope = weights.dtype.type(loss.slope(p, y))
+            rate = rates[min(k, last), lane]
+            slope = loss.slope(p, y)
+            slope = weights.dtype.type(
+                row_slope(parts.optimizer, lanes.optimizer, lane, rate, slope, value, rows, i, d)
+            )
             if data.weight.size > 0:
                 value *= data.weight[i]
                 slope *= data.weight[i]
             losses[lane] += value
-            move(parts, lanes, lane, rates[min(k, last), lane], t + k, slope, rows, i, constant)
+            move(parts, lanes, lane, rate, t + k, slope, rows, i, constant)
