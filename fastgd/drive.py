@@ -162,7 +162,7 @@ class Driver:
         self.runs = Runs(tuple(models), plan.lanes, courses)
         self.retreats, self.certain, self.outcomes = retreats, models, outcomes
         self.again = {}  # the models that are to begin anew
-        self.interrupted, self.clock = False, Clock()
+        self.interrupted, self.clock = False, Clock(steps=plan.first)
         if plan.past is not None:
             self.go_on(plan.past)
         self.last = Snapshot(self)
@@ -203,7 +203,7 @@ class Driver:
 
     def know_starts(self):
         """A pass for the objectives at the start, where they are not known; the full batch will meet them."""
-        if not self.work.exact and any(course.unknown for course in self.runs.courses):
+        if not self.work.exact and self.plan.rule is None and any(course.unknown for course in self.runs.courses):
             for course, start in zip(self.runs.courses, self.watch.objective(self.runs.lanes, 0), strict=True):
                 if course.unknown:
                     course.starts_at(start)

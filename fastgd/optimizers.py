@@ -65,9 +65,9 @@ class Sgd(NamedTuple):
 class Sgdw(NamedTuple):
     r"""SGD with decoupled weight decay (Loshchilov and Hutter 2019, algorithm 1, with PyTorch's rate in the decay).
 
-    :math:`w \leftarrow (1 - \eta\lambda)\,w - \eta g`, the decay at most the whole weight; the intercept does not decay.
-    The same numbers as plain gradient steps on the loss plus :math:`\frac\lambda2 |w|^2`, the way scikit-learn's SGD
-    takes them; ``alpha`` with :class:`Sgd` reaches the same optimum by proximal steps, which no rate makes unstable.
+    :math:`w \leftarrow (1 - \eta\lambda)\,w - \eta g`, the decay at most the whole weight; the intercept does not
+    decay. The same numbers as plain gradient steps on the loss plus :math:`\frac\lambda2 |w|^2`: so scikit-learn's SGD
+    takes them. ``alpha`` with :class:`Sgd` reaches the same optimum by proximal steps, which no rate makes unstable.
 
     Parameters
     ----------
@@ -524,7 +524,7 @@ class Lion(NamedTuple):
         return -rate * np.sign(u), corrected / (size + tiny), (beta2 * s[0] + rest2 * g, size)
 
 
-# Steps of single rows, as scikit-learn takes them: a row's slope in the score depends on more than the loss -------------
+# Steps of single rows, as scikit-learn takes them: what a row pulls with depends on more than the loss's slope --------
 
 STEEPEST = 1e12  # scikit-learn's bound of a slope: huge rates on unscaled columns stay finite
 
@@ -543,7 +543,7 @@ class ClippedSgdw(NamedTuple):
 
 
 class PassiveAggressive1(NamedTuple):
-    r"""The step :math:`\min(C, L/|x|^2)` against the sign of the slope (Crammer et al. 2006, PA-I); the rate is C."""
+    r"""The step :math:`\min(C, L/|x|^2)` against the sign of the slope (PA-I, Crammer et al. 2006); C is the rate."""
 
     weight_decay: float = 0.0
     decays = True
@@ -556,7 +556,7 @@ class PassiveAggressive1(NamedTuple):
 
 
 class PassiveAggressive2(NamedTuple):
-    r"""The step :math:`L/(|x|^2 + 1/(2C))` against the sign of the slope (Crammer et al. 2006, PA-II); the rate is C."""
+    r"""The step :math:`L/(|x|^2 + 1/(2C))` against the sign of the slope (PA-II of Crammer et al.); the rate is C."""
 
     weight_decay: float = 0.0
     decays = True
