@@ -53,7 +53,7 @@ class Choice:
 def prepared(given, measure=Passes, entry=USUAL):
     """The choice for the arguments of a fit, by name; ``measure`` asks about the data (the reference has its own)."""
     run = resume.result_from(given.pop("resume"), "resume")
-    return chosen(given, run, measure, entry=entry)
+    return chosen(given, run, measure, classes=entry.classes, entry=entry)
 
 
 def chosen(given, run, measure, argument="resume", classes=None, stream=False, entry=USUAL):
@@ -63,7 +63,8 @@ def chosen(given, run, measure, argument="resume", classes=None, stream=False, e
     settings = Settings.checked(**given)
     if past is not None:
         settings = resume.agreed(settings, given, past, argument)
-    table = checks.table(X, y, weight, settings.loss, classes, scale=entry.scale and not stream)
+    scale, coded = entry.scale and not stream, entry.classes is not None
+    table = checks.table(X, y, weight, settings.loss, classes, scale, coded)
     if past is not None:
         table = resume.same_columns(table, run, argument)
     choice = choose(Survey(table, settings, measure), settings, bounds, past, stream, alone=True, entry=entry)

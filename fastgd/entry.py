@@ -9,6 +9,7 @@ import numpy as np
 class Entry:
     """Where a run begins, and who says when it ends."""
 
+    classes: np.ndarray | None = None  # the codes 0, 1, ... where targets of classes are coded already
     scale: bool = True  # whether the row weights are scaled to mean 1
     coef: np.ndarray | None = None  # (lanes, d), the coefficients to begin with, in the user's units
     intercept: np.ndarray | None = None  # (lanes,), the intercepts with them

@@ -175,8 +175,8 @@ BETAS = {"betas": (0.8, 0.95)}
 CASES = [
     Case(Sgd(), sgd, ("SGD", {}), ("sgd", {})),
     Case(Sgd(2.0), sgd, schedule=None),
-    Case(Sgdw(), sgdw, ("SGD", {"weight_decay": 0.01})),
-    Case(Sgdw(0.0), sgdw, schedule=None),
+    Case(Sgdw(), sgdw, ("SGD", {"weight_decay": 0.01}), schedule=None),
+    Case(Sgdw(0.0), sgdw),
     Case(Momentum(), momentum, ("SGD", {"momentum": 0.9}), ("sgd", {"momentum": 0.9})),
     Case(Momentum(0.5), momentum, schedule=None),
     Case(Momentum(0.0), momentum, schedule=None),
