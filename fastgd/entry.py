@@ -16,6 +16,7 @@ class Entry:
     averages: tuple | None = None  # coefficients and intercepts so far averaged
     steps: int = 0  # behind this run, from which schedules and averages count on
     apart: bool = False  # each target is a model by itself, which ends by itself
+    order: object = None  # order(epoch): the rows of an epoch; with shuffle="full"
     rule: object = None  # rule(choice, model): an object with after_epoch and factor (see Course.obey)
 
     def models(self, choice):
@@ -41,7 +42,9 @@ class Entry:
                 [coef, intercept - np.concatenate([m.centre for m in plan.models])]
             )
         rule = None if self.rule is None else lambda model: self.rule(choice, model)
-        return replace(plan, first=self.steps, rule=rule)
+        if plan.parts.optimizer.by_row and plan.parts.optimizer.slots:
+            plan.lanes.slots[:, 1, -1] = 1.0  # the intercept is not penalised
+        return replace(plan, first=self.steps, rule=rule, order=self.order)
 
 
 USUAL = Entry()

@@ -32,7 +32,16 @@ from .entry import Entry
 from .fit import entered
 from .partial_fit import chunk
 from .scaling import Scaling
-from .sgd_rules import PASSIVE_AGGRESSIVE, SCHEDULES, EpochRule, held_out_rows, optimizer_of, schedule_of, step_of
+from .sgd_rules import (
+    PASSIVE_AGGRESSIVE,
+    SCHEDULES,
+    EpochRule,
+    ShuffledOrder,
+    held_out_rows,
+    optimizer_of,
+    schedule_of,
+    step_of,
+)
 
 TOL = 1e-3  # scikit-learn's
 SEEDS = np.iinfo(np.int32).max
@@ -126,15 +135,15 @@ class _SGD(SparseCoefMixin, BaseEstimator):
         return self.alpha, {"l2": 0.0, "l1": 1.0}.get(self.penalty, self.l1_ratio)
 
     def _options(self, loss):
-        """The arguments of fit and of partial_fit, and the L2 penalty that is a decay of the weights."""
+        """The arguments of fit and of partial_fit, and the L1 and L2 penalties that are the optimizer's part."""
         alpha, l1_ratio = self._penalty()
-        optimizer, rate, decay = optimizer_of(self.optimizer, self.momentum), "auto", 0.0
+        optimizer, rate, hidden = optimizer_of(self.optimizer, self.momentum), "auto", (0.0, 0.0)
         if not self._automatic:
             rate = schedule_of(self.learning_rate, self.eta0, self.power_t, self.alpha)
             if isinstance(optimizer, str) and optimizer in ("auto", "sgd"):
-                decay = alpha * (1 - l1_ratio)
-                optimizer = step_of(self.learning_rate, decay, self._batch)
-                alpha, l1_ratio = alpha * l1_ratio, 1.0
+                optimizer, left = step_of(self.learning_rate, alpha, l1_ratio, self._batch)
+                hidden = alpha * l1_ratio - left, alpha * (1 - l1_ratio)
+                alpha, l1_ratio = left, 1.0
             elif self.learning_rate in PASSIVE_AGGRESSIVE:
                 raise ValueError(f"learning_rate={self.learning_rate!r} sizes steps of sgd: leave optimizer at 'auto'.")
         return {
@@ -147,11 +156,11 @@ class _SGD(SparseCoefMixin, BaseEstimator):
             "bounds": self.bounds,
             "fit_intercept": self.fit_intercept,
             "standardize": self.standardize,
-            "shuffle": "block" if self.shuffle is True else self.shuffle,
+            "shuffle": ("block" if self._automatic else "full") if self.shuffle is True else self.shuffle,
             "average": self.average,
             "n_threads": self._threads(),
             "verbose": int(bool(self.verbose)),
-        }, decay
+        }, hidden
 
     def _threads(self):
         return None
@@ -181,11 +190,17 @@ class _SGD(SparseCoefMixin, BaseEstimator):
     def _descend(self, X, y, weights, begin, stratify=None):
         """Fit to targets ``y`` (n,) or (n, lanes); ``weights`` are None, (n,), or (n, lanes) where lanes differ."""
         n, loss = X.shape[0], self._loss()
-        options, decay = self._options(loss)
-        held = None
-        if self.early_stopping:
-            by = y if stratify is None else stratify
-            mask = held_out_rows(by, weights, self.validation_fraction, self.random_state, stratify is not None)
+        options, hidden = self._options(loss)
+        held = mask = None
+
+        def split():
+            if not self.early_stopping:
+                return None
+            by, share = y if stratify is None else stratify, self.validation_fraction
+            return held_out_rows(by, weights, share, self.random_state, stratify is not None)
+
+        mask, seed = self._drawn(split)
+        if mask is not None:
             held = X[mask], y[mask], None if weights is None else weights[mask]
             X, y, weights = X[~mask], y[~mask], None if weights is None else weights[~mask]
         full = self.batch_size is None or (self._automatic and self.batch_size == "auto")
@@ -193,8 +208,11 @@ class _SGD(SparseCoefMixin, BaseEstimator):
             "epochs": self.max_iter,
             "tol": self._fit_tol(full) if self._automatic else None,
             "patience": self.n_iter_no_change,
-            "random_state": int(check_random_state(self.random_state).randint(SEEDS)),
+            "random_state": seed,
         }
+        order = None
+        if options["shuffle"] == "full" and self.shuffle is True and not full:
+            order = ShuffledOrder(seed, n, None if mask is None else ~mask)
         results = []
         separate = weights is not None and weights.ndim == 2
         for lane in range(y.shape[1]) if separate else [slice(None)]:
@@ -205,7 +223,8 @@ class _SGD(SparseCoefMixin, BaseEstimator):
                 coef=None if begin[0] is None else np.atleast_2d(begin[0][lane]),
                 intercept=None if begin[1] is None else np.atleast_1d(begin[1][lane]),
                 apart=not self._automatic and own.ndim == 2,
-                rule=self._rule(options, decay, full, held, lane if separate else None),
+                order=order,
+                rule=self._rule(options, hidden, full, held, lane if separate else None),
             )
             given = {**_DEFAULTS, **options, "X": X, "y": own}
             results += entered(given | {"sample_weight": weights[:, lane] if separate else weights}, entry)
@@ -220,13 +239,14 @@ class _SGD(SparseCoefMixin, BaseEstimator):
             return TOL_FULL if full else TOL_BATCHES
         return self.tol
 
-    def _rule(self, options, decay, full, held, lane):
+    def _rule(self, options, hidden, full, held, lane):
         """Makes the rule of a model's epochs; fit's own hold where the rate is automatic, but for early stopping."""
         if self._automatic and held is None:
             return None
         adaptive = self.eta0 if isinstance(self.learning_rate, str) and self.learning_rate == "adaptive" else None
-        l1 = 0.0 if full else options["alpha"] * options["l1_ratio"]
-        l2 = decay + (0.0 if full else options["alpha"] * (1 - options["l1_ratio"]))
+        l1, l2 = hidden if not getattr(options["optimizer"], "by_row", False) else (0.0, 0.0)
+        shown = 0.0 if full else options["alpha"]  # the full batch's losses have fit's penalty in them
+        l1, l2 = l1 + shown * options["l1_ratio"], l2 + shown * (1 - options["l1_ratio"])
 
         def penalty(weights):
             coef = weights[:, :-1].astype(np.float64)
@@ -252,7 +272,7 @@ class _SGD(SparseCoefMixin, BaseEstimator):
         options, _ = self._options(loss)
         settled = {name: value for name, value in self.get_params(False).items() if name not in UNSETTLED}
         key = repr(settled), X.dtype, X.shape[1]
-        entry, stream, seed = Entry(classes=self._codes(loss)), getattr(self, "_stream", None), None
+        entry, stream = Entry(classes=self._codes(loss)), getattr(self, "_stream", None)
         if getattr(self, "coef_", None) is not None:
             self.densify()
             if stream is not None and stream[0] == key and np.array_equal(stream[2], self.coef_):
@@ -260,9 +280,11 @@ class _SGD(SparseCoefMixin, BaseEstimator):
             else:
                 stream = None
             entry = self._entry_here(entry)
-        if stream is None:
-            seed = int(check_random_state(self.random_state).randint(SEEDS))
-        given = {**options, "sample_weight": weights, "random_state": seed}
+        _, seed = self._drawn(lambda: None)
+        if options["shuffle"] == "full" and self.shuffle is True:
+            rows = ShuffledOrder(seed, X.shape[0])(0)
+            entry = replace(entry, order=lambda epoch: rows)
+        given = {**options, "sample_weight": weights, "random_state": seed if stream is None else None}
         result = chunk(X, y, stream and stream[1], entry.classes, given, entry)
         self._take([result], X.dtype)
         self.n_iter_, self.t_ = 1, getattr(self, "t_", 1.0) + X.shape[0]
@@ -440,6 +462,11 @@ class SGDRegressor(RegressorMixin, _SGD):
     def _codes(self, loss):
         return None
 
+    def _drawn(self, split):
+        """What ``split()`` holds out, and the seed of the order of rows: drawn as scikit-learn draws them."""
+        mask = split()
+        return mask, int(check_random_state(self.random_state).randint(0, SEEDS))
+
     def _shaped(self, coef):
         return coef[0] if self._lone else coef
 
@@ -585,6 +612,17 @@ class SGDClassifier(LinearClassifierMixin, _SGD):
         if self.loss == "multinomial" and self.classes_.size == 2:
             return losses.LogLoss()
         return super()._loss()
+
+    def _drawn(self, split):
+        """What ``split()`` holds out, and the seed of the order of rows, of several classes that of the first."""
+        random = check_random_state(self.random_state)
+        if self._lanes > 1:
+            mask = split()
+            random = check_random_state(self.random_state)
+            random = np.random.RandomState(random.randint(SEEDS, size=self._lanes)[0])
+        random.randint(1, SEEDS)
+        mask = split() if self._lanes == 1 else mask
+        return mask, int(random.randint(SEEDS))
 
     def _codes(self, loss):
         """The codes of the targets, for losses of classes."""

@@ -60,6 +60,7 @@ class Plan:
     automatic_rate: bool = False
     first: int = 0  # steps behind this run, from which schedules and averages count on
     rule: object = None  # rule(model): what says when the run of a model ends, beside its course (see Course.obey)
+    order: object = None  # order(epoch): the order of an epoch's rows, in place of a shuffle's own
     keep: tuple = ()  # of epochs after which the worst half of the models is dropped
     callback: object = None
     verbose: int = 0

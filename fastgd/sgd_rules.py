@@ -6,6 +6,7 @@ import numpy as np
 
 from . import checks, optimizers, schedules
 from ._parts import snake_case
+from .kernels import order
 
 LATER = {"optimal", "invscaling", "adaptive", "pa1", "pa2"}  # scikit-learn's schedules, besides "constant"
 PASSIVE_AGGRESSIVE = {"pa1": optimizers.PassiveAggressive1, "pa2": optimizers.PassiveAggressive2}
@@ -58,13 +59,38 @@ def optimizer_of(name, momentum):
     )
 
 
-def step_of(name, decay, batch_size):
-    """The optimizer whose steps are scikit-learn's: the L2 penalty is a decay of the weights before the step."""
+def step_of(name, alpha, l1_ratio, batch_size):
+    """The optimizer whose steps are scikit-learn's, and the L1 penalty that is left to fit.
+
+    The L2 penalty is a decay of the weights before the step; the L1 penalty is cumulative on single rows.
+    """
+    decay, l1 = alpha * (1.0 - l1_ratio), alpha * l1_ratio
     if name in PASSIVE_AGGRESSIVE:
         if batch_size != 1:
             raise ValueError(f"learning_rate={name!r} sizes the step of a row: leave batch_size at 'auto', or 1.")
-        return PASSIVE_AGGRESSIVE[name](decay)
-    return (optimizers.ClippedSgdw if batch_size == 1 else optimizers.Sgdw)(decay)
+        return PASSIVE_AGGRESSIVE[name](decay, l1), 0.0
+    if batch_size != 1:
+        return optimizers.Sgdw(decay), l1
+    return (optimizers.CumulativeSgdw(decay, l1) if l1 > 0 else optimizers.ClippedSgdw(decay)), 0.0
+
+
+class ShuffledOrder:
+    """The order of scikit-learn's epochs: the same transpositions anew, of the order of the epoch before.
+
+    ``trained`` (n,) bool says which rows are there, where others are held out.
+    """
+
+    def __init__(self, seed, n, trained=None):
+        self.swaps = np.empty(n, np.uint32)
+        order.transposed(seed, self.swaps)
+        self.rows, self.epoch = np.arange(n, dtype=np.uint32), -1
+        self.trained = trained
+        self.places = None if trained is None else np.cumsum(trained, dtype=np.int64) - 1
+
+    def __call__(self, epoch):
+        while self.epoch < epoch:
+            self.rows, self.epoch = self.rows[self.swaps], self.epoch + 1
+        return self.rows if self.trained is None else self.places[self.rows[self.trained[self.rows]]]
 
 
 class EpochRule:

@@ -103,7 +103,7 @@ def bridge(word):
     overload(typed, **options)(typed)
 
 
-for _word in ("value", "slope", "bend", "prepare", "move", "row_slope", "cost", "prox", "at"):
+for _word in ("value", "slope", "bend", "prepare", "move", "row_slope", "row_cost", "cost", "prox", "at"):
     bridge(_word)
 
 

@@ -31,6 +31,29 @@ def _(part, fields, lane, rate, slope, value, rows, i, d):
     return by_row
 
 
+def row_loss(part, fields, lane, value, weighted, weights, d):
+    """What a row adds to the losses met: its weighted loss, or that of an optimizer that goes by the row."""
+    if not part.by_row:
+        return weighted
+    for j in range(d):
+        value += np.float64(lane_of(part, fields, lane).row_cost(weights[lane, j]))
+    return value
+
+
+@compiled_as(row_loss)
+def _(part, fields, lane, value, weighted, weights, d):
+    if not part.instance_class.by_row:
+        return lambda part, fields, lane, value, weighted, weights, d: weighted
+
+    def by_row(part, fields, lane, value, weighted, weights, d):
+        optimizer = lane_of(part, fields, lane)
+        for j in range(d):
+            value += np.float64(optimizer.row_cost(weights[lane, j]))
+        return value
+
+    return by_row
+
+
 @kernel
 def row_steps(data, rows, parts, lanes, order, ahead, rates, t, losses):
     """One step for each row of ``order``; the sums of losses met are added to ``losses``.
@@ -53,13 +76,14 @@ def row_steps(data, rows, parts, lanes, order, ahead, rates, t, losses):
                 p += rows.at(i, j) * weights[lane, j]
             y = data.targets[lanes.target[lane], i]
             value = np.float64(loss.value(p, y))
+            weighted = value
             rate = rates[min(k, last), lane]
             slope = loss.slope(p, y)
             slope = weights.dtype.type(
                 row_slope(parts.optimizer, lanes.optimizer, lane, rate, slope, value, rows, i, d)
             )
             if data.weight.size > 0:
-                value *= data.weight[i]
+                weighted = value * data.weight[i]
                 slope *= data.weight[i]
-            losses[lane] += value
+            losses[lane] += row_loss(parts.optimizer, lanes.optimizer, lane, value, weighted, weights, d)
             move(parts, lanes, lane, rate, t + k, slope, rows, i, constant)
