@@ -1,398 +1,148 @@
-"""scikit-learn's ``SGDRegressor`` and ``SGDClassifier`` over ``fit``: parameters become its arguments, results attributes.
+"""scikit-learn's ``SGDRegressor`` and ``SGDClassifier`` over ``fit``.
 
-With ``learning_rate="auto"``, the default, fastgd's own rules hold. With one of scikit-learn's schedules steps, stopping
-and attributes are scikit-learn's, but for the order of the rows and the intercept of sparse data, which does not decay.
+With ``learning_rate="auto"``, the default, fastgd's own rules hold. With one of scikit-learn's schedules steps and
+stopping are scikit-learn's.
 """
 
-import warnings
-from dataclasses import replace
-from numbers import Integral, Real
+from numbers import Integral
 
 import numpy as np
 
 try:
-    from sklearn.base import BaseEstimator, RegressorMixin
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.linear_model._base import LinearClassifierMixin, SparseCoefMixin
+    from sklearn.base import RegressorMixin
+    from sklearn.linear_model._base import LinearClassifierMixin
     from sklearn.metrics import r2_score
     from sklearn.utils import check_random_state, compute_class_weight
-    from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+    from sklearn.utils._param_validation import HasMethods, StrOptions
     from sklearn.utils.extmath import safe_sparse_dot, softmax
     from sklearn.utils.metaestimators import available_if
     from sklearn.utils.multiclass import check_classification_targets
-    from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+    from sklearn.utils.validation import check_is_fitted, validate_data
 except ImportError as error:
-    words = "need scikit-learn 1.6 or later: python -m pip install 'fastgd[sklearn]'"
+    words = "need scikit-learn 1.6 or later: python -m pip install -U 'fastgd[sklearn]'"
     raise ImportError(f"fastgd.SGDRegressor and fastgd.SGDClassifier {words} ({error}).") from None
 
-from . import checks, losses, optimizers
-from ._parts import snake_case
-from .choose import TOL_BATCHES, TOL_FULL
-from .entry import Entry
-from .fit import entered
-from .partial_fit import chunk
-from .scaling import Scaling
-from .sgd_rules import (
-    PASSIVE_AGGRESSIVE,
-    SCHEDULES,
-    EpochRule,
-    ShuffledOrder,
-    held_out_rows,
-    optimizer_of,
-    schedule_of,
-    step_of,
-)
+from . import losses
+from .sgd_base import SGD
 
-TOL = 1e-3  # scikit-learn's
 SEEDS = np.iinfo(np.int32).max
-AVERAGED = ("_standard_coef", "_standard_intercept", "_average_coef", "_average_intercept")
-UNSETTLED = ("random_state", "verbose", "n_jobs", "warm_start", "max_iter", "tol")  # may change between chunks
+# scikit-learn's losses; a number is the default of the field that ``epsilon`` sets.
 REGRESSION = {
     "squared_error": (losses.SquaredError,),
     "huber": (losses.Huber, 0.1),
     "epsilon_insensitive": (losses.EpsilonInsensitive, 0.1),
     "squared_epsilon_insensitive": (losses.SquaredEpsilonInsensitive, 0.1),
 }
-NOT_CONVERGED = (
-    "Maximum number of iteration reached before convergence. Consider increasing max_iter to improve the fit."
-)
-OVERFLOW = (
-    "Floating-point under-/overflow occurred at epoch #{}. Scaling input data with StandardScaler or MinMaxScaler "
-    "might help."
-)
-
-
-class _SGD(SparseCoefMixin, BaseEstimator):
-    """What the two have in common."""
-
-    _parameter_constraints = {
-        "penalty": [StrOptions({"l2", "l1", "elasticnet"}), None],
-        "alpha": [Interval(Real, 0, None, closed="left")],
-        "l1_ratio": [Interval(Real, 0, 1, closed="both"), None],
-        "fit_intercept": ["boolean"],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "tol": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left"), None],
-        "shuffle": ["boolean", StrOptions({"block", "full", "replacement"})],
-        "verbose": ["verbose"],
-        "epsilon": [Interval(Real, 0, None, closed="left")],
-        "random_state": ["random_state"],
-        "learning_rate": [
-            StrOptions({"auto", *SCHEDULES}),
-            Interval(Real, 0, None, closed="neither"),
-            HasMethods(["rate"]),
-        ],
-        "eta0": [Interval(Real, 0, None, closed="neither")],
-        "power_t": [Interval(Real, None, None, closed="neither")],
-        "early_stopping": ["boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
-        "warm_start": ["boolean"],
-        "average": [Interval(Integral, 0, None, closed="neither"), "boolean"],
-        "optimizer": [
-            StrOptions({"auto", *map(snake_case, optimizers.__all__)}),
-            HasMethods(["prepare", "move"]),
-        ],
-        "momentum": [Interval(Real, 0, 1, closed="left"), None],
-        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left"), None],
-        "standardize": [StrOptions({"auto"}), "boolean"],
-        "bounds": "no_validation",
-    }
-
-    # What the arguments of fit are ------------------------------------------------------------------------------------
-
-    @property
-    def _automatic(self):
-        return isinstance(self.learning_rate, str) and self.learning_rate == "auto"
-
-    @property
-    def _batch(self):
-        """Rows a step: of scikit-learn's schedules one."""
-        return 1 if self.batch_size == "auto" and not self._automatic else self.batch_size
-
-    def _check_settings(self, one_pass=False):
-        """Check the parameters, each by itself and together."""
-        self._validate_params()
-        if self.early_stopping and one_pass:
-            raise ValueError("early_stopping should be False with partial_fit")
-        if self.penalty == "elasticnet" and self.l1_ratio is None:
-            raise ValueError("l1_ratio must be set when penalty is 'elasticnet'")
-        if isinstance(self.learning_rate, str) and self.learning_rate in PASSIVE_AGGRESSIVE:
-            needed = "hinge" if hasattr(self, "predict_log_proba") or "class_weight" in self.get_params(False) else None
-            needed = needed or "epsilon_insensitive"
-            if self.loss != needed:
-                raise ValueError(f"Learning rate '{self.learning_rate}' only works with loss '{needed}'.")
-
-    def _loss(self):
-        """The loss; ``epsilon`` is a field of some."""
-        if isinstance(self.loss, str) and len(self.loss_functions.get(self.loss, ())) > 1:
-            return self.loss_functions[self.loss][0](float(self.epsilon))
-        return checks.part("loss", self.loss, losses)
-
-    def _penalty(self):
-        """``alpha`` and ``l1_ratio`` of fit."""
-        if self.penalty is None:
-            return 0.0, 0.0
-        return self.alpha, {"l2": 0.0, "l1": 1.0}.get(self.penalty, self.l1_ratio)
-
-    def _options(self, loss):
-        """The arguments of fit and of partial_fit, and the L1 and L2 penalties that are the optimizer's part."""
-        alpha, l1_ratio = self._penalty()
-        optimizer, rate, hidden = optimizer_of(self.optimizer, self.momentum), "auto", (0.0, 0.0)
-        if not self._automatic:
-            rate = schedule_of(self.learning_rate, self.eta0, self.power_t, self.alpha)
-            if isinstance(optimizer, str) and optimizer in ("auto", "sgd"):
-                optimizer, left = step_of(self.learning_rate, alpha, l1_ratio, self._batch)
-                hidden = alpha * l1_ratio - left, alpha * (1 - l1_ratio)
-                alpha, l1_ratio = left, 1.0
-            elif self.learning_rate in PASSIVE_AGGRESSIVE:
-                raise ValueError(f"learning_rate={self.learning_rate!r} sizes steps of sgd: leave optimizer at 'auto'.")
-        return {
-            "loss": loss,
-            "optimizer": optimizer,
-            "learning_rate": rate,
-            "batch_size": self._batch,
-            "alpha": alpha,
-            "l1_ratio": l1_ratio,
-            "bounds": self.bounds,
-            "fit_intercept": self.fit_intercept,
-            "standardize": self.standardize,
-            "shuffle": ("block" if self._automatic else "full") if self.shuffle is True else self.shuffle,
-            "average": self.average,
-            "n_threads": self._threads(),
-            "verbose": int(bool(self.verbose)),
-        }, hidden
-
-    def _threads(self):
-        return None
-
-    # Runs -------------------------------------------------------------------------------------------------------------
-
-    def _begin(self, coef_init, intercept_init, lanes, d, dtype):
-        """The coefficients (lanes, d) and intercepts (lanes,) to begin with, or None and None."""
-        if self.warm_start and getattr(self, "coef_", None) is not None:
-            self.densify()
-            coef_init = self.coef_ if coef_init is None else coef_init
-            intercept_init = self.intercept_ if intercept_init is None else intercept_init
-        if coef_init is None and intercept_init is None:
-            return None, None
-        coef = np.zeros((lanes, d)) if coef_init is None else np.asarray(coef_init, dtype=dtype)
-        if coef.shape != (lanes, d) and not (lanes == 1 and coef.size == d):
-            name = "coef_init" if lanes == 1 else "``coef_``"
-            raise ValueError(f"Provided {name} does not match dataset. Its shape is {coef.shape}, not {(lanes, d)}.")
-        intercept = np.zeros(lanes) if intercept_init is None else np.asarray(intercept_init, dtype=dtype)
-        if intercept.shape != (lanes,) and not (lanes == 1 and intercept.shape == ()):
-            raise ValueError(f"Provided intercept_init does not match dataset. Its shape is {intercept.shape}.")
-        coef, intercept = coef.reshape(lanes, d).astype(np.float64), intercept.reshape(lanes).astype(np.float64)
-        if not (np.isfinite(coef).all() and np.isfinite(intercept).all()):
-            raise ValueError("coef_init and intercept_init must be finite.")
-        return coef, intercept
-
-    def _descend(self, X, y, weights, begin, stratify=None):
-        """Fit to targets ``y`` (n,) or (n, lanes); ``weights`` are None, (n,), or (n, lanes) where lanes differ."""
-        n, loss = X.shape[0], self._loss()
-        options, hidden = self._options(loss)
-        held = mask = None
-
-        def split():
-            if not self.early_stopping:
-                return None
-            by, share = y if stratify is None else stratify, self.validation_fraction
-            return held_out_rows(by, weights, share, self.random_state, stratify is not None)
-
-        mask, seed = self._drawn(split)
-        if mask is not None:
-            held = X[mask], y[mask], None if weights is None else weights[mask]
-            X, y, weights = X[~mask], y[~mask], None if weights is None else weights[~mask]
-        full = self.batch_size is None or (self._automatic and self.batch_size == "auto")
-        options |= {
-            "epochs": self.max_iter,
-            "tol": self._fit_tol(full) if self._automatic else None,
-            "patience": self.n_iter_no_change,
-            "random_state": seed,
-        }
-        order = None
-        if options["shuffle"] == "full" and self.shuffle is True and not full:
-            order = ShuffledOrder(seed, n, None if mask is None else ~mask)
-        results = []
-        separate = weights is not None and weights.ndim == 2
-        for lane in range(y.shape[1]) if separate else [slice(None)]:
-            own = y[..., lane] if separate else y
-            entry = Entry(
-                classes=self._codes(loss),
-                scale=self._automatic or full,
-                coef=None if begin[0] is None else np.atleast_2d(begin[0][lane]),
-                intercept=None if begin[1] is None else np.atleast_1d(begin[1][lane]),
-                apart=not self._automatic and own.ndim == 2,
-                order=order,
-                rule=self._rule(options, hidden, full, held, lane if separate else None),
-            )
-            given = {**_DEFAULTS, **options, "X": X, "y": own}
-            results += entered(given | {"sample_weight": weights[:, lane] if separate else weights}, entry)
-        self._take(results, X.dtype)
-        self.t_ = 1.0 + self.n_iter_ * n
-        self._stream = None
-        self._warn(results)
-        return self
-
-    def _fit_tol(self, full):
-        if self.tol == "auto":
-            return TOL_FULL if full else TOL_BATCHES
-        return self.tol
-
-    def _rule(self, options, hidden, full, held, lane):
-        """Makes the rule of a model's epochs; fit's own hold where the rate is automatic, but for early stopping."""
-        if self._automatic and held is None:
-            return None
-        adaptive = self.eta0 if isinstance(self.learning_rate, str) and self.learning_rate == "adaptive" else None
-        l1, l2 = hidden if not getattr(options["optimizer"], "by_row", False) else (0.0, 0.0)
-        shown = 0.0 if full else options["alpha"]  # the full batch's losses have fit's penalty in them
-        l1, l2 = l1 + shown * options["l1_ratio"], l2 + shown * (1 - options["l1_ratio"])
-
-        def penalty(weights):
-            coef = weights[:, :-1].astype(np.float64)
-            return float(np.mean(l1 * np.abs(coef).sum(axis=1) + 0.5 * l2 * (coef**2).sum(axis=1)))
-
-        def rule(choice, model):
-            def score(weights):
-                coef, intercept = _in_units(weights, choice.scaling, model.centre)
-                y = held[1] if held[1].ndim == 1 else held[1][:, model.target if lane is None else lane]
-                weight = None if held[2] is None else held[2] if held[2].ndim == 1 else held[2][:, lane]
-                if self._automatic and held[1].ndim == 2:
-                    y = held[1]
-                return self._score(safe_sparse_dot(held[0], coef.T) + intercept, y, weight)
-
-            tol = TOL if self.tol == "auto" else self.tol
-            return EpochRule(tol, self.n_iter_no_change, adaptive, penalty, None if held is None else score)
-
-        return rule
-
-    def _one_pass(self, X, y, weights):
-        """Take one chunk in: as one more of the stream that the model is at, or the first of one that begins there."""
-        loss = self._loss()
-        options, _ = self._options(loss)
-        settled = {name: value for name, value in self.get_params(False).items() if name not in UNSETTLED}
-        key = repr(settled), X.dtype, X.shape[1]
-        entry, stream = Entry(classes=self._codes(loss)), getattr(self, "_stream", None)
-        if getattr(self, "coef_", None) is not None:
-            self.densify()
-            if stream is not None and stream[0] == key and np.array_equal(stream[2], self.coef_):
-                stream = stream if np.array_equal(stream[3], self.intercept_) else None
-            else:
-                stream = None
-            entry = self._entry_here(entry)
-        _, seed = self._drawn(lambda: None)
-        if options["shuffle"] == "full" and self.shuffle is True:
-            rows = ShuffledOrder(seed, X.shape[0])(0)
-            entry = replace(entry, order=lambda epoch: rows)
-        given = {**options, "sample_weight": weights, "random_state": seed if stream is None else None}
-        result = chunk(X, y, stream and stream[1], entry.classes, given, entry)
-        self._take([result], X.dtype)
-        self.n_iter_, self.t_ = 1, getattr(self, "t_", 1.0) + X.shape[0]
-        self._stream = key, replace(result, _objective=None), self.coef_.copy(), self.intercept_.copy()
-        return self
-
-    def _entry_here(self, entry):
-        """Where a stream begins that goes on from the present coefficients."""
-        averages = None
-        lanes = np.size(self.intercept_)
-        coef, intercept = self.coef_, self.intercept_
-        if self.average and getattr(self, "_average_coef", None) is not None:
-            coef, intercept = self._standard_coef, self._standard_intercept
-            averages = self._average_coef.reshape(lanes, -1).astype(np.float64), self._average_intercept
-        batch = 32 if self._batch == "auto" else self._batch
-        done = self.t_ - 1 if batch == 1 else 0
-        return replace(
-            entry,
-            coef=np.asarray(coef, np.float64).reshape(lanes, -1),
-            intercept=np.asarray(intercept, np.float64).reshape(lanes),
-            averages=averages,
-            steps=int(done),
-        )
-
-    def _take(self, results, dtype):
-        """What results say, as attributes."""
-        for result in results:
-            if result.status == "interrupted":
-                raise KeyboardInterrupt
-            if result.status == "diverged" and not self._automatic and "infinite or NaN" in result.message:
-                raise ValueError(OVERFLOW.format(result.n_epochs + 1))
-        self.n_iter_ = max(result.n_epochs for result in results)
-        self.choices_ = results[0].choices
-        curves = [result.history.loss for result in results]
-        self.loss_curve_ = np.mean([np.pad(c, (0, self.n_iter_ - c.size), "edge") if c.size else c for c in curves], 0)
-        coef = np.concatenate([np.atleast_2d(result.coef) for result in results])
-        intercept = np.concatenate([np.atleast_1d(result.intercept) for result in results])
-        self.coef_, self.intercept_ = self._shaped(coef.astype(dtype)), intercept.astype(dtype)
-        for name in AVERAGED:
-            if hasattr(self, name):
-                delattr(self, name)
-        if self.average:
-            for kind, array in (("standard", "weights"), ("average", "averages")):
-                found = [
-                    _in_units(r.state.arrays[array], _scaling(r), np.array(r.state.facts["centre"])) for r in results
-                ]
-                found = [found[0]] if len(found) == 1 else found
-                setattr(self, f"_{kind}_coef", np.concatenate([coef for coef, _ in found]))
-                setattr(self, f"_{kind}_intercept", np.concatenate([intercept for _, intercept in found]))
-
-    def _warn(self, results):
-        """What a user should know of how a fit ended."""
-        if self._automatic:
-            for result in results:
-                if result.status == "diverged":
-                    warnings.warn(result.message, ConvergenceWarning, stacklevel=4)
-            unfinished = any(result.status == "max_epochs" for result in results)
-        else:
-            unfinished = self.n_iter_ == self.max_iter
-        if unfinished and self.tol is not None:
-            warnings.warn(NOT_CONVERGED, ConvergenceWarning, stacklevel=4)
-        if self.power_t < 0:
-            words = "Negative values for `power_t` are deprecated in version 1.8 and will raise an error in 1.10."
-            warnings.warn(f"{words} Use values in the range [0.0, inf) instead.", FutureWarning, stacklevel=4)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        return tags
-
-
-_DEFAULTS = {
-    "max_steps": None,
-    "validation": None,
-    "evaluate": False,
-    "callback": None,
-    "resume": None,
-    "bootstrap": 0,
+CLASSES = {
+    "hinge": (losses.Hinge,),
+    "squared_hinge": (losses.SquaredHinge,),
+    "perceptron": (losses.Perceptron,),
+    "log_loss": (losses.LogLoss,),
+    "modified_huber": (losses.ModifiedHuber,),
 }
+FURTHER = {"mse", "absolute_error", "quantile", "poisson", "gamma", "tweedie"}
+BALANCED = (
+    "class_weight 'balanced' is not supported for partial_fit. In order to use 'balanced' weights, use "
+    "compute_class_weight('balanced', classes=classes, y=y). In place of y you can use a large enough sample of the "
+    "full training set target to properly estimate the class frequency distributions. Pass the resulting weights as "
+    "the class_weight parameter."
+)
 
 
-def _scaling(result):
-    return Scaling(result.state.arrays["shift"], result.state.arrays["inverse_scale"])
+class SGDRegressor(RegressorMixin, SGD):
+    """scikit-learn's ``SGDRegressor`` over :func:`fastgd.fit`, which needs no scaling step and no rate.
 
+    Parameters
+    ----------
+    loss : str or part, default "squared_error"
+        scikit-learn's "squared_error", "huber", "epsilon_insensitive" and "squared_epsilon_insensitive"; "mse",
+        "absolute_error", "quantile", "poisson", "gamma" and "tweedie"; or e.g. ``fastgd.losses.Quantile(0.9)``.
+    penalty : {"l2", "l1", "elasticnet"} or None, default "l2"
+        Its strength is ``alpha``. Where columns are standardised it acts on the scaled coefficients.
+    alpha : float, default 0.0001
+        Strength of the penalty; also what "optimal" rates are made of.
+    l1_ratio : float or None, default 0.15
+        The share of L1 in "elasticnet".
+    fit_intercept : bool, default True
+    max_iter : int, default 1000
+        The largest number of passes of ``fit``.
+    tol : "auto", float or None, default "auto"
+        When to end. With an automatic rate the relative decrease of the objective that is too little, "auto" is 1e-6 on
+        the full batch and 1e-4 otherwise. Else scikit-learn's rule: the objective (or the score of the held-out rows)
+        has to gain this much, in absolute terms, and "auto" is 1e-3. None never ends.
+    shuffle : bool or {"block", "full", "replacement"}, default True
+        True is scikit-learn's order for given schedules, and "block" otherwise, which reads faster. See
+        :func:`fastgd.fit` for the others.
+    verbose : int, default 0
+        1 prints what was chosen and shows a progress bar.
+    epsilon : float, default 0.1
+        Of the losses "huber", "epsilon_insensitive" and "squared_epsilon_insensitive".
+    random_state : int, RandomState instance or None, default None
+    learning_rate : str, float or part, default "auto"
+        "auto" asks for no rate: Newton's steps on the full batch, and what :func:`fastgd.fit` does elsewhere.
+        scikit-learn's "constant", "optimal", "invscaling", "adaptive", "pa1" and "pa2" take scikit-learn's steps. A
+        number, the name of another of :mod:`fastgd.schedules` (its first rate is ``eta0``), or e.g.
+        ``fastgd.schedules.Cosine(0.1)``.
+    eta0 : float, default 0.01
+    power_t : float, default 0.25
+        The exponent of "invscaling".
+    early_stopping : bool, default False
+        Hold out ``validation_fraction`` of the rows and end when their score has not risen by ``tol`` for
+        ``n_iter_no_change`` epochs. The weights are the last ones.
+    validation_fraction : float, default 0.1
+    n_iter_no_change : int, default 5
+    warm_start : bool, default False
+        Begin at the coefficients of the fit before.
+    average : bool or int, default False
+        Give the mean of the weights after each step, from the first step or the step of this number on.
+    optimizer : "auto", str or part, default "auto"
+        One of :mod:`fastgd.optimizers`.
+    momentum : float or None, default None
+        Of "sgd", "momentum", "nesterov" or "rmsprop".
+    batch_size : "auto", int or None, default "auto"
+        Rows a step, None is all; "auto" is all with an automatic rate, and else 1.
+    standardize : "auto" or bool, default "auto"
+        Scale the columns as they are read; "auto" is True exactly when the rate is automatic. ``coef_`` is in the
+        units of the columns either way.
+    bounds : (low, high) or None, default None
+        Numbers or arrays (d,) between which the coefficients stay.
 
-def _in_units(weights, scaling, centre):
-    """Coefficients and intercepts in the user's units."""
-    with np.errstate(all="ignore"):
-        coef, intercept = scaling.to_user(weights)
-        return coef, intercept + centre
+    Attributes
+    ----------
+    coef_ : ndarray (d,), or (m, d) for targets (n, m)
+    intercept_ : ndarray (1,), or (m,)
+    n_iter_ : int
+        Passes over the data; of models that ended apart the most.
+    t_ : float
+        1 + the rows passed, as scikit-learn counts them.
+    loss_curve_ : ndarray (n_iter_,)
+        The objective of each epoch as it was met, the mean over targets or classes.
+    choices_ : dict of str to str
+        What was chosen for each setting left at "auto", in words.
+    n_features_in_, feature_names_in_
 
+    Notes
+    -----
+    With an automatic rate, and on the full batch, row weights are scaled to mean 1, so that integer weights equal
+    repeated rows. On batches with a given schedule they are taken as they are, as scikit-learn does, and the results
+    are scikit-learn's to rounding: on dense rows, for targets (n,). Early stopping may differ: scikit-learn
+    scores weights before their L2 shrinking is multiplied in. The intercept of sparse rows does not decay here.
 
-def _set(estimator, given):
-    """Set the parameters of an estimator: the arguments of its ``__init__``."""
-    for name in estimator._get_param_names():
-        setattr(estimator, name, given[name])
-
-
-class SGDRegressor(RegressorMixin, _SGD):
-    """TODO."""
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastgd import SGDRegressor
+    >>> X = np.column_stack([np.arange(1990.0, 2020.0), np.tile([1e6, 2e6, 4e6], 10)])  # raw: years next to millions
+    >>> y = 0.5 * X[:, 0] + 2e-6 * X[:, 1]
+    >>> round(SGDRegressor(penalty=None).fit(X, y).score(X, y), 6)
+    1.0
+    """
 
     loss_functions = REGRESSION
+    _margin_loss = "epsilon_insensitive"
     _parameter_constraints = {
-        **_SGD._parameter_constraints,
-        "loss": [
-            StrOptions({*REGRESSION, "mse", "absolute_error", "quantile", "poisson", "gamma", "tweedie"}),
-            HasMethods(["value", "slope"]),
-        ],
+        **SGD._parameter_constraints,
+        "loss": [StrOptions({*REGRESSION, *FURTHER}), HasMethods(["value", "slope"])],
     }
 
     def __init__(
@@ -423,10 +173,24 @@ class SGDRegressor(RegressorMixin, _SGD):
         standardize="auto",
         bounds=None,
     ):
-        _set(self, locals())
+        self._set(locals())
 
     def fit(self, X, y, coef_init=None, intercept_init=None, sample_weight=None):
-        """TODO."""
+        """Fit the model.
+
+        Parameters
+        ----------
+        X : array-like or CSR matrix (n, d)
+        y : array-like (n,) or (n, m)
+        coef_init : array-like or None, default None
+            Coefficients to begin with; of the shape of ``coef_``.
+        intercept_init : array-like or None, default None
+        sample_weight : array-like (n,) or None, default None
+
+        Returns
+        -------
+        self
+        """
         self._check_settings()
         X, y, weight = self._data(X, y, sample_weight, reset=True)
         lanes = 1 if y.ndim == 1 else y.shape[1]
@@ -435,37 +199,54 @@ class SGDRegressor(RegressorMixin, _SGD):
         return self._descend(X, y, weight, begin)
 
     def partial_fit(self, X, y, sample_weight=None):
-        """TODO."""
-        first = not hasattr(self, "coef_")
+        """Take one more chunk of data in: one pass over its rows.
+
+        Parameters
+        ----------
+        X : array-like or CSR matrix (n, d)
+        y : array-like (n,) or (n, m)
+        sample_weight : array-like (n,) or None, default None
+
+        Returns
+        -------
+        self
+        """
+        first = getattr(self, "coef_", None) is None
         self._check_settings(one_pass=first)
         X, y, weight = self._data(X, y, sample_weight, reset=first)
-        if not first and self._lone != (y.ndim == 1):
-            raise ValueError("y has another number of dimensions than the targets that the model was fitted to.")
+        lanes = 1 if y.ndim == 1 else y.shape[1]
+        if not first and np.size(self.intercept_) != lanes:
+            raise ValueError(f"y has {lanes} targets, but the model was fitted to {np.size(self.intercept_)}.")
         self._lone = y.ndim == 1
         return self._one_pass(X, y, weight)
 
-    def _data(self, X, y, sample_weight, reset):
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            accept_sparse="csr",
-            accept_large_sparse=True,
-            dtype=[np.float64, np.float32],
-            order="C",
-            multi_output=True,
-            y_numeric=True,
-            reset=reset,
-        )
-        return X, y.astype(X.dtype, copy=False), _weight(self, sample_weight, X)
+    def predict(self, X):
+        """The mean of the target that the model predicts.
 
-    def _codes(self, loss):
-        return None
+        Parameters
+        ----------
+        X : array-like or CSR matrix (n, d)
+
+        Returns
+        -------
+        ndarray (n,), or (n, m) for m targets
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, accept_sparse="csr", reset=False)
+        scores = safe_sparse_dot(X, self.coef_.T, dense_output=True) + self.intercept_
+        return self._loss().mean(scores.reshape(-1) if getattr(self, "_lone", True) else scores)
+
+    def _data(self, X, y, sample_weight, reset):
+        X, y, sample_weight = super()._data(X, y, sample_weight, reset, multi_output=True, y_numeric=True)
+        return X, y.astype(X.dtype, copy=False), sample_weight
 
     def _drawn(self, split):
         """What ``split()`` holds out, and the seed of the order of rows: drawn as scikit-learn draws them."""
         mask = split()
         return mask, int(check_random_state(self.random_state).randint(0, SEEDS))
+
+    def _codes(self, loss):
+        """There are no classes."""
 
     def _shaped(self, coef):
         return coef[0] if self._lone else coef
@@ -474,42 +255,114 @@ class SGDRegressor(RegressorMixin, _SGD):
         """R squared on the held-out rows."""
         return r2_score(y, self._loss().mean(scores.reshape(y.shape)), sample_weight=weight)
 
-    def predict(self, X):
-        """TODO."""
-        check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse="csr", reset=False)
-        scores = safe_sparse_dot(X, self.coef_.T, dense_output=True) + self.intercept_
-        return self._loss().mean(scores.reshape(-1) if self._lone else scores)
-
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags
 
 
-def _weight(estimator, sample_weight, X):
-    """The row weights, checked; None where all rows weigh the same."""
-    if sample_weight is None:
-        return None
-    # Of weights that are all zero, the split of early stopping says more.
-    zero = {"allow_all_zero_weights": True} if estimator.early_stopping else {}
-    return _check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True, **zero)
+class SGDClassifier(LinearClassifierMixin, SGD):
+    """scikit-learn's ``SGDClassifier`` over :func:`fastgd.fit`, which needs no scaling step and no rate.
 
+    Of more than two classes each is told from the rest, all in the same passes; "multinomial" fits them together.
 
-class SGDClassifier(LinearClassifierMixin, _SGD):
-    """TODO."""
+    Parameters
+    ----------
+    loss : str or part, default "hinge"
+        scikit-learn's "hinge", "log_loss", "modified_huber", "squared_hinge", "perceptron" and its losses of
+        regression; "multinomial"; or e.g. ``fastgd.losses.Hinge(width=0.5)``.
+    penalty : {"l2", "l1", "elasticnet"} or None, default "l2"
+        Its strength is ``alpha``. Where columns are standardised it acts on the scaled coefficients.
+    alpha : float, default 0.0001
+        Strength of the penalty; also what "optimal" rates are made of.
+    l1_ratio : float or None, default 0.15
+        The share of L1 in "elasticnet".
+    fit_intercept : bool, default True
+    max_iter : int, default 1000
+        The largest number of passes of ``fit``.
+    tol : "auto", float or None, default "auto"
+        When to end. With an automatic rate the relative decrease of the objective that is too little, "auto" is 1e-6 on
+        the full batch and 1e-4 otherwise. Else scikit-learn's rule: the objective (or the score of the held-out rows)
+        has to gain this much, in absolute terms, and "auto" is 1e-3. None never ends.
+    shuffle : bool or {"block", "full", "replacement"}, default True
+        True is scikit-learn's order for given schedules, and "block" otherwise, which reads faster. See
+        :func:`fastgd.fit` for the others.
+    verbose : int, default 0
+        1 prints what was chosen and shows a progress bar.
+    epsilon : float, default 0.1
+        Of the losses "huber", "epsilon_insensitive" and "squared_epsilon_insensitive".
+    n_jobs : int or None, default None
+        Threads; None is as many as this process may use. The result has the same bits for any number.
+    random_state : int, RandomState instance or None, default None
+    learning_rate : str, float or part, default "auto"
+        "auto" asks for no rate: Newton's steps on the full batch, and what :func:`fastgd.fit` does elsewhere.
+        scikit-learn's "constant", "optimal", "invscaling", "adaptive", "pa1" and "pa2" take scikit-learn's steps. A
+        number, the name of another of :mod:`fastgd.schedules` (its first rate is ``eta0``), or e.g.
+        ``fastgd.schedules.Cosine(0.1)``.
+    eta0 : float, default 0.01
+    power_t : float, default 0.5
+        The exponent of "invscaling".
+    early_stopping : bool, default False
+        Hold out ``validation_fraction`` of the rows and end when their score has not risen by ``tol`` for
+        ``n_iter_no_change`` epochs. The weights are the last ones.
+    validation_fraction : float, default 0.1
+    n_iter_no_change : int, default 5
+    class_weight : dict, "balanced" or None, default None
+        Weights of the classes, times those of the rows; against a class, the rest weighs 1. Of more than two classes
+        they make a run of each.
+    warm_start : bool, default False
+        Begin at the coefficients of the fit before.
+    average : bool or int, default False
+        Give the mean of the weights after each step, from the first step or the step of this number on.
+    optimizer : "auto", str or part, default "auto"
+        One of :mod:`fastgd.optimizers`.
+    momentum : float or None, default None
+        Of "sgd", "momentum", "nesterov" or "rmsprop".
+    batch_size : "auto", int or None, default "auto"
+        Rows a step, None is all; "auto" is all with an automatic rate, and else 1.
+    standardize : "auto" or bool, default "auto"
+        Scale the columns as they are read; "auto" is True exactly when the rate is automatic. ``coef_`` is in the
+        units of the columns either way.
+    bounds : (low, high) or None, default None
+        Numbers or arrays (d,) between which the coefficients stay.
 
-    loss_functions = {
-        "hinge": (losses.Hinge,),
-        "squared_hinge": (losses.SquaredHinge,),
-        "perceptron": (losses.Perceptron,),
-        "log_loss": (losses.LogLoss,),
-        "modified_huber": (losses.ModifiedHuber,),
-        **REGRESSION,
-    }
+    Attributes
+    ----------
+    coef_ : ndarray (1, d), or (K, d) for K > 2 classes
+    intercept_ : ndarray (1,), or (K,)
+    classes_ : ndarray (K,)
+    n_iter_ : int
+        Passes over the data; of models that ended apart the most.
+    t_ : float
+        1 + the rows passed, as scikit-learn counts them.
+    loss_curve_ : ndarray (n_iter_,)
+        The objective of each epoch as it was met, the mean over targets or classes.
+    choices_ : dict of str to str
+        What was chosen for each setting left at "auto", in words.
+    n_features_in_, feature_names_in_
+
+    Notes
+    -----
+    With an automatic rate, and on the full batch, row weights are scaled to mean 1, so that integer weights equal
+    repeated rows. On batches with a given schedule they are taken as they are, as scikit-learn does, and the results
+    are scikit-learn's to rounding: on dense rows, for two classes. Early stopping may differ: scikit-learn
+    scores weights before their L2 shrinking is multiplied in. The intercept of sparse rows does not decay here.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastgd import SGDClassifier
+    >>> X = np.column_stack([np.arange(1990.0, 2020.0), np.tile([1e6, 2e6, 4e6], 10)])  # raw: years next to millions
+    >>> y = np.where(X[:, 1] > 1.5e6, "rich", "poor")
+    >>> SGDClassifier(loss="log_loss").fit(X, y).predict(X[:3]).tolist()
+    ['poor', 'rich', 'rich']
+    """
+
+    loss_functions = {**CLASSES, **REGRESSION}
+    _margin_loss = "hinge"
     _parameter_constraints = {
-        **_SGD._parameter_constraints,
-        "loss": [StrOptions({*loss_functions, "multinomial"}), HasMethods(["value", "slope"])],
+        **SGD._parameter_constraints,
+        "loss": [StrOptions({*CLASSES, *REGRESSION, "multinomial"}), HasMethods(["value", "slope"])],
         "n_jobs": [Integral, None],
         "class_weight": [StrOptions({"balanced"}), dict, None],
     }
@@ -544,59 +397,124 @@ class SGDClassifier(LinearClassifierMixin, _SGD):
         standardize="auto",
         bounds=None,
     ):
-        _set(self, locals())
+        self._set(locals())
 
     def fit(self, X, y, coef_init=None, intercept_init=None, sample_weight=None):
-        """TODO."""
+        """Fit the model.
+
+        Parameters
+        ----------
+        X : array-like or CSR matrix (n, d)
+        y : array-like (n,)
+            Labels.
+        coef_init : array-like or None, default None
+            Coefficients to begin with; of the shape of ``coef_``.
+        intercept_init : array-like or None, default None
+        sample_weight : array-like (n,) or None, default None
+
+        Returns
+        -------
+        self
+        """
         self._check_settings()
         X, y, weight = self._data(X, y, sample_weight, reset=True)
         self.classes_ = np.unique(y)
         if self.classes_.size < 2:
-            words = "The number of classes has to be greater than one; got"
-            raise ValueError(f"{words} {self.classes_.size} class")
+            raise ValueError("The number of classes has to be greater than one; got 1 class")
         begin = self._begin(coef_init, intercept_init, self._lanes, X.shape[1], X.dtype)
-        return self._descend(X, self._targets(y, X.dtype), self._class_weights(y, weight, X.dtype), begin, stratify=y)
+        return self._descend(X, self._targets(y, X.dtype), self._class_weights(y, weight, X.dtype), begin, strata=y)
 
     def partial_fit(self, X, y, classes=None, sample_weight=None):
-        """TODO."""
-        first = not hasattr(self, "classes_")
+        """Take one more chunk of data in: one pass over its rows.
+
+        Parameters
+        ----------
+        X : array-like or CSR matrix (n, d)
+        y : array-like (n,)
+        classes : array-like (K,) or None, default None
+            All labels, with the first call.
+        sample_weight : array-like (n,) or None, default None
+
+        Returns
+        -------
+        self
+        """
+        first = getattr(self, "coef_", None) is None
         self._check_settings(one_pass=first)
         if self.class_weight == "balanced":
             raise ValueError(BALANCED)
         X, y, weight = self._data(X, y, sample_weight, reset=first)
         self._learn_classes(y, classes)
-        weights = self._class_weights(y, weight, X.dtype)
-        if weights is not None and weights.ndim == 2:
-            raise ValueError("class_weight")
-        return self._one_pass(X, self._targets(y, X.dtype), weights)
+        return self._one_pass(X, self._targets(y, X.dtype), self._class_weights(y, weight, X.dtype))
+
+    @property
+    def _proba(self):
+        """How probabilities are made, or None."""
+        if self.loss == "multinomial":
+            return "log_loss" if self.classes_.size == 2 else "multinomial"
+        return self.loss
+
+    def _check_proba(self):
+        if self.loss not in ("log_loss", "modified_huber", "multinomial"):
+            raise AttributeError(f"probability estimates are not available for loss={self.loss!r}")
+        return True
+
+    @available_if(_check_proba)
+    def predict_proba(self, X):
+        """The probabilities of the classes, for the losses "log_loss", "modified_huber" and "multinomial".
+
+        Parameters
+        ----------
+        X : array-like or CSR matrix (n, d)
+
+        Returns
+        -------
+        ndarray (n, K)
+        """
+        check_is_fitted(self)
+        if self._proba == "log_loss":
+            return self._predict_proba_lr(X)
+        scores = self.decision_function(X)
+        if self._proba == "multinomial":
+            return softmax(scores)
+        shares = (np.clip(scores, -1, 1) + 1) / 2  # Zhang 2004
+        if shares.ndim == 1:
+            return np.column_stack([1 - shares, shares])
+        shares[shares.sum(axis=1) == 0] = 1  # where no class is likely, all are alike
+        return shares / shares.sum(axis=1, keepdims=True)
+
+    @available_if(_check_proba)
+    def predict_log_proba(self, X):
+        """The logarithms of :meth:`predict_proba`.
+
+        Parameters
+        ----------
+        X : array-like or CSR matrix (n, d)
+
+        Returns
+        -------
+        ndarray (n, K)
+        """
+        return np.log(self.predict_proba(X))
+
+    def _data(self, X, y, sample_weight, reset):
+        X, y, sample_weight = super()._data(X, y, sample_weight, reset)
+        check_classification_targets(y)
+        return X, y, sample_weight
 
     def _learn_classes(self, y, classes):
         """Take the classes from the first call; later ones must agree."""
-        if not hasattr(self, "classes_"):
+        if getattr(self, "coef_", None) is None:
             if classes is None:
                 raise ValueError("classes must be passed on the first call to partial_fit.")
             self.classes_ = np.unique(classes)
             if self.classes_.size < 2:
-                raise ValueError(f"classes must hold at least two labels, got {self.classes_.size} class.")
+                raise ValueError("The number of classes has to be greater than one; got 1 class")
         elif classes is not None and not np.array_equal(self.classes_, np.unique(classes)):
             raise ValueError(f"`classes={classes!r}` is not the same as on last call to partial_fit: {self.classes_!r}")
         unknown = np.setdiff1d(y, self.classes_)
         if unknown.size:
-            raise ValueError(f"y holds the label {unknown[0]!r}, which is not among classes={self.classes_!r}.")
-
-    def _data(self, X, y, sample_weight, reset):
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            accept_sparse="csr",
-            accept_large_sparse=True,
-            dtype=[np.float64, np.float32],
-            order="C",
-            reset=reset,
-        )
-        check_classification_targets(y)
-        return X, y, _weight(self, sample_weight, X)
+            raise ValueError(f"y holds the label {unknown[0]!r}, which is not one of the classes {self.classes_!r}.")
 
     def _threads(self):
         from joblib import effective_n_jobs
@@ -608,49 +526,44 @@ class SGDClassifier(LinearClassifierMixin, _SGD):
         return 1 if self.classes_.size == 2 else self.classes_.size
 
     def _loss(self):
-        """The loss; of two classes multinomial is the log loss."""
+        """The loss; "multinomial" of two classes is the log loss."""
         if self.loss == "multinomial" and self.classes_.size == 2:
             return losses.LogLoss()
         return super()._loss()
 
     def _drawn(self, split):
         """What ``split()`` holds out, and the seed of the order of rows, of several classes that of the first."""
-        random = check_random_state(self.random_state)
+        random, mask = check_random_state(self.random_state), None
         if self._lanes > 1:
             mask = split()
-            random = check_random_state(self.random_state)
-            random = np.random.RandomState(random.randint(SEEDS, size=self._lanes)[0])
+            random = np.random.RandomState(check_random_state(self.random_state).randint(SEEDS, size=self._lanes)[0])
         random.randint(1, SEEDS)
         mask = split() if self._lanes == 1 else mask
         return mask, int(random.randint(SEEDS))
 
     def _codes(self, loss):
         """The codes of the targets, for losses of classes."""
-        if not loss.labels:
-            return None
-        return np.arange(self.classes_.size if loss.joint else 2)
+        return np.arange(self.classes_.size if loss.joint else 2) if loss.labels else None
 
     def _targets(self, y, dtype):
-        """Codes, or one column for each class against the rest; -1 and 1 for losses of numbers."""
+        """Codes, or a column for each class against the rest; -1 and 1 for losses of numbers."""
         loss, codes = self._loss(), np.searchsorted(self.classes_, y)
-        if not loss.joint and self.classes_.size > 2:
+        if not loss.joint and self._lanes > 1:
             codes = codes[:, None] == np.arange(self.classes_.size)
         codes = codes.astype(dtype)
         return codes if loss.labels else 2 * codes - 1
 
     def _class_weights(self, y, weight, dtype):
         """The row weights times those of the classes: (n,), or (n, classes) where one class meets the rest."""
-        if self.class_weight is None:
-            return weight
         of_classes = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
         if np.all(of_classes == 1):
             return weight
         codes = np.searchsorted(self.classes_, y)
         weights = of_classes[codes]
-        if self.classes_.size > 2 and not self._loss().joint:
+        if self._lanes > 1 and not self._loss().joint:
             weights = np.where(codes[:, None] == np.arange(self.classes_.size), weights[:, None], 1.0)
         if weight is not None:
-            weights = weights * (weight if weights.ndim == 1 else weight[:, None])
+            weights = weights * weight.reshape(-1, *[1] * (weights.ndim - 1))
         return weights.astype(dtype)
 
     def _shaped(self, coef):
@@ -664,36 +577,3 @@ class SGDClassifier(LinearClassifierMixin, _SGD):
             right = (scores.reshape(y.shape) > 0) == (y > 0)
             right = right if right.ndim == 1 else right.mean(axis=1)
         return float(np.average(right, weights=weight))
-
-    def _check_proba(self):
-        if self.loss not in ("log_loss", "modified_huber", "multinomial"):
-            raise AttributeError(f"probability estimates are not available for loss={self.loss!r}")
-        return True
-
-    @available_if(_check_proba)
-    def predict_proba(self, X):
-        """TODO."""
-        check_is_fitted(self)
-        if self.loss == "log_loss" or self.classes_.size == 2 and self.loss == "multinomial":
-            return self._predict_proba_lr(X)
-        scores = self.decision_function(X)
-        if self.loss == "multinomial":
-            return softmax(scores)
-        shares = (np.clip(scores, -1, 1) + 1) / 2
-        if shares.ndim == 1:
-            return np.column_stack([1 - shares, shares])
-        shares[shares.sum(axis=1) == 0] = 1  # no class is likely at all
-        return shares / shares.sum(axis=1, keepdims=True)
-
-    @available_if(_check_proba)
-    def predict_log_proba(self, X):
-        """TODO."""
-        return np.log(self.predict_proba(X))
-
-
-BALANCED = (
-    "class_weight 'balanced' is not supported for partial_fit. In order to use 'balanced' weights, use "
-    "compute_class_weight('balanced', classes=classes, y=y). In place of y you can use a large enough sample of the full "
-    "training set target to properly estimate the class frequency distributions. Pass the resulting weights as the "
-    "class_weight parameter."
-)

@@ -59,18 +59,18 @@ def optimizer_of(name, momentum):
     )
 
 
-def step_of(name, alpha, l1_ratio, batch_size):
+def step_of(schedule, alpha, l1_ratio, by_row):
     """The optimizer whose steps are scikit-learn's, and the L1 penalty that is left to fit.
 
-    The L2 penalty is a decay of the weights before the step; the L1 penalty is cumulative on single rows.
+    The L2 penalty is a decay of the weights before the step; the L1 penalty is cumulative where steps are single rows'.
     """
     decay, l1 = alpha * (1.0 - l1_ratio), alpha * l1_ratio
-    if name in PASSIVE_AGGRESSIVE:
-        if batch_size != 1:
-            raise ValueError(f"learning_rate={name!r} sizes the step of a row: leave batch_size at 'auto', or 1.")
-        return PASSIVE_AGGRESSIVE[name](decay, l1), 0.0
-    if batch_size != 1:
+    if not by_row:
+        if schedule in PASSIVE_AGGRESSIVE:
+            raise ValueError(f"learning_rate={schedule!r} sizes the step of a row: leave batch_size at 'auto', or 1.")
         return optimizers.Sgdw(decay), l1
+    if schedule in PASSIVE_AGGRESSIVE:
+        return PASSIVE_AGGRESSIVE[schedule](decay, l1), 0.0
     return (optimizers.CumulativeSgdw(decay, l1) if l1 > 0 else optimizers.ClippedSgdw(decay)), 0.0
 
 
