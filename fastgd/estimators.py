@@ -125,7 +125,7 @@ class SGDRegressor(RegressorMixin, SGD):
     -----
     With an automatic rate, and on the full batch, row weights are scaled to mean 1, so that integer weights equal
     repeated rows. On batches with a given schedule they are taken as they are, as scikit-learn does, and the results
-    are scikit-learn's to rounding: on dense rows, for targets (n,). Early stopping may differ: scikit-learn
+    are scikit-learn's to rounding on dense rows. Early stopping may differ: scikit-learn
     scores weights before their L2 shrinking is multiplied in. The intercept of sparse rows does not decay here.
 
     Examples
@@ -241,9 +241,9 @@ class SGDRegressor(RegressorMixin, SGD):
         return X, y.astype(X.dtype, copy=False), sample_weight
 
     def _drawn(self, split):
-        """What ``split()`` holds out, and the seed of the order of rows: drawn as scikit-learn draws them."""
+        """What ``split()`` holds out, and the seeds of the orders of rows: drawn as scikit-learn draws them."""
         mask = split()
-        return mask, int(check_random_state(self.random_state).randint(0, SEEDS))
+        return mask, [int(check_random_state(self.random_state).randint(0, SEEDS))]
 
     def _codes(self, loss):
         """There are no classes."""
@@ -345,7 +345,7 @@ class SGDClassifier(LinearClassifierMixin, SGD):
     -----
     With an automatic rate, and on the full batch, row weights are scaled to mean 1, so that integer weights equal
     repeated rows. On batches with a given schedule they are taken as they are, as scikit-learn does, and the results
-    are scikit-learn's to rounding: on dense rows, for two classes. Early stopping may differ: scikit-learn
+    are scikit-learn's to rounding on dense rows. Early stopping may differ: scikit-learn
     scores weights before their L2 shrinking is multiplied in. The intercept of sparse rows does not decay here.
 
     Examples
@@ -532,14 +532,16 @@ class SGDClassifier(LinearClassifierMixin, SGD):
         return super()._loss()
 
     def _drawn(self, split):
-        """What ``split()`` holds out, and the seed of the order of rows, of several classes that of the first."""
-        random, mask = check_random_state(self.random_state), None
-        if self._lanes > 1:
-            mask = split()
-            random = np.random.RandomState(check_random_state(self.random_state).randint(SEEDS, size=self._lanes)[0])
-        random.randint(1, SEEDS)
-        mask = split() if self._lanes == 1 else mask
-        return mask, int(random.randint(SEEDS))
+        """What ``split()`` holds out, and the seeds of the orders of rows, one a lane: drawn as scikit-learn does."""
+        random = check_random_state(self.random_state)
+        if self._lanes == 1:
+            random.randint(1, SEEDS)
+            return split(), [int(random.randint(SEEDS))]
+        mask, random = split(), check_random_state(self.random_state)
+        each = [np.random.RandomState(seed) for seed in random.randint(SEEDS, size=self._lanes)]
+        for one in each:
+            one.randint(1, SEEDS)
+        return mask, [int(one.randint(SEEDS)) for one in each]
 
     def _codes(self, loss):
         """The codes of the targets, for losses of classes."""

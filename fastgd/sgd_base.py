@@ -10,6 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model._base import SparseCoefMixin
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.extmath import safe_sparse_dot
+from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from . import checks, losses, optimizers
@@ -202,7 +203,7 @@ class SGD(SparseCoefMixin, BaseEstimator):
         return coef.reshape(lanes, d).astype(np.float64), intercept.reshape(lanes).astype(np.float64)
 
     def _descend(self, X, y, weights, begin, strata=None):
-        """Fit to targets (n,) or (n, lanes); weights (n, lanes) differ by lane, and lanes are fitted one by one then.
+        """Fit to targets (n,) or (n, lanes); weights are (n,) or, where they differ by lane, (n, lanes).
 
         ``strata`` are the labels of whose rows early stopping holds out the same share each.
         """
@@ -215,10 +216,8 @@ class SGD(SparseCoefMixin, BaseEstimator):
             by, stratified = (y, False) if strata is None else (strata, True)
             return held_out_rows(by, weights, self.validation_fraction, self.random_state, stratified)
 
-        mask, seed = self._drawn(split)
-        held = order = None
-        if self.shuffle is True and options["shuffle"] == "full" and not self._full:
-            order = ShuffledOrder(seed, n, None if mask is None else ~mask)
+        mask, seeds = self._drawn(split)
+        ordered, held = self._ordered(options), None
         if mask is not None:
             held = X[mask], y[mask], None if weights is None else weights[mask]
             X, y, weights = X[~mask], y[~mask], None if weights is None else weights[~mask]
@@ -226,26 +225,36 @@ class SGD(SparseCoefMixin, BaseEstimator):
             "epochs": self.max_iter,
             "tol": self._tolerance() if self._automatic else None,
             "patience": self.n_iter_no_change,
-            "random_state": seed,
         }
-        results = []
-        for lane in self._alone(weights):
-            own, weight, start = _lane(y, lane), _lane(weights, lane), [_lane(one, lane, 0) for one in begin]
+
+        def run(lane):
+            seed, trained = seeds[lane or 0], None if mask is None else ~mask
+            own, weight, start = _lane(y, lane), _lane(weights, lane), [_first(one, lane) for one in begin]
             entry = Entry(
                 classes=self._codes(options["loss"]),
                 scale=self._automatic or self._full,
-                coef=None if start[0] is None else np.atleast_2d(start[0]),
-                intercept=None if start[1] is None else np.atleast_1d(start[1]),
+                coef=start[0],
+                intercept=start[1],
                 apart=not self._automatic and own.ndim == 2,
-                order=order,
+                order=ShuffledOrder(seed, n, trained) if ordered else None,
                 rule=self._rule(options, hidden, held and (held[0], _lane(held[1], lane), _lane(held[2], lane))),
             )
-            results += entered({**LEFT_OUT, **options, "X": X, "y": own, "sample_weight": weight}, entry)
-        self._take(results, X.dtype)
+            data = {"X": X, "y": own, "sample_weight": weight, "random_state": seed}
+            return entered({**LEFT_OUT, **options, **data}, entry)
+
+        # Each class in an order of its own, as scikit-learn has it: 10 classes took 0.32 s, and 0.25 s as lanes of one
+        # order (1e5 x 50, one thread; scikit-learn 1.1 s).
+        lanes = range(len(seeds)) if ordered and y.ndim == 2 and len(seeds) > 1 else self._alone(weights)
+        runs = Parallel(n_jobs=getattr(self, "n_jobs", None), require="sharedmem")(delayed(run)(k) for k in lanes)
+        self._take([result for results in runs for result in results], X.dtype)
         self.t_ = 1.0 + self.n_iter_ * n
         self._stream = None
-        self._warn(results)
+        self._warn([result for results in runs for result in results])
         return self
+
+    def _ordered(self, options):
+        """Whether the order of the rows is scikit-learn's."""
+        return self.shuffle is True and options["shuffle"] == "full" and not self._full
 
     def _rule(self, options, hidden, held):
         """What makes the rule of a model's epochs; fit's own holds where the rate is automatic and nothing is held out.
@@ -286,16 +295,16 @@ class SGD(SparseCoefMixin, BaseEstimator):
             here = streams is not None and streams[0] == key and np.array_equal(streams[2], self.coef_)
             streams = streams if here and np.array_equal(streams[3], self.intercept_) else None
             entry = self._entry_here(entry)
-        _, seed = self._drawn(lambda: None)
-        if self.shuffle is True and options["shuffle"] == "full":
+        seed = self._drawn(lambda: None)[1][0]
+        if self._ordered(options):
             rows = ShuffledOrder(seed, X.shape[0])(0)
             entry = replace(entry, order=lambda epoch: rows)
         results = []
         for k, lane in enumerate(lanes):
             given = {**options, "sample_weight": _lane(weights, lane), "random_state": None if streams else seed}
-            here = replace(entry, **{name: _lane(getattr(entry, name), lane, 0) for name in ("coef", "intercept")})
+            here = replace(entry, **{name: _first(getattr(entry, name), lane) for name in ("coef", "intercept")})
             if here.averages is not None:
-                here = replace(here, averages=[_lane(one, lane, 0) for one in here.averages])
+                here = replace(here, averages=[_first(one, lane) for one in here.averages])
             results.append(chunk(X, _lane(y, lane), streams and streams[1][k], entry.classes, given, here))
         self._take(results, X.dtype)
         self.n_iter_, self.t_ = 1, getattr(self, "t_", 1.0) + X.shape[0]
@@ -368,9 +377,14 @@ class SGD(SparseCoefMixin, BaseEstimator):
         return tags
 
 
-def _lane(array, lane, axis=-1):
-    """One lane of an array whose last axis, or ``axis``, is of lanes; all of it for None."""
-    return array if lane is None or array is None else np.take(array, [lane] if axis == 0 else lane, axis=axis)
+def _lane(array, lane):
+    """One lane of an array (n, lanes); all of it for None, and where lanes share it."""
+    return array if lane is None or array is None or array.ndim == 1 else array[:, lane]
+
+
+def _first(array, lane):
+    """One lane of an array (lanes, ...), with its axis; all of it for None."""
+    return array if lane is None or array is None else array[lane : lane + 1]
 
 
 def _found(result, name):
