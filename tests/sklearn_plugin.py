@@ -11,7 +11,7 @@ from sklearn import linear_model
 
 import fastgd
 
-NOT_OURS = ("oneclass", "one_class", "ocsvm")
+NOT_OURS = ("oneclass", "ocsvm")
 
 
 def replaced(estimator, learning_rate):

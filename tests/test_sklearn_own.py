@@ -33,8 +33,9 @@ ALWAYS = {
         "test_sgd_averaged_computed_correctly[SparseSGDRegressor]",
         "test_sgd_averaged_partial_fit[SparseSGDRegressor]",
         "test_average_sparse[SparseSGDRegressor]",
+        "test_sgd_proba[SparseSGDClassifier]",  # of another winner than dense rows have
     ],
-    "it goes by the chance of each class's own row order: here classes share one, and another ends 8 epochs later": [
+    "it goes by the epoch at which noisy scores end it; scikit-learn scores weights before their L2 shrinking": [
         "test_multi_thread_multi_class_and_early_stopping"
     ],
 }
