@@ -21,6 +21,8 @@ _PLACES = {
     "minimize": "minimize",
     "minimize_sweep": "minimize_sweep",
     "sweep": "sweep",
+    "SGDClassifier": "estimators",
+    "SGDRegressor": "estimators",
     "show_config": "config",
     "warmup": "config",
     "losses": None,

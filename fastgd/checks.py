@@ -23,10 +23,10 @@ class Table(NamedTuple):
     note: str | None = None  # how X was made canonical, where that took a copy of sparse rows
 
 
-def table(X, y, sample_weight, loss, classes=None, scale=True):
+def table(X, y, sample_weight, loss, classes=None, scale=True, coded=False):
     """Check and canonicalise the data of a fit; ``classes`` are the labels where they are known."""
     X, names, note = matrix(X)
-    y, classes = target(y, X.shape[0], X.dtype, loss, classes)
+    y, classes = target(y, X.shape[0], X.dtype, loss, classes, coded)
     return Table(X, y, row_weights(sample_weight, X.shape[0], X.dtype, scale), names, classes, note)
 
 
@@ -103,8 +103,11 @@ def _canonical(values, kind):
     return np.asarray(values)
 
 
-def target(y, n, dtype, loss, classes=None):
-    """``y`` as (targets, n) numbers; for a loss of classes their labels become codes of ``dtype``, and are returned."""
+def target(y, n, dtype, loss, classes=None, coded=False):
+    """``y`` as (targets, n) numbers; for a loss of classes their labels become codes of ``dtype``, and are returned.
+
+    ``coded``: they are codes already, of one or more targets.
+    """
     if sparse_door.is_sparse(y):
         raise TypeError("y is a sparse matrix: pass y.toarray().")
     if len(getattr(y, "shape", ())) == 2:
@@ -115,6 +118,8 @@ def target(y, n, dtype, loss, classes=None):
         raise ValueError(f"y must have shape (rows,) or (rows, targets), got {raw.shape}.")
     if len(raw) != n:
         raise ValueError(f"X has {n} rows and y has {len(raw)}: they must be as many.")
+    if loss.labels and coded:
+        return frozen(np.ascontiguousarray(np.atleast_2d(raw.T).astype(dtype))), classes
     if loss.labels:
         return codes(raw, dtype, loss, classes)
     # In its own precision: what it is centred by is taken off before it is rounded to the data's type.
@@ -248,7 +253,7 @@ def part(argument, given, module):
         if given not in known:
             raise unknown(argument, given, list(known))
         return known[given]()
-    if type(given) in known.values():
+    if type(given) in (*known.values(), *getattr(module, "BY_ROW", ())):
         return type(given)(**_fields(argument, given._asdict(), getattr(given, "limits", {}), {"low": 0.0}))
     adopted = own_parts.adopted(argument, given, module)
     if adopted is None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from . import checks, newton, optimizers, own_parts, penalties, resume, schedules, stages
+from .entry import USUAL
 from .kernels.lanes import Data, Parts, lanes_of
 from .part_facts import part_at
 from .passes import Passes
@@ -49,32 +50,33 @@ class Choice:
         return self.settings.learning_rate == "auto"
 
 
-def prepared(given, measure=Passes):
+def prepared(given, measure=Passes, entry=USUAL):
     """The choice for the arguments of a fit, by name; ``measure`` asks about the data (the reference has its own)."""
     run = resume.result_from(given.pop("resume"), "resume")
-    return chosen(given, run, measure)
+    return chosen(given, run, measure, classes=entry.classes, entry=entry)
 
 
-def chosen(given, run, measure, argument="resume", classes=None, stream=False):
+def chosen(given, run, measure, argument="resume", classes=None, stream=False, entry=USUAL):
     """The choice for checked arguments that go on with the result ``run``, which ``argument`` names, or with None."""
     X, y, weight, bounds = (given.pop(name) for name in ("X", "y", "sample_weight", "bounds"))
     past = run and run.state
     settings = Settings.checked(**given)
     if past is not None:
         settings = resume.agreed(settings, given, past, argument)
-    table = checks.table(X, y, weight, settings.loss, classes, scale=not stream)
+    scale, coded = entry.scale and not stream, entry.classes is not None
+    table = checks.table(X, y, weight, settings.loss, classes, scale, coded)
     if past is not None:
         table = resume.same_columns(table, run, argument)
-    choice = choose(Survey(table, settings, measure), settings, bounds, past, stream, alone=True)
+    choice = choose(Survey(table, settings, measure), settings, bounds, past, stream, alone=True, entry=entry)
     if past is not None:
         resume.check(choice, plan_of([choice]), past, argument)
     return choice
 
 
-def choose(survey, settings, bounds=None, past=None, stream=False, alone=False):
+def choose(survey, settings, bounds=None, past=None, stream=False, alone=False, entry=USUAL):
     """Resolve every 'auto' on the data, or as the run ``past`` did; ``stream``: the data are a chunk.
 
-    ``alone``: the run may have its passes to itself, which folds share.
+    ``alone``: the run may have its passes to itself, which folds share. ``entry`` says where it begins.
     """
     table = survey.table
     if survey.measure is Passes:  # the reference compiles nothing
@@ -89,11 +91,12 @@ def choose(survey, settings, bounds=None, past=None, stream=False, alone=False):
         words["X"] = table.note
     n, automatic = survey.n, settings.learning_rate == "auto"
     batch = chosen_batch(settings, n, stream, words)
-    method = chosen_method(settings, table, bounds, batch, n, stream, alone)
+    method = chosen_method(settings, table, bounds, batch, n, stream, alone and entry.coef is None)
     scaling, standardize = chosen_scaling(survey, settings, automatic, past, stream, words)
     data = survey.data(scaling)
     bounds = checks.box(bounds, d)
     penalty, low, high = penalty_and_box(settings, bounds, scaling, d)
+    coef = None
     if past is None:
         optimizer = chosen_optimizer(settings, automatic, batch == n, method, words)
         outputs = len(table.classes) if settings.loss.joint else len(table.y)
@@ -105,6 +108,8 @@ def choose(survey, settings, bounds=None, past=None, stream=False, alone=False):
         centre = constants if settings.loss.shifts else np.zeros(len(table.y))
         start = constants - centre if settings.loss.shifts else constants
         start_loss = survey.constant_loss(settings.loss, constants)
+        if entry.coef is not None:
+            coef, start = scaling.from_user(entry.coef, entry.intercept - centre)
     else:
         optimizer = part_at(past, "optimizer", optimizers) if settings.optimizer == "auto" else settings.optimizer
         centre, start, start_loss = (np.array(past.facts[name]) for name in ("centre", "start", "start_loss"))
@@ -144,7 +149,7 @@ def choose(survey, settings, bounds=None, past=None, stream=False, alone=False):
     else:
         schedule = resolved_schedule(settings, -(-n // batch), epochs, stream)
     # The penalty of zero weights is zero; other weights need a pass.
-    known = stream or not np.clip(0.0, low, high).any()
+    known = stream or (coef is None and not np.clip(0.0, low, high).any())
     model = Model(
         loss=settings.loss,
         optimizer=optimizer,
@@ -158,6 +163,7 @@ def choose(survey, settings, bounds=None, past=None, stream=False, alone=False):
         start_loss=np.maximum(start_loss, chunk_loss) if known else np.full(len(start_loss), np.inf),
         constant_loss=start_loss,
         size=sizes,
+        coef=coef,
     )
     if stream:
         epochs = 1 if past is None else past.facts["epoch"] + 1
@@ -203,7 +209,7 @@ def plan_of(choices, models=None, folds=None):
     for k, model in enumerate(models):
         width = len(model.start)
         lanes.target[k * width : (k + 1) * width] = centres.index(tuple(model.centre)) * targets + (
-            0 if parts.loss.joint else np.arange(width)
+            0 if parts.loss.joint else model.target + np.arange(width)
         )
     data = with_targets(first.data, survey.table)
     if any(model.replicate >= 0 for model in models):

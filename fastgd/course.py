@@ -39,6 +39,7 @@ class Course:
         self.rounding = max(1e-6, 64 * self.eps)
         # A chunk of a stream may be a row that the constant happens to fit.
         self.margin = CHUNK_MARGIN if plan.stream else max(work.margin, self.rounding)
+        self.rule = None if plan.rule is None else plan.rule(model)
         self.starts_at(model.start_loss)
         self.begin(None)
 
@@ -63,6 +64,7 @@ class Course:
         self.trends = [Trend() for _ in self.start]
         self.stalls = 0  # how many epochs in a row did not lower a loss
         self.lowest = self.latest = math.inf  # of the means of the losses that are judged
+        self.ruling = None, ""
         self.factor, self.memory = 1.0, self.plateau.memory if self.plateau else ()
         if self.seen and self.plateau:
             self.factor, *memory = past.facts["plateau"]
@@ -90,11 +92,23 @@ class Course:
             self.factor, self.memory = self.plateau.after_epoch(mean, self.memory)
         self.records.append(record)
 
+    def obey(self, weights):
+        """Ask the rule, if there is one, about the newest epoch, which left the ``weights`` (lanes, d + 1).
+
+        ``after_epoch(record, weights)`` is a status and a reason, or (None, "") to go on; ``factor`` multiplies the
+        rates from now on.
+        """
+        if self.rule is not None:
+            self.ruling = self.rule.after_epoch(self.records[-1], weights)
+            self.factor = self.rule.factor
+
     # Verdicts -----------------------------------------------------------------------------------------------------
 
     def verdict(self):
         """The status of a run that need not go on, and why."""
         plan, records = self.plan, self.records
+        if self.ruling[0] is not None:
+            return self.ruling
         # Twice: momentum may carry the weights away again from where the loss was zero.
         if plan.tol is not None and all(map(self.vanished, range(len(self.zero)))):
             return "converged", ZERO
@@ -201,14 +215,14 @@ class Course:
 
     def stuck_above(self, objective):
         """Whether batches have settled at losses above the start's: a rate too large may do so."""
-        return not self.exact and self.above_start() and self.risen(objective(), unknown=True)
+        return self.rule is None and not self.exact and self.above_start() and self.risen(objective(), unknown=True)
 
     def ended(self, clock, objective):
         """The status of a run that did all it was asked to; ``objective()`` is that of the present weights."""
         plan = self.plan
         # What batches met may lie above the start where the objective does not: only a pass can tell.
         above = self.above_start()
-        doubtful = above or (self.best is None and self.doubtful(clock))
+        doubtful = self.rule is None and (above or (self.best is None and self.doubtful(clock)))
         # Newton's steps lower the loss; one with corners may be rounded so widely at first that its own value rises.
         if doubtful and plan.method != "newton" and self.risen(objective(), unknown=above):
             return "diverged", ABOVE_FIRST if plan.stream else ABOVE

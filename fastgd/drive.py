@@ -52,11 +52,12 @@ def work_of(plan):
         from .stages import Stages
 
         return Stages
-    if not plan.many and plan.data.rows.sparse and not plan.full:
+    rows_matter = plan.parts.optimizer.by_row and not plan.full  # which the kernels of many lanes don't ask
+    if plan.data.rows.sparse and not plan.full and not plan.many:
         from . import lazy
 
         return lazy.work_of(plan)
-    if not plan.many:
+    if not plan.many or rows_matter:
         return FullBatch if plan.full else Batches
     from . import gram, many  # whose kernels a single fit need not load
 
@@ -165,7 +166,7 @@ class Driver:
         self.runs = Runs(tuple(models), plan.lanes, courses)
         self.retreats, self.certain, self.outcomes = retreats, models, outcomes
         self.again = {}  # the models that are to begin anew
-        self.interrupted, self.clock = False, Clock()
+        self.interrupted, self.clock = False, Clock(steps=plan.first)
         if plan.past is not None:
             self.go_on(plan.past)
         self.last = Snapshot(self)
@@ -206,7 +207,7 @@ class Driver:
 
     def know_starts(self):
         """A pass for the objectives at the start, where they are not known; the full batch will meet them."""
-        if not self.work.exact and any(course.unknown for course in self.runs.courses):
+        if not self.work.exact and self.plan.rule is None and any(course.unknown for course in self.runs.courses):
             for course, start in zip(self.runs.courses, self.watch.objective(self.runs.lanes, 0), strict=True):
                 if course.unknown:
                     course.starts_at(start)

@@ -206,6 +206,15 @@ def fitted(given, work=None, measure=Passes):
     return with_replicates(result, choice, outcomes[1:]) if outcomes[1:] else result
 
 
+def entered(given, entry):
+    """The results of a fit that begins and ends as ``entry`` says, one for each of its models."""
+    choice = prepared(given, entry=entry)
+    if choice.settings.verbose:
+        tell(choice.words)
+    plan = entry.admit(choice, plan_of([choice], entry.models(choice)))
+    return [report(choice, plan, k, outcome) for k, outcome in enumerate(drive(plan))]
+
+
 def replicates(choice):
     """The model of a choice, and one for each of its bootstrap replicates."""
     again = replace(choice.model, start_loss=np.full(len(choice.model.start_loss), np.inf))

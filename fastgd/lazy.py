@@ -17,6 +17,10 @@ MANY_COLUMNS = 10_000  # from here on a step of all columns is worth a warning
 EXACT = "SGD, AdaGrad (with L2 at a constant rate) and, without a penalty, momentum and Nesterov's"
 
 
+# Whose steps without a gradient leave a weight as it is, but for what decays. (The state of the last two is of L1.)
+PLAIN = optimizers.Sgd, optimizers.Sgdw, optimizers.PassiveAggressive1, optimizers.PassiveAggressive2
+
+
 def work_of(plan):
     """The class of the work of a plan of one lane: by the columns of the rows, or by all columns."""
     if plan.parallel is not None:
@@ -32,9 +36,10 @@ def rest_of(plan):
     optimizer, penalty, model = plan.parts.optimizer, plan.parts.penalty, plan.models[0]
     free, averaged, d = type(penalty) is Free, plan.lanes.averages.size > 0, plan.data.shift.size
     l1, l2 = (0.0, 0.0) if free else (float(model.penalty.l1), float(model.penalty.l2))
-    if plan.lazy or (free and type(optimizer) in (optimizers.Sgd, optimizers.Adagrad)):
+    plain = type(optimizer) in PLAIN
+    if plan.lazy or (free and (type(optimizer) is optimizers.Adagrad or (plain and not optimizer.decays))):
         return lazy.Still()
-    if type(optimizer) is optimizers.Sgd:
+    if plain:
         if not (l1 or bounded(plan.lanes)):
             return lazy.Decaying()
         return None if averaged else lazy.Shrinking(np.zeros(d))

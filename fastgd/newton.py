@@ -68,6 +68,8 @@ class Derivatives:
         out = np.empty(self.one.n, data.shift.dtype)
         with np.errstate(all="ignore"):
             self.one.over_chunks(lambda a, b: curvature.bends(data, self.loss, lanes, lane, self.one.chunk, a, b, out))
+        if not out.any():  # no row bends: beyond their margins all, where the penalty alone has a say
+            return np.zeros((data.shift.size + 1, data.shift.size + 1))
         grams = Grams(self.data._replace(weight=frozen(out)), lanes_at(lanes, [lane], 1), self.plan.n_threads)
         return grams.products[0] * (grams.totals[0] * lanes.scale[lane] / self.count)
 

@@ -5,6 +5,7 @@ import inspect
 from . import checks, losses, resume
 from .choose import chosen, plan_of
 from .drive import drive
+from .entry import USUAL
 from .fit import fit, report
 from .passes import Passes
 
@@ -60,10 +61,15 @@ def partial_fit(X, y, r=None, classes=None, **options):
     >>> r.n_epochs, r.n_steps, r.coef.round(3), round(r.intercept, 3)
     (10, 130, array([2.]), 1.0)
     """
+    return chunk(X, y, r, classes, options)
+
+
+def chunk(X, y, r, classes, options, entry=USUAL):
+    """The result after one more chunk; a stream that begins with it does so as ``entry`` says."""
     r = resume.result_from(r, "r", stream=True)
     given = {"X": X, "y": y, **arguments(r, options)}
-    choice = chosen(given, r, Passes, "r", labels(given["loss"], classes, r), stream=True)
-    plan = plan_of([choice])
+    choice = chosen(given, r, Passes, "r", labels(given["loss"], classes, r), stream=True, entry=entry)
+    plan = entry.admit(choice, plan_of([choice]))
     return report(choice, plan, 0, drive(plan)[0])
 
 

@@ -29,6 +29,8 @@ class Model:
     fold: int = -1
     replicate: int = -1
     number: int = 0  # which run of a sweep
+    target: int = 0  # the first of the targets that are its own
+    coef: np.ndarray | None = None  # (lanes, d), the scaled coefficients that a run begins with; None for none
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,9 @@ class Plan:
     lazy: bool = False  # of sparse rows a step moves the columns of its rows alone
     evaluate: bool = False
     automatic_rate: bool = False
+    first: int = 0  # steps behind this run, from which schedules and averages count on
+    rule: object = None  # rule(model): what says when the run of a model ends, beside its course (see Course.obey)
+    order: object = None  # order(epoch): the order of an epoch's rows, in place of a shuffle's own
     keep: tuple = ()  # of epochs after which the worst half of the models is dropped
     callback: object = None
     verbose: int = 0
@@ -70,7 +75,7 @@ class Plan:
     @functools.cached_property
     def watched(self):
         """Whether something looks at every epoch."""
-        asked = (self.callback, self.tol, self.held, *(watched(model.schedule) for model in self.models))
+        asked = (self.callback, self.rule, self.tol, self.held, *(watched(model.schedule) for model in self.models))
         return self.evaluate or bool(self.keep) or any(one is not None for one in asked)
 
     def of(self, chosen):

@@ -48,6 +48,10 @@ class Scaling(NamedTuple):
         intercept = weights[:, d]
         return coef, intercept - coef @ self.shift.astype(np.float64)
 
+    def from_user(self, coef, intercept):
+        """Scaled coefficients (lanes, d) and intercepts (lanes,) of those in the user's units."""
+        return self.to_scaled(coef), intercept + coef @ self.shift.astype(np.float64)
+
     def to_scaled(self, coef):
         """Bounds or coefficients (d,) of the user's columns as those of the scaled ones."""
         scale = np.where(self.inverse_scale > 0, self.inverse_scale, 1.0)

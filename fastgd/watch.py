@@ -115,6 +115,8 @@ class Watch:
                 new[-1]["validation_loss"] = held[k]
             for record in new:
                 course.note(record)
+            if new:
+                course.obey(lanes.weights[k * plan.width : (k + 1) * plan.width])
             if new and held and course.lowest < lowest:
                 weights = self.answer(lanes, clock.steps) if weights is None else weights
                 course.best = clock.epoch, weights[k * plan.width : (k + 1) * plan.width].copy()

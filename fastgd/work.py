@@ -101,7 +101,10 @@ class Batches:
         if self.kind in (order.BLOCK, order.FULL) and self.drawn_for != epoch:
             units = self.n if self.kind == order.FULL else -(-self.n // order.BLOCK_ROWS)
             self.drawn = np.empty(units, np.uint32)
-            order.permutation(self.plan.seed, epoch, self.drawn)
+            if self.plan.order is None:
+                order.permutation(self.plan.seed, epoch, self.drawn)
+            else:
+                self.drawn[:] = self.plan.order(epoch)
             self.drawn_for = epoch
         order.fill(self.kind, self.plan.seed, epoch, self.n, self.plan.batch, self.drawn, row, out, ahead)
         if self.plan.rows is None:

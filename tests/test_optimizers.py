@@ -28,6 +28,7 @@ from fastgd.optimizers import (
     Radam,
     Rmsprop,
     Sgd,
+    Sgdw,
 )
 
 OPTIMIZERS = [snake_case(name) for name in optimizers.__all__]
@@ -39,6 +40,12 @@ OPTIMIZERS = [snake_case(name) for name in optimizers.__all__]
 def sgd(w, steps, factor):
     for _, g, rate in steps:
         w = w - factor * rate * g
+        yield w
+
+
+def sgdw(w, steps, weight_decay):
+    for _, g, rate in steps:
+        w = (1 - rate * weight_decay) * w - rate * g
         yield w
 
 
@@ -168,6 +175,8 @@ BETAS = {"betas": (0.8, 0.95)}
 CASES = [
     Case(Sgd(), sgd, ("SGD", {}), ("sgd", {})),
     Case(Sgd(2.0), sgd, schedule=None),
+    Case(Sgdw(), sgdw, ("SGD", {"weight_decay": 0.01}), schedule=None),
+    Case(Sgdw(0.0), sgdw),
     Case(Momentum(), momentum, ("SGD", {"momentum": 0.9}), ("sgd", {"momentum": 0.9})),
     Case(Momentum(0.5), momentum, schedule=None),
     Case(Momentum(0.0), momentum, schedule=None),
@@ -258,8 +267,8 @@ VARYING[100:] /= 10
 
 
 def test_the_table_has_every_optimizer():
-    usual = "sgd, momentum, nesterov, adagrad, rmsprop, adadelta, adam, adamw, amsgrad, nadam, radam, adamax, lion"
-    assert ", ".join(OPTIMIZERS) == usual
+    usual = "sgd, sgdw, momentum, nesterov, adagrad, rmsprop, adadelta, adam, adamw, amsgrad, nadam, radam, adamax"
+    assert ", ".join(OPTIMIZERS) == f"{usual}, lion"
     for wanted in (lambda case: True, lambda case: case.schedule):
         assert {type(case.optimizer).__name__ for case in CASES if wanted(case)} == set(optimizers.__all__)
 

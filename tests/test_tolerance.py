@@ -66,7 +66,8 @@ def test_automatic_runs(loss, batch):
 def test_any_optimizer_at_any_rate(optimizer, alpha):
     problem, tol = PROBLEMS["plain"], 1e-5
     fit = reference.fit if JIT_OFF else fastgd.fit
-    part = fastgd.optimizers.Adamw(weight_decay=0.0) if optimizer == "adamw" else optimizer
+    decaying = {"adamw": fastgd.optimizers.Adamw(weight_decay=0.0), "sgdw": fastgd.optimizers.Sgdw(weight_decay=0.0)}
+    part = decaying.get(optimizer, optimizer)
     # Without bounds, but compiled as with them: so is every optimizer with a penalty.
     options = {"optimizer": part, "tol": tol, "epochs": 400, "alpha": alpha, "bounds": (None, None)}
     for rate in 10.0 ** np.arange(-7, 0, 2 if JIT_OFF else 1):

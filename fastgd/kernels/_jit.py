@@ -114,7 +114,21 @@ def bridge(word, gathers=False):
     overload(typed, **options)(typed)
 
 
-for _word in ("value", "slope", "bend", "prepare", "move", "cost", "prox", "shrink", "pull", "divisor", "at"):
+METHODS = (
+    "value",
+    "slope",
+    "bend",
+    "prepare",
+    "move",
+    "row_slope",
+    "row_cost",
+    "cost",
+    "prox",
+    "shrink",
+    "pull",
+    "divisor",
+)
+for _word in (*METHODS, "at"):
     bridge(_word)
 
 

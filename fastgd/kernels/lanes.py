@@ -63,7 +63,8 @@ class Lanes(NamedTuple):
 def lanes_of(models, dtype, average=None):
     """Fresh lanes of some models (see ``plan.Model``), all with parts of the same classes.
 
-    Weights are zero, or at the nearest bound; ``average`` is the step from which on they are averaged, or None.
+    Weights are those to begin with, else zero, at the nearest bound; ``average`` is the step from which on they are
+    averaged, or None.
     """
     widths = [len(model.start) for model in models]
     lanes, d = sum(widths), models[0].low.size
@@ -73,7 +74,10 @@ def lanes_of(models, dtype, average=None):
 
     low, high = (table([getattr(model, side) for model in models], dtype) for side in ("low", "high"))
     weights = np.zeros((lanes, d + 1), dtype)
-    weights[:, :d] = np.clip(0.0, low, high)
+    for k, model in enumerate(models):
+        if model.coef is not None:
+            weights[k * widths[k] : (k + 1) * widths[k], :d] = model.coef
+    weights[:, :d] = np.clip(weights[:, :d], low, high)
     weights[:, d] = np.concatenate([model.start for model in models])
     return Lanes(
         target=np.zeros(lanes, np.int64),

@@ -57,6 +57,20 @@ def permutation(seed, epoch, out):
 
 
 @kernel
+def transposed(seed, out):
+    """The permutation of 0..len(out)-1 that scikit-learn's shuffle makes of the seed (Marsaglia 2003's xorshift)."""
+    for i in range(out.size):
+        out[i] = i
+    state = np.uint32(max(seed, 1))
+    for i in range(out.size - 1):
+        state ^= np.uint32(state << np.uint32(13))
+        state ^= np.uint32(state >> np.uint32(17))
+        state ^= np.uint32(state << np.uint32(5))
+        j = i + np.int64(state & np.uint32(0x7FFFFFFF)) % (out.size - i)
+        out[i], out[j] = out[j], out[i]
+
+
+@kernel
 def fill(kind, seed, epoch, n, batch, drawn, start, out, ahead):
     """The rows at positions start.. of the epoch, and for each position a row to ask the memory for meanwhile.
 

@@ -2,9 +2,52 @@
 
 import numpy as np
 
-from ._jit import kernel, lane_of
+from ._jit import compiled_as, kernel, lane_of
 from .lanes import move
-from .rows import prefetch
+from .rows import prefetch, square
+
+
+def row_slope(part, fields, lane, rate, slope, value, data, i):
+    """A row's slope: the loss's, or what an optimizer that goes by the row puts in its place. Others pay nothing."""
+    if not part.by_row:
+        return slope
+    size = np.float64(square(data.rows, i, data.shift, data.inverse_scale))
+    return lane_of(part, fields, lane).row_slope(rate, np.float64(slope), value, size)
+
+
+@compiled_as(row_slope)
+def _(part, fields, lane, rate, slope, value, data, i):
+    if not part.instance_class.by_row:
+        return lambda part, fields, lane, rate, slope, value, data, i: slope
+
+    def by_row(part, fields, lane, rate, slope, value, data, i):
+        size = np.float64(square(data.rows, i, data.shift, data.inverse_scale))
+        return lane_of(part, fields, lane).row_slope(rate, np.float64(slope), value, size)
+
+    return by_row
+
+
+def row_loss(part, fields, lane, value, weighted, weights, d):
+    """What a row adds to the losses met: its weighted loss, or that of an optimizer that goes by the row."""
+    if not part.by_row:
+        return weighted
+    for j in range(d):
+        value += np.float64(lane_of(part, fields, lane).row_cost(weights[lane, j]))
+    return value
+
+
+@compiled_as(row_loss)
+def _(part, fields, lane, value, weighted, weights, d):
+    if not part.instance_class.by_row:
+        return lambda part, fields, lane, value, weighted, weights, d: weighted
+
+    def by_row(part, fields, lane, value, weighted, weights, d):
+        optimizer = lane_of(part, fields, lane)
+        for j in range(d):
+            value += np.float64(optimizer.row_cost(weights[lane, j]))
+        return value
+
+    return by_row
 
 
 @kernel
@@ -29,9 +72,14 @@ def row_steps(data, rows, parts, lanes, order, ahead, rates, t, losses):
                 p += rows.at(i, j) * weights[lane, j]
             y = data.targets[lanes.target[lane], i]
             value = np.float64(loss.value(p, y))
-            slope = weights.dtype.type(loss.slope(p, y))
+            weighted = value
+            rate = rates[min(k, last), lane]
+            slope = loss.slope(p, y)
+            slope = weights.dtype.type(
+                row_slope(parts.optimizer, lanes.optimizer, lane, rate, slope, value, data, np.uint64(i))
+            )
             if data.weight.size > 0:
-                value *= data.weight[i]
+                weighted = value * data.weight[i]
                 slope *= data.weight[i]
-            losses[lane] += value
-            move(parts, lanes, lane, rates[min(k, last), lane], t + k, slope, rows, i, constant)
+            losses[lane] += row_loss(parts.optimizer, lanes.optimizer, lane, value, weighted, weights, d)
+            move(parts, lanes, lane, rate, t + k, slope, rows, i, constant)

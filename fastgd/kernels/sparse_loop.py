@@ -10,6 +10,7 @@ import numpy as np
 
 from ..optimizers import decayed
 from ._jit import cast_all, gather, kernel, lane_of, read_slots, write_slots
+from .row_loop import row_slope
 from .rows import prefetch
 
 
@@ -175,13 +176,14 @@ def row_steps(data, parts, lanes, ledger, order, ahead, rates, t, losses):
         i = np.uint64(order[k])
         prefetch(data.rows, ahead[k])
         p = score(data, ledger, now, penalty, optimizer, lanes, i)
+        rate = rates[min(k, last), 0]
         value = np.float64(loss.value(p, y[i]))
-        slope = dtype.type(loss.slope(p, y[i]))
+        slope = row_slope(parts.optimizer, lanes.optimizer, 0, rate, loss.slope(p, y[i]), value, data, i)
+        slope = dtype.type(slope)
         if data.weight.size > 0:
             value *= data.weight[i]
             slope *= data.weight[i]
         met += value
-        rate = rates[min(k, last), 0]
         c = prepared(optimizer, lanes, rate, t + k)
         then = ticked(ledger, now, penalty, optimizer, c)
         if ledger.rest.full(then):

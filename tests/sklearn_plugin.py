@@ -1,0 +1,45 @@
+"""A pytest plugin: scikit-learn's own tests of SGD run against fastgd's classes (``test_sklearn_own.py`` loads it).
+
+``FASTGD_SKLEARN_DEFAULTS=1`` gives ``learning_rate`` scikit-learn's defaults, which most of those tests go by.
+``FASTGD_SKLEARN_REPORT`` names a file for the outcome of every test, a line each.
+"""
+
+import os
+
+import pytest
+from sklearn import linear_model
+
+import fastgd
+
+NOT_OURS = ("oneclass", "ocsvm")
+
+
+def replaced(estimator, learning_rate):
+    """The class, with that default of ``learning_rate`` where it is asked for."""
+    if os.environ.get("FASTGD_SKLEARN_DEFAULTS") == "1":
+        estimator.__init__.__kwdefaults__["learning_rate"] = learning_rate
+    return estimator
+
+
+# Before collection: the tests make subclasses of the two as they are imported.
+linear_model.SGDRegressor = replaced(fastgd.SGDRegressor, "invscaling")
+linear_model.SGDClassifier = replaced(fastgd.SGDClassifier, "optimal")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "no_check_spmatrix: scikit-learn's own")
+
+
+def pytest_collection_modifyitems(config, items):
+    ours = [item for item in items if not any(word in item.name.lower() for word in NOT_OURS)]
+    config.hook.pytest_deselected(items=[item for item in items if item not in ours])
+    items[:] = ours
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    if report.when == "call" or report.failed or report.skipped:
+        with open(os.environ["FASTGD_SKLEARN_REPORT"], "a") as file:
+            file.write(f"{item.name} {report.outcome}\n")
+    return report

@@ -1,0 +1,291 @@
+"""scikit-learn's classes: their numbers against scikit-learn's, and what they add."""
+
+import pickle
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from conftest import JIT_OFF
+
+import fastgd
+
+sklearn = pytest.importorskip("sklearn")
+from joblib import Parallel, delayed, parallel_config  # noqa: E402
+from sklearn import linear_model  # noqa: E402
+from sklearn.base import clone  # noqa: E402
+from sklearn.exceptions import ConvergenceWarning  # noqa: E402
+from sklearn.model_selection import GridSearchCV, cross_validate  # noqa: E402
+from sklearn.pipeline import make_pipeline  # noqa: E402
+from sklearn.preprocessing import StandardScaler  # noqa: E402
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(200, 4))
+Y = X @ [1.0, -2.0, 0.5, 0.0] + 1 + 0.3 * RNG.normal(size=200)
+LABELS = np.where(Y > 1, "yes", "no")
+THREE = np.digitize(Y, [0.0, 2.0])
+RAW = X * [1e-3, 1.0, 1e3, 1e6] + [0.0, 1990.0, 0.0, 1e7]
+WEIGHT = RNG.random(200) * 2
+quiet = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+
+def same(ours, theirs, rtol=1e-9):
+    """Assert that two fitted models have the same numbers."""
+    np.testing.assert_allclose(ours.coef_, theirs.coef_, rtol=rtol, atol=1e-12)
+    np.testing.assert_allclose(ours.intercept_, theirs.intercept_, rtol=rtol, atol=1e-12)
+    assert (ours.n_iter_, ours.t_) == (theirs.n_iter_, theirs.t_)
+    assert (ours.coef_.shape, ours.intercept_.shape) == (theirs.coef_.shape, theirs.intercept_.shape)
+
+
+# scikit-learn's numbers -----------------------------------------------------------------------------------------------
+
+
+@quiet
+@pytest.mark.parametrize("shuffle", [True, False])
+@pytest.mark.parametrize("penalty", ["l2", "l1", "elasticnet", None])
+@pytest.mark.parametrize("schedule", ["constant", "optimal", "invscaling", "adaptive", "pa1", "pa2"])
+def test_scikit_learns_schedules_give_its_numbers(schedule, penalty, shuffle):
+    margin = schedule in ("pa1", "pa2")
+    options = {"learning_rate": schedule, "penalty": penalty, "shuffle": shuffle, "alpha": 0.01, "eta0": 0.02}
+    options |= {"random_state": 3, "max_iter": 60}
+    if penalty in ("l1", "elasticnet"):  # scikit-learn stops by an L1 norm from before the weights were truncated
+        options |= {"tol": None, "max_iter": 20}
+    for name, loss, y in (
+        ("SGDRegressor", "epsilon_insensitive" if margin else "squared_error", Y),
+        ("SGDClassifier", "hinge", LABELS),
+    ):
+        ours, theirs = (getattr(package, name)(loss=loss, **options).fit(X, y) for package in (fastgd, linear_model))
+        same(ours, theirs)
+
+
+@quiet
+@pytest.mark.parametrize("average", [False, True, 300])
+@pytest.mark.parametrize("class_weight", [None, "balanced", {0: 0.5, 1: 2.0, 2: 1.0}])
+def test_classes_against_the_rest_give_scikit_learns_numbers(class_weight, average):
+    options = {"loss": "log_loss", "learning_rate": "constant", "class_weight": class_weight, "average": average}
+    options |= {"random_state": 0, "max_iter": 30, "n_jobs": 2}
+    ours, theirs = (
+        package.SGDClassifier(**options).fit(X, THREE, sample_weight=WEIGHT) for package in (fastgd, linear_model)
+    )
+    same(ours, theirs)
+    np.testing.assert_allclose(ours.predict_proba(X), theirs.predict_proba(X), rtol=1e-8)
+
+
+@quiet
+def test_early_stopping_is_scikit_learns_where_nothing_shrinks():
+    options = {"learning_rate": "constant", "early_stopping": True, "penalty": None, "random_state": 1, "tol": 1e-4}
+    for name, y in (("SGDRegressor", Y), ("SGDClassifier", LABELS)):
+        same(*(getattr(package, name)(**options).fit(X, y) for package in (fastgd, linear_model)))
+
+
+def test_chunks_give_scikit_learns_numbers():
+    for average in (False, True, 90):
+        ours = fastgd.SGDRegressor(learning_rate="invscaling", average=average, random_state=0)
+        theirs = linear_model.SGDRegressor(average=average, random_state=0)
+        for rows in np.array_split(np.arange(200), 3):
+            for model in (ours, theirs):
+                model.partial_fit(X[rows], Y[rows])
+        same(ours, theirs)
+    ours, theirs = (
+        package.SGDClassifier(loss="log_loss", learning_rate="constant", shuffle=False, random_state=0)
+        for package in (fastgd, linear_model)
+    )
+    for rows in np.array_split(np.arange(200), 3):
+        for model in (ours, theirs):
+            model.partial_fit(X[rows], THREE[rows], classes=[0, 1, 2])
+    same(ours, theirs)
+
+
+@quiet
+def test_a_chunk_goes_on_from_a_fit_and_from_changed_parameters():
+    models = [
+        package.SGDRegressor(learning_rate="invscaling", shuffle=False, max_iter=2, tol=None)
+        for package in (fastgd, linear_model)
+    ]
+    for model in models:
+        model.fit(X, Y)
+        model.partial_fit(X[:50], Y[:50])
+        model.set_params(alpha=0.1).partial_fit(X[50:], Y[50:])
+        model.coef_ = model.coef_ + 1.0
+        model.partial_fit(X[:20], Y[:20])
+    same(*models)
+
+
+def test_a_pickled_model_takes_its_next_chunk():
+    for rate in ("auto", "pa1"):
+        loss = "epsilon_insensitive" if rate == "pa1" else "squared_error"
+        model = fastgd.SGDRegressor(loss, learning_rate=rate, random_state=0).partial_fit(X[:100], Y[:100])
+        again = pickle.loads(pickle.dumps(model))
+        for one in (model, again):
+            one.partial_fit(X[100:], Y[100:])
+        same(again, model, rtol=0)
+
+
+@quiet
+def test_a_warm_start_begins_at_the_last_coefficients():
+    options = {"learning_rate": "constant", "shuffle": False, "max_iter": 3, "tol": None}
+    warm = fastgd.SGDRegressor(warm_start=True, **options).fit(X, Y)
+    cold = fastgd.SGDRegressor(**options).fit(X, Y)
+    cold.fit(X, Y, coef_init=warm.coef_.copy(), intercept_init=warm.intercept_.copy())
+    same(warm.fit(X, Y), cold, rtol=0)
+    with pytest.raises(ValueError, match="coef_init does not match"):
+        cold.fit(X, Y, coef_init=np.zeros(3))
+    with pytest.raises(ValueError, match="must be finite"):
+        cold.fit(X, Y, coef_init=np.full(4, np.nan))
+
+
+def test_too_large_a_rate_is_scikit_learns_error():
+    with pytest.raises(ValueError, match="overflow occurred at epoch #"):
+        fastgd.SGDRegressor(learning_rate="constant").fit(X * 1e300, Y)
+
+
+# The automatic rate ---------------------------------------------------------------------------------------------------
+
+
+def test_raw_columns_need_nothing_else():
+    model = fastgd.SGDRegressor(penalty=None).fit(RAW, Y)
+    exact = linear_model.LinearRegression().fit(X, Y)
+    np.testing.assert_allclose(model.predict(RAW), exact.predict(X), rtol=1e-6)
+    assert fastgd.SGDClassifier().fit(RAW, LABELS).score(RAW, LABELS) > 0.9
+    assert fastgd.SGDClassifier(loss="log_loss").fit(RAW, THREE).score(RAW, THREE) > 0.8
+    assert model.loss_curve_.shape == (model.n_iter_,)
+    assert model.choices_["optimizer"].startswith("newton")
+
+
+def test_the_class_against_the_rest_is_a_fit_of_its_own():
+    model = fastgd.SGDClassifier(loss="log_loss", alpha=0.01, tol=1e-10).fit(RAW, THREE)
+    for k in range(3):
+        r = fastgd.fit(RAW, k == THREE, loss="log_loss", alpha=0.01, tol=1e-10, epochs=1000)
+        np.testing.assert_allclose(model.coef_[k], r.coef, rtol=1e-6)
+
+
+def test_multinomial():
+    model = fastgd.SGDClassifier(loss="multinomial", alpha=1e-3).fit(RAW, THREE)
+    r = fastgd.fit(RAW, THREE, loss="multinomial", alpha=1e-3)
+    assert model.coef_.shape == (3, 4)
+    np.testing.assert_array_equal(model.predict(RAW), r.predict(RAW))
+    np.testing.assert_allclose(model.predict_proba(RAW).sum(axis=1), 1)
+    two = fastgd.SGDClassifier(loss="multinomial").fit(RAW, LABELS)
+    same(two, fastgd.SGDClassifier(loss="log_loss").fit(RAW, LABELS))
+    np.testing.assert_allclose(two.predict_proba(RAW).sum(axis=1), 1)
+
+
+@pytest.mark.parametrize("rate", ["auto", "invscaling"])
+def test_several_targets(rate):
+    both = np.column_stack([Y, 2 * Y + X[:, 0]])
+    options = {"learning_rate": rate, "random_state": 0}
+    model = fastgd.SGDRegressor(**options).fit(X, both)
+    assert (model.coef_.shape, model.intercept_.shape, model.predict(X).shape) == ((2, 4), (2,), (200, 2))
+    for k in range(2):
+        one = fastgd.SGDRegressor(**options).fit(X, both[:, k])
+        np.testing.assert_allclose(model.coef_[k], one.coef_, rtol=1e-6)
+    assert model.score(X, both) > 0.9
+
+
+def test_further_parameters():
+    def fitted(**options):
+        return fastgd.SGDRegressor(random_state=0, **options).fit(RAW, Y)
+
+    assert fitted(bounds=(0, None)).coef_.min() >= 0
+    assert fitted(loss=fastgd.losses.Quantile(0.9)).predict(RAW).mean() > fitted(loss="quantile").predict(RAW).mean()
+    assert fitted(batch_size=32, penalty=None).score(RAW, Y) > 0.9
+    for options in ({"optimizer": "adam"}, {"momentum": 0.9}, {"optimizer": fastgd.optimizers.Nesterov()}):
+        rate = {"learning_rate": "step", "eta0": 0.05, "standardize": True, "batch_size": 16, "max_iter": 100}
+        assert fitted(**options, **rate).score(RAW, Y) > 0.9
+    assert fastgd.SGDRegressor("poisson").fit(RAW, np.exp(Y)).predict(RAW).min() > 0
+    stopped = fitted(early_stopping=True, batch_size=16, optimizer="adam", penalty=None)
+    assert stopped.score(RAW, Y) > 0.9
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"learning_rate": "optimall"}, "learning_rate"),
+        ({"batch_size": 0}, "batch_size"),
+        ({"optimizer": "adma"}, "optimizer"),
+        ({"optimizer": "adam", "momentum": 0.5}, "momentum"),
+        ({"loss": "epsilon_insensitive", "learning_rate": "pa1", "batch_size": 8}, "batch_size"),
+        ({"loss": "epsilon_insensitive", "learning_rate": "pa1", "optimizer": "adam"}, "optimizer"),
+        ({"bounds": (1, 0)}, "bounds"),
+        ({"learning_rate": "optimal", "alpha": 0.0}, "alpha must be > 0"),
+    ],
+)
+def test_errors_name_the_parameter(options, words):
+    with pytest.raises(ValueError, match=words):
+        fastgd.SGDRegressor(**options).fit(X, Y)
+
+
+def test_too_few_epochs_are_told():
+    with pytest.warns(ConvergenceWarning, match="Maximum number of iteration"):
+        fastgd.SGDClassifier(loss="log_loss", max_iter=1).fit(RAW, LABELS)
+
+
+def test_labels_that_were_not_announced():
+    model = fastgd.SGDClassifier().partial_fit(X, LABELS, classes=["no", "yes"])
+    with pytest.raises(ValueError, match="'perhaps'"):
+        model.partial_fit(X[:2], ["yes", "perhaps"])
+
+
+# Among scikit-learn's tools -------------------------------------------------------------------------------------------
+
+
+@quiet
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["loky", "threading", "multiprocessing"])
+def test_joblib(backend):
+    if JIT_OFF:
+        pytest.skip("workers would compile")
+    with parallel_config(backend):
+        search = GridSearchCV(fastgd.SGDClassifier(), {"alpha": [1e-4, 1e-1]}, n_jobs=2).fit(RAW, LABELS)
+    assert search.best_score_ > 0.9
+    alone = GridSearchCV(fastgd.SGDClassifier(), {"alpha": [1e-4, 1e-1]}).fit(RAW, LABELS)
+    np.testing.assert_array_equal(search.cv_results_["mean_test_score"], alone.cv_results_["mean_test_score"])
+    fits = Parallel(2, backend=backend)(delayed(clone(alone.best_estimator_).fit)(RAW, LABELS) for _ in range(2))
+    same(*fits, rtol=0)
+
+
+@pytest.mark.parametrize("package", ["pandas", "polars"])
+def test_data_frames(package):
+    frames = pytest.importorskip(package)
+    names = ["a", "b", "c", "d"]
+    frame = frames.DataFrame(dict(zip(names, RAW.T, strict=True)))
+    model = fastgd.SGDRegressor().fit(frame, Y)
+    assert model.feature_names_in_.tolist() == names
+    np.testing.assert_allclose(model.predict(frame), fastgd.SGDRegressor().fit(RAW, Y).predict(RAW))
+    with pytest.raises(ValueError, match="feature names"):
+        model.predict(frame[names[::-1]])
+    pipe = make_pipeline(StandardScaler(), fastgd.SGDRegressor()).set_output(transform=package).fit(frame, Y)
+    assert pipe[-1].feature_names_in_.tolist() == names
+
+
+def test_metadata_routing_and_html():
+    with sklearn.config_context(enable_metadata_routing=True):
+        model = fastgd.SGDRegressor().set_fit_request(sample_weight=True).set_score_request(sample_weight=True)
+        found = cross_validate(model, RAW, Y, params={"sample_weight": WEIGHT}, error_score="raise")
+    assert found["test_score"].min() > 0.9
+    assert "SGDRegressor" in model._repr_html_()
+    assert repr(fastgd.SGDClassifier(loss="log_loss")) == "SGDClassifier(loss='log_loss')"
+
+
+def test_every_parameter_of_scikit_learns_is_there():
+    for name in ("SGDRegressor", "SGDClassifier"):
+        ours, theirs = (getattr(package, name)().get_params() for package in (fastgd, linear_model))
+        different = {key for key in theirs if key not in ours or ours[key] != theirs[key]}
+        assert different == {"learning_rate", "tol"}
+        assert set(ours) - set(theirs) == {"optimizer", "momentum", "batch_size", "standardize", "bounds"}
+
+
+def test_without_scikit_learn():
+    code = """
+import sys
+import fastgd
+assert "sklearn" not in sys.modules
+sys.modules["sklearn"] = None
+try:
+    fastgd.SGDRegressor
+except ImportError as error:
+    assert "fastgd[sklearn]" in str(error), error
+else:
+    raise AssertionError
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
