@@ -43,6 +43,8 @@ LEFT_OUT = {
     "callback": None,
     "resume": None,
     "bootstrap": 0,
+    "lazy": False,
+    "parallel": None,
 }
 NOT_CONVERGED = (
     "Maximum number of iteration reached before convergence. Consider increasing max_iter to improve the fit."
