@@ -1,15 +1,17 @@
 """``python -m benchmarks``: every case against its peers, interleaved, with the floors beside them.
 
-``python -m benchmarks autotune`` fits real tables with nothing tuned.
+``python -m benchmarks autotune`` fits real tables with nothing tuned; ``python -m benchmarks dropins`` holds the
+estimators against scikit-learn's on real data.
 """
 
 import argparse
+import importlib
 import os
 import sys
 
 from fastgd.threads import available_threads
 
-from . import autotune, cases, measure, registry
+from . import cases, measure, registry
 
 
 def verdict_on(ratio, floor, limit):
@@ -75,5 +77,9 @@ def main(arguments=None):
     return 0 if fine else 1
 
 
+OTHERS = "autotune", "dropins"  # modules with a main of their own
+
 if __name__ == "__main__":
-    raise SystemExit(autotune.main(sys.argv[2:]) if sys.argv[1:2] == ["autotune"] else main())
+    if sys.argv[1:2] and sys.argv[1] in OTHERS:
+        main = importlib.import_module(f".{sys.argv.pop(1)}", __package__).main
+    raise SystemExit(main(sys.argv[1:]))

