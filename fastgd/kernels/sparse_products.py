@@ -2,6 +2,9 @@
 
 Nothing is gathered into vectors: what a number is multiplied with lies in one piece, a row of the table. A lane's sums
 are in one order, whatever stands in the lanes beside it.
+
+A number takes 3 ns to gather and 9 to scatter in 32 lanes of float64 with 1,000 columns, 20 and 20 with 200,000. Asking
+the memory for what is 12 numbers ahead made the first 3.8, and the others no better that could be told from noise.
 """
 
 import numpy as np
