@@ -241,7 +241,7 @@ class SGD(SparseCoefMixin, BaseEstimator):
                 scale=self._automatic or self._full,
                 coef=start[0],
                 intercept=start[1],
-                apart=not self._automatic and own.ndim == 2,
+                apart=own.ndim == 2,
                 order=ShuffledOrder(seed, n, trained) if ordered else None,
                 rule=self._rule(options, hidden, held and (held[0], _lane(held[1], lane), _lane(held[2], lane))),
             )
