@@ -1,6 +1,7 @@
 """What losses, optimizers and schedules have in common: their string names and the limits of their fields."""
 
 import difflib
+import functools
 import re
 
 # What ``checks.number`` is asked for a field.
@@ -8,6 +9,7 @@ POSITIVE = {"above": 0.0}
 BELOW_ONE = {"low": 0.0, "below": 1.0}
 
 
+@functools.cache
 def snake_case(name):
     """``SquaredError`` -> ``squared_error``."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
