@@ -42,8 +42,6 @@ class Entry:
                 [coef, intercept - np.concatenate([m.centre for m in plan.models])]
             )
         rule = None if self.rule is None else lambda model: self.rule(choice, model)
-        if plan.parts.optimizer.by_row and plan.parts.optimizer.slots:
-            plan.lanes.slots[:, 1, -1] = 1.0  # the intercept is not penalised
         return replace(plan, first=self.steps, rule=rule, order=self.order)
 
 

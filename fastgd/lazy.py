@@ -17,8 +17,8 @@ MANY_COLUMNS = 10_000  # from here on a step of all columns is worth a warning
 EXACT = "SGD, AdaGrad (with L2 at a constant rate) and, without a penalty, momentum and Nesterov's"
 
 
-# Whose steps without a gradient leave a weight as it is, but for what decays. (The state of the last two is of L1.)
-PLAIN = optimizers.Sgd, optimizers.Sgdw, optimizers.PassiveAggressive1, optimizers.PassiveAggressive2
+# Whose steps without a gradient leave a weight as it is, but for what decays.
+PLAIN = optimizers.Sgd, optimizers.Sgdw, *optimizers.BY_ROW
 
 
 def work_of(plan):

@@ -13,8 +13,8 @@ is the share of the curvature's rate that is safe on batches. ``decays`` says th
 every weight, but the intercept, that goes at each step (decoupled weight decay: the kernel takes it off before it adds
 the change). ``by_row`` says that steps of single rows ask ``row_slope(rate, slope, value, square)`` first, in float64:
 what stands in for the loss's slope at a row whose loss is ``value`` and whose squared length is ``square``. The losses
-met are then those of rows as they are, unweighted, and a weight adds ``row_cost(w)``. ``limits`` says which values a
-field may have, where not all from 0 on.
+met are then those of rows as they are, unweighted. ``limits`` says which values a field may have, where not all from 0
+on.
 
 The step must be above 0 and finite, and for a penalised optimum to be reached the change at rest (weights and gradient
 constant) must be ``-step * g``: a velocity is the displacement that really happened, a divisor also divides the step.
@@ -542,70 +542,28 @@ class ClippedSgdw(NamedTuple):
     def row_slope(self, rate, slope, value, square):
         return min(max(slope, -STEEPEST), STEEPEST)
 
-    def row_cost(self, w):
-        return 0.5 * self.weight_decay * w * w
-
-
-class CumulativeSgdw(NamedTuple):
-    """:class:`ClippedSgdw` with scikit-learn's L1 penalty (Tsuruoka, Tsujii and Ananiadou 2009), the cumulative one.
-
-    A weight is owed all the shrinking that any weight could have had so far; what it had stands in its slot. The second
-    slot is 1 for what is not penalised. The total so far is carried, beside the 1 that carries begin with.
-    """
-
-    weight_decay: float = 0.0
-    l1: float = 0.0
-    slots = 2
-    decays = True
-    by_row = True
-    row_slope = ClippedSgdw.row_slope
-
-    def row_cost(self, w):
-        return 0.5 * self.weight_decay * w * w + self.l1 * np.abs(w)
-
-    def prepare(self, lr, t, carry):
-        total = carry[0] + lr * self.l1
-        return (lr, total - 1.0, 0.0 * lr, 1.0, min(lr * self.weight_decay, 1.0)), (total, carry[1])
-
-    def move(self, c, w, g, s):
-        rate, total, zero, one, decay = c
-        kept = w - decay * w
-        z = kept - rate * g
-        above, below = np.maximum(np.sign(z), zero), np.maximum(-np.sign(z), zero)
-        shrunk = above * np.maximum(z - (total + s[0]), zero) - below * np.maximum(-z - (total - s[0]), zero)
-        new = s[1] * z + (one - s[1]) * shrunk
-        return new - kept, rate, (s[0] + (new - z), s[1])
-
 
 class PassiveAggressive1(NamedTuple):
     r"""The step :math:`\min(C, L/|x|^2)` against the sign of the slope (PA-I of Crammer et al. 2006); the rate is C."""
 
     weight_decay: float = 0.0
-    l1: float = 0.0
-    slots = 2
     decays = True
     by_row = True
-    prepare = CumulativeSgdw.prepare
-    move = CumulativeSgdw.move
+    prepare = Sgdw.prepare
+    move = Sgdw.move
 
     def row_slope(self, rate, slope, value, square):
         return slope * min(value / max(rate * square, TINY), 1.0) * (square > 0.0)
-
-    def row_cost(self, w):
-        return 0.0 * self.l1
 
 
 class PassiveAggressive2(NamedTuple):
     r"""The step :math:`L/(|x|^2 + 1/(2C))` against the sign of the slope (PA-II of the same); the rate is C."""
 
     weight_decay: float = 0.0
-    l1: float = 0.0
-    slots = 2
     decays = True
     by_row = True
-    prepare = CumulativeSgdw.prepare
-    move = CumulativeSgdw.move
-    row_cost = PassiveAggressive1.row_cost
+    prepare = Sgdw.prepare
+    move = Sgdw.move
 
     def row_slope(self, rate, slope, value, square):
         return slope * (value / (rate * square + 0.5)) * (square > 0.0)
@@ -621,5 +579,5 @@ TRAITS = {
     "limits": {},
 }
 
-BY_ROW = ClippedSgdw, CumulativeSgdw, PassiveAggressive1, PassiveAggressive2  # known to the estimators alone
+BY_ROW = ClippedSgdw, PassiveAggressive1, PassiveAggressive2  # known to the estimators alone
 __all__ = [name for name in catalogue(globals(), "move", TRAITS) if not globals()[name].by_row]

@@ -59,23 +59,13 @@ def optimizer_of(name, momentum):
     )
 
 
-def step_of(schedule, alpha, l1_ratio, by_row, sparse):
-    """The optimizer whose steps are scikit-learn's, and the L1 penalty that is left to fit.
-
-    The L2 penalty is a decay of the weights before the step; the L1 penalty is cumulative where steps are single rows'.
-    For sparse rows it is fit's own, whose effect on the columns that are not met has a closed form.
-    """
-    decay, l1 = alpha * (1.0 - l1_ratio), alpha * l1_ratio
-    if not by_row:
-        if schedule in PASSIVE_AGGRESSIVE:
-            raise ValueError(f"learning_rate={schedule!r} sizes the step of a row: leave batch_size at 'auto', or 1.")
-        return optimizers.Sgdw(decay), l1
+def step_of(schedule, decay, by_row):
+    """The optimizer whose steps are scikit-learn's: its L2 penalty is a ``decay`` of the weights before the step."""
     if schedule in PASSIVE_AGGRESSIVE:
-        step = PASSIVE_AGGRESSIVE[schedule]
-        return (step(decay), l1) if sparse else (step(decay, l1), 0.0)
-    if sparse:
-        return (optimizers.Sgdw(decay) if decay > 0 else optimizers.Sgd()), l1
-    return (optimizers.CumulativeSgdw(decay, l1) if l1 > 0 else optimizers.ClippedSgdw(decay)), 0.0
+        if not by_row:
+            raise ValueError(f"learning_rate={schedule!r} sizes the step of a row: leave batch_size at 'auto', or 1.")
+        return PASSIVE_AGGRESSIVE[schedule](decay)
+    return optimizers.ClippedSgdw(decay) if by_row else optimizers.Sgdw(decay)
 
 
 class ShuffledOrder:

@@ -121,7 +121,6 @@ METHODS = (
     "prepare",
     "move",
     "row_slope",
-    "row_cost",
     "cost",
     "prox",
     "shrink",

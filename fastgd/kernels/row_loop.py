@@ -27,27 +27,16 @@ def _(part, fields, lane, rate, slope, value, data, i):
     return by_row
 
 
-def row_loss(part, fields, lane, value, weighted, weights, d):
-    """What a row adds to the losses met: its weighted loss, or that of an optimizer that goes by the row."""
-    if not part.by_row:
-        return weighted
-    for j in range(d):
-        value += np.float64(lane_of(part, fields, lane).row_cost(weights[lane, j]))
-    return value
+def met_loss(part, value, weighted):
+    """What a row adds to the losses met: its weighted loss, or as it is where an optimizer goes by the row."""
+    return value if part.by_row else weighted
 
 
-@compiled_as(row_loss)
-def _(part, fields, lane, value, weighted, weights, d):
-    if not part.instance_class.by_row:
-        return lambda part, fields, lane, value, weighted, weights, d: weighted
-
-    def by_row(part, fields, lane, value, weighted, weights, d):
-        optimizer = lane_of(part, fields, lane)
-        for j in range(d):
-            value += np.float64(optimizer.row_cost(weights[lane, j]))
-        return value
-
-    return by_row
+@compiled_as(met_loss)
+def _(part, value, weighted):
+    if part.instance_class.by_row:
+        return lambda part, value, weighted: value
+    return lambda part, value, weighted: weighted
 
 
 @kernel
@@ -81,5 +70,5 @@ def row_steps(data, rows, parts, lanes, order, ahead, rates, t, losses):
             if data.weight.size > 0:
                 weighted = value * data.weight[i]
                 slope *= data.weight[i]
-            losses[lane] += row_loss(parts.optimizer, lanes.optimizer, lane, value, weighted, weights, d)
+            losses[lane] += met_loss(parts.optimizer, value, weighted)
             move(parts, lanes, lane, rate, t + k, slope, rows, i, constant)

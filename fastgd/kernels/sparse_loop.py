@@ -10,7 +10,7 @@ import numpy as np
 
 from ..optimizers import decayed
 from ._jit import cast_all, gather, kernel, lane_of, read_slots, write_slots
-from .row_loop import row_slope
+from .row_loop import met_loss, row_slope
 from .rows import prefetch
 
 
@@ -180,10 +180,11 @@ def row_steps(data, parts, lanes, ledger, order, ahead, rates, t, losses):
         value = np.float64(loss.value(p, y[i]))
         slope = row_slope(parts.optimizer, lanes.optimizer, 0, rate, loss.slope(p, y[i]), value, data, i)
         slope = dtype.type(slope)
+        weighted = value
         if data.weight.size > 0:
-            value *= data.weight[i]
+            weighted = value * data.weight[i]
             slope *= data.weight[i]
-        met += value
+        met += met_loss(parts.optimizer, value, weighted)
         c = prepared(optimizer, lanes, rate, t + k)
         then = ticked(ledger, now, penalty, optimizer, c)
         if ledger.rest.full(then):
