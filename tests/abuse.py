@@ -196,8 +196,8 @@ def cross_validated(**given):
         require(s.losses[s.simplest_index] < np.inf, "simplest")
 
 
-def rates_found(X, **given):
-    f = fastgd.lr_find(X, good()["y"], num=10, random_state=0, **given)
+def rates_found(**given):
+    f = fastgd.lr_find(**{**good(), "num": 10, "random_state": 0, **given})
     require(np.isfinite(f.learning_rates).all(), "rates", f.learning_rates)
 
 
@@ -280,7 +280,7 @@ ENTRIES = {
     ),
     "bootstrap": Entry(bootstrapped, {"replicates": None}),
     **{
-        f"sparse {name}": Entry(call, {"sparse": TABLES["X"]})
+        f"sparse {name}": Entry(call, {"sparse": TABLES["X"], "as csr": TABLES["X"]})
         for name, call in {
             "fit": fit,
             "batches": functools.partial(fit, batch_size=4),
@@ -331,6 +331,9 @@ def settings(table, leave=(), wrap=lambda value: value, share=1):
 TABLE_OF = {
     "X": data.X_CASES,
     "sparse": {name: make for name, (make, _) in sparse_cases.MALFORMED.items()},
+    "as csr": {
+        name: functools.partial(data.as_csr, make) for name, make in data.X_CASES.items() if name in data.NUMBERS
+    },
     "y": data.Y_CASES,
     "sample_weight": data.WEIGHTS,
     "callback": calls.CALLBACKS,
@@ -393,7 +396,11 @@ def cases(entry):
 
 def of(slot, make):
     made = make()
-    return made if isinstance(made, Call) else {{"targets": "y", "classes": "y", "sparse": "X"}.get(slot, slot): made}
+    return (
+        made
+        if isinstance(made, Call)
+        else {{"targets": "y", "classes": "y", "sparse": "X", "as csr": "X"}.get(slot, slot): made}
+    )
 
 
 # Processes ----------------------------------------------------------------------------------------------------------
@@ -487,7 +494,8 @@ def warm():
     fastgd.partial_fit(X, y)
     rows = sparse.csr_array(X)
     for options in ({}, batches, {"batch_size": 1, "learning_rate": 0.01}, {"learning_rate": 0.1}):
-        fastgd.fit(rows, y, epochs=2, **options).loss  # noqa: B018
+        for kind in (np.float64, np.float32):
+            fastgd.fit(rows.astype(kind), y, epochs=2, **options).loss  # noqa: B018
     fastgd.partial_fit(rows, y)
     models()
 
@@ -499,7 +507,9 @@ def warm_lanes():
         fastgd.sweep(X, y, **{**SWEEP, **options}).losses  # noqa: B018
     for batch in (None, 4):
         fastgd.sweep(X, y, cv=3, batch_size=batch, **SWEEP)
-        fastgd.sweep(sparse.csr_array(X), y, cv=3, batch_size=batch, **SWEEP)
+        for kind in (np.float64, np.float32):
+            fastgd.sweep(sparse.csr_array(X.astype(kind)), y, batch_size=batch, **SWEEP)
+            fastgd.sweep(sparse.csr_array(X.astype(kind)), y, cv=3, batch_size=batch, **SWEEP)
         fastgd.fit(X.astype(np.float32), sweeps.columns("good", "good"), epochs=2, batch_size=batch)
         bootstrapped(batch_size=batch)
         several(y=sweeps.columns("good", "good"), batch_size=batch)

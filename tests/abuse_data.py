@@ -293,6 +293,19 @@ X_CASES = {
     "series": lambda: pd.Series(rows()),
 }
 
+NUMBERS = list(X_CASES)[list(X_CASES).index("one row") : list(X_CASES).index("a signalling NaN")]
+for no_sparse in ("8 terabytes of one number", "byte-swapped", "byte-swapped float32"):  # SciPy makes none of them
+    NUMBERS.remove(no_sparse)
+
+
+def as_csr(make):
+    """A table of the above as sparse rows, its zeros left out."""
+    made = make()
+    if isinstance(made, Call):
+        return Call(made, X=sparse.csr_array(made["X"]))
+    return sparse.csr_array(made)
+
+
 # Targets ------------------------------------------------------------------------------------------------------------
 
 Y_CASES = {

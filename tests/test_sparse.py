@@ -8,6 +8,7 @@ from conftest import ELEMENTWISE, JIT_OFF
 from scipy import sparse
 
 import fastgd
+from fastgd import layouts, many
 
 RNG = np.random.default_rng(3)
 DENSE = RNG.standard_normal((60, 6)) * (RNG.uniform(size=(60, 6)) < 0.4)
@@ -20,7 +21,8 @@ WEIGHT = RNG.integers(0, 4, 60).astype(float)
 # A given rate on raw columns: nothing is chosen from the data, so both take the same steps.
 PLAIN = {"optimizer": "sgd", "learning_rate": 0.02, "epochs": 3, "random_state": 5, "tol": None}
 BATCHES = {**PLAIN, "batch_size": 16}
-EVERY = ELEMENTWISE if JIT_OFF else ["SquaredError", "LogLoss", "Huber"]
+EVERY = ELEMENTWISE if JIT_OFF else ["SquaredError", "LogLoss"]
+SLOW = [] if JIT_OFF else [pytest.mark.slow]  # the first to compile a combination
 FEW = [None, 16, 1] if JIT_OFF else [None, 16]
 
 
@@ -116,7 +118,7 @@ def test_scaled_without_centring(batch, intercept):
     both(**auto, standardize="scale", rtol=1e-8)
 
 
-@pytest.mark.parametrize("batch", [None, 16])
+@pytest.mark.parametrize("batch", [None, pytest.param(16, marks=SLOW)])
 def test_float32(batch):
     options = {**PLAIN, "batch_size": batch, "alpha": 0.1}
     ours = fastgd.fit(CSR.astype(np.float32), SCORE, **options)
@@ -222,7 +224,7 @@ def test_the_rate_finder():
 # Lanes --------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("batch", [None, 16, 1])
+@pytest.mark.parametrize("batch", [pytest.param(None, marks=SLOW), 16, pytest.param(1, marks=SLOW)])
 def test_sweeps(batch):
     options = {**PLAIN, "learning_rate": [0.005, 0.02, 0.05], "alpha": [0.0, 0.3], "batch_size": batch}
     ours, theirs = (fastgd.sweep(X, SCORE, **options) for X in (CSR, DENSE))
@@ -234,7 +236,7 @@ def test_sweeps(batch):
     np.testing.assert_allclose(ours.results[5].coef, one.coef, 1e-10)
 
 
-@pytest.mark.parametrize("batch", [None, 16])
+@pytest.mark.parametrize("batch", [pytest.param(None, marks=SLOW), 16])
 def test_cross_validation(batch):
     options = {**PLAIN, "learning_rate": [0.02, 0.05], "batch_size": batch, "cv": 3}
     for more in ({}, {"scoring": lambda model, X, y: -np.mean((model.predict(X) - y) ** 2)}):
@@ -243,7 +245,7 @@ def test_cross_validation(batch):
         np.testing.assert_allclose(ours.best.coef, theirs.best.coef, 1e-10)
 
 
-@pytest.mark.parametrize("batch", [None, 16])
+@pytest.mark.parametrize("batch", [pytest.param(None, marks=SLOW), pytest.param(16, marks=SLOW)])
 def test_several_targets_and_classes(batch):
     both(np.column_stack([SCORE, -2 * SCORE, DENSE[:, 0]]), **PLAIN, batch_size=batch)
     both(np.digitize(SCORE, [-0.5, 0.6]), **PLAIN, batch_size=batch, loss="multinomial")
@@ -255,6 +257,18 @@ def test_bootstrap(batch):
     ours, theirs = (fastgd.fit(X, SCORE, **options) for X in (CSR, DENSE))
     np.testing.assert_allclose(ours.replicates.coef, theirs.replicates.coef, 1e-10)
     np.testing.assert_allclose(ours.coef_std, theirs.coef_std, 1e-9)
+
+
+def test_folds_are_held_out_in_pieces_and_without_a_number(monkeypatch):
+    """However few rows are copied at a time, and though no number is stored."""
+    options = {**BATCHES, "learning_rate": [0.02, 0.05], "cv": 3}
+    whole = fastgd.sweep(CSR, SCORE, **options).scores.losses
+    monkeypatch.setattr(many, "COPIED_BYTES", 8 * CSR.nnz // 12)  # five rows or so
+    taken, take = [], layouts.CSR.take
+    monkeypatch.setattr(layouts.CSR, "take", lambda rows, some: taken.append(len(some)) or take(rows, some))
+    np.testing.assert_allclose(fastgd.sweep(CSR, SCORE, **options).scores.losses, whole, 1e-12)
+    assert 3 <= max(taken) <= 8
+    assert np.isfinite(fastgd.sweep(sparse.csr_array((12, 3)), np.arange(12.0), **options).scores.losses).all()
 
 
 # The textbook -------------------------------------------------------------------------------------------------------
