@@ -23,6 +23,7 @@ _PLACES = {
     "sweep": "sweep",
     "SGDClassifier": "estimators",
     "SGDRegressor": "estimators",
+    "SweepCV": "sweep_cv",
     "show_config": "config",
     "warmup": "config",
     "losses": None,

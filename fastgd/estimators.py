@@ -192,10 +192,9 @@ class SGDRegressor(RegressorMixin, SGD):
         self
         """
         self._check_settings()
-        X, y, weight = self._data(X, y, sample_weight, reset=True)
+        X, y, weight = self._ready(X, y, sample_weight)
         lanes = 1 if y.ndim == 1 else y.shape[1]
         begin = self._begin(coef_init, intercept_init, lanes, X.shape[1], X.dtype)
-        self._lone = y.ndim == 1
         return self._descend(X, y, weight, begin)
 
     def partial_fit(self, X, y, sample_weight=None):
@@ -239,6 +238,12 @@ class SGDRegressor(RegressorMixin, SGD):
     def _data(self, X, y, sample_weight, reset):
         X, y, sample_weight = super()._data(X, y, sample_weight, reset, multi_output=True, y_numeric=True)
         return X, y.astype(X.dtype, copy=False), sample_weight
+
+    def _ready(self, X, y, sample_weight):
+        """The rows, targets and weights of ``fit``, and what is learned from them before it."""
+        X, y, weight = self._data(X, y, sample_weight, reset=True)
+        self._lone = y.ndim == 1
+        return X, y, weight
 
     def _drawn(self, split):
         """What ``split()`` holds out, and the seeds of the orders of rows: drawn as scikit-learn draws them."""
@@ -417,12 +422,9 @@ class SGDClassifier(LinearClassifierMixin, SGD):
         self
         """
         self._check_settings()
-        X, y, weight = self._data(X, y, sample_weight, reset=True)
-        self.classes_ = np.unique(y)
-        if self.classes_.size < 2:
-            raise ValueError("The number of classes has to be greater than one; got 1 class")
-        begin = self._begin(coef_init, intercept_init, self._lanes, X.shape[1], X.dtype)
-        return self._descend(X, self._targets(y, X.dtype), self._class_weights(y, weight, X.dtype), begin, strata=y)
+        rows, targets, weight = self._ready(X, y, sample_weight)
+        begin = self._begin(coef_init, intercept_init, self._lanes, rows.shape[1], rows.dtype)
+        return self._descend(rows, targets, weight, begin, strata=np.asarray(y).reshape(-1))
 
     def partial_fit(self, X, y, classes=None, sample_weight=None):
         """Take one more chunk of data in: one pass over its rows.
@@ -501,6 +503,14 @@ class SGDClassifier(LinearClassifierMixin, SGD):
         X, y, sample_weight = super()._data(X, y, sample_weight, reset)
         check_classification_targets(y)
         return X, y, sample_weight
+
+    def _ready(self, X, y, sample_weight):
+        """The rows, targets and weights of ``fit``, and what is learned from them before it."""
+        X, y, weight = self._data(X, y, sample_weight, reset=True)
+        self.classes_ = np.unique(y)
+        if self.classes_.size < 2:
+            raise ValueError("The number of classes has to be greater than one; got 1 class")
+        return X, self._targets(y, X.dtype), self._class_weights(y, weight, X.dtype)
 
     def _learn_classes(self, y, classes):
         """Take the classes from the first call; later ones must agree."""

@@ -229,7 +229,15 @@ class SGD(SparseCoefMixin, BaseEstimator):
         return coef.reshape(lanes, d).astype(np.float64), intercept.reshape(lanes).astype(np.float64)
 
     def _descend(self, X, y, weights, begin, strata=None):
-        """Fit to targets (n,) or (n, lanes); weights are (n,) or, where they differ by lane, (n, lanes).
+        """Fit to targets (n,) or (n, lanes); weights are (n,) or, where they differ by lane, (n, lanes)."""
+        asked = self._asked(X, y, weights, begin, strata)
+        runs = Parallel(n_jobs=getattr(self, "n_jobs", None), require="sharedmem")(
+            delayed(entered)({**given}, entry) for given, entry in asked
+        )
+        return self._landed([result for results in runs for result in results], X)
+
+    def _asked(self, X, y, weights, begin, strata=None):
+        """The arguments and the entries of the fits that make the model; see ``_descend``.
 
         ``strata`` are the labels of whose rows early stopping holds out the same share each.
         """
@@ -253,7 +261,7 @@ class SGD(SparseCoefMixin, BaseEstimator):
             "patience": self.n_iter_no_change,
         }
 
-        def run(lane):
+        def asked(lane):
             seed, trained = seeds[lane or 0], None if mask is None else ~mask
             own, weight, start = _lane(y, lane), _lane(weights, lane), [_first(one, lane) for one in begin]
             entry = Entry(
@@ -266,16 +274,19 @@ class SGD(SparseCoefMixin, BaseEstimator):
                 rule=self._rule(options, decay, held and (held[0], _lane(held[1], lane), _lane(held[2], lane))),
             )
             data = {"X": X, "y": own, "sample_weight": weight, "random_state": seed}
-            return entered({**LEFT_OUT, **options, **data}, entry)
+            return {**LEFT_OUT, **options, **data}, entry
 
         # Each class in an order of its own, as scikit-learn has it: 10 classes took 0.32 s, and 0.25 s as lanes of one
         # order (1e5 x 50, one thread; scikit-learn 1.1 s).
         lanes = range(len(seeds)) if ordered and y.ndim == 2 and len(seeds) > 1 else self._alone(weights)
-        runs = Parallel(n_jobs=getattr(self, "n_jobs", None), require="sharedmem")(delayed(run)(k) for k in lanes)
-        self._take([result for results in runs for result in results], X.dtype)
-        self.t_ = 1.0 + self.n_iter_ * n
+        return map(asked, lanes)
+
+    def _landed(self, results, X):
+        """Take the results of what was asked for, of the rows ``X``."""
+        self._take(results, X.dtype)
+        self.t_ = 1.0 + self.n_iter_ * X.shape[0]
         self._stream = None
-        self._warn([result for results in runs for result in results])
+        self._warn(results)
         return self
 
     def _ordered(self, options):
