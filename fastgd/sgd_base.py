@@ -17,7 +17,7 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from . import checks, losses, optimizers
 from ._parts import snake_case
-from .choose import TOL_BATCHES, TOL_FULL
+from .choose import TOL_FULL
 from .entry import Entry
 from .fit import entered
 from .newton import LARGEST
@@ -34,9 +34,8 @@ from .sgd_rules import (
     step_of,
 )
 
-TOL_CORNERS = 1e-3  # of losses with corners, relative: what scores tell apart, and narrower corners take long
 BATCH = 32
-TOL = 1e-3  # scikit-learn's, of objectives and scores
+TOL = 1e-3  # scikit-learn's, of objectives and scores; relative, what scores tell apart
 AVERAGED = ("_standard_coef", "_standard_intercept", "_average_coef", "_average_intercept")
 # What may change between chunks without another stream.
 UNSETTLED = ("random_state", "verbose", "n_jobs", "warm_start", "max_iter", "tol", "class_weight")
@@ -194,9 +193,8 @@ class SGD(SparseCoefMixin, BaseEstimator):
         """Of an automatic rate, fit's: relative to the objective."""
         if self.tol != "auto":
             return self.tol
-        if options["batch_size"] not in ("auto", None):
-            return TOL_BATCHES
-        return TOL_FULL if options["loss"].smooth else TOL_CORNERS
+        exact = options["batch_size"] in ("auto", None) and options["loss"].smooth
+        return TOL_FULL if exact else TOL
 
     # What is fitted ---------------------------------------------------------------------------------------------------
 

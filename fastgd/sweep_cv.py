@@ -4,8 +4,6 @@ import copy
 import time
 from typing import NamedTuple
 
-import numpy as np
-
 try:
     from sklearn import config_context
     from sklearn.base import _fit_context, clone, is_classifier

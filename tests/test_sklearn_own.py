@@ -49,9 +49,6 @@ AUTOMATIC = {
         "test_sgd_random_state[42-SGDRegressor]",
     ],
     "it demands at least 4 epochs; Newton's steps are done after 2": ["test_tol_parameter"],
-    "they go by the size of the penalty on raw columns; the automatic rate standardises them": both(
-        "test_sgd_huber_fit", "SGDRegressor"
-    ),
     "they demand bit-equal coefficients of equal columns; Cholesky's method differs by a rounding": both(
         "test_sgd_reg", "SGDRegressor"
     ),
