@@ -89,14 +89,16 @@ def vowpal_wabbit(X, y, rate, alpha, objective):
     from vowpalwabbit import Workspace
 
     folder = tempfile.TemporaryDirectory()
-    text, cache = (os.path.join(folder.name, name) for name in ("rows", "cache"))
     bits = max(18, (X.shape[1] - 1).bit_length())  # all columns fit: a column's number is its hash
     plain = f"--sgd --power_t 0 --initial_t 0 --learning_rate {rate / 2} --l2 {alpha} --bit_precision {bits}"
     options = f"{plain} --noconstant --holdout_off --min_prediction -1e9 --max_prediction 1e9 --quiet"
 
-    def learnt(data):
+    def at(name):
+        return os.path.join(folder.name, name)
+
+    def learnt(text, cache=""):
         began = time.thread_time()
-        model = Workspace(f"{options} {data}")
+        model = Workspace(f"{options} --data {text} {cache}")
         return model, time.thread_time() - began
 
     def write(lines):
@@ -105,15 +107,16 @@ def vowpal_wabbit(X, y, rate, alpha, objective):
             pairs = range(starts[i], starts[i + 1])
             lines.write(f"{label:.9g} |" + "".join([f" {columns[q]}:{values[q]:.9g}" for q in pairs]) + "\n")
 
-    with open(text, "w") as lines:
+    with open(at("text"), "w") as lines:
         write(lines)
-    learnt(f"--data {text} --cache_file {cache}")[0].finish()
-    os.truncate(text, 0)
-    begin = min(learnt(f"--data {os.devnull}")[1] for _ in range(3))
+    kept = f"--cache_file {at('cache')}"
+    learnt(at("text"), kept)[0].finish()
+    os.truncate(at("text"), 0)
+    begin = min(learnt(os.devnull)[1] for _ in range(3))
 
     def run():
         # Where there is a cache, it is read instead.
-        model, seconds = learnt(f"--data {text} --cache_file {cache}")
+        model, seconds = learnt(at("text"), kept)
 
         def reached():
             w = np.array([model.get_weight(j, 0) for j in range(X.shape[1])])
