@@ -35,7 +35,7 @@ def rest_of(plan):
     if plan.lazy or (free and type(optimizer) in (optimizers.Sgd, optimizers.Adagrad)):
         return lazy.Still()
     if type(optimizer) is optimizers.Sgd:
-        if not (l1 or bounded(plan.lanes)):
+        if not (l1 or bounded(plan)):
             return lazy.Decaying()
         return None if averaged else lazy.Shrinking(np.zeros(d))
     if type(optimizer) is optimizers.Adagrad and not averaged and (l2 == 0 or model.schedule.steady):
@@ -47,9 +47,10 @@ def rest_of(plan):
     return None
 
 
-def bounded(lanes):
+def bounded(plan):
     """Whether any coefficient has a bound."""
-    return bool(np.isfinite(lanes.low).any() or np.isfinite(lanes.high).any())
+    low, high = plan.lanes.low, plan.lanes.high
+    return type(plan.parts.penalty) is not Free and bool((low > -np.inf).any() or (high < np.inf).any())
 
 
 def warn_of_columns(plan):
@@ -76,11 +77,12 @@ class LazyBatches(Batches):
         rows = max(SLICE_NUMBERS / (mean + ROW_OVERHEAD), SLICE_COLUMNS * d / max(mean, 1.0))
         self.slice = max(1, int(rows) // plan.batch) * plan.batch
         columns = 0 if plan.batch == 1 else d
+        low, high = (plan.lanes.low[0], plan.lanes.high[0]) if bounded(plan) else (None, None)
         self.ledger = sparse_loop.Ledger(
             rest=rest_of(plan),
             scale=data.inverse_scale if (data.inverse_scale != 1).any() else None,
-            low=plan.lanes.low[0] if bounded(plan.lanes) else None,
-            high=plan.lanes.high[0] if bounded(plan.lanes) else None,
+            low=low,
+            high=high,
             seen=np.zeros(d) if plan.lanes.averages.size else None,
             stamp=np.zeros(columns, np.int64),
             gradient=np.zeros(columns),
