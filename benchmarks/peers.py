@@ -1,6 +1,12 @@
-"""The peers as their users write them: scikit-learn, JAX, PyTorch. Each gives a callable that trains."""
+"""The peers as their users write them: scikit-learn, Vowpal Wabbit, JAX, PyTorch. Each gives a callable that trains."""
+
+import os
+import tempfile
+import time
 
 import numpy as np
+
+from .measure import Timed
 
 
 def half_squares(X, y, w, b):
@@ -24,6 +30,18 @@ def sklearn_rows(X, y, rate, epochs):
     """Epochs of plain SGD, a step for each row."""
     model = sgd_regressor(epochs, penalty=None, eta0=rate)
     return lambda: float(np.mean((model.fit(X, y).predict(X) - y) ** 2) / 2)
+
+
+def sklearn_sparse(X, y, rate, epochs, alpha, objective):
+    """The same without an intercept, within L2 where ``alpha``."""
+    penalty = "l2" if alpha else None
+    model = sgd_regressor(epochs, penalty=penalty, alpha=alpha, eta0=rate, fit_intercept=False)
+
+    def run():
+        model.fit(X, y)
+        return lambda: objective(X, y, model.coef_, alpha)
+
+    return run
 
 
 def sklearn_fits(X, y, rates, epochs, jobs, prefer):
@@ -54,6 +72,59 @@ def sklearn_grid(X, y, rates, alphas, folds, epochs, jobs):
         n_jobs=jobs,
     )
     return lambda: -search.fit(X, y).best_score_ / 2
+
+
+# Vowpal Wabbit ------------------------------------------------------------------------------------------------------
+
+
+def vowpal_wabbit(X, y, rate, alpha, objective):
+    """One pass of plain SGD over rows that were parsed before, into its binary cache.
+
+    Measured is the thread that learns, by its own clock, less what it takes to begin: learning, and the bookkeeping of
+    an example. Not measured are parsing the text, reading the cache, which another thread does (three to five times
+    as long), and waiting for it. Without ``--sgd`` steps would be adaptive, normalized and invariant; the bounds are
+    there as it would clip predictions to the labels met. Its loss is the whole square: half the rate and twice the
+    penalty make the same step. It has float32 alone.
+    """
+    from vowpalwabbit import Workspace
+
+    folder = tempfile.TemporaryDirectory()
+    bits = max(18, (X.shape[1] - 1).bit_length())  # all columns fit: a column's number is its hash
+    plain = f"--sgd --power_t 0 --initial_t 0 --learning_rate {rate / 2} --l2 {2 * alpha} --bit_precision {bits}"
+    options = f"{plain} --noconstant --holdout_off --min_prediction -1e9 --max_prediction 1e9 --quiet"
+
+    def at(name):
+        return os.path.join(folder.name, name)
+
+    def learnt(text, cache=""):
+        began = time.thread_time()
+        model = Workspace(f"{options} --data {text} {cache}")
+        return model, time.thread_time() - began
+
+    def write(lines):
+        starts, columns, values, labels = X.indptr.tolist(), X.indices.tolist(), X.data.tolist(), y.tolist()
+        for i, label in enumerate(labels):
+            pairs = range(starts[i], starts[i + 1])
+            lines.write(f"{label:.9g} |" + "".join([f" {columns[q]}:{values[q]:.9g}" for q in pairs]) + "\n")
+
+    with open(at("text"), "w") as lines:
+        write(lines)
+    kept = f"--cache_file {at('cache')}"
+    learnt(at("text"), kept)[0].finish()
+    os.truncate(at("text"), 0)
+    begin = min(learnt(os.devnull)[1] for _ in range(3))
+
+    def run():
+        # Where there is a cache, it is read instead.
+        model, seconds = learnt(at("text"), kept)
+
+        def reached():
+            w = np.array([model.get_weight(j, 0) for j in range(X.shape[1])])
+            return objective(X, y, w * (1 - rate * alpha) ** len(y), alpha)  # what L2 leaves of all is a number apart
+
+        return Timed(seconds - begin, reached)
+
+    return run
 
 
 # JAX ----------------------------------------------------------------------------------------------------------------

@@ -149,7 +149,7 @@ def choose(survey, settings, bounds=None, past=None, stream=False, alone=False, 
     else:
         schedule = resolved_schedule(settings, -(-n // batch), epochs, stream)
     # The penalty of zero weights is zero; other weights need a pass.
-    known = stream or (coef is None and not np.clip(0.0, low, high).any())
+    known = stream or (coef is None and not ((low > 0).any() or (high < 0).any()))
     model = Model(
         loss=settings.loss,
         optimizer=optimizer,

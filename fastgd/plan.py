@@ -7,7 +7,7 @@ import numpy as np
 
 from .kernels.lanes import Data, Lanes, Parts
 from .schedules import rates, watched
-from .state import State
+from .state import LOADED, State
 
 
 @dataclass(frozen=True)
@@ -85,8 +85,10 @@ class Plan:
 
 
 def lanes_at(lanes, models, width):
-    """A copy of the lanes of some models."""
+    """The lanes of some models: a copy of their state, and of their settings where they are not all lanes."""
     rows = (np.asarray(models, np.int64)[:, None] * width + np.arange(width)).reshape(-1)
+    if np.array_equal(rows, np.arange(len(lanes.weights))):
+        return lanes._replace(**{name: getattr(lanes, name).copy() for name in LOADED})
     return Lanes(*(np.ascontiguousarray(array[rows]) for array in lanes))
 
 

@@ -70,14 +70,15 @@ def lanes_of(models, dtype, average=None):
     lanes, d = sum(widths), models[0].low.size
 
     def table(rows, dtype):
-        return np.repeat(np.array(rows, dtype), widths, axis=0)
+        made = np.array(rows, dtype)
+        return made if lanes == len(models) else np.repeat(made, widths, axis=0)
 
     low, high = (table([getattr(model, side) for model in models], dtype) for side in ("low", "high"))
     weights = np.zeros((lanes, d + 1), dtype)
     for k, model in enumerate(models):
         if model.coef is not None:
             weights[k * widths[k] : (k + 1) * widths[k], :d] = model.coef
-    weights[:, :d] = np.clip(weights[:, :d], low, high)
+    np.clip(weights[:, :d], low, high, out=weights[:, :d])
     weights[:, d] = np.concatenate([model.start for model in models])
     return Lanes(
         target=np.zeros(lanes, np.int64),
