@@ -230,10 +230,14 @@ class SGDRegressor(RegressorMixin, SGD):
         -------
         ndarray (n,), or (n, m) for m targets
         """
+        return self._loss().mean(self._scores(X))
+
+    def _scores(self, X):
+        """The linear scores (n,) or (n, m)."""
         check_is_fitted(self)
         X = validate_data(self, X, accept_sparse="csr", reset=False)
         scores = safe_sparse_dot(X, self.coef_.T, dense_output=True) + self.intercept_
-        return self._loss().mean(scores.reshape(-1) if getattr(self, "_lone", True) else scores)
+        return scores.reshape(-1) if getattr(self, "_lone", True) else scores
 
     def _data(self, X, y, sample_weight, reset):
         X, y, sample_weight = super()._data(X, y, sample_weight, reset, multi_output=True, y_numeric=True)

@@ -182,7 +182,7 @@ class Differentiated:
         return losses / self.plan.data.count, gradients / self.plan.data.count
 
     def move(self, lanes, lane, gradient, damping):
-        """The move (d + 1,) to the minimum of the parabola of a lane, of its penalty and within its bounds."""
+        """The move (d + 1,) to the minimum of the parabola of a lane, of its penalty within its bounds; not shared."""
         Z, count, d = self.measured.Z, self.plan.data.count, len(gradient) - 1
         loss = type(self.plan.parts.loss)(*lanes.loss[lane])
         bend = loss.bend(Z @ lanes.weights[lane], self.measured.y[lanes.target[lane]])
@@ -190,7 +190,7 @@ class Differentiated:
         H = H + damping * np.diag(H).max() * np.eye(d + 1)
         penalty = type(self.plan.parts.penalty)(*lanes.penalty[lane])
         if isinstance(penalty, Free):
-            return -np.linalg.pinv(H, rcond=1e-13, hermitian=True) @ gradient
+            return -np.linalg.pinv(H, rcond=1e-13, hermitian=True) @ gradient, False
         w, slope, steps = lanes.weights[lane].copy(), gradient.copy(), np.diag(H)
         for _ in range(2000):  # coordinate descent
             before = w.copy()
@@ -202,7 +202,7 @@ class Differentiated:
                 w[j] = z
             if np.abs(w - before).max() <= 1e-12 * np.abs(w).max():
                 break
-        return w - lanes.weights[lane]
+        return w - lanes.weights[lane], False
 
 
 class Measured:

@@ -16,9 +16,10 @@ try:
         _warn_or_raise_about_fit_failures,
     )
     from sklearn.utils import indexable
+    from sklearn.utils.extmath import safe_sparse_dot
     from sklearn.utils.metaestimators import _safe_split
     from sklearn.utils.parallel import Parallel, delayed
-    from sklearn.utils.validation import _check_method_params, _num_samples
+    from sklearn.utils.validation import _check_method_params, _num_samples, validate_data
 except ImportError as error:
     words = "needs scikit-learn 1.6 or later: python -m pip install -U 'fastgd[sklearn]'"
     raise ImportError(f"fastgd.SweepCV {words} ({error}).") from None
@@ -26,6 +27,7 @@ except ImportError as error:
 from .estimators import SGDClassifier, SGDRegressor
 from .together import Together
 
+AT_ONCE = 1 << 23  # scores of held-out rows
 OF_THE_DATA = ("loss", "class_weight", "epsilon")  # parameters that say how targets and weights are made
 
 
@@ -101,7 +103,8 @@ class SweepCV(GridSearchCV):
         candidates = list(ParameterGrid(self.param_grid))
         if self.verbose > 0:
             fits = len(candidates) * len(splits)
-            print(f"Fitting {len(splits)} folds for each of {len(candidates)} candidates, totalling {fits} fits")
+            words = f"Fitting {len(splits)} folds for each of {len(candidates)} candidates, totalling {fits} fits"
+            print(words)  # noqa: T201 - as GridSearchCV does
         out = self._evaluated(Table(X, y, routed, scorers), splits, candidates)
         _warn_or_raise_about_fit_failures(out, self.error_score)
         if callable(self.scoring):
@@ -187,7 +190,7 @@ class SweepCV(GridSearchCV):
         each = (time.time() - began) / max(len(fitted), 1)
         held = _safe_split(self.estimator, table.X, table.y, test, train)
         answers = {}
-        for k, estimator in fitted.items():
+        for k, estimator in foreseen(fitted, held[0]):
             # Rows and targets are looked through once.
             with config_context(assume_finite=bool(answers)):
                 answers[k] = self._scored(table, estimator, (rows, train), (held, test)) | {"fit_time": each}
@@ -243,9 +246,12 @@ def swept(estimator, X, y, weight, candidates):
     One that cannot be asked for is left out: fitted alone, its error is met as scikit-learn meets it.
     """
     together, fitted, firsts = Together(), {}, {}
+    names = set(estimator._get_param_names())
     for k, parameters in enumerate(candidates):
+        if parameters.keys() - names:
+            continue
         try:
-            one = clone(estimator).set_params(**clone(parameters, safe=False))
+            one = like(estimator, clone(parameters, safe=False), names)
             one._check_settings()
             if not sweeps(one):
                 continue
@@ -253,7 +259,7 @@ def swept(estimator, X, y, weight, candidates):
             if key not in firsts:
                 firsts[key] = one, one._ready(X, y, weight)
             first, ready = firsts[key]
-            one = copy.copy(first).set_params(**one.get_params(False))
+            vars(one).update({name: value for name, value in vars(first).items() if name not in names})
             fitted[k] = one, ready[0], [together.add(*asked) for asked in asked_of(one, ready)]
         except Exception:
             continue
@@ -262,6 +268,14 @@ def swept(estimator, X, y, weight, candidates):
         k: one._landed([result for number in numbers for result in results[number]], rows)
         for k, (one, rows, numbers) in fitted.items()
     }
+
+
+def like(estimator, parameters, names):
+    """An estimator that is not fitted, with some parameters changed."""
+    one = copy.copy(estimator)
+    vars(one).clear()  # of what was learned
+    vars(one).update({name: parameters.get(name, getattr(estimator, name)) for name in names})
+    return one
 
 
 def sweeps(estimator):
@@ -275,3 +289,32 @@ def asked_of(estimator, ready):
     for given, entry in estimator._asked(*ready, (None, None)):
         # Of the full batch no row's turn is drawn: estimators without a seed meet in one sweep.
         yield {**given, "verbose": 0, **({"random_state": 0} if estimator._full else {})}, entry
+
+
+def foreseen(fitted, X):
+    """Fitted estimators and their numbers, their scores of the rows ``X`` taken from one product for many of them.
+
+    64 products with a vector each (1e4 x 50, two busy cores) took 0.9 s, and one with a matrix 0.02 s.
+    """
+    if not fitted:
+        return
+    numbers, (one, *_) = list(fitted), fitted.values()
+    rows = validate_data(one, X, accept_sparse="csr", reset=False)
+    each = max(1, AT_ONCE // (max(1, rows.shape[0]) * np.size(one.intercept_)))
+    for first in range(0, len(numbers), each):
+        block = [fitted[k] for k in numbers[first : first + each]]
+        coef = np.concatenate([np.atleast_2d(estimator.coef_) for estimator in block])
+        scores = safe_sparse_dot(rows, coef.T, dense_output=True).T
+        for k, estimator, own in zip(numbers[first:], block, np.split(scores, len(block)), strict=False):
+            known = np.ascontiguousarray(own.T) + estimator.intercept_
+            name = "_scores" if isinstance(estimator, SGDRegressor) else "decision_function"
+            usual, lone = getattr(estimator, name), estimator.coef_.ndim == 1 or len(estimator.coef_) == 1
+            lone = getattr(estimator, "_lone", lone)
+            known = known.reshape(-1) if lone else known
+
+            def asked(given, usual=usual, known=known):
+                return known.copy() if given is X else usual(given)
+
+            setattr(estimator, name, asked)
+            yield k, estimator
+            delattr(estimator, name)
