@@ -297,7 +297,7 @@ def asked_of(estimator, ready):
 def foreseen(fitted, X):
     """Fitted estimators and their numbers, their scores of the rows ``X`` taken from one product for many of them.
 
-    64 products with a vector each (1e4 x 50, two busy cores) took 0.9 s, and one with a matrix 0.02 s.
+    To score 64 models on 1e4 x 50 rows took 1.06 s by a product with a vector each (two busy cores), and 0.09 s so.
     """
     if not fitted:
         return

@@ -29,6 +29,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 
 def both(estimator, grid, y, X=X, given=None, **options):
     """Our search and scikit-learn's, fitted."""
+    options = {"cv": 3} | options
     searches = [kind(clone(estimator), grid, **options) for kind in (SweepCV, model_selection.GridSearchCV)]
     return [search.fit(X, y, **(given or {})) for search in searches]
 
