@@ -177,7 +177,7 @@ class Newton:
     def __init__(self, plan, derivatives=Derivatives):
         self.plan, self.derivatives = plan, derivatives(plan)
         self.eps = float(np.finfo(plan.data.shift.dtype).eps)
-        self.known = None  # the lanes asked about last, and their answers
+        self.known = {}  # the losses and gradients of lanes asked about of late
         name = plan.parts.loss.rounded
         self.field = None if name is None else plan.parts.loss._fields.index(name)
 
@@ -193,6 +193,7 @@ class Newton:
         if rounded is not lanes:
             lanes.weights[:] = rounded.weights
             falls = self.narrow(lanes, rounded.loss[:, self.field], objective, own, falls)
+        self.known = dict(list(self.known.items())[-4 * len(own) :])
         clock.epoch += 1
         clock.steps += 1
         return Epochs(own[None], taken[None], norm[None], np.where(broken, 0, 1), broken, falls[None])
@@ -201,12 +202,16 @@ class Newton:
 
     def look(self, lanes):
         """The objectives (lanes,) and the gradients of the losses (lanes, d + 1)."""
-        if self.known is None or not all(map(np.array_equal, self.known[0], (lanes.weights, lanes.loss))):
-            losses, gradients = self.derivatives.first(lanes)
-            with np.errstate(all="ignore"):
-                objective = losses + penalty_costs(self.plan.parts.penalty, lanes)
-            self.known = (lanes.weights.copy(), lanes.loss.copy()), (objective, gradients)
-        return self.known[1]
+        parts = lanes.fold, lanes.replicate, lanes.target, lanes.loss, lanes.weights
+        keys = [b"".join(np.ascontiguousarray(part[lane]).tobytes() for part in parts) for lane in range(len(parts[0]))]
+        # A pass is asked about what is new: of lanes that begin alike one, and none of those that stay.
+        new = {key: lane for lane, key in enumerate(keys) if key not in self.known}
+        if new:
+            asked = lanes if len(new) == len(keys) else lanes_at(lanes, list(new.values()), 1)
+            self.known |= dict(zip(new, zip(*self.derivatives.first(asked), strict=True), strict=True))
+        losses, gradients = map(np.array, zip(*(self.known[key] for key in keys), strict=True))
+        with np.errstate(all="ignore"):
+            return losses + penalty_costs(self.plan.parts.penalty, lanes), gradients
 
     def norm(self, lanes, lane, gradient):
         """The norm of the smallest subgradient of a lane's objective."""

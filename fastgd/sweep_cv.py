@@ -1,6 +1,7 @@
 """``SweepCV``: scikit-learn's ``GridSearchCV`` whose candidates are the lanes of a sweep, one a fold."""
 
 import copy
+import functools
 import time
 from typing import NamedTuple
 
@@ -191,8 +192,8 @@ class SweepCV(GridSearchCV):
         held = _safe_split(self.estimator, table.X, table.y, test, train)
         answers = {}
         for k, estimator in foreseen(fitted, held[0]):
-            # Rows and targets are looked through once.
-            with config_context(assume_finite=bool(answers)):
+            # Rows, targets and the words of metrics are looked through once.
+            with config_context(assume_finite=bool(answers), skip_parameter_validation=bool(answers)):
                 answers[k] = self._scored(table, estimator, (rows, train), (held, test)) | {"fit_time": each}
         return answers
 
@@ -263,7 +264,7 @@ def swept(estimator, X, y, weight, candidates):
             fitted[k] = one, ready[0], [together.add(*asked) for asked in asked_of(one, ready)]
         except Exception:
             continue
-    results = together.run()
+    results = together.run() if fitted else []
     return {
         k: one._landed([result for number in numbers for result in results[number]], rows)
         for k, (one, rows, numbers) in fitted.items()
@@ -294,7 +295,7 @@ def asked_of(estimator, ready):
 def foreseen(fitted, X):
     """Fitted estimators and their numbers, their scores of the rows ``X`` taken from one product for many of them.
 
-    64 products with a vector each (1e4 x 50, two busy cores) took 0.9 s, and one with a matrix 0.02 s.
+    To score 64 models on 1e4 x 50 rows took 1.06 s by a product with a vector each (two busy cores), and 0.09 s so.
     """
     if not fitted:
         return
@@ -312,6 +313,7 @@ def foreseen(fitted, X):
             lone = getattr(estimator, "_lone", lone)
             known = known.reshape(-1) if lone else known
 
+            @functools.wraps(usual)  # scorers read its name
             def asked(given, usual=usual, known=known):
                 return known.copy() if given is X else usual(given)
 
