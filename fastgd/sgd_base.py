@@ -136,8 +136,8 @@ class SGD(SparseCoefMixin, BaseEstimator):
         known = self.loss_functions.get(self.loss, ()) if isinstance(self.loss, str) else ()
         return known[0](float(self.epsilon)) if len(known) > 1 else checks.part("loss", self.loss, losses)
 
-    def _options(self, X):
-        """The arguments of fit and of partial_fit, and the L2 penalty that is the optimizer's part."""
+    def _options(self, X, stream=False):
+        """The arguments of fit or, of a ``stream``, of partial_fit, and the L2 penalty that is the optimizer's part."""
         alpha, l1_ratio = self.alpha, {"l2": 0.0, "l1": 1.0}.get(self.penalty, self.l1_ratio)
         if self.penalty is None:
             alpha, l1_ratio = 0.0, 0.0
@@ -159,7 +159,7 @@ class SGD(SparseCoefMixin, BaseEstimator):
         if self.shuffle is True:
             options["shuffle"] = "block" if self._automatic else "full"
         if self._automatic:
-            return options | self._left_open(options, X), 0.0
+            return options | self._left_open(options, X, stream), 0.0
         options["learning_rate"] = schedule_of(self.learning_rate, self.eta0, self.power_t, self.alpha)
         if options["optimizer"] not in ("auto", "sgd"):
             if self._schedule in PASSIVE_AGGRESSIVE:
@@ -169,7 +169,7 @@ class SGD(SparseCoefMixin, BaseEstimator):
         step = step_of(self._schedule, decay, by_row=self._batch == 1 and not options["loss"].joint)
         return options | {"optimizer": step, "alpha": alpha * l1_ratio, "l1_ratio": 1.0}, decay
 
-    def _left_open(self, options, X):
+    def _left_open(self, options, X, stream):
         """What an automatic rate leaves open and fit would choose otherwise: penalties are to act on raw coefficients.
 
         Newton's steps don't mind the columns' scales, so they need not be standardised. Sparse rows of more columns
@@ -180,7 +180,7 @@ class SGD(SparseCoefMixin, BaseEstimator):
         chosen = {}
         if wide and issparse(X) and open_ and self.batch_size == "auto":
             chosen = {"batch_size": BATCH, "optimizer": "sgd"}
-        full = options["batch_size"] in ("auto", None)
+        full = options["batch_size"] in ("auto", None) and not stream
         newton = open_ and full and not wide and isfunction(type(options["loss"]).bend)
         if self.standardize == "auto" and options["alpha"] > 0 and (newton or (wide and issparse(X))):
             chosen["standardize"] = False
@@ -322,7 +322,7 @@ class SGD(SparseCoefMixin, BaseEstimator):
 
     def _one_pass(self, X, y, weights):
         """Take one chunk in: as one more of the streams that the model is at, or the first of such that begin there."""
-        options, _ = self._options(X)
+        options, _ = self._options(X, stream=True)
         settled = {name: value for name, value in self.get_params(False).items() if name not in UNSETTLED}
         lanes = list(self._alone(weights))
         key = repr(settled), X.dtype.name, X.shape[1], len(lanes)
