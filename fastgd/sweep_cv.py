@@ -5,6 +5,8 @@ import functools
 import time
 from typing import NamedTuple
 
+import numpy as np
+
 try:
     from sklearn import config_context
     from sklearn.base import _fit_context, clone, is_classifier
