@@ -58,7 +58,8 @@ class SGDRegressor(RegressorMixin, SGD):
         scikit-learn's "squared_error", "huber", "epsilon_insensitive" and "squared_epsilon_insensitive"; "mse",
         "absolute_error", "quantile", "poisson", "gamma" and "tweedie"; or e.g. ``fastgd.losses.Quantile(0.9)``.
     penalty : {"l2", "l1", "elasticnet"} or None, default "l2"
-        Its strength is ``alpha``. Where columns are standardised it acts on the scaled coefficients.
+        Its strength is ``alpha``, of the raw coefficients as in scikit-learn; where columns are standardised, of the
+        scaled ones.
     alpha : float, default 0.0001
         Strength of the penalty; also what "optimal" rates are made of.
     l1_ratio : float or None, default 0.15
@@ -68,8 +69,8 @@ class SGDRegressor(RegressorMixin, SGD):
         The largest number of passes of ``fit``.
     tol : "auto", float or None, default "auto"
         When to end. With an automatic rate the relative decrease of the objective that is too little, "auto" is 1e-6 on
-        the full batch and 1e-4 otherwise. Else scikit-learn's rule: the objective (or the score of the held-out rows)
-        has to gain this much, in absolute terms, and "auto" is 1e-3. None never ends.
+        the full batch of a loss without corners and 1e-3 otherwise. Else scikit-learn's rule: the objective (or the
+        score of the held-out rows) has to gain this much, in absolute terms, and "auto" is 1e-3. None never ends.
     shuffle : bool or {"block", "full", "replacement"}, default True
         True is scikit-learn's order for given schedules, and "block" otherwise, which reads faster. See
         :func:`fastgd.fit` for the others.
@@ -100,10 +101,13 @@ class SGDRegressor(RegressorMixin, SGD):
     momentum : float or None, default None
         Of "sgd", "momentum", "nesterov" or "rmsprop".
     batch_size : "auto", int or None, default "auto"
-        Rows a step, None is all; "auto" is all with an automatic rate, and else 1.
-    standardize : "auto" or bool, default "auto"
-        Scale the columns as they are read; "auto" is True exactly when the rate is automatic. ``coef_`` is in the
-        units of the columns either way.
+        Rows a step, None is all. "auto" is 1 with a given schedule; with an automatic rate it is all, or 32 of sparse
+        rows with 1,024 columns or more.
+    standardize : "auto", "scale" or bool, default "auto"
+        Scale the columns as they are read; "scale" does not centre them, which sparse ones never are. "auto" is False
+        with a given schedule. With an automatic rate it is False where nothing is lost by it, so that ``alpha`` acts on
+        raw coefficients: for Newton's steps (see :func:`fastgd.fit`) and for sparse rows of many columns; else True.
+        ``coef_`` is in the units of the columns either way.
     bounds : (low, high) or None, default None
         Numbers or arrays (d,) between which the coefficients stay.
 
@@ -116,7 +120,8 @@ class SGDRegressor(RegressorMixin, SGD):
     t_ : float
         1 + the rows passed, as scikit-learn counts them.
     loss_curve_ : ndarray (n_iter_,)
-        The objective of each epoch as it was met, the mean over targets or classes.
+        What each epoch met, the mean over targets or classes: the objective on the full batch, and the loss, without
+        the penalty, in batches.
     choices_ : dict of str to str
         What was chosen for each setting left at "auto", in words.
     n_features_in_, feature_names_in_
@@ -125,8 +130,10 @@ class SGDRegressor(RegressorMixin, SGD):
     -----
     With an automatic rate, and on the full batch, row weights are scaled to mean 1, so that integer weights equal
     repeated rows. On batches with a given schedule they are taken as they are, as scikit-learn does, and the results
-    are scikit-learn's to rounding on dense rows. Early stopping may differ: scikit-learn
-    scores weights before their L2 shrinking is multiplied in. The intercept of sparse rows does not decay here.
+    are scikit-learn's to rounding on dense rows without L1 and at the same number of epochs. Where an epoch ends a run
+    may differ by a hair: the penalty is measured between epochs. L1 is a proximal step here, not cumulative, and early
+    stopping scores the weights as they are (scikit-learn: before their L2 shrinking is multiplied in). Sparse rows give
+    the model that they give when dense: their intercept is not held back.
 
     Examples
     --------
@@ -281,7 +288,8 @@ class SGDClassifier(LinearClassifierMixin, SGD):
         scikit-learn's "hinge", "log_loss", "modified_huber", "squared_hinge", "perceptron" and its losses of
         regression; "multinomial"; or e.g. ``fastgd.losses.Hinge(width=0.5)``.
     penalty : {"l2", "l1", "elasticnet"} or None, default "l2"
-        Its strength is ``alpha``. Where columns are standardised it acts on the scaled coefficients.
+        Its strength is ``alpha``, of the raw coefficients as in scikit-learn; where columns are standardised, of the
+        scaled ones.
     alpha : float, default 0.0001
         Strength of the penalty; also what "optimal" rates are made of.
     l1_ratio : float or None, default 0.15
@@ -291,8 +299,8 @@ class SGDClassifier(LinearClassifierMixin, SGD):
         The largest number of passes of ``fit``.
     tol : "auto", float or None, default "auto"
         When to end. With an automatic rate the relative decrease of the objective that is too little, "auto" is 1e-6 on
-        the full batch and 1e-4 otherwise. Else scikit-learn's rule: the objective (or the score of the held-out rows)
-        has to gain this much, in absolute terms, and "auto" is 1e-3. None never ends.
+        the full batch of a loss without corners and 1e-3 otherwise. Else scikit-learn's rule: the objective (or the
+        score of the held-out rows) has to gain this much, in absolute terms, and "auto" is 1e-3. None never ends.
     shuffle : bool or {"block", "full", "replacement"}, default True
         True is scikit-learn's order for given schedules, and "block" otherwise, which reads faster. See
         :func:`fastgd.fit` for the others.
@@ -328,10 +336,13 @@ class SGDClassifier(LinearClassifierMixin, SGD):
     momentum : float or None, default None
         Of "sgd", "momentum", "nesterov" or "rmsprop".
     batch_size : "auto", int or None, default "auto"
-        Rows a step, None is all; "auto" is all with an automatic rate, and else 1.
-    standardize : "auto" or bool, default "auto"
-        Scale the columns as they are read; "auto" is True exactly when the rate is automatic. ``coef_`` is in the
-        units of the columns either way.
+        Rows a step, None is all. "auto" is 1 with a given schedule; with an automatic rate it is all, or 32 of sparse
+        rows with 1,024 columns or more.
+    standardize : "auto", "scale" or bool, default "auto"
+        Scale the columns as they are read; "scale" does not centre them, which sparse ones never are. "auto" is False
+        with a given schedule. With an automatic rate it is False where nothing is lost by it, so that ``alpha`` acts on
+        raw coefficients: for Newton's steps (see :func:`fastgd.fit`) and for sparse rows of many columns; else True.
+        ``coef_`` is in the units of the columns either way.
     bounds : (low, high) or None, default None
         Numbers or arrays (d,) between which the coefficients stay.
 
@@ -345,7 +356,8 @@ class SGDClassifier(LinearClassifierMixin, SGD):
     t_ : float
         1 + the rows passed, as scikit-learn counts them.
     loss_curve_ : ndarray (n_iter_,)
-        The objective of each epoch as it was met, the mean over targets or classes.
+        What each epoch met, the mean over targets or classes: the objective on the full batch, and the loss, without
+        the penalty, in batches.
     choices_ : dict of str to str
         What was chosen for each setting left at "auto", in words.
     n_features_in_, feature_names_in_
@@ -354,8 +366,10 @@ class SGDClassifier(LinearClassifierMixin, SGD):
     -----
     With an automatic rate, and on the full batch, row weights are scaled to mean 1, so that integer weights equal
     repeated rows. On batches with a given schedule they are taken as they are, as scikit-learn does, and the results
-    are scikit-learn's to rounding on dense rows. Early stopping may differ: scikit-learn
-    scores weights before their L2 shrinking is multiplied in. The intercept of sparse rows does not decay here.
+    are scikit-learn's to rounding on dense rows without L1 and at the same number of epochs. Where an epoch ends a run
+    may differ by a hair: the penalty is measured between epochs. L1 is a proximal step here, not cumulative, and early
+    stopping scores the weights as they are (scikit-learn: before their L2 shrinking is multiplied in). Sparse rows give
+    the model that they give when dense: their intercept is not held back.
 
     Examples
     --------

@@ -91,7 +91,7 @@ class SGD(SparseCoefMixin, BaseEstimator):
         "optimizer": [StrOptions({"auto", *map(snake_case, optimizers.__all__)}), HasMethods(["prepare", "move"])],
         "momentum": [Interval(Real, 0, 1, closed="left"), None],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left"), None],
-        "standardize": [StrOptions({"auto"}), "boolean"],
+        "standardize": [StrOptions({"auto", "scale"}), "boolean"],
         "bounds": "no_validation",
     }
 
