@@ -123,7 +123,7 @@ class Hogwild(LazyBatches):
     the same weights 853 and 857 each, 807 and 839 without an intercept.
 
     What the copies' moves are merged by (``kernels/copies.py``) decides what is reached. Loss after 5 epochs, rate 0.1,
-    one thread 0.1085: for two and four copies 0.099 and 0.101; the mean 0.129 and 0.163; the mean over the copies that
+    one thread 0.1085: for two and four copies 0.102 and 0.100; the mean 0.129 and 0.163; the mean over the copies that
     moved the weight 0.126 and 0.157; the sum 3.5 and 1e23.
     """
 

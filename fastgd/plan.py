@@ -56,7 +56,7 @@ class Plan:
     held: Data | None = None  # what is held out to validate on
     past: State | None = None  # the run that this one, of a single model, goes on with
     stream: bool = False  # the data are a chunk of many, to be passed once
-    parallel: str | None = None  # "hogwild": several threads step the same weights without locks
+    parallel: str | None = None  # "hogwild": several threads step copies of the weights
     lazy: bool = False  # of sparse rows a step moves the columns of its rows alone
     evaluate: bool = False
     automatic_rate: bool = False
