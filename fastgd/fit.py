@@ -146,10 +146,10 @@ def fit(
         running means of the others stand still meanwhile, as in PyTorch's SparseAdam, and penalties act on a weight
         when it moves. That is another path, to about the same optimum.
     parallel : None or "hogwild", default None
-        "hogwild" lets ``n_threads`` threads take the steps of batches of sparse rows at once without locks (after Recht,
-        Re, Wright and Niu 2011): each on its own copy of the weights, merged after every slice of work, as threads on
-        the very same weights wait for each other's caches. For one model, "sgd" and "adagrad" without a penalty or, with
-        ``lazy=True``, with one. The model then depends on ``n_threads``: it is another one than that of one thread.
+        "hogwild" lets ``n_threads`` threads take the steps of batches of sparse rows at once without locks (after
+        Recht, Re, Wright and Niu 2011): each on its own copy of the weights, merged after every slice of work, as
+        threads on the very same weights wait for each other's caches. For one model, "sgd" and "adagrad" without a
+        penalty or, with ``lazy=True``, with one. The model depends on ``n_threads``, and is not that of one thread.
 
     Returns
     -------
