@@ -6,7 +6,7 @@ out; times are the least of some interleaved fits, after one that compiles.
 """
 
 import argparse
-import time
+import functools
 import warnings
 from typing import NamedTuple
 
@@ -18,6 +18,8 @@ from sklearn.preprocessing import MaxAbsScaler, OneHotEncoder, StandardScaler
 
 import fastgd
 from fastgd.demo import NUMBERS, frame
+
+from .measure import interleave
 
 HEAD = ("data", "rows x columns", "how", "scikit-learn", "", "fastgd", "", "times faster")
 
@@ -69,14 +71,11 @@ def compared(table, repeats):
     split = train_test_split(table.X, table.y, test_size=0.25, random_state=0)
     for way, *models in ways(table):
         X, X_held, y, y_held = split
-        seconds = [[], []]
-        for _ in range(repeats + 1):
-            for model, spent in zip(models, seconds, strict=True):
-                began = time.perf_counter()
-                model.fit(X, y)
-                spent.append(time.perf_counter() - began)
+        runs = {
+            name: functools.partial(model.fit, X, y) for name, model in zip(("theirs", "ours"), models, strict=True)
+        }
+        least = [min(seconds) for seconds in interleave(runs, repeats).values()]
         scores = [model.score(X_held, y_held) for model in models]
-        least = [min(spent[1:]) for spent in seconds]
         shape = f"{table.X.shape[0]:,} x {table.X.shape[1]:,}"
         cells = [
             cell for pair in zip(scores, least, strict=True) for cell in (shown(pair[0]), f"{1e3 * pair[1]:.3g} ms")

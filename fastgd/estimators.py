@@ -129,7 +129,7 @@ class SGDRegressor(RegressorMixin, SGD):
     Notes
     -----
     With an automatic rate, and on the full batch, row weights are scaled to mean 1, so that integer weights equal
-    repeated rows. On batches with a given schedule they are taken as they are, as scikit-learn does, and the results
+    repeated rows. On batches with a given schedule, and in ``partial_fit``, they are taken as they are, and the results
     are scikit-learn's to rounding on dense rows without L1 and at the same number of epochs. Where an epoch ends a run
     may differ by a hair: the penalty is measured between epochs. L1 is a proximal step here, not cumulative, and early
     stopping scores the weights as they are (scikit-learn: before their L2 shrinking is multiplied in). Sparse rows give
@@ -365,7 +365,7 @@ class SGDClassifier(LinearClassifierMixin, SGD):
     Notes
     -----
     With an automatic rate, and on the full batch, row weights are scaled to mean 1, so that integer weights equal
-    repeated rows. On batches with a given schedule they are taken as they are, as scikit-learn does, and the results
+    repeated rows. On batches with a given schedule, and in ``partial_fit``, they are taken as they are, and the results
     are scikit-learn's to rounding on dense rows without L1 and at the same number of epochs. Where an epoch ends a run
     may differ by a hair: the penalty is measured between epochs. L1 is a proximal step here, not cumulative, and early
     stopping scores the weights as they are (scikit-learn: before their L2 shrinking is multiplied in). Sparse rows give

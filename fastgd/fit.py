@@ -144,7 +144,8 @@ def fit(
         and, without a penalty, "momentum" and "nesterov" (``average`` with "sgd" and L2 at most). Other optimizers move
         all columns at every step, with a warning where these are many. True moves the columns of the rows alone: the
         running means of the others stand still meanwhile, as in PyTorch's SparseAdam, and penalties act on a weight
-        when it moves. That is another path, to about the same optimum.
+        when it moves. That is another path, to about the same optimum. Of many models at once (several targets,
+        bootstrap, a sweep) only "sgd" without ``average`` and "adagrad" without a penalty catch up so.
     parallel : None or "hogwild", default None
         "hogwild" lets ``n_threads`` threads take the steps of batches of sparse rows at once without locks (after
         Recht, Re, Wright and Niu 2011): each on its own copy of the weights, merged after every slice of work, as

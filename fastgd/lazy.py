@@ -10,10 +10,9 @@ from .kernels import copies, lazy, sparse_loop
 from .penalties import Free
 from .survey import curvature_of
 from .threads import run_tasks
-from .work import ROW_OVERHEAD, Batches
+from .work import ROW_OVERHEAD, SLICE_COLUMNS, Batches
 
 SLICE_NUMBERS = 1 << 22
-SLICE_COLUMNS = 16  # numbers of a slice for each column: at its end all columns are brought up to date
 CURVATURE_ROWS = 16_384
 MANY_COLUMNS = 10_000  # from here on a step of all columns is worth a warning
 EXACT = "SGD, AdaGrad (with L2 at a constant rate) and, without a penalty, momentum and Nesterov's"
@@ -29,6 +28,8 @@ def work_of(plan):
         return Hogwild
     if rest_of(plan) is not None:
         return LazyBatches
+    if type(plan.parts.optimizer) in optimizers.BY_ROW and plan.batch == 1:
+        raise ValueError("average with an L1 penalty is not for single steps on sparse rows: leave one of them out.")
     warn_of_columns(plan)
     return Batches
 
@@ -70,7 +71,7 @@ def warn_of_columns(plan):
             f"lazy=True to move the columns of the rows alone (their running means stand still meanwhile, as PyTorch's "
             f"SparseAdam does: another path to about the same optimum), or choose what moves them exactly: {EXACT}.",
             UserWarning,
-            stacklevel=2,
+            stacklevel=9,
         )
 
 

@@ -15,7 +15,6 @@ TASK_WORK = 1 << 23  # rows * columns * lanes: about a millisecond, so Ctrl-C an
 COPIED_BYTES = 1 << 25  # of held-out rows
 SPEED = 8  # how many times faster a lane's elements go by than where it is alone
 SPARSE_SPEED = 2
-SLICE_COLUMNS = 16  # numbers of a slice for each column
 SHARE = 2  # numbers of sparse rows for each of the chunks' sums, at least
 SMALL_WORK = 1 << 20  # below this the work is over before a thread has started
 

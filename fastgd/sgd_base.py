@@ -17,7 +17,7 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from . import checks, losses, optimizers
 from ._parts import snake_case
-from .choose import TOL_FULL
+from .choose import STREAM_BATCH, TOL_FULL
 from .entry import Entry
 from .fit import entered
 from .newton import LARGEST
@@ -34,7 +34,6 @@ from .sgd_rules import (
     step_of,
 )
 
-BATCH = 32
 TOL = 1e-3  # scikit-learn's, of objectives and scores; relative, what scores tell apart
 AVERAGED = ("_standard_coef", "_standard_intercept", "_average_coef", "_average_intercept")
 # What may change between chunks without another stream.
@@ -179,8 +178,8 @@ class SGD(SparseCoefMixin, BaseEstimator):
         wide, open_ = X.shape[1] >= LARGEST, options["optimizer"] == "auto" and not self.average
         chosen = {}
         if wide and issparse(X) and open_ and self.batch_size == "auto":
-            chosen = {"batch_size": BATCH, "optimizer": "sgd"}
-        full = options["batch_size"] in ("auto", None) and not stream
+            chosen = {"batch_size": STREAM_BATCH, "optimizer": "sgd"}
+        full = takes_all(options) and not stream
         newton = open_ and full and not wide and isfunction(type(options["loss"]).bend)
         if self.standardize == "auto" and options["alpha"] > 0 and (newton or (wide and issparse(X))):
             chosen["standardize"] = False
@@ -193,7 +192,7 @@ class SGD(SparseCoefMixin, BaseEstimator):
         """Of an automatic rate, fit's: relative to the objective."""
         if self.tol != "auto":
             return self.tol
-        exact = options["batch_size"] in ("auto", None) and options["loss"].smooth
+        exact = takes_all(options) and options["loss"].smooth
         return TOL_FULL if exact else TOL
 
     # What is fitted ---------------------------------------------------------------------------------------------------
@@ -260,11 +259,11 @@ class SGD(SparseCoefMixin, BaseEstimator):
         }
 
         def asked(lane):
-            seed, trained = seeds[lane or 0], None if mask is None else ~mask
+            seed, trained = seeds[(lane or 0) % len(seeds)], None if mask is None else ~mask
             own, weight, start = _lane(y, lane), _lane(weights, lane), [_first(one, lane) for one in begin]
             entry = Entry(
                 classes=self._codes(options["loss"]),
-                scale=self._automatic or self._full,
+                scale=self._automatic or takes_all(options),
                 coef=start[0],
                 intercept=start[1],
                 apart=own.ndim == 2,
@@ -276,7 +275,7 @@ class SGD(SparseCoefMixin, BaseEstimator):
 
         # Each class in an order of its own, as scikit-learn has it: 10 classes took 0.32 s, and 0.25 s as lanes of one
         # order (1e5 x 50, one thread; scikit-learn 1.1 s).
-        lanes = range(len(seeds)) if ordered and y.ndim == 2 and len(seeds) > 1 else self._alone(weights)
+        lanes = range(len(seeds)) if ordered and y.ndim == 2 and len(seeds) > 1 else _alone(X, y, weights, options)
         return map(asked, lanes)
 
     def _landed(self, results, X):
@@ -300,7 +299,7 @@ class SGD(SparseCoefMixin, BaseEstimator):
             return None
         adaptive = self.eta0 if self._schedule == "adaptive" else None
         # The full batch's losses have fit's own penalty in them.
-        shown = 0.0 if options["batch_size"] in ("auto", None) else options["alpha"]
+        shown = 0.0 if takes_all(options) else options["alpha"]
         l1, l2 = shown * options["l1_ratio"], decay + shown * (1.0 - options["l1_ratio"])
         if self._schedule in PASSIVE_AGGRESSIVE:
             l1, l2 = 0.0, 0.0
@@ -324,7 +323,7 @@ class SGD(SparseCoefMixin, BaseEstimator):
         """Take one chunk in: as one more of the streams that the model is at, or the first of such that begin there."""
         options, _ = self._options(X, stream=True)
         settled = {name: value for name, value in self.get_params(False).items() if name not in UNSETTLED}
-        lanes = list(self._alone(weights))
+        lanes = list(_alone(X, y, weights, options))
         key = repr(settled), X.dtype.name, X.shape[1], len(lanes)
         entry, streams = Entry(classes=self._codes(options["loss"])), getattr(self, "_stream", None)
         if getattr(self, "coef_", None) is not None:
@@ -348,10 +347,6 @@ class SGD(SparseCoefMixin, BaseEstimator):
         kept = [replace(result, _objective=None) for result in results]  # which would keep the chunk
         self._stream = key, kept, self.coef_.copy(), self.intercept_.copy()
         return self
-
-    def _alone(self, weights):
-        """The lanes that are fitted one by one, or None for all of them together."""
-        return [None] if weights is None or weights.ndim == 1 else range(weights.shape[1])
 
     def _entry_here(self, entry):
         """Where a stream begins that goes on from the present coefficients."""
@@ -412,6 +407,18 @@ class SGD(SparseCoefMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+def takes_all(options):
+    """Whether a step takes all rows."""
+    return options["batch_size"] in ("auto", None)
+
+
+def _alone(X, y, weights, options):
+    """The lanes that are fitted one by one, or None for all of them together."""
+    # The kernels of many lanes know nothing of single rows' rates, and those that do, of one lane of sparse rows.
+    rows = issparse(X) and y.ndim == 2 and getattr(options["optimizer"], "by_row", False)
+    return range(y.shape[1]) if rows or (weights is not None and weights.ndim == 2) else [None]
 
 
 def _lane(array, lane):

@@ -28,6 +28,7 @@ except ImportError as error:
     raise ImportError(f"fastgd.SweepCV {words} ({error}).") from None
 
 from .estimators import SGDClassifier, SGDRegressor
+from .sgd_base import takes_all
 from .together import Together
 
 AT_ONCE = 1 << 23  # scores of held-out rows
@@ -292,7 +293,7 @@ def asked_of(estimator, ready):
     """The fits that make an estimator."""
     for given, entry in estimator._asked(*ready, (None, None)):
         # Of the full batch no row's turn is drawn: estimators without a seed meet in one sweep.
-        yield {**given, "verbose": 0, **({"random_state": 0} if estimator._full else {})}, entry
+        yield {**given, "verbose": 0, **({"random_state": 0} if takes_all(given) else {})}, entry
 
 
 def foreseen(fitted, X):
@@ -321,5 +322,7 @@ def foreseen(fitted, X):
                 return known.copy() if given is X else usual(given)
 
             setattr(estimator, name, asked)
-            yield k, estimator
-            delattr(estimator, name)
+            try:
+                yield k, estimator
+            finally:
+                delattr(estimator, name)

@@ -13,6 +13,7 @@ from .kernels.rows import Scaled
 from .passes import Passes
 
 SLICE_ELEMENTS = 1 << 24
+SLICE_COLUMNS = 16  # numbers of a slice of sparse rows for each column: at its end all columns are brought up to date
 ROW_OVERHEAD = 32  # what a row costs beyond its columns, in elements
 
 

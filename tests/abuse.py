@@ -25,7 +25,7 @@ import abuse_data as data
 import abuse_sweeps as sweeps
 import numba
 import numpy as np
-import sparse_cases
+import malformed_sparse
 from abuse_data import Call, D, N, Oops, good
 from scipy import sparse
 
@@ -330,7 +330,7 @@ def settings(table, leave=(), wrap=lambda value: value, share=1):
 
 TABLE_OF = {
     "X": data.X_CASES,
-    "sparse": {name: make for name, (make, _) in sparse_cases.MALFORMED.items()},
+    "sparse": {name: make for name, (make, _) in malformed_sparse.MALFORMED.items()},
     "as csr": {
         name: functools.partial(data.as_csr, make) for name, make in data.X_CASES.items() if name in data.NUMBERS
     },

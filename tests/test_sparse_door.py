@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
-from sparse_cases import MALFORMED, random_rows
+from malformed_sparse import MALFORMED, random_rows
 
 import fastgd
 from fastgd import checks, sparse_door

@@ -14,6 +14,9 @@ from .row_loop import met_loss, row_slope
 from .rows import prefetch
 
 
+LONG_ROW = np.uint64(32)  # numbers
+
+
 class Ledger(NamedTuple):
     """What a call notes of columns, between calls all zeros; and None for what there is no need of.
 
@@ -70,11 +73,15 @@ def term(data, ledger, now, penalty, optimizer, lanes, q):
 
 @gather
 def score(data, ledger, now, penalty, optimizer, lanes, i):
-    """The linear score of row i: four sums, as one would wait for each addition."""
+    """The linear score of row i; of a long one in four sums, as one would wait for each addition.
+
+    (Rows of 10 numbers took 3.1 ns a number with one sum and 3.3 with four, 2.5 and 3.2 in float32; rows of 75 took 3.1
+    and 2.8.)
+    """
     p = lanes.weights[0, data.shift.size] * lanes.weights.dtype.type(data.constant)
     first, last = data.rows.starts[i], data.rows.starts[i + np.uint64(1)]
     a, b, c = p * 0, p * 0, p * 0
-    middle = last - (last - first) % np.uint64(4)
+    middle = last - (last - first) % np.uint64(4) if last - first >= LONG_ROW else first
     for q in range(first, middle, np.uint64(4)):
         p += term(data, ledger, now, penalty, optimizer, lanes, q)
         a += term(data, ledger, now, penalty, optimizer, lanes, q + np.uint64(1))
