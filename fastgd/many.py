@@ -9,7 +9,7 @@ from .kernels.lanes import NO_ROLES
 from .kernels.tiles import pack, unpack
 from .plan import unweighted
 from .threads import run_tasks
-from .work import ROW_OVERHEAD, SLICE_ELEMENTS, Batches, FullBatch
+from .work import ROW_OVERHEAD, SLICE_COLUMNS, SLICE_ELEMENTS, Batches, FullBatch
 
 TASK_WORK = 1 << 23  # rows * columns * lanes: about a millisecond, so Ctrl-C and a lagging thread wait no longer
 COPIED_BYTES = 1 << 25  # of held-out rows

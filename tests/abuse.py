@@ -23,9 +23,9 @@ from typing import NamedTuple
 import abuse_calls as calls
 import abuse_data as data
 import abuse_sweeps as sweeps
+import malformed_sparse
 import numba
 import numpy as np
-import malformed_sparse
 from abuse_data import Call, D, N, Oops, good
 from scipy import sparse
 

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import sparse
 from malformed_sparse import MALFORMED, random_rows
+from scipy import sparse
 
 import fastgd
 from fastgd import checks, sparse_door

@@ -13,7 +13,6 @@ from ._jit import cast_all, gather, kernel, lane_of, read_slots, write_slots
 from .row_loop import met_loss, row_slope
 from .rows import prefetch
 
-
 LONG_ROW = np.uint64(32)  # numbers
 
 
