@@ -130,7 +130,8 @@ def fit(
         A result, or the file of one (:meth:`FitResult.save`), to go on from: to the last bit as if its run had never
         stopped. ``epochs``, ``max_steps``, ``tol``, ``patience``, ``evaluate``, ``n_threads``, ``callback`` and
         ``verbose`` may change; another setting, or data of another shape, type or names, are an error (that the numbers
-        in them are the same is yours to see to). Give ``epochs`` in all, not in addition.
+        in them are the same is yours to see to). Give ``epochs`` in all, not in addition. A run on batches of sparse
+        rows with a penalty or momentum that ``max_steps`` ended inside an epoch goes on to rounding.
     average : bool or int, default False
         Give back (and evaluate and validate) the mean of the weights after each step, not the last ones (Polyak and
         Juditsky 1992): from the first step, or from the step of this number on.
