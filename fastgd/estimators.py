@@ -9,6 +9,7 @@ from numbers import Integral
 import numpy as np
 
 try:
+    from scipy.sparse import issparse
     from sklearn.base import RegressorMixin
     from sklearn.linear_model._base import LinearClassifierMixin
     from sklearn.metrics import r2_score
@@ -23,7 +24,7 @@ except ImportError as error:
     raise ImportError(f"fastgd.SGDRegressor and fastgd.SGDClassifier {words} ({error}).") from None
 
 from . import losses
-from .sgd_base import SGD
+from .sgd_base import SGD, all_or_nothing, checked
 
 SEEDS = np.iinfo(np.int32).max
 # scikit-learn's losses; a number is the default of the field that ``epsilon`` sets.
@@ -182,6 +183,7 @@ class SGDRegressor(RegressorMixin, SGD):
     ):
         self._set(locals())
 
+    @all_or_nothing
     def fit(self, X, y, coef_init=None, intercept_init=None, sample_weight=None):
         """Fit the model.
 
@@ -204,6 +206,7 @@ class SGDRegressor(RegressorMixin, SGD):
         begin = self._begin(coef_init, intercept_init, lanes, X.shape[1], X.dtype)
         return self._descend(X, y, weight, begin)
 
+    @all_or_nothing
     def partial_fit(self, X, y, sample_weight=None):
         """Take one more chunk of data in: one pass over its rows.
 
@@ -243,7 +246,9 @@ class SGDRegressor(RegressorMixin, SGD):
         """The linear scores (n,) or (n, m)."""
         check_is_fitted(self)
         X = validate_data(self, X, accept_sparse="csr", reset=False)
-        scores = safe_sparse_dot(X, self.coef_.T, dense_output=True) + self.intercept_
+        checked(X)
+        coef = self.coef_.toarray() if issparse(self.coef_) else self.coef_
+        scores = safe_sparse_dot(X, coef.reshape(-1, X.shape[1]).T, dense_output=True) + self.intercept_
         return scores.reshape(-1) if getattr(self, "_lone", True) else scores
 
     def _data(self, X, y, sample_weight, reset):
@@ -422,6 +427,7 @@ class SGDClassifier(LinearClassifierMixin, SGD):
     ):
         self._set(locals())
 
+    @all_or_nothing
     def fit(self, X, y, coef_init=None, intercept_init=None, sample_weight=None):
         """Fit the model.
 
@@ -444,6 +450,7 @@ class SGDClassifier(LinearClassifierMixin, SGD):
         begin = self._begin(coef_init, intercept_init, self._lanes, rows.shape[1], rows.dtype)
         return self._descend(rows, targets, weight, begin, strata=np.asarray(y).reshape(-1))
 
+    @all_or_nothing
     def partial_fit(self, X, y, classes=None, sample_weight=None):
         """Take one more chunk of data in: one pass over its rows.
 
@@ -516,6 +523,11 @@ class SGDClassifier(LinearClassifierMixin, SGD):
         ndarray (n, K)
         """
         return np.log(self.predict_proba(X))
+
+    def decision_function(self, X):
+        """The linear scores (n,), or (n, K) of more than two classes."""
+        checked(X)
+        return super().decision_function(X)
 
     def _data(self, X, y, sample_weight, reset):
         X, y, sample_weight = super()._data(X, y, sample_weight, reset)

@@ -104,6 +104,10 @@ class LazyBatches(Batches):
             ledger = ledger._replace(rest=rest._replace(rate=float(rates[0, 0])))
         if t == 1 and isinstance(rest, (lazy.Coasting, lazy.Gliding)):
             lanes.slots[:, 0] = lanes.weights  # nothing has moved yet
+        if isinstance(rest, lazy.Gliding):  # what a run on dense rows has left there
+            last = lanes.slots[:, :, :-1]
+            last[:, 0] -= lanes.carry[:, :1] * last[:, 1]
+            last[:, 1] = 0
         self.take(ledger, lanes, rows, ahead, rates, t, met)
 
     def take(self, ledger, lanes, rows, ahead, rates, t, met):

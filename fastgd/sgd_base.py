@@ -1,5 +1,6 @@
 """What scikit-learn's two classes have in common: parameters become fit's arguments, results become attributes."""
 
+import functools
 import warnings
 from dataclasses import replace
 from inspect import isfunction
@@ -201,6 +202,7 @@ class SGD(SparseCoefMixin, BaseEstimator):
         """The rows, targets and weights, checked as scikit-learn does; the weights None where all are the same."""
         kinds = {"accept_sparse": "csr", "accept_large_sparse": True, "dtype": [np.float64, np.float32], "order": "C"}
         X, y = validate_data(self, X, y, reset=reset, **kinds, **target)
+        checked(X)
         if sample_weight is not None:
             # Of weights that are all zero, the split of early stopping says more.
             zero = {"allow_all_zero_weights": True} if self.early_stopping else {}
@@ -229,7 +231,7 @@ class SGD(SparseCoefMixin, BaseEstimator):
         """Fit to targets (n,) or (n, lanes); weights are (n,) or, where they differ by lane, (n, lanes)."""
         asked = self._asked(X, y, weights, begin, strata)
         runs = Parallel(n_jobs=getattr(self, "n_jobs", None), require="sharedmem")(
-            delayed(entered)({**given}, entry) for given, entry in asked
+            delayed(_whole)(entered, {**given}, entry) for given, entry in asked
         )
         return self._landed([result for results in runs for result in results], X)
 
@@ -324,7 +326,7 @@ class SGD(SparseCoefMixin, BaseEstimator):
         options, _ = self._options(X, stream=True)
         settled = {name: value for name, value in self.get_params(False).items() if name not in UNSETTLED}
         lanes = list(_alone(X, y, weights, options))
-        key = repr(settled), X.dtype.name, X.shape[1], len(lanes)
+        key = repr(settled), X.dtype.name, issparse(X), X.shape[1], len(lanes)
         entry, streams = Entry(classes=self._codes(options["loss"])), getattr(self, "_stream", None)
         if getattr(self, "coef_", None) is not None:
             self.densify()
@@ -341,7 +343,7 @@ class SGD(SparseCoefMixin, BaseEstimator):
             here = replace(entry, **{name: _first(getattr(entry, name), lane) for name in ("coef", "intercept")})
             if here.averages is not None:
                 here = replace(here, averages=[_first(one, lane) for one in here.averages])
-            results.append(chunk(X, _lane(y, lane), streams and streams[1][k], entry.classes, given, here))
+            results += _whole(chunk, X, _lane(y, lane), streams and streams[1][k], entry.classes, given, here)
         self._take(results, X.dtype)
         self.n_iter_, self.t_ = 1, getattr(self, "t_", 1.0) + X.shape[0]
         kept = [replace(result, _objective=None) for result in results]  # which would keep the chunk
@@ -368,8 +370,6 @@ class SGD(SparseCoefMixin, BaseEstimator):
     def _take(self, results, dtype):
         """What results say, as attributes."""
         for result in results:
-            if result.status == "interrupted":
-                raise KeyboardInterrupt
             if result.status == "diverged" and not self._automatic and "infinite or NaN" in result.message:
                 raise ValueError(OVERFLOW.format(result.n_epochs + 1))
         self.n_iter_, self._n_steps = max(r.n_epochs for r in results), max(r.n_steps for r in results)
@@ -397,16 +397,47 @@ class SGD(SparseCoefMixin, BaseEstimator):
             unfinished = any(result.status == "max_epochs" for result in results)
             for result in results:
                 if result.status == "diverged":
-                    warnings.warn(result.message, ConvergenceWarning, stacklevel=4)
+                    warnings.warn(result.message, ConvergenceWarning, stacklevel=6)
         if unfinished and self.tol is not None:
-            warnings.warn(NOT_CONVERGED, ConvergenceWarning, stacklevel=4)
+            warnings.warn(NOT_CONVERGED, ConvergenceWarning, stacklevel=6)
         if self.power_t < 0:
-            warnings.warn(NEGATIVE_POWER, FutureWarning, stacklevel=4)
+            warnings.warn(NEGATIVE_POWER, FutureWarning, stacklevel=6)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+def all_or_nothing(method):
+    """A method that changes nothing of its object where it fails or is interrupted."""
+
+    @functools.wraps(method)
+    def changed(self, *arguments, **options):
+        before = vars(self).copy()
+        try:
+            return method(self, *arguments, **options)
+        except BaseException:
+            vars(self).clear()
+            vars(self).update(before)
+            raise
+
+    return changed
+
+
+def _whole(run, *arguments):
+    """The results of a run, a list of them or one; Ctrl-C is raised at once, whatever else is to be run."""
+    results = run(*arguments)
+    results = results if isinstance(results, list) else [results]
+    if any(result.status == "interrupted" for result in results):
+        raise KeyboardInterrupt
+    return results
+
+
+def checked(X):
+    """Raise for sparse rows that are damaged, before SciPy reads them without a look."""
+    if issparse(X):
+        checks.matrix(X)
 
 
 def takes_all(options):

@@ -22,7 +22,7 @@ KINDS = np.array(["a", "b", "c"])[np.digitize(SCORE + RNG.standard_normal(N), [-
 WEIGHT = RNG.integers(1, 4, N).astype(float)
 GROUPS = np.arange(N) // 10
 GRID = {"alpha": [1e-4, 1e-2, 0.1, 1.0, 10.0], "l1_ratio": [0.0, 0.5]}
-REGRESSOR = SGDRegressor(penalty="elasticnet")
+REGRESSOR = SGDRegressor(standardize=True, penalty="elasticnet")
 CLASSIFIER = SGDClassifier("log_loss", penalty="elasticnet")
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
