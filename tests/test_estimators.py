@@ -169,6 +169,41 @@ def test_too_large_a_rate_is_scikit_learns_error():
         fastgd.SGDRegressor(learning_rate="constant").fit(X * 1e300, Y)
 
 
+def test_a_fit_that_fails_changes_nothing():
+    model = fastgd.SGDClassifier("log_loss", warm_start=True).fit(X, LABELS)
+    before = {name: np.copy(value) for name, value in vars(model).items() if name.endswith("_")}
+    with pytest.raises(ValueError, match="coef_init"):
+        model.fit(X, THREE)
+    with pytest.raises(ValueError, match="coef_init"):
+        model.fit(X[:, :2], LABELS)
+    assert all(np.array_equal(before[name], getattr(model, name)) for name in ("classes_", "coef_", "n_features_in_"))
+    assert set(model.predict(X)) <= {"yes", "no"}
+
+
+def test_damaged_sparse_rows_are_an_error_and_no_crash():
+    random_array = pytest.importorskip("scipy.sparse").random_array
+    damaged = random_array((100, 500), density=0.05, format="csr", rng=np.random.default_rng(1))
+    sound = damaged.copy()
+    damaged.indptr[50] = 10**9
+    for options in ({}, {"early_stopping": True}):
+        with pytest.raises(ValueError, match=r"X\.indptr"):
+            fastgd.SGDClassifier("log_loss", max_iter=2, **options).fit(damaged, np.arange(100) % 2)
+    classifier = fastgd.SGDClassifier("log_loss", alpha=0.1).fit(sound, np.arange(100) % 2)
+    regressor = fastgd.SGDRegressor(alpha=0.1).fit(sound, np.arange(100.0))
+    for model in (classifier, regressor):
+        with pytest.raises(ValueError, match=r"X\.indptr"):
+            model.predict(damaged)
+
+
+def test_several_targets_of_sparse_rows_take_the_rates_of_rows():
+    csr_array = pytest.importorskip("scipy.sparse").csr_array
+    both = np.column_stack([Y, -Y])
+    options = {"loss": "epsilon_insensitive", "learning_rate": "pa1", "max_iter": 5, "tol": None, "random_state": 0}
+    model = fastgd.SGDRegressor(**options).fit(csr_array(X), both)
+    alone = fastgd.SGDRegressor(**options).fit(X, Y)
+    np.testing.assert_allclose(model.coef_[0], alone.coef_, rtol=1e-9)
+
+
 # The automatic rate ---------------------------------------------------------------------------------------------------
 
 

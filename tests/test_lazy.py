@@ -152,3 +152,19 @@ def test_what_threads_on_copies_are_not_for(options, words):
         fastgd.fit(X, y, **OPTIONS | {"parallel": "hogwild"} | options)
     with pytest.raises(ValueError, match="sparse"):
         fastgd.fit(X.toarray(), y, parallel="hogwild", **OPTIONS)
+
+
+def test_a_run_on_dense_rows_goes_on_with_sparse_ones():
+    X, y = rows(200, 10)
+    options = {"optimizer": "nesterov", "learning_rate": 0.02, "batch_size": 1, "standardize": False}
+    begun = fastgd.partial_fit(X.toarray()[:100], y[:100], **options)
+    found = fastgd.partial_fit(X[100:], y[100:], begun)
+    expected = fastgd.partial_fit(X.toarray()[100:], y[100:], begun)
+    np.testing.assert_allclose(found.coef, expected.coef, rtol=1e-10)
+
+
+def test_batches_of_wide_sparse_rows_take_steps_of_their_columns():
+    rng = np.random.default_rng(0)
+    X = sparse.random_array((40, 12_000), density=0.001, rng=rng, format="csr")
+    r = fastgd.fit(X, rng.standard_normal(40), batch_size=8, epochs=2, random_state=0)
+    assert r.choices["optimizer"] == "sgd"
