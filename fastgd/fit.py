@@ -69,8 +69,8 @@ def fit(
     optimizer : "auto", str or part, default "auto"
         The name of one of :mod:`fastgd.optimizers`, or e.g. ``fastgd.optimizers.Adam(beta1=0.8)``, or your own. "auto"
         with an automatic rate takes Newton's steps on the full batch, and stages of averaged steps otherwise (see
-        Notes). Where these don't apply it is "momentum" on the full batch of a smooth loss, else "adam"; with a rate
-        that is given it is "sgd".
+        Notes). Where these don't apply it is "momentum" on the full batch of a smooth loss, else "adam", or "sgd" in
+        batches of sparse rows with 1,024 columns or more; with a rate that is given it is "sgd".
     learning_rate : "auto", float, str or part, default "auto"
         A number is constant; the name of one of :mod:`fastgd.schedules`, or e.g. ``fastgd.schedules.Cosine(0.1)``, or
         your own, changes with the step. Durations are in epochs. "auto" takes whole steps of Newton's, shorter ones
