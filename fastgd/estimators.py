@@ -24,7 +24,7 @@ except ImportError as error:
     raise ImportError(f"fastgd.SGDRegressor and fastgd.SGDClassifier {words} ({error}).") from None
 
 from . import losses
-from .sgd_base import SGD, all_or_nothing, checked
+from .sgd_base import SGD, all_or_nothing, sound
 
 SEEDS = np.iinfo(np.int32).max
 # scikit-learn's losses; a number is the default of the field that ``epsilon`` sets.
@@ -245,8 +245,7 @@ class SGDRegressor(RegressorMixin, SGD):
     def _scores(self, X):
         """The linear scores (n,) or (n, m)."""
         check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse="csr", reset=False)
-        checked(X)
+        X = validate_data(self, sound(X), accept_sparse="csr", reset=False)
         coef = self.coef_.toarray() if issparse(self.coef_) else self.coef_
         scores = safe_sparse_dot(X, coef.reshape(-1, X.shape[1]).T, dense_output=True) + self.intercept_
         return scores.reshape(-1) if getattr(self, "_lone", True) else scores
@@ -526,8 +525,7 @@ class SGDClassifier(LinearClassifierMixin, SGD):
 
     def decision_function(self, X):
         """The linear scores (n,), or (n, K) of more than two classes."""
-        checked(X)
-        return super().decision_function(X)
+        return super().decision_function(sound(X))
 
     def _data(self, X, y, sample_weight, reset):
         X, y, sample_weight = super()._data(X, y, sample_weight, reset)

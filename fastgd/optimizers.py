@@ -78,12 +78,10 @@ class Sgdw(NamedTuple):
 
     weight_decay: float = 0.01
     decays = True
+    move = Sgd.move
 
     def prepare(self, lr, t, carry):
         return (lr, min(lr * self.weight_decay, 1.0)), carry
-
-    def move(self, c, w, g, s):
-        return -c[0] * g, c[0], s
 
 
 class Momentum(NamedTuple):

@@ -18,7 +18,7 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from . import checks, losses, optimizers
 from ._parts import snake_case
-from .choose import STREAM_BATCH, TOL_FULL
+from .choose import EPOCHS_BATCHES, STREAM_BATCH, TOL_FULL
 from .entry import Entry
 from .fit import entered
 from .newton import LARGEST
@@ -34,6 +34,7 @@ from .sgd_rules import (
     schedule_of,
     step_of,
 )
+from .stages import chosen_epochs
 
 TOL = 1e-3  # scikit-learn's, of objectives and scores; relative, what scores tell apart
 AVERAGED = ("_standard_coef", "_standard_intercept", "_average_coef", "_average_intercept")
@@ -189,6 +190,12 @@ class SGD(SparseCoefMixin, BaseEstimator):
     def _threads(self):
         """All that are free."""
 
+    def _epochs(self, options, n):
+        """The largest number of epochs; of batches at an automatic rate no more than fit would take."""
+        if self._automatic and not takes_all(options):
+            return min(self.max_iter, chosen_epochs(n, EPOCHS_BATCHES))
+        return self.max_iter
+
     def _tolerance(self, options):
         """Of an automatic rate, fit's: relative to the objective."""
         if self.tol != "auto":
@@ -201,8 +208,7 @@ class SGD(SparseCoefMixin, BaseEstimator):
     def _data(self, X, y, sample_weight, reset, **target):
         """The rows, targets and weights, checked as scikit-learn does; the weights None where all are the same."""
         kinds = {"accept_sparse": "csr", "accept_large_sparse": True, "dtype": [np.float64, np.float32], "order": "C"}
-        X, y = validate_data(self, X, y, reset=reset, **kinds, **target)
-        checked(X)
+        X, y = validate_data(self, sound(X), y, reset=reset, **kinds, **target)
         if sample_weight is not None:
             # Of weights that are all zero, the split of early stopping says more.
             zero = {"allow_all_zero_weights": True} if self.early_stopping else {}
@@ -255,7 +261,7 @@ class SGD(SparseCoefMixin, BaseEstimator):
             held = X[mask], y[mask], None if weights is None else weights[mask]
             X, y, weights = X[~mask], y[~mask], None if weights is None else weights[~mask]
         options |= {
-            "epochs": self.max_iter,
+            "epochs": self._epochs(options, n),
             "tol": self._tolerance(options) if self._automatic else None,
             "patience": self.n_iter_no_change,
         }
@@ -394,7 +400,7 @@ class SGD(SparseCoefMixin, BaseEstimator):
         """What a user should know of how a fit ended."""
         unfinished = self.n_iter_ == self.max_iter
         if self._automatic:
-            unfinished = any(result.status == "max_epochs" for result in results)
+            unfinished = any(r.status == "max_epochs" and r.n_epochs == self.max_iter for r in results)
             for result in results:
                 if result.status == "diverged":
                     warnings.warn(result.message, ConvergenceWarning, stacklevel=6)
@@ -434,10 +440,12 @@ def _whole(run, *arguments):
     return results
 
 
-def checked(X):
-    """Raise for sparse rows that are damaged, before SciPy reads them without a look."""
-    if issparse(X):
-        checks.matrix(X)
+def sound(X):
+    """Sparse rows whose every index was looked at, which SciPy does not do, as CSR; anything else as it is."""
+    if not issparse(X) or X.ndim != 2 or 0 in X.shape or X.dtype.kind not in "biuf":
+        return X  # scikit-learn has words for these
+    rows = checks.matrix(X)[0]
+    return X if X.format == "csr" else rows.given()
 
 
 def takes_all(options):

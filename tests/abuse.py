@@ -214,6 +214,18 @@ def bootstrapped(**given):
         require(np.isfinite(r.replicates.coef).all(), "replicates", r.replicates)
 
 
+def estimated(name, **given):
+    """scikit-learn's classes, whose validation is scikit-learn's and has its own words."""
+    options = {**good(), **given}
+    options.pop("loss", None)
+    with warnings.catch_warnings(action="ignore"):
+        model = getattr(fastgd, name)(random_state=0, **{"learning_rate": "constant", "max_iter": 6})
+        model.fit(options["X"], options["y"], sample_weight=options.get("sample_weight"))
+        require(np.isfinite(model.coef_).all() and np.isfinite(model.intercept_).all(), "coef_", model.coef_)
+        found = model.predict(options["X"])
+    require(found.dtype.kind not in "fc" or np.isfinite(found).all(), "predictions", found)
+
+
 def load(path):
     r = fastgd.load(path)
     require(np.array_equal(r.coef, models()[0].coef) and r.status == models()[0].status, "other")
@@ -293,6 +305,10 @@ ENTRIES = {
             "lr_find": rates_found,
         }.items()
     },
+    "regressor": Entry(functools.partial(estimated, "SGDRegressor"), dict.fromkeys((*DATA, "sparse", "as csr"), "")),
+    "classifier": Entry(
+        functools.partial(estimated, "SGDClassifier"), dict.fromkeys(("labels", "sample_weight", "sparse"), "")
+    ),
     "load": Entry(load, {"anything": r"\bpath\b", "paths": "", "files": "model"}),
     "save": Entry(save, {"anything": r"\bpath\b", "paths": ""}),
     "command line": Entry(command, {"lines": r"t\.(csv|parquet)|/dev/full|--|\b[Xy]\b"}),

@@ -21,12 +21,10 @@ def replaced(estimator, learning_rate):
     return estimator
 
 
-# Before collection: the tests make subclasses of the two as they are imported.
-linear_model.SGDRegressor = replaced(fastgd.SGDRegressor, "invscaling")
-linear_model.SGDClassifier = replaced(fastgd.SGDClassifier, "optimal")
-
-
 def pytest_configure(config):
+    # Before collection: the tests make subclasses of the two as they are imported.
+    linear_model.SGDRegressor = replaced(fastgd.SGDRegressor, "invscaling")
+    linear_model.SGDClassifier = replaced(fastgd.SGDClassifier, "optimal")
     config.addinivalue_line("markers", "no_check_spmatrix: scikit-learn's own")
 
 

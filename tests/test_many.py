@@ -46,7 +46,7 @@ def made_data(dtype=np.float64, loss=None, weighted=False, targets=1, roles=NO_R
 def fresh_lanes(parts, count, data, low, average=None):
     """Lanes as a plan of so many models has them; ``low`` is their lower bound."""
     bounds = {"low": np.full(data.shift.size, low), "high": np.full(data.shift.size, np.inf)}
-    model = SimpleNamespace(**parts._asdict(), **bounds, start=np.zeros(1), fold=-1, replicate=-1)
+    model = SimpleNamespace(**parts._asdict(), **bounds, start=np.zeros(1), coef=None, fold=-1, replicate=-1)
     return lanes_of([model] * count, data.shift.dtype, average)
 
 
