@@ -208,7 +208,10 @@ class SGD(SparseCoefMixin, BaseEstimator):
     def _data(self, X, y, sample_weight, reset, **target):
         """The rows, targets and weights, checked as scikit-learn does; the weights None where all are the same."""
         kinds = {"accept_sparse": "csr", "accept_large_sparse": True, "dtype": [np.float64, np.float32], "order": "C"}
-        X, y = validate_data(self, sound(X), y, reset=reset, **kinds, **target)
+        try:
+            X, y = validate_data(self, sound(X), y, reset=reset, **kinds, **target)
+        except OverflowError:
+            raise ValueError("X or y holds a number too large for float64.") from None
         if sample_weight is not None:
             # Of weights that are all zero, the split of early stopping says more.
             zero = {"allow_all_zero_weights": True} if self.early_stopping else {}

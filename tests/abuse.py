@@ -219,7 +219,7 @@ def estimated(name, **given):
     options = {**good(), **given}
     options.pop("loss", None)
     with warnings.catch_warnings(action="ignore"):
-        model = getattr(fastgd, name)(random_state=0, **{"learning_rate": "constant", "max_iter": 6})
+        model = getattr(fastgd, name)(learning_rate="constant", max_iter=6, random_state=0)
         model.fit(options["X"], options["y"], sample_weight=options.get("sample_weight"))
         require(np.isfinite(model.coef_).all() and np.isfinite(model.intercept_).all(), "coef_", model.coef_)
         found = model.predict(options["X"])
@@ -305,10 +305,8 @@ ENTRIES = {
             "lr_find": rates_found,
         }.items()
     },
-    "regressor": Entry(functools.partial(estimated, "SGDRegressor"), dict.fromkeys((*DATA, "sparse", "as csr"), "")),
-    "classifier": Entry(
-        functools.partial(estimated, "SGDClassifier"), dict.fromkeys(("labels", "sample_weight", "sparse"), "")
-    ),
+    "regressor": Entry(functools.partial(estimated, "SGDRegressor"), {"X": "", "sparse": ""}),
+    "classifier": Entry(functools.partial(estimated, "SGDClassifier", y=np.arange(N) % 2), {"sparse": ""}),
     "load": Entry(load, {"anything": r"\bpath\b", "paths": "", "files": "model"}),
     "save": Entry(save, {"anything": r"\bpath\b", "paths": ""}),
     "command line": Entry(command, {"lines": r"t\.(csv|parquet)|/dev/full|--|\b[Xy]\b"}),
@@ -542,6 +540,10 @@ def main(entry, only=""):
     warm()
     if entry in LANES:
         warm_lanes()
+    if entry in ("regressor", "classifier"):
+        for kind in (np.float64, np.float32):
+            for make in (np.asarray, sparse.csr_array):
+                ENTRIES[entry].call(X=make(good()["X"].astype(kind)))
     if entry == "batches":
         several(y=sweeps.columns("good", "good"), batch_size=4)
     if "compiled" in entry:
