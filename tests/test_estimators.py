@@ -41,6 +41,7 @@ def same(ours, theirs, rtol=1e-9):
 # scikit-learn's numbers -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.jit
 @quiet
 @pytest.mark.parametrize("shuffle", [True, False])
 @pytest.mark.parametrize("penalty", ["l2", None])
@@ -59,6 +60,7 @@ def test_scikit_learns_schedules_give_its_numbers(schedule, penalty, shuffle):
         same(ours, theirs)
 
 
+@pytest.mark.jit
 @quiet
 @pytest.mark.parametrize("penalty", ["l1", "elasticnet"])
 def test_l1_by_the_proximal_step_reaches_an_objective_no_higher_than_scikit_learns(penalty):
@@ -75,6 +77,7 @@ def test_l1_by_the_proximal_step_reaches_an_objective_no_higher_than_scikit_lear
     np.testing.assert_allclose(ours.coef_, theirs.coef_, atol=0.01)
 
 
+@pytest.mark.jit
 @quiet
 @pytest.mark.parametrize("penalty", ["l2", "elasticnet"])
 @pytest.mark.parametrize("schedule", [*SCHEDULES, "auto"])
@@ -88,6 +91,7 @@ def test_sparse_rows_give_the_numbers_of_dense_ones(schedule, penalty):
     np.testing.assert_allclose(sparse.predict(csr_array(rows)) == LABELS, dense.predict(rows) == LABELS)
 
 
+@pytest.mark.jit
 @quiet
 @pytest.mark.parametrize("average", [False, True, 300])
 @pytest.mark.parametrize("class_weight", [None, "balanced", {0: 0.5, 1: 2.0, 2: 1.0}])

@@ -125,6 +125,7 @@ def test_lazy_moves_the_columns_of_the_rows_alone():
         fastgd.fit(X.toarray(), y, lazy=True, **options)
 
 
+@pytest.mark.jit
 @pytest.mark.parametrize("batch", [1, 16])
 def test_threads_on_copies_reach_the_loss_of_one(batch):
     X, y = rows(2000, 40)
