@@ -538,7 +538,7 @@ LANES += ("multinomial", "bootstrap")
 def main(entry, only=""):
     """The findings of an entry point's cases, and how many there are."""
     warm()
-    if entry in LANES:
+    if entry.removeprefix("sparse ") in LANES:
         warm_lanes()
     if entry in ("regressor", "classifier"):
         for kind in (np.float64, np.float32):
