@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 from conftest import JIT_OFF
-from test_sklearn_own import reads_csr
 
 import fastgd
 
@@ -16,8 +15,6 @@ EQUAL_WEIGHTS = {
 }
 # The hinge of rows that can be told apart is flat: where on it Newton's steps end hangs on roundings.
 FLAT = dict.fromkeys(EQUAL_WEIGHTS, "the minimum is flat: the test of objectives below stands in")
-SPARSE = "check_sample_weight_equivalence_on_sparse_data", "check_estimator_sparse_tag"
-NO_CSR = dict.fromkeys(SPARSE, "sparse rows can't be read yet")
 FULL_BATCH = {
     "automatic regressor": (fastgd.SGDRegressor(), {}),
     "automatic huber": (fastgd.SGDRegressor(loss="huber", epsilon=1.0), {}),
@@ -38,7 +35,6 @@ STOCHASTIC = {
 @pytest.mark.parametrize("name", [*FULL_BATCH, *STOCHASTIC])
 def test_scikit_learns_checks(name):
     estimator, expected = {**FULL_BATCH, **STOCHASTIC}[name]
-    expected = {**expected, **({} if reads_csr() else NO_CSR)}
     checks.check_estimator(estimator, expected_failed_checks=expected, on_skip=None)
 
 

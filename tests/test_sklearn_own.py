@@ -5,11 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 from conftest import JIT_OFF
-
-import fastgd
 
 sklearn = pytest.importorskip("sklearn")
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(JIT_OFF, reason="takes too long without compiled kernels")]
@@ -62,19 +59,6 @@ AUTOMATIC = {
         both("test_partial_fit_binary", "SGDClassifier")
     ),
 }
-# Rows that fastgd can't read yet make every test of them fail.
-ALL_SPARSE = {"sparse rows can't be read yet": ["Sparse", "test_SGDClassifier_fit_for_all_backends"]}
-
-
-def reads_csr():
-    """Whether sparse rows can be read."""
-    from scipy.sparse import csr_array
-
-    try:
-        fastgd.fit(csr_array(np.eye(3)), np.arange(3.0))
-    except TypeError:
-        return False
-    return True
 
 
 def outcomes(path, defaults):
@@ -110,11 +94,6 @@ def test_scikit_learns_own_tests(defaults, tmp_path):
         pytest.skip("the list is of scikit-learn 1.9's tests")
     found = outcomes(tmp_path, defaults)
     left_out = {name for names in (ALWAYS | (SCHEDULED if defaults else AUTOMATIC)).values() for name in names}
-    if not reads_csr():
-        words = next(iter(ALL_SPARSE.values()))
-        left_out |= {name for name in found if any(word in name for word in words)}
-        left_out -= {name for name in found if found[name] == "passed" and any(word in name for word in words)}
     assert left_out <= set(found)
     assert {name for name, outcome in found.items() if outcome != "passed"} == left_out
-    if reads_csr():
-        assert len(found) - len(left_out) >= (199 if defaults else 185)
+    assert len(found) - len(left_out) >= (199 if defaults else 185)

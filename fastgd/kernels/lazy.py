@@ -95,6 +95,7 @@ class Shrinking(NamedTuple):
     """
 
     since: np.ndarray  # (d,) float64, B
+    settle, share, sleeps, full = Still.settle, Decaying.share, Decaying.sleeps, Decaying.full
 
     def begin(self):
         return 1.0, 0.0
@@ -106,21 +107,9 @@ class Shrinking(NamedTuple):
     def awake(self, now, penalty, j, w, s, low, high):
         return penalty.shrink(w, now[1] - self.since[j], 1.0 / now[0], low, high), s
 
-    def settle(self, penalty, z, step, low, high):
-        return penalty.prox(z, step, low, high)
-
     def asleep(self, now, j, w, s, rate):
         self.since[j] = now[1]
         return w * now[0], s
-
-    def share(self, now):
-        return 1.0 / now[0]
-
-    def sleeps(self):
-        return True
-
-    def full(self, now):
-        return not now[0] < LIMIT
 
 
 class Coasting(NamedTuple):
@@ -132,6 +121,7 @@ class Coasting(NamedTuple):
     since: np.ndarray  # (d,) int64, the step after which a weight is stored
     beta: float
     log_beta: float
+    settle, share, sleeps, full = Still.settle, Still.share, Decaying.sleeps, Still.full
 
     def begin(self):
         return (np.int64(0),)
@@ -147,21 +137,9 @@ class Coasting(NamedTuple):
         w = w + velocity * (self.beta * (1.0 - left) / (1.0 - self.beta))
         return w, (w - velocity * left,)
 
-    def settle(self, penalty, z, step, low, high):
-        return penalty.prox(z, step, low, high)
-
     def asleep(self, now, j, w, s, rate):
         self.since[j] = now[0]
         return w, s
-
-    def share(self, now):
-        return 1.0
-
-    def sleeps(self):
-        return True
-
-    def full(self, now):
-        return False
 
 
 class Gliding(NamedTuple):
@@ -174,8 +152,8 @@ class Gliding(NamedTuple):
     since: np.ndarray
     beta: float
     log_beta: float
-    begin, tick, share = Coasting.begin, Coasting.tick, Coasting.share
-    sleeps, full = Coasting.sleeps, Coasting.full
+    begin, tick = Coasting.begin, Coasting.tick
+    settle, share, sleeps, full = Still.settle, Still.share, Decaying.sleeps, Still.full
 
     def awake(self, now, penalty, j, w, s, low, high):
         steps = now[0] - self.since[j]
@@ -183,9 +161,6 @@ class Gliding(NamedTuple):
         velocity = w - s[0]
         w = w + velocity * (self.beta * (1.0 - left) / (1.0 - self.beta))
         return w, (w - velocity * left, s[1])
-
-    def settle(self, penalty, z, step, low, high):
-        return penalty.prox(z, step, low, high)
 
     def asleep(self, now, j, w, s, rate):
         self.since[j] = now[0]
@@ -204,6 +179,7 @@ class Pulled(NamedTuple):
     l1: float
     l2: float
     rate: float
+    settle, share, sleeps, full = Still.settle, Still.share, Decaying.sleeps, Still.full
 
     def begin(self):
         return (0.0,)
@@ -219,21 +195,9 @@ class Pulled(NamedTuple):
         grown = exp(min(sum_of_rates / self.rate * np.log1p(self.rate * size * self.l2), 700.0))
         return penalty.shrink(w, self.l1 * (grown - 1.0) / self.l2, 1.0 / grown, low, high), s
 
-    def settle(self, penalty, z, step, low, high):
-        return penalty.prox(z, step, low, high)
-
     def asleep(self, now, j, w, s, rate):
         self.since[j] = now[0]
         return w, s
-
-    def share(self, now):
-        return 1.0
-
-    def sleeps(self):
-        return True
-
-    def full(self, now):
-        return False
 
 
 for _word in ("begin", "tick", "awake", "asleep", "settle", "share", "sleeps", "full"):
