@@ -11,7 +11,7 @@ import sys
 
 from fastgd.threads import available_threads
 
-from . import cases, measure, registry
+from . import cases, measure, promises, race, registry
 
 
 def verdict_on(ratio, floor, limit):
@@ -26,13 +26,22 @@ def words_of(size):
     return " x ".join(getattr(part, "__name__", f"{part:,}" if isinstance(part, int) else str(part)) for part in size)
 
 
-def report_case(case, size, repeats, floors, limits):
-    """Time one size of a case and print a line for each peer; returns whether all objectives agree."""
-    runs = case.make(*size)
-    label = words_of(size)
-    for peer in registry.missing(runs):
-        print(f"{case.name:22} {label:36} {peer} is not compared: it is not installed")
-    runs = {name: run for name, run in runs.items() if run is not None}
+def races(case, small):
+    """(label, runs) of every size of a case or a comparison."""
+    sizes = (case.small,) if small else case.sizes
+    for size in sizes:
+        if isinstance(case, registry.Case):
+            for label, runs in race.groups(case, size).items():
+                yield f"{size} {label}", runs
+        else:
+            yield words_of(size), case.make(*size)
+
+
+def report_race(case, label, runs, repeats, floors, limits):
+    """Time who is in a race and print a line for each peer; returns whether all objectives agree."""
+    runs, out = registry.parted(runs)
+    for peer, why in out.items():
+        print(f"{case.name:32} {label:36} {peer} is not compared: it {why}")
     reached = registry.reached(runs)
     agree = registry.agree(reached, case.within)
     seconds = measure.interleave(runs, repeats)
@@ -42,12 +51,12 @@ def report_case(case, size, repeats, floors, limits):
         ratio = measure.ratio(seconds["fastgd"], seconds[peer])
         verdict = verdict_on(ratio.median, floors.get(peer), limits.get(peer))
         print(
-            f"{case.name:22} {label:36} {min(seconds['fastgd']) * 1e3:9.1f} ms  "
+            f"{case.name:32} {label:36} {min(seconds['fastgd']) * 1e3:9.1f} ms  "
             f"{ratio.median:7.2f} x {peer:22} ({ratio.low:.2f} to {ratio.high:.2f})  {verdict}",
             flush=True,
         )
-    if case.grows:
-        print(f"{case.name:22} {label:36} grows as the power {measure.power(case.grows, seconds):.2f}")
+    if getattr(case, "grows", None):
+        print(f"{case.name:32} {label:36} grows as the power {measure.power(case.grows, seconds):.2f}")
     if not agree:
         print(f"  the objectives differ: {reached}")
     return agree
@@ -65,12 +74,12 @@ def main(arguments=None):
 
     print(f"{os.cpu_count()} CPUs, {available_threads()} threads; times are the least, ratios are of medians.")
     fine = True
-    for case in filter(lambda case: wanted(case.name), cases.CASES):
-        for size in (case.small,) if given.smoke else case.sizes:
-            floors, limits = ({}, {}) if given.smoke else (case.floors, case.limits)
-            fine &= report_case(case, size, 1 if given.smoke else given.repeats, floors, limits)
+    for case in filter(lambda case: wanted(case.name), cases.CASES + promises.COMPARISONS):
+        floors, limits = ({}, {}) if given.smoke else (case.floors, getattr(case, "limits", {}))
+        for label, runs in races(case, given.smoke):
+            fine &= report_race(case, label, runs, 1 if given.smoke else given.repeats, floors, limits)
     if not given.smoke:
-        for limit in filter(lambda limit: wanted(limit.name), cases.LIMITS):
+        for limit in filter(lambda limit: wanted(limit.name), promises.LIMITS):
             value = limit.make()
             verdict = "reached" if value <= limit.limit else "MISSED"
             print(f"{limit.name:40} {value:9.3f} {limit.unit:5}  limit {limit.limit:g} {verdict}", flush=True)

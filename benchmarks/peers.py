@@ -1,20 +1,22 @@
-"""The peers as their users write them: scikit-learn, Vowpal Wabbit, JAX, PyTorch. Each gives a callable that trains."""
+"""The peers that take the same steps, as their users write them: scikit-learn, Vowpal Wabbit, JAX, PyTorch."""
 
 import os
 import tempfile
 import time
+from typing import NamedTuple
 
 import numpy as np
+
+from fastgd.threads import available_threads
 
 from .measure import Timed
 
 
-def half_squares(X, y, w, b):
-    """The objective of weights (d,), or of each of many (d, lanes)."""
-    residual = X @ w
-    residual += b
-    residual -= y.reshape(-1, *[1] * (w.ndim - 1))
-    return np.mean(residual**2, axis=0) / 2
+class Peer(NamedTuple):
+    """What a peer needs, and how it does a case: ``make(work)`` is a run that returns coefficients and intercept."""
+
+    package: str
+    make: object
 
 
 # scikit-learn -------------------------------------------------------------------------------------------------------
@@ -26,37 +28,42 @@ def sgd_regressor(epochs, **options):
     return SGDRegressor(max_iter=epochs, tol=None, learning_rate="constant", random_state=0, **options)
 
 
-def sklearn_rows(X, y, rate, epochs):
+def sklearn_options(work, rate):
+    """A model of scikit-learn's for one rate of a case with a step for each row."""
+    options = work.case.options
+    alpha = options.get("alpha", 0.0)
+    penalty = {"penalty": "l2" if alpha else None, "alpha": alpha}
+    return sgd_regressor(options["epochs"], eta0=rate, fit_intercept=options.get("fit_intercept", True), **penalty)
+
+
+def sklearn_rows(work):
     """Epochs of plain SGD, a step for each row."""
-    model = sgd_regressor(epochs, penalty=None, eta0=rate)
-    return lambda: float(np.mean((model.fit(X, y).predict(X) - y) ** 2) / 2)
-
-
-def sklearn_sparse(X, y, rate, epochs, alpha, objective):
-    """The same without an intercept, within L2 where ``alpha``."""
-    penalty = "l2" if alpha else None
-    model = sgd_regressor(epochs, penalty=penalty, alpha=alpha, eta0=rate, fit_intercept=False)
+    model = sklearn_options(work, work.case.options["learning_rate"])
 
     def run():
-        model.fit(X, y)
-        return lambda: objective(X, y, model.coef_, alpha)
+        model.fit(work.X, work.y)
+        return model.coef_, model.intercept_[0]
 
     return run
 
 
-def sklearn_fits(X, y, rates, epochs, jobs, prefer):
-    """The same for many rates, through joblib on ``jobs`` processes or threads."""
-    from joblib import Parallel, delayed
+def sklearn_fits(prefer):
+    """The same for many rates, through joblib on processes or threads."""
 
-    models = [sgd_regressor(epochs, penalty=None, eta0=rate) for rate in rates]
+    def make(work):
+        from joblib import Parallel, delayed
 
-    def run():
-        # X is an argument, which joblib shares between the processes, not a part of what is called.
-        fitted = Parallel(n_jobs=jobs, prefer=prefer)(delayed(model.fit)(X, y) for model in models)
-        w, b = (np.stack([getattr(model, name) for model in fitted], -1) for name in ("coef_", "intercept_"))
-        return lambda: half_squares(X, y, w, b)
+        jobs = work.case.threads or available_threads()
+        models = [sklearn_options(work, rate) for rate in work.case.options["learning_rate"]]
 
-    return run
+        def run():
+            # X is an argument, which joblib shares between the processes, not a part of what is called.
+            fitted = Parallel(n_jobs=jobs, prefer=prefer)(delayed(model.fit)(work.X, work.y) for model in models)
+            return np.stack([model.coef_ for model in fitted]), np.concatenate([m.intercept_ for m in fitted])
+
+        return run
+
+    return make
 
 
 def sklearn_grid(X, y, rates, alphas, folds, epochs, jobs):
@@ -77,7 +84,7 @@ def sklearn_grid(X, y, rates, alphas, folds, epochs, jobs):
 # Vowpal Wabbit ------------------------------------------------------------------------------------------------------
 
 
-def vowpal_wabbit(X, y, rate, alpha, objective):
+def vowpal_wabbit(work):
     """One pass of plain SGD over rows that were parsed before, into its binary cache.
 
     Measured is the thread that learns, by its own clock, less what it takes to begin: learning, and the bookkeeping of
@@ -88,17 +95,19 @@ def vowpal_wabbit(X, y, rate, alpha, objective):
     """
     from vowpalwabbit import Workspace
 
+    X, y, options = work.X, work.y, work.case.options
+    rate, alpha = options["learning_rate"], options.get("alpha", 0.0)
     folder = tempfile.TemporaryDirectory()
     bits = max(18, (X.shape[1] - 1).bit_length())  # all columns fit: a column's number is its hash
     plain = f"--sgd --power_t 0 --initial_t 0 --learning_rate {rate / 2} --l2 {2 * alpha} --bit_precision {bits}"
-    options = f"{plain} --noconstant --holdout_off --min_prediction -1e9 --max_prediction 1e9 --quiet"
+    words = f"{plain} --noconstant --holdout_off --min_prediction -1e9 --max_prediction 1e9 --quiet"
 
     def at(name):
         return os.path.join(folder.name, name)
 
     def learnt(text, cache=""):
         began = time.thread_time()
-        model = Workspace(f"{options} --data {text} {cache}")
+        model = Workspace(f"{words} --data {text} {cache}")
         return model, time.thread_time() - began
 
     def write(lines):
@@ -118,11 +127,11 @@ def vowpal_wabbit(X, y, rate, alpha, objective):
         # Where there is a cache, it is read instead.
         model, seconds = learnt(at("text"), kept)
 
-        def reached():
+        def found():
             w = np.array([model.get_weight(j, 0) for j in range(X.shape[1])])
-            return objective(X, y, w * (1 - rate * alpha) ** len(y), alpha)  # what L2 leaves of all is a number apart
+            return w * (1 - rate * alpha) ** len(y), 0.0  # what L2 leaves of all is a number apart
 
-        return Timed(seconds - begin, reached)
+        return Timed(seconds - begin, found)
 
     return run
 
@@ -130,7 +139,7 @@ def vowpal_wabbit(X, y, rate, alpha, objective):
 # JAX ----------------------------------------------------------------------------------------------------------------
 
 
-def jax_epochs(X, y, batch, epochs, order=None):
+def jax_epochs(work, order=None):
     """A function of the rate and the batches that trains, each epoch a scan; and the batches.
 
     Rows come in order, or in an ``order`` by which they are gathered as it goes.
@@ -139,72 +148,89 @@ def jax_epochs(X, y, batch, epochs, order=None):
     import jax.numpy as jnp
 
     jax.config.update("jax_enable_x64", True)
+    X, y, options = work.X, work.y, work.case.options
     n, d = X.shape
+    batch = options["batch_size"] or n
     used = n // batch * batch
     Xs, ys = jnp.asarray(X), jnp.asarray(y)
     if order is None:
         batches = Xs[:used].reshape(-1, batch, d), ys[:used].reshape(-1, batch)
     else:
         batches = jnp.asarray(order[:used].reshape(-1, batch))
+    slopes = {
+        "squared_error": lambda p, t: p - t,
+        "huber": lambda p, t: jnp.clip(p - t, -1, 1),
+        "log_loss": lambda p, t: jax.nn.sigmoid(p) - t,
+    }
+    slope_of = slopes[options.get("loss", "squared_error")]
 
     def train(rate, batches):
         def step(state, data):
             (w, b), (x, t) = state, data if order is None else (Xs[data], ys[data])
-            slope = (x @ w + b - t) * (rate / batch)
+            slope = slope_of(x @ w + b, t) * (rate / batch)
             return (w - slope @ x, b - slope.sum()), None
 
         state = jnp.zeros(d, X.dtype), jnp.zeros((), X.dtype)
-        for _ in range(epochs):
+        for _ in range(options["epochs"]):
             state, _ = jax.lax.scan(step, state, batches)
         return state
 
     return train, batches
 
 
-def jax_scan(X, y, batch, rate, epochs, order=None):
-    """Epochs of mini-batches in one jitted function."""
-    import jax
+def jax_scan(shuffled=False):
+    """Epochs of batches in one jitted function, for many rates mapped over them."""
 
-    train, batches = jax_epochs(X, y, batch, epochs, order)
-    train = jax.jit(train)
-    return lambda: float(half_squares(X, y, *map(np.asarray, train(X.dtype.type(rate), batches))))
+    def make(work):
+        import jax
 
+        order = np.random.default_rng(0).permutation(len(work.y)) if shuffled else None
+        train, batches = jax_epochs(work, order)
+        rates = np.asarray(work.case.options["learning_rate"], work.X.dtype)
+        train = jax.jit(jax.vmap(train, in_axes=(0, None)) if rates.ndim else train)
+        return lambda: tuple(map(np.asarray, train(rates, batches)))
 
-def jax_vmap(X, y, batch, rates, epochs):
-    """The same for many rates at once, rows in order."""
-    import jax
-
-    train, batches = jax_epochs(X, y, batch, epochs)
-    train = jax.jit(jax.vmap(train, in_axes=(0, None)))
-    rates = np.asarray(rates, X.dtype)
-
-    def run():
-        w, b = map(np.asarray, train(rates, batches))
-        return lambda: half_squares(X, y, w.T, b)
-
-    return run
+    return make
 
 
 # PyTorch ------------------------------------------------------------------------------------------------------------
 
 
-def torch_loop(X, y, batch, rate, epochs):
-    """Epochs of mini-batches in a loop."""
+def torch_loop(work):
+    """Epochs of batches in a loop."""
     import torch
+    from torch.nn import functional
 
-    Xs, ys = torch.from_numpy(X), torch.from_numpy(y)
+    options = work.case.options
+    losses = {
+        "squared_error": lambda p, t: 0.5 * functional.mse_loss(p, t),
+        "huber": functional.huber_loss,
+        "log_loss": functional.binary_cross_entropy_with_logits,
+    }
+    loss, batch = losses[options.get("loss", "squared_error")], options["batch_size"] or len(work.y)
+    Xs, ys = torch.from_numpy(work.X), torch.from_numpy(work.y)
+    torch.set_num_threads(work.case.threads or available_threads())
 
-    def loss():
-        w, b = torch.zeros(X.shape[1], dtype=Xs.dtype), torch.zeros((), dtype=Xs.dtype)
+    def run():
+        w, b = torch.zeros(Xs.shape[1], dtype=Xs.dtype), torch.zeros((), dtype=Xs.dtype)
         w.requires_grad_(), b.requires_grad_()
-        optimizer = torch.optim.SGD([w, b], lr=rate)
-        for _ in range(epochs):
+        optimizer = torch.optim.SGD([w, b], lr=options["learning_rate"])
+        for _ in range(options["epochs"]):
             for start in range(0, len(Xs), batch):
-                x, t = Xs[start : start + batch], ys[start : start + batch]
                 optimizer.zero_grad()
-                (0.5 * torch.mean((x @ w + b - t) ** 2)).backward()
+                loss(Xs[start : start + batch] @ w + b, ys[start : start + batch]).backward()
                 optimizer.step()
-        with torch.no_grad():
-            return float(0.5 * torch.mean((Xs @ w + b - ys) ** 2))
+        return w.detach().numpy(), b.detach().numpy()
 
-    return loss
+    return run
+
+
+PEERS = {
+    "scikit-learn": Peer("sklearn", sklearn_rows),
+    "scikit-learn, processes": Peer("sklearn", sklearn_fits("processes")),
+    "scikit-learn, threads": Peer("sklearn", sklearn_fits("threads")),
+    "Vowpal Wabbit": Peer("vowpalwabbit", vowpal_wabbit),
+    "JAX": Peer("jax", jax_scan()),
+    "JAX, random order": Peer("jax", jax_scan(shuffled=True)),
+    "PyTorch": Peer("torch", torch_loop),
+}

@@ -1,10 +1,8 @@
-"""What a case is: what is timed, against whom, at which sizes, and the floor that the project promises.
+"""What the entries of the registry are (``cases.py`` has them all), and what is asked of any of them.
 
-A case is a function of a size (rows, columns, data type) that returns callables: ``fastgd`` and its peers, None for a
-peer that is not installed. Each callable returns the objective it reached, so that nobody is faster by doing less: a
-number, an array of them, or a function that gives it and is called outside of the timing. Threads are equal on both
-sides: full-batch passes and NumPy's products use all that the process may; single rows and mini-batches use one, many
-lanes of them what the case says.
+A `Case` says what is computed, on which data; every driver reads it: the table and the report of peers,
+pytest-benchmark, asv, instruction counts, the gate. A `Comparison` brings callables of its own: fastgd against a bound
+of the machine, or against itself. A `Limit` is a number of a whole process.
 """
 
 import importlib.util
@@ -13,17 +11,65 @@ from typing import NamedTuple
 import numpy as np
 
 TYPES = (np.float32, np.float64)
+STEPS, OBJECTIVE = "steps", "objective"  # what peers have in common: the very steps, or where they lead
+
+
+class Data(NamedTuple):
+    """What the data are like: made by ``data.made`` from the seed, nothing is downloaded."""
+
+    n: int
+    d: int
+    dtype: str = "float64"
+    columns: str = "normal"  # a name of data.MAKERS: "normal" is dense, "uniform" and "zipf" are sparse rows
+    drawn: int = 0  # about how many numbers a sparse row has
+    seed: int = 0
+
+    def __str__(self):
+        sparse = f", {self.drawn} a row" if self.drawn else ""
+        return f"{self.n:,} x {self.d:,}{sparse}, {self.dtype}"
 
 
 class Case(NamedTuple):
-    """One row of the report.
+    """What is computed, on which data, against whom, and what the project promises of it."""
 
-    ``floors`` say how many times faster than a peer ``fastgd`` must be, ``limits`` how many times its time a peer may
-    take at most, where the peers are fastgd's own.
+    name: str
+    sizes: tuple  # of Data
+    options: dict  # as the function of fastgd's takes them: loss, penalty, optimizer, batch, rates, ...
+    peers: tuple = ()  # names of peers.PEERS (equal steps) or solvers.SOLVERS (an equal objective)
+    out: dict = {}  # peers one would look for: why they are left out
+    call: str = "fit"  # the function of fastgd's: fit, sweep, lr_find or minimize
+    race: str = STEPS
+    small: Data = Data(2_000, 10)  # a smoke run's
+    gate: Data | None = None  # the gate's: counted, and held against the NumPy reference
+    kernels: tuple = ()  # (module, name) of the compiled loops that must have packed FMA at the gate's size
+    floors: dict = {}  # how many times faster than a peer fastgd is to be
+    within: float = 1e-6  # how far objectives may lie apart, relatively, where steps are equal
+    threads: int | None = 1  # on both sides; None: all that the process may use
+
+    @property
+    def lanes(self):
+        """How many models one call trains."""
+        rates = self.options.get("learning_rate")
+        return len(rates) if self.call == "sweep" and isinstance(rates, (list, tuple)) else 1
+
+    def steps(self, data):
+        """The steps that everyone takes, where they are the same."""
+        if self.race != STEPS or self.call not in ("fit", "sweep"):
+            return None
+        batch = self.options["batch_size"]
+        return self.options["epochs"] * (1 if batch is None else -(-data.n // batch))
+
+
+class Comparison(NamedTuple):
+    """fastgd against callables that one function makes: ``make(*size)`` is a dict of them, ``fastgd`` first.
+
+    A callable returns the objective it reached, so that nobody is faster by doing less: a number, an array of them, or
+    a function that gives it and is called outside of the timing. ``floors`` say how many times faster than a peer
+    ``fastgd`` must be, ``limits`` how many times its time a peer may take at most, where the peers are fastgd's own.
     """
 
     name: str
-    make: object  # make(*size) -> dict of callables
+    make: object
     sizes: tuple
     small: tuple  # the size of a smoke run
     floors: dict
@@ -41,18 +87,32 @@ class Limit(NamedTuple):
     unit: str
 
 
+def both(*shapes, types=("float64", "float32")):
+    """Every shape in both types."""
+    return tuple(shape._replace(dtype=dtype) for dtype in types for shape in shapes)
+
+
+def named(cases):
+    """Every size of every case by its name: {name: (case, data)}."""
+    return {f"{case.name}, {data}": (case, data) for case in cases for data in case.sizes}
+
+
 def has(package):
     return importlib.util.find_spec(package) is not None
 
 
+NOT_INSTALLED = "is not installed"
+
+
 def peer(package, make, *arguments):
-    """The peer that needs a package, or None where it is not installed."""
-    return make(*arguments) if has(package) else None
+    """The peer that needs a package, or why there is none."""
+    return make(*arguments) if has(package) else NOT_INSTALLED
 
 
-def missing(runs):
-    """The names of the peers that are not installed."""
-    return [name for name, run in runs.items() if run is None]
+def parted(runs):
+    """Those that run, and of the others why they don't."""
+    there = {name: run for name, run in runs.items() if callable(run)}
+    return there, {name: why for name, why in runs.items() if name not in there}
 
 
 def reached(runs):
@@ -66,11 +126,3 @@ def agree(values, within):
     """Whether objectives lie no further apart than ``within`` of fastgd's, all finite."""
     every = np.stack(np.broadcast_arrays(*values.values()))
     return bool(np.all(np.ptp(every, axis=0) <= within * np.abs(values["fastgd"])))
-
-
-def problem(n, d, dtype, seed=0):
-    """A regression on standard normal columns."""
-    random = np.random.default_rng(seed)
-    X = random.standard_normal((n, d), dtype=dtype)
-    y = X @ random.standard_normal(d, dtype=dtype) + random.standard_normal(n, dtype=dtype)
-    return X, y

@@ -9,8 +9,9 @@ import fastgd
 from fastgd import checks
 from fastgd.threads import available_threads
 
-from .peers import jax_vmap, sklearn_fits, sklearn_grid
-from .registry import TYPES, Case, peer, problem
+from .data import problem
+from .peers import sklearn_grid
+from .registry import TYPES, Comparison, peer
 
 LANES, EPOCHS, FOLDS = 32, 2, 5
 ALPHAS = np.geomspace(1e-7, 1e-4, 4).tolist()
@@ -147,27 +148,6 @@ def two_threads(n, d, dtype, loop):
 # Against peers ------------------------------------------------------------------------------------------------------
 
 
-def sklearn_lanes(n, d, dtype, jobs=None):
-    """32 rates, a step for each row, against as many fits of scikit-learn's, on all processors."""
-    X, y = data(n, d, dtype)
-    rates, jobs = LOOPS["batch 1"].rates(), jobs or available_threads()
-    return {
-        "fastgd": sweep(X, y, "batch 1", rates),
-        "scikit-learn, processes": peer("sklearn", sklearn_fits, X, y, rates, EPOCHS, jobs, "processes"),
-        "scikit-learn, threads": peer("sklearn", sklearn_fits, X, y, rates, EPOCHS, jobs, "threads"),
-    }
-
-
-def jax_lanes(n, d, dtype):
-    """32 rates on mini-batches of rows in order against a scan mapped over them."""
-    X, y = data(n, d, dtype)
-    rates = LOOPS["batch 32"].rates()
-    return {
-        "fastgd": sweep(X, y, "batch 32", rates, shuffle=False),
-        "jax": peer("jax", jax_vmap, X, y, 32, rates, EPOCHS),
-    }
-
-
 def grid_search(n, d, dtype, loop, jobs=None):
     """64 settings x 5 folds against scikit-learn's grid, by the best setting's loss on what is held out."""
     X, y = data(n, d, dtype)
@@ -257,8 +237,8 @@ def sizes(shapes, *more, types=TYPES):
 NARROW, WIDE = (200_000, 50), (100_000, 200)
 F64 = (np.float64,)
 
-CASES = (
-    Case(
+COMPARISONS = (
+    Comparison(
         "32 rates, one fit",
         rates_and_fit,
         sizes((NARROW, WIDE), ROWS_LOOPS),
@@ -267,7 +247,7 @@ CASES = (
         within=1e-4,
         limits={"32 rates": 4.0},
     ),
-    Case(
+    Comparison(
         "64 x 5 folds, 32 rates",
         folds_and_rates,
         sizes((NARROW,), MAIN_LOOPS),
@@ -276,7 +256,7 @@ CASES = (
         within=0.05,
         limits={"64 settings x 5 folds": 10.0},
     ),
-    Case(
+    Comparison(
         "64 x 5 folds, one fit",
         folds_and_fit,
         sizes(((50_000, 50),)),
@@ -285,7 +265,7 @@ CASES = (
         within=0.05,
         limits={"64 settings x 5 folds": 12.0},
     ),
-    Case(
+    Comparison(
         "64 x 5 folds, grid",
         grid_search,
         sizes(((50_000, 50),), (SQUARES, "batch 1"), types=F64),
@@ -293,16 +273,7 @@ CASES = (
         {"GridSearchCV": 10.0},
         within=0.05,
     ),
-    Case(
-        "32 rates, scikit-learn",
-        sklearn_lanes,
-        sizes((NARROW, WIDE)),
-        (1_000, 10, np.float64, 1),
-        {"scikit-learn, processes": 20.0, "scikit-learn, threads": 20.0},
-        within=0.1,
-    ),
-    Case("32 rates, jax", jax_lanes, sizes((NARROW,)), (960, 10, np.float64), {"jax": 3.0}, within=1e-3),
-    Case(
+    Comparison(
         "32 rates, products",
         products,
         sizes((NARROW, WIDE), (HUBER,), THREADS),
@@ -310,7 +281,7 @@ CASES = (
         {"two products": 1 / 1.5},
         within=1e-3,
     ),
-    Case(  # for information: exponentials, and the Gram matrix
+    Comparison(  # for information: exponentials, and the Gram matrix
         "32 rates, other losses",
         products,
         sizes((NARROW,), ("full batch, log loss", SQUARES), THREADS),
@@ -318,7 +289,7 @@ CASES = (
         {},
         within=1e-3,
     ),
-    Case(
+    Comparison(
         "100 rates, Gram",
         gram,
         sizes(((1_000_000, 50),), THREADS),
@@ -326,7 +297,7 @@ CASES = (
         {"X.T @ X": 1 / 2},
         within=1e-3,
     ),
-    Case(
+    Comparison(
         "more lanes",
         more_lanes,
         sizes((NARROW,), MAIN_LOOPS, types=F64),
@@ -336,7 +307,7 @@ CASES = (
         limits=linear(LANE_COUNTS),
         grows=LANE_COUNTS,
     ),
-    Case(
+    Comparison(
         "more rows",
         more_rows,
         sizes(((400_000, 50),), MAIN_LOOPS, types=F64),
@@ -346,7 +317,7 @@ CASES = (
         limits=linear(ROW_SHARES),
         grows=ROW_SHARES,
     ),
-    Case(
+    Comparison(
         "32 rates, two threads",
         two_threads,
         sizes((NARROW,), MAIN_LOOPS),

@@ -1,4 +1,4 @@
-"""One model: ``fit`` and ``minimize`` against their peers."""
+"""One model: a gradient against the bounds of the machine, every part against the simplest of its kind."""
 
 import numpy as np
 
@@ -8,8 +8,8 @@ from fastgd.passes import Passes
 from fastgd.sweep import DEFAULTS
 from fastgd.threads import available_threads, run_tasks
 
-from .peers import jax_scan, sklearn_rows, torch_loop
-from .registry import TYPES, Case, peer, problem
+from .data import problem
+from .registry import TYPES, Comparison
 
 # Full batch ---------------------------------------------------------------------------------------------------------
 
@@ -52,54 +52,7 @@ def gradient(n, d, dtype):
     }
 
 
-# Single rows and mini-batches ---------------------------------------------------------------------------------------
-
 RATE = 1e-4
-
-
-def rows(n, d, dtype, shuffle="block"):
-    """Epochs of plain SGD, a step for each row."""
-    X, y = problem(n, d, dtype)
-    options = {"batch_size": 1, "learning_rate": RATE, "epochs": 2, "shuffle": shuffle, "random_state": 0}
-    return {
-        "fastgd": lambda: fastgd.fit(X, y, **options).loss,
-        "scikit-learn": peer("sklearn", sklearn_rows, X, y, RATE, 2),
-    }
-
-
-def rows_fully_shuffled(n, d, dtype):
-    """The same with a full shuffle, as scikit-learn's."""
-    return rows(n, d, dtype, "full")
-
-
-def batches(n, d, dtype, batch=32):
-    """Epochs of mini-batch SGD."""
-    X, y = problem(n, d, dtype)
-    rate, epochs = 0.01, 2
-
-    def ours(shuffle):
-        options = {"batch_size": batch, "learning_rate": rate, "epochs": epochs, "shuffle": shuffle, "random_state": 0}
-        return lambda: fastgd.fit(X, y, **options).loss
-
-    def numpys():
-        w, b = np.zeros(d, dtype), dtype(0)
-        for _ in range(epochs):
-            for start in range(0, n, batch):
-                x = X[start : start + batch]
-                slope = (x @ w + b - y[start : start + batch]) * dtype(rate / len(x))
-                w -= slope @ x
-                b -= slope.sum()
-        return float(np.mean((X @ w + b - y) ** 2) / 2)
-
-    order = np.random.default_rng(0).permutation(n)
-    return {
-        "fastgd": ours("block"),
-        "fastgd, in order": ours(False),
-        "numpy": numpys,
-        "jax": peer("jax", jax_scan, X, y, batch, rate, epochs),
-        "jax, random order": peer("jax", jax_scan, X, y, batch, rate, epochs, order),
-        "torch": peer("torch", torch_loop, X, y, batch, rate, epochs),
-    }
 
 
 # Every optimizer and loss against the simplest of its kind -----------------------------------------------------------
@@ -144,41 +97,11 @@ def short_run(X, y, epochs=20, **options):
     return lambda: fastgd.fit(X, y, learning_rate=RATE, epochs=epochs, random_state=0, **options).history.loss[-1]
 
 
-# minimize -----------------------------------------------------------------------------------------------------------
-
-
-def rosenbrock(steps):
-    """Gradient descent on Rosenbrock's function: compiled, and the same loop in NumPy."""
-    from numba import njit
-
-    def fun(x):
-        return (1 - x[0]) ** 2 + 100 * (x[1] - x[0] ** 2) ** 2
-
-    def grad(x):
-        a, b = x[0], x[1]
-        return np.array([-2 * (1 - a) - 400 * a * (b - a * a), 200 * (b - a * a)])
-
-    start, rate = np.array([-1.2, 1.0]), 1e-3
-    compiled = njit(fun), njit(grad)
-
-    def numpys():
-        x = start
-        for _ in range(steps):
-            x = x - rate * grad(x)
-        return float(fun(x))
-
-    def ours():
-        return fastgd.minimize(compiled[0], start, compiled[1], learning_rate=rate, max_iter=steps, history=False).fun
-
-    return {"fastgd": ours, "numpy": numpys}
-
-
 SHAPES = ((4_000_000, 10), (1_000_000, 50), (400_000, 200), (40_000, 2000))
 PART_SHAPES = tuple((20_000, 50, dtype) for dtype in TYPES)
-ROW_SHAPES = tuple((n, d, dtype) for dtype in TYPES for n, d in ((1_000_000, 50), (200_000, 500)))
 
-CASES = (
-    Case(
+COMPARISONS = (
+    Comparison(
         "full-batch gradient",
         gradient,
         tuple((n, d, dtype) for dtype in TYPES for n, d in SHAPES),
@@ -186,31 +109,7 @@ CASES = (
         {"numpy": 3.0, "read": 0.75},
         within=1e-4,
     ),
-    Case(
-        "SGD, single rows",
-        rows,
-        ROW_SHAPES,
-        (2_000, 10, np.float64),
-        {"scikit-learn": 8.0},
-        within=0.05,
-    ),
-    Case(
-        "SGD, fully shuffled",
-        rows_fully_shuffled,
-        ROW_SHAPES,
-        (2_000, 10, np.float64),
-        {"scikit-learn": 3.0},
-        within=0.05,
-    ),
-    Case(
-        "mini-batches of 32",
-        batches,
-        ((500_000, 50, np.float64), (500_000, 50, np.float32)),
-        (2_000, 10, np.float32),
-        {"numpy": 10.0, "jax": 3.0, "jax, random order": 8.0, "torch": 50.0},
-        within=0.05,
-    ),
-    Case(
+    Comparison(
         "optimizers, single rows",
         optimizer_rows,
         PART_SHAPES,
@@ -219,8 +118,8 @@ CASES = (
         within=np.inf,
         limits={"Adam": 4.0},
     ),
-    Case("optimizers, batches", optimizer_batches, PART_SHAPES, (2_000, 10, np.float64, 1), {}, np.inf),
-    Case(
+    Comparison("optimizers, batches", optimizer_batches, PART_SHAPES, (2_000, 10, np.float64, 1), {}, np.inf),
+    Comparison(
         "losses, single rows",
         loss_rows,
         PART_SHAPES,
@@ -229,5 +128,4 @@ CASES = (
         within=np.inf,
         limits=dict.fromkeys(("LogLoss", "Poisson", "Gamma", "Tweedie"), 3.0),  # those with exp
     ),
-    Case("minimize, Rosenbrock", rosenbrock, ((1_000_000,),), (1_000,), {"numpy": 200.0}, within=1e-6),
 )

@@ -8,7 +8,8 @@ import tempfile
 
 import numpy as np
 
-from .registry import Limit, problem
+from .data import problem
+from .registry import Limit
 
 FIRST_FIT = "import numpy as np, fastgd; fastgd.fit(np.arange(20.0).reshape(10, 2) ** 2, np.arange(10.0))"
 FITS = """
