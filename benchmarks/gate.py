@@ -91,6 +91,14 @@ def last_line(text):
 # The checks ---------------------------------------------------------------------------------------------------------
 
 
+def instruction_key():
+    """What counts depend on."""
+    return f"{instructions.toolchain()}, {baseline.toolchain()}"
+
+
+KEYS = {"instructions": instruction_key, "ratios": baseline.machine}
+
+
 class Gate:
     """The checks of some cases; what they measured is kept, to be recorded."""
 
@@ -140,7 +148,7 @@ class Gate:
         if why := instructions.missing():
             return [Finding("instructions", "all cases", UNKNOWN, why)]
         counts, faults = self._counts(self.tree)
-        key = f"{instructions.toolchain()}, {baseline.toolchain()}"
+        key = KEYS["instructions"]()
         base, words = self._base("instructions", key, lambda tree: self._counts(tree)[0])
         self.measured["instructions"] = {key: counts}
         return faults + [
@@ -160,7 +168,7 @@ class Gate:
 
     def ratios(self):
         """The least seconds over the reference's against the baseline's; what is above is timed once more."""
-        key = baseline.machine()
+        key = KEYS["ratios"]()
         first, faults = self._ratios(self.names, self.tree)
         base, words = self._base("ratios", key, lambda tree: self._ratios(self.names, tree)[0])
         self.measured["ratios"] = {key: first}
@@ -188,16 +196,16 @@ class Gate:
     def _base(self, check, key, measure):
         """The committed numbers of a key; else what the commit that wrote them gives here and now."""
         if key in self.committed[check]:
-            return self.committed[check][key], "the baseline's"
+            return self.committed[check][key], "the baseline"
         commit = baseline.recorded_at()
         with baseline.tree_of(commit) as tree:
             if tree is None:
-                return {}, f"no number for {key}, nor the history to measure it"
-            return measure(tree), f"those of {commit[:9]}, measured here"
+                return {}, f"the baseline, which does not know {key}; nor is there the history to measure it"
+            return measure(tree), f"commit {commit[:9]}, measured here"
 
     def _held(self, check, name, now, base, limit, words):
         if base is None:
-            return Finding(check, name, UNKNOWN, f"has {words}")
+            return Finding(check, name, UNKNOWN, f"{now:.5g}: nothing to compare with in {words}")
         verdict = FINE if now <= limit * base else FAILED
         better = ", less: --record it" if now < base / limit else ""
         return Finding(check, name, verdict, f"{now / base:.3f} x {words} {base:.4g}{better}")
@@ -228,6 +236,9 @@ def main(arguments=None):
     given = parser.parse_args(arguments)
     names = [name for name in GATED if not given.words or any(w.lower() in name.lower() for w in given.words)]
     committed = baseline.read()
+    if given.record:  # against nothing, then: no other commit is measured
+        for check, key in KEYS.items():
+            committed[check].setdefault(key(), {})
     gate, worst = Gate(names, committed), set()
     for check in given.checks.split(","):
         for finding in getattr(gate, check)():
