@@ -1,5 +1,7 @@
 """Every solver that goes its own way, on each problem it is given: does it minimise what everyone is measured by?"""
 
+from functools import cache
+
 import numpy as np
 import pytest
 from scipy.optimize import minimize
@@ -18,7 +20,10 @@ SLOPES = {
     "log_loss": lambda p, y: expit(p) - y,
     "poisson": lambda p, y: np.exp(p) - y,
 }
-NEAR = {"scikit-learn, SGD": 1e-3}  # whose rates fall too slowly to come nearer than this
+NEAR = {  # who comes no nearer, or too slowly
+    ("scikit-learn, SGD", "log_loss"): 1e-3,
+    ("Snap ML", "squared_error"): 1e-3,
+}
 ENTRIES = [pytest.param(case, name, id=f"{case.name}: {name}") for case in RACES for name in case.peers]
 
 pytestmark = pytest.mark.slow
@@ -28,39 +33,35 @@ def work_of(case):
     return race.Work.of(case, case.small)
 
 
-def optimum(work):
-    """The objective by SciPy's L-BFGS-B: coefficients in two parts, neither below zero, so that L1 is smooth."""
+@cache
+def optimum(name):
+    """Of a case: by SciPy's L-BFGS-B, on coefficients in two parts, neither below zero, so that L1 is smooth."""
+    work = work_of(next(case for case in RACES if case.name == name))
     X, y, n, d = work.X, work.y, *work.X.shape
     slope = SLOPES[work.case.options["loss"]]
     alpha, share = work.case.options.get("alpha", 0.0), work.case.options.get("l1_ratio", 0.0)
 
-    def parts(z):
-        w, b = z[:d] - z[d:-1], z[-1]
+    def cost(parts):
+        w, b = parts[:d] - parts[d:-1], parts[-1]
         slopes = slope(X @ w + b, y) / n
         smooth = X.T @ slopes + alpha * (1 - share) * w
-        both = np.concatenate([smooth, -smooth]) + alpha * share
-        return work.objective((w, b)) + 0.0, np.append(both, slopes.sum())
+        return work.objective((w, b)), np.concatenate([smooth + alpha * share, alpha * share - smooth, [slopes.sum()]])
 
     bounds = [(0.0, None)] * (2 * d) + [(None, None)]
     ends = {"ftol": 0.0, "gtol": 1e-10, "maxiter": 20_000, "maxfun": 40_000}
-    return minimize(parts, np.zeros(2 * d + 1), jac=True, method="L-BFGS-B", bounds=bounds, options=ends).fun
-
-
-@pytest.fixture(scope="module")
-def optima():
-    return {case.name: optimum(work_of(case)) for case in RACES}
+    return minimize(cost, np.zeros(2 * d + 1), jac=True, method="L-BFGS-B", bounds=bounds, options=ends).fun
 
 
 @pytest.mark.parametrize("case", RACES, ids=lambda case: case.name)
-def test_fastgd_reaches_the_optimum(case, optima):
+def test_fastgd_reaches_the_optimum(case):
     work = work_of(case)
     tight = work.objective(race.ours(work, fastgd, tol=1e-15)())
-    assert tight == pytest.approx(optima[case.name], rel=1e-9)
+    assert tight == pytest.approx(optimum(case.name), rel=1e-9)
 
 
 @pytest.mark.parametrize(("case", "name"), ENTRIES)
-def test_solver_climbs_to_the_optimum(case, name, optima):
-    solver, best, above = SOLVERS[name], optima[case.name], NEAR.get(name, 1e-6)
+def test_solver_climbs_to_the_optimum(case, name):
+    solver, best, above = SOLVERS[name], optimum(case.name), NEAR.get((name, case.options["loss"]), 1e-6)
     if not has(solver.package):
         pytest.skip(f"{solver.package} is not installed")
     work = work_of(case)
@@ -68,7 +69,7 @@ def test_solver_climbs_to_the_optimum(case, name, optima):
     assert callable(climb.run(best, above))
     heights = np.array(climb.met) / best - 1
     assert heights.min() > -1e-9
-    assert (heights[1:] <= 3 * heights[:-1] + 1e-6).all()
+    assert (heights[1:] <= 5 * heights[:-1] + 1e-6).all()
 
 
 @pytest.mark.parametrize("longest", [race.LONGEST, 0.0])
