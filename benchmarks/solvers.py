@@ -166,13 +166,12 @@ def glum_model(asked, effort):
 def snap_model(asked, effort):
     """Dual coordinate descent for classes; for numbers the primal one, which ends about 1e-4 above.
 
-    The intercept is the coefficient of a column of ones, with its penalty: 1e-9 above, where it is near 0. There is no
-    way to ask for no penalty.
+    The intercept is the coefficient of a column of ones, with its penalty: 1e-9 above, where it is near 0.
     """
     from snapml import LinearRegression, LogisticRegression
 
     ends = {"max_iter": effort, "tol": 0.0, "random_state": 0, "n_jobs": asked.threads, "fit_intercept": True}
-    strength = asked.n * asked.alpha or 1e-9
+    strength = asked.n * asked.alpha
     if asked.loss == "log_loss":
         return LogisticRegression(regularizer=strength, **ends)
     return LinearRegression(regularizer=strength, penalty="l1" if asked.share else "l2", dual=False, **ends)
