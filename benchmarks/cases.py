@@ -260,7 +260,7 @@ CASES = (
     ),
     Case(
         "logistic regression, L2",
-        both(DENSE),
+        both(TABLE),
         {"loss": "log_loss", "alpha": 1e-4, "standardize": False},
         (
             "scikit-learn, lbfgs",
