@@ -13,7 +13,7 @@ SMALL_ROWS, SMALL_SPARSE = Data(2_000, 10), Data(1_000, 500, columns="zipf", dra
 # Shapes: of scikit-learn's own benchmarks of SGDRegressor, of texts, of hashed features
 DENSE, SPARSE = Data(100_000, 200), Data(100_000, 1_000, columns="uniform", drawn=10)
 WORDS, HASHED = Data(200_000, 200_000, columns="zipf", drawn=75), Data(1_000_000, 1 << 20, columns="uniform", drawn=30)
-TABLE, LONG, WIDE = Data(100_000, 50), Data(1_000_000, 50), Data(2_000, 20_000)
+TABLE, MIDDLING, LONG, WIDE = Data(100_000, 50), Data(300_000, 50), Data(1_000_000, 50), Data(2_000, 20_000)
 
 ROWS = {"batch_size": 1, "learning_rate": 1e-4, "epochs": 2}
 BATCHES = {"batch_size": 32, "learning_rate": 0.01, "epochs": 2}
@@ -235,9 +235,17 @@ CASES = (
     # To an objective: everyone by the way of its own
     Case(
         "least squares",
-        both(LONG),
+        both(MIDDLING),
         {"loss": "squared_error"},
-        ("scikit-learn, LinearRegression", "scikit-learn, Ridge lsqr", "glum", "Snap ML"),
+        (
+            "scikit-learn, LinearRegression",
+            "scikit-learn, Ridge cholesky",
+            "scikit-learn, Ridge lsqr",
+            "skglm",
+            "glum",
+            "PyTorch, L-BFGS",
+        ),
+        {"Snap ML": "asks for a penalty"},
         race=OBJECTIVE,
         threads=None,
     ),
@@ -245,13 +253,14 @@ CASES = (
         "lasso",
         (DENSE,),
         {"loss": "squared_error", "alpha": 0.1, "l1_ratio": 1.0, "standardize": False},
-        ("scikit-learn, coordinates", "skglm", "glum"),
+        ("scikit-learn, coordinates", "scikit-learn, coordinates, Gram", "skglm", "glum", "Snap ML"),
+        {"PyTorch, L-BFGS": "is for what is smooth"},
         race=OBJECTIVE,
         threads=None,
     ),
     Case(
         "logistic regression, L2",
-        both(DENSE),
+        both(TABLE),
         {"loss": "log_loss", "alpha": 1e-4, "standardize": False},
         (
             "scikit-learn, lbfgs",
@@ -263,6 +272,7 @@ CASES = (
             "Snap ML",
             "PyTorch, L-BFGS",
         ),
+        {"scikit-learn, liblinear": "penalises the intercept"},
         race=OBJECTIVE,
         threads=None,
     ),
@@ -270,8 +280,8 @@ CASES = (
         "poisson regression, L2",
         (DENSE,),
         {"loss": "poisson", "alpha": 1e-4, "standardize": False},
-        ("scikit-learn, lbfgs", "scikit-learn, newton-cholesky", "glum"),
-        {"skglm": "its Poisson has no intercept"},
+        ("scikit-learn, lbfgs", "scikit-learn, newton-cholesky", "skglm", "glum", "PyTorch, L-BFGS"),
+        {"Snap ML": "has no such loss"},
         race=OBJECTIVE,
         threads=None,
     ),
@@ -279,7 +289,16 @@ CASES = (
         "logistic regression, sparse rows, L2",
         (SPARSE,),
         {"loss": "log_loss", "alpha": 1e-4, "standardize": False},
-        ("scikit-learn, lbfgs", "scikit-learn, saga", "scikit-learn, SGD", "skglm", "glum"),
+        (
+            "scikit-learn, lbfgs",
+            "scikit-learn, newton-cholesky",
+            "scikit-learn, saga",
+            "scikit-learn, SGD",
+            "skglm",
+            "glum",
+            "Snap ML",
+        ),
+        {"scikit-learn, liblinear": "penalises the intercept", "PyTorch, L-BFGS": "calls its sparse rows a beta"},
         race=OBJECTIVE,
         small=SMALL_SPARSE,
         threads=None,
