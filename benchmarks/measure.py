@@ -6,6 +6,7 @@ import time
 from typing import NamedTuple
 
 PAUSE = 0.05  # seconds: BLAS's threads spin for a while after a product, on the processors that the next run needs
+FEWEST = 3  # turns: fewer have no quartiles
 
 
 class Ratio(NamedTuple):
@@ -37,10 +38,17 @@ def by_thread(run):
     return timed
 
 
-def interleave(runs, repeats):
-    """Seconds of each of ``runs`` (a dict of callables), called in turn ``repeats`` times after one uncounted turn."""
-    seconds = {name: [] for name in runs}
+def interleave(runs, repeats, most=math.inf):
+    """Seconds of each of ``runs`` (a dict of callables), called in turn ``repeats`` times after one uncounted turn.
+
+    Once the counted turns took ``most`` seconds the rest is left out, but for a few turns.
+    """
+    seconds, first = {name: [] for name in runs}, None
     for turn in range(repeats + 1):
+        if turn > FEWEST and time.perf_counter() - first > most:
+            break
+        if turn == 1:
+            first = time.perf_counter()
         # Every other turn goes backwards, so that no run always follows the same one.
         for name in list(runs) if turn % 2 else list(runs)[::-1]:
             time.sleep(PAUSE)
