@@ -46,7 +46,7 @@ def shape_of(size):
     """Rows, columns and the data type of a size, where it has them."""
     if isinstance(size, registry.Data):
         return size.n, size.d, size.dtype
-    if isinstance(size[0], registry.Data):
+    if size and isinstance(size[0], registry.Data):
         return shape_of(size[0])
     return tuple(part if isinstance(part, int) else name_of(part) for part in size[:3])
 

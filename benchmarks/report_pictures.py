@@ -37,7 +37,8 @@ def growths(entries):
     return [name for name, _ in found], [entry for _, entry in found]
 
 
-def canvas(width, height):
+def canvas(width, height, title):
+    """A figure with axes and a title."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
@@ -45,6 +46,7 @@ def canvas(width, height):
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(alpha=0.3, which="major")
     axes.set_axisbelow(True)
+    figure.suptitle(title, x=0.01, ha="left", fontweight="bold")
     return figure, axes
 
 
@@ -66,7 +68,8 @@ def plain_numbers(axis):
     """Label a logarithmic axis with plain numbers."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-    axis.set_major_locator(LogLocator(subs=(1,)))
+    low, high = axis.get_view_interval()
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low < 5e3 else (1,), numticks=30))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
     axis.set_minor_formatter(NullFormatter())
 
@@ -76,19 +79,19 @@ def plain_numbers(axis):
 
 def dots(rows, points, spans, label, title):
     """A row for each label, and on it a dot for each name: ``points`` has {name: (places, values)}."""
-    figure, axes = canvas(11, 1.6 + 0.27 * len(rows))
+    figure, axes = canvas(11, 1.8 + 0.27 * len(rows), title)
     for k, (name, (places, values)) in enumerate(points.items()):
         colour, marker = STYLES[k % len(STYLES)]
         face = colour if k < len(STYLES) else "white"
         style = {"color": colour, "marker": marker, "markerfacecolor": face, "linestyle": "", "capsize": 2}
-        axes.errorbar(values, places, xerr=spans.get(name), label=safe(name), markersize=6.5, elinewidth=1.2, **style)
+        style["markersize"], style["zorder"] = (10, 3) if name == "fastgd" else (6.5, 4)
+        axes.errorbar(values, places, xerr=spans.get(name), label=safe(name), elinewidth=1.2, **style)
     axes.set_xscale("log")
     axes.set_yticks(range(len(rows)), [safe(row) for row in rows], fontsize=9)
     axes.set_ylim(len(rows) - 0.5, -0.5)
     plain_numbers(axes.xaxis)
     axes.tick_params(axis="x", top=True, labeltop=True)
     axes.set(xlabel=label)
-    axes.set_title(title, loc="left", fontweight="bold")
     figure.legend(loc="outside lower center", ncols=4, frameon=False)
     return figure, axes
 
@@ -96,40 +99,45 @@ def dots(rows, points, spans, label, title):
 def ratios(entries):
     """How many times faster, of every case of equal steps."""
     rows, points, spans = [], {}, {}
-    for name, entry in entries.items():
-        for race in map(found_in, entry["races"] if entry["kind"] == "steps" else ()):
-            if not race.ratios:
-                continue
-            rows.append(f"{name}: {race.label}{'' if race.agree else ' (objectives differ)'}")
-            for peer, ratio in race.ratios.items():
-                places, values = points.setdefault(peer, ([], []))
-                places.append(len(rows) - 1)
-                values.append(ratio.median)
-                low, high = spans.setdefault(peer, ([], []))
-                low.append(max(0.0, ratio.median - ratio.low))
-                high.append(max(0.0, ratio.high - ratio.median))
-    if not rows:
+    for row, race in shown_races(entries, "steps"):
+        rows.append(row)
+        for peer, ratio in race.ratios.items() if race else ():
+            places, values = points.setdefault(peer, ([], []))
+            places.append(len(rows) - 1)
+            values.append(ratio.median)
+            low, high = spans.setdefault(peer, ([], []))
+            low.append(max(0.0, ratio.median - ratio.low))
+            high.append(max(0.0, ratio.high - ratio.median))
+    if not points:
         return None
     title = "How many times faster than each peer, the same steps"
     label = "times faster than the peer (bars: quartiles); left of the line fastgd is slower"
     figure, axes = dots(rows, points, spans, label, title)
     axes.axvline(1.0, **RULER)
-    return picture(title, f"{len(rows)} cases with a dot for each peer, on a logarithmic axis.", figure)
+    return picture(title, f"{len(rows)} races with a dot for each peer, on a logarithmic axis.", figure)
+
+
+def shown_races(entries, kind):
+    """Words and the race, of each that a picture has a row for; of an entry that failed, words and nothing."""
+    for name, entry in entries.items():
+        if entry["kind"] == kind:
+            for race in map(found_in, entry["races"]):
+                odd = "" if race.agree else " (objectives differ)" if race.seconds else " (failed)"
+                yield f"{name}: {race.label}{odd}", race
+            if entry["failed"]:
+                yield f"{name} (failed)", None
 
 
 def to_objectives(entries):
     """Seconds to an objective, of everyone who gets there."""
     rows, points = [], {}
-    for name, entry in entries.items():
-        for race in map(found_in, entry["races"] if entry["kind"] == "objective" else ()):
-            if not race.seconds:
-                continue
-            rows.append(f"{name}: {race.label}")
-            for who, seconds in race.seconds.items():
-                places, values = points.setdefault(who, ([], []))
-                places.append(len(rows) - 1)
-                values.append(statistics.median(seconds))
-    if not rows:
+    for row, race in shown_races(entries, "objective"):
+        rows.append(row)
+        for who, seconds in race.seconds.items() if race else ():
+            places, values = points.setdefault(who, ([], []))
+            places.append(len(rows) - 1)
+            values.append(statistics.median(seconds))
+    if not points:
         return None
     title = "Seconds until the objective is within a target of the optimum"
     figure, _ = dots(rows, points, {}, "seconds (medians), everyone by the way of its own", title)
@@ -154,9 +162,10 @@ def gigabytes(race):
 
 
 def bandwidth(name, races):
-    found = [gigabytes(race) for race in races]
+    """Bars of gigabytes a second."""
+    title, found = f"Bandwidth: one {name}, all threads", [gigabytes(race) for race in races]
     names = {"read": "a plain sum: the limit that was measured", "numpy": "NumPy"}
-    figure, axes = canvas(11, 1.6 + 0.6 * len(races))
+    figure, axes = canvas(11, 1.8 + 0.6 * len(races), title)
     for k, who in enumerate(sorted({who for one in found for who in one}, key=("fastgd", "read", "numpy").index)):
         places = np.arange(len(races)) + 0.27 * (k - 1)
         bars = axes.barh(
@@ -167,8 +176,6 @@ def bandwidth(name, races):
     axes.invert_yaxis()
     axes.grid(axis="y", visible=False)
     axes.set(xlabel="GB/s of the table, read once (NumPy reads it twice)")
-    title = f"Bandwidth: one {name}, all threads"
-    axes.set_title(title, loc="left", fontweight="bold")
     figure.legend(loc="outside lower center", ncols=3, frameon=False)
     words = "; ".join(f"{race.label}: {gigabytes(race)['fastgd']:.1f} GB/s" for race in races if race.ratios)
     return picture(title, words, figure)
@@ -177,7 +184,7 @@ def bandwidth(name, races):
 def growth(name, entry):
     """How time grows with work, on axes of powers, with the power that was fitted."""
     work, told = entry["grows"], []
-    figure, axes = canvas(8, 5)
+    figure, axes = canvas(8, 5, f"Time: {name}")
     for k, race in enumerate(race for race in map(found_in, entry["races"]) if set(work) <= set(race.seconds)):
         colour, marker = STYLES[k % len(STYLES)]
         x = np.array(list(work.values()), float)
@@ -194,6 +201,5 @@ def growth(name, entry):
     axes.set_xticks(x, [f"{value:,g}" for value in x])
     axes.minorticks_off()
     plain_numbers(axes.yaxis)
-    axes.set_title(f"Time: {name}", loc="left", fontweight="bold")
     figure.legend(loc="outside lower center", frameon=False)
     return picture(f"Time: {name}", "; ".join(told), figure)

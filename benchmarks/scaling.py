@@ -18,6 +18,7 @@ COLUMNS = {"fastgd": 8, **{f"{d:,} columns": d for d in (32, 128, 512, 2_048)}}
 MOST = max(2, available_threads())
 COUNTS = [2**k for k in range(1, 10) if 2**k < MOST] + [MOST]
 THREADS = {"fastgd": 1, **{f"{count} threads": count for count in COUNTS}}
+MODELS = {"1 model": 1, "32 models": 32}
 
 
 def run(X, y, loop, call=fastgd.fit, rate=RATE, **options):
@@ -41,9 +42,10 @@ def more_columns(n, dtype, loop, share=1):
     return {name: run(*problem(n, max(1, d // share), dtype), loop) for name, d in COLUMNS.items()}
 
 
-def more_threads(n, d, dtype, loop, lanes):
+def more_threads(n, d, dtype, loop, models):
     """One model or many on more and more threads."""
     X, y = problem(n, d, dtype)
+    lanes = MODELS[models]
     many = {"call": fastgd.sweep, "rate": np.geomspace(RATE / 10, RATE, lanes).tolist(), "epochs": 2}
     options = many if lanes > 1 else {}
     return {name: run(X, y, loop, n_threads=count, **options) for name, count in THREADS.items()}
@@ -70,8 +72,8 @@ COMPARISONS = (
     Comparison(
         "more threads",
         more_threads,
-        ((400_000, 50, F64, HUBER, 1), *((400_000, 50, F64, loop, 32) for loop in MAIN_LOOPS)),
-        (1_000, 10, F64, HUBER, 2),
+        ((400_000, 50, F64, HUBER, "1 model"), *((400_000, 50, F64, loop, "32 models") for loop in MAIN_LOOPS)),
+        (1_000, 10, F64, HUBER, "32 models"),
         grows=THREADS,
         axis="threads, on 400,000 rows of 50 columns",
     ),
