@@ -38,25 +38,26 @@ def by_thread(run):
     return timed
 
 
-def interleave(runs, repeats, most=math.inf):
-    """Seconds of each of ``runs`` (a dict of callables), called in turn ``repeats`` times after one uncounted turn.
+def interleave(runs, repeats, most=math.inf, warm=False):
+    """Seconds of each of ``runs`` (a dict of callables), called in turn ``repeats`` times.
 
-    Once the counted turns took ``most`` seconds the rest is left out, but for a few turns.
+    One uncounted turn comes before, unless they are ``warm``. Once the counted turns took ``most`` seconds the rest is
+    left out, but for a few turns.
     """
-    seconds, first = {name: [] for name in runs}, None
-    for turn in range(repeats + 1):
-        if turn > FEWEST and time.perf_counter() - first > most:
-            break
+    seconds, began = {name: [] for name in runs}, None
+    for turn in range(1 if warm else 0, repeats + 1):
         if turn == 1:
-            first = time.perf_counter()
+            began = time.perf_counter()
+        elif turn > FEWEST and time.perf_counter() - began > most:
+            break
         # Every other turn goes backwards, so that no run always follows the same one.
         for name in list(runs) if turn % 2 else list(runs)[::-1]:
             time.sleep(PAUSE)
-            began = time.perf_counter()
+            start = time.perf_counter()
             result = runs[name]()
             if turn:
                 own = result.seconds if isinstance(result, Timed) else None
-                seconds[name].append(time.perf_counter() - began if own is None else own)
+                seconds[name].append(time.perf_counter() - start if own is None else own)
     return seconds
 
 

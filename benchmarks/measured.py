@@ -66,7 +66,7 @@ def races(case, sizes, repeats, most=math.inf):
 
 
 def measured(case, size, target, runs, repeats, most=math.inf):
-    """Run everyone once for the objective, then in turn against the clock."""
+    """Run everyone once for the objective, which warms them, then in turn against the clock."""
     runs, out = registry.parted(runs)
     values = {}
     for name in list(runs):
@@ -76,7 +76,7 @@ def measured(case, size, target, runs, repeats, most=math.inf):
             out[name] = failure(error)
             del runs[name]
     agree = "fastgd" in runs and (not values or registry.agree(values, within(case)))
-    seconds = measure.interleave(runs, repeats, most)
+    seconds = measure.interleave(runs, repeats, most, warm=True)
     objectives = {name: plain(value) for name, value in values.items()}
     return Measured(words_of(size), target, shape_of(size), seconds, objectives, agree, out)
 

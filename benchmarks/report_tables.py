@@ -17,8 +17,8 @@ RULES = (
     "process and PyTorch is told so; else everyone may use all that the process may. JAX has no such setting: it may "
     "use all processors in every case, which can only help it.",
     "Everyone is given the same arrays in the same data type. Vowpal Wabbit has float32 alone.",
-    "Nobody's first run counts: each runs once for its objective, and once more before the clock starts. So compilers, "
-    "caches and pools are warm on both sides; what the first run costs fastgd is measured apart.",
+    "Nobody's first run counts: it gives the objective, and warms compilers, caches and pools on both sides. What it "
+    "costs fastgd is measured apart: the first fit with an empty cache and with a full one, and the import.",
     "Runs are interleaved: everyone in turn, every other turn backwards, with a pause for threads that still spin. A "
     "ratio is of the medians; beside it stand the quartiles of the ratios turn by turn. Three turns are the fewest.",
     "Where everyone takes the same steps, the objectives reached are computed by one function in float64, outside of "
