@@ -99,8 +99,8 @@ def child(name, mode, lines, threads, patience):
 # All entries --------------------------------------------------------------------------------------------------------
 
 
-def planned(what):
-    """What is known of an entry before it is measured."""
+def planned(what, mode):
+    """What is known of an entry before it is measured; nothing is promised of a smoke run's sizes."""
     if isinstance(what, registry.Limit):
         return {"kind": "limit", "unit": what.unit, "limit": what.limit, "failed": NOT_YET}
     if isinstance(what, registry.Case):
@@ -110,6 +110,8 @@ def planned(what):
         bandwidth = what.make is gradient
         more = {"kind": "bandwidth" if bandwidth else "growth" if what.grows else "own", "threads": None}
         more |= {"grows": what.grows, "axis": what.axis}
+    if mode != "smoke":
+        more |= {"floors": what.floors, "limits": getattr(what, "limits", {})}
     return {**more, "threads": more["threads"] or available_threads(), "races": [], "failed": NOT_YET}
 
 
@@ -121,7 +123,7 @@ def measure_all(names, mode, path, patience):
         "fingerprint": report_tables.fingerprint(),
         "machine": machine.facts(),
         "versions": machine.versions(),
-        "entries": {name: planned(every[name]) for name in names},
+        "entries": {name: planned(every[name], mode) for name in names},
     }
     began = time.perf_counter()
     try:
@@ -179,7 +181,7 @@ def main(arguments=None):
     how.add_argument("--from", dest="results", type=Path, help="measure nothing: results.json of an earlier run")
     parser.add_argument("--to", type=Path, default=Path("report"), help="the folder to write into (report)")
     parser.add_argument("--readme", action="store_true", help="write the short table into README as well")
-    parser.add_argument("--patience", type=float, default=600.0, help="seconds that one case may take")
+    parser.add_argument("--patience", type=float, default=900.0, help="seconds that one case may take")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     parser.add_argument("--mode", choices=MODES, help=argparse.SUPPRESS)
     parser.set_defaults(mode="full")

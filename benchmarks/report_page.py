@@ -3,6 +3,7 @@
 from html import escape
 
 from . import report_tables
+from .registry import has
 from .report_pictures import pictures
 
 STYLE = """
@@ -46,7 +47,7 @@ def comparison(results, kinds):
     """The full table of some kinds of entries."""
     chosen = [(name, entry) for name, entry in results["entries"].items() if entry["kind"] in kinds]
     lines = [row for name, entry in chosen for row in report_tables.rows(name, entry)]
-    return table(report_tables.HEAD, lines, range(3, 8), odd=lambda row: row.note)
+    return table(report_tables.HEAD, lines, range(3, 8), odd=lambda row: row.odd)
 
 
 def figure(picture):
@@ -80,7 +81,7 @@ def page(results):
     """The page."""
     took = f"{results.get('seconds', 0) / 60:.1f} minutes, {results['mode']} measurement"
     stopped = ", stopped before its end" if results.get("stopped") else ""
-    drawn = [figure(picture) for picture in pictures(results)]
+    drawn = map(figure, pictures(results)) if has("matplotlib") else ["<p>There are none without matplotlib.</p>"]
     left = table(("case", "who", "why"), report_tables.left_out(results))
     numbers = table(
         ("", "value", "limit", "unit", ""), report_tables.limits(results), (1, 2), lambda row: row[4] != "reached"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from . import cases
-from .measured import Measured
+from .measured import Measured, verdict_on
 
 ROOT = Path(__file__).parent.parent
 RULES = (
@@ -46,19 +46,27 @@ class Row(NamedTuple):
     objective: str = ""
     note: str = ""
 
+    @property
+    def odd(self):
+        """Whether one should look at it: all notes but of promises that were kept."""
+        return self.note and not self.note.endswith("reached")
+
 
 HEAD = Row("case", "data", "peer", "times faster", "quartiles", "fastgd", "peer's time", "objective over ours", "note")
 
 
 def rows(name, entry):
     """Rows of an entry that has races, with those that failed."""
+    floors, limits = entry.get("floors", {}), entry.get("limits", {})
     for race in map(found_in, entry.get("races", ())):
         odd = "" if race.agree else "the objectives differ"
         for peer, ratio in race.ratios.items():
             ours, theirs = (duration(statistics.median(race.seconds[who])) for who in ("fastgd", peer))
             spread = f"{ratio.low:.3g} to {ratio.high:.3g}"
             away = apart(race, peer)
-            yield Row(name, race.label, peer, f"{ratio.median:.3g}", spread, ours, theirs, away, odd)
+            verdict = verdict_on(ratio.median, floors.get(peer), limits.get(peer))
+            note = "; ".join(filter(None, (odd, verdict)))
+            yield Row(name, race.label, peer, f"{ratio.median:.3g}", spread, ours, theirs, away, note)
         for peer, why in race.out.items():
             yield Row(name, race.label, peer, note=why)
     if entry["failed"]:
