@@ -49,7 +49,7 @@ class Row(NamedTuple):
     @property
     def odd(self):
         """Whether one should look at it: all notes but of promises that were kept."""
-        return self.note and not self.note.endswith("reached")
+        return self.note and not re.fullmatch(r"(floor|limit) \S+ reached", self.note)
 
 
 HEAD = Row("case", "data", "peer", "times faster", "quartiles", "fastgd", "peer's time", "objective over ours", "note")
@@ -174,7 +174,7 @@ def fingerprint():
     words = []
     for case in cases.CASES:
         options = [f"{name}={shown(value)}" for name, value in sorted(case.options.items())]
-        sizes = [str(data) for data in case.sizes]
+        sizes = [list(data) for data in case.sizes]
         words.append((case.name, case.call, case.race, sizes, options, case.peers, case.threads))
     return hashlib.sha256(json.dumps(words).encode()).hexdigest()[:12]
 
