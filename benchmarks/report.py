@@ -27,25 +27,29 @@ NOT_YET = "was not measured"
 class Mode(NamedTuple):
     """How much is measured."""
 
+    words: str
     repeats: int
     most: float  # seconds of a race's counted turns, after which it is cut short
     sizes: object  # of a case or a comparison
 
 
-def main_sizes(case):
-    return case.sizes[:1]
+def own(case):
+    """Whether a comparison is of fastgd against its own runs, which no picture shows."""
+    return isinstance(case, registry.Comparison) and not case.grows and case.make is not gradient
 
 
-def all_drawn(case):
-    """All sizes of what is drawn: cases, bandwidth, curves. Of fastgd against its own runs the first one."""
-    own = isinstance(case, registry.Comparison) and not case.grows and case.make is not gradient
-    return main_sizes(case) if own else case.sizes
+def all_sizes(case):
+    return case.sizes[:1] if own(case) else case.sizes
+
+
+def main_size(case):
+    return () if own(case) else case.sizes[:1]
 
 
 MODES = {
-    "full": Mode(7, 6.0, all_drawn),
-    "quick": Mode(5, 2.5, main_sizes),
-    "smoke": Mode(1, 0.0, lambda case: (case.small,)),
+    "full": Mode("all sizes; of fastgd against its own runs the first", 7, 6.0, all_sizes),
+    "quick": Mode("the first size of each; fastgd against its own runs is left out", 5, 2.5, main_size),
+    "smoke": Mode("tiny sizes, whose times mean nothing", 1, 0.0, lambda case: (case.small,)),
 }
 
 
@@ -115,11 +119,22 @@ def planned(what, mode):
     return {**more, "threads": more["threads"] or available_threads(), "races": [], "failed": NOT_YET}
 
 
+def chosen(words, mode):
+    """Names of what a mode measures, of those with one of the words."""
+
+    def wanted(name, what):
+        has_one = not words or any(word.lower() in name.lower() for word in words)
+        return has_one and (mode != "smoke" if isinstance(what, registry.Limit) else MODES[mode].sizes(what))
+
+    return [name for name, what in everything().items() if wanted(name, what)]
+
+
 def measure_all(names, mode, path, patience):
     """Measure entries one after the other into a file of results."""
     every = everything()
     results = {
         "mode": mode,
+        "how": MODES[mode].words,
         "fingerprint": report_tables.fingerprint(),
         "machine": machine.facts(),
         "versions": machine.versions(),
@@ -194,10 +209,7 @@ def main(arguments=None):
         results = json.loads(given.results.read_text())
         save(results, given.to / "results.json")
     else:
-        names = [n for n in everything() if not given.words or any(w.lower() in n.lower() for w in given.words)]
-        if given.mode == "smoke":
-            names = [name for name in names if not isinstance(everything()[name], registry.Limit)]
-        results = measure_all(names, given.mode, given.to / "results.json", given.patience)
+        results = measure_all(chosen(given.words, given.mode), given.mode, given.to / "results.json", given.patience)
     render(results, given.to)
     if given.readme:
         report_tables.into_readme(results)

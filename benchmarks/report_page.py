@@ -79,7 +79,7 @@ def settings(results):
 
 def page(results):
     """The page."""
-    took = f"{results.get('seconds', 0) / 60:.1f} minutes, {results['mode']} measurement"
+    took = f"{results.get('seconds', 0) / 60:.1f} minutes: {results['how']}"
     stopped = ", stopped before its end" if results.get("stopped") else ""
     drawn = map(figure, pictures(results)) if has("matplotlib") else ["<p>There are none without matplotlib.</p>"]
     left = table(("case", "who", "why"), report_tables.left_out(results))

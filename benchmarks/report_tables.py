@@ -153,7 +153,7 @@ def markdown(results):
     parts = [
         "# fastgd and its peers",
         f"{machine}.",
-        f"{versions}. Measured: {results['mode']}; fingerprint of the cases: {results['fingerprint']}.",
+        f"{versions}. Measured: {results['how']}; fingerprint of the cases: {results['fingerprint']}.",
         "## Times faster than peers",
         table(HEAD, every),
         "## Starts and memory",

@@ -45,7 +45,7 @@ def results(**entries):
         "wider": entry("growth", race(seconds=times), grows=grows, axis="threads"),
         "memory": {"kind": "limit", "value": 3.0, "limit": 2.0, "unit": "MB", "failed": ""},
     }
-    found = {"mode": "full", "fingerprint": "abc", "seconds": 60.0, "entries": known | entries}
+    found = {"mode": "full", "how": "all sizes", "fingerprint": "abc", "seconds": 60.0, "entries": known | entries}
     machine = dict.fromkeys(("processor", "CPUs", "memory", "system", "date", "load before"), "some")
     return found | {"machine": machine, "versions": {"numpy": "2"}}
 
