@@ -42,13 +42,13 @@ def interleave(runs, repeats, most=math.inf, warm=False):
     """Seconds of each of ``runs`` (a dict of callables), called in turn ``repeats`` times.
 
     One uncounted turn comes before, unless they are ``warm``. Once the counted turns took ``most`` seconds the rest is
-    left out, but for a few turns.
+    left out, but for a few turns, and those too where they take far longer.
     """
     seconds, began = {name: [] for name in runs}, None
     for turn in range(1 if warm else 0, repeats + 1):
         if turn == 1:
             began = time.perf_counter()
-        elif turn > FEWEST and time.perf_counter() - began > most:
+        elif turn and time.perf_counter() - began > (most if turn > FEWEST else 4 * most):
             break
         # Every other turn goes backwards, so that no run always follows the same one.
         for name in list(runs) if turn % 2 else list(runs)[::-1]:

@@ -47,8 +47,8 @@ def main_size(case):
 
 
 MODES = {
-    "full": Mode("all sizes; of fastgd against its own runs the first", 7, 6.0, all_sizes),
-    "quick": Mode("the first size of each; fastgd against its own runs is left out", 5, 2.5, main_size),
+    "full": Mode("all sizes; of fastgd against its own runs the first", 7, 4.0, all_sizes),
+    "quick": Mode("the first size of each; fastgd against its own runs is left out", 5, 2.0, main_size),
     "smoke": Mode("tiny sizes, whose times mean nothing", 1, 0.0, lambda case: (case.small,)),
 }
 

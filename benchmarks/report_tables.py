@@ -20,7 +20,8 @@ RULES = (
     "Nobody's first run counts: it gives the objective, and warms compilers, caches and pools on both sides. What it "
     "costs fastgd is measured apart: the first fit with an empty cache and with a full one, and the import.",
     "Runs are interleaved: everyone in turn, every other turn backwards, with a pause for threads that still spin. A "
-    "ratio is of the medians; beside it stand the quartiles of the ratios turn by turn. Three turns are the fewest.",
+    "ratio is of the medians; beside it stand the quartiles of the ratios turn by turn, and the number of turns. Slow "
+    "races have fewer turns: three, and less where one takes many seconds.",
     "Where everyone takes the same steps, the objectives reached are computed by one function in float64, outside of "
     "the timing, and compared: a row whose objectives lie too far apart says so.",
     "Where everyone goes a way of its own, what is timed is the least effort (tolerance, iterations) that ends within "
@@ -52,7 +53,9 @@ class Row(NamedTuple):
         return self.note and not re.fullmatch(r"(floor|limit) \S+ reached", self.note)
 
 
-HEAD = Row("case", "data", "peer", "times faster", "quartiles", "fastgd", "peer's time", "objective over ours", "note")
+HEAD = Row(
+    "case", "data", "peer", "times faster", "quartiles, turns", "fastgd", "peer's time", "objective over ours", "note"
+)
 
 
 def rows(name, entry):
@@ -62,7 +65,7 @@ def rows(name, entry):
         odd = "" if race.agree else "the objectives differ"
         for peer, ratio in race.ratios.items():
             ours, theirs = (duration(statistics.median(race.seconds[who])) for who in ("fastgd", peer))
-            spread = f"{ratio.low:.3g} to {ratio.high:.3g}"
+            spread = f"{ratio.low:.3g} to {ratio.high:.3g} of {len(race.seconds[peer])}"
             away = apart(race, peer)
             verdict = verdict_on(ratio.median, floors.get(peer), limits.get(peer))
             note = "; ".join(filter(None, (odd, verdict)))

@@ -94,7 +94,7 @@ def test_the_page_of_nothing():
 def test_the_table_in_markdown():
     text = report_tables.markdown(results())
     assert "a &lt;b>case&lt;/b> &" in text
-    assert "| a &lt;i>peer&lt;/i> | 3 | 1.5 to 4 | 100 ms | 300 ms | +5e-01 |" in text
+    assert "| a &lt;i>peer&lt;/i> | 3 | 1.5 to 4 of 3 | 100 ms | 300 ms | +5e-01 |" in text
     assert "| broken |  |  |  |  |  |  |  | was ended by SIGKILL |" in text
 
 
@@ -139,7 +139,8 @@ def test_a_peer_that_fails_is_left_out_by_name(capsys):
 
 
 def test_long_races_are_cut_short():
-    assert len(measure.interleave({"a": lambda: None}, 9, most=0.0)["a"]) == measure.FEWEST
+    for most, turns in ((0.0, 1), (1.5 * measure.PAUSE, measure.FEWEST), (9.0, 5)):
+        assert len(measure.interleave({"a": lambda: None}, 5, most)["a"]) == turns
 
 
 def test_ctrl_c_keeps_what_was_measured(tmp_path, monkeypatch):
