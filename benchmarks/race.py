@@ -57,7 +57,7 @@ def finished(work, run):
         found = run()
         if isinstance(found, Timed):
             return Timed(found.seconds, lambda: work.objective(found()))
-        return lambda: work.objective(found() if callable(found) else found)
+        return lambda: work.objective(settled(found))
 
     return once
 
@@ -76,6 +76,11 @@ def ours(work, library, **more):
     if case.call == "lr_find":
         return lambda: float(call(work.X, work.y, **options).losses[-1])
     return lambda: pair(call(work.X, work.y, **options))
+
+
+def settled(found):
+    """What a run found, made now where it is made when it is asked for."""
+    return found() if callable(found) else found
 
 
 def pair(result):
@@ -122,7 +127,7 @@ class Climb:
 
     def reached(self, k):
         while len(self.met) <= k:
-            self.met.append(self.work.objective(self.solver(self.efforts[len(self.met)])()))
+            self.met.append(self.work.objective(settled(self.solver(self.efforts[len(self.met)])())))
         return self.met[k]
 
     def lowest(self, goal):
