@@ -209,6 +209,7 @@ def main(arguments=None):
         results = json.loads(given.results.read_text())
         save(results, given.to / "results.json")
     else:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # ended otherwise, it stops as with Ctrl-C
         results = measure_all(chosen(given.words, given.mode), given.mode, given.to / "results.json", given.patience)
     render(results, given.to)
     if given.readme:
