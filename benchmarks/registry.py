@@ -72,10 +72,11 @@ class Comparison(NamedTuple):
     make: object
     sizes: tuple
     small: tuple  # the size of a smoke run
-    floors: dict
+    floors: dict = {}
     within: float = 1e-6  # how far the peers' objectives may lie apart, relatively; all must be finite
     limits: dict = {}
     grows: dict = {}  # the work of each run, where the power of it that the time grows as is asked for
+    axis: str = ""  # what that work is
 
 
 class Limit(NamedTuple):
