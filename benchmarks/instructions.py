@@ -38,7 +38,7 @@ PINNED = {
     "OMP_NUM_THREADS": "1",
     "PYTHONHASHSEED": "0",
 }
-REPEATS = 3  # the least counts: now and then Python does some housekeeping
+REPEATS = 2  # the least counts: now and then Python does some housekeeping
 
 
 @functools.cache
