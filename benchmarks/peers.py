@@ -1,8 +1,10 @@
 """The peers that take the same steps, as their users write them: scikit-learn, Vowpal Wabbit, JAX, PyTorch."""
 
 import os
+import shutil
 import tempfile
 import time
+import weakref
 from typing import NamedTuple
 
 import numpy as np
@@ -97,13 +99,13 @@ def vowpal_wabbit(work):
 
     X, y, options = work.X, work.y, work.case.options
     rate, alpha = options["learning_rate"], options.get("alpha", 0.0)
-    folder = tempfile.TemporaryDirectory()
+    folder = tempfile.mkdtemp()
     bits = max(18, (X.shape[1] - 1).bit_length())  # all columns fit: a column's number is its hash
     plain = f"--sgd --power_t 0 --initial_t 0 --learning_rate {rate / 2} --l2 {2 * alpha} --bit_precision {bits}"
     words = f"{plain} --noconstant --holdout_off --min_prediction -1e9 --max_prediction 1e9 --quiet"
 
     def at(name):
-        return os.path.join(folder.name, name)
+        return os.path.join(folder, name)
 
     def learnt(text, cache=""):
         began = time.thread_time()
@@ -133,6 +135,7 @@ def vowpal_wabbit(work):
 
         return Timed(seconds - begin, found)
 
+    weakref.finalize(run, shutil.rmtree, folder)
     return run
 
 

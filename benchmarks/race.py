@@ -45,9 +45,27 @@ def groups(case, data):
     work = Work.of(case, data)
     if case.race == OBJECTIVE:
         return racing(work)
-    runs = {name: ours(work, OURS[name]) for name in OURS if name in ("fastgd", *case.peers)}
-    runs |= {name: peer(PEERS[name].package, PEERS[name].make, work) for name in case.peers if name not in OURS}
+    runs = {name: stepping(work, name) for name in entrants(case)}
     return {"": {name: finished(work, run) if callable(run) else run for name, run in runs.items()}}
+
+
+def labels(case):
+    """The labels of a case's groups, and how far objectives may lie apart in each."""
+    return {to(target): target for target in TARGETS} if case.race == OBJECTIVE else {"": case.within}
+
+
+def entrants(case):
+    """The names of who is in a case's groups."""
+    return [name for name in OURS if name in ("fastgd", *case.peers)] + [n for n in case.peers if n not in OURS]
+
+
+def to(target):
+    return f"to {target:g}"
+
+
+def stepping(work, name):
+    """How someone takes the steps of a case, or why not."""
+    return ours(work, OURS[name]) if name in OURS else peer(PEERS[name].package, PEERS[name].make, work)
 
 
 def finished(work, run):
@@ -109,7 +127,7 @@ def racing(work):
     optimum = min([tight, *(climb.lowest(tight) for climb in climbs.values())])
     missing = {name: NOT_INSTALLED for name in work.case.peers if name not in solvers}
     return {
-        f"to {target:g}": {name: climb.run(optimum * (1 + target)) for name, climb in climbs.items()} | missing
+        to(target): {name: climb.run(optimum * (1 + target)) for name, climb in climbs.items()} | missing
         for target in TARGETS
     }
 

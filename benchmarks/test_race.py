@@ -1,0 +1,103 @@
+"""Every case of the registry under pytest-benchmark: fastgd and its peers, a row each, where objectives are equal.
+
+``python -m pytest benchmarks`` times them (by the settings in ``pytest.ini``, here); where timing is disabled, as in
+the whole suite, each runs at its smallest size.
+"""
+
+from functools import cache
+from importlib import metadata
+
+import numpy as np
+import pytest
+
+import fastgd
+from fastgd.kernels import facts
+from fastgd.threads import available_threads
+
+from . import cases, measure, race, registry
+from .peers import PEERS
+from .solvers import SOLVERS
+
+pytestmark = pytest.mark.slow
+
+ROUNDS = 5
+
+
+def pytest_generate_tests(metafunc):
+    """A test for each case, size, label and entrant; the data are made when the first of a size runs."""
+    option = metafunc.config.getoption
+    small = option("benchmark_disable") and not option("benchmark_enable")
+    sizes = [(case, data) for case in cases.CASES for data in ((case.small,) if small else case.sizes)]
+    rows = [(size, label, name) for size in sizes for label in race.labels(size[0]) for name in race.entrants(size[0])]
+    names = [f"{titled(*size, label)}-{name}" for size, label, name in rows]
+    metafunc.parametrize(("entered", "label", "name"), rows, ids=names, indirect=["entered"])
+
+
+def titled(case, data, label):
+    return " ".join(filter(None, (f"{case.name}, {data}", label)))
+
+
+@pytest.fixture(scope="module")
+def entered(request):
+    """A case at one size, with all of its groups."""
+    return *request.param, race.groups(*request.param)
+
+
+def clock():
+    """The seconds of all runs so far: what pytest-benchmark reads before and after each."""
+    return clock.seconds
+
+
+clock.seconds = 0.0
+
+
+def on_clock(run):
+    """The run, with its seconds put on the `clock`: some are timed by a clock of their own."""
+
+    def once():
+        seconds, result = measure.timed(run)
+        clock.seconds += seconds
+        return result
+
+    return once
+
+
+@pytest.mark.benchmark(timer=clock)
+def test_race(benchmark, entered, label, name):
+    case, data, groups = entered
+    runs, out = registry.parted(groups[label])
+    assert "fastgd" in runs, out
+    if name in out:
+        pytest.skip(f"{name} {out[name]}")
+    values = registry.reached({who: runs[who] for who in ("fastgd", name)})
+    assert registry.agree(values, race.labels(case)[label]), f"the objectives differ: {values}"
+    benchmark.group = titled(case, data, label)
+    benchmark.extra_info |= described(case, data, name, values[name])
+    with measure.no_compiling():
+        benchmark.pedantic(on_clock(runs[name]), setup=measure.rest, rounds=ROUNDS, warmup_rounds=1)
+
+
+def described(case, data, name, objective):
+    """What a row's time is a time of, in numbers and words."""
+    X = race.Work.of(case, data).X
+    return {
+        "n": data.n,
+        "d": data.d,
+        "nnz": int(X.size),
+        "steps": case.steps(data),
+        "lanes": case.lanes,
+        "objective": float(np.min(objective)),
+        "threads": case.threads or available_threads(),
+        "versions": versions(name),
+    }
+
+
+@cache
+def versions(name):
+    """The versions of whatever a row's time depends on."""
+    found = {"fastgd": fastgd.__version__, "numpy": np.__version__, **facts.versions()}
+    peer = PEERS.get(name) or SOLVERS.get(name)
+    if peer:
+        owner = metadata.packages_distributions()[peer.package][0]
+        found[owner] = metadata.version(owner)
+    return ", ".join(f"{package} {version}" for package, version in found.items())
