@@ -1,7 +1,7 @@
 """``python -m benchmarks``: every case against its peers, interleaved, with the floors beside them.
 
 ``python -m benchmarks autotune`` fits real tables with nothing tuned; ``python -m benchmarks dropins`` holds the
-estimators against scikit-learn's on real data.
+estimators against scikit-learn's on real data; ``python -m benchmarks report`` measures everything and draws it.
 """
 
 import argparse
@@ -11,55 +11,7 @@ import sys
 
 from fastgd.threads import available_threads
 
-from . import cases, measure, promises, race, registry
-
-
-def verdict_on(ratio, floor, limit):
-    """Whether a ratio keeps what is promised of it, in words."""
-    if floor is not None:
-        return f"floor {floor:g} {'reached' if ratio >= floor else 'MISSED'}"
-    return "" if limit is None else f"limit {limit:g} {'reached' if ratio <= limit else 'MISSED'}"
-
-
-def words_of(size):
-    """A size in words: numbers, a data type, the name of a loop."""
-    return " x ".join(getattr(part, "__name__", f"{part:,}" if isinstance(part, int) else str(part)) for part in size)
-
-
-def races(case, small):
-    """(label, runs) of every size of a case or a comparison."""
-    sizes = (case.small,) if small else case.sizes
-    for size in sizes:
-        if isinstance(case, registry.Case):
-            for label, runs in race.groups(case, size).items():
-                yield f"{size} {label}", runs
-        else:
-            yield words_of(size), case.make(*size)
-
-
-def report_race(case, label, runs, repeats, floors, limits):
-    """Time who is in a race and print a line for each peer; returns whether all objectives agree."""
-    runs, out = registry.parted(runs)
-    for peer, why in out.items():
-        print(f"{case.name:32} {label:36} {peer} is not compared: it {why}")
-    reached = registry.reached(runs)
-    agree = registry.agree(reached, case.within)
-    seconds = measure.interleave(runs, repeats)
-    for peer in runs:
-        if peer == "fastgd":
-            continue
-        ratio = measure.ratio(seconds["fastgd"], seconds[peer])
-        verdict = verdict_on(ratio.median, floors.get(peer), limits.get(peer))
-        print(
-            f"{case.name:32} {label:36} {min(seconds['fastgd']) * 1e3:9.1f} ms  "
-            f"{ratio.median:7.2f} x {peer:22} ({ratio.low:.2f} to {ratio.high:.2f})  {verdict}",
-            flush=True,
-        )
-    if getattr(case, "grows", None):
-        print(f"{case.name:32} {label:36} grows as the power {measure.power(case.grows, seconds):.2f}")
-    if not agree:
-        print(f"  the objectives differ: {reached}")
-    return agree
+from . import cases, measured, promises
 
 
 def main(arguments=None):
@@ -75,18 +27,16 @@ def main(arguments=None):
     print(f"{os.cpu_count()} CPUs, {available_threads()} threads; times are the least, ratios are of medians.")
     fine = True
     for case in filter(lambda case: wanted(case.name), cases.CASES + promises.COMPARISONS):
-        floors, limits = ({}, {}) if given.smoke else (case.floors, getattr(case, "limits", {}))
-        for label, runs in races(case, given.smoke):
-            fine &= report_race(case, label, runs, 1 if given.smoke else given.repeats, floors, limits)
+        sizes, repeats = ((case.small,), 1) if given.smoke else (case.sizes, given.repeats)
+        for found in measured.races(case, sizes, repeats):
+            fine &= measured.print_race(case, found, checked=not given.smoke)
     if not given.smoke:
         for limit in filter(lambda limit: wanted(limit.name), promises.LIMITS):
-            value = limit.make()
-            verdict = "reached" if value <= limit.limit else "MISSED"
-            print(f"{limit.name:40} {value:9.3f} {limit.unit:5}  limit {limit.limit:g} {verdict}", flush=True)
+            measured.print_limit(limit, limit.make())
     return 0 if fine else 1
 
 
-OTHERS = "autotune", "dropins"  # modules with a main of their own
+OTHERS = "autotune", "dropins", "gate", "report"  # modules with a main of their own
 
 if __name__ == "__main__":
     if sys.argv[1:2] and sys.argv[1] in OTHERS:

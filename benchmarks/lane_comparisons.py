@@ -306,6 +306,7 @@ COMPARISONS = (
         within=1e-4,
         limits=linear(LANE_COUNTS),
         grows=LANE_COUNTS,
+        axis="models of one sweep",
     ),
     Comparison(
         "more rows",
@@ -316,6 +317,7 @@ COMPARISONS = (
         within=np.inf,
         limits=linear(ROW_SHARES),
         grows=ROW_SHARES,
+        axis="rows, in eighths; 32 models of one sweep",
     ),
     Comparison(
         "32 rates, two threads",

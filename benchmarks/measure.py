@@ -11,6 +11,7 @@ from numba.core import event
 from fastgd.kernels import facts
 
 PAUSE = 0.05  # seconds: BLAS's threads spin for a while after a product, on the processors that the next run needs
+FEWEST = 3  # turns: fewer have no quartiles
 
 
 class Ratio(NamedTuple):
@@ -31,21 +32,18 @@ class Timed(NamedTuple):
         return self.objective() if callable(self.objective) else self.objective
 
 
-def by_thread(run):
-    """A run on one thread, timed by the thread's own clock: other processes that want the processor don't count."""
+def interleave(runs, repeats, most=math.inf, warm=False):
+    """Seconds of each of ``runs`` (a dict of callables), called in turn ``repeats`` times.
 
-    def timed():
-        began = time.thread_time()
-        result = run()
-        return result if isinstance(result, Timed) else Timed(time.thread_time() - began, result)
-
-    return timed
-
-
-def interleave(runs, repeats):
-    """Seconds of each of ``runs`` (a dict of callables), called in turn ``repeats`` times after one uncounted turn."""
-    seconds = {name: [] for name in runs}
-    for turn in range(repeats + 1):
+    One uncounted turn comes before, unless they are ``warm``. Once the counted turns took ``most`` seconds the rest is
+    left out, but for a few turns, and those too where they take far longer.
+    """
+    seconds, began = {name: [] for name in runs}, None
+    for turn in range(1 if warm else 0, repeats + 1):
+        if turn == 1:
+            began = time.perf_counter()
+        elif turn and time.perf_counter() - began > (most if turn > FEWEST else 4 * most):
+            break
         # Every other turn goes backwards, so that no run always follows the same one.
         for name in list(runs) if turn % 2 else list(runs)[::-1]:
             rest()

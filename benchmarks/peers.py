@@ -135,7 +135,7 @@ def vowpal_wabbit(work):
 
         return Timed(seconds - begin, found)
 
-    weakref.finalize(run, shutil.rmtree, folder)
+    weakref.finalize(run, shutil.rmtree, folder, ignore_errors=True)
     return run
 
 

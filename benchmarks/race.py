@@ -1,5 +1,6 @@
 """How a case becomes runs that can be timed: of fastgd, of its NumPy reference, of peers."""
 
+import time
 from typing import NamedTuple
 
 import numpy as np
@@ -10,11 +11,13 @@ from . import data as datasets
 from . import functions
 from .measure import Timed
 from .peers import PEERS
-from .registry import NOT_INSTALLED, OBJECTIVE, Case, Data, has, peer
-from .solvers import SOLVERS
+from .registry import OBJECTIVE, Case, Data, parted, peer
+from .solvers import SOLVERS, TOLERANCES
 
 OURS = {"fastgd": fastgd, "NumPy reference": fastgd.reference}
-TARGETS = (1e-3, 1e-6)  # how far above the optimum, relatively, a race to an objective may end
+# How far above the optimum, relatively, a race to an objective may end
+TARGETS = {"to 1e-3": 1e-3, "to 1e-6": 1e-6}
+LONGEST = 30.0  # seconds, after which a solver is given no more effort; those of its first run don't count
 
 
 class Work(NamedTuple):
@@ -50,8 +53,8 @@ def groups(case, data):
 
 
 def labels(case):
-    """The labels of a case's groups, and how far objectives may lie apart in each."""
-    return {to(target): target for target in TARGETS} if case.race == OBJECTIVE else {"": case.within}
+    """The labels of a case's groups."""
+    return list(TARGETS) if case.race == OBJECTIVE else [""]
 
 
 def entrants(case):
@@ -59,13 +62,14 @@ def entrants(case):
     return [name for name in OURS if name in ("fastgd", *case.peers)] + [n for n in case.peers if n not in OURS]
 
 
-def to(target):
-    return f"to {target:g}"
-
-
 def stepping(work, name):
     """How someone takes the steps of a case, or why not."""
     return ours(work, OURS[name]) if name in OURS else peer(PEERS[name].package, PEERS[name].make, work)
+
+
+def within(case, label):
+    """How far apart objectives may lie; of a target twice it, as on several threads no two runs need be alike."""
+    return 2 * TARGETS[label] if label in TARGETS else case.within
 
 
 def finished(work, run):
@@ -75,7 +79,7 @@ def finished(work, run):
         found = run()
         if isinstance(found, Timed):
             return Timed(found.seconds, lambda: work.objective(found()))
-        return lambda: work.objective(found() if callable(found) else found)
+        return lambda: work.objective(settled(found))
 
     return once
 
@@ -94,6 +98,11 @@ def ours(work, library, **more):
     if case.call == "lr_find":
         return lambda: float(call(work.X, work.y, **options).losses[-1])
     return lambda: pair(call(work.X, work.y, **options))
+
+
+def settled(found):
+    """What a run found, made now where it is made when it is asked for."""
+    return found() if callable(found) else found
 
 
 def pair(result):
@@ -117,40 +126,51 @@ def stacked(swept):
 def racing(work):
     """For each target, what each solver does with the least effort that reaches it."""
     tight = work.objective(ours(work, fastgd, tol=1e-15)())
-    solvers = {"fastgd": lambda tol: ours(work, fastgd, tol=tol)}
-    efforts = {"fastgd": [10.0**-k for k in range(1, 13)]}
-    for name in work.case.peers:
-        solver = SOLVERS[name]
-        if has(solver.package):
-            solvers[name], efforts[name] = solver.of(work), solver.efforts
-    climbs = {name: Climb(work, solvers[name], efforts[name]) for name in solvers}
-    optimum = min([tight, *(climb.lowest(tight) for climb in climbs.values())])
-    missing = {name: NOT_INSTALLED for name in work.case.peers if name not in solvers}
+    climbs = {"fastgd": Climb(work, lambda tol: ours(work, fastgd, tol=tol), TOLERANCES)}
+    there, missing = parted({name: peer(SOLVERS[name].package, SOLVERS[name].of, work) for name in work.case.peers})
+    climbs |= {name: Climb(work, solver, SOLVERS[name].efforts) for name, solver in there.items()}
+    optimum = min(tight, *(climb.least(tight) for climb in climbs.values()))
     return {
-        to(target): {name: climb.run(optimum * (1 + target)) for name, climb in climbs.items()} | missing
-        for target in TARGETS
+        label: {name: climb.run(optimum, above) for name, climb in climbs.items()} | missing
+        for label, above in TARGETS.items()
     }
 
 
 class Climb:
-    """A solver with more and more effort; what it reached with each is remembered."""
+    """A solver that is given more and more effort; what it reached with each is remembered."""
 
     def __init__(self, work, solver, efforts):
-        self.work, self.solver, self.efforts, self.met = work, solver, efforts, []
+        self.work, self.solver, self.efforts = work, solver, efforts
+        self.met, self.seconds = [], 0.0
 
-    def reached(self, k):
-        while len(self.met) <= k:
-            self.met.append(self.work.objective(self.solver(self.efforts[len(self.met)])()))
-        return self.met[k]
+    def step(self):
+        """Give it the next effort, if there is one and time for it; whether it was so."""
+        if len(self.met) == len(self.efforts) or self.seconds > LONGEST:
+            return False
+        run = self.solver(self.efforts[len(self.met)])
+        began = time.perf_counter()
+        found = run()
+        if self.met:  # the first compiles
+            self.seconds += time.perf_counter() - began
+        height = self.work.objective(found)
+        self.met.append(height if np.isfinite(height) else np.inf)
+        return True
 
-    def lowest(self, goal):
-        """The objective of the least effort within the smallest target of a goal, or the lowest of all."""
-        self.run(goal * (1 + TARGETS[-1]))
+    def first(self, highest):
+        """The first effort, by number, that ends no higher; None where there is none."""
+        while not any(height <= highest for height in self.met):
+            if not self.step():
+                return None
+        return next(k for k, height in enumerate(self.met) if height <= highest)
+
+    def least(self, goal):
+        """The lowest objective met on the way to a goal."""
+        self.first(goal * (1 + min(TARGETS.values())))
         return min(self.met)
 
-    def run(self, highest):
-        """The run of the least effort that ends no higher, or why there is none."""
-        for k, effort in enumerate(self.efforts):
-            if self.reached(k) <= highest:
-                return finished(self.work, self.solver(effort))
-        return f"ends {min(self.met) / highest - 1:.1g} above, with all the effort it was given"
+    def run(self, optimum, above):
+        """The run of the least effort that ends no further above the optimum, or why there is none."""
+        k = self.first(optimum * (1 + above))
+        if k is None:
+            return f"ends {min(self.met) / optimum - 1:.0e} above the optimum, after {self.seconds:.0f} s of trying"
+        return finished(self.work, self.solver(self.efforts[k]))

@@ -41,7 +41,7 @@ class Case(NamedTuple):
     race: str = STEPS
     small: Data = Data(2_000, 10)  # a smoke run's
     gate: Data | None = None  # the gate's: counted, and held against the NumPy reference
-    kernels: tuple = ()  # (module, name) of the compiled loops that must have packed FMA at the gate's size
+    kernels: tuple = ()  # "module.name" of compiled loops that must have packed fused multiply-adds
     floors: dict = {}  # how many times faster than a peer fastgd is to be
     within: float = 1e-6  # how far objectives may lie apart, relatively, where steps are equal
     threads: int | None = 1  # on both sides; None: all that the process may use
@@ -72,10 +72,11 @@ class Comparison(NamedTuple):
     make: object
     sizes: tuple
     small: tuple  # the size of a smoke run
-    floors: dict
+    floors: dict = {}
     within: float = 1e-6  # how far the peers' objectives may lie apart, relatively; all must be finite
     limits: dict = {}
     grows: dict = {}  # the work of each run, where the power of it that the time grows as is asked for
+    axis: str = ""  # what that work is
 
 
 class Limit(NamedTuple):

@@ -5,20 +5,17 @@ the whole suite, each runs at its smallest size.
 """
 
 from functools import cache
-from importlib import metadata
 
 import numpy as np
 import pytest
 
-import fastgd
-from fastgd.kernels import facts
 from fastgd.threads import available_threads
 
-from . import cases, measure, race, registry
-from .peers import PEERS
-from .solvers import SOLVERS
+from . import cases, machine, measure, race, registry
 
 pytestmark = pytest.mark.slow
+
+versions = cache(machine.versions)
 
 ROUNDS, SECONDS = 5, 20.0  # of one row: loops in Python may have one round
 
@@ -71,15 +68,15 @@ def test_race(benchmark, entered, label, name):
         pytest.skip(f"{name} {out[name]}")
     seconds, result = measure.timed(runs[name])  # compiles
     values = registry.reached({"fastgd": runs["fastgd"], name: lambda: result})
-    assert registry.agree(values, race.labels(case)[label]), f"the objectives differ: {values}"
+    assert registry.agree(values, race.within(case, label)), f"the objectives differ: {values}"
     benchmark.group, benchmark.name = titled(case, data, label), name
-    benchmark.extra_info |= described(case, data, name, values[name])
+    benchmark.extra_info |= described(case, data, values[name])
     rounds = int(max(1, min(ROUNDS, SECONDS / seconds)))
     with measure.no_compiling():
         benchmark.pedantic(on_clock(runs[name]), setup=measure.rest, rounds=rounds, warmup_rounds=int(rounds > 1))
 
 
-def described(case, data, name, objective):
+def described(case, data, objective):
     """What a row's time is a time of, in numbers and words."""
     X = race.Work.of(case, data).X
     return {
@@ -90,16 +87,5 @@ def described(case, data, name, objective):
         "lanes": case.lanes,
         "objective": float(np.min(objective)),
         "threads": case.threads or available_threads(),
-        "versions": versions(name),
+        "versions": ", ".join(f"{package} {version}" for package, version in versions().items()),
     }
-
-
-@cache
-def versions(name):
-    """The versions of whatever a row's time depends on."""
-    found = {"fastgd": fastgd.__version__, "numpy": np.__version__, **facts.versions()}
-    peer = PEERS.get(name) or SOLVERS.get(name)
-    if peer:
-        owner = metadata.packages_distributions()[peer.package][0]
-        found[owner] = metadata.version(owner)
-    return ", ".join(f"{package} {version}" for package, version in found.items())

@@ -34,13 +34,19 @@ def plain(sentence):
 
 
 def written(text):
-    """README's text with each table anew between its marks."""
+    """README's text with each table of parts anew."""
     for module, name in MARKS.items():
-        marks = f"<!-- table of {name} -->\n", "\n<!-- end -->"
-        pattern = re.escape(marks[0]) + ".*?" + re.escape(marks[1])
-        text, count = re.subn(pattern, lambda _, m=module, k=marks: k[0] + table(m) + k[1], text, flags=re.DOTALL)
-        if count != 1:
-            raise ValueError(f"README lacks the marks of the table of {name}.")
+        text = placed(text, name, table(module))
+    return text
+
+
+def placed(text, name, body):
+    """README's text with a table between its marks."""
+    begin, end = f"<!-- table of {name} -->\n", "\n<!-- end -->"
+    pattern = re.escape(begin) + ".*?" + re.escape(end)
+    text, count = re.subn(pattern, lambda _: begin + body + end, text, flags=re.DOTALL)
+    if count != 1:
+        raise ValueError(f"README lacks the marks of the table of {name}.")
     return text
 
 

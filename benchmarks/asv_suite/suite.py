@@ -5,15 +5,13 @@ where the data are no larger than `NUMBERS`. Only public functions of fastgd's a
 """
 
 import contextlib
-import importlib
-import shutil
 import time
 from functools import lru_cache
 
 import numpy as np
 
 import fastgd
-from benchmarks import cases, measure, race
+from benchmarks import cases, instructions, measure, race
 from benchmarks.processes import FIRST_FIT, compiled_anew, process  # asv takes a module's `processes` for a setting
 
 from . import HERE
@@ -92,7 +90,8 @@ class Ratios:
         return min(seconds["NumPy reference"]) / min(seconds["fastgd"])
 
 
-FIRST = f"import sys; sys.path.insert(0, {str(HERE.parent)!r}); from asv_suite import suite; suite.first(sys.argv[1])"
+AGAIN = f"import sys; sys.path.insert(0, {str(HERE.parent)!r}); from asv_suite import suite"  # in another process
+FIRST = f"{AGAIN}; suite.first(sys.argv[1])"
 
 
 def first(name):
@@ -123,6 +122,9 @@ class Starts:
         return FIRST_FIT
 
 
+COUNTED = f"{AGAIN}; from benchmarks import gated; gated.main('counted', *sys.argv[1:])"
+
+
 class Instructions:
     """Counts under valgrind, all in one go, where it is installed."""
 
@@ -130,9 +132,9 @@ class Instructions:
     unit = "instructions"
 
     def setup_cache(self):
-        if importlib.util.find_spec("benchmarks.instructions") is None or shutil.which("valgrind") is None:
+        if instructions.missing():
             return {}
-        return importlib.import_module("benchmarks.instructions").count(self.params)
+        return instructions.least(instructions.count(["-c", COUNTED, *self.params], {})[0])
 
     setup_cache.timeout = 900
 

@@ -1,0 +1,71 @@
+"""The numbers that the gate holds code to: committed, or measured anew from the commit they were recorded at.
+
+Instructions hang on the versions of everything that compiles, seconds on the CPU too: each is kept by its key. Where
+the committed file has no number for the key of this machine, the code that the file belongs to, the last commit that
+wrote it, is measured here and now, by the same questions; so nothing is skipped on a machine that is new.
+"""
+
+import contextlib
+import json
+import platform
+import shutil
+import subprocess
+import tarfile
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+
+import fastgd
+
+HERE = Path(__file__).parent
+FILE = HERE / "baseline.json"
+PACKAGES = "numpy", "numba", "llvmlite", "scipy"
+
+
+def toolchain():
+    """What compiles the kernels and runs around them, in words."""
+    python = f"{platform.machine()} Python {platform.python_version()}"
+    return ", ".join([python, *(f"{package} {version(package)}" for package in PACKAGES)])
+
+
+def machine():
+    """The toolchain and the CPU."""
+    return f"{fastgd.show_config('dicts')['cpu']['name']}, {toolchain()}"
+
+
+def read():
+    """The committed numbers: {"cases": [names], "signatures": {}, "instructions": {key: {}}, "ratios": {key: {}}}."""
+    with open(FILE) as file:
+        return json.load(file)
+
+
+def write(numbers):
+    FILE.write_text(json.dumps(numbers, indent=1, sort_keys=True) + "\n")
+
+
+def git(*arguments):
+    """What git says, or nothing where there is no history."""
+    done = subprocess.run(["git", *arguments], cwd=HERE.parent, capture_output=True)
+    return done.stdout if done.returncode == 0 else b""
+
+
+def recorded_at():
+    """The commit that wrote the file last, or nothing."""
+    return git("log", "-1", "--format=%H", "--", str(FILE)).decode().strip()
+
+
+@contextlib.contextmanager
+def tree_of(commit):
+    """A folder with the package as it was at a commit and these benchmarks, or None where history does not have it."""
+    packed = commit and git("archive", commit, "fastgd")
+    if not packed:
+        yield None
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryFile() as file:
+            file.write(packed)
+            file.seek(0)
+            with tarfile.open(fileobj=file) as archive:
+                archive.extractall(folder, filter="data")
+        shutil.copytree(HERE, Path(folder) / "benchmarks", ignore=shutil.ignore_patterns("__pycache__"))
+        yield Path(folder)

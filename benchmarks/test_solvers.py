@@ -1,0 +1,81 @@
+"""Every solver that goes its own way, on each problem it is given: does it minimise what everyone is measured by?"""
+
+from functools import cache
+
+import numpy as np
+import pytest
+from scipy.optimize import minimize
+from scipy.special import expit
+
+import fastgd
+
+from . import race
+from .cases import CASES
+from .registry import OBJECTIVE, has
+from .solvers import SOLVERS
+
+RACES = tuple(case for case in CASES if case.race == OBJECTIVE)
+SLOPES = {
+    "squared_error": lambda p, y: p - y,
+    "log_loss": lambda p, y: expit(p) - y,
+    "poisson": lambda p, y: np.exp(p) - y,
+}
+NEAR = {  # who comes no nearer, or too slowly
+    ("scikit-learn, SGD", "log_loss"): 1e-3,
+    ("Snap ML", "squared_error"): 1e-3,
+}
+ENTRIES = [pytest.param(case, name, id=f"{case.name}: {name}") for case in RACES for name in case.peers]
+
+pytestmark = pytest.mark.slow
+
+
+def work_of(case):
+    return race.Work.of(case, case.small)
+
+
+@cache
+def optimum(name):
+    """Of a case: by SciPy's L-BFGS-B, on coefficients in two parts, neither below zero, so that L1 is smooth."""
+    work = work_of(next(case for case in RACES if case.name == name))
+    X, y, n, d = work.X, work.y, *work.X.shape
+    slope = SLOPES[work.case.options["loss"]]
+    alpha, share = work.case.options.get("alpha", 0.0), work.case.options.get("l1_ratio", 0.0)
+
+    def cost(parts):
+        w, b = parts[:d] - parts[d:-1], parts[-1]
+        slopes = slope(X @ w + b, y) / n
+        smooth = X.T @ slopes + alpha * (1 - share) * w
+        return work.objective((w, b)), np.concatenate([smooth + alpha * share, alpha * share - smooth, [slopes.sum()]])
+
+    bounds = [(0.0, None)] * (2 * d) + [(None, None)]
+    ends = {"ftol": 0.0, "gtol": 1e-10, "maxiter": 20_000, "maxfun": 40_000}
+    return minimize(cost, np.zeros(2 * d + 1), jac=True, method="L-BFGS-B", bounds=bounds, options=ends).fun
+
+
+@pytest.mark.parametrize("case", RACES, ids=lambda case: case.name)
+def test_fastgd_reaches_the_optimum(case):
+    work = work_of(case)
+    tight = work.objective(race.ours(work, fastgd, tol=1e-15)())
+    assert tight == pytest.approx(optimum(case.name), rel=1e-9)
+
+
+@pytest.mark.parametrize(("case", "name"), ENTRIES)
+def test_solver_climbs_to_the_optimum(case, name):
+    solver, best, above = SOLVERS[name], optimum(case.name), NEAR.get((name, case.options["loss"]), 1e-6)
+    if not has(solver.package):
+        pytest.skip(f"{solver.package} is not installed")
+    work = work_of(case)
+    climb = race.Climb(work, solver.of(work), solver.efforts)
+    assert callable(climb.run(best, above))
+    heights = np.array(climb.met) / best - 1
+    assert heights.min() > -1e-9
+    assert (heights[1:] <= 5 * heights[:-1] + 1e-6).all()
+
+
+@pytest.mark.parametrize("longest", [race.LONGEST, 0.0])
+def test_who_never_arrives_says_so(monkeypatch, longest):
+    monkeypatch.setattr(race, "LONGEST", longest)
+    work = work_of(RACES[0])
+    climb = race.Climb(work, lambda effort: lambda: (np.zeros(work.data.d), np.nan if effort == 1 else 0.0), (1, 2, 3))
+    assert "above the optimum" in climb.run(1e-3, 1e-6)
+    assert len(climb.met) == (3 if longest else 2)
