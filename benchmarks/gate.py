@@ -158,10 +158,7 @@ class Gate:
 
     def _counts(self, tree):
         counts, done = instructions.count(["-m", "benchmarks.gated", "counted", *self.names], environment(tree))
-        least = {}
-        for label, count in counts.items():
-            name = label.rpartition("|")[0]
-            least[name] = min(count, least.get(name, count))
+        least = instructions.least(counts)
         words = f"counted: ended with code {done.returncode}: {last_line(done.stderr)}"
         gone = [Finding("presence", name, FAILED, words) for name in self.names if name not in least]
         return least, gone

@@ -108,3 +108,12 @@ def read(path):
     label = re.search(r"^desc: Trigger: Client Request: (.*)$", text, re.MULTILINE)
     total = re.search(r"^(?:summary|totals): (\d+)", text, re.MULTILINE)
     return (label[1], int(total[1])) if label and total else None
+
+
+def least(counts):
+    """Of each name the least of its counts, whose labels are ``name|turn``."""
+    found = {}
+    for label, count in counts.items():
+        name = label.rpartition("|")[0]
+        found[name] = min(count, found.get(name, count))
+    return found

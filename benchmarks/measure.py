@@ -1,9 +1,14 @@
 """How two things are timed on a shared machine: in turn, many times, and only their ratio counts."""
 
+import contextlib
 import math
 import statistics
 import time
 from typing import NamedTuple
+
+from numba.core import event
+
+from fastgd.kernels import facts
 
 PAUSE = 0.05  # seconds: BLAS's threads spin for a while after a product, on the processors that the next run needs
 FEWEST = 3  # turns: fewer have no quartiles
@@ -41,13 +46,45 @@ def interleave(runs, repeats, most=math.inf, warm=False):
             break
         # Every other turn goes backwards, so that no run always follows the same one.
         for name in list(runs) if turn % 2 else list(runs)[::-1]:
-            time.sleep(PAUSE)
-            start = time.perf_counter()
-            result = runs[name]()
+            rest()
+            spent = timed(runs[name])[0]
             if turn:
-                own = result.seconds if isinstance(result, Timed) else None
-                seconds[name].append(time.perf_counter() - start if own is None else own)
+                seconds[name].append(spent)
     return seconds
+
+
+def timed(run):
+    """Seconds of a run, by the clock of its own where it has one, and what it returns."""
+    began = time.perf_counter()
+    result = run()
+    seconds = time.perf_counter() - began
+    return (result.seconds if isinstance(result, Timed) else seconds), result
+
+
+def rest():
+    time.sleep(PAUSE)
+
+
+@contextlib.contextmanager
+def no_compiling():
+    """Raise when Numba compiles a function inside, or loads one from the disk, by the function's name."""
+    before = signatures()
+    with event.install_recorder("numba:compile") as heard:
+        yield
+    compiled = {known(start.data["dispatcher"]) for _, start in heard.buffer if start.is_start}
+    met = sorted(compiled | {name for name, _ in signatures() - before})
+    if met:
+        raise AssertionError(f"compiled or loaded while being timed: {', '.join(met)}")
+
+
+def signatures():
+    """The name and types of all that this process has of fastgd's kernels."""
+    return {(known(kernel), types) for kernel in facts.dispatchers() for types in kernel.overloads}
+
+
+def known(kernel):
+    """A kernel's name without the stamp of its sources."""
+    return f"{kernel.py_func.__module__}.{kernel.py_func.__qualname__}".partition("__")[0]
 
 
 def ratio(ours, peer):

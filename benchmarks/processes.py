@@ -64,6 +64,12 @@ def first_fit(warm):
     return seconds
 
 
+def compiled_anew(code, *arguments):
+    """The number that a process prints which finds nothing compiled."""
+    with tempfile.TemporaryDirectory() as cache:
+        return float(process(code, *arguments, NUMBA_CACHE_DIR=cache)[1])
+
+
 def peak_over_data(mode, work=FITS, n=1_000_000, d=50):
     """Peak memory of fits or sweeps beyond 1.05 times the data, in megabytes."""
     peak_of(mode, work, 1_000, d)  # what is compiled is in the cache then: a compiler takes 100 MB

@@ -48,9 +48,23 @@ def groups(case, data):
     work = Work.of(case, data)
     if case.race == OBJECTIVE:
         return racing(work)
-    runs = {name: ours(work, OURS[name]) for name in OURS if name in ("fastgd", *case.peers)}
-    runs |= {name: peer(PEERS[name].package, PEERS[name].make, work) for name in case.peers if name not in OURS}
+    runs = {name: stepping(work, name) for name in entrants(case)}
     return {"": {name: finished(work, run) if callable(run) else run for name, run in runs.items()}}
+
+
+def labels(case):
+    """The labels of a case's groups."""
+    return list(TARGETS) if case.race == OBJECTIVE else [""]
+
+
+def entrants(case):
+    """The names of who is in a case's groups."""
+    return [name for name in OURS if name in ("fastgd", *case.peers)] + [n for n in case.peers if n not in OURS]
+
+
+def stepping(work, name):
+    """How someone takes the steps of a case, or why not."""
+    return ours(work, OURS[name]) if name in OURS else peer(PEERS[name].package, PEERS[name].make, work)
 
 
 def within(case, label):
