@@ -8,18 +8,21 @@ import json
 import re
 import sys
 import time
+from collections import Counter
 from unittest import mock
 
 import numpy as np
 
 import fastgd
+from fastgd.kernels import facts
 
-from . import instructions, race
+from . import instructions, measure, race
 from .cases import CASES
 
 GATED = {case.name: case for case in CASES if case.gate}
 SECONDS, LEAST_PAIRS = 0.6, 5  # of runs in turn, a case
 SHARE = 20
+TURNS_TO_SETTLE = 16  # of Python, which specialises what it has run some times: 5 % of a tiny call's instructions
 FUSED = re.compile(r"\bvfn?m(?:add|sub)\w*p[sd]\b")  # x86's packed fused multiply-adds
 
 
@@ -54,14 +57,12 @@ def checked(case):
 
 
 def timed(case):
-    """The least seconds of fastgd's call and of the reference's share, in turn, and what was compiled meanwhile."""
-    from numba.core import event
-
+    """The least seconds of fastgd's call and of the reference's share, in turn."""
     runs = [whole(case), share(case, fastgd.reference)[0]]
     for run in (*runs, runs[0]):  # what is compiled is compiled now
         run()
     least, turn = [np.inf, np.inf], 0
-    with event.install_recorder("numba:compile") as compiled:
+    with measure.no_compiling():
         until = time.perf_counter() + SECONDS
         while turn < LEAST_PAIRS or time.perf_counter() < until:
             for side in (0, 1) if turn % 2 else (1, 0):
@@ -69,16 +70,15 @@ def timed(case):
                 runs[side]()
                 least[side] = min(least[side], time.perf_counter() - began)
             turn += 1
-    names = sorted({str(happened.data["dispatcher"]) for _, happened in compiled.buffer})
-    return {"ours": least[0], "reference": least[1], "compiled": names}
+    return {"ours": least[0], "reference": least[1]}
 
 
 def counted(case):
     """Instructions of some calls, which callgrind reports. The clock stands: the slices of ``minimize`` go by it."""
-    run = whole(case)
+    run, small = whole(case), share(case, fastgd)[0]
     with mock.patch("time.perf_counter", lambda: 0.0):
-        for _ in range(2):
-            run()
+        for once in (*[small] * TURNS_TO_SETTLE, run):
+            once()
         for k in range(instructions.REPEATS):
             instructions.counting(f"{case.name}|{k}", run)
     return {}
@@ -86,23 +86,19 @@ def counted(case):
 
 def fused(case):
     """How many packed fused multiply-adds the case's kernels have; what is loaded from a cache can't be looked into."""
-    from fastgd.kernels import facts
-
     whole(case)()
-    code = {kernel_name(kernel): "".join(kernel.inspect_asm().values()) for kernel in facts.dispatchers()}
+    code = {short(measure.known(kernel)): "".join(kernel.inspect_asm().values()) for kernel in facts.dispatchers()}
     return {"fused": {name: len(FUSED.findall(code[name])) for name in case.kernels}}
-
-
-def kernel_name(kernel):
-    """The module and the name of a kernel, without the stamp."""
-    return f"{kernel.py_func.__module__.rpartition('.')[2]}.{kernel.py_func.__name__}"
 
 
 def signatures():
     """{kernel: how many combinations of types this process has of it}."""
-    from fastgd.kernels import facts
+    return Counter(short(name) for name, _ in measure.signatures())
 
-    return {kernel_name(kernel): len(kernel.overloads) for kernel in facts.dispatchers() if kernel.overloads}
+
+def short(name):
+    """A kernel's module and name."""
+    return ".".join(name.split(".")[-2:])
 
 
 QUESTIONS = {"checked": checked, "timed": timed, "counted": counted, "fused": fused}

@@ -88,9 +88,10 @@ def toolchain():
 
 
 def count(command, environment):
-    """Run a Python command that calls `counting` under callgrind: {label: instructions}, and the finished process.
+    """Run a Python command that calls `counting` under callgrind; returns {name: instructions} and the ended process.
 
-    It runs once without, so that nothing is compiled there.
+    Of the counts of each name, whose labels are ``name|turn``, the least. It runs once without, so that nothing is
+    compiled there.
     """
     environment = {**os.environ, **environment, **PINNED}
     warm = subprocess.run([sys.executable, *command], env=environment, capture_output=True, text=True)
@@ -99,7 +100,7 @@ def count(command, environment):
     with tempfile.TemporaryDirectory() as folder:
         tool = ["valgrind", "--tool=callgrind", "--instr-atstart=no", f"--callgrind-out-file={folder}/counts"]
         done = subprocess.run([*tool, sys.executable, *command], env=environment, capture_output=True, text=True)
-        return dict(filter(None, map(read, Path(folder).iterdir()))), done
+        return least(filter(None, map(read, Path(folder).iterdir()))), done
 
 
 def read(path):
@@ -111,9 +112,9 @@ def read(path):
 
 
 def least(counts):
-    """Of each name the least of its counts, whose labels are ``name|turn``."""
+    """The least of the counts of each name."""
     found = {}
-    for label, count in counts.items():
+    for label, number in counts:
         name = label.rpartition("|")[0]
-        found[name] = min(count, found.get(name, count))
+        found[name] = min(number, found.get(name, number))
     return found

@@ -134,7 +134,7 @@ class Instructions:
     def setup_cache(self):
         if instructions.missing():
             return {}
-        return instructions.least(instructions.count(["-c", COUNTED, *self.params], {})[0])
+        return instructions.count(["-c", COUNTED, *self.params], {})[0]
 
     setup_cache.timeout = 900
 
