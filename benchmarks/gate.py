@@ -157,7 +157,8 @@ class Gate:
         ]
 
     def _counts(self, tree):
-        least, done = instructions.count(["-m", "benchmarks.gated", "counted", *self.names], environment(tree))
+        command = ["-m", "benchmarks.gated", "counted", *self.names]
+        least, done = instructions.count(command, environment(tree), tree)
         words = f"counted: ended with code {done.returncode}: {last_line(done.stderr)}"
         gone = [Finding("presence", name, FAILED, words) for name in self.names if name not in least]
         return least, gone

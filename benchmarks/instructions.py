@@ -87,20 +87,20 @@ def toolchain():
     return f"{version} {' '.join(platform.libc_ver())}"
 
 
-def count(command, environment):
-    """Run a Python command that calls `counting` under callgrind; returns {name: instructions} and the ended process.
+def count(command, environment, folder=None):
+    """Run a Python command in a folder that calls `counting`, under callgrind: {name: instructions}, the ended process.
 
     Of the counts of each name, whose labels are ``name|turn``, the least. It runs once without, so that nothing is
     compiled there.
     """
-    environment = {**os.environ, **environment, **PINNED}
-    warm = subprocess.run([sys.executable, *command], env=environment, capture_output=True, text=True)
+    options = {"cwd": folder, "env": {**os.environ, **environment, **PINNED}, "capture_output": True, "text": True}
+    warm = subprocess.run([sys.executable, *command], **options)
     if warm.returncode:
         return {}, warm
-    with tempfile.TemporaryDirectory() as folder:
-        tool = ["valgrind", "--tool=callgrind", "--instr-atstart=no", f"--callgrind-out-file={folder}/counts"]
-        done = subprocess.run([*tool, sys.executable, *command], env=environment, capture_output=True, text=True)
-        return least(filter(None, map(read, Path(folder).iterdir()))), done
+    with tempfile.TemporaryDirectory() as kept:
+        tool = ["valgrind", "--tool=callgrind", "--instr-atstart=no", f"--callgrind-out-file={kept}/counts"]
+        done = subprocess.run([*tool, sys.executable, *command], **options)
+        return least(filter(None, map(read, Path(kept).iterdir()))), done
 
 
 def read(path):

@@ -52,7 +52,7 @@ PLANTS = (
         "SGD, single rows",
         "fastgd/kernels/row_loop.py",
         ROW_DOT,
-        ROW_DOT + AGAIN.format(2, 2, "d"),
+        ROW_DOT + AGAIN.format(2, 3, "9 * d // 16"),
     ),
 )
 
