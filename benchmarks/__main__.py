@@ -11,7 +11,7 @@ import sys
 
 from fastgd.threads import available_threads
 
-from . import cases, measured, promises
+from . import cases, comparisons, measured
 
 
 def main(arguments=None):
@@ -26,12 +26,12 @@ def main(arguments=None):
 
     print(f"{os.cpu_count()} CPUs, {available_threads()} threads; times are the least, ratios are of medians.")
     fine = True
-    for case in filter(lambda case: wanted(case.name), cases.CASES + promises.COMPARISONS):
+    for case in filter(lambda case: wanted(case.name), cases.CASES + comparisons.COMPARISONS):
         sizes, repeats = ((case.small,), 1) if given.smoke else (case.sizes, given.repeats)
         for found in measured.races(case, sizes, repeats):
             fine &= measured.print_race(case, found, checked=not given.smoke)
     if not given.smoke:
-        for limit in filter(lambda limit: wanted(limit.name), promises.LIMITS):
+        for limit in filter(lambda limit: wanted(limit.name), cases.LIMITS):
             measured.print_limit(limit, limit.make())
     return 0 if fine else 1
 

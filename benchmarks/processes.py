@@ -9,7 +9,6 @@ import tempfile
 import numpy as np
 
 from .data import problem
-from .registry import Limit
 
 FIRST_FIT = "import numpy as np, fastgd; fastgd.fit(np.arange(20.0).reshape(10, 2) ** 2, np.arange(10.0))"
 FITS = """
@@ -31,6 +30,22 @@ y = np.load(sys.argv[2])
 {work}
 # Not getrusage: a child process inherits its parent's peak.
 print(next(int(line.split()[1]) / 1024 for line in open("/proc/self/status") if line.startswith("VmHWM")))
+"""
+
+
+WAYS = """
+from collections import Counter
+import numpy as np, fastgd
+from fastgd.kernels import facts
+
+rows = np.random.default_rng(0).standard_normal((64, 6))
+still = rows.copy()
+still.flags.writeable = False
+ways = rows, still, np.asfortranarray(rows), rows[::-1], rows[:, ::-1], rows.astype(">f8"), rows.tolist()
+ways += np.repeat(rows, 2, axis=0)[::2], rows.view(np.recarray), np.round(9 * rows).astype(np.int8)
+for X in ways:
+    fastgd.fit(X, np.arange(64.0), batch_size=1, learning_rate=0.01, epochs=1)
+print(max(len(kernel.overloads) for kernel in facts.dispatchers()))
 """
 
 
@@ -64,6 +79,11 @@ def first_fit(warm):
     return seconds
 
 
+def signatures():
+    """The most combinations of types that any kernel is compiled for, however the same rows are passed."""
+    return float(process(WAYS)[1])
+
+
 def compiled_anew(code, *arguments):
     """The number that a process prints which finds nothing compiled."""
     with tempfile.TemporaryDirectory() as cache:
@@ -84,13 +104,3 @@ def peak_of(mode, work, n, d):
         np.save(files[1], y)
         del X, y
         return float(process(PEAK.format(work=work), *files, mode)[1])
-
-
-LIMITS = (
-    Limit("import fastgd over import numpy", import_seconds, 0.10, "CPU s"),
-    Limit("first fit, empty cache", first_fit(warm=False), 4.0, "CPU s"),
-    Limit("first fit, warm cache", first_fit(warm=True), 1.0, "CPU s"),
-    Limit("peak memory beyond 1.05 X, arrays", lambda: peak_over_data("array"), 200.0, "MB"),
-    Limit("peak memory beyond 1.05 X, memory map", lambda: peak_over_data("map"), 200.0, "MB"),
-    Limit("peak memory, 64 lanes x 5 folds", lambda: peak_over_data("array", SWEEPS), 200.0, "MB"),
-)

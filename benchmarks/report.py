@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from fastgd.threads import available_threads
 
-from . import cases, machine, measured, promises, registry, report_page, report_tables
+from . import cases, comparisons, machine, measured, registry, report_page, report_tables
 from .fit_comparisons import gradient
 
 ROOT = Path(__file__).parent.parent
@@ -55,7 +55,7 @@ MODES = {
 
 def everything():
     """All that can be measured, by name."""
-    return {what.name: what for what in cases.CASES + promises.COMPARISONS + promises.LIMITS}
+    return {what.name: what for what in cases.CASES + comparisons.COMPARISONS + cases.LIMITS}
 
 
 # One entry, in a process of its own ---------------------------------------------------------------------------------

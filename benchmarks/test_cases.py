@@ -5,8 +5,8 @@ import pytest
 
 import fastgd
 
+from .comparisons import COMPARISONS
 from .fit_comparisons import loss_rows, optimizer_rows
-from .promises import COMPARISONS
 from .registry import agree, parted, reached
 
 pytestmark = pytest.mark.slow
