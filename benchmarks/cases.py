@@ -252,7 +252,7 @@ CASES = (
     ),
     Case(
         "lasso",
-        (DENSE,),
+        (Data(50_000, 100),),
         {"loss": "squared_error", "alpha": 0.1, "l1_ratio": 1.0, "standardize": False},
         ("scikit-learn, coordinates", "scikit-learn, coordinates, Gram", "skglm", "glum", "Snap ML"),
         {"PyTorch, L-BFGS": "is for what is smooth"},
@@ -279,7 +279,7 @@ CASES = (
     ),
     Case(
         "poisson regression, L2",
-        (DENSE,),
+        (TABLE,),
         {"loss": "poisson", "alpha": 1e-4, "standardize": False},
         ("scikit-learn, lbfgs", "scikit-learn, newton-cholesky", "skglm", "glum", "PyTorch, L-BFGS"),
         {"Snap ML": "has no such loss"},

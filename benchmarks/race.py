@@ -17,7 +17,7 @@ from .solvers import SOLVERS, TOLERANCES
 OURS = {"fastgd": fastgd, "NumPy reference": fastgd.reference}
 # How far above the optimum, relatively, a race to an objective may end
 TARGETS = {"to 1e-3": 1e-3, "to 1e-6": 1e-6}
-LONGEST = 30.0  # seconds, after which a solver is given no more effort; those of its first run don't count
+LONGEST = 10.0  # seconds, after which a solver is given no more effort; those of its first run don't count
 
 
 class Work(NamedTuple):

@@ -1,4 +1,10 @@
-"""Every comparison at its smallest size; ``test_race.py`` has the cases."""
+"""Every comparison at its smallest size, and README's commands; ``test_race.py`` has the cases."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,3 +30,30 @@ def test_every_part_is_timed(make, parts):
     runs = make(10, 2, np.float64)
     assert len(runs) == sum(not getattr(getattr(parts, name), "joint", False) for name in parts.__all__)
     assert {name for case in COMPARISONS if case.make is make for name in case.limits} < set(runs)
+
+
+README = Path(__file__).parents[1] / "README.md"
+COMMANDS = re.findall(r"^python -m (benchmarks|pytest benchmarks)(.*?)(?:  +#.*)?$", README.read_text(), re.MULTILINE)
+SHORTER = {  # arguments that make a command quick
+    "report": ["--smoke", "tiny"],
+    "gate": ["tiny", "--checks", "presence,reference"],
+    "pytest": ["--collect-only", "--quiet"],
+}
+
+
+@pytest.mark.jit
+@pytest.mark.parametrize(("what", "rest"), COMMANDS)
+def test_a_command_of_readme(what, rest, tmp_path):
+    command = [*what.split(), *shlex.split(rest)]
+    word = next((word for word in command if word in SHORTER), None)
+    more = SHORTER.get(word, ["--smoke"]) + (["--to", str(tmp_path)] if word == "report" else [])
+    kept = [argument for argument in command if argument not in ("--quick", "--readme")]
+    done = subprocess.run(
+        [sys.executable, "-m", *kept, *more], cwd=README.parent, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert word != "report" or (tmp_path / "report.html").exists()
+
+
+def test_readme_has_commands():
+    assert len(COMMANDS) >= 5
