@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 
 versions = cache(machine.versions)
 
-ROUNDS, SECONDS = 5, 20.0  # of one row: loops in Python may have one round
+ROUNDS, SECONDS = 5, 6.0  # of one row: what takes long has fewer rounds, down to one
 
 
 def pytest_generate_tests(metafunc):
