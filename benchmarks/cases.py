@@ -213,7 +213,7 @@ CASES = (
     # Other calls
     Case(
         "lr_find",
-        (TABLE,),
+        (Data(20_000, 50),),
         {"batch_size": 32, "start": 1e-5, "stop": 1.0, "num": 100},
         ("NumPy reference",),
         {"PyTorch": "has no range test of its own"},
