@@ -379,7 +379,7 @@ def test_the_default_leads_to_fits_that_converge():
             goal = start - (start - optimum) / 3
             for standardize, batch_size in itertools.product([False, True], [None, 32] if len(y) > 64 else [None]):
                 options = {"loss": loss, "optimizer": optimizer, "batch_size": batch_size, "standardize": standardize}
-                options["random_state"] = 0
+                options |= {"random_state": 0, "bounds": (None, None)}  # no bounds, but compiled as with a penalty
                 f = fastgd.lr_find(X, y, **options)
                 if f.suggestions and fits(X, y, f.suggestion(), goal, options):
                     reached += 1
