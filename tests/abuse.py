@@ -1,8 +1,8 @@
-"""Calls an entry point with every hostile input, each in a process of its own: ``python tests/abuse.py fit``.
+"""Calls an entry point with every hostile input, in processes of their own: ``python tests/abuse.py fit``.
 
-The process that reads this is warm: it has loaded fastgd and the kernels that the cases need, and forks for each case.
-A child tells through a pipe how its case ended; one that says nothing died, or hangs and is killed. Findings are
-printed as JSON.
+The process that reads this is warm: it has loaded fastgd and the kernels that the cases need, and forks for every few
+cases, as a fork takes longer than a case. A child tells through a pipe how each ended; one that says nothing died, or
+hangs and is killed, and another goes on behind it. Findings are printed as JSON.
 """
 
 import functools
@@ -33,6 +33,7 @@ import fastgd
 from fastgd import checks, reference
 
 HANG = 10.0  # seconds
+TOGETHER = 16  # cases in a process
 MEMORY = 4 << 30
 NO_FILES = {f"anything: {name}" for name in ("an empty word", "a word", "long", "NumPy's word", "bytes")}
 NEEDS_MEMORY = {"X: 8 terabytes of one number"}
@@ -446,36 +447,46 @@ def outcome(entry, case):
     return ""
 
 
-def child(entry, case, folder, pipe):
-    """Run a case and tell how it ended; never returns."""
-    os.mkdir(folder)
-    os.chdir(folder)
+def child(entry, cases, folders, pipe):
+    """Run cases and tell how each ended; never returns."""
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 0)
     os.dup2(null, 1)
     os.dup2(null, 2)
-    with open("/proc/self/statm") as file:
-        size = int(file.read().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (size + MEMORY, size + MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    try:
-        said = outcome(entry, case)
-    except BaseException as error:
-        said = f"the case itself: {type(error).__name__}: {error}"
-    os.write(pipe, f"{said[:2000]}\0".encode(errors="replace"))
+    most = resource.getrlimit(resource.RLIMIT_AS)[1]
+    for case, folder in zip(cases, folders, strict=True):
+        os.mkdir(folder)
+        os.chdir(folder)
+        with open("/proc/self/statm") as file:
+            size = int(file.read().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (size + MEMORY, most))
+        try:
+            said = outcome(entry, case)
+        except BaseException as error:
+            said = f"the case itself: {type(error).__name__}: {error}"
+        os.write(pipe, f"{said[:2000]}".replace("\0", "?").encode(errors="replace") + b"\0")
     os._exit(0)
 
 
-def run(entry, case, folder):
-    """A case in a process of its own; what is wrong, or nothing."""
+def run(entry, cases, folders):
+    """What is wrong with each case, or nothing: in a process of their own, and one more behind each that dies."""
+    ended = []
+    while len(ended) < len(cases):
+        ended += run_until_one_dies(entry, cases[len(ended) :], folders[len(ended) :])
+    return ended
+
+
+def run_until_one_dies(entry, cases, folders):
+    """The same for the first of the cases: up to one that dies or hangs, or all."""
     ours, theirs = os.pipe()
     number = os.fork()
     if number == 0:
         os.close(ours)
-        child(entry, case, folder, theirs)
+        child(entry, cases, folders, theirs)
     os.close(theirs)
-    said, end = b"", time.monotonic() + HANG
-    while not said.endswith(b"\0"):
+    said, end, ended = b"", time.monotonic() + HANG, []
+    while len(ended) < len(cases):
         ready, _, _ = select.select([ours], [], [], max(0.0, end - time.monotonic()))
         if not ready:
             os.kill(number, signal.SIGKILL)
@@ -483,14 +494,20 @@ def run(entry, case, folder):
         part = os.read(ours, 4096)
         if not part:
             break
-        said += part
+        *whole, said = (said + part).split(b"\0")
+        if whole:
+            ended += [words.decode() for words in whole]
+            end = time.monotonic() + HANG
     os.close(ours)
     status = os.waitpid(number, 0)[1]
-    if said.endswith(b"\0"):
-        return said[:-1].decode()
+    if len(ended) == len(cases):
+        return ended
     if time.monotonic() >= end:
-        return "hangs"
-    return f"died of signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else f"ended with code {status >> 8}"
+        return [*ended, "hangs"]
+    return [
+        *ended,
+        f"died of signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else f"ended with code {status >> 8}",
+    ]
 
 
 def warm():
@@ -550,15 +567,15 @@ def main(entry, only=""):
         minimize_compiled()
         minimize_compiled(x0=1.0)
     gc.freeze()  # what is never collected is never copied
-    findings, count = {}, 0
+    chosen = [case for case in cases(entry) if only in case.name]
+    findings = {}
     with tempfile.TemporaryDirectory() as folder:
-        for case in cases(entry):
-            if only in case.name:
-                count += 1
-                said = run(ENTRIES[entry], case, os.path.join(folder, str(count)))
-                if said:
-                    findings[case.name] = said
-    return {"count": count, "findings": findings}
+        for start in range(0, len(chosen), TOGETHER):
+            some = chosen[start : start + TOGETHER]
+            folders = [os.path.join(folder, str(start + k)) for k in range(len(some))]
+            said = run(ENTRIES[entry], some, folders)
+            findings.update((case.name, words) for case, words in zip(some, said, strict=True) if words)
+    return {"count": len(chosen), "findings": findings}
 
 
 assert N == 12

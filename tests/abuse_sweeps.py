@@ -239,7 +239,7 @@ TARGETS = {
     "a frame with NA": lambda: pd.DataFrame({"a": [1.0] * N, "b": [pd.NA] * N}),
     "lists": lambda: columns("good", "good").tolist(),
     "ragged": lambda: [[1.0]] * (N - 1) + [[1.0, 2.0]],
-    "many": lambda: np.tile(columns("good"), 3000),
+    "many": lambda: np.tile(columns("good"), 600),
     "of float32 rows": lambda: Call(X=good()["X"].astype(np.float32), y=columns("good", "huge")),
     "with weights": lambda: Call(y=columns("good", "zero"), sample_weight=np.r_[np.zeros(N - 1), 1.0]),
     "of one row": lambda: Call(X=np.ones((1, D)), y=np.ones((1, 2))),

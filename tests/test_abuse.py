@@ -1,4 +1,4 @@
-"""Hostile inputs on every entry point, each in a process of its own: no signal, no hang, no silent NaN or infinity, and
+"""Hostile inputs on every entry point, in processes of their own: no signal, no hang, no silent NaN or infinity, and
 every error names the argument. ``abuse_data`` and ``abuse_calls`` hold the inputs, ``abuse`` runs them."""
 
 import json
@@ -51,5 +51,7 @@ def test_there_are_at_least_150_inputs_and_every_entry_point_meets_all_of_its_ki
 )
 def test_every_kind_of_end_is_told(call, words, tmp_path, monkeypatch):
     monkeypatch.setattr(abuse, "HANG", 1.0)
-    case = abuse.Case("X: a case", dict, "X")
-    assert abuse.run(abuse.Entry(call, {}), case, str(tmp_path / "case")) == words
+    case, fine = abuse.Case("X: a case", dict, "X"), abuse.Case("X: fine", lambda: {"fine": True}, "X")
+    entry = abuse.Entry(lambda fine=False: None if fine else call(), {})
+    folders = [str(tmp_path / name) for name in "abcd"]
+    assert abuse.run(entry, [fine, case, case, fine], folders) == ["", words, words, ""]

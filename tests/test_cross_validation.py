@@ -305,10 +305,9 @@ def test_a_callback_ends_a_setting_with_its_folds():
 
 
 def test_bits_do_not_depend_on_threads():
+    options = {"cv": 3, "alpha": ALPHAS, "learning_rate": 0.01, "epochs": 50, "random_state": 0}
     found = [
-        fastgd.sweep(X, Y, cv=3, batch_size=batch, n_threads=threads, random_state=0, alpha=ALPHAS, learning_rate=0.01)
-        for batch in (None, 9)
-        for threads in (1, 3)
+        fastgd.sweep(X, Y, batch_size=batch, n_threads=threads, **options) for batch in (None, 9) for threads in (1, 3)
     ]
     for one, other in (found[:2], found[2:]):
         np.testing.assert_array_equal(one.scores.losses, other.scores.losses)
