@@ -93,9 +93,9 @@ def both(*shapes, types=("float64", "float32")):
     return tuple(shape._replace(dtype=dtype) for dtype in types for shape in shapes)
 
 
-def named(cases):
-    """Every size of every case by its name: {name: (case, data)}."""
-    return {f"{case.name}, {data}": (case, data) for case in cases for data in case.sizes}
+def wanted(name, words):
+    """Whether a name has one of the words; where there are none, all are wanted."""
+    return not words or any(word.lower() in name.lower() for word in words)
 
 
 def has(package):

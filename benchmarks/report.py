@@ -122,11 +122,10 @@ def planned(what, mode):
 def chosen(words, mode):
     """Names of what a mode measures, of those with one of the words."""
 
-    def wanted(name, what):
-        has_one = not words or any(word.lower() in name.lower() for word in words)
-        return has_one and (mode == "full" if isinstance(what, registry.Limit) else MODES[mode].sizes(what))
+    def measures(what):
+        return mode == "full" if isinstance(what, registry.Limit) else MODES[mode].sizes(what)
 
-    return [name for name, what in everything().items() if wanted(name, what)]
+    return [name for name, what in everything().items() if registry.wanted(name, words) and measures(what)]
 
 
 def measure_all(names, mode, path, patience):
