@@ -47,7 +47,7 @@ class Finding(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """What a process answered."""
+    """What processes answered, one after another where some broke."""
 
     answers: dict  # {case: answer}
     signatures: dict
