@@ -63,7 +63,9 @@ def failures(results):
     for name, entry in results["entries"].items():
         for race in map(report_tables.found_in, entry.get("races", ())):
             if not race.agree:
-                gone[f"{name}, {race.label}"] = race.out.get("fastgd", "the objectives differ")
+                gone[f"{name}, {race.label}"] = race.out.get(
+                    "fastgd", "the objectives differ: who ends elsewhere is left out"
+                )
     return f'<div class="failed"><b>Not as it should be:</b>{listed(gone)}</div>' if gone else ""
 
 

@@ -122,7 +122,7 @@ def shown_races(entries, kind):
     for name, entry in entries.items():
         if entry["kind"] == kind:
             for race in map(found_in, entry["races"]):
-                odd = "" if race.agree else " (objectives differ)" if race.seconds else " (failed)"
+                odd = "" if race.agree else " (somebody ends elsewhere)" if race.seconds else " (failed)"
                 yield f"{name}: {race.label}{odd}", race
             if entry["failed"]:
                 yield f"{name} (failed)", None
