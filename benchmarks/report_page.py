@@ -51,7 +51,7 @@ def comparison(results, kinds):
 
 
 def figure(picture):
-    small = "" if picture.title.startswith(("How many", "Seconds", "Bandwidth")) else ' class="small"'
+    small = "" if picture.wide else ' class="small"'
     alt = f"{picture.title}. {picture.words}"
     words = f"<figcaption>{escape(picture.words)}</figcaption>"
     return f'<figure><img{small} src="{picture.uri}" alt="{escape(alt, quote=True)}">{words}</figure>'

@@ -95,7 +95,7 @@ def test_the_page_of_nothing():
 def test_the_table_in_markdown():
     text = report_tables.markdown(results())
     assert "a &lt;b>case&lt;/b> &" in text
-    assert "| a &lt;i>peer&lt;/i> | 3 | 1.5 to 4 of 3 | 100 ms | 300 ms | +5e-01 |" in text
+    assert "| a &lt;i>peer&lt;/i> | 3 | 2.25 to 3.5 of 3 | 100 ms | 300 ms | +5e-01 |" in text
     assert "| broken |  |  |  |  |  |  |  | was ended by SIGKILL |" in text
 
 
@@ -114,7 +114,7 @@ def test_readmes_table_is_written_whole_or_not_at_all(tmp_path):
     whole = results(**{case.name: entry("steps", race()) for case in cases.CASES})
     report_tables.into_readme(whole, readme)
     assert report_tables.readme_fingerprint(readme.read_text()) == "abc"
-    assert readme.read_text().count("a &lt;i>peer&lt;/i> 3 (1.5 to 4); nobody's is not installed |") >= len(cases.CASES)
+    assert readme.read_text().count("a &lt;i>peer&lt;/i> 3 (2.25 to 3.5); nobody's is not installed |") >= len(cases.CASES)
 
 
 def test_the_fingerprint_follows_the_cases(monkeypatch):
@@ -145,6 +145,12 @@ def test_who_fails_or_ends_elsewhere_is_left_out_by_name(capsys):
     [found] = measured.races(registry.Comparison("x", broken, ((),), ()), ((),), 1)
     assert found.out == {"fastgd": "fails: ValueError: no <luck>"}
     assert "no <luck>" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("theirs", [[3.0], [1.0, 8.0], [8.0, 1.0, 2.0], [4.0, 3.0, 1.0, 8.0, 5.0, 2.0, 6.0]])
+def test_quartiles_lie_among_the_ratios(theirs):
+    found = measure.ratio([1.0] * len(theirs), theirs)
+    assert min(theirs) <= found.low <= found.median <= found.high <= max(theirs)
 
 
 class Clock:
