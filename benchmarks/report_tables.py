@@ -15,8 +15,8 @@ from .registry import apart
 ROOT = Path(__file__).parent.parent
 RULES = (
     "Threads are equal on both sides: where a case is on one thread, OMP_NUM_THREADS and its like are 1 for the whole "
-    "process and PyTorch is told so; else everyone may use all that the process may. JAX has no such setting: it may "
-    "use all processors in every case, which can only help it.",
+    "process and PyTorch is told so; else everyone may use all that the process may. JAX is not told: it may use all "
+    "processors in every case, which can only help it.",
     "Everyone is given the same arrays in the same data type. Vowpal Wabbit has float32 alone.",
     "Nobody's first run counts: it gives the objective, and warms compilers, caches and pools on both sides. What it "
     "costs fastgd is measured apart: the first fit with an empty cache and with a full one, and the import.",

@@ -114,7 +114,9 @@ def test_readmes_table_is_written_whole_or_not_at_all(tmp_path):
     whole = results(**{case.name: entry("steps", race()) for case in cases.CASES})
     report_tables.into_readme(whole, readme)
     assert report_tables.readme_fingerprint(readme.read_text()) == "abc"
-    assert readme.read_text().count("a &lt;i>peer&lt;/i> 3 (2.25 to 3.5); nobody's is not installed |") >= len(cases.CASES)
+    assert readme.read_text().count("a &lt;i>peer&lt;/i> 3 (2.25 to 3.5); nobody's is not installed |") >= len(
+        cases.CASES
+    )
 
 
 def test_the_fingerprint_follows_the_cases(monkeypatch):
