@@ -12,6 +12,7 @@ import sys
 from fastgd.threads import available_threads
 
 from . import cases, comparisons, measured
+from .registry import wanted
 
 
 def main(arguments=None):
@@ -21,17 +22,14 @@ def main(arguments=None):
     parser.add_argument("--smoke", action="store_true", help="tiny sizes, one repeat: is everything alive?")
     given = parser.parse_args(arguments)
 
-    def wanted(name):
-        return not given.words or any(word.lower() in name.lower() for word in given.words)
-
     print(f"{os.cpu_count()} CPUs, {available_threads()} threads; times are the least, ratios are of medians.")
     fine = True
-    for case in filter(lambda case: wanted(case.name), cases.CASES + comparisons.COMPARISONS):
+    for case in filter(lambda case: wanted(case.name, given.words), cases.CASES + comparisons.COMPARISONS):
         sizes, repeats = ((case.small,), 1) if given.smoke else (case.sizes, given.repeats)
         for found in measured.races(case, sizes, repeats):
             fine &= measured.print_race(case, found, checked=not given.smoke)
     if not given.smoke:
-        for limit in filter(lambda limit: wanted(limit.name), cases.LIMITS):
+        for limit in filter(lambda limit: wanted(limit.name, given.words), cases.LIMITS):
             measured.print_limit(limit, limit.make())
     return 0 if fine else 1
 

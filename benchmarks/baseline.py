@@ -6,6 +6,7 @@ wrote it, is measured here and now, by the same questions; so nothing is skipped
 """
 
 import contextlib
+import io
 import json
 import platform
 import shutil
@@ -19,6 +20,7 @@ import fastgd
 
 HERE = Path(__file__).parent
 FILE = HERE / "baseline.json"
+EMPTY = {"cases": [], "signatures": {}, "instructions": {}, "ratios": {}}
 PACKAGES = "numpy", "numba", "llvmlite", "scipy"
 
 
@@ -34,7 +36,7 @@ def machine():
 
 
 def read():
-    """The committed numbers: {"cases": [names], "signatures": {}, "instructions": {key: {}}, "ratios": {key: {}}}."""
+    """The committed numbers, as `EMPTY` has their parts: signatures by kernel, the others by key and case."""
     with open(FILE) as file:
         return json.load(file)
 
@@ -45,13 +47,18 @@ def write(numbers):
 
 def git(*arguments):
     """What git says, or nothing where there is no history."""
-    done = subprocess.run(["git", *arguments], cwd=HERE.parent, capture_output=True)
+    try:
+        done = subprocess.run(["git", *arguments], cwd=HERE.parent, capture_output=True)
+    except FileNotFoundError:
+        return b""
     return done.stdout if done.returncode == 0 else b""
 
 
 def recorded_at():
-    """The commit that wrote the file last, or nothing."""
-    return git("log", "-1", "--format=%H", "--", str(FILE)).decode().strip()
+    """The commit that wrote the file last, or nothing: where a clone's history is cut off, every file seems new."""
+    commit, _, parents = git("log", "-1", "--format=%H %P", "--", str(FILE)).decode().strip().partition(" ")
+    cut_off = not parents and git("rev-parse", "--is-shallow-repository").strip() == b"true"
+    return "" if cut_off else commit
 
 
 @contextlib.contextmanager
@@ -62,10 +69,7 @@ def tree_of(commit):
         yield None
         return
     with tempfile.TemporaryDirectory() as folder:
-        with tempfile.TemporaryFile() as file:
-            file.write(packed)
-            file.seek(0)
-            with tarfile.open(fileobj=file) as archive:
-                archive.extractall(folder, filter="data")
+        with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
+            archive.extractall(folder, filter="data")
         shutil.copytree(HERE, Path(folder) / "benchmarks", ignore=shutil.ignore_patterns("__pycache__"))
         yield Path(folder)

@@ -57,9 +57,10 @@ def checked(case):
 
 
 def timed(case):
-    """The least seconds of fastgd's call and of the reference's share, in turn, by the thread's own clock.
+    """The least CPU seconds of fastgd's call and of the reference's share, in turn, of all threads of the process.
 
-    On the wall's, a busy machine halved or doubled the ratio: one side is short enough to be left alone, one is not.
+    On the wall's clock, a busy machine halved or doubled the ratio: one side is short enough to be left alone, one is
+    not. On the thread's own, what is handed to another thread would be free.
     """
     runs = [whole(case), share(case, fastgd.reference)[0]]
     for run in (*runs, runs[0]):  # what is compiled is compiled now
@@ -69,9 +70,9 @@ def timed(case):
         until = time.perf_counter() + SECONDS
         while turn < LEAST_PAIRS or time.perf_counter() < until:
             for side in (0, 1) if turn % 2 else (1, 0):
-                began = time.thread_time()
+                began = time.process_time()
                 runs[side]()
-                least[side] = min(least[side], time.thread_time() - began)
+                least[side] = min(least[side], time.process_time() - began)
             turn += 1
     return {"ours": least[0], "reference": least[1]}
 
@@ -90,7 +91,7 @@ def counted(case):
 def fused(case):
     """How many packed fused multiply-adds the case's kernels have; what is loaded from a cache can't be looked into."""
     whole(case)()
-    code = {short(measure.known(kernel)): "".join(kernel.inspect_asm().values()) for kernel in facts.dispatchers()}
+    code = {short(measure.name_of(kernel)): "".join(kernel.inspect_asm().values()) for kernel in facts.dispatchers()}
     return {"fused": {name: len(FUSED.findall(code[name])) for name in case.kernels}}
 
 

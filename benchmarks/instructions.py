@@ -19,6 +19,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from . import processes
+
 START, STOP, ZERO, DUMP = 4, 5, 1, 3  # codes of callgrind.h
 BASE = ord("C") << 24 | ord("T") << 16
 REQUEST = """
@@ -38,6 +40,7 @@ PINNED = {
     "OMP_NUM_THREADS": "1",
     "PYTHONHASHSEED": "0",
 }
+MINUTES = 60  # until a run is given up
 REPEATS = 2  # the least counts: now and then Python does some housekeeping
 
 
@@ -88,18 +91,18 @@ def toolchain():
 
 
 def count(command, environment, folder=None):
-    """Run a Python command in a folder that calls `counting`, under callgrind: {name: instructions}, the ended process.
+    """Run a Python command in a folder that calls `counting`, under callgrind: {name: instructions}, how it ended.
 
     Of the counts of each name, whose labels are ``name|turn``, the least. It runs once without, so that nothing is
     compiled there.
     """
-    options = {"cwd": folder, "env": {**os.environ, **environment, **PINNED}, "capture_output": True, "text": True}
-    warm = subprocess.run([sys.executable, *command], **options)
-    if warm.returncode:
+    options = {"seconds": 60 * MINUTES, "cwd": folder, "env": {**os.environ, **environment, **PINNED}}
+    warm = processes.ended([sys.executable, *command], **options)
+    if not warm.fine:
         return {}, warm
     with tempfile.TemporaryDirectory() as kept:
         tool = ["valgrind", "--tool=callgrind", "--instr-atstart=no", f"--callgrind-out-file={kept}/counts"]
-        done = subprocess.run([*tool, sys.executable, *command], **options)
+        done = processes.ended([*tool, sys.executable, *command], **options)
         return least(filter(None, map(read, Path(kept).iterdir()))), done
 
 

@@ -31,7 +31,7 @@ def facts():
 
 
 def processor():
-    """The processor's name, as Linux has it, and the size of its largest cache."""
+    """The processor's name, family and model, as Linux has them."""
     try:
         with open("/proc/cpuinfo") as file:
             known = dict(line.split(":", 1) for line in file.read().replace("\t", "").split("\n\n")[0].splitlines())

@@ -71,7 +71,7 @@ def no_compiling():
     before = signatures()
     with event.install_recorder("numba:compile") as heard:
         yield
-    compiled = {known(start.data["dispatcher"]) for _, start in heard.buffer if start.is_start}
+    compiled = {name_of(start.data["dispatcher"]) for _, start in heard.buffer if start.is_start}
     met = sorted(compiled | {name for name, _ in signatures() - before})
     if met:
         raise AssertionError(f"compiled or loaded while being timed: {', '.join(met)}")
@@ -79,10 +79,10 @@ def no_compiling():
 
 def signatures():
     """The name and types of all that this process has of fastgd's kernels."""
-    return {(known(kernel), types) for kernel in facts.dispatchers() for types in kernel.overloads}
+    return {(name_of(kernel), types) for kernel in facts.dispatchers() for types in kernel.overloads}
 
 
-def known(kernel):
+def name_of(kernel):
     """A kernel's name without the stamp of its sources."""
     return f"{kernel.py_func.__module__}.{kernel.py_func.__qualname__}".partition("__")[0]
 
@@ -90,7 +90,7 @@ def known(kernel):
 def ratio(ours, peer):
     """The ratio of the medians, and the quartiles of the ratios turn by turn."""
     turns = sorted(theirs / mine for theirs, mine in zip(peer, ours, strict=True))
-    cut = statistics.quantiles(turns, n=4) if len(turns) > 1 else [turns[0]] * 3
+    cut = statistics.quantiles(turns, n=4, method="inclusive") if len(turns) > 1 else [turns[0]] * 3
     return Ratio(statistics.median(peer) / statistics.median(ours), cut[0], cut[2])
 
 

@@ -1,7 +1,6 @@
 """What the races of a case or a comparison measured, and how it is printed: for the table of peers and the report."""
 
 import math
-import traceback
 from typing import NamedTuple
 
 import numpy as np
@@ -60,31 +59,36 @@ def races(case, sizes, repeats, most=math.inf):
             else:
                 groups = {"": case.make(*size)}
         except Exception as error:
-            groups = {"": {"fastgd": failure(error)}}
+            groups = {"": {"fastgd": registry.failure(error)}}
         for target, runs in groups.items():
             yield measured(case, size, target, runs, repeats, most)
 
 
 def measured(case, size, target, runs, repeats, most=math.inf):
-    """Run everyone once for the objective, which warms them, then in turn against the clock."""
+    """Run everyone once for the objective, which warms them, then in turn those whose objective is fastgd's."""
     runs, out = registry.parted(runs)
     values = {}
-    for name in list(runs):
-        try:
-            values |= registry.reached({name: runs[name]})
-        except Exception as error:
-            out[name] = failure(error)
-            del runs[name]
-    agree = "fastgd" in runs and (not values or registry.agree(values, race.within(case, target)))
-    seconds = measure.interleave(runs, repeats, most, warm=True)
+    with registry.limited(case):
+        for name in list(runs):
+            try:
+                values |= registry.reached({name: runs[name]})
+            except Exception as error:
+                out[name] = registry.failure(error)
+        elsewhere = unlike(values, race.within(case, target))
+        runs = {name: run for name, run in runs.items() if name not in out | elsewhere}
+        seconds = measure.interleave(runs, repeats, most, warm=True)
+    agree = "fastgd" in runs and not elsewhere
     objectives = {name: plain(value) for name, value in values.items()}
-    return Measured(words_of(size), target, shape_of(size), seconds, objectives, agree, out)
+    return Measured(words_of(size), target, shape_of(size), seconds, objectives, agree, out | elsewhere)
 
 
-def failure(error):
-    """What went wrong, in a line; all of it goes to the terminal."""
-    traceback.print_exception(error)
-    return f"fails: {type(error).__name__}: {error}".splitlines()[0]
+def unlike(values, within):
+    """Of everyone who ends too far from fastgd's objective, how far, in words; nobody without one of fastgd's."""
+    ours = values.get("fastgd")
+    others = (
+        {} if ours is None else {n: v for n, v in values.items() if not registry.agree({"fastgd": ours, n: v}, within)}
+    )
+    return {name: f"ends {registry.apart(ours, value):+.0e} from fastgd's objective" for name, value in others.items()}
 
 
 def plain(values):

@@ -5,6 +5,7 @@ import resource
 import subprocess
 import sys
 import tempfile
+from typing import NamedTuple
 
 import numpy as np
 
@@ -34,7 +35,6 @@ print(next(int(line.split()[1]) / 1024 for line in open("/proc/self/status") if 
 
 
 WAYS = """
-from collections import Counter
 import numpy as np, fastgd
 from fastgd.kernels import facts
 
@@ -47,6 +47,24 @@ for X in ways:
     fastgd.fit(X, np.arange(64.0), batch_size=1, learning_rate=0.01, epochs=1)
 print(max(len(kernel.overloads) for kernel in facts.dispatchers()))
 """
+
+
+class Ended(NamedTuple):
+    """A process that was waited for."""
+
+    output: str
+    fine: bool
+    words: str  # how it ended
+
+
+def ended(command, seconds, **options):
+    """Run a command that may take so many seconds."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=seconds, **options)
+    except subprocess.TimeoutExpired as late:
+        return Ended((late.stdout or b"").decode(), False, f"took more than {seconds / 60:g} minutes")
+    last = done.stderr.strip().rpartition("\n")[2]
+    return Ended(done.stdout, done.returncode == 0, f"ended with code {done.returncode}: {last}")
 
 
 def process(code, *arguments, **environment):

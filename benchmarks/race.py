@@ -11,7 +11,7 @@ from . import data as datasets
 from . import functions
 from .measure import Timed
 from .peers import PEERS
-from .registry import OBJECTIVE, Case, Data, parted, peer
+from .registry import OBJECTIVE, Case, Data, failure, parted, peer
 from .solvers import SOLVERS, TOLERANCES
 
 OURS = {"fastgd": fastgd, "NumPy reference": fastgd.reference}
@@ -141,15 +141,18 @@ class Climb:
 
     def __init__(self, work, solver, efforts):
         self.work, self.solver, self.efforts = work, solver, efforts
-        self.met, self.seconds = [], 0.0
+        self.met, self.seconds, self.failed = [], 0.0, ""
 
     def step(self):
         """Give it the next effort, if there is one and time for it; whether it was so."""
-        if len(self.met) == len(self.efforts) or self.seconds > LONGEST:
+        if self.failed or len(self.met) == len(self.efforts) or self.seconds > LONGEST:
             return False
-        run = self.solver(self.efforts[len(self.met)])
         began = time.perf_counter()
-        found = run()
+        try:
+            found = self.solver(self.efforts[len(self.met)])()
+        except Exception as error:
+            self.failed = failure(error)
+            return False
         if self.met:  # the first compiles
             self.seconds += time.perf_counter() - began
         height = self.work.objective(found)
@@ -166,11 +169,13 @@ class Climb:
     def least(self, goal):
         """The lowest objective met on the way to a goal."""
         self.first(goal * (1 + min(TARGETS.values())))
-        return min(self.met)
+        return min(self.met, default=np.inf)
 
     def run(self, optimum, above):
         """The run of the least effort that ends no further above the optimum, or why there is none."""
         k = self.first(optimum * (1 + above))
+        if k is None and self.failed:
+            return self.failed
         if k is None:
             return f"ends {min(self.met) / optimum - 1:.0e} above the optimum, after {self.seconds:.0f} s of trying"
         return finished(self.work, self.solver(self.efforts[k]))

@@ -5,7 +5,9 @@ pytest-benchmark, asv, instruction counts, the gate. A `Comparison` brings calla
 of the machine, or against itself. A `Limit` is a number of a whole process.
 """
 
+import contextlib
 import importlib.util
+import traceback
 from typing import NamedTuple
 
 import numpy as np
@@ -93,21 +95,41 @@ def both(*shapes, types=("float64", "float32")):
     return tuple(shape._replace(dtype=dtype) for dtype in types for shape in shapes)
 
 
-def named(cases):
-    """Every size of every case by its name: {name: (case, data)}."""
-    return {f"{case.name}, {data}": (case, data) for case in cases for data in case.sizes}
+def wanted(name, words):
+    """Whether a name has one of the words; where there are none, all are wanted."""
+    return not words or any(word.lower() in name.lower() for word in words)
 
 
 def has(package):
     return importlib.util.find_spec(package) is not None
 
 
-NOT_INSTALLED = "is not installed"
+NOT_INSTALLED, FAILS = "is not installed", "fails: "
+
+
+def failure(error):
+    """What went wrong, in a line; all of it goes to the terminal."""
+    traceback.print_exception(error)
+    return f"{FAILS}{type(error).__name__}: {error}".splitlines()[0]
 
 
 def peer(package, make, *arguments):
-    """The peer that needs a package, or why there is none."""
-    return make(*arguments) if has(package) else NOT_INSTALLED
+    """The peer that needs a package, or why there is none: one that is broken must not stop the others."""
+    if not has(package):
+        return NOT_INSTALLED
+    try:
+        return make(*arguments)
+    except Exception as error:
+        return failure(error)
+
+
+def limited(case):
+    """A context in which BLAS and OpenMP have no more threads than a case."""
+    if not has("threadpoolctl"):
+        return contextlib.nullcontext()
+    from threadpoolctl import threadpool_limits
+
+    return threadpool_limits(getattr(case, "threads", None))
 
 
 def parted(runs):
@@ -123,7 +145,15 @@ def reached(runs):
     return {name: value for name, value in values.items() if value is not None}
 
 
+def apart(ours, theirs):
+    """How far objectives lie above fastgd's, relatively: of many the furthest; finite only where all are."""
+    ours, theirs = np.broadcast_arrays(np.asarray(ours, np.float64), theirs)
+    with np.errstate(invalid="ignore"):
+        away = np.ravel((theirs - ours) / np.where(ours == 0, 1.0, np.abs(ours)))
+    return float(away[np.argmax(np.abs(away))])
+
+
 def agree(values, within):
-    """Whether objectives lie no further apart than ``within`` of fastgd's, all finite."""
-    every = np.stack(np.broadcast_arrays(*values.values()))
-    return bool(np.all(np.ptp(every, axis=0) <= within * np.abs(values["fastgd"])))
+    """Whether objectives lie no further than ``within`` from fastgd's, relatively, all finite."""
+    away = [apart(values["fastgd"], value) for value in values.values()]
+    return all(np.isfinite(one) and abs(one) <= within for one in away)

@@ -122,11 +122,10 @@ def planned(what, mode):
 def chosen(words, mode):
     """Names of what a mode measures, of those with one of the words."""
 
-    def wanted(name, what):
-        has_one = not words or any(word.lower() in name.lower() for word in words)
-        return has_one and (mode == "full" if isinstance(what, registry.Limit) else MODES[mode].sizes(what))
+    def measures(what):
+        return mode == "full" if isinstance(what, registry.Limit) else MODES[mode].sizes(what)
 
-    return [name for name, what in everything().items() if wanted(name, what)]
+    return [name for name, what in everything().items() if registry.wanted(name, words) and measures(what)]
 
 
 def measure_all(names, mode, path, patience):
@@ -164,7 +163,8 @@ def measure_entry(name, entry, threads, mode, patience):
         try:
             entry["failed"] = child(name, mode, str(lines), threads, patience)
         finally:
-            for found in map(json.loads, lines.read_text().splitlines()):
+            whole = lines.read_text().rpartition("\n")[0]  # who is killed may leave half a line
+            for found in map(json.loads, whole.splitlines()):
                 if "race" in found:
                     entry["races"].append(found["race"])
                 else:
@@ -204,6 +204,8 @@ def main(arguments=None):
     given = parser.parse_args(arguments)
     if given.one:
         return measure_one(given.one, MODES[given.mode], given.lines)
+    if given.readme and (given.words or given.mode == "smoke"):
+        parser.error("--readme takes all cases at their own sizes")
     given.to.mkdir(parents=True, exist_ok=True)
     if given.results:
         results = json.loads(given.results.read_text())

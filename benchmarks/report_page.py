@@ -51,7 +51,7 @@ def comparison(results, kinds):
 
 
 def figure(picture):
-    small = "" if picture.title.startswith(("How many", "Seconds", "Bandwidth")) else ' class="small"'
+    small = "" if picture.wide else ' class="small"'
     alt = f"{picture.title}. {picture.words}"
     words = f"<figcaption>{escape(picture.words)}</figcaption>"
     return f'<figure><img{small} src="{picture.uri}" alt="{escape(alt, quote=True)}">{words}</figure>'
@@ -63,7 +63,9 @@ def failures(results):
     for name, entry in results["entries"].items():
         for race in map(report_tables.found_in, entry.get("races", ())):
             if not race.agree:
-                gone[f"{name}, {race.label}"] = race.out.get("fastgd", "the objectives differ")
+                gone[f"{name}, {race.label}"] = race.out.get(
+                    "fastgd", "the objectives differ: who ends elsewhere is left out"
+                )
     return f'<div class="failed"><b>Not as it should be:</b>{listed(gone)}</div>' if gone else ""
 
 

@@ -22,6 +22,7 @@ class Picture(NamedTuple):
     title: str
     words: str
     uri: str
+    wide: bool = True
 
 
 def pictures(results):
@@ -50,13 +51,13 @@ def canvas(width, height, title):
     return figure, axes
 
 
-def picture(title, words, figure):
+def picture(title, words, figure, wide=True):
     import matplotlib
 
     file = io.BytesIO()
     with matplotlib.rc_context({"svg.hashsalt": "fastgd"}):
         figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
-    return Picture(title, words, "data:image/svg+xml;base64," + base64.b64encode(file.getvalue()).decode())
+    return Picture(title, words, "data:image/svg+xml;base64," + base64.b64encode(file.getvalue()).decode(), wide)
 
 
 def safe(text):
@@ -122,7 +123,7 @@ def shown_races(entries, kind):
     for name, entry in entries.items():
         if entry["kind"] == kind:
             for race in map(found_in, entry["races"]):
-                odd = "" if race.agree else " (objectives differ)" if race.seconds else " (failed)"
+                odd = "" if race.agree else " (somebody ends elsewhere)" if race.seconds else " (failed)"
                 yield f"{name}: {race.label}{odd}", race
             if entry["failed"]:
                 yield f"{name} (failed)", None
@@ -202,4 +203,4 @@ def growth(name, entry):
     axes.minorticks_off()
     plain_numbers(axes.yaxis)
     figure.legend(loc="outside lower center", frameon=False)
-    return picture(f"Time: {name}", "; ".join(told), figure)
+    return picture(f"Time: {name}", "; ".join(told), figure, wide=False)

@@ -10,12 +10,13 @@ from typing import NamedTuple
 
 from . import cases
 from .measured import Measured, verdict_on
+from .registry import apart
 
 ROOT = Path(__file__).parent.parent
 RULES = (
     "Threads are equal on both sides: where a case is on one thread, OMP_NUM_THREADS and its like are 1 for the whole "
-    "process and PyTorch is told so; else everyone may use all that the process may. JAX has no such setting: it may "
-    "use all processors in every case, which can only help it.",
+    "process and PyTorch is told so; else everyone may use all that the process may. JAX is not told: it may use all "
+    "processors in every case, which can only help it.",
     "Everyone is given the same arrays in the same data type. Vowpal Wabbit has float32 alone.",
     "Nobody's first run counts: it gives the objective, and warms compilers, caches and pools on both sides. What it "
     "costs fastgd is measured apart: the first fit with an empty cache and with a full one, and the import.",
@@ -23,7 +24,7 @@ RULES = (
     "ratio is of the medians; beside it stand the quartiles of the ratios turn by turn, and the number of turns. Slow "
     "races have fewer turns: three, and less where one takes many seconds.",
     "Where everyone takes the same steps, the objectives reached are computed by one function in float64, outside of "
-    "the timing, and compared: a row whose objectives lie too far apart says so.",
+    "the timing, and compared: who ends too far from fastgd's is not timed, and is named.",
     "Where everyone goes a way of its own, what is timed is the least effort (tolerance, iterations) that ends within "
     "a target of the lowest objective known, relatively; looking for it is not timed. Who never gets there is named.",
     "Times are of the wall clock, with data in memory. Of Vowpal Wabbit only the thread that learns is timed, by its "
@@ -62,16 +63,14 @@ def rows(name, entry):
     """Rows of an entry that has races, with those that failed."""
     floors, limits = entry.get("floors", {}), entry.get("limits", {})
     for race in map(found_in, entry.get("races", ())):
-        odd = "" if race.agree else "the objectives differ"
         for peer, ratio in race.ratios.items():
             ours, theirs = (duration(statistics.median(race.seconds[who])) for who in ("fastgd", peer))
             spread = f"{ratio.low:.3g} to {ratio.high:.3g} of {len(race.seconds[peer])}"
-            away = apart(race, peer)
+            away = above(race, peer)
             verdict = verdict_on(ratio.median, floors.get(peer), limits.get(peer))
-            note = "; ".join(filter(None, (odd, verdict)))
-            yield Row(name, race.label, peer, f"{ratio.median:.3g}", spread, ours, theirs, away, note)
+            yield Row(name, race.label, peer, f"{ratio.median:.3g}", spread, ours, theirs, away, verdict)
         for peer, why in race.out.items():
-            yield Row(name, race.label, peer, note=why)
+            yield Row(name, race.label, peer, objective=above(race, peer), note=why)
     if entry["failed"]:
         yield Row(name, "", "", note=entry["failed"])
 
@@ -80,16 +79,14 @@ def found_in(race):
     return Measured(**race)
 
 
-def apart(race, peer):
-    """How far a peer's objective lies above fastgd's, relatively; of many models the one furthest away."""
+def above(race, peer):
+    """How far a peer's objective lies above fastgd's, relatively, in words."""
     ours, theirs = (race.objectives.get(who) for who in ("fastgd", peer))
     if not ours or not theirs:
         return ""
     if None in ours + theirs:
         return "not finite"
-    count = max(len(ours), len(theirs))
-    pairs = zip(ours * (count // len(ours)), theirs * (count // len(theirs)), strict=True)
-    furthest = max(((b - a) / (abs(a) or 1.0) for a, b in pairs), key=abs)
+    furthest = apart(ours, theirs)
     return f"{furthest:+.0e}" if furthest else "0"
 
 
@@ -190,9 +187,8 @@ def short_row(name, entry):
     race = [race for race in races if race.size == races[0].size][-1]  # of an objective's targets the tightest
     cells = [f"{peer} {r.median:.3g} ({r.low:.3g} to {r.high:.3g})" for peer, r in race.ratios.items()]
     cells += [f"{peer} {why}" for peer, why in race.out.items()]
-    odd = [] if race.agree else ["the objectives differ"]
     ours = duration(statistics.median(race.seconds["fastgd"])) if "fastgd" in race.seconds else ""
-    return name, race.label, ours, "; ".join(cells + odd)
+    return name, race.label, ours, "; ".join(cells)
 
 
 def short(results):
@@ -212,9 +208,8 @@ def into_readme(results, readme=ROOT / "README.md"):
     """Write README's table; only a measurement of all cases at their own sizes will do."""
     missing = {case.name for case in cases.CASES} - set(results["entries"])
     if missing or results["mode"] == "smoke" or results.get("stopped"):
-        raise SystemExit(
-            f"README takes a whole measurement; this one is '{results['mode']}' without {missing or 'end'}."
-        )
+        told = f"was stopped, or lacks {missing}" if results["mode"] != "smoke" else "is of tiny sizes"
+        raise SystemExit(f"README takes a whole measurement; this one {told}.")
     placed = runpy.run_path(str(ROOT / "docs" / "tables.py"))["placed"]
     readme.write_text(placed(readme.read_text(), "speed", short(results)))
 

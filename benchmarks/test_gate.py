@@ -7,11 +7,11 @@ import sys
 
 import pytest
 
-from . import baseline, gate, instructions, selftest
+from . import baseline, gate, instructions, measure, selftest
 from .gated import FUSED, GATED
 
 NAME = "tiny: what a call costs"
-EMPTY = {"cases": sorted(GATED), "signatures": {}, "instructions": {}, "ratios": {}}
+EMPTY = baseline.EMPTY | {"cases": sorted(GATED)}
 PLANT = selftest.Plant("nothing", "ratios", NAME, "benchmarks/cases.py", "CASES = (", "CASES = (")
 
 
@@ -59,13 +59,14 @@ def test_a_slow_ratio_is_timed_once_more(batches, verdict):
 @pytest.mark.parametrize(("count", "verdict"), [(1020, gate.FINE), (1021, gate.FAILED), (900, gate.FINE)])
 def test_more_instructions_than_two_per_cent(count, verdict, monkeypatch):
     monkeypatch.setattr(instructions, "missing", lambda: "")
-    monkeypatch.setitem(gate.KEYS, "instructions", lambda: "key")
+    monkeypatch.setattr(gate, "instruction_key", lambda: "key")
     found = Measured({"instructions": {"key": {NAME: 1000}}}, counts=count).instructions()
     assert told(found) == [(NAME, verdict)]
     assert ("record" in found[0].words) == (count == 900)
 
 
-def test_another_machine_measures_the_commit_of_the_baseline(monkeypatch, tmp_path):
+@pytest.mark.skipif(not baseline.git("rev-parse", "HEAD"), reason="there is no history here")
+def test_another_machine_measures_the_commit_of_the_baseline(monkeypatch):
     monkeypatch.setattr(baseline, "recorded_at", lambda: "HEAD")
     found = Measured({}, [0.7, 0.5, 0.7]).ratios()
     assert told(found) == [(NAME, gate.FAILED)]
@@ -78,13 +79,91 @@ def test_without_a_history_there_is_no_verdict(commit, monkeypatch):
     assert told(Measured({}, [0.7]).ratios()) == [(NAME, gate.UNKNOWN)]
 
 
-@pytest.mark.parametrize(("cases", "about"), [([NAME], "a case that was"), ([], NAME)])
-def test_a_case_that_is_gone_or_new(cases, about, monkeypatch):
-    monkeypatch.setattr(gate, "GATED", {name: GATED[name] for name in cases})
-    listed = ["a case that was", *cases] if cases else []
-    if not cases:
-        monkeypatch.setattr(gate, "GATED", {NAME: GATED[NAME]})
-    assert (about, gate.FAILED) in told(gate.Gate([], EMPTY | {"cases": listed}).presence())
+@pytest.mark.skipif(not baseline.git("rev-parse", "HEAD"), reason="there is no history here")
+def test_a_history_that_is_cut_off_is_none(monkeypatch, tmp_path):
+    """Every file of its one commit seems to have been written there: the gate would hold code to itself."""
+    cloned = ["git", "clone", "--quiet", "--depth", "1", gate.TREE.as_uri(), str(tmp_path / "clone")]
+    subprocess.run(cloned, check=True, capture_output=True)
+    monkeypatch.setattr(baseline, "HERE", tmp_path / "clone" / "benchmarks")
+    monkeypatch.setattr(baseline, "FILE", baseline.HERE / "baseline.json")
+    assert baseline.git("log", "-1", "--", str(baseline.FILE))
+    assert baseline.recorded_at() == ""
+
+
+def test_without_git_there_is_no_history(monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert baseline.recorded_at() == ""
+
+
+@pytest.mark.parametrize(("listed", "about"), [(["a case that was", NAME], "a case that was"), ([], NAME)])
+def test_a_case_that_is_gone_or_new(listed, about, monkeypatch):
+    monkeypatch.setattr(gate, "GATED", {NAME: GATED[NAME]})
+    assert told(gate.Gate([], EMPTY | {"cases": listed}).presence()) == [(about, gate.FAILED)]
+
+
+@pytest.mark.parametrize(("apart", "verdict"), [(1e-7, gate.FINE), (1e-5, gate.FAILED), (float("nan"), gate.FAILED)])
+def test_an_objective_that_is_not_the_references(apart, verdict, monkeypatch):
+    monkeypatch.setattr(gate, "ask", lambda *_: gate.Asked({NAME: {"apart": apart}}, {}, []))
+    assert told(gate.Gate([NAME], EMPTY).reference()) == [(NAME, verdict)]
+
+
+@pytest.mark.parametrize(("compiled", "verdict"), [({"a": 2}, gate.FINE), ({"a": 3}, gate.FAILED), ({}, gate.FAILED)])
+def test_signatures_are_as_many_as_the_baselines(compiled, verdict, monkeypatch):
+    monkeypatch.setattr(gate, "ask", lambda *_: gate.Asked({}, compiled, []))
+    [found] = gate.Gate(list(GATED), EMPTY | {"signatures": {"a": 2}}).reference()
+    assert (found.check, found.verdict) == ("signatures", verdict)
+
+
+@pytest.mark.parametrize(("count", "verdict"), [(4, gate.FINE), (0, gate.FAILED)])
+def test_a_kernel_without_fused_multiply_adds(count, verdict, monkeypatch):
+    monkeypatch.setattr(gate.fastgd, "show_config", lambda _: {"cpu": {"features": ["fma"]}})
+    monkeypatch.setattr(gate, "ask", lambda *_, **__: gate.Asked({NAME: {"fused": {"a loop": count}}}, {}, []))
+    assert told(gate.Gate([NAME], EMPTY).fused()) == [("a loop", verdict)]
+
+
+@pytest.mark.jit
+def test_compiling_while_the_clock_runs():
+    from numba import njit
+
+    with pytest.raises(AssertionError, match=r"compiled or loaded while being timed: .*late"), measure.no_compiling():
+
+        @njit
+        def late(x):
+            return x
+
+        late(1)
+
+
+@pytest.mark.parametrize("arguments", [["no such case"], ["--checks", "measured"]])
+def test_nothing_to_check_is_no_verdict(arguments):
+    with pytest.raises(SystemExit, match="nothing to check"):
+        gate.main(arguments)
+
+
+@pytest.mark.parametrize(("apart", "code"), [(0.0, 0), (1.0, 1)])
+def test_what_is_wrong_is_not_recorded(apart, code, monkeypatch, tmp_path):
+    file = tmp_path / "baseline.json"
+    file.write_text(json.dumps(baseline.EMPTY))
+    monkeypatch.setattr(baseline, "FILE", file)
+    monkeypatch.setattr(gate, "ask", lambda *_: gate.Asked({name: {"apart": apart} for name in GATED}, {"a": 2}, []))
+    assert gate.main(["--record", "--checks", "presence,reference"]) == code
+    recorded = EMPTY | {"signatures": {"a": 2}}
+    assert baseline.read() == (baseline.EMPTY if code else recorded)
+
+
+@pytest.mark.parametrize(
+    ("check", "verdict", "alarm", "right"),
+    [
+        ("ratios", gate.FINE, False, True),
+        ("ratios", gate.FAILED, True, True),
+        ("ratios", gate.FAILED, False, False),
+        ("ratios", gate.UNKNOWN, False, False),
+        ("presence", gate.FAILED, True, False),
+    ],
+)
+def test_what_breaks_is_no_alarm(check, verdict, alarm, right, monkeypatch):
+    monkeypatch.setattr(gate.Gate, "ratios", lambda _: [gate.Finding(check, NAME, verdict)])
+    assert selftest.Trial("", "ratios", [NAME], EMPTY, gate.TREE, alarm).right() == right
 
 
 def test_the_baseline_names_the_cases_of_the_registry():
@@ -138,7 +217,3 @@ def test_a_question_that_takes_too_long(monkeypatch):
     faults = gate.ask("checked", [NAME]).faults
     assert [fault.verdict for fault in faults] == [gate.FAILED]
     assert "minutes" in faults[0].words
-
-
-def test_numbers_are_json():
-    assert json.loads(baseline.FILE.read_text()) == baseline.read()

@@ -3,6 +3,7 @@
 import json
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 
 from . import cases, measure, measured, registry, report, report_page, report_tables
@@ -33,7 +34,7 @@ def results(**entries):
     times = {name: [0.1 / count, 0.11 / count] for name, count in grows.items()}
     known = {
         ODD_NAME: entry("steps", race(), options={"loss": "huber"}, call="fit", out={"another": "has no such <loss>"}),
-        "unlike": entry("steps", race(agree=False), floors={"a <i>peer</i>": 8.0}),
+        "unlike": entry("steps", race(agree=False, out={"astray": "ends +1e+00 from"}), floors={"a <i>peer</i>": 8.0}),
         "broken": entry("steps", failed="was ended by SIGKILL"),
         "raced": entry(
             "objective",
@@ -80,7 +81,7 @@ def test_the_page_stands_alone_and_hides_nothing():
     for name in results()["entries"]:
         assert name in words, name
     shown = "was ended by SIGKILL", "the objectives differ", "ends 1 above", "is not installed", "has no such <loss>"
-    for told in (*shown, "the objectives differ; floor 8 MISSED", "+5e-01", "not finite", *report_tables.RULES):
+    for told in (*shown, "ends +1e+00 from", "floor 8 MISSED", "+5e-01", "not finite", *report_tables.RULES):
         assert told in words, told
     assert report_tables.code(results()) == 1
 
@@ -94,7 +95,7 @@ def test_the_page_of_nothing():
 def test_the_table_in_markdown():
     text = report_tables.markdown(results())
     assert "a &lt;b>case&lt;/b> &" in text
-    assert "| a &lt;i>peer&lt;/i> | 3 | 1.5 to 4 of 3 | 100 ms | 300 ms | +5e-01 |" in text
+    assert "| a &lt;i>peer&lt;/i> | 3 | 2.25 to 3.5 of 3 | 100 ms | 300 ms | +5e-01 |" in text
     assert "| broken |  |  |  |  |  |  |  | was ended by SIGKILL |" in text
 
 
@@ -106,13 +107,16 @@ def test_readmes_table_is_of_the_cases_there_are():
 def test_readmes_table_is_written_whole_or_not_at_all(tmp_path):
     readme = tmp_path / "README.md"
     readme.write_text((ROOT / "README.md").read_text())
-    with pytest.raises(SystemExit, match="README takes"):
-        report_tables.into_readme(results(), readme)
+    for part in (results(), results() | {"mode": "smoke"}):
+        with pytest.raises(SystemExit, match="README takes"):
+            report_tables.into_readme(part, readme)
     assert readme.read_text() == (ROOT / "README.md").read_text()
     whole = results(**{case.name: entry("steps", race()) for case in cases.CASES})
     report_tables.into_readme(whole, readme)
     assert report_tables.readme_fingerprint(readme.read_text()) == "abc"
-    assert readme.read_text().count("a &lt;i>peer&lt;/i> 3 (1.5 to 4); nobody's is not installed |") >= len(cases.CASES)
+    assert readme.read_text().count("a &lt;i>peer&lt;/i> 3 (2.25 to 3.5); nobody's is not installed |") >= len(
+        cases.CASES
+    )
 
 
 def test_the_fingerprint_follows_the_cases(monkeypatch):
@@ -122,25 +126,51 @@ def test_the_fingerprint_follows_the_cases(monkeypatch):
     assert report_tables.fingerprint() != before
 
 
-def test_a_peer_that_fails_is_left_out_by_name(capsys):
+def test_who_fails_or_ends_elsewhere_is_left_out_by_name(capsys):
     def broken():
         raise ValueError("no <luck>")
 
     def make():
-        return {"fastgd": lambda: 1.0, "worse": lambda: 2.0, "broken": broken, "absent": registry.NOT_INSTALLED}
+        alike = {"fastgd": lambda: 1.0, "alike": lambda: 1.0}
+        unlike = {"worse": lambda: 2.0, "lost": lambda: np.nan, "broken": broken, "absent": registry.NOT_INSTALLED}
+        return alike | unlike
 
     [found] = measured.races(registry.Comparison("x", make, ((),), ()), ((),), 1)
-    assert found.out == {"broken": "fails: ValueError: no <luck>", "absent": registry.NOT_INSTALLED}
+    assert found.out == {
+        "worse": "ends +1e+00 from fastgd's objective",
+        "lost": "ends +nan from fastgd's objective",
+        "broken": "fails: ValueError: no <luck>",
+        "absent": registry.NOT_INSTALLED,
+    }
     assert not found.agree
-    assert set(found.ratios) == {"worse"}
+    assert set(found.seconds) == {"fastgd", "alike"}
     [found] = measured.races(registry.Comparison("x", broken, ((),), ()), ((),), 1)
     assert found.out == {"fastgd": "fails: ValueError: no <luck>"}
     assert "no <luck>" in capsys.readouterr().err
 
 
-def test_long_races_are_cut_short():
-    for most, turns in ((0.0, 1), (1.5 * measure.PAUSE, measure.FEWEST), (9.0, 5)):
-        assert len(measure.interleave({"a": lambda: None}, 5, most)["a"]) == turns
+@pytest.mark.parametrize("theirs", [[3.0], [1.0, 8.0], [8.0, 1.0, 2.0], [4.0, 3.0, 1.0, 8.0, 5.0, 2.0, 6.0]])
+def test_quartiles_lie_among_the_ratios(theirs):
+    found = measure.ratio([1.0] * len(theirs), theirs)
+    assert min(theirs) <= found.low <= found.median <= found.high <= max(theirs)
+
+
+class Clock:
+    """A second for each rest, and none otherwise."""
+
+    now = 0.0
+
+    def perf_counter(self):
+        return self.now
+
+    def sleep(self, _):
+        self.now += 1.0
+
+
+@pytest.mark.parametrize(("most", "turns"), [(0.0, 1), (1.5, measure.FEWEST), (0.3, 2), (9.0, 5)])
+def test_long_races_are_cut_short(most, turns, monkeypatch):
+    monkeypatch.setattr(measure, "time", Clock())
+    assert len(measure.interleave({"a": lambda: None}, 5, most)["a"]) == turns
 
 
 def test_ctrl_c_keeps_what_was_measured(tmp_path, monkeypatch):
