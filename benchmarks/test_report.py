@@ -162,6 +162,42 @@ def test_ctrl_c_keeps_what_was_measured(tmp_path, monkeypatch):
     assert cases.CASES[0].name in (tmp_path / "again" / "report.html").read_text()
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["nosuch"],
+        ["--quick", "peak memory"],
+        ["--readme", "--smoke"],
+        ["--readme", "tiny"],
+        ["--from", "missing", "tiny"],
+    ],
+)
+def test_a_mistake_is_told_before_anything_is_measured(arguments, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(report, "measure_all", None)
+    with pytest.raises(SystemExit, match="2"):
+        report.main([*arguments, "--to", str(tmp_path / "to")])
+    assert "error: " in capsys.readouterr().err
+    assert not (tmp_path / "to").exists()
+
+
+@pytest.mark.parametrize("text", [None, "", "[]", '{"mode": "full", "entries": {"a": {}}}'])
+def test_results_that_are_damaged(text, tmp_path, capsys):
+    file = tmp_path / "some.json"
+    if text is not None:
+        file.write_text(text)
+    with pytest.raises(SystemExit, match="2"):
+        report.main(["--from", str(file), "--to", str(tmp_path / "to")])
+    assert "is not a report's results.json" in capsys.readouterr().err
+    assert not any((tmp_path / "to").iterdir())
+
+
+def test_a_folder_that_is_a_file(tmp_path, capsys):
+    (tmp_path / "to").touch()
+    with pytest.raises(SystemExit, match="2"):
+        report.main(["tiny", "--smoke", "--to", str(tmp_path / "to")])
+    assert "--to is not a folder" in capsys.readouterr().err
+
+
 @pytest.mark.slow
 def test_a_smoke_run(tmp_path):
     assert report.main(["tiny: what", "--smoke", "--to", str(tmp_path)]) == 0
