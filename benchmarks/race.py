@@ -64,6 +64,8 @@ def entrants(case):
 
 def stepping(work, name):
     """How someone takes the steps of a case, or why not."""
+    if name not in OURS | PEERS:
+        raise ValueError(f"no peer is called {name!r}: there are {', '.join(PEERS)}")
     return ours(work, OURS[name]) if name in OURS else peer(PEERS[name].package, PEERS[name].make, work)
 
 
