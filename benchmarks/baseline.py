@@ -19,6 +19,7 @@ import fastgd
 
 HERE = Path(__file__).parent
 FILE = HERE / "baseline.json"
+EMPTY = {"cases": [], "signatures": {}, "instructions": {}, "ratios": {}}
 PACKAGES = "numpy", "numba", "llvmlite", "scipy"
 
 
@@ -35,8 +36,17 @@ def machine():
 
 def read():
     """The committed numbers: {"cases": [names], "signatures": {}, "instructions": {key: {}}, "ratios": {key: {}}}."""
-    with open(FILE) as file:
-        return json.load(file)
+    try:
+        numbers = json.loads(FILE.read_text())
+        found = {name: type(value) for name, value in numbers.items()}
+        kept = (*numbers["instructions"].values(), *numbers["ratios"].values())
+        sound = all(number > 0 for one in kept for number in one.values())
+        if sound and found == {name: type(value) for name, value in EMPTY.items()}:
+            return numbers
+        why = f"it has to have {', '.join(EMPTY)}, and numbers above 0"
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        why = f"{type(error).__name__}: {error}"
+    raise ValueError(f"is damaged ({why}): git checkout benchmarks/{FILE.name}")
 
 
 def write(numbers):
@@ -44,14 +54,18 @@ def write(numbers):
 
 
 def git(*arguments):
-    """What git says, or nothing where there is no history."""
+    """What git says, or nothing where there is no history, or no git."""
+    if not shutil.which("git"):
+        return b""
     done = subprocess.run(["git", *arguments], cwd=HERE.parent, capture_output=True)
     return done.stdout if done.returncode == 0 else b""
 
 
 def recorded_at():
-    """The commit that wrote the file last, or nothing."""
-    return git("log", "-1", "--format=%H", "--", str(FILE)).decode().strip()
+    """The commit that wrote the file last, or nothing: the first of a shallow clone seems to have written all files."""
+    commit, *parents = git("log", "-1", "--format=%H %P", "--", str(FILE)).decode().split() or [""]
+    cut = not parents and git("rev-parse", "--is-shallow-repository").strip() == b"true"
+    return "" if cut else commit
 
 
 @contextlib.contextmanager

@@ -22,9 +22,12 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
+from numba import config
+
 import fastgd
 
 from . import baseline, instructions
+from .arguments import chosen
 from .gated import GATED
 
 TREE = Path(__file__).parent.parent
@@ -72,16 +75,25 @@ def ask(question, names, tree=TREE, **more):
             output, end = done.stdout, f"ended with code {done.returncode}: {last_line(done.stderr)}"
         except subprocess.TimeoutExpired as late:
             output, end = (late.stdout or b"").decode(), f"took more than {MINUTES} minutes"
-        lines = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
+        lines = lines_of(output)
         answers |= {line["case"]: line for line in lines if "case" in line}
         if lines and "signatures" in lines[-1]:
             return Asked(answers, lines[-1]["signatures"], faults)
-        at = next((line["at"] for line in reversed(lines) if "at" in line), None)
+        at = last_at(lines)
         if at is None or at in answers:
             return Asked(answers, {}, [*faults, Finding("presence", ", ".join(names), FAILED, f"{question}: {end}")])
         faults.append(Finding("presence", at, FAILED, f"{question}: {end}"))
         names = names[names.index(at) + 1 :]
     return Asked(answers, signatures, faults)
+
+
+def lines_of(output):
+    return [json.loads(line) for line in output.splitlines() if line.startswith("{")]
+
+
+def last_at(lines):
+    """The case that a process was at, if at any."""
+    return next((line["at"] for line in reversed(lines) if "at" in line), None)
 
 
 def last_line(text):
@@ -159,7 +171,8 @@ class Gate:
     def _counts(self, tree):
         command = ["-m", "benchmarks.gated", "counted", *self.names]
         least, done = instructions.count(command, environment(tree), tree)
-        words = f"counted: ended with code {done.returncode}: {last_line(done.stderr)}"
+        at = last_at(lines_of(done.stdout))
+        words = f"counted: ended with code {done.returncode}, at {at}: {last_line(done.stderr)}"
         gone = [Finding("presence", name, FAILED, words) for name in self.names if name not in least]
         return least, gone
 
@@ -219,6 +232,12 @@ def record(gate, committed):
     baseline.write(committed)
 
 
+def told(finding):
+    """The finding, which is printed."""
+    print(f"{finding.verdict:8} {finding.check:13} {finding.about:34} {finding.words}", flush=True)
+    return finding
+
+
 def main(arguments=None):
     parser = argparse.ArgumentParser(
         prog="benchmarks gate", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -227,17 +246,27 @@ def main(arguments=None):
     parser.add_argument("--checks", default=",".join(CHECKS), help="some of these, with commas (default: all)")
     parser.add_argument("--record", action="store_true", help="write this machine's numbers into the baseline")
     given = parser.parse_args(arguments)
-    names = [name for name in GATED if not given.words or any(w.lower() in name.lower() for w in given.words)]
-    committed = baseline.read()
+    names, checks = chosen(GATED, given.words, parser), given.checks.split(",")
+    if unknown := set(checks) - set(CHECKS):
+        parser.error(f"--checks takes some of {','.join(CHECKS)}, not {', '.join(map(repr, sorted(unknown)))}")
+    if config.DISABLE_JIT:
+        parser.error("compiled code is what is measured: unset NUMBA_DISABLE_JIT")
+    try:
+        committed = against = baseline.read()
+    except ValueError as error:
+        told(Finding("presence", baseline.FILE.name, FAILED, str(error)))
+        return 1
     if given.record:  # against nothing, then: no other commit is measured
-        for check, key in KEYS.items():
-            committed[check].setdefault(key(), {})
-    gate, worst = Gate(names, committed), set()
-    for check in given.checks.split(","):
-        for finding in getattr(gate, check)():
-            worst.add(finding.verdict)
-            print(f"{finding.verdict:8} {finding.check:13} {finding.about:34} {finding.words}", flush=True)
-    if given.record:
+        nothing = {check: {key(): {}} | committed[check] for check, key in KEYS.items()}
+        against = committed | nothing | {"cases": sorted(GATED)}
+    gate = Gate(names, against)
+    found = [told(finding) for check in checks for finding in getattr(gate, check)()]
+    if not found:
+        parser.error(f"{given.checks} has nothing to measure in {', '.join(names)}")
+    # What is recorded is right from now on
+    worst = {finding.verdict for finding in found if not (given.record and finding.check in gate.measured)}
+    if given.record and FAILED in worst:
+        print("Nothing was recorded: what FAILED comes first.")
+    elif given.record:
         record(gate, committed)
-        return 0
     return 1 if FAILED in worst else 2 if UNKNOWN in worst else 0

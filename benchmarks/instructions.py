@@ -38,6 +38,7 @@ PINNED = {
     "OMP_NUM_THREADS": "1",
     "PYTHONHASHSEED": "0",
 }
+HOURS = 1  # until a process is given up
 REPEATS = 2  # the least counts: now and then Python does some housekeeping
 
 
@@ -82,7 +83,9 @@ def missing():
 
 
 def toolchain():
-    """What the numbers depend on."""
+    """What the numbers depend on, or why there are none."""
+    if why := missing():
+        return why
     version = subprocess.run(["valgrind", "--version"], capture_output=True, text=True, check=True).stdout.strip()
     return f"{version} {' '.join(platform.libc_ver())}"
 
@@ -94,13 +97,21 @@ def count(command, environment, folder=None):
     compiled there.
     """
     options = {"cwd": folder, "env": {**os.environ, **environment, **PINNED}, "capture_output": True, "text": True}
-    warm = subprocess.run([sys.executable, *command], **options)
+    warm = ended([sys.executable, *command], options)
     if warm.returncode:
         return {}, warm
     with tempfile.TemporaryDirectory() as kept:
         tool = ["valgrind", "--tool=callgrind", "--instr-atstart=no", f"--callgrind-out-file={kept}/counts"]
-        done = subprocess.run([*tool, sys.executable, *command], **options)
+        done = ended([*tool, sys.executable, *command], options)
         return least(filter(None, map(read, Path(kept).iterdir()))), done
+
+
+def ended(command, options):
+    """The process at its end, or when it is given up."""
+    try:
+        return subprocess.run(command, timeout=3600 * HOURS, **options)
+    except subprocess.TimeoutExpired as late:
+        return subprocess.CompletedProcess(command, -9, (late.stdout or b"").decode(), f"it took more than {HOURS} h")
 
 
 def read(path):
