@@ -269,4 +269,5 @@ def main(arguments=None):
         print("Nothing was recorded: what FAILED comes first.")
     elif given.record:
         record(gate, committed)
+        print(f"Recorded: commit {baseline.FILE.name}.")
     return 1 if FAILED in worst else 2 if UNKNOWN in worst else 0

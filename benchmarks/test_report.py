@@ -138,6 +138,14 @@ def test_a_peer_that_fails_is_left_out_by_name(capsys):
     assert "no <luck>" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("call", [registry.STEPS, registry.OBJECTIVE])
+def test_a_peer_that_does_not_exist_is_named(call):
+    case = cases.CASES[0]._replace(peers=("nobody",), race=call)
+    [found] = measured.races(case, (case.small,), 1)
+    assert found.out["fastgd"].endswith("not nobody")
+    assert not found.agree
+
+
 def test_long_races_are_cut_short():
     for most, turns in ((0.0, 1), (1.5 * measure.PAUSE, measure.FEWEST), (9.0, 5)):
         assert len(measure.interleave({"a": lambda: None}, 5, most)["a"]) == turns
