@@ -145,6 +145,8 @@ def measure_all(names, mode, path, patience):
         for k, name in enumerate(names):
             print(f"-- {k + 1} of {len(names)}, {time.perf_counter() - began:.0f} s: {name}", flush=True)
             measure_entry(name, results["entries"][name], getattr(every[name], "threads", None), mode, patience)
+            if failed := results["entries"][name]["failed"]:
+                print(f"{name} {failed}")
             results["seconds"] = time.perf_counter() - began
             results["machine"]["load after"] = machine.load()
             save(results, path)
