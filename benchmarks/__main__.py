@@ -12,31 +12,38 @@ import sys
 from fastgd.threads import available_threads
 
 from . import cases, comparisons, measured
-from .registry import wanted
+from .arguments import chosen, positive
 
 
 def main(arguments=None):
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
     parser.add_argument("words", nargs="*", help="run only what has one of these words in its name")
-    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--repeats", type=positive, default=7)
     parser.add_argument("--smoke", action="store_true", help="tiny sizes, one repeat: is everything alive?")
     given = parser.parse_args(arguments)
-
+    raced, limits = cases.CASES + comparisons.COMPARISONS, () if given.smoke else cases.LIMITS
+    wanted = chosen([what.name for what in raced + limits], given.words)
     print(f"{os.cpu_count()} CPUs, {available_threads()} threads; times are the least, ratios are of medians.")
     fine = True
-    for case in filter(lambda case: wanted(case.name, given.words), cases.CASES + comparisons.COMPARISONS):
+    for case in (case for case in raced if case.name in wanted):
         sizes, repeats = ((case.small,), 1) if given.smoke else (case.sizes, given.repeats)
         for found in measured.races(case, sizes, repeats):
             fine &= measured.print_race(case, found, checked=not given.smoke)
-    if not given.smoke:
-        for limit in filter(lambda limit: wanted(limit.name, given.words), cases.LIMITS):
-            measured.print_limit(limit, limit.make())
+    for limit in (limit for limit in limits if limit.name in wanted):
+        measured.print_limit(limit, limit.make())
     return 0 if fine else 1
 
 
 OTHERS = "autotune", "dropins", "gate", "report"  # modules with a main of their own
 
 if __name__ == "__main__":
-    if sys.argv[1:2] and sys.argv[1] in OTHERS:
-        main = importlib.import_module(f".{sys.argv.pop(1)}", __package__).main
-    raise SystemExit(main(sys.argv[1:]))
+    try:
+        if sys.argv[1:2] and sys.argv[1] in OTHERS:
+            main = importlib.import_module(f".{sys.argv.pop(1)}", __package__).main
+        raise SystemExit(main(sys.argv[1:]))
+    except ModuleNotFoundError as error:
+        print(f'{error}: python -m pip install ".[test]"', file=sys.stderr)
+        raise SystemExit(2) from None
+    except KeyboardInterrupt:
+        print("Stopped.", file=sys.stderr)
+        raise SystemExit(130) from None

@@ -18,6 +18,7 @@ import numpy as np
 import fastgd
 
 from . import corpus, measure, oracles
+from .arguments import chosen, positive
 
 BATCHES = {"full": None, "32": 32, "1": 1}
 REFERENCE_CELLS = 20_000  # rows times columns that plain NumPy is given; 1 row a step takes it too long
@@ -196,7 +197,7 @@ SOLVER = "sklearn solver raw"
 def main(arguments=None):
     parser = argparse.ArgumentParser(prog="benchmarks autotune", description=__doc__)
     parser.add_argument("--smoke", action="store_true", help="one task of each kind of four tables")
-    parser.add_argument("--every", type=int, default=1, help="only every so manieth task of each kind")
+    parser.add_argument("--every", type=positive, default=1, help="only every so manieth task of each kind")
     parser.add_argument(
         "--fitters", default="", help="only those with one of these words (comma-separated) in the name"
     )
@@ -204,9 +205,11 @@ def main(arguments=None):
     parser.add_argument("--units", choices=UNITS, default="own", help="columns and targets in others, at random")
     parser.add_argument("--csv", help="write every outcome to this file as it comes")
     parser.add_argument("--no-times", action="store_true", help="leave out the times against scikit-learn")
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--repeats", type=positive, default=5)
     given = parser.parse_args(arguments)
-    losses = given.losses.split(",")
+    losses, fitters = given.losses.split(","), chosen(FITTERS, given.fitters.split(","))
+    if unknown := set(losses) - set(oracles.BEST):
+        parser.error(f"--losses takes some of {','.join(oracles.BEST)}, not {', '.join(map(repr, sorted(unknown)))}")
     kinds = [kind for kind in corpus.KINDS if set(losses) & set(oracles.LOSSES[kind])]
 
     def tasks():
@@ -217,7 +220,6 @@ def main(arguments=None):
             if number == 0 or (number % given.every == 0 and not given.smoke):
                 yield UNITS[given.units](task)
 
-    fitters = [name for name in FITTERS if any(word in name for word in given.fitters.split(","))]
     outcomes = []
     with open(given.csv or os.devnull, "w", newline="", buffering=1) as file:
         rows = csv.writer(file)

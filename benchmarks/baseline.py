@@ -26,19 +26,29 @@ PACKAGES = "numpy", "numba", "llvmlite", "scipy"
 
 def toolchain():
     """What compiles the kernels and runs around them, in words."""
-    python = f"{platform.machine()} Python {platform.python_version()}"
+    python = f"{platform.machine()} Python {platform.python_version()} ({platform.python_compiler()})"
     return ", ".join([python, *(f"{package} {version(package)}" for package in PACKAGES)])
 
 
 def machine():
     """The toolchain and the CPU."""
-    return f"{fastgd.show_config('dicts')['cpu']['name']}, {toolchain()}"
+    cpu = fastgd.show_config("dicts")["cpu"]  # the name that is sold is that of several generations
+    return f"{cpu['name']} ({cpu['llvm_name']}), {toolchain()}"
 
 
 def read():
     """The committed numbers, as `EMPTY` has their parts: signatures by kernel, the others by key and case."""
-    with open(FILE) as file:
-        return json.load(file)
+    try:
+        numbers = json.loads(FILE.read_text())
+        found = {name: type(value) for name, value in numbers.items()}
+        kept = (*numbers["instructions"].values(), *numbers["ratios"].values())
+        sound = all(number > 0 for one in kept for number in one.values())
+        if sound and found == {name: type(value) for name, value in EMPTY.items()}:
+            return numbers
+        why = f"it has to have {', '.join(EMPTY)}, and numbers above 0"
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        why = f"{type(error).__name__}: {error}"
+    raise ValueError(f"is damaged ({why}): git checkout benchmarks/{FILE.name}")
 
 
 def write(numbers):

@@ -19,6 +19,7 @@ from sklearn.preprocessing import MaxAbsScaler, OneHotEncoder, StandardScaler
 import fastgd
 from fastgd.demo import NUMBERS, frame
 
+from .arguments import positive
 from .measure import interleave
 
 HEAD = ("data", "rows x columns", "how", "scikit-learn", "", "fastgd", "", "times faster")
@@ -91,8 +92,8 @@ def shown(score):
 def main(arguments=None):
     """Print the table in Markdown."""
     parser = argparse.ArgumentParser(prog="benchmarks dropins", description=__doc__)
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--rows", type=int, default=None, help="of the flights")
+    parser.add_argument("--repeats", type=positive, default=3)
+    parser.add_argument("--rows", type=positive, default=None, help="of the flights")
     given = parser.parse_args(arguments)
     warnings.simplefilter("ignore")  # scikit-learn's, of fits that have not converged
     print("|", " | ".join(HEAD), "|")

@@ -19,15 +19,19 @@ import json
 import os
 import sys
 import tempfile
+from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from typing import NamedTuple
 
+from numba import config
+
 import fastgd
+from fastgd.threads import available_threads
 
 from . import baseline, instructions, processes
+from .arguments import chosen
 from .gated import GATED
 from .machine import THREAD_VARIABLES
-from .registry import wanted
 
 TREE = Path(__file__).parent.parent
 FINE, FAILED, UNKNOWN = "fine", "FAILED", "UNKNOWN"
@@ -68,16 +72,25 @@ def ask(question, names, tree=TREE, **more):
     while names:
         command = [sys.executable, "-m", "benchmarks.gated", question, *names]
         done = processes.ended(command, 60 * MINUTES, cwd=tree, env=environment(tree) | more)
-        lines = [json.loads(line) for line in done.output.splitlines() if line.startswith("{")]
+        lines = lines_of(done.output)
         answers |= {line["case"]: line for line in lines if "case" in line}
         if done.fine and lines and "signatures" in lines[-1]:
             return Asked(answers, lines[-1]["signatures"], faults)
-        at, words = next((line["at"] for line in reversed(lines) if "at" in line), None), f"{question}: {done.words}"
+        at, words = last_at(lines), f"{question}: {done.words}"
         if at is None or at in answers:  # it was between cases, before the first, or at its end
             return Asked(answers, {}, [*faults, Finding("presence", ", ".join(names), FAILED, words)])
         faults.append(Finding("presence", at, FAILED, words))
         names = names[names.index(at) + 1 :]
     return Asked(answers, {}, faults)
+
+
+def lines_of(output):
+    return [json.loads(line) for line in output.splitlines() if line.startswith("{")]
+
+
+def last_at(lines):
+    """The case that a process was at, if at any."""
+    return next((line["at"] for line in reversed(lines) if "at" in line), None)
 
 
 # The checks ---------------------------------------------------------------------------------------------------------
@@ -154,7 +167,7 @@ class Gate:
     def _counts(self, tree):
         command = ["-m", "benchmarks.gated", "counted", *self.names]
         least, done = instructions.count(command, environment(tree), tree)
-        words = f"counted: {done.words}"
+        words = f"counted: at {last_at(lines_of(done.output))}, it {done.words}"
         gone = [Finding("presence", name, FAILED, words) for name in self.names if name not in least]
         return least, gone
 
@@ -202,7 +215,6 @@ class Gate:
 
 
 CHECKS = ("presence", "reference", "fused", "instructions", "ratios")
-NUMBERS = ("signatures", "instructions", "ratios")  # what is recorded, whatever it was before
 
 
 def record(gate, committed):
@@ -217,6 +229,12 @@ def record(gate, committed):
     baseline.write(committed)
 
 
+def told(finding):
+    """The finding, which is printed."""
+    print(f"{finding.verdict:8} {finding.check:13} {finding.about:34} {finding.words}", flush=True)
+    return finding
+
+
 def main(arguments=None):
     parser = argparse.ArgumentParser(
         prog="benchmarks gate", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -225,17 +243,28 @@ def main(arguments=None):
     parser.add_argument("--checks", default=",".join(CHECKS), help="some of these, with commas (default: all)")
     parser.add_argument("--record", action="store_true", help="write this machine's numbers into the baseline")
     given = parser.parse_args(arguments)
-    names, checks = [name for name in GATED if wanted(name, given.words)], given.checks.split(",")
-    if not names or not set(checks) <= set(CHECKS):  # with 1: argparse's 2 would be a verdict
-        raise SystemExit(f"There is nothing to check: cases are {', '.join(GATED)}; checks are {', '.join(CHECKS)}.")
-    committed, found = baseline.read(), []
-    gate = Gate(names, committed, recording=given.record)
-    for check in checks:
-        for finding in getattr(gate, check)():
-            found.append(finding)
-            print(f"{finding.verdict:8} {finding.check:13} {finding.about:34} {finding.words}", flush=True)
-    if given.record and not any(one.verdict == FAILED and one.check not in NUMBERS for one in found):
+    names, checks = chosen(GATED, given.words), given.checks.split(",")
+    if unknown := set(checks) - set(CHECKS):  # with 1: argparse's 2 would be a verdict
+        raise SystemExit(f"--checks takes some of {','.join(CHECKS)}, not {', '.join(map(repr, sorted(unknown)))}")
+    if config.DISABLE_JIT:
+        raise SystemExit("compiled code is what is measured: unset NUMBA_DISABLE_JIT")
+    try:
+        committed = baseline.read()
+    except ValueError as error:
+        raise SystemExit(f"{baseline.FILE} {error}") from None
+    gate, found = Gate(names, committed, recording=given.record), []
+    clockless = [check for check in checks if check != "ratios"]
+    with ThreadPool(available_threads()) as pool:  # what hangs on no clock is asked side by side
+        for findings in pool.imap(lambda check: getattr(gate, check)(), clockless):
+            found += map(told, findings)
+    if "ratios" in checks:
+        found += map(told, gate.ratios())
+    if not found:
+        raise SystemExit(f"{given.checks} has nothing to measure in {', '.join(names)}")
+    verdicts = {one.verdict for one in found if not (given.record and one.check in gate.measured)}
+    if given.record and FAILED in verdicts:
+        print("Nothing was recorded: what FAILED comes first.")
+    elif given.record:
         record(gate, committed)
-        return 0
-    verdicts = {one.verdict for one in found}
+        print(f"Recorded: commit {baseline.FILE.name}.")
     return 1 if FAILED in verdicts else 2 if UNKNOWN in verdicts else 0

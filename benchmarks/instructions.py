@@ -85,7 +85,9 @@ def missing():
 
 
 def toolchain():
-    """What the numbers depend on."""
+    """What the numbers depend on, or why there are none."""
+    if why := missing():
+        return why
     version = subprocess.run(["valgrind", "--version"], capture_output=True, text=True, check=True).stdout.strip()
     return f"{version} {' '.join(platform.libc_ver())}"
 

@@ -45,6 +45,9 @@ def groups(case, data):
     A race of steps is one group without a label; a race to an objective has a group for each target. A run returns a
     function that gives the objective, or `Timed` with one.
     """
+    known = SOLVERS if case.race == OBJECTIVE else OURS | PEERS
+    if unknown := set(case.peers) - set(known):
+        raise ValueError(f"a case's peers are some of {'; '.join(known)}, not {'; '.join(sorted(unknown))}")
     work = Work.of(case, data)
     if case.race == OBJECTIVE:
         return racing(work)

@@ -95,11 +95,6 @@ def both(*shapes, types=("float64", "float32")):
     return tuple(shape._replace(dtype=dtype) for dtype in types for shape in shapes)
 
 
-def wanted(name, words):
-    """Whether a name has one of the words; where there are none, all are wanted."""
-    return not words or any(word.lower() in name.lower() for word in words)
-
-
 def has(package):
     return importlib.util.find_spec(package) is not None
 

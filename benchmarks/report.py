@@ -18,6 +18,7 @@ from typing import NamedTuple
 from fastgd.threads import available_threads
 
 from . import cases, comparisons, machine, measured, registry, report_page, report_tables
+from .arguments import chosen
 from .fit_comparisons import gradient
 
 ROOT = Path(__file__).parent.parent
@@ -119,13 +120,13 @@ def planned(what, mode):
     return {**more, "threads": more["threads"] or available_threads(), "races": [], "failed": NOT_YET}
 
 
-def chosen(words, mode):
-    """Names of what a mode measures, of those with one of the words."""
+def taken(mode):
+    """Names of what a mode measures."""
 
-    def measures(what):
+    def has_part(what):
         return mode == "full" if isinstance(what, registry.Limit) else MODES[mode].sizes(what)
 
-    return [name for name, what in everything().items() if registry.wanted(name, words) and measures(what)]
+    return [name for name, what in everything().items() if has_part(what)]
 
 
 def measure_all(names, mode, path, patience):
@@ -144,6 +145,8 @@ def measure_all(names, mode, path, patience):
         for k, name in enumerate(names):
             print(f"-- {k + 1} of {len(names)}, {time.perf_counter() - began:.0f} s: {name}", flush=True)
             measure_entry(name, results["entries"][name], getattr(every[name], "threads", None), mode, patience)
+            if failed := results["entries"][name]["failed"]:
+                print(f"{name} {failed}")
             results["seconds"] = time.perf_counter() - began
             results["machine"]["load after"] = machine.load()
             save(results, path)
@@ -182,8 +185,9 @@ def save(results, path):
 
 def render(results, folder):
     """Write the page and the table beside the results."""
-    (folder / "report.md").write_text(report_tables.markdown(results))
-    (folder / "report.html").write_text(report_page.page(results))
+    markdown, page = report_tables.markdown(results), report_page.page(results)
+    (folder / "report.md").write_text(markdown)
+    (folder / "report.html").write_text(page)
     print(f"Written: {folder / 'report.html'}, report.md, results.json")
 
 
@@ -204,16 +208,27 @@ def main(arguments=None):
     given = parser.parse_args(arguments)
     if given.one:
         return measure_one(given.one, MODES[given.mode], given.lines)
+    if given.words and given.results:
+        parser.error("--from takes all of a file: leave out the words")
     if given.readme and (given.words or given.mode == "smoke"):
-        parser.error("--readme takes all cases at their own sizes")
-    given.to.mkdir(parents=True, exist_ok=True)
+        parser.error("--readme takes a whole measurement: leave out --smoke and words")
+    names = chosen(taken(given.mode), given.words)
+    try:
+        given.to.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=given.to).close()
+    except OSError as error:
+        parser.error(f"--to is not a folder that can be written into: {error}")
     if given.results:
-        results = json.loads(given.results.read_text())
+        try:
+            results = json.loads(given.results.read_text())
+            render(results, given.to)
+        except Exception as error:  # whatever a hand may have made of it
+            parser.error(f"{given.results} is not a report's results.json: {type(error).__name__}: {error}")
         save(results, given.to / "results.json")
     else:
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # ended otherwise, it stops as with Ctrl-C
-        results = measure_all(chosen(given.words, given.mode), given.mode, given.to / "results.json", given.patience)
-    render(results, given.to)
+        results = measure_all(names, given.mode, given.to / "results.json", given.patience)
+        render(results, given.to)
     if given.readme:
         report_tables.into_readme(results)
     return 130 if results.get("stopped") else report_tables.code(results)

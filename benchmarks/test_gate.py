@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from . import __main__ as driver
 from . import baseline, gate, instructions, measure, selftest
 from .gated import FUSED, GATED
 
@@ -134,12 +135,6 @@ def test_compiling_while_the_clock_runs():
         late(1)
 
 
-@pytest.mark.parametrize("arguments", [["no such case"], ["--checks", "measured"]])
-def test_nothing_to_check_is_no_verdict(arguments):
-    with pytest.raises(SystemExit, match="nothing to check"):
-        gate.main(arguments)
-
-
 @pytest.mark.parametrize(("apart", "code"), [(0.0, 0), (1.0, 1)])
 def test_what_is_wrong_is_not_recorded(apart, code, monkeypatch, tmp_path):
     file = tmp_path / "baseline.json"
@@ -176,6 +171,69 @@ def test_the_baseline_names_the_cases_of_the_registry():
 def test_packed_fused_multiply_adds_are_told_from_others():
     assert FUSED.findall("\tvfmadd231pd\t(%rax), %ymm0, %ymm1\n\tvfnmadd213ps %zmm1, %zmm2, %zmm3") != []
     assert FUSED.findall("vfmadd231sd %xmm0\n vmulpd %ymm0\n vfmadd231ss %xmm1") == []
+
+
+@pytest.mark.parametrize("arguments", [["nosuch"], ["tiny", "nosuch"], ["--checks", "nosuch"], ["--checks", ""]])
+def test_a_misspelt_word_is_no_verdict(arguments):
+    with pytest.raises(SystemExit, match=repr(arguments[-1])):  # words: with code 1, as 2 would be a verdict
+        gate.main(arguments)
+
+
+@pytest.mark.parametrize("main", [driver.main, selftest.main])
+@pytest.mark.parametrize("arguments", [["nosuch"], ["--repeats", "0"], ["--runs", "0"]])
+def test_nothing_is_measured_of_a_mistake(main, arguments):
+    with pytest.raises(SystemExit, match=r"^2$|'nosuch'"):
+        main(arguments)
+
+
+@pytest.mark.jit
+def test_a_check_without_anything_to_measure():
+    with pytest.raises(SystemExit, match="nothing to measure"):
+        gate.main(["tiny", "--checks", "fused"])
+
+
+@pytest.mark.jit
+@pytest.mark.parametrize(
+    "text", ["{", "[]", json.dumps(EMPTY | {"ratio": {}}), json.dumps(EMPTY | {"ratios": {"": {"": 0}}})]
+)
+def test_a_damaged_baseline(text, monkeypatch, tmp_path):
+    file = tmp_path / "baseline.json"
+    file.write_text(text)
+    monkeypatch.setattr(baseline, "FILE", file)
+    with pytest.raises(SystemExit, match="is damaged"):
+        gate.main(["tiny"])
+
+
+def test_the_first_commit_of_a_shallow_clone_is_not_the_baselines(monkeypatch):
+    said = {"log": b"abc \n", "rev-parse": b"true\n"}
+    monkeypatch.setattr(baseline, "git", lambda command, *_: said[command])
+    assert baseline.recorded_at() == ""
+    said["log"] = b"abc def\n"
+    assert baseline.recorded_at() == "abc"
+    said |= {"log": b"abc \n", "rev-parse": b"false\n"}
+    assert baseline.recorded_at() == "abc"
+    said["log"] = b""
+    assert baseline.recorded_at() == ""
+
+
+@pytest.mark.jit
+@pytest.mark.parametrize(("verdict", "code"), [(gate.FINE, 0), (gate.UNKNOWN, 2), (gate.FAILED, 1)])
+def test_only_what_is_sound_is_recorded(verdict, code, monkeypatch, tmp_path):
+    monkeypatch.setattr(baseline, "FILE", tmp_path / "baseline.json")
+    baseline.write(EMPTY | {"cases": []})
+    before = baseline.read()
+    monkeypatch.setattr(gate.Gate, "fused", lambda self: [gate.Finding("fused", "a kernel", verdict)])
+    monkeypatch.setattr(gate.Gate, "_ratios", lambda self, names, tree: ({NAME: 0.5}, []))
+    assert gate.main(["tiny", "--record", "--checks", "presence,fused,ratios"]) == code
+    recorded = EMPTY | {"ratios": {baseline.machine(): {NAME: 0.5}}}
+    assert baseline.read() == (before if verdict == gate.FAILED else recorded)
+
+
+def test_a_count_that_hangs(monkeypatch):
+    monkeypatch.setattr(instructions, "MINUTES", 1e-3)
+    least, done = instructions.count(["-c", "while True: pass"], {})
+    assert least == {} and not done.fine
+    assert "took more than" in done.words
 
 
 # As a command, on copies of the tree ---------------------------------------------------------------------------------

@@ -149,6 +149,14 @@ def test_who_fails_or_ends_elsewhere_is_left_out_by_name(capsys):
     assert "no <luck>" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("call", [registry.STEPS, registry.OBJECTIVE])
+def test_a_peer_that_does_not_exist_is_named(call):
+    case = cases.CASES[0]._replace(peers=("nobody",), race=call)
+    [found] = measured.races(case, (case.small,), 1)
+    assert found.out["fastgd"].endswith("not nobody")
+    assert not found.agree
+
+
 @pytest.mark.parametrize("theirs", [[3.0], [1.0, 8.0], [8.0, 1.0, 2.0], [4.0, 3.0, 1.0, 8.0, 5.0, 2.0, 6.0]])
 def test_quartiles_lie_among_the_ratios(theirs):
     found = measure.ratio([1.0] * len(theirs), theirs)
@@ -190,6 +198,41 @@ def test_ctrl_c_keeps_what_was_measured(tmp_path, monkeypatch):
     assert third["failed"] == second["failed"] == report.NOT_YET
     assert report.main(["--from", str(tmp_path / "results.json"), "--to", str(tmp_path / "again")]) == 130
     assert cases.CASES[0].name in (tmp_path / "again" / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["nosuch"],
+        ["--quick", "peak memory"],
+        ["--readme", "--smoke"],
+        ["--readme", "tiny"],
+        ["--from", "missing", "tiny"],
+    ],
+)
+def test_a_mistake_is_told_before_anything_is_measured(arguments, tmp_path, monkeypatch):
+    monkeypatch.setattr(report, "measure_all", None)
+    with pytest.raises(SystemExit, match=r"^2$|no name has"):
+        report.main([*arguments, "--to", str(tmp_path / "to")])
+    assert not (tmp_path / "to").exists()
+
+
+@pytest.mark.parametrize("text", [None, "", "[]", '{"mode": "full", "entries": {"a": {}}}'])
+def test_results_that_are_damaged(text, tmp_path, capsys):
+    file = tmp_path / "some.json"
+    if text is not None:
+        file.write_text(text)
+    with pytest.raises(SystemExit, match="2"):
+        report.main(["--from", str(file), "--to", str(tmp_path / "to")])
+    assert "is not a report's results.json" in capsys.readouterr().err
+    assert not any((tmp_path / "to").iterdir())
+
+
+def test_a_folder_that_is_a_file(tmp_path, capsys):
+    (tmp_path / "to").touch()
+    with pytest.raises(SystemExit, match="2"):
+        report.main(["tiny", "--smoke", "--to", str(tmp_path / "to")])
+    assert "--to is not a folder" in capsys.readouterr().err
 
 
 @pytest.mark.slow
