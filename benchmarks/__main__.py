@@ -23,7 +23,7 @@ def main(arguments=None):
     given = parser.parse_args(arguments)
     raced, limits = cases.CASES + comparisons.COMPARISONS, () if given.smoke else cases.LIMITS
     wanted = chosen([what.name for what in raced + limits], given.words)
-    print(f"{os.cpu_count()} CPUs, {available_threads()} threads; times are the least, ratios are of medians.")
+    print(f"{os.cpu_count()} CPUs, {available_threads()} threads; times are the least, ratios medians of turns.")
     fine = True
     for case in (case for case in raced if case.name in wanted):
         sizes, repeats = ((case.small,), 1) if given.smoke else (case.sizes, given.repeats)

@@ -21,7 +21,7 @@ RULES = (
     "Nobody's first run counts: it gives the objective, and warms compilers, caches and pools on both sides. What it "
     "costs fastgd is measured apart: the first fit with an empty cache and with a full one, and the import.",
     "Runs are interleaved: everyone in turn, every other turn backwards, with a pause for threads that still spin. A "
-    "ratio is of the medians; beside it stand the quartiles of the ratios turn by turn, and the number of turns. Slow "
+    "ratio is the median of those turn by turn; beside it stand their quartiles, and the number of turns. Slow "
     "races have fewer turns: three, and less where one takes many seconds.",
     "Where everyone takes the same steps, the objectives reached are computed by one function in float64, outside of "
     "the timing, and compared: who ends too far from fastgd's is not timed, and is named.",
@@ -185,10 +185,15 @@ def short_row(name, entry):
     if not races:
         return name, "", "", entry["failed"]
     race = [race for race in races if race.size == races[0].size][-1]  # of an objective's targets the tightest
-    cells = [f"{peer} {r.median:.3g} ({r.low:.3g} to {r.high:.3g})" for peer, r in race.ratios.items()]
+    cells = [f"{peer} {spread(ratio, race.seconds[peer])}" for peer, ratio in race.ratios.items()]
     cells += [f"{peer} {why}" for peer, why in race.out.items()]
     ours = duration(statistics.median(race.seconds["fastgd"])) if "fastgd" in race.seconds else ""
     return name, race.label, ours, "; ".join(cells)
+
+
+def spread(ratio, turns):
+    """A ratio and its quartiles; one turn has none."""
+    return f"{ratio.median:.3g}" + (f" ({ratio.low:.3g} to {ratio.high:.3g})" if len(turns) > 1 else "")
 
 
 def short(results):
