@@ -95,6 +95,7 @@ CASES = (
         BATCHES,
         ("NumPy reference", "JAX", "JAX, random order", "PyTorch"),
         OTHER_STEPS,
+        small=Data(2_048, 10),  # JAX's batches are of one length
         gate=Data(8_000, 250),
         kernels=("block_loop.batch_steps",),
         floors={"NumPy reference": 10.0, "JAX": 3.0, "JAX, random order": 8.0, "PyTorch": 50.0},
@@ -106,7 +107,7 @@ CASES = (
         {**BATCHES, "batch_size": 256, "shuffle": False},
         ("NumPy reference", "JAX", "PyTorch"),
         OTHER_STEPS,
-        small=Data(2_048, 10),  # JAX's batches are of one length
+        small=Data(2_048, 10),
         within=1e-4,
     ),
     Case(

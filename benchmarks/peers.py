@@ -154,12 +154,11 @@ def jax_epochs(work, order=None):
     X, y, options = work.X, work.y, work.case.options
     n, d = X.shape
     batch = options["batch_size"] or n
-    used = n // batch * batch
     Xs, ys = jnp.asarray(X), jnp.asarray(y)
     if order is None:
-        batches = Xs[:used].reshape(-1, batch, d), ys[:used].reshape(-1, batch)
+        batches = Xs.reshape(-1, batch, d), ys.reshape(-1, batch)
     else:
-        batches = jnp.asarray(order[:used].reshape(-1, batch))
+        batches = jnp.asarray(order.reshape(-1, batch))
     slopes = {
         "squared_error": lambda p, t: p - t,
         "huber": lambda p, t: jnp.clip(p - t, -1, 1),
@@ -187,6 +186,8 @@ def jax_scan(shuffled=False):
     def make(work):
         import jax
 
+        if len(work.y) % (work.case.options["batch_size"] or 1):
+            return "takes batches of one length, and these rows leave a shorter one"
         order = np.random.default_rng(0).permutation(len(work.y)) if shuffled else None
         train, batches = jax_epochs(work, order)
         rates = np.asarray(work.case.options["learning_rate"], work.X.dtype)
