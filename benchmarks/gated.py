@@ -20,7 +20,7 @@ from . import instructions, measure, race
 from .cases import CASES
 
 GATED = {case.name: case for case in CASES if case.gate}
-SECONDS, LEAST_PAIRS = 0.6, 5  # of runs in turn, a case
+SECONDS, LEAST_PAIRS = 0.5, 5  # of runs in turn, a case
 SHARE = 20
 TURNS_TO_SETTLE = 16  # of Python, which specialises what it has run some times: 5 % of a tiny call's instructions
 FUSED = re.compile(r"\bvfn?m(?:add|sub)\w*p[sd]\b")  # x86's packed fused multiply-adds
