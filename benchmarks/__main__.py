@@ -9,7 +9,7 @@ import importlib
 import os
 import sys
 
-from fastgd.threads import available_threads
+from fastgd.kernels.threads import available_threads
 
 from . import cases, comparisons, measured
 from .arguments import chosen, positive

@@ -5,7 +5,7 @@ from functools import lru_cache
 import numpy as np
 
 import fastgd
-from fastgd import checks
+from fastgd.inputs import checks
 
 from .registry import Data
 

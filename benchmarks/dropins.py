@@ -17,7 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MaxAbsScaler, OneHotEncoder, StandardScaler
 
 import fastgd
-from fastgd.demo import NUMBERS, frame
+from fastgd.cli.demo import NUMBERS, frame
 
 from .arguments import positive
 from .measure import interleave

@@ -3,10 +3,10 @@
 import numpy as np
 
 import fastgd
-from fastgd.choose import plan_of, prepared
-from fastgd.passes import Passes
-from fastgd.sweep import DEFAULTS
-from fastgd.threads import available_threads, run_tasks
+from fastgd.kernels.threads import available_threads, run_tasks
+from fastgd.linear.auto import plan_of, prepared
+from fastgd.linear.sweep import DEFAULTS
+from fastgd.solvers.passes import Passes
 
 from .data import problem
 from .registry import TYPES, Comparison

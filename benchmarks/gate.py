@@ -26,7 +26,7 @@ from typing import NamedTuple
 from numba import config
 
 import fastgd
-from fastgd.threads import available_threads
+from fastgd.kernels.threads import available_threads
 
 from . import baseline, instructions, processes
 from .arguments import chosen

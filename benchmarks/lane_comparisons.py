@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 
 import fastgd
-from fastgd import checks
-from fastgd.threads import available_threads
+from fastgd.inputs import checks
+from fastgd.kernels.threads import available_threads
 
 from .data import problem
 from .peers import sklearn_grid

@@ -5,7 +5,7 @@ import os
 import platform
 from importlib import metadata
 
-from fastgd.threads import thread_limits
+from fastgd.kernels.threads import thread_limits
 
 from .peers import PEERS
 from .solvers import SOLVERS

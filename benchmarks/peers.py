@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastgd.threads import available_threads
+from fastgd.kernels.threads import available_threads
 
 from .measure import Timed
 

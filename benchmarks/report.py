@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from fastgd.threads import available_threads
+from fastgd.kernels.threads import available_threads
 
 from . import cases, comparisons, machine, measured, registry, report_page, report_tables
 from .arguments import chosen

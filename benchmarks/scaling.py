@@ -6,7 +6,7 @@ Rates are so small that nothing diverges: only the time counts.
 import numpy as np
 
 import fastgd
-from fastgd.threads import available_threads
+from fastgd.kernels.threads import available_threads
 
 from .data import problem
 from .lane_comparisons import HUBER, LOOPS, MAIN_LOOPS

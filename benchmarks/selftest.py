@@ -11,7 +11,7 @@ from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from typing import NamedTuple
 
-from fastgd.threads import available_threads
+from fastgd.kernels.threads import available_threads
 
 from . import baseline, gate, instructions
 from .arguments import chosen, positive

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastgd.threads import available_threads
+from fastgd.kernels.threads import available_threads
 
 ITERATIONS = tuple(round(2 ** (k / 2)) for k in range(2, 27))  # up to 8,192
 STEPS_OF_NEWTON = tuple(range(1, 31))

@@ -3,10 +3,10 @@
 import numpy as np
 
 import fastgd
-from fastgd import checks
-from fastgd.choose import plan_of, prepared
-from fastgd.passes import Passes
-from fastgd.sweep import DEFAULTS
+from fastgd.inputs import checks
+from fastgd.linear.auto import plan_of, prepared
+from fastgd.linear.sweep import DEFAULTS
+from fastgd.solvers.passes import Passes
 
 from .cases import HASHED, SMALL_SPARSE, SPARSE, WORDS
 from .data import made, objective

@@ -256,7 +256,9 @@ def test_a_renamed_case(tmp_path):
 def test_a_case_that_breaks_is_named_and_the_others_go_on(fault, words, tmp_path):
     head = '    """Coefficients (targets, d) and intercepts (targets,) in the user\'s units."""\n'
     broken = f"{head}    if weights.shape[-1] == 6:  # the tiny case's\n        {fault}\n"
-    code, printed = run(tree(tmp_path, "fastgd/fit.py", head, broken), "tiny", "rosenbrock", "--checks", "reference")
+    code, printed = run(
+        tree(tmp_path, "fastgd/linear/fit.py", head, broken), "tiny", "rosenbrock", "--checks", "reference"
+    )
     assert code == 1, printed
     assert f"presence      {NAME}" in printed and words in printed
     assert "fine     reference     minimize, Rosenbrock" in printed

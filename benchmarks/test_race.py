@@ -9,7 +9,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from fastgd.threads import available_threads
+from fastgd.kernels.threads import available_threads
 
 from . import cases, machine, measure, race, registry
 

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from fastgd import losses, optimizers, schedules
-from fastgd._parts import snake_case
+from fastgd.parts.registry import snake_case
 
 README = Path(__file__).parent.parent / "README.md"
 MARKS = {losses: "losses", optimizers: "optimizers", schedules: "schedules"}

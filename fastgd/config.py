@@ -10,11 +10,11 @@ import numpy as np
 
 import fastgd
 
-from . import checks
-from . import losses as loss_parts
-from . import optimizers as optimizer_parts
-from .layouts import Dense
-from .threads import LIMITS, available_threads, thread_limits
+from .inputs import checks
+from .kernels.layouts import Dense
+from .kernels.threads import LIMITS, available_threads, thread_limits
+from .parts import losses as loss_parts
+from .parts import optimizers as optimizer_parts
 
 
 def show_config(mode="stdout"):

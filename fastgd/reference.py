@@ -10,20 +10,20 @@ import math
 
 import numpy as np
 
-from .fit import fit as compiled_fit
-from .fit import fitted
-from .lr_find import found
-from .minimize import Rule
-from .newton import Newton
-from .optimizers import decayed
-from .passes import penalty_costs
-from .penalties import Free
-from .plan import lanes_at
-from .results import MinimizeHistory, MinimizeResult
-from .stages import FORGET, Stages
-from .sweep import sweep as compiled_sweep
-from .sweep import swept
-from .work import Epochs
+from .functions.minimize import Rule
+from .linear.fit import fit as compiled_fit
+from .linear.fit import fitted
+from .linear.lr_find import found
+from .linear.sweep import sweep as compiled_sweep
+from .linear.sweep import swept
+from .parts.optimizers import decayed
+from .parts.penalties import Free
+from .results.fit_result import MinimizeHistory, MinimizeResult
+from .solvers.first_order import Epochs
+from .solvers.newton import Newton
+from .solvers.passes import penalty_costs
+from .solvers.plan import lanes_at
+from .solvers.staged_sgd import FORGET, Stages
 
 # Row order --------------------------------------------------------------------------------------------------------
 

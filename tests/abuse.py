@@ -30,7 +30,8 @@ from abuse_data import Call, D, N, Oops, good
 from scipy import sparse
 
 import fastgd
-from fastgd import checks, reference
+from fastgd import reference
+from fastgd.inputs import checks
 
 HANG = 10.0  # seconds
 TOGETHER = 16  # cases in a process

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import fastgd
-from fastgd import choose
+from fastgd.linear import auto
 
 os.environ["MPLBACKEND"] = "Agg"
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background jobs begin so; Ctrl-C is tested here
@@ -85,7 +85,7 @@ def plan_of(*arguments, **options):
     """What a call of fit would drive."""
     given = inspect.signature(fastgd.fit).bind(*arguments, **options)
     given.apply_defaults()
-    return choose.plan_of([choose.prepared(given.arguments)])
+    return auto.plan_of([auto.prepared(given.arguments)])
 
 
 def pytest_collection_modifyitems(items):

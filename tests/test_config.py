@@ -7,7 +7,7 @@ import pytest
 
 import fastgd
 from fastgd.config import warmed
-from fastgd.threads import thread_limits
+from fastgd.kernels.threads import thread_limits
 
 JIT_OFF = os.environ.get("NUMBA_DISABLE_JIT") == "1"
 
@@ -61,7 +61,7 @@ def test_warmup_leaves_nothing_to_compile():
     """After it, a fit of another shape compiles and loads nothing."""
     from fastgd.kernels import facts
     from fastgd.kernels.full_batch import chunk_rows
-    from fastgd.layouts import Dense
+    from fastgd.kernels.layouts import Dense
 
     done = fastgd.warmup(dtypes="float64", batch_sizes=[None])
     assert done.compiled == sum(fit["compiled"] for fit in done.fits)

@@ -26,9 +26,9 @@ import pytest
 from numba.core import event
 
 import fastgd
-from fastgd import passes
 from fastgd.kernels import _cache
-from fastgd.threads import available_threads
+from fastgd.kernels.threads import available_threads
+from fastgd.solvers import passes
 
 pytestmark = [
     pytest.mark.slow,

@@ -56,9 +56,9 @@ def test_files_named():
             assert (page.parent / name).exists(), name
     text = README.read_text()
     package = README.parent / "fastgd"
-    for path in package.glob("*.py"):
-        if not path.name.startswith("_"):
-            assert path.name in text, f"README's map lacks {path.name}"
+    for folder in package.iterdir():
+        if (folder / "__init__.py").exists():
+            assert f"  {folder.name}/" in text, f"README's map lacks {folder.name}/"
 
 
 @pytest.mark.jit

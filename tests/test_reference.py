@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 import fastgd
 from fastgd import losses, optimizers, reference, schedules
-from fastgd._parts import snake_case
-from fastgd.passes import Passes
+from fastgd.parts.registry import snake_case
+from fastgd.solvers.passes import Passes
 
 LOSSES, OPTIMIZERS = ([snake_case(name) for name in names] for names in (ELEMENTWISE, optimizers.__all__))
 BATCHES = [1, 16, None]

@@ -14,7 +14,7 @@ import numpy as np
 
 import fastgd
 
-from ..lr_rules import RULES
+from ..linear.lr_rules import RULES
 from .program import INTERRUPTED, Program, say
 
 DIVERGED = 1
@@ -211,7 +211,7 @@ def lr_find(ctx, file, **given):
     Takes steps at growing rates, and reads off the curve of the loss which rate is good. FILE is as for fit; give fit
     the same options and --learning-rate.
     """
-    from ..lr_find import checked_span
+    from ..linear.lr_find import checked_span
     from . import report
 
     spared(file, given["plot"])
@@ -265,7 +265,7 @@ def fit_options(given):
 
 def check(asked):
     """Check the arguments before a long file is read for nothing."""
-    from ..settings import Settings
+    from ..inputs.settings import Settings
 
     arguments = inspect.signature(fastgd.fit).parameters
     known = {name: arguments[name].default for name in Settings.__dataclass_fields__ if name in arguments}
@@ -375,7 +375,7 @@ def warmup(loss, optimizer, dtype, batch_size, penalty):
 @click.option("--picture", default="fastgd_demo.png", show_default=True, help="Where to save the loss curves.")
 def demo(picture):
     """Fit 327,346 real flights, print a table, save a picture."""
-    from .. import demo
+    from . import demo
 
     demo.main(picture)
 

@@ -9,8 +9,8 @@ import numpy as np
 
 import fastgd
 
-from .. import checks
-from ..scoring import scorer_of
+from ..inputs import checks
+from ..linear.scoring import scorer_of
 from .app import DIVERGED, app, check, draw, fit, fit_options, output, picture, read, spared, writing
 from .program import INTERRUPTED, OPTIONS, say
 

@@ -1,1 +1,1 @@
-"""Everything Numba compiles besides the parts' methods. No kernel imports the API above it."""
+"""Every compiled line of fastgd besides the parts' own methods. Imports only ``parts``."""

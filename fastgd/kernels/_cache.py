@@ -21,8 +21,9 @@ from numba import types
 from numba.core.caching import FunctionCache, IndexDataCacheFile
 from numba.core.compiler_lock import global_compiler_lock
 
-# What is compiled besides the kernels, and the options of the environment that change the code.
-PARTS = ("losses", "optimizers", "penalties", "elementary")
+# Every line that is compiled lies in one of these folders: an edit anywhere in them makes every kernel a new one.
+COMPILED = ("kernels", "parts")
+# The options of the environment that change the code.
 SETTINGS = ("BOUNDSCHECK", "OPT", "LOOP_VECTORIZE", "SLP_VECTORIZE", "FULL_TRACEBACKS", "DEBUG_NAN", "JIT_COVERAGE")
 LOCK_SECONDS = 60.0  # a compilation takes 1 to 5 s; whoever waits longer compiles for itself
 
@@ -39,10 +40,9 @@ if hasattr(os, "register_at_fork"):
 def stamp():
     """Twelve hexadecimal digits: 8 of the compiled sources, 4 of the options of the environment."""
     package = Path(__file__).resolve().parent.parent
-    sources = sorted([*package.glob("kernels/*.py"), *(package / f"{part}.py" for part in PARTS)])
     text = hashlib.sha256()
-    for source in sources:
-        text.update(source.name.encode() + b"\0" + source.read_bytes())
+    for source in sorted(path for folder in COMPILED for path in (package / folder).rglob("*.py")):
+        text.update(source.relative_to(package).as_posix().encode() + b"\0" + source.read_bytes())
     settings = [str(getattr(numba.config, name, None)) for name in SETTINGS]
     return text.hexdigest()[:8] + hashlib.sha256(repr(settings).encode()).hexdigest()[:4]
 

@@ -16,7 +16,7 @@ from numba import types
 from numba.core.typing.templates import AbstractTemplate, infer_getattr, make_overload_method_template
 from numba.extending import intrinsic, overload
 
-from ..optimizers import decayed
+from ..parts.optimizers import decayed
 from . import _cache
 
 # reassoc lets sums vectorise; nnan and ninf (full fastmath) would delete the checks for non-finite values.

@@ -12,7 +12,7 @@ import numba
 import numpy as np
 from numba import types
 
-from ..optimizers import decayed
+from ..parts.optimizers import decayed
 from ._jit import OPTIONS, cast_all, compiled_as, helper, lane_of, read_slots, write_slots
 
 STRIDE = 1024  # a power of two: fun, read so seldom, costs nothing; taking the steps again costs 10 us

@@ -10,7 +10,7 @@ import numpy as np
 from numba import types
 from numba.extending import intrinsic
 
-from .. import elementary
+from ..parts import elementary
 from ._jit import INLINE, compiled_as
 
 EXACT = {"fastmath": {"contract", "nsz"}}

@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..optimizers import Adagrad, Sgd
-from ..penalties import Free
+from ..parts.optimizers import Adagrad, Sgd
+from ..parts.penalties import Free
 from . import products, sparse_products
 from ._jit import UNCOUNTED, branch, compiled_as
 from .across import apart

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..optimizers import Sgd
-from ..penalties import ElasticNet
+from ..parts.optimizers import Sgd
+from ..parts.penalties import ElasticNet
 from ._jit import UNCOUNTED, branch, compiled_as, leaf
 from .across import across, column_of, lanes_of
 from .lazy import LIMIT

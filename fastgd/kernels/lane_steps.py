@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..optimizers import Sgd, decayed
-from ..penalties import Free
+from ..parts.optimizers import Sgd, decayed
+from ..parts.penalties import Free
 from ._jit import UNCOUNTED, branch, cast_all, compiled_as, kernel, leaf
 from .across import across, apart, column_of, lanes_of, slots_at, store_column, store_slots
 from .lane_gradients import (

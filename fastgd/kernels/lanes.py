@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..optimizers import decayed
+from ..parts.optimizers import decayed
 from . import elementary  # noqa: F401  (registers the compiled twins that losses call)
 from ._jit import cast_all, helper, lane_of, read_slots, write_slots
 from .rows import pull, question, row_at, scores

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..elementary import exp
+from ..parts.elementary import exp
 from ._jit import bridge
 
 LIMIT = 1e15  # of a stored weight to the weight: float32 holds it

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from numba.extending import overload
 
-from ..layouts import CSR, Dense
 from ._jit import IN_ORDER, INLINE, compiled_as
+from .layouts import CSR, Dense
 from .simd import block_add, block_dot, prefetch_row, prefetch_run
 
 __all__ = ["CSR", "Dense", "Scaled"]

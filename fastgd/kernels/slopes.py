@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..elementary import exp, log
+from ..parts.elementary import exp, log
 from ._jit import UNCOUNTED, compiled_as, leaf, routine
 from .across import across, apart, column_of, lanes_of
 from .lane_rows import height_for, rows_at_once

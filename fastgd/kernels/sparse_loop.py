@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..optimizers import decayed
+from ..parts.optimizers import decayed
 from ._jit import cast_all, gather, kernel, lane_of, read_slots, write_slots
 from .row_loop import met_loss, row_slope
 from .rows import prefetch

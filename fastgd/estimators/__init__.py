@@ -1,0 +1,1 @@
+"""scikit-learn's classes: the only folder that imports scikit-learn."""

@@ -1,0 +1,1 @@
+"""Minimise a user's own function. Knows no rows."""

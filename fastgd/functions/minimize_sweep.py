@@ -1,0 +1,69 @@
+"""``minimize_sweep``: a user's own function minimised with many settings."""
+
+import numpy as np
+
+from ..inputs import checks
+from ..inputs.grid import expand
+from ..results.sweep_results import SweepResult
+from .minimize import Limits, Rule
+from .problem import Problem
+from .python_loop import run_all
+
+
+def minimize_sweep(
+    fun,
+    x0,
+    grad=None,
+    learning_rate=0.1,
+    optimizer="sgd",
+    product=True,
+    max_iter=100,
+    tol=None,
+    history=True,
+    compile=False,
+    callback=None,
+    verbose=0,
+):
+    """Minimise a function with many settings, all from one start.
+
+    Parameters
+    ----------
+    fun, x0, grad
+        As for :func:`fastgd.minimize`. Compiled functions run all settings of one optimizer class in one kernel; a run
+        that has ended costs no more time.
+    learning_rate : float, str, part, or a list or array of these, default 0.1
+        A list is an axis of the grid, here and in the fields of a part: ``InverseScaling([0.1, 1.0])``.
+    optimizer : str, part, or a list of these, default "sgd"
+        E.g. ``["sgd", fastgd.optimizers.Momentum(0.9)]``, or ``fastgd.optimizers.Momentum(beta=[0.5, 0.9])``.
+    product : bool, default True
+        Every combination of the lists, the optimizers running fastest; False pairs the lists, which must be as long as
+        each other.
+    max_iter, tol, history, compile, callback, verbose
+        As for :func:`fastgd.minimize`, for each run; never lists. A callback's ``run`` says which run it is called for,
+        and a true answer ends that run.
+
+    Returns
+    -------
+    SweepResult
+        ``results``, ``best`` (the smallest finite ``fun``), ``status`` ("slow" where all iterations were used),
+        ``table()``, ``plot()``. After Ctrl-C the runs that had not ended are "interrupted".
+
+    Raises
+    ------
+    ValueError, TypeError
+        Naming the argument, what was given and what to do.
+
+    Examples
+    --------
+    >>> import fastgd
+    >>> s = fastgd.minimize_sweep(lambda x: x**2, 10.0, lambda x: 2 * x, learning_rate=[0.01, 0.5, 1.1], max_iter=20)
+    >>> s.status
+    ['slow', 'converged', 'diverged']
+    >>> s.best.x, s.table()["learning_rate"]
+    (0.0, [0.01, 0.5, 1.1])
+    """
+    grid = expand({"learning_rate": learning_rate, "optimizer": optimizer}, checks.truth("product", product))
+    limits = Limits.checked(max_iter, tol, history, callback, verbose)
+    rules = [Rule.checked(point["optimizer"], point["learning_rate"], limits.max_iter) for point in grid.points]
+    results = run_all(Problem.checked(fun, x0, grad, compile), rules, limits)
+    return SweepResult(results, grid.settings, np.array([result.fun for result in results]))

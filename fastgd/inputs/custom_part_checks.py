@@ -1,0 +1,253 @@
+"""What a user's own part must do, tried on a few numbers before its first use: a wrong derivative is an error."""
+
+import functools
+import itertools
+
+import numpy as np
+
+from ..parts.optimizers import decayed
+from .custom_parts import described, kind_of
+
+H = 1e-5  # of the differences
+SCORES = np.linspace(-3.0, 3.0, 25)
+TARGETS = np.array([-2.5, -1.0, 0.0, 0.4, 1.0, 2.2])
+MAX_SLOTS = 3
+
+
+def tried(argument, part, module):
+    """Try a part of the user's, once for each value of its fields; raises the error that says what is wrong."""
+    with np.errstate(all="ignore"):
+        if kind_of(module) == "schedules":
+            _try_schedule(described(argument, part), part)
+        else:
+            _remembered(argument, part, kind_of(module))
+
+
+@functools.lru_cache(maxsize=4096, typed=True)  # two classes of the same fields are equal, but not of one type
+def _remembered(argument, part, kind):
+    {"losses": _try_loss, "optimizers": _try_optimizer}[kind](described(argument, part), part)
+
+
+# Calls ----------------------------------------------------------------------------------------------------------------
+
+
+def called(label, part, word, *arguments):
+    """What the method ``word`` returns; what it raises becomes an error that says what to write in its place."""
+    try:
+        return getattr(part, word)(*arguments)
+    except Exception as error:
+        reason = str(error).replace(type(part).__name__, getattr(type(part), "called", type(part).__name__))
+        words = f"{label}: {word} fails ({type(error).__name__}: {reason})."
+        raise TypeError(f"{words} {_hint(error, part)}") from error
+
+
+def _hint(error, part):
+    text = str(error)
+    if "truth value" in text:
+        return "It must work on arrays too: np.where(a, b, c), np.minimum and np.maximum in place of if, min and max."
+    if "convert" in text and isinstance(error, TypeError):
+        return "It must work on arrays too: NumPy's functions in place of math's."
+    if isinstance(error, AttributeError) and "attribute" in text:
+        return (
+            f"Its fields are: {', '.join(part._fields)}. A part never writes to itself; what changes from step to step "
+            "is an optimizer's state or carry."
+        )
+    return "It must work on numbers and on arrays, entry by entry."
+
+
+def elementwise(label, part, word, *arrays):
+    """What an elementwise method gives for arrays of one shape, as float64; checked one by one on some of them."""
+    shape, method = arrays[0].shape, getattr(part, word)
+    values = np.asarray(called(label, part, word, *arrays))
+    if values.dtype.kind not in "iuf":
+        raise TypeError(f"{label}: {word} returns {_what(values)}; real numbers are needed.")
+    if values.shape != shape:
+        raise ValueError(
+            f"{label}: {word} returns shape {values.shape} for arrays of shape {shape}: it must work entry by entry "
+            "(np.maximum in place of max; no sum or mean)."
+        )
+    bad = ~np.isfinite(values)
+    if bad.any():
+        raise ValueError(f"{label}: {word} is {values[bad][0]} {_at(method, [array[bad][0] for array in arrays])}.")
+    for k in range(0, values.size, max(1, values.size // 12)):
+        at = [array.flat[k] for array in arrays]
+        alone = np.asarray(called(label, part, word, *at))
+        if alone.shape != () or not np.isclose(alone, values.flat[k], rtol=1e-6, atol=1e-12):
+            raise ValueError(
+                f"{label}: {word} must work entry by entry, but {_at(method, at)} it gives {values.flat[k]:.6g} in an "
+                f"array and {alone} alone."
+            )
+    return values.astype(np.float64)
+
+
+def _at(method, values):
+    names = method.__code__.co_varnames[1 : 1 + len(values)]
+    return "at " + ", ".join(f"{name}={value:.6g}" for name, value in zip(names, values, strict=True))
+
+
+def _what(values):
+    return f"{values.item()!r}" if values.shape == () else f"an array of {values.dtype}"
+
+
+# Losses ---------------------------------------------------------------------------------------------------------------
+
+
+def _targets(loss):
+    """Some targets that the loss allows."""
+    if loss.labels:
+        return np.array([0.0, 1.0])
+    domain = loss.domain
+    low = max(domain.get("low", -np.inf), domain.get("above", -np.inf))
+    high = min(domain.get("high", np.inf), domain.get("below", np.inf))
+    edge = np.array([domain[side] for side in ("low", "high") if np.isfinite(domain.get(side, np.nan))])
+    if np.isfinite(low) and np.isfinite(high):
+        return np.append(edge, low + (high - low) * np.array([0.05, 0.3, 0.6, 0.95]))
+    if np.isfinite(low):
+        return np.append(edge, low + np.array([0.2, 0.5, 1.0, 2.0, 4.0]))
+    if np.isfinite(high):
+        return np.append(edge, high - np.array([0.2, 0.5, 1.0, 2.0, 4.0]))
+    return TARGETS
+
+
+def _try_loss(label, loss):
+    p, y = (grid.ravel() for grid in np.meshgrid(SCORES, _targets(loss)))
+    value = elementwise(label, loss, "value", p, y)
+    slope = elementwise(label, loss, "slope", p, y)
+    elementwise(label, loss, "mean", SCORES)
+    after = (elementwise(label, loss, "value", p + H, y) - value) / H
+    before = (value - elementwise(label, loss, "value", p - H, y)) / H
+    # At a kink the two differ and any slope between them is one; elsewhere they leave it no room.
+    differences = np.clip(slope, np.minimum(before, after), np.maximum(before, after))
+    rounding = 64 * np.finfo(float).eps * np.abs(value).max() / H
+    excess = np.abs(slope - differences) - 1e-5 * np.maximum(np.abs(slope), np.abs(differences)) - rounding
+    if (excess > 0).any():
+        k = int(np.argmax(excess))
+        given, right = slope[k], 0.5 * (before[k] + after[k])
+        ratio = f" (ratio {given / right:.3g})" if abs(right) > 1e-6 else ""
+        raise ValueError(
+            f"{label}: slope is not the derivative of value in {_at(loss.slope, [0])[3:-2]}: "
+            f"{_at(loss.slope, [p[k], y[k]])} slope gives {given:.6g}, differences of value give {right:.6g}{ratio}."
+        )
+    _try_traits(label, loss, p, y, value)
+
+
+def _try_traits(label, loss, p, y, value):
+    curvature = loss.curvature
+    if not isinstance(curvature, (int, float)) or not curvature >= 0:
+        raise ValueError(f"{label}: curvature={curvature!r} must be a number of at least 0, or infinite.")
+    bend = (loss.slope(p + H, y) - loss.slope(p - H, y)) / (2 * H)
+    if bend.max() > curvature * (1 + 1e-4) + 1e-6:
+        k = int(np.argmax(bend))
+        raise ValueError(
+            f"{label}: curvature={curvature:g} must bound the slope's derivative, which is {bend[k]:.6g} "
+            f"{_at(loss.slope, [p[k], y[k]])}. Leave it out if there is no bound."
+        )
+    moved = loss.value(p + 0.5, y + 0.5)
+    if loss.shifts and not np.allclose(moved, value, rtol=1e-6, atol=1e-9 * np.abs(value).max()):
+        k = int(np.argmax(np.abs(moved - value)))
+        raise ValueError(
+            f"{label}: shifts=True says that value goes by the difference of its arguments alone, but it gives "
+            f"{value[k]:.6g} {_at(loss.value, [p[k], y[k]])} and {moved[k]:.6g} with 0.5 added to both."
+        )
+
+
+# Optimizers -----------------------------------------------------------------------------------------------------------
+
+
+def _numbers(values):
+    """Whether a tuple holds finite real numbers."""
+    return isinstance(values, tuple) and all(
+        np.ndim(value) == 0 and np.asarray(value).dtype.kind in "iuf" and np.isfinite(value) for value in values
+    )
+
+
+def _try_optimizer(label, optimizer):
+    slots = optimizer.slots
+    if type(slots) is not int or not 0 <= slots <= MAX_SLOTS:
+        raise ValueError(f"{label}: slots={slots!r} must be a whole number from 0 to {MAX_SLOTS}, set in the class.")
+    w, g = np.zeros(6), np.array([0.5, -2.0, 0.0, 1e-3, -30.0, 1.0])
+    state, carry = (np.zeros(6),) * slots, (1.0, 1.0)
+    for t in (1, 2, 3):
+        prepared = called(label, optimizer, "prepare", 0.1, t, carry)
+        if not (isinstance(prepared, tuple) and len(prepared) == 2 and all(map(_numbers, prepared)) and prepared[0]):
+            raise ValueError(
+                f"{label}: prepare returns {prepared!r} at t={t}; (coefficients, carry) is needed, two tuples of "
+                "finite numbers, e.g. (lr,), carry."
+            )
+        c, carry = prepared
+        if len(carry) != 2:
+            raise ValueError(f"{label}: prepare returns a carry of {len(carry)} numbers; it has two.")
+        change, step, after = _move(label, optimizer, slots, c, w, g, state)
+        if t == 1 and (change * g > 0).any():
+            k = int(np.argmax(change * g > 0))
+            raise ValueError(
+                f"{label}: move goes up the gradient: its first change is {change[k]:.6g} where the gradient is "
+                f"{g[k]:.6g}. Minus is missing."
+            )
+        _same_alone(label, optimizer, c, w, g, state, (change, step, *after))
+        w, g, state = decayed(optimizer, c, w) + change, 0.9 * g, after
+
+
+def _move(label, optimizer, slots, c, w, g, state):
+    """The change, the step and the new state, as arrays like ``w``."""
+    try:
+        moved = called(label, optimizer, "move", c, w, g, state)
+    except TypeError as error:
+        if isinstance(error.__cause__, (IndexError, ValueError)) and slots < MAX_SLOTS:
+            words = f"{error} Its state is as many numbers as slots says: slots={slots}."
+            raise TypeError(words) from error.__cause__
+        raise
+    if not (isinstance(moved, tuple) and len(moved) == 3 and isinstance(moved[2], tuple)):
+        raise ValueError(f"{label}: move must return (change, step, state), the state a tuple; it returns {moved!r}.")
+    change, step, after = moved
+    if len(after) != slots:
+        raise ValueError(
+            f"{label}: move returns a state of {len(after)} numbers, but slots={slots}: set slots = {len(after)}."
+        )
+    named = [("change", change), ("step", step), *((f"state[{k}]", value) for k, value in enumerate(after))]
+    made = []
+    for name, value in named:
+        array = np.asarray(value)
+        if array.dtype.kind not in "iuf":
+            raise TypeError(f"{label}: move returns {_what(array)} as {name}; real numbers are needed.")
+        if array.shape not in ((), w.shape) or (name == "change" and array.shape == ()):
+            raise ValueError(f"{label}: move returns {name} of shape {array.shape} for weights of shape {w.shape}.")
+        array = np.broadcast_to(array, w.shape).astype(np.float64)
+        if not np.isfinite(array).all():
+            k = int(np.argmin(np.isfinite(array)))
+            raise ValueError(f"{label}: move returns {name} = {array[k]} where the gradient is {g[k]:.6g}.")
+        if name == "step" and (array <= 0).any():
+            raise ValueError(
+                f"{label}: move returns the step {array.min():.6g}; the second number it returns is the size of the "
+                "proximal step, greater than 0 (the rate itself in plain descent)."
+            )
+        made.append(array)
+    return made[0], made[1], tuple(made[2:])
+
+
+def _same_alone(label, optimizer, c, w, g, state, moved):
+    """Raise where ``move`` gives other numbers for one weight than for an array of them."""
+    for k in range(w.size):
+        change, step, after = called(label, optimizer, "move", c, w[k], g[k], tuple(slot[k] for slot in state))
+        for alone, together in zip((change, step, *after), moved, strict=True):
+            if not np.allclose(alone, together[k], rtol=1e-6, atol=1e-12):
+                raise ValueError(
+                    f"{label}: move must work entry by entry, but where the gradient is {g[k]:.6g} it gives "
+                    f"{together[k]:.6g} in an array and {alone} alone."
+                )
+
+
+# Schedules ------------------------------------------------------------------------------------------------------------
+
+
+def _try_schedule(label, schedule):
+    t = np.array([*itertools.chain(range(1, 17), (100, 1000, 10_000, 1_000_000))], dtype=np.float64)
+    if np.ndim(called(label, schedule, "rate", t)) == 0:
+        rate = np.full(t.shape, float(schedule.rate(t)))  # one number for all steps
+    else:
+        rate = elementwise(label, schedule, "rate", t)
+    if (rate < 0).any():
+        k = int(np.argmax(rate < 0))
+        raise ValueError(f"{label}: rate is negative {_at(schedule.rate, [t[k]])}: {rate[k]:.6g}.")
+    if not (rate > 0).any():
+        raise ValueError(f"{label}: rate is 0 at every step.")

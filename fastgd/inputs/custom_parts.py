@@ -1,0 +1,316 @@
+"""A user's own losses, optimizers and schedules: any class with the methods of its kind, from wherever it was written.
+
+Its instance becomes one of a *twin*: a named tuple class of its fields, whose methods are copies that hold the globals
+and closure values they read. One twin is made for each content of the class: the code of its methods, their constants
+and defaults, everything they read by name. So whatever a user edits, redefines, patches or assigns between two calls is
+another twin, and what was compiled or checked for the old one can't be taken for it; and what is the same content
+again, is compiled already.
+"""
+
+import builtins
+import dis
+import functools
+import hashlib
+import inspect
+import math
+import types
+from collections import namedtuple
+
+import numpy as np
+
+from ..parts import elementary
+from ..parts.registry import complete
+
+# The methods of each kind of part, and their arguments.
+METHODS = {
+    "losses": {"value": "p, y", "slope": "p, y"},
+    "optimizers": {"prepare": "lr, t, carry", "move": "c, w, g, s"},
+    "schedules": {"rate": "t"},
+}
+CONTAINERS = (np.ndarray, list, dict, set)
+MACHINERY = {"_fields", "_field_defaults", "_make", "_replace", "_asdict", "_abc_impl"}
+
+
+def kind_of(module):
+    """ "losses", "optimizers" or "schedules"."""
+    return module.__name__.rpartition(".")[2]
+
+
+def described(argument, part):
+    """``loss=Cauchy``, for errors."""
+    return f"{argument}={type(part).called}"
+
+
+def is_own(part):
+    """Whether a checked part is an instance of a twin."""
+    return hasattr(type(part), "called")
+
+
+def compiled(argument, part, dtype):
+    """Let kernels run a checked part on data of ``dtype``, where it is the user's own: compiles its methods."""
+    if is_own(part):
+        from ..kernels import own
+
+        own.tried(described(argument, part), type(part), np.dtype(dtype))
+
+
+def adopted(argument, given, module):
+    """The twin class for an instance of a user's class, and the values of its fields; None for anything else."""
+    methods = METHODS[kind_of(module)]
+    has = [name for name in methods if callable(getattr(given, name, None))]
+    if not has or isinstance(given, type):
+        return None
+    name = type(given).__name__
+    lacks = [f"{word}(self, {methods[word]})" for word in methods if word not in has]
+    if lacks:
+        raise TypeError(f"{argument}={name} has {' and '.join(has)} but no {' and no '.join(lacks)}.")
+    content = _attributes(type(given))
+    for word, arguments in methods.items():
+        _takes(f"{argument}={name}", word, arguments, content.get(word))
+    fields = _fields(given)
+    bad = [field for field in fields if not field.isidentifier() or field.startswith("_")]
+    if bad:
+        raise TypeError(f"{argument}={name} has the field {bad[0]!r}: a field's name can't begin with an underscore.")
+    if kind_of(module) != "schedules":
+        # Numba knows a part's fields alone: numbers of the class, which methods read as self.number, become some.
+        fields = {**{key: value for key, value in content.items() if _constant(key, value, module)}, **fields}
+    fields = fields or {"unused": 1.0}  # nor can Numba hold a named tuple without fields
+    content = {key: value for key, value in content.items() if key not in fields}
+    return _twin(type(given), tuple(fields), content, module), fields
+
+
+def _constant(name, value, module):
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return number and math.isfinite(value) and name not in module.TRAITS and not name.startswith("_")
+
+
+def _takes(label, word, arguments, method):
+    """Raise unless ``method(self, *arguments)`` is a plain method that takes so many."""
+    method = getattr(method, "py_func", method)
+    if not inspect.isfunction(method):
+        raise TypeError(f"{label}: {word} must be a plain method of the class, def {word}(self, {arguments}).")
+    try:
+        inspect.signature(method).bind("self", *arguments.split(", "))
+    except TypeError:
+        raise TypeError(f"{label}: {word}{inspect.signature(method)} must be {word}(self, {arguments}).") from None
+
+
+def _attributes(kind):
+    """What a class and those it inherits from define, but Python's own names and named tuples' machinery."""
+    found = {}
+    for base in reversed(kind.__mro__):
+        if base in (object, tuple):
+            continue
+        for name, value in vars(base).items():
+            descriptor = inspect.isdatadescriptor(value) and not isinstance(value, property)
+            machinery = name in MACHINERY or descriptor or type(value).__name__ == "_tuplegetter"
+            if not machinery and not (name.startswith("__") and name.endswith("__")):
+                found[name] = value
+    return found
+
+
+def _fields(given):
+    """The fields of an instance: of a named tuple, of a data class, or what __init__ set."""
+    if hasattr(given, "_asdict"):
+        return given._asdict()
+    if hasattr(given, "__dataclass_fields__"):
+        return {name: getattr(given, name) for name in given.__dataclass_fields__}
+    return dict(getattr(given, "__dict__", {}))
+
+
+_twins = {}
+
+
+def _twin(kind, fields, content, module):
+    """The twin of a content, made once; it lives as long as the process, as what Numba compiled for it does."""
+    stamp = Stamp()
+    for item in (kind_of(module), kind.__name__, fields, content):
+        stamp.add(item)
+    digest = stamp.hash.hexdigest()[:16]
+    if digest not in _twins:
+        frozen = Frozen()
+        body = {name: frozen(value) for name, value in content.items()}
+        # The digest is in the name: Numba makes symbols of names, and two of one name are one to the linker.
+        made = type(f"{kind.__name__}_{digest}", (namedtuple("Fields", fields),), {"__slots__": (), **body})
+        made.called = kind.__name__
+        made.kept = stamp.kept
+        own = set(map(id, body.values()))
+        made.words = [name for name, value in body.items() if inspect.isfunction(value)]
+        made.helpers = [f for f in frozen.made.values() if id(f) not in own]
+        complete(made, module.TRAITS)
+        _twins.setdefault(digest, made)
+    return _twins[digest]
+
+
+# What a function reads ------------------------------------------------------------------------------------------------
+
+
+@functools.lru_cache(maxsize=4096)
+def names_read(code):
+    """The names that code reads from outside and the attributes taken of them: ``(("np", "log1p"), ("K",))``.
+
+    Names of attributes alone don't count: with a field ``c``, a notebook's own ``c`` has nothing to do.
+    """
+    found, now = [], None
+    for instruction in dis.get_instructions(code):
+        if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF", "LOAD_CLASSDEREF"):
+            now = [instruction.argval]
+            found.append(now)
+        elif instruction.opname in ("LOAD_ATTR", "LOAD_METHOD") and now is not None:
+            now.append(instruction.argval)
+        else:
+            now = None
+    nested = [path for const in code.co_consts if isinstance(const, types.CodeType) for path in names_read(const)]
+    return tuple(dict.fromkeys([*map(tuple, found), *nested]))
+
+
+def _cells(function):
+    """The values of a function's closure, by name; a cell that is still empty is left out."""
+    cells = {}
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+        try:
+            cells[name] = cell.cell_contents
+        except ValueError:
+            continue
+    return cells
+
+
+def _packaged(function):
+    """Whether a function is fastgd's own, which kernels know as it is."""
+    return (function.__module__ or "").partition(".")[0] == __name__.partition(".")[0]
+
+
+def _lasting_name(value):
+    """The name of what is the same in every process: a module, or a function, ufunc or class that nobody redefines."""
+    if isinstance(value, types.ModuleType):
+        return f"module {value.__name__}"
+    if isinstance(value, np.ufunc):
+        return f"ufunc {value.__name__}"
+    package, name = (getattr(value, "__module__", None) or "").partition(".")[0], getattr(value, "__qualname__", None)
+    lasting = ("builtins", "math", "cmath", "operator", "numpy", "scipy", "numba", __name__.partition(".")[0])
+    return f"{type(value).__name__} {value.__module__}.{name}" if name and package in lasting else None
+
+
+class Stamp:
+    """A hash of values by content: numbers, text, arrays, containers, and functions with all they read.
+
+    Modules and what NumPy and Python come with count by name, so that every process finds the same hash. Anything else
+    counts as itself, by identity: ``kept`` holds on to it, so that no other gets its place in memory.
+    """
+
+    def __init__(self):
+        self.hash, self.seen, self.kept = hashlib.sha256(), {}, []
+
+    def add(self, value):
+        function = getattr(value, "py_func", value)  # of Numba's
+        if isinstance(function, types.FunctionType) and not _packaged(function):
+            self._function(function)
+        elif isinstance(value, property):
+            self._all("property", [value.fget, value.fset])
+        elif isinstance(value, (staticmethod, classmethod)):
+            self._all(type(value).__name__, [value.__func__])
+        elif value is None or type(value) in (bool, int, float, complex, str, bytes):
+            self._text(f"{type(value).__name__} {value!r}")
+        elif isinstance(value, (np.ndarray, np.generic)) and not value.dtype.hasobject:
+            self._text(f"array {value.dtype.descr} {value.shape}")
+            self.hash.update(value.tobytes())
+        elif type(value) in (tuple, list, dict, set, frozenset):
+            self._container(value)
+        elif isinstance(value, types.CodeType):
+            self._code(value)
+        elif name := _lasting_name(value):
+            self._text(name)
+        else:
+            self._text(f"object {id(value)}")
+            self.kept.append(value)
+
+    def _text(self, text):
+        self.hash.update(f"{len(text)} {text}".encode())
+
+    def _all(self, word, values):
+        self._text(f"{word} {len(values)}")
+        for value in values:
+            self.add(value)
+
+    def _container(self, value):
+        if self._again(value):
+            return
+        if type(value) is dict:
+            value = [item for pair in value.items() for item in pair]
+        items = sorted(value, key=repr) if isinstance(value, (set, frozenset)) else value
+        self._all(type(value).__name__, items)
+
+    def _again(self, value):
+        """Whether a value is being added already; then it counts as the place where it began."""
+        if id(value) in self.seen:
+            self._text(f"seen {self.seen[id(value)][0]}")
+            return True
+        self.seen[id(value)] = len(self.seen), value
+        return False
+
+    def _code(self, code):
+        shape = code.co_argcount, code.co_kwonlyargcount, code.co_flags, code.co_varnames, code.co_freevars
+        self._all("code", [code.co_code, code.co_exceptiontable, code.co_names, *shape, code.co_consts])
+
+    def _function(self, function):
+        if self._again(function):
+            return
+        self._all("function", [function.__code__, function.__defaults__, function.__kwdefaults__])
+        cells = _cells(function)
+        for root, *attributes in names_read(function.__code__):
+            value = cells.get(root, function.__globals__.get(root, getattr(builtins, root, None)))
+            self._text(root)
+            self.add(value)
+            for attribute in attributes:
+                # Of a module, what is read of it counts: it may be edited and loaded anew.
+                if not isinstance(value, types.ModuleType):
+                    break
+                value = getattr(value, attribute, None)
+                self._text(attribute)
+                self.add(value)
+
+
+# Copies that hold what they read --------------------------------------------------------------------------------------
+
+
+# NumPy as the methods see it.
+numpy = types.ModuleType("numpy")
+numpy.where, numpy.clip = elementary.where, elementary.clip
+numpy.__getattr__ = lambda name: getattr(np, name)
+
+
+class Frozen:
+    """Copies values: functions and what they read, arrays and containers; ``made`` are the copies, by identity."""
+
+    def __init__(self):
+        self.made = {}
+
+    def __call__(self, value):
+        for known, ours in ((np, numpy), (np.where, numpy.where), (np.clip, numpy.clip)):
+            if value is known:
+                return ours
+        value = getattr(value, "py_func", value)
+        if isinstance(value, types.FunctionType) and not _packaged(value):
+            return self._function(value)
+        if isinstance(value, property):
+            return property(*(f and self(f) for f in (value.fget, value.fset)), doc=value.__doc__)
+        if isinstance(value, (staticmethod, classmethod)):
+            return type(value)(self(value.__func__))
+        return value.copy() if type(value) in CONTAINERS else value
+
+    def _function(self, function):
+        if id(function) in self.made:
+            return self.made[id(function)]
+        code, scope = function.__code__, {"__builtins__": builtins, "__name__": function.__globals__.get("__name__")}
+        cells = {name: types.CellType() for name in code.co_freevars}
+        closure = tuple(cells.values()) or None
+        made = types.FunctionType(code, scope, function.__name__, function.__defaults__, closure)
+        made.__kwdefaults__, made.__qualname__ = function.__kwdefaults__, function.__qualname__
+        made.__module__, made.__doc__ = function.__module__, function.__doc__
+        self.made[id(function)] = made  # before what it reads, which may be itself
+        for name, value in _cells(function).items():
+            cells[name].cell_contents = self(value)
+        for root, *_ in names_read(code):
+            if root in function.__globals__:
+                scope[root] = self(function.__globals__[root])
+        return made

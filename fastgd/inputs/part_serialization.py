@@ -1,0 +1,37 @@
+"""Parts as facts: what a file can hold of a loss, an optimizer or a schedule, and the part made of it again."""
+
+from ..parts.registry import snake_case
+from . import checks, custom_parts
+
+
+def part_facts(part):
+    """A part's name and fields; of a user's own class also the stamp of its code."""
+    fields = {name: _field_fact(value) for name, value in part._asdict().items()}
+    if custom_parts.is_own(part):
+        return {"name": type(part).called, "fields": fields, "stamp": type(part).__name__}
+    return {"name": snake_case(type(part).__name__), "fields": fields}
+
+
+def _field_fact(value):
+    if hasattr(value, "_asdict"):
+        return part_facts(value)
+    return value if isinstance(value, float) else f"<{type(value).__name__}>"  # a user's schedule may have any
+
+
+def part_of(facts, module, argument):
+    """The part that facts tell of; a user's own class has to be given again."""
+    known = {snake_case(name): getattr(module, name) for name in module.__all__}
+    if "stamp" in facts or facts["name"] not in known:
+        raise ValueError(f"The run was begun with your own {argument} {facts['name']!r}: pass {argument}= again.")
+    fields = {
+        name: part_of(value, module, argument) if isinstance(value, dict) else float(value)
+        for name, value in facts["fields"].items()
+    }
+    return checks.part(argument, known[facts["name"]](**fields), module)
+
+
+def part_at(state, name, module):
+    """The part of that name that the run at ``state`` was driven with: itself where it is at hand."""
+    if name in state.parts:
+        return state.parts[name]
+    return part_of(state.facts.get(name) or state.facts["settings"][name], module, name)

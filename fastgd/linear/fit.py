@@ -1,0 +1,308 @@
+"""``fit``: check, canonicalise, choose, drive, report."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from ..inputs import checks
+from ..inputs.sparse_rows import still_sound
+from ..results.fit_result import FitResult, History, Replicates
+from ..results.messages import ADVICE, APART, NEXT_CHUNK, ZERO
+from ..results.progress import tell
+from ..results.state import State
+from ..solvers.passes import Passes
+from ..training.loop import RETREAT, drive
+from ..training.monitor import Watch
+from .auto import plan_of, prepared
+from .resume import facts_and_arrays
+
+
+def fit(
+    X,
+    y,
+    loss="squared_error",
+    optimizer="auto",
+    learning_rate="auto",
+    batch_size="auto",
+    alpha=0.0,
+    l1_ratio=0.0,
+    bounds=None,
+    fit_intercept=True,
+    standardize="auto",
+    sample_weight=None,
+    epochs="auto",
+    max_steps=None,
+    tol="auto",
+    shuffle="block",
+    validation=None,
+    patience=5,
+    evaluate=False,
+    random_state=None,
+    n_threads=None,
+    callback=None,
+    verbose=0,
+    resume=None,
+    average=False,
+    bootstrap=0,
+    lazy=False,
+    parallel=None,
+):
+    r"""Fit a linear model by gradient descent.
+
+    Minimises the mean over the rows of ``weight * loss(x @ coef + intercept, y)``, weights scaled to mean 1, plus
+    ``alpha * (l1_ratio * |coef|_1 + (1 - l1_ratio)/2 * |coef|^2)``. The intercept is never penalised.
+
+    Parameters
+    ----------
+    X : array-like (n, d)
+        Rows of numbers: an array, a memory map (not loaded), a data frame (its column names are kept), or a SciPy
+        sparse matrix or array. float32 and float64 are used as they are and never copied where C-contiguous, or in
+        canonical CSR with int32 indices; float16 becomes float32, other types of number float64. Sparse rows stay
+        sparse: a step costs their numbers (see ``lazy``), and they give the model that the same rows give when dense.
+    y : array-like (n,) or (n, m)
+        Targets, or m of them, each fitted by itself in the same passes. Labels of any kind for losses of classes: two
+        for "log_loss", "hinge", "squared_hinge", "modified_huber" and "perceptron", two or more for "multinomial". At
+        least 0 for "poisson" and "tweedie", positive for "gamma".
+    loss : str or part, default "squared_error"
+        The name of one of :mod:`fastgd.losses`, or e.g. ``fastgd.losses.Huber(delta=2.0)``, or an instance of a class
+        of your own with ``value`` and ``slope``.
+    optimizer : "auto", str or part, default "auto"
+        The name of one of :mod:`fastgd.optimizers`, or e.g. ``fastgd.optimizers.Adam(beta1=0.8)``, or your own. "auto"
+        with an automatic rate takes Newton's steps on the full batch, and stages of averaged steps otherwise (see
+        Notes). Where these don't apply it is "momentum" on the full batch of a smooth loss, else "adam", or "sgd" in
+        batches of sparse rows with 1,024 columns or more; with a rate that is given it is "sgd".
+    learning_rate : "auto", float, str or part, default "auto"
+        A number is constant; the name of one of :mod:`fastgd.schedules`, or e.g. ``fastgd.schedules.Cosine(0.1)``, or
+        your own, changes with the step. Durations are in epochs. "auto" takes whole steps of Newton's, shorter ones
+        where the loss would rise; stages adjust theirs. Of any other optimizer it measures the curvature of the data,
+        and should a run still end above its start, it begins anew with a tenth.
+    batch_size : "auto", int or None, default "auto"
+        Rows a step; None is all of them, as is "auto". Larger than n means n.
+    alpha : float, default 0.0
+        Strength of the penalty.
+    l1_ratio : float, default 0.0
+        The share of L1, in [0, 1]: 0 is ridge, 1 is lasso.
+    bounds : (low, high) or None, default None
+        Numbers or arrays (d,) or None between which the coefficients stay, in the units of the columns.
+    fit_intercept : bool, default True
+    standardize : "auto", "scale" or bool, default "auto"
+        Centre (with an intercept only) and scale the columns as they are read, without a copy; the penalty then acts
+        on the scaled coefficients, and the results are in the user's units. "scale" does not centre, and is what True
+        means for sparse rows, which centring would fill. "auto" is True exactly when ``learning_rate="auto"``.
+    sample_weight : array-like (n,) or None, default None
+        Weights of the rows, zero or more; integer weights mean repeated rows.
+    epochs : "auto" or int, default "auto"
+        Passes over the data: exactly so many, unless ``max_steps``, ``tol`` or the callback ends the run. "auto" is
+        at most 200 of Newton's steps, otherwise 1000 on the full batch and 20 of smaller ones; in stages as many as
+        half a million rows make, where these are more, and at most 10,000.
+    max_steps : int or None, default None
+        The largest number of steps.
+    tol : "auto", float or None, default "auto"
+        End when the loss is zero to rounding, or Newton's next step promises to lower it by less than this share of
+        itself, or two stages in a row lower the objective by less. Other runs end when it falls by less than that,
+        ``patience`` epochs in a row and over the last half of all epochs together; on the full batch of a smooth loss
+        its gradient has to have fallen as far, so that neither a rate too small nor a swing is an end. None never ends.
+        "auto" is None where ``epochs`` or ``max_steps`` is given, else 1e-6 on the full batch and 1e-4 otherwise.
+    shuffle : "block", "full", "replacement" or False, default "block"
+        Row order of each epoch: blocks of rows and the rows within a window of blocks; a full shuffle; each batch
+        drawn afresh (distinct rows within it); the data's own order. It depends on the seed and the epoch alone.
+    validation : float, (X, y), (X, y, sample_weight) or None, default None
+        A share of the rows, drawn at random (of two classes, of each), or data of their own, to be held out. Their loss
+        is measured after each epoch; when it has not fallen (by ``tol``, where given) for ``patience`` epochs, the run
+        ends "early_stopped". The result has the weights of the best epoch. On the full batch, epochs in which the
+        training loss swings up don't count, and momentum is given ``patience / (1 - beta)`` epochs.
+    patience : int, default 5
+        See ``tol`` and ``validation``.
+    evaluate : bool, default False
+        Record the objective on the whole data after each epoch (one more pass) in ``history.objective``.
+    random_state : int, NumPy generator or None, default None
+        Seed of the row order, of the rows that ``validation`` draws and of ``bootstrap``.
+    n_threads : int or None, default None
+        Threads for full-batch passes, and for the batches of many lanes; the result has the same bits for any number.
+        None: as many as this process may use.
+    callback : callable or None, default None
+        Called after each epoch with a progress object (``epoch``, ``n_steps``, ``loss``, ``learning_rate``,
+        ``seconds``, ``objective``, ``validation_loss``); a true answer ends the run.
+    verbose : int, default 0
+        1 prints what was chosen, as ``choices`` of the result have it, and shows a progress bar (tqdm); both go to
+        stderr.
+    resume : FitResult, str, path or None, default None
+        A result, or the file of one (:meth:`FitResult.save`), to go on from: to the last bit as if its run had never
+        stopped. ``epochs``, ``max_steps``, ``tol``, ``patience``, ``evaluate``, ``n_threads``, ``callback`` and
+        ``verbose`` may change; another setting, or data of another shape, type or names, are an error (that the numbers
+        in them are the same is yours to see to). Give ``epochs`` in all, not in addition. A run on batches of sparse
+        rows with a penalty or momentum that ``max_steps`` ended inside an epoch goes on to rounding.
+    average : bool or int, default False
+        Give back (and evaluate and validate) the mean of the weights after each step, not the last ones (Polyak and
+        Juditsky 1992): from the first step, or from the step of this number on.
+    bootstrap : int, default 0
+        How many replicates of the model to fit in the same passes, each with rows weighted by Poisson(1) counts hashed
+        from the seed (Chamandy et al. 2012). The result then has ``coef_std`` and ``coef_interval``. 200 give a
+        standard error to about 5 %, intervals ask for 1000 or more.
+    lazy : bool, default False
+        Of sparse rows in batches. What the steps in between do to a weight whose column they have no number in is made
+        up for exactly, when it is next asked for, with "sgd" and any penalty, "adagrad" (with L2 at a constant rate),
+        and, without a penalty, "momentum" and "nesterov" (``average`` with "sgd" and L2 at most). Other optimizers move
+        all columns at every step, with a warning where these are many. True moves the columns of the rows alone: the
+        running means of the others stand still meanwhile, as in PyTorch's SparseAdam, and penalties act on a weight
+        when it moves. That is another path, to about the same optimum. Of many models at once (several targets,
+        bootstrap, a sweep) only "sgd" without ``average`` and "adagrad" without a penalty catch up so.
+    parallel : None or "hogwild", default None
+        "hogwild" lets ``n_threads`` threads take the steps of batches of sparse rows at once without locks (after
+        Recht, Re, Wright and Niu 2011): each on its own copy of the weights, merged after every slice of work, as
+        threads on the very same weights wait for each other's caches. For one model, "sgd" and "adagrad" without a
+        penalty or, with ``lazy=True``, with one. The model depends on ``n_threads``, and is not that of one thread.
+
+    Returns
+    -------
+    FitResult
+        ``coef``, ``intercept``, ``predict``, ``loss``, ``status``, ``message``, ``choices``, ``history``, ``plot()``;
+        with ``bootstrap`` also ``coef_std``, ``coef_interval()``, ``replicates``.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Naming the argument, what was given and what to do. NaN and infinity in ``X`` are found by the passes
+        themselves.
+
+    Notes
+    -----
+    Where ``optimizer`` and ``learning_rate`` are "auto", all rows make a step and ``average`` is not asked for, a step
+    is Newton's: it goes to the minimum of the parabola that the gradient and the matrix of second derivatives make,
+    found by Cholesky's method, with L1 or bounds by coordinate descent (Friedman, Hastie and Tibshirani 2010), and is
+    shortened until it brings a share of what its slope promises (Armijo 1966). For losses such as "log_loss" this is
+    iteratively reweighted least squares (Nelder and Wedderburn 1972). Corners of a loss are rounded, less and less as
+    descent goes on, and rows away from them bend a little too (after Hunter and Lange 2000). Up to 1023 columns, for
+    losses with a method ``bend``: all but "multinomial" and "perceptron".
+
+    Where the batch is smaller, steps are taken in stages: implicit in each row's score (Toulis and Airoldi 2017), in
+    coordinates whitened by the curvature, and averaged (Shamir and Zhang 2013). Up to 200 columns, for one model
+    without a penalty, bounds or validation. ``docs/auto.md`` has both step by step.
+
+    Ctrl-C ends a run within a slice of work (about 10 ms), with status "interrupted" and the last finite weights; while
+    the data are still being checked and measured, before the first step, it is raised, and while a kernel is compiled
+    it waits. A diverging run returns its last finite weights too. ``r.loss`` reads ``X`` anew: don't change it in
+    between.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastgd
+    >>> X = np.array([[0.0], [1.0], [2.0], [3.0]])
+    >>> r = fastgd.fit(X, np.array([1.0, 3.0, 5.0, 7.0]))
+    >>> r.coef.round(3), round(r.intercept, 3)
+    (array([2.]), 1.0)
+    """
+    return fitted(locals())
+
+
+def fitted(given, work=None, measure=Passes):
+    """The result for the arguments of a fit, by name; by the kernels or by the reference's ``work`` and ``measure``."""
+    if given["resume"] is not None and given["bootstrap"]:
+        raise ValueError("resume goes on with one model, without the replicates of bootstrap: leave one of them out.")
+    choice = prepared(given, measure)
+    if choice.settings.verbose:
+        tell(choice.words)
+    plan = plan_of([choice], replicates(choice))
+    outcomes = drive(plan, work, measure)
+    result = report(choice, plan, 0, outcomes[0], measure)
+    return with_replicates(result, choice, outcomes[1:]) if outcomes[1:] else result
+
+
+def entered(given, entry):
+    """The results of a fit that begins and ends as ``entry`` says, one for each of its models."""
+    choice = prepared(given, entry=entry)
+    if choice.settings.verbose:
+        tell(choice.words)
+    plan = entry.admit(choice, plan_of([choice], entry.models(choice)))
+    return [report(choice, plan, k, outcome) for k, outcome in enumerate(drive(plan))]
+
+
+def replicates(choice):
+    """The model of a choice, and one for each of its bootstrap replicates."""
+    again = replace(choice.model, start_loss=np.full(len(choice.model.start_loss), np.inf))
+    return [choice.model, *(replace(again, replicate=b) for b in range(choice.settings.bootstrap))]
+
+
+def with_replicates(result, choice, outcomes):
+    """The result with the coefficients of its bootstrap replicates."""
+    sound = [outcome for outcome in outcomes if outcome.status != "diverged"]
+    stopped = sum(outcome.status == "interrupted" for outcome in outcomes)
+    if len(sound) < 2 or all(outcome.state.facts["steps"] == 0 for outcome in sound):
+        words = "no replicates: " + ("they were interrupted" if stopped else "they diverged; lower learning_rate")
+        return replace(result, choices={**result.choices, "bootstrap": words})
+    found = [user_weights(choice, choice.model, outcome.weights) for outcome in sound]
+    shape = np.shape(result.intercept)
+    coef = np.array([coef for coef, _ in found]).reshape(len(found), *result.coef.shape)
+    intercept = np.array([intercept for _, intercept in found]).reshape(len(found), *shape)
+    lost = len(outcomes) - len(sound)
+    words = f"{len(outcomes)} replicates" + (f", {lost} of which diverged and are left out" if lost else "")
+    words += f", {stopped} of which were interrupted: their spread is not yet the model's" if stopped else ""
+    return replace(result, replicates=Replicates(coef, intercept), choices={**result.choices, "bootstrap": words})
+
+
+def user_weights(choice, model, weights):
+    """Coefficients (targets, d) and intercepts (targets,) in the user's units."""
+    with np.errstate(all="ignore"):
+        coef, intercept = choice.scaling.to_user(weights, choice.bounds)
+        return coef, intercept + model.centre
+
+
+def report(choice, plan, number, outcome, measure=Passes, objective=None):
+    """The result of one model of a driven plan, in the user's units; ``objective()`` where it is known already."""
+    table, state, model = choice.table, outcome.state, plan.models[number]
+    if outcome.status == "diverged":
+        checks.finite_columns(table.X, table.names)
+    facts, arrays, parts = facts_and_arrays(choice, plan)
+    state = State({**facts, **state.facts}, {**arrays, **state.arrays}, parts)
+    history = History.of(state)
+    if plan.evaluate and not np.isfinite(history.objective[-1:]).all():
+        checks.finite_columns(table.X, table.names)
+    coef, intercept = user_weights(choice, model, outcome.weights)
+    if not np.isfinite(coef).all() or not np.isfinite(intercept).all():
+        # Finite weights of the scaled columns may overflow in the user's units.
+        outcome = replace(outcome, status="diverged", reason="The coefficients overflow in the units of X.")
+        coef, intercept = np.zeros_like(coef), np.zeros_like(intercept) + model.centre
+    words = dict(choice.words)
+    if outcome.retreats:
+        words["learning_rate"] += (
+            f"; the loss rose above its start {outcome.retreats} times, so the run began anew with "
+            f"{RETREAT**outcome.retreats:g} of this rate"
+        )
+    chunk = plan.stream and outcome.status == "max_epochs"
+    one = len(coef) == 1
+    return FitResult(
+        coef=coef[0] if one else coef,
+        intercept=float(intercept[0]) if one else intercept,
+        status=outcome.status,
+        message=f"{outcome.reason} {NEXT_CHUNK if chunk else advice(plan, outcome)}",
+        n_epochs=state.facts["epoch"],
+        n_steps=state.facts["steps"],
+        best_epoch=state.facts["best_epoch"],
+        choices=words,
+        history=history,
+        classes=table.classes,
+        feature_names=table.names,
+        state=state,
+        _objective=objective or (lambda: objective_of(plan, number, table, outcome.weights, measure)),
+    )
+
+
+def advice(plan, outcome):
+    """What to do next."""
+    if outcome.status != "converged":
+        return ADVICE[outcome.status]
+    if outcome.reason in (ZERO, APART):
+        return "There is nothing more to gain."
+    return "For more digits lower tol." if plan.automatic_rate else ADVICE["converged"]
+
+
+def objective_of(plan, number, table, weights, measure):
+    """The objective of a model of a plan at ``weights``, the mean of its targets'."""
+    still_sound(table.X)
+    plan = plan.of([number])
+    lanes = plan.lanes._replace(weights=weights.astype(plan.lanes.weights.dtype), averages=np.empty((len(weights), 0)))
+    value = Watch(plan, measure).objective(lanes, 0)[0].mean()
+    if not np.isfinite(value):
+        checks.finite_columns(table.X, table.names)
+    return float(value)

@@ -1,0 +1,1 @@
+"""Losses, optimizers, schedules and penalties: formulas in NumPy that kernels compile. Imports nothing else."""

@@ -1,0 +1,1 @@
+"""What a run leaves: results, histories, state, files, plots."""

@@ -1,0 +1,239 @@
+"""What a sweep gives back: its runs, their table, the best of them, and the picture."""
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..inputs.folds import Scores
+from .fit_result import figure
+from .plots import plot_courses, plot_losses
+
+SLOW = ("max_iter", "max_epochs")
+
+
+class Results(Sequence):
+    """Results that are made when they are first read: ``make(k)`` is the k-th."""
+
+    def __init__(self, count, make):
+        self._make, self._made = make, [None] * count
+
+    def __len__(self):
+        return len(self._made)
+
+    def __getitem__(self, k):
+        if isinstance(k, slice):
+            return [self[i] for i in range(*k.indices(len(self)))]
+        if self._made[k] is None:
+            self._made[k] = self._make(range(len(self))[k])
+        return self._made[k]
+
+    def __repr__(self):
+        return f"<{len(self)} results>"
+
+    def __getstate__(self):
+        return list(self)
+
+    def __setstate__(self, made):
+        self._make, self._made = None, made
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class SweepResult:
+    """The runs of a sweep; made by :func:`fastgd.sweep` and :func:`fastgd.minimize_sweep`.
+
+    Attributes
+    ----------
+    results : sequence
+        One result a run, in the order of the settings, the last named setting running fastest.
+    settings : dict of str to list
+        The settings that vary, one value a run.
+    status : list of str
+        Of each run; 'slow' where it used all its iterations or epochs.
+    """
+
+    results: Sequence
+    settings: dict
+    _losses: object  # an array (runs,), or a function that gives it
+    _statuses: list = field(default=None)
+
+    @functools.cached_property
+    def losses(self):
+        """What the runs are compared by, (runs,), smaller is better.
+
+        Of a fit the objective, of all in one pass when first read, or with ``validation`` the loss of what is held out.
+        Objectives of different losses or penalties are not comparable: pass ``validation`` or ``cv``.
+        """
+        return self._losses() if callable(self._losses) else self._losses
+
+    def __getstate__(self):
+        losses = self.losses
+        for run in self.results:
+            _ = run.columns  # which a copy, without the data, could no longer ask for
+        return {**self.__dict__, "_losses": losses}
+
+    @property
+    def best_index(self):
+        """Which run has the smallest finite loss; one that diverged only where all did."""
+        good = np.isfinite(self.losses)
+        if not good.any():
+            raise ValueError("No run has a finite loss: sweep smaller learning rates, or check the start.")
+        sound = good & (np.array(self.status) != "diverged")
+        return int(np.argmin(np.where(sound if sound.any() else good, self.losses, np.inf)))
+
+    @property
+    def best(self):
+        """The result with the smallest finite loss."""
+        return self.results[self.best_index]
+
+    @property
+    def best_settings(self):
+        """The settings that vary, at their best values."""
+        return {name: values[self.best_index] for name, values in self.settings.items()}
+
+    @property
+    def status(self):
+        """The status of each run (list of str); 'slow' where it used all its iterations or epochs."""
+        found = self._statuses or [run.status for run in self.results]
+        return ["slow" if status in SLOW else status for status in found]
+
+    def table(self):
+        """A dict of columns (lists, one entry a run): the settings that vary, how each run ended, its status."""
+        columns = [run.columns for run in self.results]
+        return {**self.settings, **{name: [of[name] for of in columns] for name in columns[0]}, "status": self.status}
+
+    def to_dataframe(self):
+        """The table as a data frame (pandas)."""
+        try:
+            import pandas as pd
+        except ImportError:
+            raise ImportError("to_dataframe() needs pandas: python -m pip install pandas") from None
+        return pd.DataFrame(self.table())
+
+    def plot(self, ax=None):
+        """Draw the losses against the first setting of numbers, and the course of each run (matplotlib).
+
+        Both mark the best run, and with red crosses at the upper edge the runs that diverged.
+
+        Parameters
+        ----------
+        ax : matplotlib axes, a pair of them or None, default None
+            Where to draw: one is for the courses alone; None makes a figure of both, or of the losses alone where the
+            runs have no history.
+
+        Returns
+        -------
+        axes, or an array (2,) of axes
+            Where it is drawn.
+        """
+        if ax is None:
+            courses = all(run.history is not None for run in self.results)
+            ax = figure(ncols=1 + courses, figsize=(6 * (1 + courses), 4.5))[1]
+            if not courses:
+                plot_losses(ax, self)
+                return ax
+        if np.size(ax) == 2:
+            plot_losses(ax[0], self)
+        plot_courses(np.ravel(ax)[-1], self)
+        return ax
+
+    def __repr__(self):
+        counts = {status: self.status.count(status) for status in dict.fromkeys(self.status)}
+        ends = ", ".join(f"{count} {status}" for status, count in counts.items())
+        return f"{type(self).__name__}: {len(self.results)} runs over {', '.join(self.settings) or 'nothing'} ({ends})"
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class CrossValidation(SweepResult):
+    """The folds of a sweep with ``cv``; made by :func:`fastgd.sweep`.
+
+    Attributes
+    ----------
+    results : sequence of lists
+        For each setting, the result of each fold.
+    settings : dict of str to list
+        The settings that vary, one value a setting.
+    scores : Scores
+        ``scores.losses`` (settings, folds): the loss of what each fold holds out, or minus the score that ``scoring``
+        gives; ``scores.mean`` and ``scores.standard_error`` (settings,) over the folds.
+    """
+
+    scores: Scores = None
+    _order: object = None  # (settings,) how simple each setting is
+    _fitted: object = None  # a function that fits a setting on all rows
+
+    @property
+    def losses(self):
+        """The mean over the folds of what they hold out, (settings,)."""
+        return self.scores.mean
+
+    def __getstate__(self):
+        return {**self.__dict__, "_losses": None, "_fitted": None}
+
+    @property
+    def best_index(self):
+        """Which setting has the smallest mean loss."""
+        return self.scores.best
+
+    @property
+    def simplest_index(self):
+        """Which setting is the simplest within one standard error of the best: the strongest penalty."""
+        return self.scores.simplest(self._order)
+
+    def refit(self, index=None):
+        """Fit a setting, the best one unless told otherwise, on all rows: a :class:`fastgd.FitResult`."""
+        if self._fitted is None:
+            raise ValueError("refit needs the training data, which a copied or pickled result does not hold.")
+        return self._fitted(self.best_index if index is None else range(len(self.results))[index])
+
+    @functools.cached_property
+    def best(self):
+        """The best setting fitted on all rows, when first read."""
+        return self.refit()
+
+    @functools.cached_property
+    def simplest(self):
+        """The simplest setting within one standard error of the best, fitted on all rows, when first read."""
+        return self.refit(self.simplest_index)
+
+    @property
+    def status(self):
+        """The status of each setting: of its folds the one that went worst."""
+        worst = ("diverged", "interrupted", "max_epochs", "early_stopped", "converged")
+        found = [min(statuses, key=worst.index) for statuses in self._statuses]
+        return ["slow" if status in SLOW else status for status in found]
+
+    def plot(self, ax=None):
+        """Draw the mean losses with their standard errors against the first setting of numbers (matplotlib).
+
+        The best setting and the simplest one within one standard error are marked, and with red crosses at the upper
+        edge the settings of which a fold diverged.
+
+        Parameters
+        ----------
+        ax : matplotlib axes or None, default None
+            Where to draw; None makes a figure.
+
+        Returns
+        -------
+        axes
+        """
+        ax = figure(figsize=(7, 4.5))[1] if ax is None else ax
+        ylabel = f"mean loss (or minus score) of {self.scores.losses.shape[1]} held-out folds"
+        plot_losses(ax, self, self.scores.standard_error, ylabel, "settings")
+        return ax
+
+    def table(self):
+        """A dict of columns (lists, one entry a setting): the settings that vary, mean losses, errors, status."""
+        scores = self.scores
+        columns = {"mean_loss": scores.mean.tolist(), "standard_error": scores.standard_error.tolist()}
+        columns |= {f"fold_{f}": losses.tolist() for f, losses in enumerate(scores.losses.T)}
+        return {**self.settings, **columns, "status": self.status}
+
+    def __repr__(self):
+        settings, folds = self.scores.losses.shape
+        words = (
+            f"{type(self).__name__}: {settings} settings over {', '.join(self.settings) or 'nothing'}, {folds} folds"
+        )
+        return f"{words}; the best mean loss is {self.scores.mean.min():.6g}"

@@ -1,0 +1,1 @@
+"""One file a method, all behind one protocol, and the passes over data that they are made of."""

@@ -1,0 +1,207 @@
+"""What is asked about a table before a run: its columns' scales, the best constants, the curvature; each thing once."""
+
+import numpy as np
+
+from ..inputs import checks
+from ..inputs.holdout import held_out
+from ..inputs.scaling import Scaling
+from ..kernels.lanes import NO_ROLES, Data
+from ..parts import losses
+
+
+class Survey:
+    """Answers about a table, remembered: a sweep asks the same for many settings.
+
+    ``table`` is what is trained on (rows that are held out have weight 0), ``rows`` its rows where not all, ``held``
+    the table that is held out.
+    """
+
+    def __init__(self, table, settings, measure):
+        found = held_out(table, settings.validation, settings.random_state, settings.loss)
+        self.table, self.rows, self.held = found.table, found.rows, found.held
+        self.n = table.X.shape[0] if self.rows is None else len(self.rows)
+        self.intercept, self.threads, self.measure = settings.fit_intercept, settings.n_threads, measure
+        self.known = {}
+
+    def once(self, key, answer):
+        """The answer to a question, asked the first time only."""
+        if key not in self.known:
+            self.known[key] = answer()
+        return self.known[key]
+
+    # Columns ----------------------------------------------------------------------------------------------------------
+
+    def data(self, scaling):
+        """What the kernels read, without targets yet."""
+        table = self.table
+        none = checks.frozen(np.empty((0, 0), table.X.dtype))
+        one = float(self.intercept)
+        return Data(table.X, none, table.weight, *scaling, one, float(self.n), roles=NO_ROLES, seed=0, classes=1)
+
+    def scaling(self, standardize, stream=False):
+        """What is taken off each column and what it is multiplied by."""
+        return self.once(("scaling", standardize), lambda: self._scaling(standardize, stream))
+
+    def _scaling(self, standardize, stream):
+        table = self.table
+        none = Scaling.none(table.X.shape[1], table.X.dtype)
+        if not standardize:
+            return none
+        # Sparse columns stay sparse: they are scaled, not centred.
+        centre = self.intercept and standardize != "scale" and not table.X.sparse
+        mean, variance = self.measure(self.data(none), self.threads).moments()
+        # What is taken off a column is no larger than this; it has to be a number of the data's type.
+        with np.errstate(over="ignore"):
+            fits = np.sqrt(variance * self.n) < np.finfo(table.X.dtype).max
+        _finite_moments(table, np.isfinite(mean) & np.isfinite(variance) & fits)
+        scaling = Scaling.standard(mean, variance, table.X.dtype, centre=centre, intercept=self.intercept)
+        # A column that does not vary in the first chunk of a stream may do so later.
+        return scaling.kept(mean) if stream else scaling
+
+    def curvature(self, scaling, standardize):
+        """The largest eigenvalue of the scaled rows' second moments."""
+        with np.errstate(all="ignore"):
+            return self.once(
+                ("curvature", standardize), lambda: self.measure(self.data(scaling), self.threads).curvature()
+            )
+
+    def largest_row(self, scaling, standardize):
+        """The largest weight * |scaled row|**2."""
+        with np.errstate(all="ignore"):
+            return self.once(
+                ("largest row", standardize), lambda: self.measure(self.data(scaling), self.threads).largest_row()
+            )
+
+    # Targets ----------------------------------------------------------------------------------------------------------
+
+    def constants(self, loss):
+        """The best constant scores: (targets,), or (classes,) for a joint loss."""
+        return self.once(("constants", type(loss), loss), lambda: best_constants(self.table, loss))
+
+    def constant_loss(self, loss, constants):
+        """The objectives (targets,) of predicting constants."""
+        return self.once(("loss", type(loss), loss, tuple(constants)), lambda: mean_losses(self.table, loss, constants))
+
+    def distances(self, loss, constants):
+        """How far each target lies from a constant, (targets,)."""
+        return self.once(
+            ("distance", type(loss), loss, tuple(constants)), lambda: distances(self.table, loss, constants)
+        )
+
+    def targets(self, table, loss, centre):
+        """The targets (targets, n) of a table in the data's type, ``centre`` (targets,) taken off."""
+        key = "targets", table is self.held, tuple(loss.domain.items()), tuple(centre)
+        return self.once(key, lambda: targets(table, loss, centre))
+
+
+def _finite_moments(table, finite):
+    """Raise for a column that holds NaN or infinity, or whose squares overflow, where ``finite`` (d,) says so."""
+    if not finite.all():
+        checks.finite_columns(table.X, table.names)
+        j = int(np.argmin(finite))
+        label = repr(table.names[j]) if table.names else j
+        raise ValueError(f"X has values in column {label} whose squares overflow: divide the column by its largest.")
+
+
+def targets(table, loss, centre):
+    """The targets (targets, n) in the data's type, ``centre`` (targets,) taken off."""
+    y, dtype = table.y, table.X.dtype
+    if centre.any() or y.dtype != dtype:
+        with np.errstate(over="ignore"):
+            checks.all_finite("y", y.astype(dtype, copy=False), y)
+            y = (y - centre[:, None]).astype(dtype, copy=False)
+        checks.in_domain(y, loss)
+    return checks.frozen(np.ascontiguousarray(y))
+
+
+def mean_over(table, y, function, rows=1 << 20):
+    """The weighted mean of a function of a target (n,), in float64; some rows at a time, for memory's sake."""
+    total = weights = 0.0
+    for first in range(0, y.size, rows):
+        weight = table.weight[first : first + rows].astype(np.float64) if table.weight.size else None
+        values = function(y[first : first + rows].astype(np.float64))
+        total += np.sum(values if weight is None else values * weight)
+        weights += values.size if weight is None else np.sum(weight)
+    return float(total / weights)
+
+
+def mean_losses(table, loss, constants):
+    """The objectives (targets,) of predicting constants; for a joint loss (1,), of a constant for each class."""
+    with np.errstate(all="ignore"):
+        if loss.joint:
+            scores = constants[None]
+            return np.array([mean_over(table, table.y[0], lambda y: loss.value(np.repeat(scores, y.size, axis=0), y))])
+        return np.array([mean_loss(table, y, loss, one) for y, one in zip(table.y, constants, strict=True)])
+
+
+def mean_loss(table, y, loss, constant):
+    """The objective of predicting one number for the target ``y``."""
+    with np.errstate(all="ignore"):
+        return mean_over(table, y, lambda y: loss.value(np.full(1, constant), y))
+
+
+def best_constants(table, loss):
+    """The best of some constant scores for each target, where a run may start; of classes, the logs of their shares."""
+    if not loss.joint:
+        return np.array([best_constant(table, y, loss) for y in table.y])
+    shares = [mean_over(table, table.y[0], lambda y, k=k: y == k) for k in range(len(table.classes))]
+    found = np.log(np.maximum(shares, 1e-6))
+    return found - found.mean()
+
+
+def best_constant(table, y, loss):
+    """The best of some constant scores, where a run may start.
+
+    Of two classes, the log of the odds and each class's margin; otherwise the target's mean and median (of at most a
+    million rows), or the logarithms of these where a score is one.
+    """
+    with np.errstate(all="ignore"):
+        mean = mean_over(table, y, lambda y: y)
+        if loss.squared and np.isfinite(mean):
+            return mean
+        if loss.labels:
+            # A first chunk may hold one class only, which says nothing about the odds.
+            share = min(max(mean, 1e-6), 1 - 1e-6) if 0 < mean < 1 else 0.5
+            # The perceptron's loss is least where all scores are zero, which no step can improve on: not from there.
+            found = [-1.0, 1.0, *([np.log(share / (1 - share))] if loss.smooth else [])]
+        else:
+            step = -(-y.size // 1_000_000)
+            counted = table.weight[::step] > 0 if table.weight.size else slice(None)
+            sample = y[::step][counted]
+            found = [mean, float(np.median(sample)) if sample.size else mean]
+            if losses.has_link(loss):
+                found = np.log(found)
+    found = [float(constant) for constant in found if np.isfinite(constant)] or [0.0]
+    return min(found, key=lambda constant: mean_loss(table, y, loss, constant))
+
+
+def curvature_of(loss, table, y, constant, size):
+    """The bound of the loss's second derivative; where it has none, what it is on average where the run starts.
+
+    A loss with jumps in its slope is seen from the distance ``size`` of the targets.
+    """
+    if np.isfinite(loss.curvature):
+        return loss.curvature
+    h = 1e-3 if loss.smooth else size
+    with np.errstate(all="ignore"):
+        above, below = np.full(1, constant + h), np.full(1, constant - h)
+        found = mean_over(table, y, lambda y: (loss.slope(above, y) - loss.slope(below, y)) / (2 * h))
+    return float(found) if np.isfinite(found) and found > 0 else 1.0
+
+
+def distances(table, loss, constants):
+    """The root mean square of each target less its constant; 1 for classes, and where there is none."""
+    if loss.labels or losses.has_link(loss):
+        return np.ones(len(table.y))
+    return np.array([distance(table, y, constant) for y, constant in zip(table.y, constants, strict=True)])
+
+
+def distance(table, y, constant):
+    """The root mean square of a target less ``constant``; 1 where it is not positive."""
+    with np.errstate(all="ignore"):
+        away = np.sqrt(mean_over(table, y, lambda y: (y - constant) ** 2))
+    if not 0 < away < np.inf:
+        return 1.0
+    if away**2 > float(np.finfo(table.X.dtype).max) / 1e6:
+        raise ValueError(f"y has values whose squares overflow {table.X.dtype}: divide y, or pass X as float64.")
+    return float(away)

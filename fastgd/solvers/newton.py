@@ -1,0 +1,303 @@
+"""Full-batch descent preconditioned by the loss's curvature: Newton's steps, halved where the loss would rise.
+
+A step solves with the matrix of second derivatives, the Gram matrix of the rows weighted by how the loss bends at each.
+So it minds neither the columns' scales nor how they are correlated, and no rate is to be found.
+"""
+
+import functools
+import inspect
+
+import numpy as np
+
+from ..inputs.checks import frozen
+from ..kernels import curvature
+from ..kernels import gram as kernels
+from ..parts import losses
+from ..parts.penalties import Free
+from .first_order import Epochs
+from .gram import LARGEST_BYTES, Grams, centre_of, weightings
+from .passes import Passes, length, penalty_costs
+from .plan import lanes_at
+
+LARGEST = 1024  # columns, with the constant: a matrix of 8 MB
+DEPENDENT = {4: 1e-7, 8: 1e-14}  # a column whose share of this alone is its own gets 0, by the bytes of a number
+CANCELLED = 1e-16  # of a sum of squares, what may be left of it by rounding alone
+ENOUGH = 1e-4  # the share of the promised fall that a step must bring (Armijo 1966)
+DAMPINGS = 0.0, 1e-8, 1e-4, 1.0  # tried in turn where no part of a step lowers the loss (Levenberg 1944)
+UNSEEN = 1e-3  # of a rounding of the loss: a step that promises less is not taken
+SHORTEST = 1e-9  # of a whole step
+NOISE = 16  # how many roundings the loss may rise by
+NARROWEST = 1e-9  # of the first width
+NARROWER = 0.1  # what a width is multiplied by once descent has settled
+SETTLED = 1e-2  # of the loss, what a step may promise then
+WITHOUT_TOL = 1e-8  # in place of no tolerance
+CLOSE = 10  # tolerances that a rounded loss may lie above the loss itself
+# Losses whose bend changes e-fold at most, or little more, where a score changes by 1.
+EVEN = losses.LogLoss, losses.Poisson, losses.Gamma, losses.Tweedie
+NEAR = 0.2  # by how much scores may differ, in the root mean square, of lanes that share second derivatives
+FEW = 8  # models, whose own second derivatives cost less than the further passes that shared ones ask for
+SHARED = 1e5  # how much less a step with shared ones has to promise at the end, as it leaves more behind than Newton's
+SWEEPS = 2000
+TIGHT = 1e-15  # of a step's promise, what a sweep of coordinate descent may bring at its end
+
+
+def suits(settings, d, full):
+    """Whether a fit left to choose by itself is to go by Newton's steps: a function of settings and shape alone."""
+    automatic = settings.learning_rate == "auto" and settings.optimizer == "auto" and settings.average is None
+    return automatic and full and inspect.isfunction(type(settings.loss).bend) and d < LARGEST
+
+
+class Derivatives:
+    """The first and second derivatives of lanes' mean losses, and steps solved with them."""
+
+    def __init__(self, plan):
+        self.plan, self.count, self.loss = plan, plan.data.count, plan.parts.loss
+        self.data = plan.data._replace(targets=plan.data.targets[:1])  # of which no products are asked for
+        kept = len(weightings(plan.lanes)) * (plan.data.shift.size + 2) ** 2 * 8
+        self.at_once = self.loss.squared and kept <= LARGEST_BYTES
+        self.one = Passes(plan.data, plan.n_threads)
+        self.passes = self.one.many() if plan.many else self.one
+        self.share = DEPENDENT[plan.lanes.weights.itemsize]
+        self.shares = len(plan.models) > FEW and not self.at_once and all(m.replicate < 0 for m in plan.models)
+        self.remembered = []  # of lanes the kind, the weights and the second derivatives there
+
+    def first(self, lanes):
+        """The mean losses (lanes,) and their gradients (lanes, d + 1)."""
+        with np.errstate(all="ignore"):
+            sums, losses = self.passes.sums(self.loss, lanes)
+            return losses.sum(axis=0) / self.count, sums.sum(axis=0) / self.count
+
+    def second(self, lanes, lane):
+        """The second derivatives (d + 1, d + 1) at one lane's weights, of columns that are centred once more."""
+        if self.at_once:
+            pair = int(lanes.fold[lane]), int(lanes.replicate[lane])
+            return 2.0 * lanes.loss[lane, 0] * self.squared.products[self.squared.pairs.index(pair)]
+        data = self.plan.data
+        out = np.empty(self.one.n, data.shift.dtype)
+        with np.errstate(all="ignore"):
+            self.one.over_chunks(lambda a, b: curvature.bends(data, self.loss, lanes, lane, self.one.chunk, a, b, out))
+        if not out.any():  # no row bends: beyond their margins all, where the penalty alone has a say
+            return np.zeros((data.shift.size + 1, data.shift.size + 1))
+        grams = Grams(self.data._replace(weight=frozen(out)), lanes_at(lanes, [lane], 1), self.plan.n_threads)
+        return grams.products[0] * (grams.totals[0] * lanes.scale[lane] / self.count)
+
+    def second_near(self, lanes, lane):
+        """The second derivatives at one lane's weights, or of a lane that is near or was there; and whether shared.
+
+        64 lanes of a log loss (4e4 x 50) took 305 matrices, of 20 ms each, to end; now 15.
+        """
+        if not self.shares:
+            return self.second(lanes, lane), False
+        kind = int(lanes.fold[lane]), int(lanes.target[lane]), *lanes.loss[lane]
+        here = lanes.weights[lane].astype(np.float64)
+        for other, there, H in reversed(self.remembered):
+            if other == kind and self.near(here - there, H):
+                return H, bool((here != there).any())
+        H = self.second(lanes, lane)
+        self.remembered = [*self.remembered[-max(1, LARGEST_BYTES // H.nbytes) + 1 :], (kind, here, H)]
+        return H, False
+
+    def near(self, away, H):
+        """Whether the second derivatives ``H`` may stand for those of weights that are so far ``away``."""
+        if not away.any():
+            return True
+        with np.errstate(all="ignore"):
+            away = np.append(away[:-1], away[-1] + away[:-1] @ self.offset)
+            return isinstance(self.loss, EVEN) and away @ H @ away <= NEAR**2 * H[-1, -1]
+
+    @functools.cached_property
+    def squared(self):
+        """The Gram matrices of all weightings of the rows, read once."""
+        return Grams(self.data, self.plan.lanes, self.plan.n_threads)
+
+    @functools.cached_property
+    def offset(self):
+        """What is taken off the standardised columns besides their shift, (d,)."""
+        data = self.plan.data
+        return (centre_of(data) - data.shift) * data.inverse_scale.astype(np.float64)
+
+    def move(self, lanes, lane, gradient, damping):
+        """The move (d + 1,) of one lane to the minimum of the parabola that its derivatives make, and if shared ones.
+
+        ``damping`` is the share of the largest second derivative that is added to all of them.
+        """
+        H, shared = self.second_near(lanes, lane)
+        if not np.isfinite(H).all():
+            H = np.eye(len(H))
+        if damping:
+            H = H + damping * max(np.diag(H).max(), 1e-300) * np.eye(len(H))
+        part, fields = self.plan.parts.penalty, lanes.penalty[lane : lane + 1].astype(np.float64)
+        low, high = lanes.low[lane].astype(np.float64), lanes.high[lane].astype(np.float64)
+        weights = lanes.weights[lane].astype(np.float64)
+        constant, offset = self.plan.data.constant, self.offset
+        if constant:
+            g = gradient.copy()
+            g[:-1] -= offset * gradient[-1]
+        else:  # the columns are not centred then
+            g, J = gradient, np.vstack([np.eye(len(offset)), offset])
+            H = np.pad(J.T @ H @ J, (0, 1))
+        move = self.solve(H, g, part, fields, low, high, weights)
+        if constant:
+            move[-1] -= move[:-1] @ offset
+        return move, shared
+
+    def solve(self, H, g, part, fields, low, high, weights):
+        """The move to the minimum of ``g @ move + move @ H @ move / 2`` and the penalty within bounds."""
+        if isinstance(part, Free) or (fields[0, 0] == 0 and not np.isfinite([low, high]).any()):
+            if not isinstance(part, Free):
+                g = np.append(g[:-1] + fields[0, 1] * weights[:-1], g[-1])
+                H = H + np.diag(np.append(np.full(len(low), fields[0, 1]), 0.0))
+            return self.least_squares(H, g)
+        moved = weights.copy()
+        tolerance = TIGHT * float(g @ (g / np.maximum(np.diag(H), 1e-300)))
+        curvature.descend_coordinates(np.ascontiguousarray(H), g, part, fields, low, high, moved, SWEEPS, tolerance)
+        return moved - weights
+
+    def least_squares(self, H, g):
+        """The solution of ``H @ move = -g``: first of the constant, as rows that bend may lie far from the centre."""
+        mean = H[-1, :-1] / H[-1, -1] if H[-1, -1] > 0 else np.zeros(len(g) - 1)
+        products = H[:-1, :-1] - np.outer(mean, H[-1, :-1])
+        least = self.share * np.diag(products) + CANCELLED * np.diag(H)[:-1]
+        move, rest = np.zeros((2, 1, len(g) - 1))
+        kernels.minimise(products, (mean * g[-1] - g[:-1])[None], least, move, rest)
+        last = -g[-1] / H[-1, -1] - mean @ move[0] if H[-1, -1] > 0 else 0.0
+        return np.append(move[0], last)
+
+
+class Newton:
+    """The work of a run whose steps are Newton's: an epoch is a step, and the passes to find how long it may be.
+
+    A loss with corners is rounded within a width that becomes narrower as descent goes on, until what the rounding
+    costs does not matter any more. The lanes' ``carry`` is the present width and the first one.
+    """
+
+    exact = True
+    margin = 1e-6
+
+    def __init__(self, plan, derivatives=Derivatives):
+        self.plan, self.derivatives = plan, derivatives(plan)
+        self.eps = float(np.finfo(plan.data.shift.dtype).eps)
+        self.known = {}  # the losses and gradients of lanes asked about of late
+        name = plan.parts.loss.rounded
+        self.field = None if name is None else plan.parts.loss._fields.index(name)
+
+    def advance(self, lanes, rates, clock, steps):
+        """One step of all lanes, at most as long as ``rates(first, count)`` says."""
+        longest = rates(clock.steps, 1)[0]
+        rounded = self.rounded(lanes)
+        objective, gradients = self.look(rounded)
+        own = objective if rounded is lanes else self.look(lanes)[0]
+        norm = np.array([self.norm(rounded, lane, gradients[lane]) for lane in range(len(own))])
+        broken = ~np.isfinite(own + norm)
+        taken, falls = self.step(rounded, objective, gradients, ~broken, longest)
+        if rounded is not lanes:
+            lanes.weights[:] = rounded.weights
+            falls = self.narrow(lanes, rounded.loss[:, self.field], objective, own, falls)
+        self.known = dict(list(self.known.items())[-4 * len(own) :])
+        clock.epoch += 1
+        clock.steps += 1
+        return Epochs(own[None], taken[None], norm[None], np.where(broken, 0, 1), broken, falls[None])
+
+    # Where the lanes stand --------------------------------------------------------------------------------------------
+
+    def look(self, lanes):
+        """The objectives (lanes,) and the gradients of the losses (lanes, d + 1)."""
+        parts = lanes.fold, lanes.replicate, lanes.target, lanes.loss, lanes.weights
+        keys = [b"".join(np.ascontiguousarray(part[lane]).tobytes() for part in parts) for lane in range(len(parts[0]))]
+        # A pass is asked about what is new: of lanes that begin alike one, and none of those that stay.
+        new = {key: lane for lane, key in enumerate(keys) if key not in self.known}
+        if new:
+            asked = lanes if len(new) == len(keys) else lanes_at(lanes, list(new.values()), 1)
+            self.known |= dict(zip(new, zip(*self.derivatives.first(asked), strict=True), strict=True))
+        losses, gradients = map(np.array, zip(*(self.known[key] for key in keys), strict=True))
+        with np.errstate(all="ignore"):
+            return losses + penalty_costs(self.plan.parts.penalty, lanes), gradients
+
+    def norm(self, lanes, lane, gradient):
+        """The norm of the smallest subgradient of a lane's objective."""
+        penalty = type(self.plan.parts.penalty)(*lanes.penalty[lane].astype(np.float64))
+        bounds = lanes.low[lane], lanes.high[lane]
+        with np.errstate(all="ignore"):
+            slope = penalty.slope(lanes.weights[lane, :-1].astype(np.float64), gradient[:-1], *bounds)
+            return length(np.append(slope, gradient[-1]))
+
+    # Steps ------------------------------------------------------------------------------------------------------------
+
+    def step(self, lanes, objective, gradients, wanted, longest):
+        """Move the lanes that are ``wanted``; the lengths of their steps, and the falls that these promised."""
+        taken, falls = np.zeros((2, len(objective)))
+        stricter = max(1.0, min(SHARED, (self.plan.tol or WITHOUT_TOL) / (64 * self.eps)))
+        for damping in DAMPINGS:
+            moves, promised, shared = self.moves(lanes, gradients, wanted, damping)
+            taken = np.maximum(taken, self.search(lanes, objective, moves, promised, longest))
+            falls[wanted] = (promised * np.where(shared, stricter, 1.0))[wanted]
+            wanted = (taken == 0) & (promised > (self.plan.tol or WITHOUT_TOL) * np.abs(objective))
+            if not wanted.any():
+                break
+        return taken, falls
+
+    def moves(self, lanes, gradients, wanted, damping):
+        """The whole steps (lanes, d + 1), the falls of the objectives (lanes,) that their slopes promise, if shared."""
+        shared = np.zeros(len(lanes.weights), bool)
+        moves, falls = np.zeros(lanes.weights.shape), np.zeros(len(lanes.weights))
+        whole = lanes._replace(weights=lanes.weights.astype(np.float64))
+        before = penalty_costs(self.plan.parts.penalty, whole)
+        with np.errstate(all="ignore"):
+            for lane in np.flatnonzero(wanted):
+                moves[lane], shared[lane] = self.derivatives.move(lanes, lane, gradients[lane], damping)
+            after = penalty_costs(self.plan.parts.penalty, whole._replace(weights=whole.weights + moves))
+            falls = before - after - (moves * gradients).sum(axis=1)
+        bad = ~(falls > 0)
+        moves[bad], falls[bad] = 0.0, 0.0
+        return moves, falls, shared
+
+    def search(self, lanes, objective, moves, falls, longest):
+        """Take the longest steps, no longer than ``longest`` (lanes,), that bring enough; their lengths (lanes,)."""
+        length = np.where(falls > UNSEEN * self.eps * np.abs(objective), longest, 0.0)
+        begun, dtype = lanes.weights.copy(), lanes.weights.dtype
+        open_ = np.flatnonzero(length)
+        while open_.size:
+            with np.errstate(all="ignore"):
+                lanes.weights[open_] = (begun[open_] + length[open_, None] * moves[open_]).astype(dtype)
+            self.clip(lanes)
+            reached, _ = self.look(lanes)
+            worst = objective - ENOUGH * length * falls + NOISE * self.eps * np.abs(objective)
+            open_ = open_[~(reached[open_] <= worst[open_])]
+            for lane in open_:
+                length[lane] = shorter(length[lane], falls[lane], reached[lane] - objective[lane])
+            lanes.weights[open_] = begun[open_]
+            open_ = open_[length[open_] > SHORTEST]
+        length[length <= SHORTEST] = 0.0
+        return length
+
+    def clip(self, lanes):
+        """Rounding must not carry a weight over its bound."""
+        if not isinstance(self.plan.parts.penalty, Free):
+            np.clip(lanes.weights[:, :-1], lanes.low, lanes.high, out=lanes.weights[:, :-1])
+
+    # Losses with corners ----------------------------------------------------------------------------------------------
+
+    def rounded(self, lanes):
+        """The lanes with a loss whose corners are rounded as widely as they are at present."""
+        if self.field is None:
+            return lanes
+        fields = lanes.loss.copy()
+        fields[:, self.field] = np.maximum(fields[:, self.field], lanes.carry[:, 0])
+        return lanes._replace(loss=fields, weights=lanes.weights.copy())
+
+    def narrow(self, lanes, width, objective, own, falls):
+        """Make the width smaller where descent has settled; the falls, infinite where they do not count yet."""
+        tol = self.plan.tol or WITHOUT_TOL
+        last = (width <= lanes.loss[:, self.field]) | (objective - own <= CLOSE * tol * np.abs(own))
+        last |= lanes.carry[:, 0] <= max(64 * self.eps, NARROWEST) * lanes.carry[:, 1]
+        settled = ~last & (falls <= SETTLED * np.abs(objective))
+        lanes.carry[settled, 0] *= NARROWER
+        with np.errstate(all="ignore"):
+            return np.where(last, falls * np.where(objective > 0, own / objective, 1.0), np.inf)
+
+
+def shorter(length, fall, rise):
+    """The next length to try: where the parabola through what is known is least, within a tenth and a half."""
+    if not np.isfinite(rise):
+        return 0.1 * length
+    return length * min(max(0.5 * length * fall / (rise + length * fall), 0.1), 0.5)

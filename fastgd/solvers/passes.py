@@ -1,0 +1,124 @@
+"""Passes over all rows, on several threads and with the same bits for any number of them."""
+
+import math
+
+import numpy as np
+
+from ..kernels import full_batch
+from ..kernels.threads import run_tasks
+
+TASK_ELEMENTS = 1 << 21  # about a millisecond of work: Ctrl-C and a lagging thread wait no longer
+SMALL_ELEMENTS = 1 << 17  # below this a pass is over before a thread has started
+
+
+class Passes:
+    """One pass after another over ``data``; ``n_threads`` run the chunks of each.
+
+    ``many`` says that losses are asked for many lanes, or for one of many.
+    """
+
+    def __init__(self, data, n_threads, many=False):
+        self.data, self.all_threads, self.are_many = data, n_threads, many
+        self.n, self.d = data.rows.shape
+        self.chunk = full_batch.chunk_rows(data.rows)
+        self.chunks = -(-self.n // self.chunk)
+        self.n_threads = n_threads if data.rows.stored > SMALL_ELEMENTS else 1
+
+    @staticmethod
+    def lane_type(dtype):
+        """The type of weights and state: the data's."""
+        return dtype
+
+    def many(self):
+        """The passes of many lanes at once."""
+        from .multi_lane import ManyPasses  # whose kernels a single fit need not load
+
+        return ManyPasses(self.data, self.all_threads)
+
+    def over_chunks(self, run):
+        """``run(first, last)`` over all chunks, in tasks of about a millisecond."""
+        stride = max(1, TASK_ELEMENTS * self.chunks // (self.data.rows.stored + 1))
+
+        def task(k):
+            with np.errstate(all="ignore"):  # for kernels run as plain Python; a setting of each thread
+                run(k * stride, min((k + 1) * stride, self.chunks))
+
+        run_tasks(task, -(-self.chunks // stride), self.n_threads)
+
+    def moments(self):
+        """Weighted mean and variance of each column, float64; non-finite where the column is."""
+        totals = np.empty(self.chunks)
+        means, squares = np.empty((2, self.chunks, self.d))
+        self.over_chunks(lambda a, b: full_batch.moments(self.data, self.chunk, a, b, totals, means, squares))
+        with np.errstate(all="ignore"):
+            share = totals / totals.sum()
+            # Not a product of matrices: the bits of those depend on BLAS's threads.
+            mean = (share[:, None] * means).sum(axis=0)
+            # Chan, Golub and LeVeque 1983: within the chunks, and between them.
+            return mean, squares.sum(axis=0) / totals.sum() + (share[:, None] * (means - mean) ** 2).sum(axis=0)
+
+    def largest_row(self):
+        """The largest weight * |row|**2 of the scaled rows, the intercept's 1 included."""
+        out = np.empty(self.chunks)
+        self.over_chunks(lambda a, b: full_batch.largest_row(self.data, self.chunk, a, b, out))
+        return float(out.max())
+
+    def sums(self, loss, lanes):
+        """Each chunk's sums of the gradients (chunks, lanes, d + 1) and of the losses (chunks, lanes)."""
+        sums = np.empty((self.chunks, *lanes.weights.shape))
+        losses = np.empty((self.chunks, lanes.weights.shape[0]))
+        self.over_chunks(lambda a, b: full_batch.chunk_sums(self.data, loss, lanes, self.chunk, a, b, sums, losses))
+        return sums, losses
+
+    def step(self, parts, lanes, rates, t):
+        """A full-batch step: the objective and the gradient's norm before it, (1, lanes)."""
+        sums, losses = self.sums(parts.loss, lanes)
+        objective, norm = np.empty((2, 1, lanes.weights.shape[0]))
+        full_batch.finish(self.data, parts, lanes, rates, t, sums, losses, objective, norm)
+        return objective, norm
+
+    def loss(self, loss, lanes):
+        """The mean loss of each lane at its weights, (lanes,); without the penalty."""
+        if self.are_many:
+            return self.many().loss(loss, lanes)
+        return self.sums(loss, lanes)[1].sum(axis=0) / self.data.count
+
+    def held_loss(self, loss, lanes):
+        """The mean loss of each lane over the rows that its fold holds out, (lanes,)."""
+        return self.many().held_loss(loss, lanes)
+
+    def totals(self, lanes):
+        """The sum of the row weights of each lane, (lanes,)."""
+        return self.many().totals(lanes)
+
+    def curvature(self, iterations=40):
+        """The largest eigenvalue of the scaled rows' second-moment matrix, by power iteration, which is from below."""
+        vector = np.random.default_rng(0).standard_normal(self.d + 1)
+        products = np.empty((self.chunks, self.d + 1))
+        value = 0.0
+        for k in range(iterations):
+            vector = (vector / (length(vector) or 1.0)).astype(self.data.shift.dtype)
+            self.over_chunks(
+                lambda a, b, vector=vector: full_batch.second_moment(self.data, vector, self.chunk, a, b, products)
+            )
+            vector = products.sum(axis=0) / self.data.count
+            before, value = value, length(vector)
+            # Not before the eighth: a start close to another eigenvector stands still for a while.
+            if not math.isfinite(value) or (k >= 8 and abs(value - before) <= 1e-4 * value):
+                break
+        return value
+
+
+def length(vector):
+    """The Euclidean norm, also where the squares of the entries overflow or are zero."""
+    with np.errstate(all="ignore"):
+        largest = np.abs(vector).max()
+        return float(largest * np.linalg.norm(vector / (largest or 1.0)))
+
+
+def penalty_costs(penalty, lanes):
+    """The penalty of each lane's weights, (lanes,), without the intercept; the fields of ``penalty`` are the lanes'."""
+    weights = lanes.weights[:, :-1].astype(np.float64)
+    fields = type(penalty)(*lanes.penalty.astype(np.float64).T[:, :, None])
+    with np.errstate(all="ignore"):
+        return np.broadcast_to(fields.cost(weights), weights.shape).sum(axis=1)

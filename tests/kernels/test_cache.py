@@ -1,0 +1,192 @@
+"""The disk cache never lies and is never fatal: edits, damage, unwritable folders, many processes at once."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import fastgd
+
+PACKAGE = Path(fastgd.__file__).parent
+JIT_OFF = os.environ.get("NUMBA_DISABLE_JIT") == "1"
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(JIT_OFF, reason="nothing is compiled"),
+]
+
+SCRIPT = """
+import sys
+import numpy as np
+import fastgd
+from fastgd.kernels import full_batch
+X = np.arange(12.0).reshape(6, 2) / 10
+r = fastgd.fit(X, X @ [1.0, 2.0] + 1, learning_rate=0.1, epochs=3{options})
+hits = sum(sum(k.stats.cache_hits.values()) for k in (full_batch.small_steps,) if k.stats.cache_path)
+print(repr(float(r.coef[0])), hits)
+"""
+
+
+class Copy:
+    """A copy of the package with a cache of its own, in which the script runs."""
+
+    def __init__(self, folder):
+        self.folder, self.warm = folder / "copy", folder / "warm"
+        shutil.copytree(PACKAGE, self.folder / "fastgd", ignore=shutil.ignore_patterns("__pycache__"))
+        self.value, hits = self()
+        assert hits == 0
+        shutil.copytree(self.folder, self.warm)
+
+    def renew(self):
+        """As it was after the first run. The same folder: the cache goes by the path."""
+        shutil.rmtree(self.folder)
+        shutil.copytree(self.warm, self.folder)
+
+    def start(self, options="", script=SCRIPT, **environment):
+        env = {
+            **os.environ,
+            "PYTHONPATH": str(self.folder),
+            "NUMBA_CACHE_DIR": str(self.folder / "cache"),
+            **environment,
+        }
+        return subprocess.Popen(
+            [
+                sys.executable,
+                "-W",
+                "error",
+                "-W",
+                "default::RuntimeWarning",
+                "-c",
+                script.replace("{options}", options),
+            ],
+            cwd=self.folder,
+            env=env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    @staticmethod
+    def finish(process):
+        out, err = process.communicate(timeout=120)
+        assert process.returncode == 0, err
+        value, hits = out.split()
+        return float(value), int(hits)
+
+    def __call__(self, options="", **environment):
+        return self.finish(self.start(options, **environment))
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory):
+    return Copy(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture
+def run(copy):
+    """The copy, its cache warm."""
+    copy.renew()
+    return copy
+
+
+def edit(path, old, new):
+    text = path.read_text()
+    assert text.count(old) == 1, path
+    path.write_text(text.replace(old, new))
+
+
+def test_second_process_hits(run):
+    assert run() == (run.value, 1)
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("parts/losses.py", "return (self.factor + self.factor) * (p - y)", "return self.factor * (p - y)"),
+        ("parts/optimizers.py", "return -c[0] * g, c[0], s", "return c[0] * g, c[0], s"),
+        ("kernels/layouts.py", "return self.values[i, j]", "return 2 * self.values[i, j]"),
+        ("kernels/lanes.py", "work[k] = slope\n", "work[k] = slope + slope\n"),
+        ("kernels/_jit.py", '"error_model": "numpy"', '"error_model": "python"'),
+    ],
+)
+def test_edit_takes_effect(run, file, old, new):
+    edit(run.folder / "fastgd" / file, old, new)
+    after, hits = run()
+    assert hits == 0
+    if "error_model" not in old:
+        assert after != run.value
+    stamps = {path.name.split("__")[1][:8] for path in run.folder.glob("cache/**/*small_steps__*.nbi")}
+    assert len(stamps) == 1, "files of the older sources are pruned"
+
+
+@pytest.mark.parametrize("damage", ["empty", "garbage", "truncated"])
+@pytest.mark.parametrize("kind", ["nbi", "nbc"])
+def test_damaged_files(run, kind, damage):
+    files = list(run.folder.glob(f"cache/**/*.{kind}"))
+    assert files
+    for path in files:
+        data = path.read_bytes()
+        path.write_bytes({"empty": b"", "garbage": b"\x80garbage" * 50, "truncated": data[: len(data) // 2]}[damage])
+    assert run() == (run.value, 0)
+    assert run() == (run.value, 1), "and the damage is mended"
+
+
+def test_unwritable(run):
+    blocked = run.folder / "file"
+    blocked.write_text("a file where a folder should be")
+    places = {"NUMBA_CACHE_DIR": str(blocked), "HOME": str(blocked), "XDG_CACHE_HOME": str(blocked)}
+    assert run(**places) == (run.value, 0)
+
+
+def test_many_processes_at_once(run):
+    shutil.rmtree(run.folder / "cache")
+    options = ["", ", optimizer='adam'"]
+    together = [run.start(words) for words in options * 2]
+    values = [run.finish(process)[0] for process in together]
+    assert values[:2] == values[2:]
+    assert values[0] == run.value != values[1]
+    assert [run(words) for words in options] == [(value, 1) for value in values[:2]]
+
+
+def test_options_are_in_the_stamp(run):
+    assert run(NUMBA_BOUNDSCHECK="1") == (run.value, 0)
+    assert run() == (run.value, 1)
+
+
+# A user's own class ---------------------------------------------------------------------------------------------------
+
+OWN = """
+from typing import NamedTuple
+import numpy as np
+class Cauchy(NamedTuple):
+    c: float = 1.0
+    def value(self, p, y):
+        return 0.5 * self.c**2 * np.log1p(((p - y) / self.c) ** 2)
+    def slope(self, p, y):
+        return (p - y) / (1 + ((p - y) / self.c) ** 2)
+class Sgd(NamedTuple):  # fastgd has one of this name
+    factor: float = 1.0
+    def prepare(self, lr, t, carry):
+        return (0.5 * self.factor * lr,), carry
+    def move(self, c, w, g, s):
+        return -c[0] * g, c[0], s
+"""
+
+
+def test_a_class_of_the_user_stays_in_its_process(run):
+    files = {path.name: path.read_bytes() for path in run.folder.glob("cache/**/*.nb?")}
+    module = run.folder / "mine.py"
+    module.write_text(OWN)
+    places = f"exec({OWN!r}, globals())\n", "from mine import *\n"
+    own = [run.start(", loss=Cauchy(1.0), optimizer=Sgd()", place + SCRIPT) for place in places]
+    for value, hits in map(run.finish, own):
+        assert value != run.value
+        assert hits == 0
+    module.unlink()
+    shutil.rmtree(run.folder / "__pycache__", ignore_errors=True)
+    assert run() == (run.value, 1)
+    after = {path.name: path.read_bytes() for path in run.folder.glob("cache/**/*.nb?")}
+    assert {name: data for name, data in after.items() if name in files} == files
+    assert not any(word in data for data in after.values() for word in (b"Cauchy", b"mine", b"__main__"))
