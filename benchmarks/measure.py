@@ -72,9 +72,9 @@ def no_compiling():
     with event.install_recorder("numba:compile") as heard:
         yield
     compiled = {name_of(start.data["dispatcher"]) for _, start in heard.buffer if start.is_start}
-    met = sorted(compiled | {name for name, _ in signatures() - before})
-    if met:
-        raise AssertionError(f"compiled or loaded while being timed: {', '.join(met)}")
+    found = sorted(compiled | {name for name, _ in signatures() - before})
+    if found:
+        raise AssertionError(f"compiled or loaded while being timed: {', '.join(found)}")
 
 
 def signatures():

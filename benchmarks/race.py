@@ -144,35 +144,35 @@ class Climb:
 
     def __init__(self, work, solver, efforts):
         self.work, self.solver, self.efforts = work, solver, efforts
-        self.met, self.seconds, self.failed = [], 0.0, ""
+        self.loss_sum, self.seconds, self.failed = [], 0.0, ""
 
     def step(self):
         """Give it the next effort, if there is one and time for it; whether it was so."""
-        if self.failed or len(self.met) == len(self.efforts) or self.seconds > LONGEST:
+        if self.failed or len(self.loss_sum) == len(self.efforts) or self.seconds > LONGEST:
             return False
         began = time.perf_counter()
         try:
-            found = self.solver(self.efforts[len(self.met)])()
+            found = self.solver(self.efforts[len(self.loss_sum)])()
         except Exception as error:
             self.failed = failure(error)
             return False
-        if self.met:  # the first compiles
+        if self.loss_sum:  # the first compiles
             self.seconds += time.perf_counter() - began
         height = self.work.objective(found)
-        self.met.append(height if np.isfinite(height) else np.inf)
+        self.loss_sum.append(height if np.isfinite(height) else np.inf)
         return True
 
     def first(self, highest):
         """The first effort, by number, that ends no higher; None where there is none."""
-        while not any(height <= highest for height in self.met):
+        while not any(height <= highest for height in self.loss_sum):
             if not self.step():
                 return None
-        return next(k for k, height in enumerate(self.met) if height <= highest)
+        return next(k for k, height in enumerate(self.loss_sum) if height <= highest)
 
     def least(self, goal):
         """The lowest objective met on the way to a goal."""
         self.first(goal * (1 + min(TARGETS.values())))
-        return min(self.met, default=np.inf)
+        return min(self.loss_sum, default=np.inf)
 
     def run(self, optimum, above):
         """The run of the least effort that ends no further above the optimum, or why there is none."""

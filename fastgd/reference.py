@@ -119,30 +119,30 @@ class Textbook:
         batches = [self.rows[order[first : first + plan.batch]] for first in range(0, len(order), plan.batch)]
         left = batches[clock.row // plan.batch :][:steps]
         table = np.broadcast_to(rates(clock.steps, len(left)), (len(left), len(lanes.weights)))
-        met, before = np.zeros(len(lanes.weights)) + clock.met, lanes.weights.copy()
+        loss_sum, before = np.zeros(len(lanes.weights)) + clock.loss_sum, lanes.weights.copy()
         broken = np.zeros(len(before), bool)
         for rows, rate in zip(left, table, strict=True):
             loss, gradient = self.measured.gradient(plan.parts.loss, lanes, rows)
-            met += loss
+            loss_sum += loss
             clock.steps += 1
-            broken |= self.move(lanes, gradient / len(rows), rate, clock.steps, met)
-        clock.row, clock.met = clock.row + sum(map(len, left)), met
+            broken |= self.move(lanes, gradient / len(rows), rate, clock.steps, loss_sum)
+        clock.row, clock.loss_sum = clock.row + sum(map(len, left)), loss_sum
         if clock.row < len(order):
-            return Epochs(np.empty((0, len(met))), table[-1:], None, 0 * broken, broken)
-        clock.epoch, clock.row, clock.met = clock.epoch + 1, 0, 0.0
-        loss, norm = met / len(order), None
+            return Epochs(np.empty((0, len(loss_sum))), table[-1:], None, 0 * broken, broken)
+        clock.epoch, clock.row, clock.loss_sum = clock.epoch + 1, 0, 0.0
+        loss, norm = loss_sum / len(order), None
         if plan.full:
             loss = loss + penalty_costs(plan.parts.penalty, lanes._replace(weights=before))
-            norm = np.array([[self.norm(lanes, lane, before, gradient / n) for lane in range(len(met))]])
+            norm = np.array([[self.norm(lanes, lane, before, gradient / n) for lane in range(len(loss_sum))]])
             broken |= ~np.isfinite(loss)
         return Epochs(loss[None], table[-1:], norm, np.where(broken, 0, 1), broken)
 
-    def move(self, lanes, gradients, rates, t, met):
+    def move(self, lanes, gradients, rates, t, loss_sum):
         """A step of every lane; full batch, those that are not finite stay where they are. Which are not."""
         joint = self.plan.data.classes
-        finite = np.isfinite(gradients).all(axis=1) & np.isfinite(met)
+        finite = np.isfinite(gradients).all(axis=1) & np.isfinite(loss_sum)
         finite = np.repeat(finite.reshape(-1, joint).all(axis=1), joint)
-        for lane in np.flatnonzero(finite) if self.plan.full else range(len(met)):
+        for lane in np.flatnonzero(finite) if self.plan.full else range(len(loss_sum)):
             self.step(lanes, lane, gradients[lane], float(rates[lane]), t)
         return ~finite
 
@@ -185,8 +185,8 @@ class Differentiated:
         """The move (d + 1,) to the minimum of the parabola of a lane, of its penalty within its bounds; not shared."""
         Z, count, d = self.measured.Z, self.plan.data.count, len(gradient) - 1
         loss = type(self.plan.parts.loss)(*lanes.loss[lane])
-        bend = loss.bend(Z @ lanes.weights[lane], self.measured.y[lanes.target[lane]])
-        H = Z.T @ (Z * (bend * self.measured.row_weights(lanes, lane))[:, None]) / count
+        second_derivative = loss.second_derivative(Z @ lanes.weights[lane], self.measured.y[lanes.target[lane]])
+        H = Z.T @ (Z * (second_derivative * self.measured.row_weights(lanes, lane))[:, None]) / count
         H = H + damping * np.diag(H).max() * np.eye(d + 1)
         penalty = type(self.plan.parts.penalty)(*lanes.penalty[lane])
         if isinstance(penalty, Free):
@@ -329,7 +329,7 @@ class TextbookSteps:
         plan = self.plan
         return row_order(plan.shuffle, plan.seed, epoch, len(self.passes.Z), plan.batch)
 
-    def take(self, lanes, book, clock, rows, rates, t, met):
+    def take(self, lanes, book, clock, rows, rates, t, loss_sum):
         """The steps at ``rates`` of the next ``rows`` rows, ``t`` behind the stage's beginning."""
         data, batch = self.passes, self.plan.batch
         order = self.order(clock.epoch)[clock.row : clock.row + rows]
@@ -337,7 +337,7 @@ class TextbookSteps:
             i = order[s * batch : (s + 1) * batch]
             z, weight, y = data.Z[i] @ book.triangle.T, data.weight[i], data.y[0, i]
             p = data.Z[i] @ book.anchor + z @ book.place
-            met += np.sum(weight * self.loss.value(p, y))
+            loss_sum += np.sum(weight * self.loss.value(p, y))
             reach = rate * weight * np.sum(z**2, axis=1)
             slopes = [implicit_slope(self.loss, *row) for row in zip(p, y, reach, strict=True)]
             book.place -= rate * (weight * slopes) @ z
@@ -348,10 +348,10 @@ class TextbookSteps:
         data = self.passes
         p, y, n = data.Z @ weights, data.y[0], self.plan.data.count
         h = width or np.sum(data.weight * abs(p - y)) / n
-        bends = (self.loss.slope(p + h, y) - self.loss.slope(p - h, y)) / (2 * h)
-        mean = np.sum(data.weight * bends) / n
-        bends = np.maximum(bends, floor * mean) if 0 < mean < np.inf else np.ones(len(p))
-        H = (data.Z.T * (data.weight * bends)) @ data.Z / n
+        second_derivatives = (self.loss.slope(p + h, y) - self.loss.slope(p - h, y)) / (2 * h)
+        mean = np.sum(data.weight * second_derivatives) / n
+        second_derivatives = np.maximum(second_derivatives, floor * mean) if 0 < mean < np.inf else np.ones(len(p))
+        H = (data.Z.T * (data.weight * second_derivatives)) @ data.Z / n
         kept = []
         for j in range(len(H)):
             if H[j, j] - H[j, kept] @ np.linalg.solve(H[np.ix_(kept, kept)], H[kept, j]) > share * H[j, j]:

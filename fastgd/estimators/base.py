@@ -183,7 +183,7 @@ class SGD(SparseCoefMixin, BaseEstimator):
         if wide and issparse(X) and open_ and self.batch_size == "auto":
             chosen = {"batch_size": STREAM_BATCH, "optimizer": "sgd"}
         full = takes_all(options) and not stream
-        newton = open_ and full and not wide and isfunction(type(options["loss"]).bend)
+        newton = open_ and full and not wide and isfunction(type(options["loss"]).second_derivative)
         if self.standardize == "auto" and options["alpha"] > 0 and (newton or (wide and issparse(X))):
             chosen["standardize"] = False
         return chosen

@@ -135,18 +135,18 @@ def _try_traits(label, loss, p, y, value):
     curvature = loss.curvature
     if not isinstance(curvature, (int, float)) or not curvature >= 0:
         raise ValueError(f"{label}: curvature={curvature!r} must be a number of at least 0, or infinite.")
-    bend = (loss.slope(p + H, y) - loss.slope(p - H, y)) / (2 * H)
-    if bend.max() > curvature * (1 + 1e-4) + 1e-6:
-        k = int(np.argmax(bend))
+    second_derivative = (loss.slope(p + H, y) - loss.slope(p - H, y)) / (2 * H)
+    if second_derivative.max() > curvature * (1 + 1e-4) + 1e-6:
+        k = int(np.argmax(second_derivative))
         raise ValueError(
-            f"{label}: curvature={curvature:g} must bound the slope's derivative, which is {bend[k]:.6g} "
+            f"{label}: curvature={curvature:g} must bound the slope's derivative, which is {second_derivative[k]:.6g} "
             f"{_at(loss.slope, [p[k], y[k]])}. Leave it out if there is no bound."
         )
     moved = loss.value(p + 0.5, y + 0.5)
-    if loss.shifts and not np.allclose(moved, value, rtol=1e-6, atol=1e-9 * np.abs(value).max()):
+    if loss.residual_only and not np.allclose(moved, value, rtol=1e-6, atol=1e-9 * np.abs(value).max()):
         k = int(np.argmax(np.abs(moved - value)))
         raise ValueError(
-            f"{label}: shifts=True says that value goes by the difference of its arguments alone, but it gives "
+            f"{label}: residual_only=True says that value goes by the difference of its arguments alone, but it gives "
             f"{value[k]:.6g} {_at(loss.value, [p[k], y[k]])} and {moved[k]:.6g} with 0.5 added to both."
         )
 

@@ -117,7 +117,7 @@ def bridge(word, gathers=False):
 METHODS = (
     "value",
     "slope",
-    "bend",
+    "second_derivative",
     "prepare",
     "move",
     "row_slope",

@@ -8,7 +8,7 @@ from .rows import scores
 
 
 @kernel
-def bends(data, part, lanes, lane, chunk, first, last, out):
+def second_derivatives(data, part, lanes, lane, chunk, first, last, out):
     """The rows' weights times the loss's bend at one lane's scores, (n,), over chunks first to last.
 
     ``part`` is the loss; ``data.weight`` counts, folds and replicates do not. In float64 until it is stored: a bend may
@@ -29,10 +29,12 @@ def bends(data, part, lanes, lane, chunk, first, last, out):
             stop = min(start + block, hi)
             scores(data.rows, None, start, stop, data.shift, scaled, work)
             for k in range(stop - start):
-                bend = np.float64(loss.bend(np.float64(work[k]) + intercept, np.float64(y[start + k])))
+                second_derivative = np.float64(
+                    loss.second_derivative(np.float64(work[k]) + intercept, np.float64(y[start + k]))
+                )
                 if data.weight.size > 0:
-                    bend *= data.weight[start + k]
-                out[start + k] = bend
+                    second_derivative *= data.weight[start + k]
+                out[start + k] = second_derivative
 
 
 @kernel

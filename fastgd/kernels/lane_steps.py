@@ -44,7 +44,7 @@ class Outer(NamedTuple):
         return self.Z[self.k, j] * self.S[self.k, lane]
 
 
-def lane_steps(data, parts, tiles, first, last, order, ahead, batch, rates, t, met, lazy=False):
+def lane_steps(data, parts, tiles, first, last, order, ahead, batch, rates, t, loss_sum, lazy=False):
     """One step of tiles first to last for every ``batch`` rows of ``order``, the last batch as long as it is.
 
     The steps are number t onwards, their rates (steps, lanes), or (1, lanes) for all; the losses met are added to
@@ -53,11 +53,11 @@ def lane_steps(data, parts, tiles, first, last, order, ahead, batch, rates, t, m
     """
     sparse = data.rows.sparse
     if sparse and is_plain(parts) and batch <= SPARSE_ROWS and tiles.averages.shape[1] == 0:
-        plain_steps(data, parts, tiles, first, last, order, ahead, batch, rates, t, met)
+        plain_steps(data, parts, tiles, first, last, order, ahead, batch, rates, t, loss_sum)
     elif batch == 1 and not sparse:
-        single_steps(data, parts, tiles, first, last, order, ahead, rates, t, met)
+        single_steps(data, parts, tiles, first, last, order, ahead, rates, t, loss_sum)
     else:
-        batch_steps(data, parts, tiles, first, last, order, ahead, batch, rates, t, met, lazy)
+        batch_steps(data, parts, tiles, first, last, order, ahead, batch, rates, t, loss_sum, lazy)
 
 
 @leaf
@@ -182,7 +182,7 @@ def average(tiles, tile, t):
 
 
 @kernel
-def single_steps(data, parts, tiles, first, last, order, ahead, rates, t, met):
+def single_steps(data, parts, tiles, first, last, order, ahead, rates, t, loss_sum):
     """One step for each row."""
     on = desk(data, tiles.weights, 16)
     needs_steps = is_other(parts.optimizer)
@@ -209,11 +209,11 @@ def single_steps(data, parts, tiles, first, last, order, ahead, rates, t, met):
                 if tiles.averages.shape[1] > 0:
                     average(tiles, tile, t + start + k)
         for lane in range(tiles.size[tile]):
-            met[tiles.lane[tile] + lane] += losses[lane]
+            loss_sum[tiles.lane[tile] + lane] += losses[lane]
 
 
 @kernel
-def batch_steps(data, parts, tiles, first, last, order, ahead, batch, rates, t, met, lazy):
+def batch_steps(data, parts, tiles, first, last, order, ahead, batch, rates, t, loss_sum, lazy):
     """One step for each batch; beyond ``FLUSH_ROWS`` rows its gradient is summed in float64."""
     on = desk(data, tiles.weights, batch)
     losses, rate = np.zeros((2, on.y.size))
@@ -252,11 +252,11 @@ def batch_steps(data, parts, tiles, first, last, order, ahead, batch, rates, t, 
                 average(tiles, tile, t + s)
         close(gradient, rest, parts, tiles, tile, weights)
         for lane in range(tiles.size[tile]):
-            met[tiles.lane[tile] + lane] += losses[lane]
+            loss_sum[tiles.lane[tile] + lane] += losses[lane]
 
 
 @kernel
-def plain_steps(data, parts, tiles, first, last, order, ahead, batch, rates, t, met):
+def plain_steps(data, parts, tiles, first, last, order, ahead, batch, rates, t, loss_sum):
     """One step of plain SGD for each batch of sparse rows, no more than a desk takes: no gradient is written down."""
     on = desk(data, tiles.weights, batch)
     losses, rate = np.zeros((2, on.y.size))
@@ -275,7 +275,7 @@ def plain_steps(data, parts, tiles, first, last, order, ahead, batch, rates, t, 
             descend(coefficients, hi - lo, on.S)
             pull(data.rows, data, order, lo, hi - lo, on, weights)
         for lane in range(tiles.size[tile]):
-            met[tiles.lane[tile] + lane] += losses[lane]
+            loss_sum[tiles.lane[tile] + lane] += losses[lane]
 
 
 @branch

@@ -63,9 +63,9 @@ def lane_sums(data, loss, tiles, chunk, first, last, sums, losses):
     gradients = scratch(count * height, lanes, on.S).reshape((count, height, lanes))
     totals = scratch(count * width, lanes, on.weight).reshape((count, width, lanes))
     into = sums_of(data.rows, gradients, totals)
-    met = np.empty((count, lanes))
+    loss_sum = np.empty((count, lanes))
     for c in range(first, last):
-        fill(met, 0.0)
+        fill(loss_sum, 0.0)
         for tile in range(count):
             fill(gradients[tile], 0)
             fill(totals[tile], 0.0)
@@ -75,11 +75,11 @@ def lane_sums(data, loss, tiles, chunk, first, last, sums, losses):
             lay(data.rows, data, None, start, rows, on)
             done = start + rows - c * chunk
             for tile in range(count):
-                tile_gradient(loss, data, tiles, tile, tiles.weights[tile], start, rows, on, into[tile], met[tile])
+                tile_gradient(loss, data, tiles, tile, tiles.weights[tile], start, rows, on, into[tile], loss_sum[tile])
                 if done % flush_rows == 0 or start + rows == hi:
                     flush(gradients[tile], totals[tile])
         for tile in range(count):
-            store_sums(tiles, tile, totals, met, c, sums, losses)
+            store_sums(tiles, tile, totals, loss_sum, c, sums, losses)
 
 
 @kernel
@@ -88,19 +88,19 @@ def lane_losses(data, loss, tiles, chunk, first, last, losses):
     on = desk(data, tiles.weights, FLUSH_ROWS)
     count, _, lanes = tiles.weights.shape
     n = data.targets.shape[1]
-    met = np.empty((count, lanes))
+    loss_sum = np.empty((count, lanes))
     for c in range(first, last):
-        fill(met, 0.0)
+        fill(loss_sum, 0.0)
         hi = min((c + 1) * chunk, n)
         for start in range(c * chunk, hi, on.S.shape[0]):
             rows = min(on.S.shape[0], hi - start)
             lay(data.rows, data, None, start, rows, on)
             for tile in range(count):
                 scores(data.rows, data, None, start, rows, on, tiles.weights[tile])
-                block_slopes(loss, data, tiles, tile, None, start, 0, rows, on, met[tile])
+                block_slopes(loss, data, tiles, tile, None, start, 0, rows, on, loss_sum[tile])
         for tile in range(count):
             for lane in range(tiles.size[tile]):
-                losses[c, tiles.lane[tile] + lane] = met[tile, lane]
+                losses[c, tiles.lane[tile] + lane] = loss_sum[tile, lane]
 
 
 @kernel

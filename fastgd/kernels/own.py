@@ -12,7 +12,7 @@ from .user_functions import short
 CALLS = {
     "value": lambda part, p, y: part.value(p, y),
     "slope": lambda part, p, y: part.slope(p, y),
-    "bend": lambda part, p, y: part.bend(p, y),
+    "second_derivative": lambda part, p, y: part.second_derivative(p, y),
     "prepare": lambda part, lr, t, carry: part.prepare(lr, t, carry),
     "move": lambda part, c, w, g, s: part.move(c, w, g, s),
 }
@@ -32,7 +32,7 @@ def tried(label, kind, dtype):
         compiled_as(helper)(lambda *arguments, helper=helper: helper)
     part, number = types.NamedTuple([types.float64] * len(kind._fields), kind), numba.from_dtype(dtype)
     if "slope" in kind.words:
-        for word in {"value", "slope", "bend"}.intersection(kind.words):
+        for word in {"value", "slope", "second_derivative"}.intersection(kind.words):
             found = returned(label, kind, word, (part, number, number))
             if not _is_number(found):
                 raise TypeError(f"{label}: {word} gives {_named(found, kind)} when compiled; a number is needed.")

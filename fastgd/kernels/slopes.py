@@ -67,47 +67,47 @@ def fill_all(data, tiles, tile, start, i, on):
         across(put, on.y, start, (np.float64(data.weight[i]), on.weight))
 
 
-def block_slopes(part, data, tiles, tile, order, lo, first, stop, on, met):
+def block_slopes(part, data, tiles, tile, order, lo, first, stop, on, loss_sum):
     """Turn the desk's scores of rows first to stop into weighted slopes; add their weighted losses to ``met`` (W,).
 
     The desk's row 0 is the row at ``lo``.
     """
     rule = joint_slopes if part.joint else lone_slopes
-    rule(part, data, tiles, tile, order, lo, first, stop, on, met)
+    rule(part, data, tiles, tile, order, lo, first, stop, on, loss_sum)
 
 
 @compiled_as(block_slopes, **UNCOUNTED)
-def _(part, data, tiles, tile, order, lo, first, stop, on, met):
-    def lone(part, data, tiles, tile, order, lo, first, stop, on, met):
-        lone_slopes(part, data, tiles, tile, order, lo, first, stop, on, met)
+def _(part, data, tiles, tile, order, lo, first, stop, on, loss_sum):
+    def lone(part, data, tiles, tile, order, lo, first, stop, on, loss_sum):
+        lone_slopes(part, data, tiles, tile, order, lo, first, stop, on, loss_sum)
 
-    def joint(part, data, tiles, tile, order, lo, first, stop, on, met):
-        joint_slopes(part, data, tiles, tile, order, lo, first, stop, on, met)
+    def joint(part, data, tiles, tile, order, lo, first, stop, on, loss_sum):
+        joint_slopes(part, data, tiles, tile, order, lo, first, stop, on, loss_sum)
 
     return joint if part.instance_class.joint else lone
 
 
 @leaf
-def lone_slopes(part, data, tiles, tile, order, lo, first, stop, on, met):
+def lone_slopes(part, data, tiles, tile, order, lo, first, stop, on, loss_sum):
     """Every lane by itself."""
     for start in range(0, on.y.size, lanes_of(on.S)):
         for k in range(first, stop):
             i = np.uint64(row_at(order, lo + k))
             fill_all(data, tiles, tile, start, i, on)
-            across(lone_slope, on.S, start, (part, tiles.loss, tile, on, k, met))
+            across(lone_slope, on.S, start, (part, tiles.loss, tile, on, k, loss_sum))
 
 
 @leaf
-def lone_slope(lane, start, part, fields, tile, on, k, met):
+def lone_slope(lane, start, part, fields, tile, on, k, loss_sum):
     """One lane of a row."""
     loss = column_of(part, fields, tile, lane)
     p, y, weight = on.S[k, lane], on.y[lane], on.weight[lane]
-    met[lane] += np.float64(loss.value(p, y)) * weight
+    loss_sum[lane] += np.float64(loss.value(p, y)) * weight
     on.S[k, lane] = loss.slope(p, y) * weight
 
 
 @leaf
-def joint_slopes(part, data, tiles, tile, order, lo, first, stop, on, met):
+def joint_slopes(part, data, tiles, tile, order, lo, first, stop, on, loss_sum):
     """The lanes of each model together."""
     size = tiles.size[tile]
     for k in range(first, stop):
@@ -116,7 +116,7 @@ def joint_slopes(part, data, tiles, tile, order, lo, first, stop, on, met):
             fill_all(data, tiles, tile, start, i, on)
         for lane in range(0, size, data.classes):
             factor = tiles.loss[tile, 0, lane] * on.weight[lane]
-            met[lane] += factor * softmax(on.S, k, lane, lane + data.classes, on.y[lane], factor, on.share)
+            loss_sum[lane] += factor * softmax(on.S, k, lane, lane + data.classes, on.y[lane], factor, on.share)
         for lane in range(size, on.y.size):
             on.S[k, lane] = 0
 

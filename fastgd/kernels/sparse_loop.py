@@ -176,7 +176,7 @@ def row_steps(data, parts, lanes, ledger, order, ahead, rates, t, losses):
     optimizer, penalty = lane_of(parts.optimizer, lanes.optimizer, 0), lane_of(parts.penalty, lanes.penalty, 0)
     y = data.targets[lanes.target[0]]
     dtype = lanes.weights.dtype
-    now, average, last, met = ledger.rest.begin(), 0.0, rates.shape[0] - 1, 0.0
+    now, average, last, loss_sum = ledger.rest.begin(), 0.0, rates.shape[0] - 1, 0.0
     begin_averages(ledger.seen, lanes, t)
     for k in range(order.size):
         i = np.uint64(order[k])
@@ -190,7 +190,7 @@ def row_steps(data, parts, lanes, ledger, order, ahead, rates, t, losses):
         if data.weight.size > 0:
             weighted = value * data.weight[i]
             slope *= data.weight[i]
-        met += met_loss(parts.optimizer, value, weighted)
+        loss_sum += met_loss(parts.optimizer, value, weighted)
         c = prepared(optimizer, lanes, rate, t + k)
         then = ticked(ledger, now, penalty, optimizer, c)
         if ledger.rest.full(then):
@@ -206,7 +206,7 @@ def row_steps(data, parts, lanes, ledger, order, ahead, rates, t, losses):
             average += ledger.rest.share(now)
     wake_all(ledger, now, average, penalty, optimizer, lanes)
     end_averages(ledger.seen, lanes, t + order.size - 1)
-    losses[0] += met
+    losses[0] += loss_sum
 
 
 @kernel
@@ -217,7 +217,7 @@ def batch_steps(data, parts, lanes, ledger, order, ahead, batch, rates, t, losse
     optimizer, penalty = lane_of(parts.optimizer, lanes.optimizer, 0), lane_of(parts.penalty, lanes.penalty, 0)
     y = data.targets[lanes.target[0]]
     dtype = lanes.weights.dtype
-    now, average, met = ledger.rest.begin(), 0.0, 0.0
+    now, average, loss_sum = ledger.rest.begin(), 0.0, 0.0
     steps = (order.size + batch - 1) // batch
     begin_averages(ledger.seen, lanes, t)
     for s in range(steps):
@@ -232,7 +232,7 @@ def batch_steps(data, parts, lanes, ledger, order, ahead, batch, rates, t, losse
             if data.weight.size > 0:
                 value *= data.weight[i]
                 slope *= data.weight[i]
-            met += value
+            loss_sum += value
             slopes += np.float64(slope)
             for q in range(data.rows.starts[i], data.rows.starts[i + np.uint64(1)]):
                 j = data.rows.indices[q]
@@ -260,4 +260,4 @@ def batch_steps(data, parts, lanes, ledger, order, ahead, batch, rates, t, losse
     end_averages(ledger.seen, lanes, t + steps - 1)
     for j in range(ledger.stamp.size):
         ledger.stamp[j] = 0
-    losses[0] += met
+    losses[0] += loss_sum

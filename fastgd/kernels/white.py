@@ -114,7 +114,7 @@ def curvature(data, parts, lanes, weights, width, floor, out):
     ``width`` is 0; it is at least ``floor`` times the mean bend. Rows count by their weights.
     """
     n, D = count(data.rows), weights.size
-    table, bends, scores = np.empty((1, D)), np.empty(n), np.empty(n)
+    table, second_derivatives, scores = np.empty((1, D)), np.empty(n), np.empty(n)
     x = table[0]
     loss = lane_of(parts.loss, lanes.loss, 0)
     y = data.targets[lanes.target[0]]
@@ -130,8 +130,8 @@ def curvature(data, parts, lanes, weights, width, floor, out):
         weight = np.float64(data.weight[i]) if data.weight.size > 0 else 1.0
         above = np.float64(loss.slope(scores[i] + h, np.float64(y[i])))
         below = np.float64(loss.slope(scores[i] - h, np.float64(y[i])))
-        bends[i] = (above - below) / (2.0 * h)
-        total += weight * bends[i]
+        second_derivatives[i] = (above - below) / (2.0 * h)
+        total += weight * second_derivatives[i]
     least = floor * total / data.count
     known = 0.0 < total < np.inf
     for a in range(D):
@@ -142,9 +142,9 @@ def curvature(data, parts, lanes, weights, width, floor, out):
         if weight == 0.0:
             continue
         read_row(data, i, table)
-        bend = weight * max(bends[i], least) / data.count if known else weight / data.count
+        second_derivative = weight * max(second_derivatives[i], least) / data.count if known else weight / data.count
         for a in range(D):
-            scaled = bend * x[a]
+            scaled = second_derivative * x[a]
             for j in range(a + 1):
                 out[a, j] += scaled * x[j]
 

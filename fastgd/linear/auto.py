@@ -110,15 +110,15 @@ def choose(survey, settings, bounds=None, past=None, stream=False, alone=False, 
             sizes = survey.distances(settings.loss, constants)
             optimizer = optimizer._replace(epsilon=optimizer.epsilon * sizes.min())  # it is in units of the gradient
         # Where the loss goes by the residual alone, the constant is taken off the target: float32 keeps its digits.
-        centre = constants if settings.loss.shifts else np.zeros(len(table.y))
-        start = constants - centre if settings.loss.shifts else constants
+        centre = constants if settings.loss.residual_only else np.zeros(len(table.y))
+        start = constants - centre if settings.loss.residual_only else constants
         start_loss = survey.constant_loss(settings.loss, constants)
         if entry.coef is not None:
             coef, start = scaling.from_user(entry.coef, entry.intercept - centre)
     else:
         optimizer = part_at(past, "optimizer", optimizers) if settings.optimizer == "auto" else settings.optimizer
         centre, start, start_loss = (np.array(past.facts[name]) for name in ("centre", "start", "start_loss"))
-        constants = start + (centre if settings.loss.shifts else 0.0)
+        constants = start + (centre if settings.loss.residual_only else 0.0)
     passed, chunk_loss = n, start_loss
     if stream and past is not None:
         passed += past.facts["passed"]

@@ -173,7 +173,7 @@ def fit(
     shortened until it brings a share of what its slope promises (Armijo 1966). For losses such as "log_loss" this is
     iteratively reweighted least squares (Nelder and Wedderburn 1972). Corners of a loss are rounded, less and less as
     descent goes on, and rows away from them bend a little too (after Hunter and Lange 2000). Up to 1023 columns, for
-    losses with a method ``bend``: all but "multinomial" and "perceptron".
+    losses with a method ``second_derivative``: all but "multinomial" and "perceptron".
 
     Where the batch is smaller, steps are taken in stages: implicit in each row's score (Toulis and Airoldi 2017), in
     coordinates whitened by the curvature, and averaged (Shamir and Zhang 2013). Up to 200 columns, for one model

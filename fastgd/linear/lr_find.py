@@ -150,13 +150,13 @@ class Steps:
     def next(self):
         """The mean loss of the next batch before its step, and whether it and the weights after it are finite."""
         clock = self.clock
-        clock.met, row, epoch = 0.0, clock.row, clock.epoch
+        clock.loss_sum, row, epoch = 0.0, clock.row, clock.epoch
         with np.errstate(all="ignore"):
             epochs = self.work.advance(self.lanes, self.rates, clock, 1)
             if self.plan.full:
                 loss = np.sum(epochs.loss)
             elif clock.epoch == epoch:
-                loss = np.sum(clock.met) / (clock.row - row)
+                loss = np.sum(clock.loss_sum) / (clock.row - row)
             else:  # a record is of the whole epoch, of which this batch alone was counted
                 loss = np.sum(epochs.loss) * self.rows / (self.rows - row)
         loss = float(loss) / len(self.plan.models[0].centre)  # of several targets the mean
@@ -181,13 +181,13 @@ class Paired:
     """Running means of losses as shares of those of ``still``, what the same batches have without learning."""
 
     def __init__(self, still, beta):
-        self.met, self.unmoved, self.still = Mean(beta), Mean(beta), iter(still)
+        self.loss_sum, self.unmoved, self.still = Mean(beta), Mean(beta), iter(still)
         self.tiny = 1e-6 * float(np.abs(still).mean()) or 1.0  # for losses of 0
 
     def add(self, loss):
         """The share with one more loss."""
-        met, unmoved = self.met.add(loss), self.unmoved.add(next(self.still))
-        return 1.0 + (met - unmoved) / (abs(unmoved) + self.tiny)  # a loss of the user's own may be negative
+        loss_sum, unmoved = self.loss_sum.add(loss), self.unmoved.add(next(self.still))
+        return 1.0 + (loss_sum - unmoved) / (abs(unmoved) + self.tiny)  # a loss of the user's own may be negative
 
 
 class Curve(NamedTuple):

@@ -7,15 +7,15 @@ a loss are its traits, with the usual values in ``TRAITS``:
 - ``curvature`` bounds the second derivative in ``p`` (it sets the automatic learning rate); infinite where none does
 - ``smooth`` says that the slope has no jumps
 - ``labels`` says that the targets are two classes, coded 0 and 1
-- ``shifts`` says that the loss goes by ``p - y`` alone
+- ``residual_only`` says that the loss is a function of ``p - y`` alone
 - ``joint`` says that the scores of several lanes, one a class, make one loss: ``p`` has one more axis than ``y``
 - ``domain`` says which targets are allowed, as ``checks.number`` is told: ``{"low": 0.0}`` or ``{"above": 0.0}``
 - ``mean(p)`` is the mean of the target that a score predicts, where it is not the score itself
 - ``limits`` says which values a field may have, where not all from 0 on
 - ``squared`` says that the loss is the squared residual times the first field, ``factor``
-- ``bend(p, y)`` is the second derivative in ``p``, or what stands in for it where that jumps: preconditioned descent
-  (``newton.py``) solves with it; a loss without one is left to the optimizers
-- ``rounded`` names the field by which a loss with corners becomes one without: descent begins with a large value
+- ``second_derivative(p, y)`` is the second derivative in ``p``, or a positive substitute where that jumps; Newton's
+  method needs it, and a loss without one is left to the optimizers
+- ``smoothing_field`` names the field that smooths the kinks of a loss; Newton's method starts with a large value
 
 To add a loss, write one class here: its name in ``snake_case`` becomes its string name.
 """
@@ -42,7 +42,7 @@ class SquaredError(NamedTuple):
     """
 
     factor: float = 0.5
-    shifts = True
+    residual_only = True
     squared = True
     limits = {"factor": POSITIVE}
 
@@ -56,7 +56,7 @@ class SquaredError(NamedTuple):
     def slope(self, p, y):
         return (self.factor + self.factor) * (p - y)
 
-    def bend(self, p, y):
+    def second_derivative(self, p, y):
         return (self.factor + self.factor) * (p == p)
 
 
@@ -72,13 +72,13 @@ class Mse(NamedTuple):
     """
 
     factor: float = 1.0
-    shifts = True
+    residual_only = True
     squared = True
     limits = {"factor": POSITIVE}
     curvature = SquaredError.curvature
     value = SquaredError.value
     slope = SquaredError.slope
-    bend = SquaredError.bend
+    second_derivative = SquaredError.second_derivative
 
 
 # Robust regression and quantiles ------------------------------------------------------------------------------------
@@ -107,8 +107,8 @@ class Huber(NamedTuple):
     delta: float = 1.0
     limits = {"delta": POSITIVE}
     curvature = 1.0
-    shifts = True
-    rounded = "delta"
+    residual_only = True
+    smoothing_field = "delta"
 
     def value(self, p, y):
         inner = np.minimum(np.abs(p - y), self.delta)
@@ -117,7 +117,7 @@ class Huber(NamedTuple):
     def slope(self, p, y):
         return np.minimum(np.maximum(p - y, -self.delta), self.delta)
 
-    def bend(self, p, y):
+    def second_derivative(self, p, y):
         away = np.abs(p - y)
         return np.maximum(away <= self.delta, TOUCHING * self.delta / np.maximum(away, self.delta))
 
@@ -140,8 +140,8 @@ class AbsoluteError(NamedTuple):
     width: float = 0.0
     limits = {"factor": POSITIVE}
     smooth = False
-    shifts = True
-    rounded = "width"
+    residual_only = True
+    smoothing_field = "width"
 
     def value(self, p, y):
         short = np.maximum(self.width - np.abs(p - y), 0.0)
@@ -151,7 +151,7 @@ class AbsoluteError(NamedTuple):
         inner = np.minimum(np.abs(p - y) / np.maximum(self.width, NO_WIDTH), 1.0)
         return self.factor * np.sign(p - y) * inner
 
-    def bend(self, p, y):
+    def second_derivative(self, p, y):
         away = np.abs(p - y)
         band = away <= self.width
         return self.factor * np.maximum(band, TOUCHING) / np.maximum(np.maximum(away, self.width), NO_WIDTH)
@@ -175,8 +175,8 @@ class Quantile(NamedTuple):
     width: float = 0.0
     limits = {"quantile": {"above": 0.0, "below": 1.0}}
     smooth = False
-    shifts = True
-    rounded = "width"
+    residual_only = True
+    smoothing_field = "width"
 
     def value(self, p, y):
         short = np.maximum(self.width - np.abs(p - y), 0.0)
@@ -187,7 +187,7 @@ class Quantile(NamedTuple):
         inner = np.minimum(np.abs(p - y) / np.maximum(self.width, NO_WIDTH), 1.0)
         return 0.5 * np.sign(p - y) * inner + (0.5 - self.quantile) * np.maximum(p != y, self.width > 0.0)
 
-    def bend(self, p, y):
+    def second_derivative(self, p, y):
         away = np.abs(p - y)
         band = away <= self.width
         return 0.5 * np.maximum(band, TOUCHING) / np.maximum(np.maximum(away, self.width), NO_WIDTH)
@@ -212,8 +212,8 @@ class EpsilonInsensitive(NamedTuple):
     epsilon: float = 0.1
     width: float = 0.0
     smooth = False
-    shifts = True
-    rounded = "width"
+    residual_only = True
+    smoothing_field = "width"
 
     # The loss is half the sum of the distances from the two edges, less epsilon.
 
@@ -227,11 +227,11 @@ class EpsilonInsensitive(NamedTuple):
         width = np.maximum(self.width, NO_WIDTH)
         below = np.minimum(np.maximum((p - y + self.epsilon) / width, -1.0), 1.0)
         above = np.minimum(np.maximum((p - y - self.epsilon) / width, -1.0), 1.0)
-        rounded = 0.5 * (below + above)
+        smoothing_field = 0.5 * (below + above)
         line = np.sign((p - y) - np.minimum(np.maximum(p - y, -self.epsilon), self.epsilon))
-        return line + (rounded - line) * (self.width > 0.0)
+        return line + (smoothing_field - line) * (self.width > 0.0)
 
-    def bend(self, p, y):
+    def second_derivative(self, p, y):
         below, above = np.abs(p - y + self.epsilon), np.abs(p - y - self.epsilon)
         width = np.maximum(self.width, NO_WIDTH)
         left = np.maximum(below <= self.width, TOUCHING * (p < y - self.epsilon)) / np.maximum(below, width)
@@ -252,7 +252,7 @@ class SquaredEpsilonInsensitive(NamedTuple):
 
     epsilon: float = 0.1
     curvature = 2.0
-    shifts = True
+    residual_only = True
 
     def value(self, p, y):
         beyond = np.maximum(np.abs(p - y) - self.epsilon, 0.0)
@@ -261,7 +261,7 @@ class SquaredEpsilonInsensitive(NamedTuple):
     def slope(self, p, y):
         return 2.0 * ((p - y) - np.minimum(np.maximum(p - y, -self.epsilon), self.epsilon))
 
-    def bend(self, p, y):
+    def second_derivative(self, p, y):
         return 2.0 * (np.abs(p - y) > self.epsilon)
 
 
@@ -293,7 +293,7 @@ class LogLoss(NamedTuple):
     def slope(self, p, y):
         return self.factor * (1.0 / (1.0 + exp(-p)) - y)
 
-    def bend(self, p, y):
+    def second_derivative(self, p, y):
         # Far on the wrong side the loss is a line, too (Jaakkola and Jordan 2000: the parabola that touches it there).
         tail = exp(-np.abs(p))
         wrong = np.abs(1.0 / (1.0 + exp(-p)) - y)
@@ -319,7 +319,7 @@ class Hinge(NamedTuple):
     labels = True
     limits = {"factor": POSITIVE}
     smooth = False
-    rounded = "width"
+    smoothing_field = "width"
 
     def value(self, p, y):
         left = 1.0 - (2.0 * y - 1.0) * p
@@ -328,11 +328,11 @@ class Hinge(NamedTuple):
 
     def slope(self, p, y):
         left = 1.0 - (2.0 * y - 1.0) * p
-        rounded = 0.5 + 0.5 * np.minimum(np.maximum(left / np.maximum(self.width, NO_WIDTH), -1.0), 1.0)
+        smoothing_field = 0.5 + 0.5 * np.minimum(np.maximum(left / np.maximum(self.width, NO_WIDTH), -1.0), 1.0)
         line = left >= 0.0
-        return self.factor * (1.0 - 2.0 * y) * (line + (rounded - line) * (self.width > 0.0))
+        return self.factor * (1.0 - 2.0 * y) * (line + (smoothing_field - line) * (self.width > 0.0))
 
-    def bend(self, p, y):
+    def second_derivative(self, p, y):
         left = 1.0 - (2.0 * y - 1.0) * p
         band = np.maximum(np.abs(left) <= self.width, TOUCHING * (left > 0.0))
         return 0.5 * self.factor * band / np.maximum(np.maximum(np.abs(left), self.width), NO_WIDTH)
@@ -364,7 +364,7 @@ class SquaredHinge(NamedTuple):
     def slope(self, p, y):
         return 2.0 * self.factor * (1.0 - 2.0 * y) * np.maximum(1.0 - (2.0 * y - 1.0) * p, 0.0)
 
-    def bend(self, p, y):
+    def second_derivative(self, p, y):
         return 2.0 * self.factor * ((2.0 * y - 1.0) * p < 1.0)
 
 
@@ -393,7 +393,7 @@ class ModifiedHuber(NamedTuple):
         short = np.maximum(1.0 - (2.0 * y - 1.0) * p, 0.0)
         return 2.0 * self.factor * (1.0 - 2.0 * y) * np.minimum(short, 2.0)
 
-    def bend(self, p, y):
+    def second_derivative(self, p, y):
         short = np.maximum(1.0 - (2.0 * y - 1.0) * p, 0.0)
         return (
             2.0
@@ -498,7 +498,7 @@ class Poisson(NamedTuple):
     def slope(self, p, y):
         return self.factor * (exp(p) - y)
 
-    def bend(self, p, y):
+    def second_derivative(self, p, y):
         return self.factor * exp(p)
 
 
@@ -524,7 +524,7 @@ class Gamma(NamedTuple):
     def slope(self, p, y):
         return self.factor * (1.0 - exp(log(y) - p))
 
-    def bend(self, p, y):
+    def second_derivative(self, p, y):
         return self.factor * exp(log(y) - p)
 
 
@@ -555,7 +555,7 @@ class Tweedie(NamedTuple):
     def slope(self, p, y):
         return exp((2.0 - self.power) * p) - y * exp((1.0 - self.power) * p)
 
-    def bend(self, p, y):
+    def second_derivative(self, p, y):
         a, b = 2.0 - self.power, self.power - 1.0
         return a * exp(a * p) + b * y * exp(-b * p)
 
@@ -568,10 +568,10 @@ TRAITS = {
     "curvature": np.inf,
     "labels": False,
     "joint": False,
-    "shifts": False,
+    "residual_only": False,
     "squared": False,
-    "rounded": None,
-    "bend": None,
+    "smoothing_field": None,
+    "second_derivative": None,
     "smooth": True,
     "domain": {},
     "limits": {},

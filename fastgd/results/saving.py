@@ -157,7 +157,7 @@ def _arrays(state, arrays, intercepts):
         "slots": ((m, slots.shape[1], d + 1), np.dtype(np.float64) if staged else lane),
         "carry": ((m, 2), "float64"),
         "averages": ((m, (d + 1) * averaged), "float64"),
-        "met": ((m,), "float64"),
+        "loss_sum": ((m,), "float64"),
         "shift": ((d,), own),
         "inverse_scale": ((d,), own),
         **{
@@ -178,7 +178,7 @@ def _arrays(state, arrays, intercepts):
     known = {"coef", "classes", *REPLICATES, *(f"state.{name}" for name in shapes)}
     for name in arrays:
         _need(name in known, name)
-    for name in ("state.shift", "state.inverse_scale", "state.met"):
+    for name in ("state.shift", "state.inverse_scale", "state.loss_sum"):
         _need(_finite(arrays[name]), name)
     if "low" in shapes:
         _need(np.all(arrays["state.low"] <= arrays["state.high"]), "state.low")

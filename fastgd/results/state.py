@@ -15,11 +15,11 @@ class Clock:
     epoch: int = 0  # whole epochs done
     row: int = 0  # rows done of the running one
     steps: int = 0
-    met: object = 0.0  # sums (lanes,) of the losses met in the running epoch
+    loss_sum: object = 0.0  # sums (lanes,) of the losses met in the running epoch
 
     def copy(self):
         """A clock that stands still."""
-        return Clock(self.epoch, self.row, self.steps, self.met)
+        return Clock(self.epoch, self.row, self.steps, self.loss_sum)
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +47,7 @@ class State:
     def clock(self):
         """A clock that stands where the run does."""
         facts = self.facts
-        return Clock(facts["epoch"], facts["row"], facts["steps"], met=self.arrays["met"].copy())
+        return Clock(facts["epoch"], facts["row"], facts["steps"], loss_sum=self.arrays["loss_sum"].copy())
 
     @property
     def records(self):
@@ -82,7 +82,7 @@ def state_of(plan, lanes, clock, course, retreats, certain):
     ``certain`` is how many of the retreats a longer run would have made too.
     """
     arrays = {name: getattr(lanes, name).copy() for name in LOADED}
-    arrays["met"] = np.zeros(len(lanes.weights)) + clock.met
+    arrays["loss_sum"] = np.zeros(len(lanes.weights)) + clock.loss_sum
     records = course.records[: clock.epoch - course.seen]
     for name in RECORDED:
         targets = (len(course.start),) if name in EACH_TARGET else ()

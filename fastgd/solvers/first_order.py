@@ -120,22 +120,22 @@ class Batches:
         taken = -(-rows // plan.batch)
         order_and_ahead = self.order(clock.epoch, clock.row, rows)
         table = rates(clock.steps, taken)
-        met = np.zeros(count) + clock.met
-        self.steps(lanes, *order_and_ahead, table, clock.steps + 1, met)
+        loss_sum = np.zeros(count) + clock.loss_sum
+        self.steps(lanes, *order_and_ahead, table, clock.steps + 1, loss_sum)
         clock.steps += taken
         clock.row += rows
-        clock.met = met
+        clock.loss_sum = loss_sum
         done = clock.row == self.rows
         if done:
-            clock.epoch, clock.row, clock.met = clock.epoch + 1, 0, 0.0
-        broken = ~np.isfinite(met)
-        loss = met[None] / self.rows if done else np.empty((0, count))
+            clock.epoch, clock.row, clock.loss_sum = clock.epoch + 1, 0, 0.0
+        broken = ~np.isfinite(loss_sum)
+        loss = loss_sum[None] / self.rows if done else np.empty((0, count))
         return Epochs(loss, table[-1:], None, np.where(broken, 0, len(loss)), broken)
 
-    def steps(self, lanes, rows, ahead, rates, t, met):
+    def steps(self, lanes, rows, ahead, rates, t, loss_sum):
         """A step for every batch of ``rows`` at rates (steps, lanes) from step ``t`` on; adds to the losses met."""
         plan = self.plan
         if plan.batch == 1 and not plan.data.rows.sparse:
-            row_loop.row_steps(plan.data, self.read, plan.parts, lanes, rows, ahead, rates, t, met)
+            row_loop.row_steps(plan.data, self.read, plan.parts, lanes, rows, ahead, rates, t, loss_sum)
         else:
-            block_loop.batch_steps(plan.data, plan.parts, lanes, rows, ahead, plan.batch, rates, t, met)
+            block_loop.batch_steps(plan.data, plan.parts, lanes, rows, ahead, plan.batch, rates, t, loss_sum)

@@ -128,7 +128,7 @@ class ManyPasses:
         return totals.sum(axis=0)
 
 
-def steps(data, parts, lanes, order, ahead, batch, rates, t, met, n_threads=1, lazy=False):
+def steps(data, parts, lanes, order, ahead, batch, rates, t, loss_sum, n_threads=1, lazy=False):
     """One step of every lane for each ``batch`` rows of ``order``; rates (steps, lanes) or (1, lanes).
 
     The losses met are added to ``met`` (lanes,); threads share out the tiles, which know nothing of each other.
@@ -139,7 +139,7 @@ def steps(data, parts, lanes, order, ahead, batch, rates, t, met, n_threads=1, l
 
     def task(tile):
         with np.errstate(all="ignore"):
-            lane_steps.lane_steps(data, parts, tiles, tile, tile + 1, order, ahead, batch, rates, t, met, lazy)
+            lane_steps.lane_steps(data, parts, tiles, tile, tile + 1, order, ahead, batch, rates, t, loss_sum, lazy)
 
     run_tasks(task, len(tiles.lane), n_threads)
     unpack(tiles, lanes)
@@ -179,7 +179,7 @@ class ManyBatches(Batches):
         moved = numbers + (width // plan.batch if eager else 0)
         return max(SPARSE_SPEED * SLICE_ELEMENTS // ((moved + ROW_OVERHEAD) * lanes), SLICE_COLUMNS * width // moved)
 
-    def steps(self, lanes, rows, ahead, rates, t, met):
+    def steps(self, lanes, rows, ahead, rates, t, loss_sum):
         """A step for every batch of ``rows`` at rates (steps, lanes) from step ``t`` on; adds to the losses met."""
         plan = self.plan
-        steps(plan.data, plan.parts, lanes, rows, ahead, plan.batch, rates, t, met, plan.n_threads, plan.lazy)
+        steps(plan.data, plan.parts, lanes, rows, ahead, plan.batch, rates, t, loss_sum, plan.n_threads, plan.lazy)

@@ -44,7 +44,7 @@ TIGHT = 1e-15  # of a step's promise, what a sweep of coordinate descent may bri
 def suits(settings, d, full):
     """Whether a fit left to choose by itself is to go by Newton's steps: a function of settings and shape alone."""
     automatic = settings.learning_rate == "auto" and settings.optimizer == "auto" and settings.average is None
-    return automatic and full and inspect.isfunction(type(settings.loss).bend) and d < LARGEST
+    return automatic and full and inspect.isfunction(type(settings.loss).second_derivative) and d < LARGEST
 
 
 class Derivatives:
@@ -75,7 +75,9 @@ class Derivatives:
         data = self.plan.data
         out = np.empty(self.one.n, data.shift.dtype)
         with np.errstate(all="ignore"):
-            self.one.over_chunks(lambda a, b: curvature.bends(data, self.loss, lanes, lane, self.one.chunk, a, b, out))
+            self.one.over_chunks(
+                lambda a, b: curvature.second_derivatives(data, self.loss, lanes, lane, self.one.chunk, a, b, out)
+            )
         if not out.any():  # no row bends: beyond their margins all, where the penalty alone has a say
             return np.zeros((data.shift.size + 1, data.shift.size + 1))
         grams = Grams(self.data._replace(weight=frozen(out)), lanes_at(lanes, [lane], 1), self.plan.n_threads)
@@ -178,21 +180,21 @@ class Newton:
         self.plan, self.derivatives = plan, derivatives(plan)
         self.eps = float(np.finfo(plan.data.shift.dtype).eps)
         self.known = {}  # the losses and gradients of lanes asked about of late
-        name = plan.parts.loss.rounded
+        name = plan.parts.loss.smoothing_field
         self.field = None if name is None else plan.parts.loss._fields.index(name)
 
     def advance(self, lanes, rates, clock, steps):
         """One step of all lanes, at most as long as ``rates(first, count)`` says."""
         longest = rates(clock.steps, 1)[0]
-        rounded = self.rounded(lanes)
-        objective, gradients = self.look(rounded)
-        own = objective if rounded is lanes else self.look(lanes)[0]
-        norm = np.array([self.norm(rounded, lane, gradients[lane]) for lane in range(len(own))])
+        smoothed = self.smoothed(lanes)
+        objective, gradients = self.look(smoothed)
+        own = objective if smoothed is lanes else self.look(lanes)[0]
+        norm = np.array([self.norm(smoothed, lane, gradients[lane]) for lane in range(len(own))])
         broken = ~np.isfinite(own + norm)
-        taken, falls = self.step(rounded, objective, gradients, ~broken, longest)
-        if rounded is not lanes:
-            lanes.weights[:] = rounded.weights
-            falls = self.narrow(lanes, rounded.loss[:, self.field], objective, own, falls)
+        taken, falls = self.step(smoothed, objective, gradients, ~broken, longest)
+        if smoothed is not lanes:
+            lanes.weights[:] = smoothed.weights
+            falls = self.narrow(lanes, smoothed.loss[:, self.field], objective, own, falls)
         self.known = dict(list(self.known.items())[-4 * len(own) :])
         clock.epoch += 1
         clock.steps += 1
@@ -277,7 +279,7 @@ class Newton:
 
     # Losses with corners ----------------------------------------------------------------------------------------------
 
-    def rounded(self, lanes):
+    def smoothed(self, lanes):
         """The lanes with a loss whose corners are rounded as widely as they are at present."""
         if self.field is None:
             return lanes

@@ -97,7 +97,7 @@ class LazyBatches(Batches):
             touched=np.zeros(columns, np.uint32),
         )
 
-    def steps(self, lanes, rows, ahead, rates, t, met):
+    def steps(self, lanes, rows, ahead, rates, t, loss_sum):
         """A step for every batch of ``rows`` at rates (steps, lanes) from step ``t`` on; adds to the losses met."""
         ledger, rest = self.ledger, self.ledger.rest
         if isinstance(rest, lazy.Pulled):
@@ -108,15 +108,15 @@ class LazyBatches(Batches):
             last = lanes.slots[:, :, :-1]
             last[:, 0] -= lanes.carry[:, :1] * last[:, 1]
             last[:, 1] = 0
-        self.take(ledger, lanes, rows, ahead, rates, t, met)
+        self.take(ledger, lanes, rows, ahead, rates, t, loss_sum)
 
-    def take(self, ledger, lanes, rows, ahead, rates, t, met):
+    def take(self, ledger, lanes, rows, ahead, rates, t, loss_sum):
         """The steps, by the kernel for the size of a batch."""
         data, parts, batch = self.plan.data, self.plan.parts, self.plan.batch
         if batch == 1:
-            sparse_loop.row_steps(data, parts, lanes, ledger, rows, ahead, rates, t, met)
+            sparse_loop.row_steps(data, parts, lanes, ledger, rows, ahead, rates, t, loss_sum)
         else:
-            sparse_loop.batch_steps(data, parts, lanes, ledger, rows, ahead, batch, rates, t, met)
+            sparse_loop.batch_steps(data, parts, lanes, ledger, rows, ahead, batch, rates, t, loss_sum)
 
 
 class Hogwild(LazyBatches):
@@ -151,11 +151,11 @@ class Hogwild(LazyBatches):
         self.copied = None  # the weights that the copies begin with
         self.sizes = curvatures(plan)
 
-    def take(self, ledger, lanes, rows, ahead, rates, t, met):
+    def take(self, ledger, lanes, rows, ahead, rates, t, loss_sum):
         """The steps, a share for each thread."""
         batch, steps, count = self.plan.batch, -(-len(rows) // self.plan.batch), len(self.ledgers)
         edges = np.linspace(0, steps, count + 1).astype(int)
-        mets, carries = np.zeros((count, 1)), [lanes.carry.copy() for _ in self.ledgers]
+        loss_sums, carries = np.zeros((count, 1)), [lanes.carry.copy() for _ in self.ledgers]
         if self.copied is not lanes.weights:
             self.copies[:], self.states[:], self.copied = lanes.weights, lanes.slots, lanes.weights
 
@@ -165,10 +165,10 @@ class Hogwild(LazyBatches):
             own = rates if len(rates) == 1 else np.ascontiguousarray(rates[first:last])
             mine = lanes._replace(weights=self.copies[k], slots=self.states[k], carry=carries[k])
             with np.errstate(all="ignore"):  # for kernels run as plain Python; a setting of each thread
-                super(Hogwild, self).take(self.ledgers[k], mine, rows[some], ahead[some], own, t + first, mets[k])
+                super(Hogwild, self).take(self.ledgers[k], mine, rows[some], ahead[some], own, t + first, loss_sums[k])
 
         run_tasks(task, count, count)
-        met += mets.sum(axis=0)
+        loss_sum += loss_sums.sum(axis=0)
         merged = self.copies, self.states, self.sizes, steps, float(rates[-1, 0]), t + steps - 1
         copies.merge(self.plan.parts, lanes, ledger, *merged)
 
@@ -180,5 +180,7 @@ def curvatures(plan):
     chosen = np.arange(0, n, max(1, n // CURVATURE_ROWS))
     some = data.rows.take(chosen if plan.rows is None else plan.rows[chosen % len(plan.rows)])
     squares = np.bincount(some.indices, some.values.astype(np.float64) ** 2, data.shift.size) * data.inverse_scale**2.0
-    bend = curvature_of(plan.parts.loss, data, data.targets[plan.lanes.target[0]], model.start[0], model.size[0])
-    return np.append(squares / some.shape[0], data.constant**2) * bend
+    second_derivative = curvature_of(
+        plan.parts.loss, data, data.targets[plan.lanes.target[0]], model.start[0], model.size[0]
+    )
+    return np.append(squares / some.shape[0], data.constant**2) * second_derivative

@@ -79,7 +79,7 @@ def describe(words, rate, batch):
 class Book:
     """Where a stage stands: views of the state of the plan's only lane."""
 
-    NUMBERS = ("factor", "first", "length", "met", "anchor_objective", "objective", "fall", "fall_before")
+    NUMBERS = ("factor", "first", "length", "loss_sum", "anchor_objective", "objective", "fall", "fall_before")
 
     def __init__(self, lanes):
         rows = lanes.slots[0]
@@ -126,12 +126,12 @@ class Kernels(Batches):
         self.slice = max(1, SLICE_ELEMENTS // (D * D // 2 + 2 * D + ROW_OVERHEAD) // plan.batch) * plan.batch
         self.passes = Passes(plan.data, plan.n_threads)
 
-    def take(self, lanes, book, clock, rows, rates, t, met):
+    def take(self, lanes, book, clock, rows, rates, t, loss_sum):
         """The steps at ``rates`` (steps,) of the next ``rows`` rows, ``t`` behind the stage's beginning."""
         plan, order_and_ahead = self.plan, self.order(clock.epoch, clock.row, rows)
         white.white_steps(
             plan.data, plan.parts, lanes, *order_and_ahead, plan.batch, rates, t,
-            book.triangle, book.anchor, book.place, book.mean, FORGET, met,
+            book.triangle, book.anchor, book.place, book.mean, FORGET, loss_sum,
         )  # fmt: skip
 
     def whiten(self, lanes, weights, width, floor, share, out):
@@ -154,7 +154,7 @@ class Stages:
         # What the sums of products leave of a pivot by rounding; and weights of float32 hold no more digits.
         self.share = max(64 * np.finfo(np.float64).eps * math.sqrt(plan.data.count), eps)
         self.width, self.floor = 0.0, FLOOR
-        if not loss.shifts:  # residuals are no measure of scores
+        if not loss.residual_only:  # residuals are no measure of scores
             self.width, self.floor = WIDTH_SMOOTH if loss.smooth else WIDTH, FLOOR_LINK
 
     def advance(self, lanes, rates, clock, steps):
@@ -164,17 +164,17 @@ class Stages:
             self.start(lanes, book)
         rows = min(asked.slice - clock.row % asked.slice, asked.rows - clock.row, steps * plan.batch)
         taken = -(-rows // plan.batch)
-        t, met = clock.steps - int(book.first), np.zeros(1) + clock.met
+        t, loss_sum = clock.steps - int(book.first), np.zeros(1) + clock.loss_sum
         first = float(rates(clock.steps, 1)[0, 0]) * book.factor
         table = first * (1.0 + np.arange(t, t + taken) / book.anchor.size) ** -POWER
-        asked.take(lanes, book, clock, rows, table, t, met)
-        clock.steps, clock.row, clock.met = clock.steps + taken, clock.row + rows, met
+        asked.take(lanes, book, clock, rows, table, t, loss_sum)
+        clock.steps, clock.row, clock.loss_sum = clock.steps + taken, clock.row + rows, loss_sum
         loss = np.empty((0, 1))
         if clock.row == asked.rows:
             # Where numbers overflowed, the next stage begins from the objective before them.
-            loss = np.where(np.isfinite(met), met / asked.rows, book.objective)[None]
+            loss = np.where(np.isfinite(loss_sum), loss_sum / asked.rows, book.objective)[None]
             self.look(lanes, book, clock.steps)
-            clock.epoch, clock.row, clock.met = clock.epoch + 1, 0, 0.0
+            clock.epoch, clock.row, clock.loss_sum = clock.epoch + 1, 0, 0.0
         point = book.point()
         lanes.weights[0] = point if np.isfinite(point).all() else book.best
         return Epochs(loss, table[-1:, None], None, np.full(1, len(loss)), np.zeros(1, bool))
@@ -200,7 +200,7 @@ class Stages:
         if steps == 0 or (book.anchor != book.best).any():
             book.anchor[:], book.anchor_objective = book.best, book.objective
             self.asked.whiten(lanes, book.anchor, self.width, self.floor, self.share, book.triangle)
-        book.place[:], book.mean[:], book.first, book.met = 0.0, 0.0, steps, 0
+        book.place[:], book.mean[:], book.first, book.loss_sum = 0.0, 0.0, steps, 0
 
     def look(self, lanes, book, steps):
         """After an epoch: keep the mean of the stage if it is the best so far, and end the stage if it is long enough.
@@ -211,8 +211,8 @@ class Stages:
         objective = self.value_at(lanes, point)
         if objective < book.objective:
             book.best[:], book.objective = point, objective
-        book.met += self.asked.rows
-        if book.met < book.length and objective < math.inf:
+        book.loss_sum += self.asked.rows
+        if book.loss_sum < book.length and objective < math.inf:
             return
         rose = not objective <= book.anchor_objective + SLACK * abs(book.anchor_objective)
         book.fall_before = book.fall

@@ -126,7 +126,7 @@ class Course:
         if self.model.loss.labels and max(map(abs, losses)) <= SEPARATED * min(self.start):
             return "converged", APART
         tol = max(plan.tol, 64 * self.eps)
-        squares = self.model.loss.shifts and self.model.loss.smooth
+        squares = self.model.loss.residual_only and self.model.loss.smooth
         share = (PERFECT * self.eps) ** 2 if squares else 64 * self.eps
         least = [share * abs(start) for start in self.start]
         if not squares and all(abs(loss) <= end for loss, end in zip(losses, least, strict=True)):

@@ -183,7 +183,7 @@ class Driver:
             self.runs.courses[0].begin(past)
         if self.plan.stream:
             # Of a chunk that was interrupted, the rest is not waited for.
-            self.clock.row, self.clock.met = 0, 0.0
+            self.clock.row, self.clock.loss_sum = 0, 0.0
 
     def run(self, until=None, interrupted=False):
         """One slice after another, until all models have a verdict or epoch ``until`` is over."""
@@ -332,22 +332,22 @@ class Driver:
             return
         numbers, lanes, courses = self.runs
         kept = [k for k in range(len(numbers)) if k not in gone]
-        self.clock.met = self.met(kept)
+        self.clock.loss_sum = self.loss_sum(kept)
         self.runs = Runs(
             tuple(numbers[k] for k in kept), lanes_at(lanes, kept, self.plan.width), tuple(courses[k] for k in kept)
         )
         if snapshot:
             self.last = Snapshot(self)
 
-    def met(self, models, clock=None):
+    def loss_sum(self, models, clock=None):
         """The sums of the losses met in the running epoch, of the lanes of some models."""
-        met = (clock or self.clock).met
-        return met if np.ndim(met) == 0 else met.reshape(-1, self.plan.width)[models].reshape(-1)
+        loss_sum = (clock or self.clock).loss_sum
+        return loss_sum if np.ndim(loss_sum) == 0 else loss_sum.reshape(-1, self.plan.width)[models].reshape(-1)
 
     def end(self, k, status, reason, lanes=None, clock=None):
         """The outcome of a model whose run has ended: now, or with the lanes and at the clock given."""
         course, clock = self.runs.courses[k], clock or self.clock
-        clock = replace(clock, met=self.met([k], clock))
+        clock = replace(clock, loss_sum=self.loss_sum([k], clock))
         lanes = lanes_at(lanes or self.runs.lanes, [k], self.plan.width)
         weights = self.watch.answer(lanes, clock.steps) if course.best is None else course.best[1]
         if self.plan.method == "steps" and lanes.averages.size and clock.steps < lanes.begin[0]:

@@ -101,7 +101,7 @@ class Listed(NamedTuple):
 class Huber2(NamedTuple):
     delta: float = 1.0
     curvature = 1.0
-    shifts = True
+    residual_only = True
     value = losses.Huber.value
     slope = losses.Huber.slope
 
@@ -212,7 +212,7 @@ class Mixed:
 def made(factor):
     class Own(NamedTuple):
         c: float = 1.0
-        shifts = True
+        residual_only = True
 
         def value(self, p, y, scale=1.0):
             return scale * factor * compiled(helper(p - y)) * (p - y) * TABLE[0] * module.constant * self.c
@@ -265,7 +265,7 @@ CHANGES = {
     "a method": patch("slope", lambda self, p, y: 1.0 * K_slope(self, p, y)),
     "a method of a base": inside("Mixed.scaled = lambda self, r: r * 2.0"),
     "a property": patch("curvature", property(lambda self: 2e3)),
-    "a trait": patch("shifts", False),
+    "a trait": patch("residual_only", False),
     "a number of the class": patch("SIZE", 3.0),
     "a field": lambda scope: again(scope, BASE.replace("c: float", "d: float = 1.0\n        c: float")),
 }
@@ -273,7 +273,7 @@ NO_CHANGES = {
     "nothing": lambda scope: None,
     "the same again": again,
     "the same elsewhere in the file": lambda scope: again(scope, "\n\n\n" + BASE),
-    "names it does not read": inside("unrelated = 2; c = 2; p = 2; shifts = 3"),
+    "names it does not read": inside("unrelated = 2; c = 2; p = 2; residual_only = 3"),
     "there and back": inside("K = 2.0; K = 1.0"),
 }
 
@@ -340,7 +340,7 @@ def test_fastgds_own_losses_pass_and_wrong_slopes_do_not(name):
 
         class Wrong(kind):
             __slots__ = ()
-            curvature, shifts = np.inf, False
+            curvature, residual_only = np.inf, False
 
             def slope(self, p, y, wrong=wrong, right=kind.slope):
                 return wrong(right(self, p, y))
@@ -447,11 +447,11 @@ MISTAKES = {
     "state on self": ("loss", Counting(), TypeError, "never writes to itself"),
     "too small a curvature": ("loss", loss(curvature=0.5), ValueError, "must bound the slope's derivative, which is 1"),
     "a curvature of text": ("loss", loss(curvature="1"), ValueError, "curvature='1' must be a number"),
-    "shifts": (
+    "residual_only": (
         "loss",
-        loss(value=lambda self, p, y: p * y, slope=lambda self, p, y: y + 0 * p, shifts=True),
+        loss(value=lambda self, p, y: p * y, slope=lambda self, p, y: y + 0 * p, residual_only=True),
         ValueError,
-        "shifts=True says",
+        "residual_only=True says",
     ),
     "slots forgotten": ("optimizer", optimizer(slots=0), TypeError, "slots=0"),
     "slots too many": ("optimizer", optimizer(slots=2), ValueError, "slots=2: set slots = 1"),

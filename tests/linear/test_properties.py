@@ -19,7 +19,7 @@ number = st.floats(-20, 20)
 positive = st.floats(1e-3, 1e3)
 CLASSES = [name for name in ELEMENTWISE if getattr(losses, name).labels]
 COUNTS = [name for name in ELEMENTWISE if getattr(losses, name).domain]
-SHIFTS = [name for name in ELEMENTWISE if getattr(losses, name).shifts]
+SHIFTS = [name for name in ELEMENTWISE if getattr(losses, name).residual_only]
 X, Y = PROBLEMS["plain"].X, PROBLEMS["plain"].y
 
 # Losses -------------------------------------------------------------------------------------------------------------

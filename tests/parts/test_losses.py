@@ -66,7 +66,7 @@ def test_a_slope_jumps_only_where_the_loss_says_so(loss):
 def test_losses_that_say_so_go_by_the_residual_alone(loss):
     p, y = (a[grid(loss)[1] > 0] for a in grid(loss))
     same = np.allclose(loss.value(p + 0.25, y + 0.25), loss.value(p, y), rtol=1e-9, atol=1e-12)
-    assert same == loss.shifts
+    assert same == loss.residual_only
 
 
 @every_loss

@@ -184,7 +184,7 @@ def content(tmp_path_factory):
     return path, *npz.read(path)
 
 
-def met(monkeypatch, path, facts, arrays):
+def loss_sum(monkeypatch, path, facts, arrays):
     """What becomes of a file with such content: the errors of load, predict and resume, None for each that went well.
 
     The file's own layer has its own tests: here its content is given at once.
@@ -232,7 +232,7 @@ def test_no_fact_of_a_file_is_trusted(monkeypatch, content):
             else:
                 inner[place[-1]] = value
             if json.dumps(forged, default=str) != json.dumps(facts):
-                refused[place, repr(value)] = met(monkeypatch, path, forged, arrays)[0]
+                refused[place, repr(value)] = loss_sum(monkeypatch, path, forged, arrays)[0]
     for place in (("state", "epoch"), ("status",), ("intercept",), ("state", "settings", "random_state")):
         for value in (None, KeyError, -1, "1", 1.5, 2**70):
             assert refused[place, repr(value)] or (place[0] == "intercept" and value == 1.5)
@@ -241,7 +241,7 @@ def test_no_fact_of_a_file_is_trusted(monkeypatch, content):
 @pytest.mark.slow
 def test_no_array_of_a_file_is_trusted(monkeypatch, content):
     path, facts, arrays = content
-    assert met(monkeypatch, path, facts, arrays)[:2] == [None, None]
+    assert loss_sum(monkeypatch, path, facts, arrays)[:2] == [None, None]
     for name, array in arrays.items():
         changes = [
             None,
@@ -258,14 +258,14 @@ def test_no_array_of_a_file_is_trusted(monkeypatch, content):
             forged = {**arrays, name: np.asarray(change)} if change is not None else {**arrays}
             if change is None:
                 del forged[name]
-            assert met(monkeypatch, path, facts, forged)[1], (name, change)
+            assert loss_sum(monkeypatch, path, facts, forged)[1], (name, change)
         if array.dtype.kind == "f":
             for number in (np.nan, np.inf, -np.inf, 1e300, 1e-300):
-                met(monkeypatch, path, facts, {**arrays, name: np.full_like(array, number)})
-    for name in ("coef", "state.weights", "state.shift", "state.inverse_scale", "state.met"):
-        assert met(monkeypatch, path, facts, {**arrays, name: np.full_like(arrays[name], np.nan)})[0], name
+                loss_sum(monkeypatch, path, facts, {**arrays, name: np.full_like(array, number)})
+    for name in ("coef", "state.weights", "state.shift", "state.inverse_scale", "state.loss_sum"):
+        assert loss_sum(monkeypatch, path, facts, {**arrays, name: np.full_like(arrays[name], np.nan)})[0], name
     for forged in ({**arrays, "extra": np.ones(1)}, {**arrays, "state.extra": np.ones(1)}):
-        assert met(monkeypatch, path, facts, forged)[0]
+        assert loss_sum(monkeypatch, path, facts, forged)[0]
 
 
 @pytest.mark.parametrize(

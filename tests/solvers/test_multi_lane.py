@@ -82,13 +82,13 @@ def run(data, parts, lanes, batch, rates=None, epochs=2, threads=1):
         passes = ManyPasses(data, threads)
         rates = np.ascontiguousarray(rates)
         return np.array([passes.step(parts, lanes, rates[k : k + 1], k + 1)[0][0] for k in range(epochs)])
-    met, per_epoch = np.zeros(len(lanes.weights)), -(-n // batch)
+    loss_sum, per_epoch = np.zeros(len(lanes.weights)), -(-n // batch)
     rates = rates_for(lanes, epochs * per_epoch) if rates is None else rates
     for epoch in range(epochs):
         rows, ahead = drawn(n, batch, epoch)
         now = np.ascontiguousarray(rates[epoch * per_epoch : (epoch + 1) * per_epoch])
-        steps(data, parts, lanes, rows, ahead, batch, now, 1 + epoch * per_epoch, met, threads)
-    return met
+        steps(data, parts, lanes, rows, ahead, batch, now, 1 + epoch * per_epoch, loss_sum, threads)
+    return loss_sum
 
 
 def drawn(n, batch, epoch):
@@ -106,7 +106,7 @@ def run_alone(data, parts, lanes, k, batch, epochs=2):
         rates_for(lanes, epochs * (1 if batch is None else -(-data.targets.shape[1] // batch))),
     )
     rates = np.ascontiguousarray(rates[:, k : k + 1])
-    lane, met = picked(lanes, [k]), np.zeros(1)
+    lane, loss_sum = picked(lanes, [k]), np.zeros(1)
     if batch is None:
         sums, out, objective, norm = np.empty((1, 1, D + 1)), np.empty((1, 1)), *np.empty((2, epochs, 1))
         full_batch.small_steps(data, parts, lane, rates, 1, sums, out, objective, norm)
@@ -117,10 +117,10 @@ def run_alone(data, parts, lanes, k, batch, epochs=2):
         rows, ahead = drawn(n, batch, epoch)
         now, t = np.ascontiguousarray(rates[epoch * per_epoch : (epoch + 1) * per_epoch]), 1 + epoch * per_epoch
         if batch == 1:
-            row_loop.row_steps(data, read, parts, lane, rows, ahead, now, t, met)
+            row_loop.row_steps(data, read, parts, lane, rows, ahead, now, t, loss_sum)
         else:
-            block_loop.batch_steps(data, parts, lane, rows, ahead, batch, now, t, met)
-    return lane, met[0]
+            block_loop.batch_steps(data, parts, lane, rows, ahead, batch, now, t, loss_sum)
+    return lane, loss_sum[0]
 
 
 def agree(lanes, k, lane, rtol=1e-8):
@@ -193,11 +193,11 @@ def test_a_lane_is_what_it_would_be_alone(loss, optimizer, penalty, batch, weigh
     data = made_data(loss=loss, weighted=weighted, n=700 if batch == 300 else N)
     before = made_lanes(parts, 11, data, average)
     lanes = picked(before, slice(None))
-    met = run(data, parts, lanes, batch)
+    loss_sum = run(data, parts, lanes, batch)
     for k in (0, 4, 10):
         lane, alone = run_alone(data, parts, before, k, batch)
         agree(lanes, k, lane)
-        np.testing.assert_allclose(met[..., k], alone, rtol=1e-8)
+        np.testing.assert_allclose(loss_sum[..., k], alone, rtol=1e-8)
 
 
 @pytest.mark.parametrize("batch", [1, 16, None])
@@ -228,13 +228,13 @@ def test_neighbours_change_no_bit(dtype, batch):
     before = made_lanes(parts, 37, data)
     rates = rates_for(before, 2 if batch is None else 2 * -(-N // batch))
     lanes = picked(before, slice(None))
-    met = run(data, parts, lanes, batch, rates)
+    loss_sum = run(data, parts, lanes, batch, rates)
     mixed = np.random.default_rng(0).permutation(37)
     fewer = mixed[:5]
     for which in (mixed, fewer):
         others = picked(before, which)
         found = run(data, parts, others, batch, rates[:, which])
-        np.testing.assert_array_equal(found, met[..., which])
+        np.testing.assert_array_equal(found, loss_sum[..., which])
         for name in CHANGED:
             np.testing.assert_array_equal(getattr(others, name), getattr(lanes, name)[which])
 
@@ -268,10 +268,10 @@ def test_the_bits_do_not_depend_on_threads(batch, count):
     found = []
     for threads in (1, 2, 3):
         lanes = made_lanes(parts, count, data)
-        met = run(data, parts, lanes, batch, threads=threads)
-        found.append((met, lanes.weights))
-    for met, weights in found[1:]:
-        np.testing.assert_array_equal(met, found[0][0])
+        loss_sum = run(data, parts, lanes, batch, threads=threads)
+        found.append((loss_sum, lanes.weights))
+    for loss_sum, weights in found[1:]:
+        np.testing.assert_array_equal(loss_sum, found[0][0])
         np.testing.assert_array_equal(weights, found[0][1])
 
 
@@ -455,17 +455,17 @@ def test_multinomial_steps_are_those_of_numpy(classes, batch):
     Z = np.column_stack([(data.rows.values - data.shift) * data.inverse_scale, np.ones(45)])
     size = 45 if batch is None else batch
     W, y, rates = lanes.weights.copy(), data.targets[0].astype(int), rates_for(lanes, -(-45 // size))
-    met = np.zeros(2)
+    loss_sum = np.zeros(2)
     for k, first in enumerate(range(0, 45, size)):
         rows = np.arange(45) if batch is None else drawn(45, size, 0)[0][first : first + size]
         P = (Z[rows] @ W.T).reshape(-1, 2, classes)
-        met += (parts.loss.value(P, y[rows, None]) * data.weight[rows, None]).sum(axis=0)
+        loss_sum += (parts.loss.value(P, y[rows, None]) * data.weight[rows, None]).sum(axis=0)
         slope = (parts.loss.slope(P, y[rows, None]) * data.weight[rows, None, None]).reshape(len(rows), -1)
         W = W - rates[k][:, None] * (slope.T @ Z[rows]) / len(rows)
     found = run(data, parts, lanes, batch, rates, epochs=1)
     found = found[0] * 45 if batch is None else found
     np.testing.assert_allclose(lanes.weights, W, rtol=1e-9, atol=1e-12)
-    np.testing.assert_allclose(found.reshape(2, classes).sum(axis=1), met, rtol=1e-10)
+    np.testing.assert_allclose(found.reshape(2, classes).sum(axis=1), loss_sum, rtol=1e-10)
     assert (found.reshape(2, classes)[:, 1:] == 0).all()
 
 

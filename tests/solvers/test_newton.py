@@ -34,7 +34,7 @@ TARGETS = {
     "count": RNG.poisson(np.exp(0.5 * SCORE)).astype(float),
     "amount": np.exp(0.5 * SCORE) * RNG.gamma(2.0, 0.5, N),
 }
-BENDING = [snake_case(name) for name in ELEMENTWISE if getattr(losses, name).bend is not None]
+BENDING = [snake_case(name) for name in ELEMENTWISE if getattr(losses, name).second_derivative is not None]
 every_loss = pytest.mark.parametrize("name", BENDING)
 
 
@@ -69,8 +69,8 @@ def best(name):
     y = (y == "yes").astype(float) if loss.labels else y
     U, s, _ = np.linalg.svd((RAW - RAW.mean(axis=0)) / np.where(RAW.std(axis=0) > 0, RAW.std(axis=0), 1))
     Q = np.column_stack([U[:, : len(s)][:, s > 1e-9 * s[0]] * np.sqrt(N), np.ones(N)])
-    scale = y.std() if loss.shifts else 1.0
-    centre = np.median(y) if loss.shifts else 0.0
+    scale = y.std() if loss.residual_only else 1.0
+    centre = np.median(y) if loss.residual_only else 0.0
 
     def value(w):
         p = centre + scale * (Q @ w)
