@@ -238,6 +238,16 @@ def row_weights(weight, n, dtype, scale=True):
     return frozen(weight.astype(dtype, copy=False))
 
 
+def offset(given, n):
+    """What is added to each row's score, (n,) float64, finite."""
+    values = as_float("offset", given).astype(np.float64)
+    if values.shape not in ((n,), (n, 1)):
+        raise ValueError(f"offset has shape {values.shape}: X has {n} rows, and shape ({n},) is needed.")
+    values = values.reshape(n)
+    all_finite("offset", values, values)
+    return values
+
+
 def finite_columns(X, names):
     """Raise the error for a non-finite X, naming the first row and column; called once a pass has met one."""
     found = X.non_finite()

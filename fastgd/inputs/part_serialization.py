@@ -34,4 +34,4 @@ def part_at(state, name, module):
     """The part of that name that the run at ``state`` was driven with: itself where it is at hand."""
     if name in state.parts:
         return state.parts[name]
-    return part_of(state.facts.get(name) or state.facts["settings"][name], module, name)
+    return part_of(getattr(state, name, None) or state.options[name], module, name)

@@ -1,52 +1,22 @@
-"""``fit``: check, canonicalise, choose, drive, report."""
+"""``fit``: check the options and the data, choose, plan, train, report."""
 
 from dataclasses import replace
 
 import numpy as np
 
 from ..inputs import checks
-from ..inputs.sparse_rows import still_sound
-from ..results.fit_result import FitResult, History, Replicates
-from ..results.messages import ADVICE, APART, NEXT_CHUNK, ZERO
+from ..inputs.options import FitOptions, only_known, signature_of
 from ..results.progress import tell
-from ..results.state import State
-from ..solvers.passes import Passes
-from ..training.loop import RETREAT, drive
-from ..training.monitor import Watch
-from .auto import plan_of, prepared
-from .resume import facts_and_arrays
+from ..solvers.compiled import COMPILED
+from ..solvers.data_statistics import DataStatistics
+from ..training.loop import train
+from .auto import choose
+from .planning import plan_of
+from .report import report, with_replicates
+from .start import start_of
 
 
-def fit(
-    X,
-    y,
-    loss="squared_error",
-    optimizer="auto",
-    learning_rate="auto",
-    batch_size="auto",
-    alpha=0.0,
-    l1_ratio=0.0,
-    bounds=None,
-    fit_intercept=True,
-    standardize="auto",
-    sample_weight=None,
-    epochs="auto",
-    max_steps=None,
-    tol="auto",
-    shuffle="block",
-    validation=None,
-    patience=5,
-    evaluate=False,
-    random_state=None,
-    n_threads=None,
-    callback=None,
-    verbose=0,
-    resume=None,
-    average=False,
-    bootstrap=0,
-    lazy=False,
-    parallel=None,
-):
+def fit(X, y, **options):
     r"""Fit a linear model by gradient descent.
 
     Minimises the mean over the rows of ``weight * loss(x @ coef + intercept, y)``, weights scaled to mean 1, plus
@@ -76,8 +46,8 @@ def fit(
         your own, changes with the step. Durations are in epochs. "auto" takes whole steps of Newton's, shorter ones
         where the loss would rise; stages adjust theirs. Of any other optimizer it measures the curvature of the data,
         and should a run still end above its start, it begins anew with a tenth.
-    batch_size : "auto", int or None, default "auto"
-        Rows a step; None is all of them, as is "auto". Larger than n means n.
+    batch_size : "auto", "full", int or None, default "auto"
+        Rows a step; "full" and None are all of them, as is "auto". Larger than n means n.
     alpha : float, default 0.0
         Strength of the penalty.
     l1_ratio : float, default 0.0
@@ -91,6 +61,9 @@ def fit(
         means for sparse rows, which centring would fill. "auto" is True exactly when ``learning_rate="auto"``.
     sample_weight : array-like (n,) or None, default None
         Weights of the rows, zero or more; integer weights mean repeated rows.
+    offset : array-like (n,) or None, default None
+        What is added to the score of each row: the logarithm of an exposure for "poisson", "gamma" and "tweedie". The
+        model then predicts only with an offset.
     epochs : "auto" or int, default "auto"
         Passes over the data: exactly so many, unless ``max_steps``, ``tol`` or the callback ends the run. "auto" is
         at most 200 of Newton's steps, otherwise 1000 on the full batch and 20 of smaller ones; in stages as many as
@@ -103,9 +76,10 @@ def fit(
         ``patience`` epochs in a row and over the last half of all epochs together; on the full batch of a smooth loss
         its gradient has to have fallen as far, so that neither a rate too small nor a swing is an end. None never ends.
         "auto" is None where ``epochs`` or ``max_steps`` is given, else 1e-6 on the full batch and 1e-4 otherwise.
-    shuffle : "block", "full", "replacement" or False, default "block"
+    shuffle : "block", "full", "replacement" or bool, default "block"
         Row order of each epoch: blocks of rows and the rows within a window of blocks; a full shuffle; each batch
-        drawn afresh (distinct rows within it); the data's own order. It depends on the seed and the epoch alone.
+        drawn afresh (distinct rows within it); False is the data's own order, True the default. It depends on the seed
+        and the epoch alone.
     validation : float, (X, y), (X, y, sample_weight) or None, default None
         A share of the rows, drawn at random (of two classes, of each), or data of their own, to be held out. Their loss
         is measured after each epoch; when it has not fallen (by ``tol``, where given) for ``patience`` epochs, the run
@@ -126,6 +100,9 @@ def fit(
     verbose : int, default 0
         1 prints what was chosen, as ``choices`` of the result have it, and shows a progress bar (tqdm); both go to
         stderr.
+    start : FitResult, path, (coef, intercept) or None, default None
+        Where to start, in the units of the columns: a result, the file of one, or coefficients (d,) and an intercept,
+        (m, d) and (m,) for m targets or classes. All else is as in a new fit; None starts at the best constant.
     resume : FitResult, str, path or None, default None
         A result, or the file of one (:meth:`FitResult.save`), to go on from: to the last bit as if its run had never
         stopped. ``epochs``, ``max_steps``, ``tol``, ``patience``, ``evaluate``, ``n_threads``, ``callback`` and
@@ -193,116 +170,36 @@ def fit(
     >>> r.coef.round(3), round(r.intercept, 3)
     (array([2.]), 1.0)
     """
-    return fitted(locals())
+    only_known("fit", options)
+    return fit_by(COMPILED, X, y, options)
 
 
-def fitted(given, work=None, measure=Passes):
-    """The result for the arguments of a fit, by name; by the kernels or by the reference's ``work`` and ``measure``."""
-    if given["resume"] is not None and given["bootstrap"]:
+fit.__signature__ = signature_of(fit)
+
+
+def fit_by(backend, X, y, given):
+    """The result of a fit by a backend: the compiled one, or NumPy."""
+    options = FitOptions.checked(given)
+    if options.resume is not None and options.bootstrap:
         raise ValueError("resume goes on with one model, without the replicates of bootstrap: leave one of them out.")
-    choice = prepared(given, measure)
-    if choice.settings.verbose:
-        tell(choice.words)
+    choice = prepare(X, y, options, start_of(options), backend, given)
     plan = plan_of([choice], replicates(choice))
-    outcomes = drive(plan, work, measure)
-    result = report(choice, plan, 0, outcomes[0], measure)
+    choice.problem.start.check(choice, plan)
+    if options.verbose:
+        tell(choice.words)
+    outcomes = train(plan)
+    result = report(choice, plan, 0, outcomes[0])
     return with_replicates(result, choice, outcomes[1:]) if outcomes[1:] else result
 
 
-def entered(given, entry):
-    """The results of a fit that begins and ends as ``entry`` says, one for each of its models."""
-    choice = prepared(given, entry=entry)
-    if choice.settings.verbose:
-        tell(choice.words)
-    plan = entry.admit(choice, plan_of([choice], entry.models(choice)))
-    return [report(choice, plan, k, outcome) for k, outcome in enumerate(drive(plan))]
+def prepare(X, y, options, start, backend, given=None, **table):
+    """What is chosen for options and data; ``given`` are the options that the user named."""
+    options = start.agree(options, given or {})
+    checked = checks.table(X, y, options.sample_weight, options.loss, **table)
+    return choose(options, DataStatistics(start.same_columns(checked), options, backend), start, backend)
 
 
 def replicates(choice):
     """The model of a choice, and one for each of its bootstrap replicates."""
     again = replace(choice.model, start_loss=np.full(len(choice.model.start_loss), np.inf))
-    return [choice.model, *(replace(again, replicate=b) for b in range(choice.settings.bootstrap))]
-
-
-def with_replicates(result, choice, outcomes):
-    """The result with the coefficients of its bootstrap replicates."""
-    sound = [outcome for outcome in outcomes if outcome.status != "diverged"]
-    stopped = sum(outcome.status == "interrupted" for outcome in outcomes)
-    if len(sound) < 2 or all(outcome.state.facts["steps"] == 0 for outcome in sound):
-        words = "no replicates: " + ("they were interrupted" if stopped else "they diverged; lower learning_rate")
-        return replace(result, choices={**result.choices, "bootstrap": words})
-    found = [user_weights(choice, choice.model, outcome.weights) for outcome in sound]
-    shape = np.shape(result.intercept)
-    coef = np.array([coef for coef, _ in found]).reshape(len(found), *result.coef.shape)
-    intercept = np.array([intercept for _, intercept in found]).reshape(len(found), *shape)
-    lost = len(outcomes) - len(sound)
-    words = f"{len(outcomes)} replicates" + (f", {lost} of which diverged and are left out" if lost else "")
-    words += f", {stopped} of which were interrupted: their spread is not yet the model's" if stopped else ""
-    return replace(result, replicates=Replicates(coef, intercept), choices={**result.choices, "bootstrap": words})
-
-
-def user_weights(choice, model, weights):
-    """Coefficients (targets, d) and intercepts (targets,) in the user's units."""
-    with np.errstate(all="ignore"):
-        coef, intercept = choice.scaling.to_user(weights, choice.bounds)
-        return coef, intercept + model.centre
-
-
-def report(choice, plan, number, outcome, measure=Passes, objective=None):
-    """The result of one model of a driven plan, in the user's units; ``objective()`` where it is known already."""
-    table, state, model = choice.table, outcome.state, plan.models[number]
-    if outcome.status == "diverged":
-        checks.finite_columns(table.X, table.names)
-    facts, arrays, parts = facts_and_arrays(choice, plan)
-    state = State({**facts, **state.facts}, {**arrays, **state.arrays}, parts)
-    history = History.of(state)
-    if plan.evaluate and not np.isfinite(history.objective[-1:]).all():
-        checks.finite_columns(table.X, table.names)
-    coef, intercept = user_weights(choice, model, outcome.weights)
-    if not np.isfinite(coef).all() or not np.isfinite(intercept).all():
-        # Finite weights of the scaled columns may overflow in the user's units.
-        outcome = replace(outcome, status="diverged", reason="The coefficients overflow in the units of X.")
-        coef, intercept = np.zeros_like(coef), np.zeros_like(intercept) + model.centre
-    words = dict(choice.words)
-    if outcome.retreats:
-        words["learning_rate"] += (
-            f"; the loss rose above its start {outcome.retreats} times, so the run began anew with "
-            f"{RETREAT**outcome.retreats:g} of this rate"
-        )
-    chunk = plan.stream and outcome.status == "max_epochs"
-    one = len(coef) == 1
-    return FitResult(
-        coef=coef[0] if one else coef,
-        intercept=float(intercept[0]) if one else intercept,
-        status=outcome.status,
-        message=f"{outcome.reason} {NEXT_CHUNK if chunk else advice(plan, outcome)}",
-        n_epochs=state.facts["epoch"],
-        n_steps=state.facts["steps"],
-        best_epoch=state.facts["best_epoch"],
-        choices=words,
-        history=history,
-        classes=table.classes,
-        feature_names=table.names,
-        state=state,
-        _objective=objective or (lambda: objective_of(plan, number, table, outcome.weights, measure)),
-    )
-
-
-def advice(plan, outcome):
-    """What to do next."""
-    if outcome.status != "converged":
-        return ADVICE[outcome.status]
-    if outcome.reason in (ZERO, APART):
-        return "There is nothing more to gain."
-    return "For more digits lower tol." if plan.automatic_rate else ADVICE["converged"]
-
-
-def objective_of(plan, number, table, weights, measure):
-    """The objective of a model of a plan at ``weights``, the mean of its targets'."""
-    still_sound(table.X)
-    plan = plan.of([number])
-    lanes = plan.lanes._replace(weights=weights.astype(plan.lanes.weights.dtype), averages=np.empty((len(weights), 0)))
-    value = Watch(plan, measure).objective(lanes, 0)[0].mean()
-    if not np.isfinite(value):
-        checks.finite_columns(table.X, table.names)
-    return float(value)
+    return [choice.model, *(replace(again, replicate=b) for b in range(choice.options.bootstrap))]

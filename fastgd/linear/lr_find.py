@@ -1,45 +1,32 @@
 """``lr_find``: the learning-rate range test."""
 
-import inspect
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 
 from ..inputs import checks
+from ..inputs.options import FitOptions, only_known, reasons, signature_of
 from ..results.fit_result import figure
 from ..results.progress import Bar
 from ..results.state import Clock
-from ..solvers.passes import Passes
-from ..solvers.plan import lanes_at
-from ..training.loop import work_of
-from .auto import plan_of, prepared
-from .fit import fit
+from ..solvers.compiled import COMPILED
+from .fit import prepare
 from .lr_rules import RULES, cut, suggested
+from .planning import plan_of
+from .start import Fresh
 
 BETA = 0.98  # of the smoothing
-BLOW_UP = 4.0  # times the least loss ends a test
+DIVERGED = 4.0  # times the least loss ends a test
 AT_LEAST = 10  # steps: the rules leave out a tenth of them and the last 5
 FROM, TO = 1e-7, 10.0  # where the search for a range begins
 HIGHEST = 1e25
 BELOW, ABOVE = 0.01, 10.0  # the range about the rate of the least loss
-PAIRED_BETA = 0.9
+RATIO_BETA = 0.9
 NEAR = 0.05  # a loss within this share of all its fall has come near its least
 FALL = 1e-3  # a loss that falls by less than this share of the start's has not fallen
 
-NO_MEANING = {
-    "learning_rate": "it is what is looked for",
-    "epochs": "num is the number of steps",
-    "max_steps": "num is the number of steps",
-    "tol": "the test ends with num steps or where the loss blows up",
-    "patience": "the test ends with num steps or where the loss blows up",
-    "validation": "the losses are those of the batches",
-    "evaluate": "the losses are those of the batches",
-    "callback": "there are no epochs to call it after",
-    "average": "the losses are those of the batches",
-    "bootstrap": "one model is tested",
-    "resume": "it begins with the weights that a fit begins with",
-}
+NOT_RANGE = reasons("not_range")
 
 
 # The result ---------------------------------------------------------------------------------------------------------
@@ -97,9 +84,9 @@ class LrFind:
         for k, (rule, rate) in enumerate(self.suggestions.items()):
             ax.axvline(rate, color=f"C{k + 1}", linestyle="--", label=f"{rule}: {rate:.3g}")
         if self.losses.size:
-            # What has blown up, and single batches, would leave the rest a flat line.
+            # What has diverged up, and single batches, would leave the rest a flat line.
             low = self.losses.min()
-            high = min(self.losses.max(), max(self.losses[0], BLOW_UP * low))
+            high = min(self.losses.max(), max(self.losses[0], DIVERGED * low))
             if high - low > 1e-9 * abs(high):
                 ax.set_ylim(low - 0.1 * (high - low), high + 0.1 * (high - low))
         ax.set_xscale("log")
@@ -130,17 +117,18 @@ class Growth(NamedTuple):
 class Steps:
     """One batch after another of a plan, at rates that grow: all that this module knows of plans and their loops."""
 
-    def __init__(self, plan, work, growth):
+    def __init__(self, plan, growth):
         self.plan, self.growth = replace(plan, epochs=2**62), growth
-        self.work = (work or work_of(self.plan))(self.plan)
+        self.solver = plan.solver.bind(self.plan)
         self.clock = Clock()
         n = int(plan.data.count)
-        self.rows = -(-n // plan.batch) * plan.batch if plan.shuffle == "replacement" else n  # an epoch's
+        # Of an epoch: draws with replacement are all of the full size.
+        self.rows = -(-n // plan.batch) * plan.batch if plan.options.shuffle == "replacement" else n
         self.rewind()
 
     def rewind(self):
         """Back to the first weights, but not to the first batch."""
-        self.lanes = lanes_at(self.plan.lanes, [0], self.plan.width)
+        self.state = self.solver.init()
 
     def rates(self, first, count):
         """The rates (count, lanes) of the coming steps."""
@@ -152,16 +140,16 @@ class Steps:
         clock = self.clock
         clock.loss_sum, row, epoch = 0.0, clock.row, clock.epoch
         with np.errstate(all="ignore"):
-            epochs = self.work.advance(self.lanes, self.rates, clock, 1)
+            records = self.solver.advance(self.plan.lanes, self.state, self.rates, clock, 1)
             if self.plan.full:
-                loss = np.sum(epochs.loss)
+                loss = np.sum(records.loss)
             elif clock.epoch == epoch:
                 loss = np.sum(clock.loss_sum) / (clock.row - row)
             else:  # a record is of the whole epoch, of which this batch alone was counted
-                loss = np.sum(epochs.loss) * self.rows / (self.rows - row)
+                loss = np.sum(records.loss) * self.rows / (self.rows - row)
         loss = float(loss) / len(self.plan.models[0].centre)  # of several targets the mean
-        sound = not epochs.broken.any() and np.isfinite(loss) and np.isfinite(self.lanes.weights).all()
-        return loss, bool(sound)
+        finite = not records.broken.any() and np.isfinite(loss) and np.isfinite(self.state.weights).all()
+        return loss, bool(finite)
 
 
 class Mean:
@@ -177,16 +165,16 @@ class Mean:
         return self.sum / (1 - self.weight)
 
 
-class Paired:
-    """Running means of losses as shares of those of ``still``, what the same batches have without learning."""
+class BaselineRatio:
+    """Running means of losses as shares of those of ``baseline``, what the same batches have without learning."""
 
-    def __init__(self, still, beta):
-        self.loss_sum, self.unmoved, self.still = Mean(beta), Mean(beta), iter(still)
-        self.tiny = 1e-6 * float(np.abs(still).mean()) or 1.0  # for losses of 0
+    def __init__(self, baseline, beta):
+        self.loss_sum, self.unmoved, self.baseline = Mean(beta), Mean(beta), iter(baseline)
+        self.tiny = 1e-6 * float(np.abs(baseline).mean()) or 1.0  # for losses of 0
 
     def add(self, loss):
         """The share with one more loss."""
-        loss_sum, unmoved = self.loss_sum.add(loss), self.unmoved.add(next(self.still))
+        loss_sum, unmoved = self.loss_sum.add(loss), self.unmoved.add(next(self.baseline))
         return 1.0 + (loss_sum - unmoved) / (abs(unmoved) + self.tiny)  # a loss of the user's own may be negative
 
 
@@ -197,7 +185,7 @@ class Curve(NamedTuple):
     raw: np.ndarray  # the losses met
     losses: np.ndarray  # smoothed
     shares: np.ndarray  # of what the loss would be without learning
-    blown: bool  # whether it ended by its loss
+    diverged: bool  # whether it ended by its loss
 
     @property
     def fell(self):
@@ -210,28 +198,28 @@ class Curve(NamedTuple):
         return self.rates[np.argmax(self.shares <= least + NEAR * (1 - least))]
 
     @property
-    def falls_on(self):
+    def still_decreasing(self):
         """Whether a good part of the fall is in the last tenth of the points."""
         last = self.shares[-max(3, self.shares.size // 10) :]
         return last[0] - last[-1] > NEAR * (1 - self.shares.min())
 
 
-class Ground:
+class RangeTest:
     """What the tests of one plan share: its batches, and their losses with the weights that a fit begins with.
 
     A batch's loss next to the same batch's without learning tells a fall from noise.
     """
 
-    def __init__(self, plan, work, num, bar):
-        self.plan, self.work, self.bar, self.taken = plan, work, bar, 0
-        self.beta, self.paired_beta = (0.0, 0.0) if plan.full else (BETA, PAIRED_BETA)
+    def __init__(self, plan, num, bar):
+        self.plan, self.bar, self.taken = plan, bar, 0
+        self.beta, self.ratio_beta = (0.0, 0.0) if plan.full else (BETA, RATIO_BETA)
         self.floor = 1e4 * float(np.finfo(plan.lanes.weights.dtype).tiny)  # of rates to begin with
-        steps, still = Steps(plan, work, Growth(FROM, TO, num)), []
+        steps, baseline = Steps(plan, Growth(FROM, TO, num)), []
         for _ in range(1 if plan.full else num):
             steps.rewind()
-            still.append(steps.next()[0])
-        self.still = np.resize(still, num)
-        self.learns = bool(self.still.any())  # a loss of 0 can't fall
+            baseline.append(steps.next()[0])
+        self.baseline = np.resize(baseline, num)
+        self.has_signal = bool(self.baseline.any())  # a loss of 0 can't fall
 
     def curve(self, start, stop, num):
         """The curve of rates from ``start`` to ``stop``.
@@ -239,33 +227,33 @@ class Ground:
         It ends where the smoothed loss is above 4 times its least, unless the same batches' losses without learning
         show that this is noise: the loss of the first row or two is often less than a quarter of the next one's.
         """
-        growth, mean, paired = Growth(start, stop, num), Mean(self.beta), Paired(self.still, self.beta)
-        steps, raw, losses, blown = Steps(self.plan, self.work, growth), [], [], False
+        growth, mean, ratio = Growth(start, stop, num), Mean(self.beta), BaselineRatio(self.baseline, self.beta)
+        steps, raw, losses, diverged = Steps(self.plan, growth), [], [], False
         least = least_share = np.inf
-        while len(raw) < num and not blown:
+        while len(raw) < num and not diverged:
             loss, finite = steps.next()
             if not finite:
-                blown = True
+                diverged = True
                 break
             raw.append(loss)
             losses.append(mean.add(loss))
-            share = paired.add(loss)
+            share = ratio.add(loss)
             least, least_share = min(least, losses[-1]), min(least_share, share)
-            rise = share - least_share > (BLOW_UP / 2 - 1) * abs(least_share)  # also without the noise
-            blown = bool(rise and losses[-1] - least > (BLOW_UP - 1) * abs(least))
+            rise = share - least_share > (DIVERGED / 2 - 1) * abs(least_share)  # also without the noise
+            diverged = bool(rise and losses[-1] - least > (DIVERGED - 1) * abs(least))
             self.taken += 1
             self.bar.update(self.taken, loss)
-        paired = Paired(self.still, self.paired_beta)
+        ratio = BaselineRatio(self.baseline, self.ratio_beta)
         return Curve(
             rates=growth.rate(np.arange(1.0, len(raw) + 1)),
             raw=np.array(raw),
             losses=np.array(losses),
-            shares=np.array([paired.add(loss) for loss in raw]),
-            blown=blown,
+            shares=np.array([ratio.add(loss) for loss in raw]),
+            diverged=diverged,
         )
 
 
-def range_test(ground, start, stop, num):
+def range_test(test, start, stop, num):
     """The curve from ``start`` to ``stop``, and these; the data say what they are where they are None.
 
     The range is a hundredth to ten times the rate of the least loss. (A loss without noise falls from the first step
@@ -274,21 +262,21 @@ def range_test(ground, start, stop, num):
     163; about the least loss, of 1,123 cells, in 99 % of those with full batches and 97 % of the others.)
     """
     if None not in (start, stop):
-        return ground.curve(start, stop, num), start, stop
+        return test.curve(start, stop, num), start, stop
     # On the full batch a longer search would come to the least loss at smaller rates than those that are fast.
-    rate, low, high = searched(ground, start, stop, min(num, 100) if ground.plan.full else num)
+    rate, low, high = searched(test, start, stop, min(num, 100) if test.plan.full else num)
     if rate is not None:
         low = start or min(rate * BELOW, (stop or np.inf) / 1e3)
         high = stop or max(rate * ABOVE, low * 1e3)
-    curve = ground.curve(low, high, num)
+    curve = test.curve(low, high, num)
     # With fewer small rates before them, large ones may blow up earlier.
-    while rate is not None and curve.blown and not curve.fell and start is None and low > ground.floor:
+    while rate is not None and curve.diverged and not curve.fell and start is None and low > test.floor:
         low, high = low / 10, stop or high / 10
-        curve = ground.curve(low, high, num)
+        curve = test.curve(low, high, num)
     return curve, low, high
 
 
-def searched(ground, start, stop, num):
+def searched(test, start, stop, num):
     """The rate of the least loss, or None where it does not fall, and the last range that was looked at.
 
     That is 1e-7 to 10, moved up while the loss has not fallen or still falls, and down while it blows up early.
@@ -297,14 +285,14 @@ def searched(ground, start, stop, num):
     high = stop or max(TO, low * 1e3)
     lowered = False
     while True:
-        curve = ground.curve(low, high, num)
-        early = curve.blown and (not curve.fell or curve.lowest < 1e3 * low)
-        late = not curve.blown and (not curve.fell or curve.falls_on)
-        if early and start is None and low > ground.floor and ground.learns:
-            # What has blown up need not be looked at again: the points come as close as they were.
+        curve = test.curve(low, high, num)
+        early = curve.diverged and (not curve.fell or curve.lowest < 1e3 * low)
+        late = not curve.diverged and (not curve.fell or curve.still_decreasing)
+        if early and start is None and low > test.floor and test.has_signal:
+            # What has diverged up need not be looked at again: the points come as close as they were.
             high = stop or (curve.rates[-1] if curve.rates.size else low)
             low, lowered = low * 1e-4, True
-        elif late and stop is None and high < HIGHEST and ground.learns and not lowered:
+        elif late and stop is None and high < HIGHEST and test.has_signal and not lowered:
             low, high = start or low * 1e4, high * 1e4
         else:
             return curve.lowest if curve.fell else None, low, high
@@ -338,8 +326,8 @@ def lr_find(X, y, start="auto", stop="auto", num=100, **fit_options):
         Steps of a test, at least 10. Where they are more than an epoch has, the next one begins. "auto" takes some
         times as many. Batches of one or a few rows need more, say 1000: a hundred rows may look much like each other.
     **fit_options
-        Any argument of :func:`fastgd.fit` but ``learning_rate``, ``epochs``, ``max_steps``, ``tol``, ``patience``,
-        ``validation``, ``evaluate``, ``callback``, ``average`` and ``resume``.
+        Any option of :func:`fastgd.fit` but ``learning_rate``, ``epochs``, ``max_steps``, ``tol``, ``patience``,
+        ``validation``, ``evaluate``, ``callback``, ``average``, ``bootstrap``, ``start`` and ``resume``.
 
     Returns
     -------
@@ -376,25 +364,30 @@ def lr_find(X, y, start="auto", stop="auto", num=100, **fit_options):
     >>> r.coef.round(2)
     array([ 1., -2.,  3.])
     """
-    return found(X, y, start, stop, num, fit_options)
+    only_known("lr_find", fit_options, NOT_RANGE)
+    return lr_find_by(COMPILED, X, y, start, stop, num, fit_options)
 
 
-def found(X, y, start, stop, num, fit_options, work=None, measure=Passes):
-    """The result of a test; ``work`` and ``measure`` are the reference's own, or those that fit the plan."""
+lr_find.__signature__ = signature_of(lr_find, but=NOT_RANGE)
+
+
+def lr_find_by(backend, X, y, start, stop, num, fit_options):
+    """The result of a test by a backend: the compiled one, or NumPy."""
     start, stop, num = checked_span(start, stop, num)
-    choice = prepared(_arguments(X, y, fit_options, num), measure)
+    options = FitOptions.checked({**fit_options, "learning_rate": 1.0, "epochs": num})
+    choice = prepare(X, y, options, Fresh(), backend)
     plan = plan_of([choice])
-    bar = Bar(plan.verbose, None, "step")
-    ground = Ground(plan, work, num, bar)
-    if not np.isfinite(ground.still).all():
+    bar = Bar(options.verbose, None, "step")
+    test = RangeTest(plan, num, bar)
+    if not np.isfinite(test.baseline).all():
         checks.finite_columns(choice.table.X, choice.table.names)
     try:
-        curve, low, high = range_test(ground, start, stop, num)
+        curve, low, high = range_test(test, start, stop, num)
     finally:
         bar.close()
-    if curve.blown:
+    if curve.diverged:
         checks.finite_columns(choice.table.X, choice.table.names)
-    status, words = verdict(curve, ground.learns, f"from {low:.3g} to {high:.3g}", num)
+    status, words = verdict(curve, test.has_signal, f"from {low:.3g} to {high:.3g}", num)
     suggestions, missing = suggested(curve.rates, curve.losses, num) if status in ("found", "falling") else ({}, "")
     return LrFind(curve.rates, curve.losses, curve.raw, suggestions, status, f"{words} {missing}".strip())
 
@@ -417,22 +410,12 @@ def _rate(name, value):
     return checks.number(name, value, low=1e-300, high=1e300)  # powers of ten beyond are still numbers
 
 
-def _arguments(X, y, options, num):
-    """The arguments of a fit, by name, that takes as many steps at a given rate."""
-    for name, why in NO_MEANING.items():
-        if name in options:
-            raise TypeError(f"{name} has no meaning for lr_find: {why}. Leave it out.")
-    given = inspect.signature(fit).bind(X, y, **options, learning_rate=1.0, epochs=num)
-    given.apply_defaults()
-    return given.arguments
-
-
-def verdict(curve, learns, span, num):
+def verdict(curve, has_signal, span, num):
     """A status, what was seen, and what to do next."""
     points = curve.losses.size
-    if not learns:
+    if not has_signal:
         return "flat", "The loss is 0 before the first step: no rate can lower it. Look at y, or choose another loss."
-    if curve.blown and not (curve.fell and cut(curve.rates, curve.losses, num)[0].size >= 3):
+    if curve.diverged and not (curve.fell and cut(curve.rates, curve.losses, num)[0].size >= 3):
         last = f"at a rate of {curve.rates[-1]:.3g}, after {points} steps" if points else "in the first step"
         seen = "too few for the rules" if curve.fell else "and did not fall before"
         hint = "Raise num, or lower start." if curve.fell else "Lower start where it was given, or scale the columns."
@@ -441,8 +424,8 @@ def verdict(curve, learns, span, num):
         hint = "Raise stop where it was given; else y may have nothing to do with X, or alpha be too large."
         return "flat", f"Tested {span}, the loss did not fall. {hint}"
     words = f"Tested {span}, the loss fell by {100 * (1 - curve.shares.min()):.3g} %"
-    if curve.blown:
+    if curve.diverged:
         words += f" and blew up at a rate of {curve.rates[-1]:.3g}"
-    elif curve.falls_on:
+    elif curve.still_decreasing:
         return "falling", f"{words} and was still falling. For a larger suggestion raise stop, or leave it at 'auto'."
     return "found", f"{words}. Fit with learning_rate=f.suggestion() and the same options."

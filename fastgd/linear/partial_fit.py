@@ -1,20 +1,16 @@
 """``partial_fit``: data that arrives in pieces."""
 
-import inspect
-
 from ..inputs import checks
-from ..parts import losses
-from ..solvers.passes import Passes
-from ..training.loop import drive
-from . import resume
-from .auto import chosen, plan_of
-from .entry import USUAL
-from .fit import fit, report
+from ..inputs.options import FIELDS, FitOptions, only_known, reasons, signature_of
+from ..solvers.compiled import COMPILED
+from ..training.loop import train
+from .fit import prepare
+from .planning import plan_of
+from .report import report
+from .start import chunk_start, options_before, run_of
 
-# One pass over each chunk as it comes; what a run of many epochs is told has no meaning here.
-ONE_PASS = {"epochs": 1, "tol": None, "shuffle": False}
-MEANINGLESS = ("epochs", "max_steps", "tol", "validation", "patience", "resume", "evaluate", "bootstrap")
-DEFAULTS = {name: p.default for name, p in inspect.signature(fit).parameters.items() if p.default is not p.empty}
+NOT_CHUNKS = reasons("not_chunks")
+CHUNK_DEFAULTS = {name: known.metadata["chunks"][0] for name, known in FIELDS.items() if known.metadata["chunks"]}
 
 
 def partial_fit(X, y, r=None, classes=None, **options):
@@ -36,9 +32,10 @@ def partial_fit(X, y, r=None, classes=None, **options):
         For losses of classes, all labels, where the first chunk may not hold all.
     **options
         As for :func:`fastgd.fit`, with the first chunk, and later only in so far as they stay the same: ``loss``,
-        ``optimizer``, ``learning_rate``, ``batch_size`` ("auto" is 32 here, None the chunk), ``alpha``, ``l1_ratio``,
-        ``bounds``, ``fit_intercept``, ``standardize``, ``sample_weight`` (taken as they are: their mean is to be about
-        1 over all chunks), ``average``, ``shuffle`` (False unless told otherwise), ``random_state``. ``n_threads``,
+        ``optimizer``, ``learning_rate``, ``batch_size`` ("auto" is 32 here, "full" and None the chunk), ``alpha``,
+        ``l1_ratio``, ``bounds``, ``fit_intercept``, ``standardize``, ``sample_weight`` (taken as they are: their mean
+        is to be about 1 over all chunks), ``offset``, ``average``, ``shuffle`` (False unless told otherwise),
+        ``random_state``, and with the first chunk ``start``. ``n_threads``,
         ``callback`` and ``verbose`` may change. Durations of schedules count chunks as long as the first.
 
     Returns
@@ -63,21 +60,33 @@ def partial_fit(X, y, r=None, classes=None, **options):
     >>> r.n_epochs, r.n_steps, r.coef.round(3), round(r.intercept, 3)
     (10, 130, array([2.]), 1.0)
     """
-    return chunk(X, y, r, classes, options)
+    only_known("partial_fit", options, NOT_CHUNKS)
+    r = run_of(r, "r", chunked=True)
+    given = chunk_options(r, options)
+    checked = FitOptions.checked(given)
+    choice = prepare(
+        X, y, checked, chunk_start(checked, r), COMPILED, given,
+        classes=known_labels(checked.loss, classes, r), scale=False,
+    )  # fmt: skip
+    plan = plan_of([choice])
+    choice.problem.start.check(choice, plan)
+    return report(choice, plan, 0, train(plan)[0])
 
 
-def chunk(X, y, r, classes, options, entry=USUAL):
-    """The result after one more chunk; a stream that begins with it does so as ``entry`` says."""
-    r = resume.result_from(r, "r", stream=True)
-    given = {"X": X, "y": y, **arguments(r, options)}
-    choice = chosen(given, r, Passes, "r", labels(given["loss"], classes, r), stream=True, entry=entry)
-    plan = entry.admit(choice, plan_of([choice]))
-    return report(choice, plan, 0, drive(plan)[0])
+partial_fit.__signature__ = signature_of(partial_fit, but=NOT_CHUNKS)
 
 
-def labels(loss, classes, r):
+def chunk_options(r, given):
+    """The options of one chunk: those given, those of the run it goes on with, and what else a chunk has."""
+    before = {} if r is None else options_before(r.state, given)
+    found = {**CHUNK_DEFAULTS, **before, **given}
+    if r is not None and found.get("bounds") is None and r.state.low is not None:
+        found["bounds"] = r.state.low, r.state.high
+    return found
+
+
+def known_labels(loss, classes, r):
     """The labels where they are known: those given, which have to be those of the result ``r``."""
-    loss = checks.part("loss", loss, losses)
     if classes is not None and not loss.labels:
         raise ValueError(f"classes={classes!r} are for a loss of classes: leave them out.")
     found = checks.known_classes(classes, loss)
@@ -86,17 +95,3 @@ def labels(loss, classes, r):
     if found.tolist() != r.classes.tolist():
         raise ValueError(f"classes: the run was begun with {checks.shown(r.classes)}, not {checks.shown(found)}.")
     return r.classes
-
-
-def arguments(r, options):
-    """The arguments of the fit of one chunk: those given, those of the run it goes on with, and fit's defaults."""
-    for name in options:
-        if name not in DEFAULTS:
-            raise TypeError(f"partial_fit() got an unexpected option {name!r}.")
-        if name in MEANINGLESS:
-            raise TypeError(f"partial_fit() passes over each chunk once: {name} has no meaning here, leave it out.")
-    given = {**DEFAULTS, **ONE_PASS, **({} if r is None else resume.settings_before(r.state, options)), **options}
-    if r is not None and given["bounds"] is None and "low" in r.state.arrays:
-        given["bounds"] = r.state.arrays["low"], r.state.arrays["high"]
-    del given["resume"], given["bootstrap"]
-    return given

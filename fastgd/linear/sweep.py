@@ -1,7 +1,6 @@
 """``sweep``: many settings of a fit, and their folds, in one pass over the data a group."""
 
 import functools
-import inspect
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -10,21 +9,23 @@ import numpy as np
 from ..inputs import checks
 from ..inputs.folds import Scores, folds_of
 from ..inputs.grid import expand
-from ..inputs.settings import Settings
+from ..inputs.options import FitOptions, defaults, names, only_known, reasons, signature_of
 from ..parts.registry import brief
 from ..results.sweep_results import CrossValidation, Results, SweepResult
-from ..solvers.data_statistics import Survey
-from ..solvers.passes import Passes
+from ..solvers.compiled import COMPILED
+from ..solvers.data_statistics import DataStatistics
 from ..solvers.plan import Plan
-from ..training.loop import Group, finish
-from ..training.monitor import Watch
-from .auto import Choice, choose, plan_of
-from .fit import fit, report
+from ..training.loop import Group, train_together
+from ..training.monitor import Evaluation
+from .auto import Choice, choose
+from .fit import fit_by
+from .planning import plan_of
+from .report import report
 from .scoring import scorer_of
+from .start import start_of
 
-DEFAULTS = {name: p.default for name, p in inspect.signature(fit).parameters.items() if p.default is not p.empty}
-AXES = ("loss", "optimizer", "learning_rate", "batch_size", "alpha", "l1_ratio", "bounds", "random_state")
-ELSEWHERE = {"resume": "resume one of its results with fit", "bootstrap": "bootstrap one of its settings with fit"}
+AXES = names(axis=True)
+NOT_SWEEP = reasons("not_sweep")
 
 
 def sweep(X, y, *, product=True, cv=None, groups=None, scoring=None, refit=False, keep=None, **options):
@@ -88,65 +89,76 @@ def sweep(X, y, *, product=True, cv=None, groups=None, scoring=None, refit=False
     >>> s.status, s.best.coef.round(2)
     (['slow', 'slow', 'diverged'], array([2.]))
     """
-    return swept(X, y, product, cv, groups, scoring, refit, keep, options)
+    only_known("sweep", options, NOT_SWEEP)
+    return sweep_by(COMPILED, X, y, options, product, cv, groups, scoring, refit, keep)
 
 
-def swept(X, y, product, cv, groups, scoring, refit, keep, options, work=None, measure=Passes, fit=fit):
-    """A sweep by the kernels, or by the reference's ``work`` and ``measure``."""
+sweep.__signature__ = signature_of(sweep, but=NOT_SWEEP)
+
+
+def sweep_by(backend, X, y, options, product, cv, groups, scoring, refit, keep):
+    """A sweep by a backend: the compiled one, or NumPy."""
     points, settings = settings_of(options, product)
-    scorer = scorer_of(scoring)
-    cross = cv is not None
+    scorer, cross = scorer_of(scoring), cv is not None
+    check_cross_validation(cross, options, groups, scoring, refit)
+    choices = Choices(X, y, backend, single=not cross)
+    chosen = [choices.of(point) for point in points]
+    folds = None
+    if cross:
+        table = chosen[0].table
+        folds = folds_of(cv, table.X.given(), table.y, table.classes, chosen[0].options.random_state, groups)
+    epochs = halvings(keep, chosen)
+    members = grouped(chosen, folds, bool(epochs))
+    finished = train_together([Group(member.plan) for member in members], epochs)
+    runs = Runs(chosen, members, finished, folds)
+    if runs.any_status("diverged"):
+        checks.finite_columns(chosen[0].table.X, chosen[0].table.names)
+    if not cross:
+        return plain_result(runs, settings)
+    return cross_result(runs, settings, scorer, X, y, refit, lambda k: fit_by(backend, X, y, points[k]))
+
+
+def check_cross_validation(cross, options, groups, scoring, refit):
+    """Raise for arguments that ask for ``cv``, or speak against it."""
     checks.one_of("refit", refit, (False, True, "simplest"))
     for name, given in {"groups": groups, "scoring": scoring, "refit": None if refit is False else refit}.items():
         if given is not None and not cross:
             raise ValueError(f"{name} is for cross-validation: pass cv, for example cv=5.")
     if cross and options.get("validation") is not None:
         raise ValueError("validation and cv both hold rows out: pass one of them.")
-    choices = Choices(X, y, measure, alone=not cross)
-    chosen = [choices.of(point) for point in points]
-    folds = None
-    if cross:
-        table = chosen[0].table
-        folds = folds_of(cv, table.X.given(), table.y, table.classes, chosen[0].settings.random_state, groups)
-    members = grouped(chosen, folds, halvings(keep, chosen))
-    finished = finish([Group(member.plan, work, measure) for member in members])
-    runs = Runs(chosen, members, finished, folds, measure)
-    if any(outcome.status == "diverged" for outcomes in finished for outcome in outcomes):
-        checks.finite_columns(chosen[0].table.X, chosen[0].table.names)
-    if not cross:
-        objectives = functools.cache(lambda: runs.losses(Watch.objective)[:, 0])
-        results = Results(len(chosen), lambda k: runs.result(k, 0, objective=lambda: float(objectives()[k])))
-        losses = objectives if members[0].plan.held is None else lambda: runs.losses(Watch.compared)[:, 0]
-        return SweepResult(results, settings, losses, runs.statuses(0))
 
-    def fitted(k):
-        return fit(X, y, **points[k])
 
-    count = len(folds.roles)
-    results = Results(len(chosen), lambda k: [runs.result(k, f) for f in range(count)])
-    interrupted = any(outcome.status == "interrupted" for outcomes in finished for outcome in outcomes)
+def plain_result(runs, settings):
+    """The result of a sweep without folds."""
+    objectives = functools.cache(lambda: runs.losses(Evaluation.objective)[:, 0])
+    results = Results(len(runs.chosen), lambda k: runs.result(k, 0, float(objectives()[k])))
+    held = runs.members[0].plan.held is not None
+    losses = (lambda: runs.losses(Evaluation.selection_loss)[:, 0]) if held else objectives
+    return SweepResult(results, settings, losses, runs.statuses(0))
+
+
+def cross_result(runs, settings, scorer, X, y, refit, fit_setting):
+    """The result of a sweep over folds."""
+    settings_count, folds = len(runs.chosen), runs.folds
+    results = Results(settings_count, lambda k: [runs.result(k, f) for f in range(folds)])
+    interrupted = runs.any_status("interrupted")
     if scorer is None:
-        held = runs.losses(Watch.compared)
+        held = runs.losses(Evaluation.selection_loss)
     else:
-        held = np.full((len(chosen), count), np.nan) if interrupted else runs.scored(scorer, X, y)
-    order = [choice.settings.alpha for choice in chosen]
-    statuses = [[runs.outcome(k, f).status for f in range(count)] for k in range(len(chosen))]
+        held = np.full((settings_count, folds), np.nan) if interrupted else runs.scored(scorer, X, y)
+    order = [choice.options.alpha for choice in runs.chosen]
+    statuses = [[runs.outcome(k, f).status for f in range(folds)] for k in range(settings_count)]
     # A run that diverged has its last finite weights, whose loss says nothing of the setting.
     scores = Scores(np.where(np.array(statuses) == "diverged", np.inf, held))
-    found = CrossValidation(results, settings, None, statuses, scores, order, fitted)
+    found = CrossValidation(results, settings, None, statuses, scores, order, fit_setting)
     if refit and not interrupted:
         _ = found.simplest if refit == "simplest" else found.best
     return found
 
 
 def settings_of(options, product):
-    """The arguments of the fit of each point of the grid, and the settings that vary."""
-    for name in options:
-        if name in ELSEWHERE:
-            raise TypeError(f"sweep() has no option {name}: {ELSEWHERE[name]}.")
-        if name not in DEFAULTS:
-            raise TypeError(f"sweep() got an unexpected option {name!r}.")
-    given = {name: value for name, value in DEFAULTS.items() if name not in ELSEWHERE} | options
+    """The options of the fit of each point of the grid, and the settings that vary."""
+    given = {**defaults(), **options}
     if not isinstance(given["random_state"], (list, tuple, range, np.ndarray)):
         given["random_state"] = checks.seed(given["random_state"])  # one for all
     axes = sorted(AXES, key=[*options, *AXES].index)  # as the user named them
@@ -155,29 +167,27 @@ def settings_of(options, product):
 
 
 class Choices:
-    """The choices for points of a grid on one table; what they share is asked once."""
+    """The choices for points of a grid on one table; what they share is computed once."""
 
-    def __init__(self, X, y, measure, alone):
-        self.X, self.y, self.measure, self.alone = X, y, measure, alone
-        self.tables, self.surveys = {}, {}
+    def __init__(self, X, y, backend, single):
+        self.X, self.y, self.backend, self.single = X, y, backend, single
+        self.tables, self.statistics = {}, {}
 
     def of(self, point):
-        """The choice for a point: the arguments of a fit but ``X`` and ``y``."""
-        point = dict(point)
-        weight, bounds = point.pop("sample_weight"), point.pop("bounds")
-        settings = Settings.checked(**point)
-        loss = settings.loss
+        """The choice for a point, a dict of options."""
+        options = FitOptions.checked(point)
+        loss = options.loss
         key = loss.labels, loss.joint, tuple(loss.domain.items())
         if key not in self.tables:
-            found = checks.table(self.X, self.y, weight, loss)
+            found = checks.table(self.X, self.y, options.sample_weight, loss)
             # The rows themselves are checked and made canonical once.
             first = next(iter(self.tables.values()), found)
             self.tables[key] = found._replace(X=first.X, weight=first.weight)
-        # Rows are held out by the seed; all else a survey answers is asked with the settings.
-        held = None if settings.validation is None else (settings.random_state, key)
-        if (key, held) not in self.surveys:
-            self.surveys[key, held] = Survey(self.tables[key], settings, self.measure)
-        return choose(self.surveys[key, held], settings, bounds, alone=self.alone)
+        # Rows are held out by the seed; all other statistics are kept with what they depend on.
+        held = None if options.validation is None else (options.random_state, key)
+        if (key, held) not in self.statistics:
+            self.statistics[key, held] = DataStatistics(self.tables[key], options, self.backend)
+        return choose(options, self.statistics[key, held], start_of(options), self.backend, self.single)
 
 
 class Member(NamedTuple):
@@ -187,7 +197,7 @@ class Member(NamedTuple):
     settings: list
 
 
-def grouped(chosen, folds, keep):
+def grouped(chosen, folds, every_epoch):
     """The groups of choices that one pass can train."""
     groups = {}
     for k, choice in enumerate(chosen):
@@ -201,22 +211,22 @@ def grouped(chosen, folds, keep):
                 for model in models
                 for f in range(len(folds.roles))
             ]
-        plan = plan_of([chosen[k] for k in numbers], models, folds)
-        members.append(Member(replace(plan, keep=keep), numbers))
+        plan = plan_of([chosen[k] for k in numbers], models, folds, every_epoch=every_epoch)
+        members.append(Member(plan, numbers))
     return members
 
 
 def kind(choice: Choice):
     """What choices of one group have in common."""
-    settings, model = choice.settings, choice.model
-    schedules, schedule = [], model.schedule
+    options, model, problem = choice.options, choice.model, choice.problem
+    parts = [type(model.loss), type(model.optimizer)]
+    schedule = model.schedule
     while schedule is not None:
-        schedules.append(type(schedule))
+        parts.append(type(schedule))
         schedule = getattr(schedule, "then", None)
-    parts = type(model.loss), type(model.optimizer), *schedules
-    alone = choice.method == "stages" and id(choice)  # stages are of one lane
-    run = choice.batch, choice.method, alone, choice.automatic, settings.random_state, choice.epochs, choice.tol
-    return id(choice.survey), parts, *run
+    alone = None if choice.solver.many_models else id(choice)
+    run = problem.batch, choice.solver, alone, problem.automatic, options.random_state, choice.epochs, choice.tol
+    return id(problem.statistics), tuple(parts), *run
 
 
 def halvings(keep, chosen):
@@ -239,11 +249,15 @@ def halvings(keep, chosen):
 class Runs:
     """The outcomes of all models of a sweep, found by setting and fold."""
 
-    def __init__(self, chosen, members, finished, folds, measure):
-        self.chosen, self.members, self.finished, self.measure = chosen, members, finished, measure
+    def __init__(self, chosen, members, finished, folds):
+        self.chosen, self.members, self.finished = chosen, members, finished
         self.folds = 1 if folds is None else len(folds.roles)
         self.roles = None if folds is None else folds.roles
         self.place = {k: (g, i) for g, member in enumerate(members) for i, k in enumerate(member.settings)}
+
+    def any_status(self, status):
+        """Whether any run ended so."""
+        return any(outcome.status == status for outcomes in self.finished for outcome in outcomes)
 
     def outcome(self, k, fold):
         """How the run of a setting in a fold ended."""
@@ -251,6 +265,7 @@ class Runs:
         return self.finished[group][position * self.folds + fold]
 
     def statuses(self, fold):
+        """How the runs of a fold ended."""
         return [self.outcome(k, fold).status for k in range(len(self.chosen))]
 
     def result(self, k, fold, objective=None):
@@ -258,14 +273,16 @@ class Runs:
         group, position = self.place[k]
         number = position * self.folds + fold
         plan = self.members[group].plan
-        return report(self.chosen[k], plan, number, self.finished[group][number], self.measure, objective)
+        return report(self.chosen[k], plan, number, self.finished[group][number], objective)
 
     def losses(self, measure):
-        """What a method of ``Watch`` measures, (settings, folds)."""
+        """What a method of ``Evaluation`` measures, (settings, folds)."""
         found = np.empty((len(self.chosen), self.folds))
         for member, outcomes in zip(self.members, self.finished, strict=True):
-            watch, lanes = final(member.plan, outcomes, self.measure)
-            found[member.settings] = measure(watch, lanes, 0).mean(axis=1).reshape(-1, self.folds)
+            weights = np.concatenate([outcome.weights for outcome in outcomes])
+            weights = weights.astype(member.plan.lanes.weights.dtype)
+            losses = measure(Evaluation(member.plan), member.plan.lanes, weights)
+            found[member.settings] = losses.mean(axis=1).reshape(-1, self.folds)
         return found
 
     def scored(self, scorer, X, y):
@@ -279,10 +296,3 @@ class Runs:
             for k in range(len(self.chosen)):
                 found[k, f] = -scorer(self.result(k, f), held, target)
         return found
-
-
-def final(plan, outcomes, measure):
-    """What looks at a plan's data, and its lanes with the weights that runs gave back."""
-    weights = np.concatenate([outcome.weights for outcome in outcomes]).astype(plan.lanes.weights.dtype)
-    lanes = plan.lanes._replace(weights=weights, averages=np.empty((len(weights), 0)))
-    return Watch(replace(plan, verbose=0), measure), lanes

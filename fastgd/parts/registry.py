@@ -48,3 +48,10 @@ def unknown(argument, given, valid):
     near = difflib.get_close_matches(given.lower()[:200], [name for name in valid if isinstance(name, str)], n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     return ValueError(f"{argument}={brief(given)} is not known.{hint} Valid are: {', '.join(map(repr, valid))}.")
+
+
+def unknown_option(caller, given, valid):
+    """The error for an option that a call does not have, with the nearest one."""
+    near = difflib.get_close_matches(given.lower()[:200], list(valid), n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else f" Valid are: {', '.join(valid)}."
+    return TypeError(f"{caller}() got an unexpected option {given!r}.{hint}")

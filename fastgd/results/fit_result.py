@@ -1,15 +1,16 @@
 """What a run gives back: results, their history, their sentences and their plots."""
 
-import functools
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
+from ..inputs import checks
 from ..inputs.checks import finite_columns, matrix, number
 from ..inputs.part_serialization import part_at
 from ..parts import losses
-from .state import EACH_TARGET, State
+from .evaluation import objective
+from .state import PER_TARGET, RunState
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,9 +48,9 @@ class History:
     @classmethod
     def of(cls, state):
         """Of a run that stands at ``state``: of several targets the means, and the norm of all gradients together."""
-        arrays = {name: state.arrays[f"history.{name}"] for name in cls.__dataclass_fields__}
+        arrays = {name: state.history[name] for name in cls.__dataclass_fields__}
         with np.errstate(all="ignore"):  # a run that diverged has losses near the largest number
-            means = {name: arrays[name].mean(axis=1) for name in EACH_TARGET}
+            means = {name: arrays[name].mean(axis=1) for name in PER_TARGET}
             norms = arrays["gradient_norm"]
             means["gradient_norm"] = norms[:, 0] if norms.shape[1] == 1 else np.sqrt((norms**2).sum(axis=1))
         return cls(**{**{name: array.copy() for name, array in arrays.items()}, **means})
@@ -72,6 +73,10 @@ class FitResult:
         Coefficients in the units of the user's columns.
     intercept : float, or ndarray (m,)
         0.0 with ``fit_intercept=False``.
+    loss : float
+        The objective of the training data that the run computed last: at these coefficients where the solver knows it
+        there (Newton's method, staged SGD, ``evaluate=True``), else before the last full-batch step, or the mean of the
+        losses of the last epoch's batches. :meth:`objective` computes it on any data.
     status : str
         'converged', 'max_epochs', 'early_stopped', 'diverged' or 'interrupted'.
     message : str
@@ -87,7 +92,7 @@ class FitResult:
         The labels, sorted; ``predict`` gives them back.
     feature_names : tuple of str or None
         The columns' names where X had them.
-    state : State
+    state : RunState
         All that the run needs to go on: ``fastgd.fit(..., resume=r)`` and ``fastgd.partial_fit(X, y, r)``.
     replicates : Replicates or None
         With ``bootstrap``, ``coef`` and ``intercept`` of each replicate, the first index its number.
@@ -95,6 +100,7 @@ class FitResult:
 
     coef: np.ndarray
     intercept: float | np.ndarray
+    loss: float
     status: str
     message: str
     n_epochs: int
@@ -105,18 +111,38 @@ class FitResult:
     feature_names: tuple | None = None
     best_epoch: int | None = None
     replicates: Replicates | None = None
-    state: State | None = None
-    _objective: object = field(default=None)
+    state: RunState | None = None
 
-    @functools.cached_property
-    def loss(self):
-        """The objective of the training data at these coefficients, computed when first read (one pass)."""
-        if self._objective is None:
-            raise AttributeError("loss needs the training data, which a saved, copied or pickled result does not hold.")
-        return self._objective()
+    @property
+    def options(self):
+        """The options as values: what "auto" became (dict); parts are dicts of a name and fields.
 
-    def __getstate__(self):
-        return {**self.__dict__, "_objective": None}
+        ``options["solver"]`` names the solver; ``choices`` has the reasons in words.
+        """
+        return dict(self.state.resolved)
+
+    def objective(self, X, y, sample_weight=None, offset=None):
+        """The objective of this model on data, the mean of its targets': a pass.
+
+        Parameters
+        ----------
+        X, y, sample_weight, offset
+            As for :func:`fastgd.fit`; targets of classes are labels.
+
+        Returns
+        -------
+        float
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import fastgd
+        >>> x = np.arange(4.0)
+        >>> r = fastgd.fit(x[:, None], 2 * x + 1)
+        >>> round(r.objective(x[:, None], 2 * x), 6)  # off by 1 everywhere: half the squared residual
+        0.5
+        """
+        return objective(self, X, y, sample_weight, offset)
 
     @property
     def coef_std(self):
@@ -188,8 +214,8 @@ class FitResult:
 
         save(self, path)
 
-    def decision_function(self, X):
-        """The linear score ``X @ coef.T + intercept``, float64: (n,), or (n, m) for m targets or classes.
+    def decision_function(self, X, offset=None):
+        """The linear score ``X @ coef.T + intercept + offset``, float64: (n,), or (n, m) for m targets or classes.
 
         For two classes positive means the second.
         """
@@ -201,23 +227,36 @@ class FitResult:
             raise ValueError(f"X has the columns {names}, but the model was fitted on {self.feature_names}{again}.")
         with np.errstate(all="ignore"):
             scores = X.scores(self.coef) + self.intercept
+        scores = self._with_offset(scores, offset)
         if not np.isfinite(scores).all():
             finite_columns(X, names)
             row = np.argwhere(~np.isfinite(scores))[0][0]
             raise ValueError(f"X has values whose score overflows, the first in row {row}.")
         return scores
 
-    def predict(self, X):
+    def _with_offset(self, scores, offset):
+        if offset is None:
+            if self.state is not None and self.state.offset:
+                raise ValueError(
+                    "offset is missing: the model was fitted with one. Pass offset=, an array (rows,); zeros predict "
+                    "for an offset of 0."
+                )
+            return scores
+        offset = checks.offset(offset, len(scores)).astype(np.float64)
+        return scores + (offset if scores.ndim == 1 else offset[:, None])
+
+    def predict(self, X, offset=None):
         """The mean, (n,) or (n, m) for m targets; for classes the label (n,) whose score wins.
 
-        Poisson, gamma and tweedie models predict ``exp`` of the score.
+        Poisson, gamma and tweedie models predict ``exp`` of the score. A model that was fitted with an ``offset`` asks
+        for one, an array (n,).
         """
-        scores = self.decision_function(X)
+        scores = self.decision_function(X, offset)
         if self.classes is not None and self.coef.ndim == 2:
             return self.classes[scores.argmax(axis=1)]
         if self.classes is not None:
             return self.classes[(scores > 0).astype(np.intp)]
-        return part_at(self.state, "loss", losses).mean(scores) if self.state.facts["link"] else scores
+        return part_at(self.state, "loss", losses).mean(scores) if self.state.link else scores
 
     @property
     def columns(self):

@@ -1,20 +1,38 @@
-"""The sentences of a result: why a run ended and what to do next."""
+"""The sentences of a result: why a run ended, and what to do next."""
 
-ZERO = "The loss is zero to rounding."
-APART = (
-    "The classes can be told apart without an error: the loss falls towards zero while the weights grow, and is far "
-    "below its start. With a penalty (alpha=1e-4, say) they would have a limit."
+ZERO = "Converged: the loss is zero to rounding."
+SEPARABLE = (
+    "Converged: the classes are linearly separable, so that the unpenalised loss has no finite minimiser. Set "
+    "alpha > 0 (1e-4, say) for finite coefficients."
 )
-ABOVE = "The loss ended above its start."
-ABOVE_FIRST = "The loss ended above ten times that of the constant that the first chunk began with."
+DECREMENT = "Converged: the Newton decrement is below tol * loss (tol={tol:g})."
+NO_DECREASE = "Converged: no step lowers the loss any further."
+STAGES = "Converged: the objective decreased by less than tol={tol:g} of itself in two stages in a row."
+RELATIVE_DECREASE = "Converged: the loss decreased by less than tol={tol:g} of itself, {patience} epochs in a row."
+VALIDATION = "Stopped early: the validation loss has not decreased for {patience} epochs."
+BEST_EPOCH = "The weights are those of epoch {epoch}, whose validation loss was the lowest."
+CALLBACK = "Stopped early: the callback ended the run after epoch {epoch}."
+DROPPED = "Stopped early: after epoch {epoch} its loss was among the worse half (keep)."
+NOT_FINITE = (
+    "Diverged: the loss or a weight became infinite or NaN after epoch {epoch}; the last finite weights are kept."
+)
+OVERFLOW = "Diverged: the coefficients overflow in the units of X."
+ABOVE_START = "Diverged: the loss ended above its start."
+ABOVE_FIRST_CHUNK = "Diverged: the loss ended above ten times that of the best constant of the first chunk."
+INTERRUPTED = "Interrupted: Ctrl-C after {steps} steps."
+ALL_EPOCHS = "All {epochs} epochs are done."
+ALL_STEPS = "All max_steps={max_steps} steps are done ({epoch} whole epochs)."
+MORE_EPOCHS = "The run has {epoch} epochs behind it, more than epochs={epochs}."
+CHUNKS = "Chunks done: {epoch}."
+NOT_AVERAGED = "Averaging starts with step {begin}: these are the last weights."
 
 ADVICE = {
-    "converged": "Should it not be good enough yet: lower tol, or raise a learning_rate that was given.",
-    "max_epochs": "If the loss was still falling, give more epochs; resume with this result goes on.",
+    "converged": "For more digits lower tol, or raise a learning_rate that was given.",
+    "max_epochs": "If the loss was still decreasing, give more epochs; resume with this result goes on.",
     "early_stopped": "To go on, resume with this result (after an early stop, with more patience).",
     "diverged": "Lower learning_rate (a tenth is a good next try), or leave it at 'auto'; standardize=True helps too.",
     "interrupted": "The weights are the last finite ones; resume with this result goes on.",
 }
-
-
+MORE_DIGITS = "For more digits lower tol."
+NO_MORE = "There is nothing more to gain."
 NEXT_CHUNK = "Pass this result to partial_fit with the next chunk."

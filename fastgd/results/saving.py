@@ -11,7 +11,7 @@ from ..parts import losses, optimizers, schedules
 from . import npz
 from .fit_result import FitResult, History, Replicates
 from .messages import ADVICE
-from .state import EACH_TARGET, RECORDED, State
+from .state import PER_TARGET, RECORDED, RunState
 
 REPLICATES = ("replicates.coef", "replicates.intercept")
 COUNT = 2**53  # steps beyond it are no longer whole numbers as float64
@@ -75,7 +75,7 @@ def load(path):
 
 def _result(facts, arrays):
     """The result that a file tells of."""
-    state = State(
+    state = RunState(
         facts["state"],
         {name.removeprefix("state."): array for name, array in arrays.items() if name.startswith("state.")},
     )
@@ -161,7 +161,7 @@ def _arrays(state, arrays, intercepts):
         "shift": ((d,), own),
         "inverse_scale": ((d,), own),
         **{
-            f"history.{name}": ((state["epoch"], targets) if name in EACH_TARGET else (state["epoch"],), "float64")
+            f"history.{name}": ((state["epoch"], targets) if name in PER_TARGET else (state["epoch"],), "float64")
             for name in RECORDED
         },
     }

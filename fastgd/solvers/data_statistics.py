@@ -1,4 +1,4 @@
-"""What is asked about a table before a run: its columns' scales, the best constants, the curvature; each thing once."""
+"""Statistics of a table before a run: scales of columns, best constants, curvature; each computed once."""
 
 import numpy as np
 
@@ -9,18 +9,18 @@ from ..kernels.lanes import NO_ROLES, Data
 from ..parts import losses
 
 
-class Survey:
-    """Answers about a table, remembered: a sweep asks the same for many settings.
+class DataStatistics:
+    """Statistics of a table, computed when first asked for: a sweep asks the same for many settings.
 
     ``table`` is what is trained on (rows that are held out have weight 0), ``rows`` its rows where not all, ``held``
     the table that is held out.
     """
 
-    def __init__(self, table, settings, measure):
-        found = held_out(table, settings.validation, settings.random_state, settings.loss)
+    def __init__(self, table, options, backend):
+        found = held_out(table, options.validation, options.random_state, options.loss)
         self.table, self.rows, self.held = found.table, found.rows, found.held
         self.n = table.X.shape[0] if self.rows is None else len(self.rows)
-        self.intercept, self.threads, self.measure = settings.fit_intercept, settings.n_threads, measure
+        self.intercept, self.threads, self.backend = options.fit_intercept, options.n_threads, backend
         self.known = {}
 
     def once(self, key, answer):
@@ -38,38 +38,39 @@ class Survey:
         one = float(self.intercept)
         return Data(table.X, none, table.weight, *scaling, one, float(self.n), roles=NO_ROLES, seed=0, classes=1)
 
-    def scaling(self, standardize, stream=False):
+    def scaling(self, standardize, chunked=False):
         """What is taken off each column and what it is multiplied by."""
-        return self.once(("scaling", standardize), lambda: self._scaling(standardize, stream))
+        return self.once(("scaling", standardize), lambda: self._scaling(standardize, chunked))
 
-    def _scaling(self, standardize, stream):
+    def _scaling(self, standardize, chunked):
         table = self.table
         none = Scaling.none(table.X.shape[1], table.X.dtype)
         if not standardize:
             return none
         # Sparse columns stay sparse: they are scaled, not centred.
         centre = self.intercept and standardize != "scale" and not table.X.sparse
-        mean, variance = self.measure(self.data(none), self.threads).moments()
+        mean, variance = self.backend.passes(self.data(none), self.threads).moments()
         # What is taken off a column is no larger than this; it has to be a number of the data's type.
         with np.errstate(over="ignore"):
             fits = np.sqrt(variance * self.n) < np.finfo(table.X.dtype).max
         _finite_moments(table, np.isfinite(mean) & np.isfinite(variance) & fits)
         scaling = Scaling.standard(mean, variance, table.X.dtype, centre=centre, intercept=self.intercept)
-        # A column that does not vary in the first chunk of a stream may do so later.
-        return scaling.kept(mean) if stream else scaling
+        # A column that does not vary in the first chunk may do so later.
+        return scaling.kept(mean) if chunked else scaling
 
     def curvature(self, scaling, standardize):
         """The largest eigenvalue of the scaled rows' second moments."""
         with np.errstate(all="ignore"):
             return self.once(
-                ("curvature", standardize), lambda: self.measure(self.data(scaling), self.threads).curvature()
+                ("curvature", standardize), lambda: self.backend.passes(self.data(scaling), self.threads).curvature()
             )
 
     def largest_row(self, scaling, standardize):
         """The largest weight * |scaled row|**2."""
         with np.errstate(all="ignore"):
             return self.once(
-                ("largest row", standardize), lambda: self.measure(self.data(scaling), self.threads).largest_row()
+                ("largest row", standardize),
+                lambda: self.backend.passes(self.data(scaling), self.threads).largest_row(),
             )
 
     # Targets ----------------------------------------------------------------------------------------------------------
@@ -82,10 +83,10 @@ class Survey:
         """The objectives (targets,) of predicting constants."""
         return self.once(("loss", type(loss), loss, tuple(constants)), lambda: mean_losses(self.table, loss, constants))
 
-    def distances(self, loss, constants):
-        """How far each target lies from a constant, (targets,)."""
+    def residual_rms(self, loss, constants):
+        """The root mean square of each target less its constant, (targets,); 1 for classes and where there is none."""
         return self.once(
-            ("distance", type(loss), loss, tuple(constants)), lambda: distances(self.table, loss, constants)
+            ("residual", type(loss), loss, tuple(constants)), lambda: residual_rms(self.table, loss, constants)
         )
 
     def targets(self, table, loss, centre):
@@ -189,14 +190,14 @@ def curvature_of(loss, table, y, constant, size):
     return float(found) if np.isfinite(found) and found > 0 else 1.0
 
 
-def distances(table, loss, constants):
+def residual_rms(table, loss, constants):
     """The root mean square of each target less its constant; 1 for classes, and where there is none."""
     if loss.labels or losses.has_link(loss):
         return np.ones(len(table.y))
-    return np.array([distance(table, y, constant) for y, constant in zip(table.y, constants, strict=True)])
+    return np.array([one_residual_rms(table, y, constant) for y, constant in zip(table.y, constants, strict=True)])
 
 
-def distance(table, y, constant):
+def one_residual_rms(table, y, constant):
     """The root mean square of a target less ``constant``; 1 where it is not positive."""
     with np.errstate(all="ignore"):
         away = np.sqrt(mean_over(table, y, lambda y: (y - constant) ** 2))

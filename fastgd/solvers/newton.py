@@ -6,6 +6,7 @@ So it minds neither the columns' scales nor how they are correlated, and no rate
 
 import functools
 import inspect
+import math
 
 import numpy as np
 
@@ -14,15 +15,20 @@ from ..kernels import curvature
 from ..kernels import gram as kernels
 from ..parts import losses
 from ..parts.penalties import Free
-from .first_order import Epochs
+from ..results import messages
+from ..results.state import NewtonState
+from .base import Limits, Records, Solver, Verdict
+from .first_order import TOL_FULL
 from .gram import LARGEST_BYTES, Grams, centre_of, weightings
 from .passes import Passes, length, penalty_costs
-from .plan import lanes_at
+from .plan import lanes_at, lanes_with
+from .problem import left_open
 
+EPOCHS = 200
 LARGEST = 1024  # columns, with the constant: a matrix of 8 MB
 DEPENDENT = {4: 1e-7, 8: 1e-14}  # a column whose share of this alone is its own gets 0, by the bytes of a number
 CANCELLED = 1e-16  # of a sum of squares, what may be left of it by rounding alone
-ENOUGH = 1e-4  # the share of the promised fall that a step must bring (Armijo 1966)
+ENOUGH = 1e-4  # the share of the predicted fall that a step must bring (Armijo 1966)
 DAMPINGS = 0.0, 1e-8, 1e-4, 1.0  # tried in turn where no part of a step lowers the loss (Levenberg 1944)
 UNSEEN = 1e-3  # of a rounding of the loss: a step that promises less is not taken
 SHORTEST = 1e-9  # of a whole step
@@ -38,13 +44,9 @@ NEAR = 0.2  # by how much scores may differ, in the root mean square, of lanes t
 FEW = 8  # models, whose own second derivatives cost less than the further passes that shared ones ask for
 SHARED = 1e5  # how much less a step with shared ones has to promise at the end, as it leaves more behind than Newton's
 SWEEPS = 2000
+PERFECT = 1e4  # roundings of the scores: a fit as good as numbers can be
+SEPARATED = 1e-6  # the share of its start that a loss of classes falls to only where the classes are separable
 TIGHT = 1e-15  # of a step's promise, what a sweep of coordinate descent may bring at its end
-
-
-def suits(settings, d, full):
-    """Whether a fit left to choose by itself is to go by Newton's steps: a function of settings and shape alone."""
-    automatic = settings.learning_rate == "auto" and settings.optimizer == "auto" and settings.average is None
-    return automatic and full and inspect.isfunction(type(settings.loss).second_derivative) and d < LARGEST
 
 
 class Derivatives:
@@ -55,7 +57,7 @@ class Derivatives:
         self.data = plan.data._replace(targets=plan.data.targets[:1])  # of which no products are asked for
         kept = len(weightings(plan.lanes)) * (plan.data.shift.size + 2) ** 2 * 8
         self.at_once = self.loss.squared and kept <= LARGEST_BYTES
-        self.one = Passes(plan.data, plan.n_threads)
+        self.one = Passes(plan.data, plan.options.n_threads)
         self.passes = self.one.many() if plan.many else self.one
         self.share = DEPENDENT[plan.lanes.weights.itemsize]
         self.shares = len(plan.models) > FEW and not self.at_once and all(m.replicate < 0 for m in plan.models)
@@ -80,7 +82,7 @@ class Derivatives:
             )
         if not out.any():  # no row bends: beyond their margins all, where the penalty alone has a say
             return np.zeros((data.shift.size + 1, data.shift.size + 1))
-        grams = Grams(self.data._replace(weight=frozen(out)), lanes_at(lanes, [lane], 1), self.plan.n_threads)
+        grams = Grams(self.data._replace(weight=frozen(out)), lanes_at(lanes, [lane], 1), self.plan.options.n_threads)
         return grams.products[0] * (grams.totals[0] * lanes.scale[lane] / self.count)
 
     def second_near(self, lanes, lane):
@@ -110,7 +112,7 @@ class Derivatives:
     @functools.cached_property
     def squared(self):
         """The Gram matrices of all weightings of the rows, read once."""
-        return Grams(self.data, self.plan.lanes, self.plan.n_threads)
+        return Grams(self.data, self.plan.lanes, self.plan.options.n_threads)
 
     @functools.cached_property
     def offset(self):
@@ -166,46 +168,112 @@ class Derivatives:
         return np.append(move[0], last)
 
 
-class Newton:
-    """The work of a run whose steps are Newton's: an epoch is a step, and the passes to find how long it may be.
+class Newton(Solver):
+    """Newton's method: an epoch is a step, and the passes to find how long it may be.
 
-    A loss with corners is rounded within a width that becomes narrower as descent goes on, until what the rounding
-    costs does not matter any more. The lanes' ``carry`` is the present width and the first one.
+    A loss with kinks is smoothed within a width that becomes narrower as descent goes on, until what the smoothing
+    costs does not matter any more.
     """
 
-    exact = True
-    margin = 1e-6
+    name = "newton"
+    fits_rate = False
+    judges_tol = True
 
-    def __init__(self, plan, derivatives=Derivatives):
-        self.plan, self.derivatives = plan, derivatives(plan)
+    # About a problem --------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def suits(cls, problem):
+        """Problems that leave the steps to fit, of losses with second derivatives and up to 1,023 columns."""
+        options = problem.options
+        if not problem.full:
+            return "a step takes a part of the rows"
+        if not inspect.isfunction(type(options.loss).second_derivative):
+            return "the loss has no second derivative"
+        if problem.d >= LARGEST:
+            return f"X has {problem.d} columns, and the limit is {LARGEST - 1}"
+        return left_open(options)
+
+    @classmethod
+    def limits(cls, problem):
+        """200 steps."""
+        return Limits(EPOCHS, TOL_FULL)
+
+    @classmethod
+    def schedule(cls, problem, model, targets, scaled, epochs, words):
+        """None: a step is whole, or as long as a line search finds."""
+        words["solver"] = "newton: full-batch Newton steps (Hessian solve); invariant to the scale of the columns"
+        words["learning_rate"] = "1: whole steps, shorter where the loss would rise (Armijo line search)"
+        problem.statistics.scaling(True)  # raises where columns are not finite or their squares overflow
+        return super().schedule(problem, model, targets, scaled, epochs, words)
+
+    # A run ------------------------------------------------------------------------------------------------------------
+
+    def __init__(self, plan):
+        super().__init__(plan)
+        self.derivatives = plan.backend.derivatives(plan)
         self.eps = float(np.finfo(plan.data.shift.dtype).eps)
         self.known = {}  # the losses and gradients of lanes asked about of late
         name = plan.parts.loss.smoothing_field
         self.field = None if name is None else plan.parts.loss._fields.index(name)
 
-    def advance(self, lanes, rates, clock, steps):
-        """One step of all lanes, at most as long as ``rates(first, count)`` says."""
-        longest = rates(clock.steps, 1)[0]
-        smoothed = self.smoothed(lanes)
-        objective, gradients = self.look(smoothed)
-        own = objective if smoothed is lanes else self.look(lanes)[0]
+    def init(self):
+        """The weights of the plan; kinks are smoothed as widely as the targets lie apart."""
+        width = np.concatenate([model.residual_rms for model in self.plan.models])
+        return NewtonState(self.plan.lanes.weights, width, width).take()
+
+    def advance(self, lanes, state, rates, clock, steps):
+        """One step of all lanes."""
+        lanes = lanes_with(lanes, state)
+        smoothed = self.smoothed(lanes, state)
+        objective, gradients = self.evaluate(smoothed)
+        own = objective if smoothed is lanes else self.evaluate(lanes)[0]
         norm = np.array([self.norm(smoothed, lane, gradients[lane]) for lane in range(len(own))])
         broken = ~np.isfinite(own + norm)
-        taken, falls = self.step(smoothed, objective, gradients, ~broken, longest)
+        taken, falls = self.step(smoothed, objective, gradients, ~broken)
         if smoothed is not lanes:
             lanes.weights[:] = smoothed.weights
-            falls = self.narrow(lanes, smoothed.loss[:, self.field], objective, own, falls)
+            falls = self.narrow(lanes, state, smoothed.loss[:, self.field], objective, own, falls)
         self.known = dict(list(self.known.items())[-4 * len(own) :])
         clock.epoch += 1
         clock.steps += 1
-        return Epochs(own[None], taken[None], norm[None], np.where(broken, 0, 1), broken, falls[None])
+        return Records(own[None], taken[None], norm[None], np.where(broken, 0, 1), broken, falls[None])
+
+    def verdict(self, state, history):
+        """Whether the decrease that Newton's step predicts is below the tolerance."""
+        tol = self.plan.tol
+        if tol is None or not history.records:
+            return None
+        last, loss = history.records[-1], self.plan.parts.loss
+        losses, falls = last["loss"], last["decrement"]
+        if loss.labels and max(map(abs, losses)) <= SEPARATED * min(history.start):
+            return Verdict("converged", messages.SEPARABLE)
+        squares = loss.residual_only and loss.smooth
+        share = (PERFECT * self.eps) ** 2 if squares else 64 * self.eps
+        least = [share * abs(start) for start in history.start]
+        if not squares and all(abs(value) <= end for value, end in zip(losses, least, strict=True)):
+            return Verdict("converged", messages.ZERO)
+        bound = max(tol, 64 * self.eps)
+        if all(fall <= max(bound * abs(value), end) for fall, value, end in zip(falls, losses, least, strict=True)):
+            return Verdict("converged", messages.DECREMENT.format(tol=tol))
+        if last["learning_rate"] == 0 and len(falls) == 1 and math.isfinite(falls[0]):
+            return Verdict("converged", messages.NO_DECREASE)
+        return None
 
     # Where the lanes stand --------------------------------------------------------------------------------------------
 
-    def look(self, lanes):
-        """The objectives (lanes,) and the gradients of the losses (lanes, d + 1)."""
+    def keys(self, lanes):
+        """What tells lanes apart whose losses and gradients are asked for."""
         parts = lanes.fold, lanes.replicate, lanes.target, lanes.loss, lanes.weights
-        keys = [b"".join(np.ascontiguousarray(part[lane]).tobytes() for part in parts) for lane in range(len(parts[0]))]
+        return [b"".join(np.ascontiguousarray(part[lane]).tobytes() for part in parts) for lane in range(len(parts[0]))]
+
+    def objective(self, lanes, state):
+        """The objectives where the last step's line search has computed them."""
+        lanes = lanes_with(lanes, state)
+        return self.evaluate(lanes)[0] if all(key in self.known for key in self.keys(lanes)) else None
+
+    def evaluate(self, lanes):
+        """The objectives (lanes,) and the gradients of the losses (lanes, d + 1)."""
+        keys = self.keys(lanes)
         # A pass is asked about what is new: of lanes that begin alike one, and none of those that stay.
         new = {key: lane for lane, key in enumerate(keys) if key not in self.known}
         if new:
@@ -225,15 +293,15 @@ class Newton:
 
     # Steps ------------------------------------------------------------------------------------------------------------
 
-    def step(self, lanes, objective, gradients, wanted, longest):
-        """Move the lanes that are ``wanted``; the lengths of their steps, and the falls that these promised."""
+    def step(self, lanes, objective, gradients, wanted):
+        """Move the lanes that are ``wanted``; the lengths of their steps, and the falls that these predicted."""
         taken, falls = np.zeros((2, len(objective)))
         stricter = max(1.0, min(SHARED, (self.plan.tol or WITHOUT_TOL) / (64 * self.eps)))
         for damping in DAMPINGS:
-            moves, promised, shared = self.moves(lanes, gradients, wanted, damping)
-            taken = np.maximum(taken, self.search(lanes, objective, moves, promised, longest))
-            falls[wanted] = (promised * np.where(shared, stricter, 1.0))[wanted]
-            wanted = (taken == 0) & (promised > (self.plan.tol or WITHOUT_TOL) * np.abs(objective))
+            moves, predicted, shared = self.moves(lanes, gradients, wanted, damping)
+            taken = np.maximum(taken, self.search(lanes, objective, moves, predicted))
+            falls[wanted] = (predicted * np.where(shared, stricter, 1.0))[wanted]
+            wanted = (taken == 0) & (predicted > (self.plan.tol or WITHOUT_TOL) * np.abs(objective))
             if not wanted.any():
                 break
         return taken, falls
@@ -253,16 +321,16 @@ class Newton:
         moves[bad], falls[bad] = 0.0, 0.0
         return moves, falls, shared
 
-    def search(self, lanes, objective, moves, falls, longest):
-        """Take the longest steps, no longer than ``longest`` (lanes,), that bring enough; their lengths (lanes,)."""
-        length = np.where(falls > UNSEEN * self.eps * np.abs(objective), longest, 0.0)
+    def search(self, lanes, objective, moves, falls):
+        """Take the longest steps, at most whole ones, that bring enough; their lengths (lanes,)."""
+        length = np.where(falls > UNSEEN * self.eps * np.abs(objective), 1.0, 0.0)
         begun, dtype = lanes.weights.copy(), lanes.weights.dtype
         open_ = np.flatnonzero(length)
         while open_.size:
             with np.errstate(all="ignore"):
                 lanes.weights[open_] = (begun[open_] + length[open_, None] * moves[open_]).astype(dtype)
             self.clip(lanes)
-            reached, _ = self.look(lanes)
+            reached, _ = self.evaluate(lanes)
             worst = objective - ENOUGH * length * falls + NOISE * self.eps * np.abs(objective)
             open_ = open_[~(reached[open_] <= worst[open_])]
             for lane in open_:
@@ -277,23 +345,23 @@ class Newton:
         if not isinstance(self.plan.parts.penalty, Free):
             np.clip(lanes.weights[:, :-1], lanes.low, lanes.high, out=lanes.weights[:, :-1])
 
-    # Losses with corners ----------------------------------------------------------------------------------------------
+    # Losses with kinks ------------------------------------------------------------------------------------------------
 
-    def smoothed(self, lanes):
-        """The lanes with a loss whose corners are rounded as widely as they are at present."""
+    def smoothed(self, lanes, state):
+        """The lanes with a loss whose kinks are smoothed as widely as they are at present."""
         if self.field is None:
             return lanes
         fields = lanes.loss.copy()
-        fields[:, self.field] = np.maximum(fields[:, self.field], lanes.carry[:, 0])
+        fields[:, self.field] = np.maximum(fields[:, self.field], state.width)
         return lanes._replace(loss=fields, weights=lanes.weights.copy())
 
-    def narrow(self, lanes, width, objective, own, falls):
+    def narrow(self, lanes, state, width, objective, own, falls):
         """Make the width smaller where descent has settled; the falls, infinite where they do not count yet."""
         tol = self.plan.tol or WITHOUT_TOL
         last = (width <= lanes.loss[:, self.field]) | (objective - own <= CLOSE * tol * np.abs(own))
-        last |= lanes.carry[:, 0] <= max(64 * self.eps, NARROWEST) * lanes.carry[:, 1]
+        last |= state.width <= max(64 * self.eps, NARROWEST) * state.first_width
         settled = ~last & (falls <= SETTLED * np.abs(objective))
-        lanes.carry[settled, 0] *= NARROWER
+        state.width[settled] *= NARROWER
         with np.errstate(all="ignore"):
             return np.where(last, falls * np.where(objective > 0, own / objective, 1.0), np.inf)
 

@@ -5,7 +5,8 @@ import math
 import numpy as np
 
 from ..kernels import full_batch
-from ..kernels.threads import run_tasks
+from .multi_lane_passes import ManyPasses
+from .reduction import ChunkedReduction
 
 TASK_ELEMENTS = 1 << 21  # about a millisecond of work: Ctrl-C and a lagging thread wait no longer
 SMALL_ELEMENTS = 1 << 17  # below this a pass is over before a thread has started
@@ -21,8 +22,9 @@ class Passes:
         self.data, self.all_threads, self.are_many = data, n_threads, many
         self.n, self.d = data.rows.shape
         self.chunk = full_batch.chunk_rows(data.rows)
-        self.chunks = -(-self.n // self.chunk)
-        self.n_threads = n_threads if data.rows.stored > SMALL_ELEMENTS else 1
+        threads = n_threads if data.rows.stored > SMALL_ELEMENTS else 1
+        self.reduction = ChunkedReduction(self.n, self.chunk, threads)
+        self.chunks = self.reduction.count
 
     @staticmethod
     def lane_type(dtype):
@@ -31,19 +33,11 @@ class Passes:
 
     def many(self):
         """The passes of many lanes at once."""
-        from .multi_lane import ManyPasses  # whose kernels a single fit need not load
-
         return ManyPasses(self.data, self.all_threads)
 
     def over_chunks(self, run):
         """``run(first, last)`` over all chunks, in tasks of about a millisecond."""
-        stride = max(1, TASK_ELEMENTS * self.chunks // (self.data.rows.stored + 1))
-
-        def task(k):
-            with np.errstate(all="ignore"):  # for kernels run as plain Python; a setting of each thread
-                run(k * stride, min((k + 1) * stride, self.chunks))
-
-        run_tasks(task, -(-self.chunks // stride), self.n_threads)
+        self.reduction.over(run, max(1, TASK_ELEMENTS * self.chunks // (self.data.rows.stored + 1)))
 
     def moments(self):
         """Weighted mean and variance of each column, float64; non-finite where the column is."""

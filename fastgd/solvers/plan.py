@@ -7,7 +7,6 @@ import numpy as np
 
 from ..kernels.lanes import Data, Lanes, Parts
 from ..parts.schedules import rates, watched
-from ..results.state import LOADED, State
 
 
 @dataclass(frozen=True)
@@ -15,22 +14,31 @@ class Model:
     """One model of a group: its parts, and where it starts. Its lanes are one for each target or class."""
 
     loss: tuple
-    optimizer: tuple
+    optimizer: tuple | None  # None where the solver has none
     penalty: tuple
-    schedule: tuple  # its durations in steps
-    pace: np.ndarray  # (lanes,), what the schedule's rates are multiplied by
+    schedule: tuple | None  # its durations in steps
+    rate_multiplier: np.ndarray  # (lanes,), of the schedule's rates
     low: np.ndarray  # (d,), of the scaled coefficients
     high: np.ndarray  # (d,)
-    centre: np.ndarray  # (targets,), what was taken off the targets, and goes back into the intercepts
-    start: np.ndarray  # (lanes,), the intercepts that a run begins with
+    centre: np.ndarray  # (targets,), taken off the targets, and added to the intercepts at the end
+    start: np.ndarray  # (lanes,), the intercepts that a run starts with
     start_loss: np.ndarray  # (targets,), the objective there; infinite where it takes a pass to know
-    constant_loss: np.ndarray  # (targets,), that of the intercepts alone; of a stream, of all rows so far
-    size: np.ndarray  # (targets,), how far the targets lie from where the run starts
+    constant_loss: np.ndarray  # (targets,), that of the intercepts alone; of chunks, of all rows so far
+    residual_rms: np.ndarray  # (targets,), of the targets less the start's constants
     fold: int = -1
     replicate: int = -1
     number: int = 0  # which run of a sweep
     target: int = 0  # the first of the targets that are its own
-    coef: np.ndarray | None = None  # (lanes, d), the scaled coefficients that a run begins with; None for none
+    coef: np.ndarray | None = None  # (lanes, d), the scaled coefficients that a run starts with; None for zeros
+
+    def single_targets(self):
+        """A model for each target."""
+        arrays = ("rate_multiplier", "centre", "start", "start_loss", "constant_loss", "residual_rms", "coef")
+        parts = {name: getattr(self, name) for name in arrays}
+        return [
+            replace(self, target=k, **{name: part if part is None else part[k : k + 1] for name, part in parts.items()})
+            for k in range(len(self.start))
+        ]
 
 
 @dataclass(frozen=True)
@@ -41,31 +49,20 @@ class Plan:
     parts: Parts
     lanes: Lanes
     models: tuple  # of Model; each has ``width`` lanes, in this order
+    options: object  # FitOptions
+    start: object  # Fresh, Warm, Resumed or Chunk
+    backend: object
+    solver: type
     batch: int
     full: bool  # whether a step takes all rows
-    method: str  # "newton": steps solve with the curvature; "stages": of whitened batches; "steps": the optimizer's
-    shuffle: object
-    seed: int
     many: bool  # whether the kernels of many lanes run it; some of its models, or one left alone, are run as all were
     epochs: int
-    max_steps: int | None
     tol: float | None
-    patience: int
-    n_threads: int
     rows: np.ndarray | None = None  # the rows trained on, where others are held out
     held: Data | None = None  # what is held out to validate on
-    past: State | None = None  # the run that this one, of a single model, goes on with
-    stream: bool = False  # the data are a chunk of many, to be passed once
-    parallel: str | None = None  # "hogwild": several threads step copies of the weights
-    lazy: bool = False  # of sparse rows a step moves the columns of its rows alone
-    evaluate: bool = False
-    automatic_rate: bool = False
-    first: int = 0  # steps behind this run, from which schedules and averages count on
-    rule: object = None  # rule(model): what says when the run of a model ends, beside its course (see Course.obey)
+    every_epoch: bool = False  # whether something besides the options asks to look at every epoch
     order: object = None  # order(epoch): the order of an epoch's rows, in place of a shuffle's own
-    keep: tuple = ()  # of epochs after which the worst half of the models is dropped
-    callback: object = None
-    verbose: int = 0
+    rule: object = None  # rule(model): a stopping rule of the caller's own, with a factor of the learning rate
 
     @functools.cached_property
     def width(self):
@@ -73,10 +70,16 @@ class Plan:
         return len(self.lanes.weights) // len(self.models)
 
     @functools.cached_property
+    def automatic_rate(self):
+        """Whether the learning rate was chosen."""
+        return self.options.learning_rate == "auto"
+
+    @functools.cached_property
     def watched(self):
         """Whether something looks at every epoch."""
-        asked = (self.callback, self.rule, self.tol, self.held, *(watched(model.schedule) for model in self.models))
-        return self.evaluate or bool(self.keep) or any(one is not None for one in asked)
+        asked = (self.options.callback, self.rule, self.tol, self.held)
+        plateaus = (model.schedule and watched(model.schedule) for model in self.models)
+        return self.options.evaluate or self.every_epoch or any(one is not None for one in (*asked, *plateaus))
 
     def of(self, chosen):
         """The plan of some of its models, with lanes of their own."""
@@ -84,12 +87,25 @@ class Plan:
         return replace(self, models=tuple(self.models[k] for k in chosen), lanes=lanes)
 
 
+def rows_of_models(models, width):
+    """The lanes of some models."""
+    return (np.asarray(models, np.int64)[:, None] * width + np.arange(width)).reshape(-1)
+
+
 def lanes_at(lanes, models, width):
-    """The lanes of some models: a copy of their state, and of their settings where they are not all lanes."""
-    rows = (np.asarray(models, np.int64)[:, None] * width + np.arange(width)).reshape(-1)
+    """The lanes of some models: themselves where they are all, else a copy."""
+    rows = rows_of_models(models, width)
     if np.array_equal(rows, np.arange(len(lanes.weights))):
-        return lanes._replace(**{name: getattr(lanes, name).copy() for name in LOADED})
+        return lanes
     return Lanes(*(np.ascontiguousarray(array[rows]) for array in lanes))
+
+
+def lanes_with(lanes, state):
+    """The lanes as kernels take them, with the arrays of a solver's state that they have a place for."""
+    return lanes._replace(**{name: getattr(state, name) for name in STATE if hasattr(state, name)})
+
+
+STATE = ("weights", "slots", "carry", "averages")
 
 
 def are_many(data, lanes):
@@ -106,14 +122,14 @@ def unweighted(lanes):
 def rate_table(models, factors, width, first, count):
     """The rates (count, lanes) of the steps ``first + 1`` on, or (1, lanes) where no schedule changes within an epoch.
 
-    ``factors`` multiply each model's schedule.
+    ``factors`` multiply each model's schedule; a model without one has the factors alone.
     """
-    if all(model.schedule.steady for model in models):
+    if all(model.schedule is None or model.schedule.steady for model in models):
         count = 1  # a number for each step and lane costs single rows as much as the steps do
     table, known = np.empty((count, len(models), width)), {}
     for k, (model, factor) in enumerate(zip(models, factors, strict=True)):
         key = id(model.schedule), factor  # a user's own may not be hashable
         if key not in known:
-            known[key] = rates(model.schedule, first, count, factor)[:, None]
-        np.multiply(known[key], model.pace, out=table[:, k])
+            known[key] = factor if model.schedule is None else rates(model.schedule, first, count, factor)[:, None]
+        np.multiply(known[key], model.rate_multiplier, out=table[:, k])
     return table.reshape(count, -1)

@@ -9,8 +9,9 @@ from ..kernels import copies, lazy, sparse_loop
 from ..kernels.threads import run_tasks
 from ..parts import optimizers
 from ..parts.penalties import Free
+from .batches import SLICE_COLUMNS, Batches
 from .data_statistics import curvature_of
-from .first_order import ROW_OVERHEAD, SLICE_COLUMNS, Batches
+from .full_batch import ROW_OVERHEAD
 
 SLICE_NUMBERS = 1 << 22
 CURVATURE_ROWS = 16_384
@@ -22,16 +23,9 @@ EXACT = "SGD, AdaGrad (with L2 at a constant rate) and, without a penalty, momen
 PLAIN = optimizers.Sgd, optimizers.Sgdw, *optimizers.BY_ROW
 
 
-def work_of(plan):
-    """The class of the work of a plan of one lane: by the columns of the rows, or by all columns."""
-    if plan.parallel is not None:
-        return Hogwild
-    if rest_of(plan) is not None:
-        return LazyBatches
-    if type(plan.parts.optimizer) in optimizers.BY_ROW and plan.batch == 1:
-        raise ValueError("average with an L1 penalty is not for single steps on sparse rows: leave one of them out.")
-    warn_of_columns(plan)
-    return Batches
+def applies(plan):
+    """Whether a plan is of batches of sparse rows and one lane."""
+    return plan.data.rows.sparse and not plan.full and not plan.many
 
 
 def rest_of(plan):
@@ -40,7 +34,7 @@ def rest_of(plan):
     free, averaged, d = type(penalty) is Free, plan.lanes.averages.size > 0, plan.data.shift.size
     l1, l2 = (0.0, 0.0) if free else (float(model.penalty.l1), float(model.penalty.l2))
     plain = type(optimizer) in PLAIN
-    if plan.lazy or (free and (type(optimizer) is optimizers.Adagrad or (plain and not optimizer.decays))):
+    if plan.options.lazy or (free and (type(optimizer) is optimizers.Adagrad or (plain and not optimizer.decays))):
         return lazy.Still()
     if plain:
         if not (l1 or bounded(plan)):
@@ -75,8 +69,30 @@ def warn_of_columns(plan):
         )
 
 
+class EagerSparseBatches(Batches):
+    """Mini-batches and single rows of sparse rows, one lane: every step moves all columns."""
+
+    @classmethod
+    def runs(cls, plan):
+        """Any plan of batches of sparse rows and one lane."""
+        return applies(plan)
+
+    def __init__(self, plan):
+        super().__init__(plan)
+        if plan.parts.optimizer.by_row and plan.batch == 1:
+            raise ValueError(
+                "average with an L1 penalty is not for single steps on sparse rows: leave one of them out."
+            )
+        warn_of_columns(plan)
+
+
 class LazyBatches(Batches):
-    """Mini-batches and single rows of sparse rows, one lane."""
+    """Mini-batches and single rows of sparse rows, one lane: steps move the columns of their rows alone."""
+
+    @classmethod
+    def runs(cls, plan):
+        """Whether what a step does to the other columns has a closed form."""
+        return applies(plan) and rest_of(plan) is not None
 
     def __init__(self, plan):
         super().__init__(plan)
@@ -132,6 +148,11 @@ class Hogwild(LazyBatches):
     moved the weight 0.126 and 0.157; the sum 3.5 and 1e23.
     """
 
+    @classmethod
+    def runs(cls, plan):
+        """Whether several threads are asked for."""
+        return applies(plan) and plan.options.parallel is not None
+
     def __init__(self, plan):
         super().__init__(plan)
         known = type(plan.parts.optimizer) in (optimizers.Sgd, optimizers.Adagrad)
@@ -140,7 +161,7 @@ class Hogwild(LazyBatches):
                 "parallel='hogwild' is for optimizers whose steps leave a weight without a gradient as it is: sgd and "
                 "adagrad without a penalty and average. Leave these out, or pass lazy=True for a penalty."
             )
-        count, lanes = plan.n_threads, plan.lanes
+        count, lanes = plan.options.n_threads, plan.lanes
         self.slice *= count
         fresh = {name: getattr(self.ledger, name) for name in ("stamp", "gradient", "touched")}
         self.ledgers = [
@@ -181,6 +202,6 @@ def curvatures(plan):
     some = data.rows.take(chosen if plan.rows is None else plan.rows[chosen % len(plan.rows)])
     squares = np.bincount(some.indices, some.values.astype(np.float64) ** 2, data.shift.size) * data.inverse_scale**2.0
     second_derivative = curvature_of(
-        plan.parts.loss, data, data.targets[plan.lanes.target[0]], model.start[0], model.size[0]
+        plan.parts.loss, data, data.targets[plan.lanes.target[0]], model.start[0], model.residual_rms[0]
     )
     return np.append(squares / some.shape[0], data.constant**2) * second_derivative

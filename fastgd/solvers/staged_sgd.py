@@ -20,38 +20,27 @@ import math
 import numpy as np
 
 from ..kernels import white
-from ..results.messages import APART, ZERO
-from .first_order import ROW_OVERHEAD, SLICE_ELEMENTS, Batches, Epochs
-from .passes import Passes
+from ..results import messages
+from ..results.state import StagedState
+from .base import Limits, Records, Solver, Verdict
+from .batches import Batches
+from .first_order import EPOCHS_BATCHES, TOL_BATCHES
+from .full_batch import ROW_OVERHEAD, SLICE_ELEMENTS
+from .plan import lanes_with
+from .problem import left_open
 
 WIDEST = 200  # columns: a row costs half the square of them
-FIRST_ROWS, GROWTH = 5000, 1.5  # rows that a stage meets, to the end of the epoch
-ENOUGH = 500_000  # rows met, where the data are so few that 20 epochs are less
+FIRST_ROWS, GROWTH = 5000, 1.5  # rows that a stage visits, to the end of the epoch
+ENOUGH = 500_000  # rows visited, where the data are so few that 20 epochs are less
 LONGEST = 10_000  # epochs
 POWER = 0.75
 FORGET = 4.0  # steps of a stage enter its mean with about the fourth power of their number
-FLOOR = 1e-3  # the least bend of a row, as a share of the mean one
+FLOOR = 1e-3  # the least second derivative of a row, as a share of the mean one
 FLOOR_LINK = 1e-6  # of losses that flatten out: with 1e-3, separable tables got 1e3 times too small a step
 BACK, FORTH = 0.25, 2.0  # what the rate is multiplied by after a stage that rose, and after one that did not
-SEPARATED = 1e-6  # the share of its start that the loss of classes falls to only where nothing holds it
 SLACK = 1e-4  # the share of itself that the objective may rise by noise
-WIDTH_SMOOTH, WIDTH = 1e-3, 1.0  # of the difference that bends a loss of more than residuals
-
-
-def suits(settings, table, bounds, batch, n, stream):
-    """Whether a fit by batches leaves all to us: nothing is set that speaks of steps, and one model is asked for."""
-    return (
-        batch < n
-        and settings.optimizer == "auto"
-        and settings.learning_rate == "auto"
-        and not (stream or settings.average or settings.bootstrap)
-        and settings.validation is None
-        and settings.alpha == 0
-        and bounds is None
-        and len(table.y) == 1
-        and not settings.loss.joint
-        and table.X.shape[1] <= WIDEST
-    )
+WIDTH_SMOOTH, WIDTH = 1e-3, 1.0  # of the difference that gives second derivatives, of a loss of more than residuals
+SEPARATED = 1e-6  # the share of its start that a loss of classes falls to only where the classes are separable
 
 
 def first_rate(d, batch):
@@ -64,74 +53,20 @@ def chosen_epochs(n, least):
     return max(least, min(-(-ENOUGH // n), LONGEST))
 
 
-def describe(words, rate, batch):
-    """Say what was chosen and why."""
-    words["optimizer"] = (
-        "stages of implicit steps in coordinates whitened by the curvature, as collinear columns and rows that lie far "
-        "out would hold plain steps up"
-    )
-    words["learning_rate"] = (
-        f"from {rate:.4g} in each stage, falling as t**-{POWER:g}: 1 / (1 + whitened coordinates / {batch} rows)"
-    )
-    words["average"] = "the mean of the steps of a stage, the later ones more; the best one after an epoch is kept"
-
-
-class Book:
-    """Where a stage stands: views of the state of the plan's only lane."""
-
-    NUMBERS = ("factor", "first", "length", "loss_sum", "anchor_objective", "objective", "fall", "fall_before")
-
-    def __init__(self, lanes):
-        rows = lanes.slots[0]
-        D = rows.shape[1]
-        self.triangle, (self.place, self.mean, self.anchor) = rows[:D], rows[D : D + 3]
-        self.numbers, self.best = rows[D + 3 :, 0], lanes.averages[0]
-
-    @staticmethod
-    def lanes(lanes, first_epoch):
-        """The lanes with room for it; until the first epoch is over, its mean is what a run would give back."""
-        D = lanes.weights.shape[1]
-        return lanes._replace(
-            slots=np.zeros((1, D + 3 + len(Book.NUMBERS), D)),
-            averages=np.zeros((1, D)),
-            begin=np.full(1, first_epoch),
-        )
-
-    def point(self):
-        """The weights (D,) that the mean of the stage so far stands for."""
-        # Not a product of matrices: the bits of those depend on BLAS's threads.
-        return self.anchor + (self.triangle * self.mean[:, None]).sum(axis=0)
-
-
-def _number(k):
-    def read(self):
-        return float(self.numbers[k])
-
-    def write(self, value):
-        self.numbers[k] = value
-
-    return property(read, write)
-
-
-for _k, _name in enumerate(Book.NUMBERS):
-    setattr(Book, _name, _number(_k))
-
-
-class Kernels(Batches):
+class WhitenedSteps(Batches):
     """What a stage asks of the data, compiled."""
 
     def __init__(self, plan):
         super().__init__(plan)
         D = plan.lanes.weights.shape[1]
         self.slice = max(1, SLICE_ELEMENTS // (D * D // 2 + 2 * D + ROW_OVERHEAD) // plan.batch) * plan.batch
-        self.passes = Passes(plan.data, plan.n_threads)
 
-    def take(self, lanes, book, clock, rows, rates, t, loss_sum):
-        """The steps at ``rates`` (steps,) of the next ``rows`` rows, ``t`` behind the stage's beginning."""
+    def take(self, lanes, state, clock, rows, rates, t, loss_sum):
+        """The steps at ``rates`` (steps,) of the next ``rows`` rows, ``t`` behind the stage's start."""
         plan, order_and_ahead = self.plan, self.order(clock.epoch, clock.row, rows)
         white.white_steps(
             plan.data, plan.parts, lanes, *order_and_ahead, plan.batch, rates, t,
-            book.triangle, book.anchor, book.place, book.mean, FORGET, loss_sum,
+            state.whitening[0], state.origin[0], state.position[0], state.mean[0], FORGET, loss_sum,
         )  # fmt: skip
 
     def whiten(self, lanes, weights, width, floor, share, out):
@@ -141,15 +76,62 @@ class Kernels(Batches):
         white.whitening(matrix, share, out)
 
 
-class Stages:
-    """The work of a plan of one lane: ``engine`` (its class) takes the steps, this decides between them."""
+class StagedSGD(Solver):
+    """Staged SGD: the backend's ``staged_steps`` takes the steps, this decides between them."""
 
+    name = "staged_sgd"
     exact = False
-    margin = math.inf  # a rise of the losses met is forgotten by itself
-    engine = Kernels
+    margin = math.inf  # a rise of the losses is forgotten by itself
+    judges_tol = True
+    many_models = False
+
+    # About a problem --------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def suits(cls, problem):
+        """Batches of one model up to 200 columns wide, of which nothing is asked that stages do not have."""
+        options, table = problem.options, problem.table
+        reasons = {
+            "a step takes all rows": problem.batch >= problem.n or problem.full,
+            f"alpha={options.alpha:g} is not 0": options.alpha != 0,
+            "bounds are given": problem.bounds is not None,
+            f"X has {problem.d} columns, and the limit is {WIDEST}": problem.d > WIDEST,
+            f"y has {len(table.y)} targets": len(table.y) > 1,
+            "the loss takes several classes together": options.loss.joint,
+            "validation is given": options.validation is not None,
+            "bootstrap is given": options.bootstrap > 0,
+            "folds are fitted together": not problem.single,
+            problem.start.not_staged: problem.start.not_staged is not None,
+        }
+        return left_open(options) or next((reason for reason, holds in reasons.items() if holds), None)
+
+    @classmethod
+    def limits(cls, problem):
+        """As many epochs as half a million rows make."""
+        return Limits(chosen_epochs(problem.n, EPOCHS_BATCHES), TOL_BATCHES)
+
+    @classmethod
+    def schedule(cls, problem, model, targets, scaled, epochs, words):
+        """None: each stage has rates of its own."""
+        batch, rate = problem.batch, first_rate(problem.d, problem.batch)
+        words["solver"] = (
+            "staged_sgd: stages of implicit steps in coordinates whitened by the curvature, so that neither correlated "
+            "columns nor outlying rows slow them down"
+        )
+        words["learning_rate"] = (
+            f"from {rate:.4g} in each stage, falling as t**-{POWER:g}: 1 / (1 + whitened coordinates / {batch} rows)"
+        )
+        words["average"] = "the mean of the steps of a stage, the later ones more; the best one after an epoch is kept"
+        problem.statistics.scaling(True)  # raises where columns are not finite or their squares overflow
+        return super().schedule(problem, model, targets, scaled, epochs, words)
+
+    # A run ------------------------------------------------------------------------------------------------------------
 
     def __init__(self, plan):
-        self.plan, self.asked = plan, self.engine(plan)
+        super().__init__(plan)
+        self.engine = plan.backend.staged_steps(plan)
+        self.passes = plan.backend.passes(plan.data, plan.options.n_threads)
+        self.rate = first_rate(plan.data.shift.size, plan.batch)
         loss, eps = plan.parts.loss, float(np.finfo(plan.data.shift.dtype).eps)
         # What the sums of products leave of a pivot by rounding; and weights of float32 hold no more digits.
         self.share = max(64 * np.finfo(np.float64).eps * math.sqrt(plan.data.count), eps)
@@ -157,27 +139,39 @@ class Stages:
         if not loss.residual_only:  # residuals are no measure of scores
             self.width, self.floor = WIDTH_SMOOTH if loss.smooth else WIDTH, FLOOR_LINK
 
-    def advance(self, lanes, rates, clock, steps):
-        """Up to ``steps`` steps, at most to the epoch's end; ``rates`` gives that of a stage's first step."""
-        plan, asked, book = self.plan, self.asked, Book(lanes)
-        if book.length == 0:
-            self.start(lanes, book)
-        rows = min(asked.slice - clock.row % asked.slice, asked.rows - clock.row, steps * plan.batch)
+    def init(self):
+        """The weights of the plan, before the first stage."""
+        weights = self.plan.lanes.weights
+        D = weights.shape[1]
+        vectors, numbers = np.zeros((4, 1, D)), np.zeros((8, 1))
+        return StagedState(weights, np.zeros((1, D, D)), *vectors, *numbers).take()
+
+    def advance(self, lanes, state, rates, clock, steps):
+        """A slice of steps; ``rates`` multiply those of the stage."""
+        plan, engine, lanes = self.plan, self.engine, lanes_with(lanes, state)
+        if state.length[0] == 0:
+            self.start(lanes, state)
+        rows = min(engine.slice - clock.row % engine.slice, engine.rows - clock.row, steps * plan.batch)
         taken = -(-rows // plan.batch)
-        t, loss_sum = clock.steps - int(book.first), np.zeros(1) + clock.loss_sum
-        first = float(rates(clock.steps, 1)[0, 0]) * book.factor
-        table = first * (1.0 + np.arange(t, t + taken) / book.anchor.size) ** -POWER
-        asked.take(lanes, book, clock, rows, table, t, loss_sum)
+        t, loss_sum = clock.steps - int(state.first_step[0]), np.zeros(1) + clock.loss_sum
+        first = self.rate * float(rates(clock.steps, 1)[0, 0]) * state.factor[0]
+        table = first * (1.0 + np.arange(t, t + taken) / state.origin.size) ** -POWER
+        engine.take(lanes, state, clock, rows, table, t, loss_sum)
         clock.steps, clock.row, clock.loss_sum = clock.steps + taken, clock.row + rows, loss_sum
         loss = np.empty((0, 1))
-        if clock.row == asked.rows:
-            # Where numbers overflowed, the next stage begins from the objective before them.
-            loss = np.where(np.isfinite(loss_sum), loss_sum / asked.rows, book.objective)[None]
-            self.look(lanes, book, clock.steps)
+        if clock.row == engine.rows:
+            # Where numbers overflowed, the next stage starts from the objective before them.
+            loss = np.where(np.isfinite(loss_sum), loss_sum / engine.rows, state.objective)[None]
+            self.end_epoch(lanes, state, clock.steps)
             clock.epoch, clock.row, clock.loss_sum = clock.epoch + 1, 0, 0.0
-        point = book.point()
-        lanes.weights[0] = point if np.isfinite(point).all() else book.best
-        return Epochs(loss, table[-1:, None], None, np.full(1, len(loss)), np.zeros(1, bool))
+        mean = self.mean(state)
+        state.weights[0] = mean if np.isfinite(mean).all() else state.best[0]
+        return Records(loss, table[-1:, None], None, np.full(1, len(loss)), np.zeros(1, bool))
+
+    def mean(self, state):
+        """The weights (D,) that the mean of the stage so far stands for."""
+        # Not a product of matrices: the bits of those depend on BLAS's threads.
+        return state.origin[0] + (state.whitening[0] * state.mean[0][:, None]).sum(axis=0)
 
     def value_at(self, lanes, weights):
         """The objective at weights (D,); infinite where it is not finite."""
@@ -185,51 +179,63 @@ class Stages:
             return math.inf
         at = lanes._replace(weights=weights[None].astype(lanes.weights.dtype))
         with np.errstate(all="ignore"):
-            value = float(self.asked.passes.loss(self.plan.parts.loss, at)[0])
+            value = float(self.passes.loss(self.plan.parts.loss, at)[0])
         return value if math.isfinite(value) else math.inf
 
-    def start(self, lanes, book):
-        """The first stage begins at the weights."""
-        book.best[:] = lanes.weights[0]
-        book.objective = self.value_at(lanes, book.best)
-        book.factor, book.length, book.fall, book.fall_before = 1.0, FIRST_ROWS, math.inf, math.inf
-        self.begin(lanes, book, 0)
+    def start(self, lanes, state):
+        """The first stage starts at the weights."""
+        state.best[:] = state.weights
+        state.objective[0] = self.value_at(lanes, state.best[0])
+        state.factor[0], state.length[0] = 1.0, FIRST_ROWS
+        state.fall[0] = state.fall_before[0] = math.inf
+        self.begin(lanes, state, 0)
 
-    def begin(self, lanes, book, steps):
-        """A stage begins at the best weights after so many steps."""
-        if steps == 0 or (book.anchor != book.best).any():
-            book.anchor[:], book.anchor_objective = book.best, book.objective
-            self.asked.whiten(lanes, book.anchor, self.width, self.floor, self.share, book.triangle)
-        book.place[:], book.mean[:], book.first, book.loss_sum = 0.0, 0.0, steps, 0
+    def begin(self, lanes, state, steps):
+        """A stage starts at the best weights after so many steps."""
+        if steps == 0 or (state.origin != state.best).any():
+            state.origin[:], state.origin_objective[:] = state.best, state.objective
+            self.engine.whiten(lanes, state.origin[0], self.width, self.floor, self.share, state.whitening[0])
+        state.position[:], state.mean[:], state.first_step[0], state.visited[0] = 0.0, 0.0, steps, 0
 
-    def look(self, lanes, book, steps):
-        """After an epoch: keep the mean of the stage if it is the best so far, and end the stage if it is long enough.
+    def end_epoch(self, lanes, state, steps):
+        """Keep the mean of the stage if it is the best so far, and end the stage if it is long enough.
 
         What follows depends on the state alone, not on where a run is to end: it may go on.
         """
-        point = book.point()
-        objective = self.value_at(lanes, point)
-        if objective < book.objective:
-            book.best[:], book.objective = point, objective
-        book.loss_sum += self.asked.rows
-        if book.loss_sum < book.length and objective < math.inf:
+        mean = self.mean(state)
+        objective, before = self.value_at(lanes, mean), state.origin_objective[0]
+        if objective < state.objective[0]:
+            state.best[0], state.objective[0] = mean, objective
+        state.visited[0] += self.engine.rows
+        if state.visited[0] < state.length[0] and objective < math.inf:
             return
-        rose = not objective <= book.anchor_objective + SLACK * abs(book.anchor_objective)
-        book.fall_before = book.fall
-        book.fall = math.inf if rose else (book.anchor_objective - book.objective) / (abs(book.objective) or 1.0)
-        book.factor = BACK * book.factor if rose else min(1.0, FORTH * book.factor)
-        book.length *= GROWTH
-        self.begin(lanes, book, steps)
+        rose = not objective <= before + SLACK * abs(before)
+        best = state.objective[0]
+        state.fall_before[:] = state.fall
+        state.fall[0] = math.inf if rose else (before - best) / (abs(best) or 1.0)
+        state.factor[0] = BACK * state.factor[0] if rose else min(1.0, FORTH * state.factor[0])
+        state.length[0] *= GROWTH
+        self.begin(lanes, state, steps)
 
-    def verdict(self, lanes, course):
-        """The status of a run that need not go on, and why."""
-        book, tol = Book(lanes), self.plan.tol
-        if tol is None or book.length == 0:
-            return None, ""
-        if abs(book.objective) <= course.zero[0]:
-            return "converged", ZERO
-        if self.plan.parts.loss.labels and 0 <= book.objective <= SEPARATED * course.start[0]:
-            return "converged", APART
-        if max(book.fall, book.fall_before) <= tol:
-            return "converged", f"The objective fell by less than tol={tol:g} of itself, two stages in a row."
-        return None, ""
+    def verdict(self, state, history):
+        """Whether two stages in a row have lowered the objective by less than the tolerance."""
+        tol, objective = self.plan.tol, state.objective[0]
+        if tol is None or state.length[0] == 0:
+            return None
+        if abs(objective) <= history.zero[0]:
+            return Verdict("converged", messages.ZERO)
+        if self.plan.parts.loss.labels and 0 <= objective <= SEPARATED * history.start[0]:
+            return Verdict("converged", messages.SEPARABLE)
+        if max(state.fall[0], state.fall_before[0]) <= tol:
+            return Verdict("converged", messages.STAGES.format(tol=tol))
+        return None
+
+    def objective(self, lanes, state):
+        """That of the best weights, once an epoch is done."""
+        return state.objective.copy() if state.visited[0] or state.first_step[0] else None
+
+    def answer(self, state, steps):
+        """The best weights, once an epoch is done."""
+        if steps < -(-int(self.plan.data.count) // self.plan.batch):
+            return state.weights
+        return state.best.astype(state.weights.dtype)

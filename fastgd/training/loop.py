@@ -1,7 +1,7 @@
-"""The loop of a run: slices of about 10 ms of compiled work, and between them everything that a person may ask for.
+"""The loop of a run: slices of about 10 ms of compiled work, and what is looked at between them.
 
 The models of a plan run in step. One that has ended takes its lanes with it and costs no more time. One whose automatic
-rate proves too large begins anew with a smaller one, in a run of its own after this.
+rate proves too large starts anew with a smaller one, in a run of its own after this.
 """
 
 import functools
@@ -11,66 +11,43 @@ from typing import NamedTuple
 import numpy as np
 
 from ..kernels.lanes import Lanes
-from ..results.messages import ABOVE
-from ..results.state import LOADED, Clock, State, state_of
-from ..solvers.first_order import Batches, FullBatch
-from ..solvers.passes import Passes
-from ..solvers.plan import lanes_at, rate_table
-from .convergence import Course, average
-from .monitor import Watch
-
-RETREAT = 0.1  # an automatic rate that diverged is multiplied by this
-RETREATS = 40
+from ..results import messages
+from ..results.state import Clock, SolverState
+from ..solvers.base import Verdict
+from ..solvers.plan import lanes_at, rate_table, rows_of_models
+from .backoff import Backoff
+from .history import average
+from .model_run import ModelRun
+from .monitor import Monitor
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How the run of a model ended."""
+    """How the run of a model ended, and where it stands."""
 
     weights: np.ndarray  # (lanes of the model, d + 1), the best or averaged ones where such were asked for
-    state: State
+    objective: float  # at the weights where it is known, else of the last epoch
     status: str
     reason: str
-    retreats: int
-    compared: float = np.inf  # the last loss that was judged; infinite where the run diverged
+    clock: Clock
+    solver_state: SolverState
+    history: dict  # of arrays
+    best: tuple | None  # the epoch of the lowest validation loss and its weights
+    plateau: list | None
+    backoffs: int
+    confirmed_backoffs: int
+    selection_loss: float = np.inf  # the last loss that was judged; infinite where the run diverged
 
 
-def drive(plan, work=None, measure=Passes):
-    """Run a plan to its end: the outcome of each of its models.
-
-    ``work`` and ``measure`` are classes: the reference's own, or those that fit the plan.
-    """
-    return finish([Group(plan, work, measure)])[0]
+def train(plan):
+    """Run a plan to its end: the outcome of each of its models."""
+    return train_together([Group(plan)])[0]
 
 
-def work_of(plan):
-    """The class of the work that fits a plan: vectors run along the columns for one lane, across the lanes for many."""
-    if plan.method == "newton":
-        from ..solvers.newton import Newton
-
-        return Newton
-    if plan.method == "stages":
-        from ..solvers.staged_sgd import Stages
-
-        return Stages
-    rows_matter = plan.parts.optimizer.by_row and not plan.full  # which the kernels of many lanes don't ask
-    if plan.data.rows.sparse and not plan.full and not plan.many:
-        from ..solvers import sparse_lazy
-
-        return sparse_lazy.work_of(plan)
-    if not plan.many or rows_matter:
-        return FullBatch if plan.full else Batches
-    from ..solvers import gram, multi_lane  # whose kernels a single fit need not load
-
-    if gram.suits(plan):
-        return gram.GramDescent
-    return multi_lane.ManyFullBatch if plan.full else multi_lane.ManyBatches
-
-
-def finish(groups):
-    """Run groups to their ends: a list of outcomes for each. The worst half is dropped where a plan says so."""
+def train_together(groups, keep=()):
+    """Run groups to their ends: a list of outcomes for each. After the epochs ``keep`` the worst half is dropped."""
     interrupted = False
-    for epoch in (*groups[0].plan.keep, None):
+    for epoch in (*keep, None):
         for group in groups:
             interrupted = group.run(epoch, interrupted)
         try:
@@ -94,268 +71,282 @@ def drop_half(groups, epoch):
     ranked = sorted(losses, key=lambda number: average(losses[number]))
     for number in ranked[(len(ranked) + 1) // 2 :]:
         for group in groups:
-            group.drop(number, f"Dropped after epoch {epoch}: its loss was among the worse half (keep).")
+            group.drop(number, messages.DROPPED.format(epoch=epoch))
 
 
 class Group:
-    """The runs of a plan's models: all of them, then those that begin anew."""
+    """The runs of a plan's models: all of them, then those that start anew."""
 
-    def __init__(self, plan, work=None, measure=Passes):
-        self.plan, self.kinds = plan, (work or work_of(plan), measure)
-        self.outcomes, self.interrupted = {}, False
-        retreats = 0 if plan.past is None else plan.past.facts["certain_retreats"]
-        self.drivers = [Driver(plan, dict.fromkeys(range(len(plan.models))), retreats, self.outcomes, *self.kinds)]
+    def __init__(self, plan):
+        self.plan, self.outcomes, self.interrupted = plan, {}, False
+        past = plan.start.past
+        self.loops = [self.loop(dict.fromkeys(range(len(plan.models))), past.confirmed_backoffs if past else 0)]
+
+    def loop(self, models, backoffs):
+        """A loop over some of the models."""
+        enabled = self.plan.automatic_rate and self.plan.solver.fits_rate
+        return Loop(self.plan, Backoff(backoffs, models, enabled), self.outcomes)
 
     def run(self, until=None, interrupted=False):
         """Go on to the end of epoch ``until``, or of all runs; whether Ctrl-C has ended them, or others before."""
         self.interrupted |= interrupted
-        for driver in self.drivers:
-            driver.run(until, self.interrupted)
-            self.interrupted |= driver.interrupted
-            if driver.again:
-                anew, driver.again = driver.again, {}
-                self.drivers.append(Driver(self.plan, anew, driver.retreats + 1, self.outcomes, *self.kinds))
+        for loop in self.loops:
+            loop.run(until, self.interrupted)
+            self.interrupted |= loop.interrupted
+            if loop.backoff.again:
+                again, loop.backoff.again = loop.backoff.again, {}
+                self.loops.append(self.loop(again, loop.backoff.count + 1))
         return self.interrupted
 
     def standings(self):
         """Of each model that still runs the number of its setting, and what it is compared by."""
-        return [pair for driver in self.drivers for pair in driver.standings()]
+        return [pair for loop in self.loops for pair in loop.standings()]
 
     def ended(self):
         """Of each model that has ended the number of its setting, and what it is compared by."""
-        return [(self.plan.models[k].number, outcome.compared) for k, outcome in self.outcomes.items()]
+        return [(self.plan.models[k].number, outcome.selection_loss) for k, outcome in self.outcomes.items()]
 
     def drop(self, number, reason):
         """End the runs of a setting."""
-        for driver in self.drivers:
-            gone = [k for k, course in enumerate(driver.runs.courses) if course.model.number == number]
+        for loop in self.loops:
+            gone = [k for k, run in enumerate(loop.running.runs) if run.model.number == number]
             for k in gone:
-                driver.end(k, "early_stopped", reason)
-            driver.leave(gone)
+                loop.end(k, Verdict("early_stopped", reason))
+            loop.leave(gone)
 
 
-class Runs(NamedTuple):
-    """The models that are still running: their numbers in the plan, their lanes and their courses."""
+class Running(NamedTuple):
+    """The models that are still running: their numbers in the plan, settings of their lanes, the solver's state."""
 
     numbers: tuple
     lanes: Lanes
-    courses: tuple
+    state: SolverState
+    runs: tuple  # of ModelRun
 
 
 class Snapshot:
     """The last state that was looked at and found finite."""
 
-    def __init__(self, driver):
-        lanes = driver.runs.lanes
-        copies = {name: getattr(lanes, name).copy() for name in LOADED}
-        self.runs, self.clock = driver.runs._replace(lanes=lanes._replace(**copies)), driver.clock.copy()
-        self.bests = [course.best for course in driver.runs.courses]
+    def __init__(self, loop):
+        self.running, self.clock = loop.running._replace(state=loop.running.state.take()), loop.clock.copy()
+        self.bests = [run.best for run in loop.running.runs]
 
 
-class Driver:
-    """A run in step of some models of a plan: where it stands, and the ways back.
+class Loop:
+    """A run in step of some models of a plan, those of ``backoff``; ``outcomes`` is filled."""
 
-    ``models`` are their numbers in the plan, with the retreats before the first that only a run's end asked for (None:
-    there was none); ``outcomes`` is filled.
-    """
-
-    def __init__(self, plan, models, retreats, outcomes, work, measure):
-        self.plan = plan = plan.of(list(models))
-        self.work = work(plan)
-        self.watch = Watch(plan, measure, self.work)
-        courses = tuple(Course(plan, model, self.work) for model in plan.models)
-        self.runs = Runs(tuple(models), plan.lanes, courses)
-        self.retreats, self.certain, self.outcomes = retreats, models, outcomes
-        self.again = {}  # the models that are to begin anew
-        self.interrupted, self.clock = False, Clock(steps=plan.first)
-        if plan.past is not None:
-            self.go_on(plan.past)
+    def __init__(self, plan, backoff, outcomes):
+        numbers = tuple(backoff.confirmed)
+        self.plan = plan = plan.of(numbers)
+        self.solver = plan.solver.bind(plan)
+        self.monitor = Monitor(plan, self.solver)
+        runs = tuple(ModelRun(plan, model, self.solver) for model in plan.models)
+        self.running = Running(numbers, plan.lanes, self.solver.init(), runs)
+        self.backoff, self.outcomes = backoff, outcomes
+        self.interrupted, self.clock = False, Clock(steps=plan.start.first_step)
+        plan.start.enter(self)
         self.last = Snapshot(self)
 
     def go_on(self, past):
-        """Begin where the run ``past`` stands."""
-        # A run that was to be longer might not have retreated where this one ended: it begins as it would have.
-        if past.facts["certain_retreats"] == past.facts["retreats"] and (
-            self.plan.stream or self.retreats == past.facts["retreats"]
-        ):
-            past.load(self.plan.lanes)
-            self.clock = past.clock
-            self.runs.courses[0].begin(past)
-        if self.plan.stream:
-            # Of a chunk that was interrupted, the rest is not waited for.
-            self.clock.row, self.clock.loss_sum = 0, 0.0
+        """Stand where the run ``past`` does."""
+        self.running.state.load(past.solver)
+        self.clock = past.clock
+        self.running.runs[0].go_on(past)
 
     def run(self, until=None, interrupted=False):
         """One slice after another, until all models have a verdict or epoch ``until`` is over."""
         try:
             if interrupted:
                 raise KeyboardInterrupt
-            self.know_starts()
-            while self.runs.numbers and (until is None or self.clock.epoch < until or self.over):
+            self.evaluate_starts()
+            while self.running.numbers and (until is None or self.clock.epoch < until or self.over):
                 self.judge()
-                if self.runs.numbers:
+                if self.running.numbers:
                     self.advance()
         except KeyboardInterrupt:
             self.interrupted = True
             self.back_to_last()
-            for k, number in enumerate(self.runs.numbers):
+            for k, number in enumerate(self.running.numbers):
                 if number not in self.outcomes:
-                    self.end(k, "interrupted", f"Ctrl-C after {self.clock.steps} steps.")
-            self.leave(range(len(self.runs.numbers)))
+                    self.end(k, Verdict("interrupted", messages.INTERRUPTED.format(steps=self.clock.steps)))
+            self.leave(range(len(self.running.numbers)))
         finally:
-            if not self.runs.numbers:
-                self.watch.close()
+            if not self.running.numbers:
+                self.monitor.close()
 
-    def know_starts(self):
+    def evaluate_starts(self):
         """A pass for the objectives at the start, where they are not known; the full batch will meet them."""
-        if not self.work.exact and self.plan.rule is None and any(course.unknown for course in self.runs.courses):
-            for course, start in zip(self.runs.courses, self.watch.objective(self.runs.lanes, 0), strict=True):
-                if course.unknown:
-                    course.starts_at(start)
+        _, lanes, state, runs = self.running
+        if self.solver.exact or self.plan.rule is not None or not any(run.history.unknown_start for run in runs):
+            return
+        for run, start in zip(runs, self.monitor.present_objective(lanes, state, 0), strict=True):
+            if run.history.unknown_start:
+                run.history.starts_at(start)
 
     def standings(self):
         """Of each model the number of its setting, and what it is compared by."""
-        if not self.runs.numbers:
+        _, lanes, state, runs = self.running
+        if not runs:
             return []
-        losses = self.watch.compared(self.runs.lanes, self.clock.steps).mean(axis=1).tolist()
-        return [(course.model.number, loss) for course, loss in zip(self.runs.courses, losses, strict=True)]
+        losses = self.monitor.selection_loss(lanes, self.solver.answer(state, self.clock.steps))
+        return [(run.model.number, loss) for run, loss in zip(runs, losses.mean(axis=1).tolist(), strict=True)]
 
     @property
     def left(self):
         """The steps that are left."""
-        return 2**62 if self.plan.max_steps is None else self.plan.max_steps - self.clock.steps
+        most = self.plan.options.max_steps
+        return 2**62 if most is None else most - self.clock.steps
 
     @property
     def over(self):
         """Whether all that was asked for is done."""
         return self.clock.epoch >= self.plan.epochs or self.left <= 0
 
-    @property
-    def may_retreat(self):
-        return self.plan.automatic_rate and self.plan.method != "newton" and self.retreats < RETREATS
-
     def judge(self):
-        """End the runs that are over; those whose rates prove too large at the end are to begin anew."""
-        clock, lanes, done = self.clock, self.runs.lanes, []
-        over = self.over
-        objectives = functools.cache(lambda: self.watch.objective(lanes, clock.steps).tolist())
-        for k, course in enumerate(self.runs.courses):
-            status, reason = self.verdict(course)
-            if status is None and over:
-                status, reason = course.ended(clock, lambda k=k: objectives()[k])
-            if status is None:
+        """End the runs that are over; those whose rates prove too large at the end are to start anew."""
+        clock, (_, lanes, state, runs), done = self.clock, self.running, []
+        objectives = functools.cache(lambda: self.monitor.present_objective(lanes, state, clock.steps).tolist())
+        for k, run in enumerate(runs):
+            objective = functools.partial(lambda k: objectives()[k], k)
+            verdict = run.verdict(state)
+            if verdict is None and self.over:
+                verdict = run.at_limit(clock, objective)
+            if verdict is None:
                 continue
-            if status == "converged" and course.stuck_above(lambda k=k: objectives()[k]):
-                status, reason = "diverged", ABOVE
+            if verdict.status == "converged" and run.stuck_above(objective):
+                verdict = Verdict("diverged", messages.ABOVE_START)
             done.append(k)
-            # Batches may lead to a larger objective than the start's, which the losses met need not show.
-            unseen = not self.work.exact and not self.plan.stream
-            if (
-                self.may_retreat
-                and course.best is None
-                and (status == "diverged" or (unseen and course.risen(objectives()[k])))
-            ):
-                self.retreat(k, at_end=True)
+            if self.backoff.enabled and run.best is None and self.too_fast(run, verdict, objective):
+                self.backoff.request(self.running.numbers[k], at_end=True)
             else:
-                self.end(k, status, reason)
+                self.end(k, verdict)
         self.leave(done)
 
-    def verdict(self, course):
-        """The status of a run that need not go on, and why; work that knows better than its losses says so itself."""
-        own = getattr(self.work, "verdict", None)
-        return course.verdict() if own is None else own(self.runs.lanes, course)
+    def too_fast(self, run, verdict, objective):
+        """Whether a run that has ended had too large a rate.
+
+        Batches may lead to a larger objective than the start's, which the losses they met need not show.
+        """
+        unseen = not self.solver.exact and not self.plan.start.chunked
+        return verdict.status == "diverged" or (unseen and run.rise.risen(objective()))
 
     def advance(self):
         """One slice of work, and a look at what it left."""
-        before, (_, lanes, courses) = self.clock.copy(), self.runs
+        before, (numbers, lanes, state, runs) = self.clock.copy(), self.running
         with np.errstate(all="ignore"):
-            epochs = self.work.advance(lanes, self.rates, self.clock, self.left)
-        whole, sound = self.by_model(np.isfinite(lanes.weights).all(axis=1)), self.by_model(~epochs.broken)
-        records, gone = self.watch.records(epochs), []
-        for k, course in enumerate(courses):
-            if self.may_retreat and not (sound[k] and whole[k] and not course.rises(records[k])):
-                self.retreat(k)
-            elif not (sound[k] and whole[k]):
+            told = self.solver.advance(lanes, state, self.rates, self.clock, self.left)
+        whole, sound = self.by_model(np.isfinite(state.weights).all(axis=1)), self.by_model(~told.broken)
+        records, gone = self.monitor.records(told), []
+        for k, run in enumerate(runs):
+            finite = sound[k] and whole[k]
+            if self.backoff.enabled and not (finite and not run.rise.rises(records[k])):
+                self.backoff.request(numbers[k])
+            elif not finite:
                 self.fail(k, before, records[k], at_end=whole[k] and self.plan.full)
             else:
                 continue
             gone.append(k)
         self.leave(gone, snapshot=False)
         records = [new for k, new in enumerate(records) if k not in gone]
-        self.watch.see(self.runs.lanes, self.clock, self.runs.courses, records)
+        _, lanes, state, runs = self.running
+        self.monitor.record_epochs(lanes, state, self.clock, runs, records)
         self.last = Snapshot(self)
         if any(records):
-            ended = self.watch.ask(self.clock, self.runs.courses)
+            ended = self.monitor.call_back(self.clock, runs)
             for k in ended:
-                self.end(k, "early_stopped", f"The callback said so after epoch {self.clock.epoch}.")
+                self.end(k, Verdict("early_stopped", messages.CALLBACK.format(epoch=self.clock.epoch)))
             self.leave(ended)
 
     def rates(self, first, count):
         """The rates (count, lanes) of the steps ``first + 1`` on."""
-        courses = self.runs.courses
-        factors = [RETREAT**self.retreats * course.factor for course in courses]
-        return rate_table([course.model for course in courses], factors, self.plan.width, first, count)
+        runs = self.running.runs
+        factors = [self.backoff.factor * run.factor for run in runs]
+        return rate_table([run.model for run in runs], factors, self.plan.width, first, count)
 
     def by_model(self, flags):
         """Which models have all their lanes' flags set."""
         return (flags.reshape(-1, self.plan.width).all(axis=1) if self.plan.width > 1 else flags).tolist()
 
-    def retreat(self, k, at_end=False):
-        """Let a model begin anew with a smaller rate: what an epoch too fast has left may be too far off."""
-        number = self.runs.numbers[k]
-        certain = self.certain[number]
-        self.again[number] = self.retreats if at_end and certain is None else certain
-
     def fail(self, k, before, records, at_end):
         """End a run that is no longer finite, where the kernels left it (``at_end``) or where it was looked at last."""
-        course, lanes, clock = self.runs.courses[k], self.last.runs.lanes, self.last.clock
+        run, lanes, state, clock = self.running.runs[k], self.running.lanes, self.last.running.state, self.last.clock
         if at_end:
-            done = len(records)
-            lanes, clock = self.runs.lanes, replace(before, epoch=before.epoch + done, steps=before.steps + done)
-            self.watch.see(lanes_at(lanes, [k], self.plan.width), clock, [course], [records])
-        reason = (
-            f"The loss or a weight became infinite or NaN after epoch {clock.epoch}; the last finite weights are kept."
-        )
-        self.end(k, "diverged", reason, lanes, clock)
+            done, rows = len(records), rows_of_models([k], self.plan.width)
+            state, clock = self.running.state, replace(before, epoch=before.epoch + done, steps=before.steps + done)
+            own = lanes_at(lanes, [k], self.plan.width)
+            self.monitor.record_epochs(own, state.take(rows), clock, [run], [records])
+        self.end(k, Verdict("diverged", messages.NOT_FINITE.format(epoch=clock.epoch)), state, clock)
 
     def back_to_last(self):
         """Back to the last state that was looked at."""
         last = self.last
-        self.runs, self.clock = last.runs, last.clock.copy()
-        for course, best in zip(last.runs.courses, last.bests, strict=True):
-            course.best = best
-        self.again = {number: certain for number, certain in self.again.items() if number not in last.runs.numbers}
+        self.running, self.clock = last.running, last.clock.copy()
+        for run, best in zip(last.running.runs, last.bests, strict=True):
+            run.best = best
+        self.backoff.withdraw(last.running.numbers)
 
     def leave(self, gone, snapshot=True):
         """Go on without some of the models."""
         if not len(gone):
             return
-        numbers, lanes, courses = self.runs
+        numbers, lanes, state, runs = self.running
         kept = [k for k in range(len(numbers)) if k not in gone]
         self.clock.loss_sum = self.loss_sum(kept)
-        self.runs = Runs(
-            tuple(numbers[k] for k in kept), lanes_at(lanes, kept, self.plan.width), tuple(courses[k] for k in kept)
+        self.running = Running(
+            tuple(numbers[k] for k in kept),
+            lanes_at(lanes, kept, self.plan.width),
+            state.take(rows_of_models(kept, self.plan.width)),
+            tuple(runs[k] for k in kept),
         )
         if snapshot:
             self.last = Snapshot(self)
 
     def loss_sum(self, models, clock=None):
-        """The sums of the losses met in the running epoch, of the lanes of some models."""
-        loss_sum = (clock or self.clock).loss_sum
-        return loss_sum if np.ndim(loss_sum) == 0 else loss_sum.reshape(-1, self.plan.width)[models].reshape(-1)
+        """The sums of the losses of the running epoch, of the lanes of some models."""
+        found = (clock or self.clock).loss_sum
+        return found if np.ndim(found) == 0 else found.reshape(-1, self.plan.width)[models].reshape(-1)
 
-    def end(self, k, status, reason, lanes=None, clock=None):
-        """The outcome of a model whose run has ended: now, or with the lanes and at the clock given."""
-        course, clock = self.runs.courses[k], clock or self.clock
+    def end(self, k, verdict, state=None, clock=None):
+        """The outcome of a model whose run has ended: now, or with the state and at the clock given."""
+        number, run, clock = self.running.numbers[k], self.running.runs[k], clock or self.clock
         clock = replace(clock, loss_sum=self.loss_sum([k], clock))
-        lanes = lanes_at(lanes or self.runs.lanes, [k], self.plan.width)
-        weights = self.watch.answer(lanes, clock.steps) if course.best is None else course.best[1]
-        if self.plan.method == "steps" and lanes.averages.size and clock.steps < lanes.begin[0]:
-            reason += f" Averaging was to begin with step {lanes.begin[0]}: these are the last weights."
-        if course.best is not None:
-            reason += f" The weights are those of epoch {course.best[0]}, whose validation loss was the lowest."
-        number = self.runs.numbers[k]
-        certain = self.certain[number]
-        state = state_of(self.plan, lanes, clock, course, self.retreats, self.retreats if certain is None else certain)
-        compared = np.inf if status == "diverged" else course.latest
-        self.outcomes[number] = Outcome(weights, state, status, reason, self.retreats, compared)
+        state = (state or self.running.state).take(rows_of_models([k], self.plan.width))
+        weights, reason = self.solver.answer(state, clock.steps), verdict.reason
+        begin = self.plan.options.average
+        if begin is not None and clock.steps < begin:
+            reason += " " + messages.NOT_AVERAGED.format(begin=begin)
+        if run.best is not None:
+            weights = run.best[1]
+            reason += " " + messages.BEST_EPOCH.format(epoch=run.best[0])
+        self.outcomes[number] = Outcome(
+            weights=weights,
+            objective=self.last_objective(k, run, state, verdict),
+            status=verdict.status,
+            reason=reason,
+            clock=clock,
+            solver_state=state,
+            history=run.history_until(clock.epoch),
+            best=run.best,
+            plateau=[run.factor, *run.memory] if run.plateau else None,
+            backoffs=self.backoff.count,
+            confirmed_backoffs=self.backoff.confirmed_count(number),
+            selection_loss=np.inf if verdict.status == "diverged" else run.history.latest,
+        )
+
+    def last_objective(self, k, run, state, verdict):
+        """The objective at the weights given back where it is known, else the last recorded loss."""
+        records, epoch = run.history.records, run.best[0] if run.best else None
+        if epoch is None and verdict.status != "diverged":
+            own = lanes_at(self.running.lanes, [k], self.plan.width)
+            with np.errstate(all="ignore"):
+                known = self.solver.objective(own, state)
+            if known is not None:
+                return float(self.monitor.by_model(known)[0].mean())
+        if not records:
+            return average(run.history.start)
+        last = records[min(epoch or len(records), len(records)) - 1]
+        if "objective" in last:
+            return average(last["objective"])
+        if epoch is not None and self.solver.exact and epoch < len(records):
+            return average(records[epoch]["loss"])  # before the next step
+        return average(last["loss"])

@@ -1,4 +1,4 @@
-"""What is looked at between slices: objectives, held-out data, the callback. ``course.py`` says what follows."""
+"""What is measured between slices of work: objectives, held-out losses; and the callback and progress bar."""
 
 import time
 
@@ -7,68 +7,49 @@ import numpy as np
 from ..inputs import checks
 from ..inputs.sparse_rows import still_sound
 from ..results.progress import Bar, EpochProgress
-from ..solvers.passes import Passes, penalty_costs
+from ..solvers.passes import penalty_costs
 from ..solvers.plan import unweighted
-from .convergence import average
+from .history import average
+
+SHOWN = ("loss", "objective", "validation_loss")
 
 
-def length(numbers, axis):
-    """The Euclidean norm along an axis."""
-    with np.errstate(all="ignore"):
-        return np.sqrt(np.sum(numbers**2, axis=axis))
+class Evaluation:
+    """Losses of the models of ``plan`` at given weights, in passes over the data."""
 
+    def __init__(self, plan):
+        self.plan, passes, threads = plan, plan.backend.passes, plan.options.n_threads
+        self.passes = passes(plan.data, threads, plan.many)
+        self.held = None if plan.held is None else passes(plan.held, threads, plan.many)
 
-TOLD = ("loss", "objective", "validation_loss")
-
-
-class Watch:
-    """Looks at the models of ``plan``; ``measure`` makes passes over data, unless ``work`` knows without one."""
-
-    def __init__(self, plan, measure=Passes, work=None):
-        self.plan, self.known = plan, getattr(work, "objective", None)
-        self.passes = measure(plan.data, plan.n_threads, plan.many)
-        self.held = None if plan.held is None else measure(plan.held, plan.n_threads, plan.many)
-        self.bar = Bar(plan.verbose, plan.epochs, "epoch")
-
-    def answer(self, lanes, steps):
-        """The weights (lanes, d + 1) that runs would give back after so many steps."""
-        if lanes.averages.shape[1] == 0:
-            return lanes.weights
-        begun = steps >= lanes.begin
-        return np.where(begun[:, None], lanes.averages, lanes.weights).astype(lanes.weights.dtype)
-
-    def objective(self, lanes, steps):
-        """The objectives (models, targets) at the present weights: a pass over the data."""
-        lanes, parts = lanes._replace(weights=self.answer(lanes, steps)), self.plan.parts
+    def objective(self, lanes, weights):
+        """The objectives (models, targets)."""
+        lanes, parts = lanes._replace(weights=weights), self.plan.parts
         with np.errstate(all="ignore"):
-            if self.known is not None:
-                return self.by_model(self.known(lanes))
             return self.by_model(self.passes.loss(parts.loss, lanes) + penalty_costs(parts.penalty, lanes))
 
-    def validation_loss(self, lanes, steps):
-        """The mean losses (models, targets) of what is held out at the present weights; infinite where not finite."""
-        lanes = unweighted(lanes._replace(weights=self.answer(lanes, steps)))
+    def validation_loss(self, lanes, weights):
+        """The mean losses (models, targets) of what is held out; infinite where not finite."""
         with np.errstate(all="ignore"):
-            loss = self.held.loss(self.plan.parts.loss, lanes)
+            loss = self.held.loss(self.plan.parts.loss, unweighted(lanes._replace(weights=weights)))
         return self.by_model(np.where(np.isfinite(loss), loss, np.inf))
 
-    def fold_loss(self, lanes, steps):
+    def fold_loss(self, lanes, weights):
         """The mean losses (models, targets) of what the lanes' folds hold out; infinite where not finite."""
-        lanes = lanes._replace(weights=self.answer(lanes, steps))
         with np.errstate(all="ignore"):
-            loss = self.passes.held_loss(self.plan.parts.loss, lanes)
+            loss = self.passes.held_loss(self.plan.parts.loss, lanes._replace(weights=weights))
         return self.by_model(np.where(np.isfinite(loss), loss, np.inf))
 
-    def compared(self, lanes, steps):
+    def selection_loss(self, lanes, weights):
         """What models are compared by, (models, targets): losses of what is held out, if anything is, else objectives.
 
         Infinite where not finite.
         """
         if lanes.fold[0] >= 0:
-            return self.fold_loss(lanes, steps)
+            return self.fold_loss(lanes, weights)
         if self.held is not None:
-            return self.validation_loss(lanes, steps)
-        objective = self.objective(lanes, steps)
+            return self.validation_loss(lanes, weights)
+        objective = self.objective(lanes, weights)
         return np.where(np.isfinite(objective), objective, np.inf)
 
     def by_model(self, numbers, combine=np.sum):
@@ -79,16 +60,30 @@ class Watch:
             return numbers.reshape(*numbers.shape[:-1], models, targets)
         return combine(numbers.reshape(*numbers.shape[:-1], models, targets, joint), axis=-1)
 
-    def records(self, epochs):
-        """The epochs of a slice as one list for each model: of dicts, with a number for each target."""
-        loss = self.by_model(epochs.loss).tolist()
-        rate = epochs.learning_rate[:, :: self.plan.width].tolist()
-        columns = {"loss": loss}
-        if epochs.gradient_norm is not None:
-            columns["gradient_norm"] = self.by_model(epochs.gradient_norm, length).tolist()
-        if epochs.decrement is not None:
-            columns["decrement"] = self.by_model(epochs.decrement).tolist()
-        good = self.by_model(epochs.good, np.min).min(axis=-1).tolist()
+
+class Monitor(Evaluation):
+    """Measures the models that ``solver`` runs, and tells of them."""
+
+    def __init__(self, plan, solver):
+        super().__init__(plan)
+        self.solver = solver
+        self.bar = Bar(plan.options.verbose, plan.epochs, "epoch")
+
+    def present_objective(self, lanes, state, steps):
+        """The objectives (models, targets) at the weights that a run would give back after so many steps."""
+        with np.errstate(all="ignore"):
+            known = self.solver.objective(lanes, state)
+        return self.objective(lanes, self.solver.answer(state, steps)) if known is None else self.by_model(known)
+
+    def records(self, told):
+        """The epochs that a slice finished as one list for each model: of dicts, with a number for each target."""
+        columns = {"loss": self.by_model(told.loss).tolist()}
+        rate = told.learning_rate[:, :: self.plan.width].tolist()
+        if told.gradient_norm is not None:
+            columns["gradient_norm"] = self.by_model(told.gradient_norm, euclidean_norm).tolist()
+        if told.decrement is not None:
+            columns["decrement"] = self.by_model(told.decrement).tolist()
+        good = self.by_model(told.good, np.min).min(axis=-1).tolist()
         return [
             [
                 {**{name: column[k][m] for name, column in columns.items()}, "learning_rate": rate[k][m]}
@@ -97,49 +92,56 @@ class Watch:
             for m, count in enumerate(good)
         ]
 
-    def see(self, lanes, clock, courses, records):
-        """Measure what is asked for after the epochs that a slice finished, and let the courses note them."""
-        plan = self.plan
-        ended = any(records)
-        objective = self.objective(lanes, clock.steps).tolist() if ended and plan.evaluate else None
-        held = self.validation_loss(lanes, clock.steps).tolist() if ended and self.held is not None else None
+    def record_epochs(self, lanes, state, clock, runs, records):
+        """Measure what is asked for after the epochs that a slice finished, and let the runs note them."""
+        plan, ended = self.plan, any(records)
+        answer = self.solver.answer(state, clock.steps) if ended else None
+        objective = held = None
+        if ended and plan.options.evaluate:
+            objective = self.present_objective(lanes, state, clock.steps).tolist()
+        if ended and self.held is not None:
+            held = self.validation_loss(lanes, answer).tolist()
         now = time.perf_counter()
-        weights = None
-        for k, (course, new) in enumerate(zip(courses, records, strict=True)):
-            lowest = course.lowest
+        for k, (run, new) in enumerate(zip(runs, records, strict=True)):
+            if not new:
+                continue
+            lowest, own = run.history.lowest, slice(k * plan.width, (k + 1) * plan.width)
             for record in new:
-                record["seconds"] = now - course.began
-            if new and objective:
+                record["seconds"] = now - run.began
+            if objective:
                 new[-1]["objective"] = objective[k]
-            if new and held:
+            if held:
                 new[-1]["validation_loss"] = held[k]
             for record in new:
-                course.note(record)
-            if new:
-                course.obey(lanes.weights[k * plan.width : (k + 1) * plan.width])
-            if new and held and course.lowest < lowest:
-                weights = self.answer(lanes, clock.steps) if weights is None else weights
-                course.best = clock.epoch, weights[k * plan.width : (k + 1) * plan.width].copy()
+                run.note(record)
+            run.ask_rule(state.weights[own])
+            if held and run.history.lowest < lowest:
+                run.best = clock.epoch, answer[own].copy()
 
-    def ask(self, clock, courses):
+    def call_back(self, clock, runs):
         """Tell of the epoch; the runs that the callback ends, replicates and folds with them."""
-        ended, callback = set(), self.plan.callback
-        for k, course in enumerate(courses):
-            if not course.records:
+        ended, callback = set(), self.plan.options.callback
+        for k, run in enumerate(runs):
+            if not run.history.records:
                 continue
-            last = course.records[-1]
-            numbers = {name: average(last[name]) if name in last else np.nan for name in TOLD}
+            last = run.history.records[-1]
+            numbers = {name: average(last[name]) if name in last else np.nan for name in SHOWN}
             if k == 0:
                 self.bar.update(clock.epoch, numbers["loss"])
-            if callback is not None and course.model.replicate < 0:
+            if callback is not None and run.model.replicate < 0:
                 numbers |= {"learning_rate": last["learning_rate"], "seconds": last["seconds"]}
-                told = EpochProgress(
-                    clock.epoch, clock.steps, run=course.model.number, fold=course.model.fold, **numbers
-                )
+                told = EpochProgress(clock.epoch, clock.steps, run=run.model.number, fold=run.model.fold, **numbers)
                 if checks.truthy("callback", callback(told)):
-                    ended.add(course.model.number)
+                    ended.add(run.model.number)
                 still_sound(self.plan.data.rows)
-        return [k for k, course in enumerate(courses) if course.model.number in ended]
+        return [k for k, run in enumerate(runs) if run.model.number in ended]
 
     def close(self):
+        """End the progress bar."""
         self.bar.close()
+
+
+def euclidean_norm(numbers, axis):
+    """The Euclidean norm along an axis."""
+    with np.errstate(all="ignore"):
+        return np.sqrt(np.sum(numbers**2, axis=axis))

@@ -1,0 +1,202 @@
+"""``FitOptions``: every option of a fit said once; the tables that other calls need are derived from it."""
+
+import dataclasses
+import inspect
+from dataclasses import dataclass, field
+
+from ..kernels.threads import available_threads
+from ..parts import losses, optimizers
+from ..parts.registry import unknown_option
+from . import checks
+
+SHUFFLES = ("block", "full", "replacement", False)
+ONCE = "each chunk is passed over once"
+
+
+def _as_given(name, value):
+    """For options that are checked together with the data."""
+    return value
+
+
+def option(
+    default,
+    check=_as_given,
+    words=(),
+    axis=False,
+    kept=False,
+    part=None,
+    not_chunks=None,
+    chunks=None,
+    not_range=None,
+    not_sweep=None,
+):
+    """A field of ``FitOptions``.
+
+    Parameters
+    ----------
+    default : object
+    check : callable (name, value) -> value
+        The canonical value, or an error that names the option.
+    words : tuple
+        Values that stand as they are, such as "auto" and None.
+    axis : bool
+        Whether a list of values is an axis of ``sweep``.
+    kept : bool
+        Whether a run that goes on must have the same.
+    part : module or None
+        Where its names are defined, of an option that is a part.
+    not_chunks : str or None
+        Why ``partial_fit`` does not take it.
+    chunks : object
+        The default in ``partial_fit``, as a tuple of one, where it is another.
+    not_range : str or None
+        Why ``lr_find`` does not take it.
+    not_sweep : str or None
+        Why ``sweep`` does not take it.
+    """
+    known = locals()
+    return field(default=default, metadata={name: value for name, value in known.items() if name != "default"})
+
+
+def _choice(*valid):
+    return lambda name, value: checks.one_of(name, value, valid)
+
+
+def _whole(low):
+    return lambda name, value: checks.whole(name, value, low)
+
+
+def _number(**limits):
+    return lambda name, value: checks.number(name, value, **limits)
+
+
+def _part(module):
+    return lambda name, value: checks.part(name, value, module)
+
+
+def _shuffle(name, value):
+    """True is the default order, as in scikit-learn."""
+    return "block" if value is True else checks.one_of(name, value, SHUFFLES)
+
+
+@dataclass(frozen=True, eq=False)
+class FitOptions:
+    """The options of :func:`fastgd.fit`, each checked by itself; ``"auto"`` is resolved later, on the data."""
+
+    loss: object = option("squared_error", _part(losses), axis=True, kept=True, part=losses)
+    optimizer: object = option("auto", _part(optimizers), words=("auto",), axis=True, kept=True, part=optimizers)
+    learning_rate: object = option(
+        "auto", checks.schedule, words=("auto",), axis=True, kept=True, part=checks.schedules,
+        not_range="it is what is looked for",
+    )  # fmt: skip
+    batch_size: object = option("auto", _whole(1), words=("auto", "full", None), axis=True, kept=True)
+    alpha: float = option(0.0, _number(low=0.0), axis=True, kept=True)
+    l1_ratio: float = option(0.0, _number(low=0.0, high=1.0), axis=True, kept=True)
+    bounds: object = option(None, axis=True)
+    fit_intercept: bool = option(True, checks.truth, kept=True)
+    standardize: object = option("auto", lambda name, value: checks.standardize(value), kept=True)
+    sample_weight: object = option(None)
+    offset: object = option(None)
+    epochs: object = option(
+        "auto", _whole(0), words=("auto",), not_chunks=ONCE, chunks=(1,), not_range="num is the number of steps"
+    )
+    max_steps: int | None = option(
+        None, _whole(0), words=(None,), not_chunks=ONCE, not_range="num is the number of steps"
+    )
+    tol: object = option(
+        "auto", _number(low=0.0), words=("auto", None), not_chunks=ONCE, chunks=(None,),
+        not_range="the test ends with num steps or where the loss blows up",
+    )  # fmt: skip
+    shuffle: object = option("block", _shuffle, kept=True, chunks=(False,))
+    validation: object = option(
+        None, lambda name, value: checks.validation(value), kept=True, not_chunks=ONCE,
+        not_range="the losses are those of the batches",
+    )  # fmt: skip
+    patience: int = option(
+        5, _whole(1), not_chunks=ONCE, not_range="the test ends with num steps or where the loss blows up"
+    )
+    evaluate: bool = option(False, checks.truth, not_chunks=ONCE, not_range="the losses are those of the batches")
+    average: int | None = option(
+        False, lambda name, value: checks.average(value), kept=True, not_range="the losses are those of the batches"
+    )
+    bootstrap: int = option(
+        0,
+        lambda name, value: checks.replicates(value),
+        not_chunks=ONCE,
+        not_range="one model is tested",
+        not_sweep="bootstrap one of its settings with fit",
+    )
+    lazy: bool = option(False, checks.truth, kept=True)
+    parallel: str | None = option(None, _choice(None, "hogwild"))
+    random_state: int = option(None, lambda name, value: checks.seed(value), axis=True, kept=True)
+    n_threads: int | None = option(None, _whole(1), words=(None,))
+    callback: object = option(
+        None, lambda name, value: checks.callback(value), not_range="there are no epochs to call it after"
+    )
+    verbose: int = option(0, lambda name, value: checks.verbosity(value))
+    start: object = option(None, not_range="it starts with the weights that a fit starts with")
+    resume: object = option(
+        None, not_chunks="r, the third argument, is the run to go on with",
+        not_range="it starts with the weights that a fit starts with",
+        not_sweep="resume one of its results with fit",
+    )  # fmt: skip
+
+    @classmethod
+    def checked(cls, given):
+        """The options that a dict of them gives, each in its canonical form, or one error that names it.
+
+        A seed that is not given is drawn here, once.
+        """
+        values = {}
+        for name, known in FIELDS.items():
+            value = given.get(name, known.default)
+            words = known.metadata["words"]
+            stands = any(value is word or (isinstance(value, str) and value == word) for word in words)
+            values[name] = value if stands else known.metadata["check"](name, value)
+        if values["batch_size"] in ("full", None):
+            values["batch_size"] = "full"
+        if values["n_threads"] is None:
+            values["n_threads"] = available_threads()
+        return cls(**values)
+
+    def replace(self, **changes):
+        """The same with other values, which are taken as canonical."""
+        return dataclasses.replace(self, **changes)
+
+
+FIELDS = {known.name: known for known in dataclasses.fields(FitOptions)}
+
+
+def names(**metadata):
+    """The options whose metadata are these, in order."""
+    return tuple(
+        n for n, known in FIELDS.items() if all(known.metadata[key] == value for key, value in metadata.items())
+    )
+
+
+def defaults():
+    """The default of each option."""
+    return {name: known.default for name, known in FIELDS.items()}
+
+
+def only_known(caller, given, but=None):
+    """Raise for an option that fit does not have, or that ``caller`` does not take: ``but`` says why, by name."""
+    for name in given:
+        if name not in FIELDS:
+            raise unknown_option(caller, name, FIELDS)
+        if but and but.get(name):
+            raise TypeError(f"{caller}() does not take {name}: {but[name]}. Leave it out.")
+
+
+def reasons(key):
+    """Why a call does not take an option, by the option's name: what the metadata ``key`` say."""
+    return {name: known.metadata[key] for name, known in FIELDS.items() if known.metadata[key]}
+
+
+def signature_of(function, but=()):
+    """The signature of a public call with fit's options, keyword-only, in place of ``**options``."""
+    own = [p for p in inspect.signature(function).parameters.values() if p.kind is not p.VAR_KEYWORD]
+    kind = inspect.Parameter.KEYWORD_ONLY
+    return inspect.Signature(
+        [*own, *(inspect.Parameter(n, kind, default=k.default) for n, k in FIELDS.items() if n not in but)]
+    )

@@ -1,0 +1,103 @@
+"""From choices to a plan: the models of one group, their data and their lanes."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from ..inputs import checks
+from ..kernels.lanes import Parts, lanes_of
+from ..parts import penalties
+from ..solvers.plan import Plan, are_many
+
+
+def plan_of(choices, models=None, folds=None, **more):
+    """The plan of choices that make one group: their models, or those given; all have the first one's kinds of parts.
+
+    ``folds`` are those that the models' numbers refer to; ``more`` are fields of :class:`Plan`.
+    """
+    first = choices[0]
+    problem, options = first.problem, first.options
+    models = of_one_penalty(models or [choice.model for choice in choices])
+    parts = Parts(models[0].loss, models[0].optimizer, models[0].penalty)
+    centres = list(dict.fromkeys(tuple(model.centre) for model in models))
+    lanes = lanes_of(models, problem.backend.passes.lane_type(problem.table.X.dtype), options.average)
+    set_targets(lanes, models, centres, len(problem.table.y))
+    data = with_targets(first, first.data, problem.table, centres)
+    if any(model.replicate >= 0 for model in models):
+        data = data._replace(seed=options.random_state)
+        totals = problem.backend.passes(data, options.n_threads).totals(lanes)
+        if not totals.all():
+            raise ValueError("bootstrap: a replicate draws no row of positive weight: there are too few rows for it.")
+        lanes.scale[:] = data.count / totals
+    if folds is not None:
+        data = data._replace(roles=checks.frozen(folds.roles))
+        lanes.scale[:] = (data.count / fold_weights(folds.roles, data.weight))[lanes.fold]
+    full, many = problem.start.is_full(options, problem.batch, problem.n), are_many(data, lanes)
+    if options.parallel and (full or many or not data.rows.sparse):
+        raise ValueError(
+            "parallel='hogwild' is for one model on batches of sparse rows: leave it out, or pass a SciPy sparse "
+            "matrix and batch_size=1."
+        )
+    plan = Plan(
+        data=data,
+        parts=parts,
+        lanes=lanes,
+        models=models,
+        options=options,
+        start=problem.start,
+        backend=problem.backend,
+        solver=first.solver,
+        batch=problem.batch,
+        full=full,
+        many=many,
+        epochs=first.epochs,
+        tol=first.tol,
+        rows=problem.statistics.rows,
+        held=held_data(first, centres),
+        **more,
+    )
+    problem.start.fill(plan, first.scaling)
+    return plan
+
+
+def of_one_penalty(models):
+    """The models, those without a penalty given one of strength 0 where others have one."""
+    kinds = [type(model.penalty) for model in models]
+    kind = next((kind for kind in kinds if kind is not penalties.Free), kinds[0])
+    return tuple(model if type(model.penalty) is kind else replace(model, penalty=kind()) for model in models)
+
+
+def set_targets(lanes, models, centres, targets):
+    """Which row of the data's targets each lane is trained on."""
+    for k, model in enumerate(models):
+        width = len(model.start)
+        own = 0 if model.loss.joint else model.target + np.arange(width)
+        lanes.target[k * width : (k + 1) * width] = centres.index(tuple(model.centre)) * targets + own
+
+
+def with_targets(choice, data, table, centres):
+    """Data with the targets of a table, once for each of the centres that are taken off them."""
+    loss, statistics = choice.options.loss, choice.problem.statistics
+    rows = [statistics.targets(table, loss, np.array(centre)) for centre in centres]
+    classes = len(table.classes) if loss.joint else 1
+    return data._replace(targets=rows[0] if len(rows) == 1 else checks.frozen(np.concatenate(rows)), classes=classes)
+
+
+def held_data(choice, centres):
+    """The data held out to validate on, or None."""
+    held = choice.problem.statistics.held
+    if held is None:
+        return None
+    data = choice.data._replace(rows=held.X, weight=held.weight, count=float(held.X.shape[0]))
+    return with_targets(choice, data, held, centres)
+
+
+def fold_weights(roles, weight):
+    """The sums of the weights of the rows that each fold trains on."""
+    found = np.empty(len(roles))
+    for f, role in enumerate(roles):
+        trained = np.maximum(role, 0)
+        found[f] = np.sum(trained * weight.astype(np.float64)) if weight.size else trained.sum(dtype=np.float64)
+        if found[f] == 0 or (weight.size and not weight[role < 0].any()):
+            raise ValueError(f"cv: all rows that split {f} trains on, or that it tests on, have weight zero.")
+    return found

@@ -1,0 +1,147 @@
+"""From the outcome of a run to its result, in the units of the columns."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from ..inputs import checks
+from ..inputs.part_serialization import part_facts
+from ..parts import losses
+from ..results import messages
+from ..results.fit_result import FitResult, History, Replicates
+from ..results.state import RunState
+from ..training.backoff import FACTOR
+from .start import described
+
+
+def report(choice, plan, number, outcome, objective=None):
+    """The result of one model of a plan that has run; ``objective`` where it is known exactly."""
+    table, model = choice.table, plan.models[number]
+    if outcome.status == "diverged":
+        checks.finite_columns(table.X, table.names)
+    if plan.options.evaluate and not np.isfinite(outcome.history["objective"][-1:]).all():
+        checks.finite_columns(table.X, table.names)
+    coef, intercept = user_weights(choice, model, outcome.weights)
+    if not np.isfinite(coef).all() or not np.isfinite(intercept).all():
+        # Finite weights of the scaled columns may overflow in the user's units.
+        outcome = replace(outcome, status="diverged", reason=messages.OVERFLOW)
+        coef, intercept = np.zeros_like(coef), np.zeros_like(intercept) + model.centre
+    words = dict(choice.words)
+    if outcome.backoffs:
+        words["learning_rate"] += (
+            f"; the loss rose above its start {outcome.backoffs} times, so the run began anew with "
+            f"{FACTOR**outcome.backoffs:g} of this rate"
+        )
+    state = state_of(choice, plan, model, outcome, words)
+    one = len(coef) == 1
+    return FitResult(
+        coef=coef[0] if one else coef,
+        intercept=float(intercept[0]) if one else intercept,
+        loss=float(outcome.objective if objective is None else objective),
+        status=outcome.status,
+        message=f"{outcome.reason} {advice(plan, outcome)}",
+        n_epochs=state.epoch,
+        n_steps=state.steps,
+        best_epoch=state.best_epoch,
+        choices=words,
+        history=History.of(state),
+        classes=table.classes,
+        feature_names=table.names,
+        state=state,
+    )
+
+
+def user_weights(choice, model, weights):
+    """Coefficients (targets, d) and intercepts (targets,) in the user's units."""
+    with np.errstate(all="ignore"):
+        coef, intercept = choice.scaling.to_user(weights, choice.bounds)
+        return coef, intercept + model.centre
+
+
+def advice(plan, outcome):
+    """What to do next."""
+    if plan.start.chunked and outcome.status == "max_epochs":
+        return messages.NEXT_CHUNK
+    if outcome.status != "converged":
+        return messages.ADVICE[outcome.status]
+    if outcome.reason in (messages.SEPARABLE, messages.ZERO):
+        return messages.NO_MORE
+    return messages.MORE_DIGITS if plan.automatic_rate else messages.ADVICE["converged"]
+
+
+def state_of(choice, plan, model, outcome, words):
+    """All that a run needs to go on."""
+    options, problem, clock = choice.options, choice.problem, outcome.clock
+    low, high = choice.bounds or (None, None)
+    parts = {"loss": model.loss, "optimizer": model.optimizer, "schedule": model.schedule}
+    if options.learning_rate != "auto":
+        parts["learning_rate"] = options.learning_rate
+    return RunState(
+        options=described(options),
+        resolved=resolved_options(choice, plan, model),
+        choices=words,
+        link=losses.has_link(model.loss),
+        optimizer=model.optimizer and part_facts(model.optimizer),
+        schedule=model.schedule and part_facts(model.schedule),
+        rate_multiplier=model.rate_multiplier.tolist(),
+        centre=model.centre.tolist(),
+        start=model.start.tolist(),
+        start_loss=model.constant_loss.tolist(),
+        rows=int(plan.data.count),
+        rows_seen=problem.start.rows_seen(problem.n),
+        chunked=plan.start.chunked,
+        offset=options.offset is not None,
+        epoch=clock.epoch,
+        row=clock.row,
+        steps=clock.steps,
+        backoffs=outcome.backoffs,
+        confirmed_backoffs=outcome.confirmed_backoffs,
+        best_epoch=outcome.best and outcome.best[0],
+        plateau=outcome.plateau,
+        loss_sum=np.zeros(len(outcome.solver_state.weights)) + clock.loss_sum,
+        shift=choice.scaling.shift,
+        inverse_scale=choice.scaling.inverse_scale,
+        low=low,
+        high=high,
+        best=outcome.best and outcome.best[1],
+        history=outcome.history,
+        solver=outcome.solver_state,
+        parts={name: part for name, part in parts.items() if part is not None},
+    )
+
+
+def resolved_options(choice, plan, model):
+    """What the options became, as plain values: ``FitResult.options``."""
+    options = choice.options
+    found = described(options)
+    found |= {
+        "solver": plan.solver.name,
+        "optimizer": model.optimizer and part_facts(model.optimizer),
+        "learning_rate": model.schedule and part_facts(model.schedule),
+        "batch_size": min(plan.batch, choice.problem.n) if not plan.start.chunked else plan.batch,
+        "standardize": choice.standardize,
+        "epochs": choice.epochs,
+        "tol": choice.tol,
+        "max_steps": options.max_steps,
+        "patience": options.patience,
+        "evaluate": options.evaluate,
+        "n_threads": options.n_threads,
+    }
+    return found
+
+
+def with_replicates(result, choice, outcomes):
+    """The result with the coefficients of its bootstrap replicates."""
+    sound = [outcome for outcome in outcomes if outcome.status != "diverged"]
+    stopped = sum(outcome.status == "interrupted" for outcome in outcomes)
+    if len(sound) < 2 or all(outcome.clock.steps == 0 for outcome in sound):
+        words = "no replicates: " + ("they were interrupted" if stopped else "they diverged; lower learning_rate")
+        return replace(result, choices={**result.choices, "bootstrap": words})
+    found = [user_weights(choice, choice.model, outcome.weights) for outcome in sound]
+    shape = np.shape(result.intercept)
+    coef = np.array([coef for coef, _ in found]).reshape(len(found), *result.coef.shape)
+    intercept = np.array([intercept for _, intercept in found]).reshape(len(found), *shape)
+    lost = len(outcomes) - len(sound)
+    words = f"{len(outcomes)} replicates" + (f", {lost} of which diverged and are left out" if lost else "")
+    words += f", {stopped} of which were interrupted: their spread is not yet the model's" if stopped else ""
+    return replace(result, replicates=Replicates(coef, intercept), choices={**result.choices, "bootstrap": words})

@@ -1,0 +1,420 @@
+"""Where a run starts: fresh, from weights that are given, where another run stopped, or as one more chunk of data."""
+
+import os
+from typing import NamedTuple
+
+import numpy as np
+
+from ..inputs import checks, custom_parts
+from ..inputs.options import FIELDS, names
+from ..inputs.part_serialization import part_at, part_facts
+from ..inputs.scaling import Scaling
+from ..parts import optimizers, schedules
+from ..results.fit_result import FitResult
+from ..results.saving import load
+
+STREAM_BATCH = 32
+KEPT = names(kept=True)
+PARTS = {name: FIELDS[name].metadata["part"] for name in KEPT if FIELDS[name].metadata["part"]}
+
+
+class Targets(NamedTuple):
+    """Where a run starts, as far as targets go."""
+
+    constants: np.ndarray  # (lanes,), constant scores
+    centre: np.ndarray  # (targets,), what is taken off the targets
+    start: np.ndarray  # (lanes,), the intercepts
+    constant_loss: np.ndarray  # (targets,), of the constants; of chunks, over all rows so far
+    start_loss: np.ndarray  # (targets,), what losses are compared with; infinite where it takes a pass to know
+    coef: np.ndarray | None  # (lanes, d), scaled
+
+
+class Fresh:
+    """A run that starts at the best constants, measured on the data; the others differ from it."""
+
+    chunked = False  # whether the data come in chunks
+    past = None  # the RunState to go on from
+    first_step = 0  # steps behind this run
+    argument = "resume"  # what names the run in errors
+    not_staged = None  # why staged SGD does not suit
+
+    # Options and data -------------------------------------------------------------------------------------------------
+
+    def agree(self, options, given):
+        """The options, where they agree with the run's; ``given`` are those that the user named."""
+        return options
+
+    def same_columns(self, table):
+        """The table, where its columns and labels are the run's."""
+        return table
+
+    def words(self):
+        """The choices that stand."""
+        return {}
+
+    def batch(self, options, n, words):
+        """Rows a step."""
+        if options.batch_size == "auto":
+            words["batch_size"] = f"all {n} rows a step (full batch)"
+        return n if options.batch_size in ("auto", "full") else min(options.batch_size, n)
+
+    def is_full(self, options, batch, n):
+        """Whether a step takes all rows."""
+        return batch == n
+
+    # What is measured -------------------------------------------------------------------------------------------------
+
+    def scaling(self, statistics, standardize):
+        """How columns are scaled."""
+        return statistics.scaling(standardize)
+
+    def targets(self, problem, scaling):
+        """Constant scores and intercepts to start with."""
+        options, statistics, table = problem.options, problem.statistics, problem.table
+        outputs = len(table.classes) if options.loss.joint else len(table.y)
+        measured = problem.automatic and options.fit_intercept
+        constants = statistics.constants(options.loss) if measured else np.zeros(outputs)
+        # Where the loss goes by the residual alone, the constant is taken off the target: float32 keeps its digits.
+        centred = options.loss.residual_only
+        centre = constants if centred else np.zeros(len(table.y))
+        start = constants - centre if centred else constants
+        loss = statistics.constant_loss(options.loss, constants)
+        return self.move(Targets(constants, centre, start, loss, loss, None), scaling)
+
+    def move(self, targets, scaling):
+        """The targets where a run starts elsewhere than at constants."""
+        return targets
+
+    def rows_seen(self, n):
+        """The rows of all chunks so far."""
+        return n
+
+    def optimizer(self, options):
+        """The optimizer of the run gone on with, or None."""
+        return
+
+    def schedule(self, options):
+        """The schedule of the run gone on with and what multiplies it, or None."""
+        return
+
+    def check_schedule(self, schedule):
+        """Raise where a schedule has no meaning."""
+
+    def epochs(self, epochs):
+        """How many epochs the run has at most, those behind it included."""
+        return epochs
+
+    # A run ------------------------------------------------------------------------------------------------------------
+
+    def fill(self, plan, scaling):
+        """Put into the plan's lanes what a run starts with besides weights."""
+
+    def enter(self, loop):
+        """Let a loop stand where the run does."""
+
+    def check(self, choice, plan):
+        """Raise where data or choices do not fit the run."""
+
+
+class Warm(Fresh):
+    """A fresh run that starts at weights that are given, in the units of the columns.
+
+    Parameters
+    ----------
+    coef : ndarray (lanes, d)
+    intercept : ndarray (lanes,)
+    averages : pair of such or None
+        The averaged weights so far.
+    steps : int
+        Steps behind the run, from which schedules and averages count on.
+    """
+
+    not_staged = "start is given"
+
+    def __init__(self, coef, intercept, averages=None, steps=0):
+        self.coef, self.intercept, self.averages, self.first_step = coef, intercept, averages, steps
+
+    def move(self, targets, scaling):
+        """The weights given, scaled."""
+        if self.coef.shape != (len(targets.start), scaling.shift.size):
+            raise ValueError(
+                f"start has coefficients of shape {self.coef.shape}; {(len(targets.start), scaling.shift.size)} is "
+                "needed: one row for each target or class, one column for each column of X."
+            )
+        coef, start = scaling.from_user(self.coef, self.intercept - targets.centre)
+        return targets._replace(coef=coef, start=start)
+
+    def fill(self, plan, scaling):
+        """The averages so far."""
+        if self.averages is not None and plan.lanes.averages.size:
+            coef, intercept = scaling.from_user(*self.averages)
+            centre = np.concatenate([model.centre for model in plan.models])
+            plan.lanes.averages[:] = np.column_stack([coef, intercept - centre])
+
+
+class Resumed(Fresh):
+    """A run that goes on where another stopped, as if it had not."""
+
+    def __init__(self, run, argument="resume"):
+        self.run, self.past, self.argument = run, run.state, argument
+
+    def agree(self, options, given):
+        """The options with the run's seed where none is given, or one error that names all that differ."""
+        before = self.past.options
+        if not isinstance(given.get("random_state"), (int, np.integer)):
+            options = options.replace(random_state=before["random_state"])
+        now = described(options)
+        changed = [name for name in KEPT if now[name] != before[name]]
+        if changed:
+            words = ", ".join(f"{name}={_shown(before[name])}, not {_shown(now[name])}" for name in changed)
+            raise ValueError(
+                f"{self.argument}: the run was begun with {words}. Pass the same, or begin anew without "
+                f"{self.argument}."
+            )
+        return options
+
+    def same_columns(self, table):
+        """The table with the run's column names if it has none."""
+        argument, run, past = self.argument, self.run, self.past
+        d = table.X.shape[1]
+        if d != past.shift.size:
+            raise ValueError(f"{argument}: X has {d} columns, but the run was on {past.shift.size}.")
+        if table.X.sparse and past.shift.any():
+            raise ValueError(f"{argument}: the run was on dense columns that were centred: pass X.toarray().")
+        if table.X.dtype != past.shift.dtype:
+            raise ValueError(f"{argument}: X is {table.X.dtype}, but the run was on {past.shift.dtype}: convert X.")
+        if len(table.y) != len(past.centre):
+            raise ValueError(f"{argument}: y has {len(table.y)} targets, but the run was on {len(past.centre)}.")
+        if table.names and run.feature_names and table.names != run.feature_names:
+            raise ValueError(f"{argument}: X has the columns {table.names}, but the run was on {run.feature_names}.")
+        if table.classes is not None and table.classes.tolist() != run.classes.tolist():
+            now, then = checks.shown(table.classes), checks.shown(run.classes)
+            raise ValueError(f"{argument}: y holds the classes {now}, but the run was on {then}.")
+        return table._replace(names=table.names or run.feature_names)
+
+    def words(self):
+        """The run's choices but those that may change."""
+        return {name: words for name, words in self.past.choices.items() if name not in ("epochs", "tol")}
+
+    def scaling(self, statistics, standardize):
+        """The run's."""
+        dtype = statistics.table.X.dtype
+        return Scaling(self.past.shift.astype(dtype), self.past.inverse_scale.astype(dtype))
+
+    def targets(self, problem, scaling):
+        """The run's constants."""
+        past = self.past
+        centre, start, loss = (np.array(numbers) for numbers in (past.centre, past.start, past.start_loss))
+        constants = start + (centre if problem.options.loss.residual_only else 0.0)
+        return Targets(constants, centre, start, loss, loss, None)
+
+    def optimizer(self, options):
+        """The run's, where it was chosen."""
+        if options.optimizer != "auto":
+            return None
+        return part_at(self.past, "optimizer", optimizers)
+
+    def schedule(self, options):
+        """The run's, where it was chosen."""
+        if options.learning_rate != "auto":
+            return None
+        return part_at(self.past, "schedule", schedules), np.array(self.past.rate_multiplier)
+
+    def enter(self, loop):
+        """Stand where the run does, unless a longer run would not have come here: it starts as that would have."""
+        past = self.past
+        self.check_state(loop.running.state)
+        if past.confirmed_backoffs == past.backoffs == loop.backoff.count:
+            loop.go_on(past)
+
+    def check(self, choice, plan):
+        """Raise where data or choices do not fit the run."""
+        past, argument = self.past, self.argument
+        if plan.data.count != past.rows and not self.chunked:
+            raise ValueError(
+                f"{argument}: X has {int(plan.data.count)} rows to train on, but the run was on {past.rows}."
+            )
+        schedule = choice.model.schedule and part_facts(choice.model.schedule)
+        if schedule != past.schedule:
+            raise ValueError(
+                f"{argument}: the schedule's durations follow the run's length: they were {_shown(past.schedule)} in "
+                f"steps, and would be {_shown(schedule)} now. Give them in epochs, or the same epochs as before."
+            )
+        now = dict(zip(("low", "high"), choice.bounds or (None, None), strict=True))
+        for name, values in now.items():
+            before = getattr(past, name)
+            if values is not None and before is not None and not np.array_equal(values, before):
+                raise ValueError(f"{argument}: bounds ({name}) are not those that the run was begun with.")
+        batches = -(-int(plan.data.count) // plan.batch)
+        if not self.chunked and (past.row % plan.batch or not 0 <= past.row < batches * plan.batch):
+            raise ValueError(f"{argument}: the state's position, row {past.row} of an epoch, lies beyond the data.")
+
+    def check_state(self, here):
+        """Raise where the state's arrays are not what the solver needs: they go into kernels unchecked."""
+        past, argument = self.past.solver, self.argument
+        if type(here) is not type(past):
+            raise ValueError(f"{argument}: the state is a {type(past).__name__}; a {type(here).__name__} is needed.")
+        for name, needed in vars(here).items():
+            saved = getattr(past, name)
+            if (needed.shape, needed.dtype) != (saved.shape, saved.dtype):
+                kinds = f"{saved.dtype} of shape {saved.shape}; {needed.dtype} of shape {needed.shape}"
+                raise ValueError(f"{argument}: the state's {name} are {kinds} is needed.")
+
+
+class _Chunked:
+    """What the first chunk of a stream and later ones have in common."""
+
+    chunked = True
+    argument = "r"
+    not_staged = "the data come in chunks"
+
+    def batch(self, options, n, words):
+        """Rows a step: the data are never there as a whole."""
+        if options.batch_size == "auto":
+            words["batch_size"] = f"{STREAM_BATCH} rows a step"
+        if options.batch_size == "full":
+            return n
+        size = STREAM_BATCH if options.batch_size == "auto" else options.batch_size
+        # A chunk shorter than a batch is a short batch, so that chunks and one table of them take the same steps.
+        return min(size, n) if options.shuffle == "replacement" else size
+
+    def is_full(self, options, batch, n):
+        """Whether a step takes the whole chunk, where that is asked for."""
+        return batch == n and options.batch_size == "full"
+
+    def scaling(self, statistics, standardize):
+        """A column that does not vary in the first chunk may do so later."""
+        return super().scaling(statistics, standardize) if self.past else statistics.scaling(standardize, chunked=True)
+
+    def check_schedule(self, schedule):
+        """The rest of the run is not known."""
+        if schedules.horizon(schedule):
+            raise ValueError(
+                f"learning_rate={schedule!r} has a duration of 0, the rest of the run: give it a length in epochs, "
+                "which are chunks here."
+            )
+
+    def epochs(self, epochs):
+        """One more than there are behind the run."""
+        return 1 if self.past is None else self.past.epoch + 1
+
+
+class FirstChunk(_Chunked, Fresh):
+    """The first chunk of data that come in pieces."""
+
+
+class WarmChunk(_Chunked, Warm):
+    """The first chunk of a stream that starts at weights that are given."""
+
+
+class NextChunk(_Chunked, Resumed):
+    """One more chunk of data that come in pieces."""
+
+    def targets(self, problem, scaling):
+        """The first chunk's constants; losses are compared with theirs on all rows so far."""
+        found = super().targets(problem, scaling)
+        here = problem.statistics.constant_loss(problem.options.loss, found.constants)
+        share = problem.n / self.rows_seen(problem.n)
+        loss = found.constant_loss + (here - found.constant_loss) * share
+        return found._replace(constant_loss=loss, start_loss=np.maximum(loss, here))
+
+    def rows_seen(self, n):
+        """The rows of all chunks so far."""
+        return n + self.past.rows_seen
+
+    def schedule(self, options):
+        """The first chunk's: its durations count chunks as long as that was."""
+        if custom_parts.is_own(options.learning_rate):
+            return None
+        return part_at(self.past, "schedule", schedules), np.array(self.past.rate_multiplier)
+
+    def enter(self, loop):
+        """Stand where the run does; of a chunk that was interrupted, the rest is not waited for."""
+        self.check_state(loop.running.state)
+        if self.past.confirmed_backoffs == self.past.backoffs:
+            loop.go_on(self.past)
+        loop.clock.row, loop.clock.loss_sum = 0, 0.0
+
+
+# What the user passes ---------------------------------------------------------------------------------------------
+
+
+def start_of(options):
+    """Where a fit starts, by its options."""
+    if options.resume is not None:
+        if options.start is not None:
+            raise ValueError("start and resume both say where the run starts: pass one of them.")
+        return Resumed(run_of(options.resume, "resume"), "resume")
+    return Fresh() if options.start is None else Warm(*given_weights(options.start))
+
+
+def chunk_start(options, r):
+    """Where a chunk starts, by its options and the run of the chunks before."""
+    if r is not None:
+        return NextChunk(r, "r")
+    return FirstChunk() if options.start is None else WarmChunk(*given_weights(options.start))
+
+
+def given_weights(start):
+    """Coefficients (lanes, d) and intercepts (lanes,) of a result, or of a pair of them."""
+    if isinstance(start, (str, os.PathLike)):
+        start = load(start)
+    if isinstance(start, FitResult):
+        start = start.coef, start.intercept
+    if not isinstance(start, (tuple, list)) or len(start) != 2:
+        raise TypeError(
+            f"start must be a result of fit, the path of a saved one, or (coef, intercept), got {type(start).__name__}."
+        )
+    coef, intercept = (checks.as_float("start", one).astype(np.float64) for one in start)
+    if coef.ndim > 2 or intercept.ndim > 1:
+        raise ValueError(f"start: coef has shape {coef.shape} and intercept {intercept.shape}; (d,) and a number, or "
+                         "(m, d) and (m,) are needed.")  # fmt: skip
+    if not (np.isfinite(coef).all() and np.isfinite(intercept).all()):
+        raise ValueError("start holds NaN or infinity: pass finite coefficients.")
+    coef = np.atleast_2d(coef)
+    return coef, np.broadcast_to(np.atleast_1d(intercept), len(coef)).copy()
+
+
+def run_of(given, argument, chunked=False):
+    """The result that an argument stands for: None, a result, or the path of a saved one."""
+    if given is None:
+        return None
+    if not isinstance(given, (FitResult, str, os.PathLike)):
+        raise TypeError(f"{argument} must be a result of fit or the path of a saved one, got {type(given).__name__}.")
+    result = given if isinstance(given, FitResult) else load(given)
+    if result.state is None:
+        raise ValueError(f"{argument}: this result holds no state to go on from: pass one of fit or partial_fit.")
+    if result.state.chunked != chunked:
+        here, there = ("partial_fit", "fit") if chunked else ("fit", "partial_fit")
+        raise ValueError(
+            f"{argument} is a result of {there}, which {here} can't go on with: pass one of {here}, or begin anew "
+            f"without {argument}."
+        )
+    return result
+
+
+# What a state holds of the options --------------------------------------------------------------------------------
+
+
+def described(options):
+    """The options that a run has to keep, as plain values: what a file holds, and what is compared when it goes on."""
+    found = {name: getattr(options, name) for name in KEPT}
+    found |= {name: part_facts(found[name]) for name in PARTS if found[name] != "auto"}
+    if isinstance(options.validation, tuple):
+        found["validation"] = "data"
+    return found
+
+
+def options_before(past, given):
+    """The options that the run ``past`` was begun with; a user's own parts come from ``given`` after a restart."""
+    return {
+        name: part_at(past, name, PARTS[name]) if isinstance(fact, dict) and name not in given else fact
+        for name, fact in past.options.items()
+    }
+
+
+def _shown(fact):
+    if not isinstance(fact, dict):
+        return repr(fact)
+    fields = ", ".join(f"{name}={_shown(value)}" for name, value in fact["fields"].items() if value != "")
+    return f"{fact['name']}({fields})"

@@ -1,0 +1,32 @@
+"""The objective of a fitted model on any data, in one NumPy pass."""
+
+import numpy as np
+
+from ..inputs import checks
+from ..inputs.part_serialization import part_at
+from ..parts import losses
+from ..parts.penalties import ElasticNet
+
+
+def objective(result, X, y, sample_weight=None, offset=None):
+    """The mean of weight * loss over targets and rows, weights scaled to mean 1, plus the penalty of a result."""
+    state, loss = result.state, part_at(result.state, "loss", losses)
+    scores = result.decision_function(X, offset)
+    n = len(scores)
+    y, _ = checks.target(y, n, state.shift.dtype, loss, result.classes)
+    weight = checks.row_weights(sample_weight, n, np.dtype(np.float64))
+    with np.errstate(all="ignore"):
+        if loss.joint:
+            values = loss.value(scores, y[0].astype(np.float64))[:, None]
+        else:
+            values = loss.value(scores.reshape(n, -1), y.T.astype(np.float64))
+        mean = float((values * weight[:, None] if weight.size else values).mean(axis=0).mean())
+        return mean + penalty(result) / values.shape[1]
+
+
+def penalty(result):
+    """The penalty of a result's scaled coefficients."""
+    state = result.state
+    alpha, l1_ratio = state.options["alpha"], state.options["l1_ratio"]
+    scale = np.where(state.inverse_scale > 0, state.inverse_scale, 1.0).astype(np.float64)
+    return float(np.sum(ElasticNet(alpha * l1_ratio, alpha * (1 - l1_ratio)).cost(result.coef / scale)))

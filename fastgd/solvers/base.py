@@ -1,0 +1,118 @@
+"""What a solver is: one method of descent behind one protocol. The training loop asks nothing else of it.
+
+A new solver is one class here beside the others, or in a file of a user's own: put it before the others in the
+``solvers`` of a backend (``dataclasses.replace(COMPILED, solvers=(Mine, *COMPILED.solvers))``).
+"""
+
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+
+
+class Verdict(NamedTuple):
+    """Why a run need not go on."""
+
+    status: str
+    reason: str
+
+
+class Limits(NamedTuple):
+    """How long a run may take where it is not told."""
+
+    epochs: int
+    tol: float
+
+
+class Records(NamedTuple):
+    """What a slice of work says of the epochs that it finished, and of the lanes."""
+
+    loss: np.ndarray  # (epochs, lanes)
+    learning_rate: np.ndarray  # (epochs, lanes), of the last step
+    gradient_norm: np.ndarray | None  # (epochs, lanes), where it is free
+    good: np.ndarray  # (lanes,) how many of the epochs were finite
+    broken: np.ndarray  # (lanes,) bool, whether a lane failed in the slice
+    decrement: np.ndarray | None = None  # (epochs, lanes), the decrease that Newton's step predicts
+
+
+class Solver:
+    """A method of descent: the class answers about problems, an instance runs a plan.
+
+    Attributes
+    ----------
+    name : str
+        As ``options["solver"]`` of a result has it.
+    exact : bool
+        Whether recorded losses are objectives, before each step; otherwise they are running means of losses.
+    margin : float
+        The share of itself by which a loss may rise above the start's without a learning rate that is too large.
+    fits_rate : bool
+        Whether a learning rate that proves too large is to be replaced by a tenth of it.
+    many_models : bool
+        Whether one run may have several models.
+    judges_tol : bool
+        Whether ``verdict`` decides by ``tol``; otherwise the relative decrease of the losses does.
+    """
+
+    name: ClassVar[str]
+    exact: ClassVar[bool] = True
+    margin: ClassVar[float] = 1e-6
+    fits_rate: ClassVar[bool] = True
+    judges_tol: ClassVar[bool] = False
+    many_models: ClassVar[bool] = True
+
+    # About a problem --------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def suits(cls, problem):
+        """None where the solver can run a :class:`Problem`, else the reason why it can not, for ``choices``."""
+        raise NotImplementedError
+
+    @classmethod
+    def limits(cls, problem):
+        """The :class:`Limits` of a run that is given none."""
+        raise NotImplementedError
+
+    @classmethod
+    def optimizer(cls, problem, targets, words):
+        """The optimizer, or None where the solver has none of its own; it is put into words."""
+        return
+
+    @classmethod
+    def schedule(cls, problem, model, targets, scaled, epochs, words):
+        """The learning rates: a schedule (or None) and what multiplies it in each lane; they are put into words."""
+        return None, np.ones(len(model.start))
+
+    @classmethod
+    def bind(cls, plan):
+        """The solver of a plan."""
+        return cls(plan)
+
+    # A run ------------------------------------------------------------------------------------------------------------
+
+    def __init__(self, plan):
+        self.plan = plan
+
+    def init(self):
+        """The state (see :class:`fastgd.results.state.SolverState`) that a run of the plan starts with."""
+        raise NotImplementedError
+
+    def advance(self, lanes, state, rates, clock, steps):
+        """A slice of about 10 ms, at most to the epoch's end and of at most ``steps`` steps: its :class:`Records`.
+
+        ``state`` and ``clock`` are changed. ``rates(first, count)`` gives learning rates (count, lanes) of the steps
+        ``first + 1`` on, or (1, lanes) where they are the same. A slice's length is a function of shapes and options,
+        never of the time, so that a run has the same bits each time.
+        """
+        raise NotImplementedError
+
+    def verdict(self, state, history):
+        """A :class:`Verdict` by what the solver knows of its own progress, or None to go on."""
+        return
+
+    def objective(self, lanes, state):
+        """The objectives (lanes,) at the weights, where they are known without a pass over the data; or None."""
+        return
+
+    def answer(self, state, steps):
+        """The weights (lanes, d + 1) that a run gives back after so many steps."""
+        return state.weights

@@ -1,0 +1,86 @@
+"""Mini-batches and single rows."""
+
+import numpy as np
+
+from ..kernels import block_loop, order, row_loop
+from ..kernels.rows import Scaled
+from .base import Records
+from .first_order import FirstOrder
+from .full_batch import ROW_OVERHEAD, SLICE_ELEMENTS
+from .plan import lanes_with
+
+SLICE_COLUMNS = 16  # numbers of a slice of sparse rows for each column: at its end all columns are brought up to date
+
+
+class Batches(FirstOrder):
+    """Mini-batches and single rows: the order of a slice's rows is drawn, then one kernel call takes its steps."""
+
+    exact = False
+    margin = 0.1  # a running mean of losses is noisy
+    speed = 1  # how many times faster than one lane's an element goes by
+
+    @classmethod
+    def runs(cls, plan):
+        """Any plan of batches."""
+        return True
+
+    def __init__(self, plan):
+        super().__init__(plan)
+        self.n = int(plan.data.count)
+        self.kind = order.KINDS[plan.options.shuffle]
+        # Draws with replacement are all of the full size; otherwise the last batch of an epoch may be smaller.
+        self.rows = -(-self.n // plan.batch) * plan.batch if self.kind == order.REPLACEMENT else self.n
+        # Of the lanes at the beginning: where a slice ends must not depend on which of them have ended.
+        lanes, width = plan.lanes.weights.shape
+        elements = (width + ROW_OVERHEAD) * lanes
+        self.slice = max(1, self.speed * SLICE_ELEMENTS // elements // plan.batch) * plan.batch
+        data = plan.data
+        plain = data.rows.sparse or (not data.shift.any() and (data.inverse_scale == 1).all())
+        self.read = data.rows if plain else Scaled(data.rows.values, data.shift, data.inverse_scale)
+        self.drawn, self.drawn_for = np.empty(0, np.uint32), -1
+
+    def order(self, epoch, row, count):
+        """The rows at positions row.. of an epoch, and those to ask the memory for meanwhile."""
+        out, ahead = np.empty((2, count), np.int64)
+        if self.kind in (order.BLOCK, order.FULL) and self.drawn_for != epoch:
+            units = self.n if self.kind == order.FULL else -(-self.n // order.BLOCK_ROWS)
+            self.drawn = np.empty(units, np.uint32)
+            if self.plan.order is None:
+                order.permutation(self.plan.options.random_state, epoch, self.drawn)
+            else:
+                self.drawn[:] = self.plan.order(epoch)
+            self.drawn_for = epoch
+        order.fill(
+            self.kind, self.plan.options.random_state, epoch, self.n, self.plan.batch, self.drawn, row, out, ahead
+        )
+        if self.plan.rows is None:
+            return out, ahead
+        return self.plan.rows[out].astype(np.int64), self.plan.rows[ahead].astype(np.int64)
+
+    def advance(self, lanes, state, rates, clock, steps):
+        """A slice of batches."""
+        plan, count, lanes = self.plan, len(state.weights), lanes_with(lanes, state)
+        # A run that stopped inside a slice goes on to where that slice would have ended.
+        rows = min(self.slice - clock.row % self.slice, self.rows - clock.row, steps * plan.batch)
+        taken = -(-rows // plan.batch)
+        order_and_ahead = self.order(clock.epoch, clock.row, rows)
+        table = rates(clock.steps, taken)
+        loss_sum = np.zeros(count) + clock.loss_sum
+        self.steps(lanes, *order_and_ahead, table, clock.steps + 1, loss_sum)
+        clock.steps += taken
+        clock.row += rows
+        clock.loss_sum = loss_sum
+        done = clock.row == self.rows
+        if done:
+            clock.epoch, clock.row, clock.loss_sum = clock.epoch + 1, 0, 0.0
+        broken = ~np.isfinite(loss_sum)
+        loss = loss_sum[None] / self.rows if done else np.empty((0, count))
+        return Records(loss, table[-1:], None, np.where(broken, 0, len(loss)), broken)
+
+    def steps(self, lanes, rows, ahead, rates, t, loss_sum):
+        """A step for every batch of ``rows`` at rates (steps, lanes) from step ``t`` on; adds to the losses met."""
+        plan = self.plan
+        if plan.batch == 1 and not plan.data.rows.sparse:
+            row_loop.row_steps(plan.data, self.read, plan.parts, lanes, rows, ahead, rates, t, loss_sum)
+        else:
+            block_loop.batch_steps(plan.data, plan.parts, lanes, rows, ahead, plan.batch, rates, t, loss_sum)

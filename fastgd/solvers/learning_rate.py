@@ -1,0 +1,53 @@
+"""A learning rate that the curvature of the data allows."""
+
+import numpy as np
+
+from ..inputs import checks
+from ..parts import schedules
+from .data_statistics import curvature_of
+
+MARGIN = 1.05  # power iteration comes from below; gradient descent is stable up to twice the rate
+
+
+def automatic_rate(problem, model, targets, scaled, k):
+    """A schedule for target ``k``, and the words for it.
+
+    ``scaled`` is how columns are scaled, and whether they are. The root mean square of the residuals at the start sizes
+    the steps of an optimizer whose moves do not grow with the gradient.
+    """
+    statistics, batch, n = problem.statistics, problem.batch, problem.n
+    (scaling, _), loss, optimizer = scaled, model.loss, model.optimizer
+    residual_rms, constant = model.residual_rms[k], targets.constants[k]
+    curvature = curvature_of(loss, problem.table, problem.table.y[k], constant, residual_rms)
+    smoothness = mean_smoothness(statistics, scaled, batch, n) * curvature
+    if not np.isfinite(smoothness):
+        checks.finite_columns(problem.table.X, problem.table.names)
+        hint = "" if np.any(scaling.inverse_scale != 1) else ", or pass standardize=True"
+        raise ValueError(f"X has values whose squares overflow: divide its columns{hint}.")
+    if optimizer.scale_free:
+        raw = not np.any(scaling.inverse_scale != 1)
+        rate = 0.1 * residual_rms / (max(1.0, np.sqrt(smoothness / curvature)) if raw else 1.0)
+        words = "a tenth of the target's distance from where the run starts"
+        if optimizer.fades:
+            return schedules.Constant(rate), f"{rate:.4g}: {words}"
+        return schedules.InverseScaling(rate, 0.5), f"from {rate:.4g}: {words}, falling as 1/sqrt(t)"
+    rate = 1.0 / smoothness if smoothness > 0 else 1.0
+    words = f"1 / {smoothness:.4g}, the curvature that a batch of {batch} rows can meet"
+    if batch == n and loss.smooth:
+        return schedules.Constant(rate), f"{rate:.4g}: {words}"
+    rate *= optimizer.damping
+    power = 0.25 if loss.smooth else 0.5  # a subgradient does not shrink towards the optimum
+    return schedules.InverseScaling(rate, power), f"from {rate:.4g}, falling as t**-{power:g}: {words}"
+
+
+def mean_smoothness(statistics, scaled, batch, n):
+    """The smoothness that a batch meets on average, for a loss of second derivative 1.
+
+    It lies between the whole data's and the largest row's (Gower et al. 2019, proposition 3.8).
+    """
+    smoothness = MARGIN * statistics.curvature(*scaled)
+    if batch == n:
+        return smoothness
+    with np.errstate(all="ignore"):
+        largest = statistics.largest_row(*scaled)
+        return (n * (batch - 1) * smoothness + (n - batch) * largest) / (batch * (n - 1))

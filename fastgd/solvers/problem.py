@@ -1,0 +1,47 @@
+"""What is to be solved, before a solver is chosen."""
+
+from dataclasses import dataclass
+
+from .data_statistics import DataStatistics
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A table, the options of a fit, and where it starts."""
+
+    options: object  # FitOptions
+    statistics: DataStatistics
+    start: object  # Fresh, Warm, Resumed or Chunk
+    bounds: tuple | None  # (low, high), arrays (d,) in the units of the columns
+    batch: int
+    full: bool  # whether a step takes all rows
+    single: bool  # whether its passes are its own: those of folds are shared
+    backend: object
+
+    @property
+    def table(self):
+        """What is trained on."""
+        return self.statistics.table
+
+    @property
+    def n(self):
+        """Rows trained on."""
+        return self.statistics.n
+
+    @property
+    def d(self):
+        """Columns."""
+        return self.table.X.shape[1]
+
+    @property
+    def automatic(self):
+        """Whether the learning rate is left to fit."""
+        return self.options.learning_rate == "auto"
+
+
+def left_open(options):
+    """None where optimizer and learning rate are left to fit, else which option is not."""
+    for name in ("optimizer", "learning_rate"):
+        if getattr(options, name) != "auto":
+            return f"{name} is given"
+    return "average is given" if options.average is not None else None

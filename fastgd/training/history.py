@@ -1,0 +1,104 @@
+"""The losses of a model's run, epoch by epoch, and the quantities that decisions are made of.
+
+All of it follows from the records alone, so a run that goes on from a saved state decides as if it had never stopped.
+"""
+
+import math
+
+import numpy as np
+
+ROUNDING = 8.0  # an objective below (ROUNDING * eps)**2 of its start is zero to rounding
+SLOWED = 0.25  # the largest share of a run's whole decrease that its last half may hold once it has slowed down
+
+
+def average(numbers):
+    """The mean of a model's targets."""
+    return numbers[0] if len(numbers) == 1 else math.fsum(numbers) / len(numbers)
+
+
+class Trend:
+    """The losses of one target."""
+
+    def __init__(self):
+        self.lowest = []  # of the epochs up to each one
+        self.trained = math.inf  # the lowest training loss
+
+    def note(self, trained, loss, tol, rounding):
+        """Take an epoch's training loss and the loss that is judged into account; whether the latter has stalled."""
+        lowest = self.lowest[-1] if self.lowest else math.inf
+        swings = trained > self.trained + rounding * abs(self.trained) if rounding < math.inf else False
+        self.lowest.append(min(lowest, loss))
+        self.trained = min(self.trained, trained)
+        return math.isfinite(lowest) and lowest - loss <= tol * abs(lowest) and not swings
+
+    def slowed(self, tol):
+        """Whether the last half of the epochs decreased by less than the tolerance, and by little of all the decrease.
+
+        What is still to come is about as much as the last half of a run that slows down like 1/t, and less where it
+        slows down faster. A small decrease alone would also be a rate that is too small.
+        """
+        fall, whole = (self.lowest[k] - self.lowest[-1] for k in ((len(self.lowest) - 1) // 2, 0))
+        size = abs(self.lowest[-1])
+        return fall <= tol * size and fall <= SLOWED * whole + 1e-14 * size
+
+
+class LossHistory:
+    """The records of one model: dicts of an epoch's numbers, a list of one a target where each has its own.
+
+    Parameters
+    ----------
+    start_loss : ndarray (targets,)
+        The objective at the start; infinite where it is not known yet.
+    exact : bool
+        Whether the losses are objectives, before each step, and not running means.
+    held_out : bool
+        Whether the validation loss is judged in place of the training loss.
+    tol : float or None
+        A relative decrease of less is none.
+    dtype : dtype
+        Of the weights.
+    """
+
+    def __init__(self, start_loss, exact, held_out, tol, dtype):
+        self.exact, self.judged, self.tol = exact, "validation_loss" if held_out else "loss", tol or 0.0
+        self.eps = float(np.finfo(dtype).eps)
+        self.rounding = max(1e-6, 64 * self.eps)
+        self.starts_at(start_loss)
+        self.records, self.trends = [], [Trend() for _ in self.start]
+        self.stalls = 0  # how many epochs in a row did not lower a loss
+        self.lowest = self.latest = math.inf  # of the means of the losses that are judged
+
+    def starts_at(self, losses):
+        """Learn the objective at the start, (targets,), where it was not known."""
+        self.start = [float(loss) for loss in losses]
+        self.zero = [(ROUNDING * self.eps) ** 2 * abs(start) for start in self.start]
+
+    @property
+    def unknown_start(self):
+        """Whether the objective at the start is not known."""
+        return not all(map(math.isfinite, self.start))
+
+    def note(self, record):
+        """Take an epoch into account."""
+        if self.unknown_start and self.exact:
+            self.starts_at(record["loss"])
+        judged = record[self.judged]
+        # Momentum on the full batch swings, and a loss that rises still moves: it is neither an end nor an overfit. The
+        # running mean of batches rises by noise.
+        rounding = self.rounding if self.exact else math.inf
+        stalled = [
+            trend.note(trained, loss, self.tol, rounding) or abs(loss) <= zero
+            for trend, trained, loss, zero in zip(self.trends, record["loss"], judged, self.zero, strict=True)
+        ]
+        self.stalls = self.stalls + 1 if all(stalled) else 0
+        self.latest = average(judged)
+        self.lowest = min(self.lowest, self.latest)
+        self.records.append(record)
+
+    def vanished(self, k):
+        """Whether the last two losses of target ``k`` are zero to rounding.
+
+        Two: momentum may carry the weights away again from where the loss was zero.
+        """
+        last = self.records[-2:]
+        return len(last) == 2 and max(abs(record["loss"][k]) for record in last) <= self.zero[k]

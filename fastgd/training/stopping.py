@@ -1,0 +1,88 @@
+"""When a run need not go on: stopping rules, one class each.
+
+A rule answers ``verdict(history)``, a :class:`Verdict` or None, after each epoch; the first that has one ends the run.
+A new rule is one class here and a line in :func:`rules_of`.
+"""
+
+import math
+
+from ..results import messages
+from ..solvers.base import Verdict
+
+LEFT = 10.0  # how many tolerances may be left of the loss's decrease
+
+
+class ZeroLoss:
+    """The losses of all targets are zero to rounding."""
+
+    def verdict(self, history):
+        """Converged, where they are for the second epoch in a row."""
+        if all(map(history.vanished, range(len(history.zero)))):
+            return Verdict("converged", messages.ZERO)
+        return None
+
+
+class Patience:
+    """The validation loss has not decreased for some epochs."""
+
+    def __init__(self, patience):
+        self.patience = patience
+
+    def verdict(self, history):
+        """Stopped early."""
+        if history.records and history.stalls >= self.patience:
+            return Verdict("early_stopped", messages.VALIDATION.format(patience=self.patience))
+        return None
+
+
+class RelativeDecrease:
+    """The loss has decreased by less than a tolerance of itself for some epochs, and on the full batch its gradient.
+
+    A loss that decreases no more may only have a rate too small, or one that makes it swing about the optimum: the
+    decrease has to have slowed down, and the gradient of a smooth loss to have decreased as far.
+    """
+
+    def __init__(self, tol, patience, smooth):
+        self.tol, self.patience, self.smooth = tol, patience, smooth
+
+    def verdict(self, history):
+        """Converged, where all targets have."""
+        if not history.records or history.stalls < self.patience:
+            return None
+        if not all(self.settled(history, k) for k in range(len(history.trends))):
+            return None
+        return Verdict("converged", messages.RELATIVE_DECREASE.format(tol=self.tol, patience=self.patience))
+
+    def settled(self, history, k):
+        """Whether the loss of target ``k`` has slowed down, and its gradient decreased as far."""
+        trend = history.trends[k]
+        if history.vanished(k):
+            return True
+        if not trend.slowed(self.tol):
+            return False
+        if not history.exact or not self.smooth:
+            return True
+        first, norm = (history.records[end]["gradient_norm"][k] for end in (0, -1))
+        size, fallen = abs(trend.lowest[-1]), trend.lowest[0] - trend.lowest[-1]
+        # The gradient's square goes with what is left.
+        share = min(LEFT * self.tol * size / fallen, 0.01) if fallen > 0 else 0.01
+        return norm <= max(math.sqrt(share) * first, 1e-5 * math.sqrt(size), history.rounding * first)
+
+
+def rules_of(plan, model, solver):
+    """The stopping rules of a run of ``model``."""
+    options, rules = plan.options, []
+    if plan.tol is not None:
+        rules.append(ZeroLoss())
+    if plan.held is not None:
+        rules.append(Patience(patience_of(plan, model, solver)))
+    elif plan.tol is not None and not solver.judges_tol:
+        rules.append(RelativeDecrease(plan.tol, options.patience, model.loss.smooth))
+    return rules
+
+
+def patience_of(plan, model, solver):
+    """The epochs to wait: what a step of momentum begins lasts 1 / (1 - beta) steps, which is no overfit."""
+    if not solver.exact or model.optimizer is None:
+        return plan.options.patience
+    return math.ceil(plan.options.patience / model.optimizer.damping - 1e-9)
