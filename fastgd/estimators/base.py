@@ -16,7 +16,7 @@ from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
-from ..inputs import checks
+from ..inputs import arguments, arrays
 from ..inputs.scaling import Scaling
 from ..linear.auto import EPOCHS_BATCHES, STREAM_BATCH, TOL_FULL
 from ..linear.entry import Entry
@@ -136,7 +136,7 @@ class SGD(SparseCoefMixin, BaseEstimator):
     def _loss(self):
         """The loss; ``epsilon`` is a field of some."""
         known = self.loss_functions.get(self.loss, ()) if isinstance(self.loss, str) else ()
-        return known[0](float(self.epsilon)) if len(known) > 1 else checks.part("loss", self.loss, losses)
+        return known[0](float(self.epsilon)) if len(known) > 1 else arguments.part("loss", self.loss, losses)
 
     def _options(self, X, stream=False):
         """The arguments of fit or, of a ``stream``, of partial_fit, and the L2 penalty that is the optimizer's part."""
@@ -448,7 +448,7 @@ def sound(X):
     """Sparse rows whose every index was looked at, which SciPy does not do, as CSR; anything else as it is."""
     if not issparse(X) or X.ndim != 2 or 0 in X.shape or X.dtype.kind not in "biuf":
         return X  # scikit-learn has words for these
-    rows = checks.matrix(X)[0]
+    rows = arrays.matrix(X)[0]
     return X if X.format == "csr" else rows.given()
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..parts.registry import brief
-from . import checks
+from . import arguments, arrays
 
 MOST = 1000  # folds
 VALID = "a number of folds such as 5, pairs (train, test) of row numbers or masks, or a scikit-learn splitter"
@@ -81,7 +81,7 @@ def _count(cv, n):
     if 0 < cv < 1:
         share = f"{float(cv):g}"
         raise ValueError(f"cv={share} must be a whole number of folds; to hold out a share once: validation={share}.")
-    k = checks.whole("cv", cv, 2)
+    k = arguments.whole("cv", cv, 2)
     if k > MOST:
         raise ValueError(f"cv={k} is more than {MOST} folds: 5 or 10 are usual.")
     if k > n:
@@ -244,7 +244,7 @@ class Scores:
         ValueError
             Where no mean is finite, or ``order`` is not one number a setting.
         """
-        order = checks.numeric("order", order).astype(np.float64)
+        order = arrays.numeric("order", order).astype(np.float64)
         if order.shape != (len(self.losses),) or np.isnan(order).any():
             raise ValueError(
                 f"order must be one number for each of {len(self.losses)} settings, got {brief(order, 60)}."

@@ -5,7 +5,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ..kernels import order
-from . import checks
+from ..kernels.layouts import frozen
+from . import arguments, arrays
 
 STREAM = 2**62  # the epochs of the drawing: no run comes that far
 
@@ -13,9 +14,9 @@ STREAM = 2**62  # the epochs of the drawing: no run comes that far
 class Holdout(NamedTuple):
     """What is trained on and what is held out."""
 
-    table: checks.Table  # of the rows trained on: the others have weight 0
+    table: arrays.Table  # of the rows trained on: the others have weight 0
     rows: np.ndarray | None  # (rows trained on,) uint32 or uint64; None for all
-    held: checks.Table | None
+    held: arrays.Table | None
 
 
 def held_out(table, validation, seed, loss):
@@ -34,12 +35,12 @@ def held_out(table, validation, seed, loss):
             raise ValueError(f"validation={validation:g} leaves no row of positive weight to be {which}.")
     rows = np.flatnonzero(kept).astype(np.uint32 if n <= 2**32 else np.uint64)
     dtype = table.X.dtype
-    train = checks.frozen((weights[0] / weights[0][kept].mean()).astype(dtype))
+    train = frozen((weights[0] / weights[0][kept].mean()).astype(dtype))
     held = table._replace(
         # Copied: a pass over them must not cost a pass over all.
         X=table.X.take(~kept),
-        y=checks.frozen(np.ascontiguousarray(table.y[:, ~kept])),
-        weight=checks.row_weights(weights[1] if table.weight.size else None, len(weights[1]), dtype),
+        y=frozen(np.ascontiguousarray(table.y[:, ~kept])),
+        weight=arrays.row_weights(weights[1] if table.weight.size else None, len(weights[1]), dtype),
     )
     return Holdout(table._replace(weight=train), rows, held)
 
@@ -64,8 +65,8 @@ def drawn(table, share, seed):
 
 def other_table(table, loss, X, y, weight=None):
     """The canonical form of validation data that were given."""
-    with checks.within("validation"):
-        X, names, _ = checks.matrix(X)
+    with arguments.within("validation"):
+        X, names, _ = arrays.matrix(X)
         d = table.X.shape[1]
         if X.shape[1] != d:
             raise ValueError(f"X has {X.shape[1]} columns, but the training data have {d}.")
@@ -75,9 +76,9 @@ def other_table(table, loss, X, y, weight=None):
             here, there = ("sparse", "dense") if X.sparse else ("dense", "sparse")
             raise ValueError(f"X is {here}, but the training data are {there}: pass both alike.")
         X = X.astype(table.X.dtype)
-        checks.finite_columns(X, names)
-        y, _ = checks.target(y, X.shape[0], X.dtype, loss, table.classes)
+        arrays.finite_columns(X, names)
+        y, _ = arrays.target(y, X.shape[0], X.dtype, loss, table.classes)
         if len(y) != len(table.y):
             has = "1 target" if len(y) == 1 else f"{len(y)} targets"
             raise ValueError(f"y has {has}, but the training data have {len(table.y)}.")
-        return table._replace(X=X, y=y, weight=checks.row_weights(weight, X.shape[0], X.dtype))
+        return table._replace(X=X, y=y, weight=arrays.row_weights(weight, X.shape[0], X.dtype))

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from ..kernels.threads import available_threads
 from ..parts import losses, optimizers
-from . import checks
+from . import arguments
 
 SHUFFLES = ("block", "full", "replacement", False)
 
@@ -49,29 +49,29 @@ class Settings:
                 return value
             return check(name, value, *arguments, **options)
 
-        threads = unless("n_threads", [None], checks.whole, low=1)
+        threads = unless("n_threads", [None], arguments.whole, low=1)
         return cls(
-            loss=checks.part("loss", given["loss"], losses),
-            optimizer=unless("optimizer", ["auto"], checks.part, optimizers),
-            learning_rate=unless("learning_rate", ["auto"], checks.schedule),
-            batch_size=unless("batch_size", ["auto", None], checks.whole, low=1),
-            alpha=checks.number("alpha", given["alpha"], low=0.0),
-            l1_ratio=checks.number("l1_ratio", given["l1_ratio"], low=0.0, high=1.0),
-            fit_intercept=checks.truth("fit_intercept", given["fit_intercept"]),
-            standardize=checks.standardize(given["standardize"]),
-            epochs=unless("epochs", ["auto"], checks.whole, low=0),
-            max_steps=unless("max_steps", [None], checks.whole, low=0),
-            tol=unless("tol", ["auto", None], checks.number, low=0.0),
-            shuffle=checks.one_of("shuffle", given["shuffle"], SHUFFLES),
-            validation=checks.validation(given["validation"]),
-            patience=checks.whole("patience", given["patience"], low=1),
-            average=checks.average(given["average"]),
-            evaluate=checks.truth("evaluate", given["evaluate"]),
-            random_state=checks.seed(given["random_state"]),
+            loss=arguments.part("loss", given["loss"], losses),
+            optimizer=unless("optimizer", ["auto"], arguments.part, optimizers),
+            learning_rate=unless("learning_rate", ["auto"], arguments.schedule),
+            batch_size=unless("batch_size", ["auto", None], arguments.whole, low=1),
+            alpha=arguments.number("alpha", given["alpha"], low=0.0),
+            l1_ratio=arguments.number("l1_ratio", given["l1_ratio"], low=0.0, high=1.0),
+            fit_intercept=arguments.truth("fit_intercept", given["fit_intercept"]),
+            standardize=arguments.standardize(given["standardize"]),
+            epochs=unless("epochs", ["auto"], arguments.whole, low=0),
+            max_steps=unless("max_steps", [None], arguments.whole, low=0),
+            tol=unless("tol", ["auto", None], arguments.number, low=0.0),
+            shuffle=arguments.one_of("shuffle", given["shuffle"], SHUFFLES),
+            validation=arguments.validation(given["validation"]),
+            patience=arguments.whole("patience", given["patience"], low=1),
+            average=arguments.average(given["average"]),
+            evaluate=arguments.truth("evaluate", given["evaluate"]),
+            random_state=arguments.seed(given["random_state"]),
             n_threads=available_threads() if threads is None else threads,
-            callback=checks.callback(given["callback"]),
-            verbose=checks.verbosity(given["verbose"]),
-            bootstrap=checks.replicates(given.get("bootstrap", 0)),
-            lazy=checks.truth("lazy", given["lazy"]),
-            parallel=checks.one_of("parallel", given["parallel"], (None, "hogwild")),
+            callback=arguments.callback(given["callback"]),
+            verbose=arguments.verbosity(given["verbose"]),
+            bootstrap=arguments.replicates(given.get("bootstrap", 0)),
+            lazy=arguments.truth("lazy", given["lazy"]),
+            parallel=arguments.one_of("parallel", given["parallel"], (None, "hogwild")),
         )

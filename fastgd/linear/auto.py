@@ -4,11 +4,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..inputs import checks, custom_parts
+from ..inputs import arrays, custom_parts
 from ..inputs.part_serialization import part_at
 from ..inputs.scaling import Scaling
 from ..inputs.settings import Settings
 from ..kernels.lanes import Data, Parts, lanes_of
+from ..kernels.layouts import frozen
 from ..parts import optimizers, penalties, schedules
 from ..solvers import newton, staged_sgd
 from ..solvers.data_statistics import Survey, curvature_of
@@ -67,7 +68,7 @@ def chosen(given, run, measure, argument="resume", classes=None, stream=False, e
     if past is not None:
         settings = resume.agreed(settings, given, past, argument)
     scale, coded = entry.scale and not stream, entry.classes is not None
-    table = checks.table(X, y, weight, settings.loss, classes, scale, coded)
+    table = arrays.table(X, y, weight, settings.loss, classes, scale, coded)
     if past is not None:
         table = resume.same_columns(table, run, argument)
     choice = choose(Survey(table, settings, measure), settings, bounds, past, stream, alone=True, entry=entry)
@@ -97,7 +98,7 @@ def choose(survey, settings, bounds=None, past=None, stream=False, alone=False, 
     method = chosen_method(settings, table, bounds, batch, n, stream, alone and entry.coef is None)
     scaling, standardize = chosen_scaling(survey, settings, automatic, past, stream, words)
     data = survey.data(scaling)
-    bounds = checks.box(bounds, d)
+    bounds = arrays.box(bounds, d)
     penalty, low, high = penalty_and_box(settings, bounds, scaling, d)
     coef = None
     if past is None:
@@ -195,7 +196,7 @@ def plan_of(choices, models=None, folds=None):
     def with_targets(data, table):
         rows = [survey.targets(table, parts.loss, np.array(centre)) for centre in centres]
         joint = len(table.classes) if parts.loss.joint else 1
-        return data._replace(targets=rows[0] if len(rows) == 1 else checks.frozen(np.concatenate(rows)), classes=joint)
+        return data._replace(targets=rows[0] if len(rows) == 1 else frozen(np.concatenate(rows)), classes=joint)
 
     held = None
     if survey.held is not None:
@@ -224,7 +225,7 @@ def plan_of(choices, models=None, folds=None):
             raise ValueError("bootstrap: a replicate draws no row of positive weight: there are too few rows for it.")
         lanes.scale[:] = data.count / totals
     if folds is not None:
-        data = data._replace(roles=checks.frozen(folds.roles))
+        data = data._replace(roles=frozen(folds.roles))
         lanes.scale[:] = (data.count / fold_weights(folds.roles, data.weight))[lanes.fold]
     full, many = first.batch == survey.n and not (stream and settings.batch_size is not None), are_many(data, lanes)
     if settings.parallel and (full or many or not data.rows.sparse):
@@ -391,7 +392,7 @@ def automatic_rate(survey, parts, scaled, batch, size, constant, y):
             smooth = (n * (batch - 1) * smooth + (n - batch) * largest) / (batch * (n - 1))
     smooth *= curvature
     if not np.isfinite(smooth):
-        checks.finite_columns(table.X, table.names)
+        arrays.finite_columns(table.X, table.names)
         hint = "" if np.any(scaling.inverse_scale != 1) else ", or pass standardize=True"
         raise ValueError(f"X has values whose squares overflow: divide its columns{hint}.")
     if optimizer.scale_free:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..inputs import checks
+from ..inputs import arrays
 from ..inputs.sparse_rows import still_sound
 from ..results.fit_result import FitResult, History, Replicates
 from ..results.messages import ADVICE, APART, NEXT_CHUNK, ZERO
@@ -252,12 +252,12 @@ def report(choice, plan, number, outcome, measure=Passes, objective=None):
     """The result of one model of a driven plan, in the user's units; ``objective()`` where it is known already."""
     table, state, model = choice.table, outcome.state, plan.models[number]
     if outcome.status == "diverged":
-        checks.finite_columns(table.X, table.names)
-    facts, arrays, parts = facts_and_arrays(choice, plan)
-    state = State({**facts, **state.facts}, {**arrays, **state.arrays}, parts)
+        arrays.finite_columns(table.X, table.names)
+    facts, saved, parts = facts_and_arrays(choice, plan)
+    state = State({**facts, **state.facts}, {**saved, **state.arrays}, parts)
     history = History.of(state)
     if plan.evaluate and not np.isfinite(history.objective[-1:]).all():
-        checks.finite_columns(table.X, table.names)
+        arrays.finite_columns(table.X, table.names)
     coef, intercept = user_weights(choice, model, outcome.weights)
     if not np.isfinite(coef).all() or not np.isfinite(intercept).all():
         # Finite weights of the scaled columns may overflow in the user's units.
@@ -304,5 +304,5 @@ def objective_of(plan, number, table, weights, measure):
     lanes = plan.lanes._replace(weights=weights.astype(plan.lanes.weights.dtype), averages=np.empty((len(weights), 0)))
     value = Watch(plan, measure).objective(lanes, 0)[0].mean()
     if not np.isfinite(value):
-        checks.finite_columns(table.X, table.names)
+        arrays.finite_columns(table.X, table.names)
     return float(value)

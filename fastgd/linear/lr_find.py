@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..inputs import checks
+from ..inputs import arguments, arrays
 from ..results.fit_result import figure
 from ..results.progress import Bar
 from ..results.state import Clock
@@ -81,7 +81,7 @@ class LrFind:
         ValueError
             Where the rule is not known, or can't be applied to this curve.
         """
-        checks.one_of("rule", rule, tuple(RULES))
+        arguments.one_of("rule", rule, tuple(RULES))
         if rule not in self.suggestions:
             others = ", ".join(map(repr, self.suggestions))
             hint = f" Rules with a suggestion: {others}." if others else ""
@@ -387,13 +387,13 @@ def found(X, y, start, stop, num, fit_options, work=None, measure=Passes):
     bar = Bar(plan.verbose, None, "step")
     ground = Ground(plan, work, num, bar)
     if not np.isfinite(ground.still).all():
-        checks.finite_columns(choice.table.X, choice.table.names)
+        arrays.finite_columns(choice.table.X, choice.table.names)
     try:
         curve, low, high = range_test(ground, start, stop, num)
     finally:
         bar.close()
     if curve.blown:
-        checks.finite_columns(choice.table.X, choice.table.names)
+        arrays.finite_columns(choice.table.X, choice.table.names)
     status, words = verdict(curve, ground.learns, f"from {low:.3g} to {high:.3g}", num)
     suggestions, missing = suggested(curve.rates, curve.losses, num) if status in ("found", "falling") else ({}, "")
     return LrFind(curve.rates, curve.losses, curve.raw, suggestions, status, f"{words} {missing}".strip())
@@ -401,7 +401,7 @@ def found(X, y, start, stop, num, fit_options, work=None, measure=Passes):
 
 def checked_span(start, stop, num):
     """Checked arguments; a rate that is "auto" is None."""
-    num = checks.whole("num", num, low=AT_LEAST)
+    num = arguments.whole("num", num, low=AT_LEAST)
     start, stop = _rate("start", start), _rate("stop", stop)
     if start is not None and stop is not None and start >= stop:
         raise ValueError(f"start={start:g} must be less than stop={stop:g}.")
@@ -414,7 +414,7 @@ def _rate(name, value):
         if value != "auto":
             raise TypeError(f"{name}={value!r} must be a number or 'auto'.")
         return None
-    return checks.number(name, value, low=1e-300, high=1e300)  # powers of ten beyond are still numbers
+    return arguments.number(name, value, low=1e-300, high=1e300)  # powers of ten beyond are still numbers
 
 
 def _arguments(X, y, options, num):

@@ -2,7 +2,7 @@
 
 import inspect
 
-from ..inputs import checks
+from ..inputs import arguments, arrays
 from ..parts import losses
 from ..solvers.passes import Passes
 from ..training.loop import drive
@@ -69,7 +69,7 @@ def partial_fit(X, y, r=None, classes=None, **options):
 def chunk(X, y, r, classes, options, entry=USUAL):
     """The result after one more chunk; a stream that begins with it does so as ``entry`` says."""
     r = resume.result_from(r, "r", stream=True)
-    given = {"X": X, "y": y, **arguments(r, options)}
+    given = {"X": X, "y": y, **chunk_arguments(r, options)}
     choice = chosen(given, r, Passes, "r", labels(given["loss"], classes, r), stream=True, entry=entry)
     plan = entry.admit(choice, plan_of([choice]))
     return report(choice, plan, 0, drive(plan)[0])
@@ -77,18 +77,18 @@ def chunk(X, y, r, classes, options, entry=USUAL):
 
 def labels(loss, classes, r):
     """The labels where they are known: those given, which have to be those of the result ``r``."""
-    loss = checks.part("loss", loss, losses)
+    loss = arguments.part("loss", loss, losses)
     if classes is not None and not loss.labels:
         raise ValueError(f"classes={classes!r} are for a loss of classes: leave them out.")
-    found = checks.known_classes(classes, loss)
+    found = arrays.known_classes(classes, loss)
     if r is None or found is None:
         return found if r is None else r.classes
     if found.tolist() != r.classes.tolist():
-        raise ValueError(f"classes: the run was begun with {checks.shown(r.classes)}, not {checks.shown(found)}.")
+        raise ValueError(f"classes: the run was begun with {arrays.shown(r.classes)}, not {arrays.shown(found)}.")
     return r.classes
 
 
-def arguments(r, options):
+def chunk_arguments(r, options):
     """The arguments of the fit of one chunk: those given, those of the run it goes on with, and fit's defaults."""
     for name in options:
         if name not in DEFAULTS:

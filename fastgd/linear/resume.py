@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..inputs import checks
+from ..inputs import arrays
 from ..inputs.part_serialization import part_at, part_facts
 from ..parts import losses, optimizers, schedules
 from ..results.fit_result import FitResult
@@ -84,7 +84,7 @@ def same_columns(table, run, argument="resume"):
     if table.names and run.feature_names and table.names != run.feature_names:
         raise ValueError(f"{argument}: X has the columns {table.names}, but the run was on {run.feature_names}.")
     if table.classes is not None and table.classes.tolist() != run.classes.tolist():
-        now, then = checks.shown(table.classes), checks.shown(run.classes)
+        now, then = arrays.shown(table.classes), arrays.shown(run.classes)
         raise ValueError(f"{argument}: y holds the classes {now}, but the run was on {then}.")
     return table._replace(names=table.names or run.feature_names)
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..inputs import checks
+from ..inputs import arguments, arrays
 from ..inputs.folds import Scores, folds_of
 from ..inputs.grid import expand
 from ..inputs.settings import Settings
@@ -96,7 +96,7 @@ def swept(X, y, product, cv, groups, scoring, refit, keep, options, work=None, m
     points, settings = settings_of(options, product)
     scorer = scorer_of(scoring)
     cross = cv is not None
-    checks.one_of("refit", refit, (False, True, "simplest"))
+    arguments.one_of("refit", refit, (False, True, "simplest"))
     for name, given in {"groups": groups, "scoring": scoring, "refit": None if refit is False else refit}.items():
         if given is not None and not cross:
             raise ValueError(f"{name} is for cross-validation: pass cv, for example cv=5.")
@@ -112,7 +112,7 @@ def swept(X, y, product, cv, groups, scoring, refit, keep, options, work=None, m
     finished = finish([Group(member.plan, work, measure) for member in members])
     runs = Runs(chosen, members, finished, folds, measure)
     if any(outcome.status == "diverged" for outcomes in finished for outcome in outcomes):
-        checks.finite_columns(chosen[0].table.X, chosen[0].table.names)
+        arrays.finite_columns(chosen[0].table.X, chosen[0].table.names)
     if not cross:
         objectives = functools.cache(lambda: runs.losses(Watch.objective)[:, 0])
         results = Results(len(chosen), lambda k: runs.result(k, 0, objective=lambda: float(objectives()[k])))
@@ -148,9 +148,9 @@ def settings_of(options, product):
             raise TypeError(f"sweep() got an unexpected option {name!r}.")
     given = {name: value for name, value in DEFAULTS.items() if name not in ELSEWHERE} | options
     if not isinstance(given["random_state"], (list, tuple, range, np.ndarray)):
-        given["random_state"] = checks.seed(given["random_state"])  # one for all
+        given["random_state"] = arguments.seed(given["random_state"])  # one for all
     axes = sorted(AXES, key=[*options, *AXES].index)  # as the user named them
-    grid = expand({name: given[name] for name in axes}, checks.truth("product", product), pairs=("bounds",))
+    grid = expand({name: given[name] for name in axes}, arguments.truth("product", product), pairs=("bounds",))
     return [{**given, **point} for point in grid.points], grid.settings
 
 
@@ -169,7 +169,7 @@ class Choices:
         loss = settings.loss
         key = loss.labels, loss.joint, tuple(loss.domain.items())
         if key not in self.tables:
-            found = checks.table(self.X, self.y, weight, loss)
+            found = arrays.table(self.X, self.y, weight, loss)
             # The rows themselves are checked and made canonical once.
             first = next(iter(self.tables.values()), found)
             self.tables[key] = found._replace(X=first.X, weight=first.weight)
@@ -225,10 +225,10 @@ def halvings(keep, chosen):
     if keep is None:
         return ()
     if isinstance(keep, str):
-        checks.one_of("keep", keep, ("halving",))
+        arguments.one_of("keep", keep, ("halving",))
         return tuple(2**k for k in range(30) if 2**k < last)
     try:
-        epochs = [checks.whole("keep", epoch, low=1) for epoch in keep]
+        epochs = [arguments.whole("keep", epoch, low=1) for epoch in keep]
     except TypeError:
         raise TypeError(
             f'keep={brief(keep)} must be "halving", a list of epochs such as [2, 5, 10], or None.'

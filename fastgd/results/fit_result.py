@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..inputs.checks import finite_columns, matrix, number
+from ..inputs.arguments import number
+from ..inputs.arrays import finite_columns, matrix
 from ..inputs.part_serialization import part_at
 from ..parts import losses
 from .state import EACH_TARGET, State

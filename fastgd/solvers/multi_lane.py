@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from ..inputs.checks import frozen
 from ..kernels import full_batch, lane_steps, lane_sums
 from ..kernels.lane_gradients import rests
 from ..kernels.lanes import NO_ROLES
+from ..kernels.layouts import frozen
 from ..kernels.threads import run_tasks
 from ..kernels.tiles import pack, unpack
 from .first_order import ROW_OVERHEAD, SLICE_COLUMNS, SLICE_ELEMENTS, Batches, FullBatch

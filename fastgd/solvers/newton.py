@@ -9,9 +9,9 @@ import inspect
 
 import numpy as np
 
-from ..inputs.checks import frozen
 from ..kernels import curvature
 from ..kernels import gram as kernels
+from ..kernels.layouts import frozen
 from ..parts import losses
 from ..parts.penalties import Free
 from .first_order import Epochs

@@ -4,7 +4,7 @@ import time
 
 import numpy as np
 
-from ..inputs import checks
+from ..inputs import arguments
 from ..inputs.sparse_rows import still_sound
 from ..results.progress import Bar, EpochProgress
 from ..solvers.passes import Passes, penalty_costs
@@ -136,7 +136,7 @@ class Watch:
                 told = EpochProgress(
                     clock.epoch, clock.steps, run=course.model.number, fold=course.model.fold, **numbers
                 )
-                if checks.truthy("callback", callback(told)):
+                if arguments.truthy("callback", callback(told)):
                     ended.add(course.model.number)
                 still_sound(self.plan.data.rows)
         return [k for k, course in enumerate(courses) if course.model.number in ended]

@@ -8,7 +8,7 @@ import pytest
 
 import fastgd
 from fastgd import losses, optimizers, reference, schedules
-from fastgd.inputs import checks
+from fastgd.inputs import arguments, arrays
 
 X = np.random.default_rng(0).standard_normal((12, 3))
 y = X @ [1.0, 2.0, 3.0]
@@ -27,24 +27,24 @@ BAD_DATA = {
     "X of 1 dimension": ({"X": X[:, 0]}, ValueError, "X.reshape(-1, 1)"),
     "X of 0 dimensions": ({"X": 3.0}, ValueError, "X must have 2 dimensions"),
     "X of 3 dimensions": ({"X": X[None]}, ValueError, "X must have 2 dimensions"),
-    "X ragged": ({"X": [[1.0], [1.0, 2.0]]}, ValueError, "X can't be made an array"),
-    "X of strings": ({"X": [["a", "b"]] * 12}, TypeError, "X is of type <U1"),
+    "X ragged": ({"X": [[1.0], [1.0, 2.0]]}, ValueError, "X can't be converted to an array"),
+    "X of strings": ({"X": [["a", "b"]] * 12}, TypeError, "X has dtype <U1"),
     "X of objects": ({"X": np.array([[{}]] * 12)}, TypeError, "X holds objects"),
-    "X complex": ({"X": X + 1j}, TypeError, "X is of type complex128"),
-    "X of dates": ({"X": np.zeros((12, 1), "M8[s]")}, TypeError, "X is of type datetime64[s]"),
+    "X complex": ({"X": X + 1j}, TypeError, "X has dtype complex128"),
+    "X of dates": ({"X": np.zeros((12, 1), "M8[s]")}, TypeError, "X has dtype datetime64[s]"),
     "X masked": ({"X": np.ma.masked_greater(X, 0)}, TypeError, "X is a masked array"),
     "X with a column of words": ({"X": pd.DataFrame({"a": y, "town": ["b"] * 12})}, TypeError, "'town'"),
-    "y too short": ({"y": y[:-1]}, ValueError, "X has 12 rows and y has 11"),
+    "y too short": ({"y": y[:-1]}, ValueError, "y has 11 rows, but X has 12"),
     "y of 3 dimensions": ({"y": X[None]}, ValueError, "y must have shape (rows,) or (rows, targets), got (1, 12, 3)"),
     "y of no target": ({"y": X[:, :0]}, ValueError, "y must have shape (rows,) or (rows, targets), got (12, 0)"),
-    "labels of 2 dimensions": ({"y": X, "loss": "log_loss"}, ValueError, "one column of labels is fitted at a time"),
+    "labels of 2 dimensions": ({"y": X, "loss": "log_loss"}, ValueError, "pass one column of labels at a time"),
     "y a number": ({"y": 1.0}, ValueError, "y must have shape (rows,)"),
     "a target NaN": ({"y": with_value(X, (4, 1), nan)}, ValueError, "y holds NaN or infinity, the first in row 4"),
     "a target of counts": ({"y": -np.abs(X) - 1, "loss": "poisson"}, ValueError, "y[0, 0] = "),
     "y NaN": ({"y": with_value(y, 4, nan)}, ValueError, "y holds NaN or infinity, the first in row 4"),
     "y infinite": ({"y": with_value(y, 11, -inf)}, ValueError, "y holds NaN or infinity, the first in row 11"),
-    "y of strings": ({"y": ["a", "b"] * 6}, TypeError, "y is of type <U1"),
-    "y complex": ({"y": y + 1j}, TypeError, "y is of type complex128"),
+    "y of strings": ({"y": ["a", "b"] * 6}, TypeError, "y has dtype <U1"),
+    "y complex": ({"y": y + 1j}, TypeError, "y has dtype complex128"),
     "y too large for float32": ({"X": X.astype("f4"), "y": with_value(y, 2, 1e300)}, ValueError, "y[2] = 1e+300"),
     "weights too short": ({"sample_weight": np.ones(11)}, ValueError, "sample_weight has shape (11,)"),
     "weights of 2 dimensions": ({"sample_weight": np.ones((12, 1))}, ValueError, "sample_weight has shape (12, 1)"),
@@ -56,7 +56,7 @@ BAD_DATA = {
         "sample_weight is negative in row 3",
     ),
     "weights zero": ({"sample_weight": np.zeros(12)}, ValueError, "sample_weight is zero in every row"),
-    "weights of strings": ({"sample_weight": ["a"] * 12}, TypeError, "sample_weight is of type"),
+    "weights of strings": ({"sample_weight": ["a"] * 12}, TypeError, "sample_weight has dtype"),
     "one class": (
         {"y": ["a"] * 12, "loss": "log_loss"},
         ValueError,
@@ -66,7 +66,7 @@ BAD_DATA = {
     "many classes": ({"y": np.arange(12), "loss": "log_loss"}, ValueError, "got 12: 0, 1, 2, 3, 4, ..."),
     "a NaN class": ({"y": [0.0, nan] * 6, "loss": "log_loss"}, ValueError, "y holds NaN"),
     "mixed classes": ({"y": np.array(["a", None] * 6), "loss": "log_loss"}, TypeError, "y holds labels"),
-    "complex classes": ({"y": np.array([1j, 0] * 6), "loss": "log_loss"}, TypeError, "y is of type complex128"),
+    "complex classes": ({"y": np.array([1j, 0] * 6), "loss": "log_loss"}, TypeError, "y has dtype complex128"),
 }
 
 BAD_SETTINGS = {
@@ -182,7 +182,7 @@ def test_squares_that_overflow_are_an_error_and_no_divergence():
 def test_canonical_data_is_not_copied_and_never_writable():
     for kind in (np.float32, np.float64):
         given = X.astype(kind)
-        table = checks.table(given, y.astype(kind), None, losses.Mse())
+        table = arrays.table(given, y.astype(kind), None, losses.Mse())
         assert np.shares_memory(table.X.values, given)
         assert not table.X.values.flags.writeable
         assert not table.y.flags.writeable
@@ -193,22 +193,22 @@ def test_canonical_data_is_not_copied_and_never_writable():
     "weight", [[1] * 12, range(1, 13), np.full(12, 1e300), np.full(12, 1e-300), np.arange(12) % 2 == 0]
 )
 def test_weights_get_the_mean_1(weight):
-    assert checks.row_weights(weight, 12, np.dtype(float)).mean() == pytest.approx(1)
+    assert arrays.row_weights(weight, 12, np.dtype(float)).mean() == pytest.approx(1)
 
 
 def test_targets_of_one_column_and_labels_of_any_kind():
-    np.testing.assert_array_equal(checks.target(y[:, None], 12, np.dtype(float), losses.Mse())[0], y[None])
+    np.testing.assert_array_equal(arrays.target(y[:, None], 12, np.dtype(float), losses.Mse())[0], y[None])
     for labels in ([False, True], ["no", "yes"], [-1, 1], [1.5, 2.5], np.array(["a", "b"], object)):
-        coded, classes = checks.target(np.repeat(labels, 6), 12, np.dtype(float), losses.LogLoss())
+        coded, classes = arrays.target(np.repeat(labels, 6), 12, np.dtype(float), losses.LogLoss())
         np.testing.assert_array_equal(coded, np.repeat([0.0, 1.0], 6)[None])
         np.testing.assert_array_equal(classes, labels)
-    coded, classes = checks.target(pd.Series(["b", "a"] * 6, dtype="category"), 12, np.dtype(float), losses.LogLoss())
+    coded, classes = arrays.target(pd.Series(["b", "a"] * 6, dtype="category"), 12, np.dtype(float), losses.LogLoss())
     np.testing.assert_array_equal(classes, ["a", "b"])
 
 
 def test_seeds():
-    assert checks.seed(3) == 3
-    assert checks.seed(np.int64(3)) == 3
-    assert 0 <= checks.seed(None) < 2**62
-    assert checks.seed(np.random.default_rng(0)) == checks.seed(np.random.default_rng(0))
-    assert checks.seed(np.random.RandomState(0)) == checks.seed(np.random.RandomState(0))
+    assert arguments.seed(3) == 3
+    assert arguments.seed(np.int64(3)) == 3
+    assert 0 <= arguments.seed(None) < 2**62
+    assert arguments.seed(np.random.default_rng(0)) == arguments.seed(np.random.default_rng(0))
+    assert arguments.seed(np.random.RandomState(0)) == arguments.seed(np.random.RandomState(0))
