@@ -62,6 +62,15 @@ def matrix(X):
     return Matrix(Dense(frozen(as_float("X", X))), names)
 
 
+def checked(X):
+    """``X`` for another call of ``matrix``, which then does not check it again.
+
+    ``X`` is a SciPy CSR array that ``matrix`` took without a note, or that was made of its rows or by ``rows.given()``,
+    and has not been changed since; anything else is returned as it is.
+    """
+    return Matrix(CSR.of(X)) if sparse_rows.is_sparse(X) else X
+
+
 def two_dimensions(shape):
     """Raise if ``X`` is not a table."""
     if len(shape) != 2:

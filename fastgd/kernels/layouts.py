@@ -114,9 +114,11 @@ class CSR(NamedTuple):
     def blocks(self):
         """Pairs of row numbers between which there are about ``BLOCK`` numbers."""
         n = len(self.starts) - 1
+        if self.stored <= BLOCK:
+            return [(0, n)]
         edges = np.searchsorted(self.starts, np.arange(BLOCK, self.stored, BLOCK, dtype=np.uint64))
         edges = np.unique(np.concatenate([[0], np.minimum(edges, n), [n]]))
-        return zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)
+        return list(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True))
 
     def scores(self, coef):
         """``rows @ coef.T`` in float64, (n,) or (n, m), without a float64 copy of all numbers."""
@@ -146,9 +148,10 @@ class CSR(NamedTuple):
         """The rows as they are shown to a user's function: a SciPy array, which shares their memory, read-only."""
         from scipy.sparse import csr_array
 
-        # Indices are all below ``columns``: up to 2**31, the same bits are signed numbers.
-        indices = self.indices.view(np.int32) if self.columns <= 2**31 else self.indices.astype(np.int64)
-        rows = csr_array((self.values, indices, self.starts.view(np.int64)), shape=self.shape)
+        # SciPy wants both of one type. Numbers below 2**31 have the same bits with a sign: a view, no copy.
+        narrow = max(self.columns, self.stored) < 2**31
+        indices = self.indices.view(np.int32) if narrow else self.indices.astype(np.int64)
+        rows = csr_array((self.values, indices, self.starts.astype(indices.dtype)), shape=self.shape)
         rows.has_canonical_format = True
         return rows
 

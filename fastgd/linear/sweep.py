@@ -169,8 +169,8 @@ class Choices:
         loss = settings.loss
         key = loss.labels, loss.joint, tuple(loss.domain.items())
         if key not in self.tables:
+            self.X = arrays.matrix(self.X)  # checked and made canonical once
             found = arrays.table(self.X, self.y, weight, loss)
-            # The rows themselves are checked and made canonical once.
             first = next(iter(self.tables.values()), found)
             self.tables[key] = found._replace(X=first.X, weight=first.weight)
         # Rows are held out by the seed; all else a survey answers is asked with the settings.

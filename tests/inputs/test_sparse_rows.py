@@ -250,3 +250,61 @@ def test_sparse_targets_are_refused():
     y = sparse.csr_array(np.arange(12.0)[:, None])
     with pytest.raises(TypeError, match="y is a sparse array"):
         fastgd.fit(sparse.csr_array(random_rows()), y)
+
+
+@pytest.fixture
+def checks(monkeypatch):
+    """The number of times that indices are read to check them, in a list."""
+    counted, check = [], sparse_rows._ascends
+    monkeypatch.setattr(sparse_rows, "_ascends", lambda rows: counted.append(rows) or check(rows))
+    return counted
+
+
+TARGETS = np.arange(12.0)
+CALLS = {
+    "fit": lambda X: fastgd.fit(X, TARGETS),
+    "fit, validation": lambda X: fastgd.fit(X, TARGETS, validation=0.2, evaluate=True, random_state=0),
+    "fit, bootstrap": lambda X: fastgd.fit(X, TARGETS, bootstrap=3, random_state=0),
+    "partial_fit": lambda X: fastgd.partial_fit(X, TARGETS),
+    "sweep": lambda X: fastgd.sweep(X, TARGETS, alpha=[0.1, 1.0], loss=["squared_error", "huber", "poisson"]).best,
+    "sweep, cv": lambda X: fastgd.sweep(X, TARGETS, alpha=[0.1, 1.0], cv=3, random_state=0),
+    "lr_find": lambda X: fastgd.lr_find(X, TARGETS, random_state=0),
+    "SGDRegressor": lambda X: fastgd.SGDRegressor(tol=None, max_iter=2).fit(X, TARGETS),
+    "SGDRegressor, early stopping": lambda X: fastgd.SGDRegressor(
+        early_stopping=True, tol=None, max_iter=2, learning_rate="constant", random_state=0
+    ).fit(X, TARGETS),
+    "SGDClassifier": lambda X: fastgd.SGDClassifier(tol=None, max_iter=2).fit(X, TARGETS % 3),
+    "SGDClassifier.partial_fit": lambda X: fastgd.SGDClassifier().partial_fit(X, TARGETS % 3, classes=[0, 1, 2]),
+}
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_a_call_checks_the_indices_once(call, checks):
+    pytest.importorskip("sklearn")
+    wide = sparse.csr_array(random_rows())
+    wide.indices = wide.indices.astype(np.int64)
+    for X in (sparse.csr_array(random_rows()), sparse.csr_matrix(random_rows(kind=int)), sparse.csc_array(wide), wide):
+        checks.clear()
+        CALLS[call](X)
+        assert len(checks) == 1
+
+
+def test_indices_are_checked_again_after_a_callback(checks):
+    X = sparse.csr_array(random_rows())
+    fastgd.fit(X, TARGETS, learning_rate=0.01, epochs=3, callback=lambda _: None)
+    assert len(checks) == 1 + 3
+
+
+def test_rows_that_were_checked_are_taken_as_they_are(checks):
+    X = sparse.csr_array(random_rows())
+    matrix = arrays.matrix(X)
+    assert arrays.matrix(matrix) is matrix
+    assert arrays.matrix(matrix.rows).rows is matrix.rows
+    dense = random_rows()
+    assert arrays.checked(dense) is dense
+    again = arrays.matrix(arrays.checked(X[3:9]))
+    np.testing.assert_array_equal(again.rows.array(), dense[3:9])
+    canonical(again.rows)
+    wide = arrays.checked(sparse.csr_array((X.data, X.indices.astype(np.int64), X.indptr.astype(np.int64)), X.shape))
+    np.testing.assert_array_equal(wide.rows.array(), dense)
+    assert len(checks) == 2  # ``canonical`` asks too
