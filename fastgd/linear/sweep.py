@@ -8,10 +8,11 @@ from typing import NamedTuple
 import numpy as np
 
 from ..inputs import arguments, arrays
-from ..inputs.folds import Scores, folds_of
+from ..inputs.folds import folds_of
 from ..inputs.grid import expand
 from ..inputs.settings import Settings
 from ..parts.registry import brief
+from ..results.scores import Scores
 from ..results.sweep_results import CrossValidation, Results, SweepResult
 from ..solvers.data_statistics import Survey
 from ..solvers.passes import Passes
