@@ -95,7 +95,7 @@ def _frame(X, names):
 
 
 def finite_columns(X, names):
-    """Raise the error for a non-finite ``X``, naming the first row and column; called once a pass has met one."""
+    """Raise the error for a non-finite ``X``, naming the first row and column; called once a pass has read one."""
     found = X.non_finite()
     if found is not None:
         row, column = found

@@ -1,14 +1,15 @@
-"""The door: every bad input is one clear error that names the argument, before anything is compiled or run."""
+"""Data: every bad table is one clear error that names the argument, before anything is compiled or run."""
 
 import re
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import optimize, sparse
 
 import fastgd
-from fastgd import losses, optimizers, reference, schedules
-from fastgd.inputs import arguments, arrays
+from fastgd import losses, reference
+from fastgd.inputs import arrays
 
 X = np.random.default_rng(0).standard_normal((12, 3))
 y = X @ [1.0, 2.0, 3.0]
@@ -69,94 +70,12 @@ BAD_DATA = {
     "complex classes": ({"y": np.array([1j, 0] * 6), "loss": "log_loss"}, TypeError, "y has dtype complex128"),
 }
 
-BAD_SETTINGS = {
-    "loss": [
-        ("square_error", ValueError, "'squared_error'"),
-        (3, TypeError, ""),
-        (losses.Huber, TypeError, "Call it: Huber()"),
-    ],
-    "optimizer": [("addam", ValueError, "'adam'"), (losses.Huber(), TypeError, ""), (None, TypeError, "")],
-    "learning_rate": [
-        (0, ValueError, "greater than 0"),
-        (-0.1, ValueError, "greater than 0"),
-        (nan, ValueError, ""),
-        (inf, ValueError, ""),
-        ("constnt", ValueError, "'constant'"),
-        (True, TypeError, ""),
-        ([0.1, 0.2], TypeError, ""),
-        (None, TypeError, ""),
-    ],
-    "batch_size": [(0, ValueError, "at least 1"), (-1, ValueError, ""), (2.5, TypeError, ""), ("all", TypeError, "")],
-    "alpha": [(-1, ValueError, "at least 0"), (nan, ValueError, ""), ("1", TypeError, "")],
-    "l1_ratio": [(-0.1, ValueError, "[0, 1]"), (1.1, ValueError, "[0, 1]")],
-    "fit_intercept": [(1, TypeError, "True or False"), ("yes", TypeError, "")],
-    "standardize": [(1, ValueError, "True, False"), ("yes", ValueError, "'scale'"), ("scal", ValueError, "'scale'")],
-    "epochs": [
-        (-1, ValueError, "at least 0"),
-        (1.5, TypeError, "whole"),
-        (inf, (TypeError, ValueError), ""),
-        (2**63, ValueError, ""),
-    ],
-    "max_steps": [(-1, ValueError, "at least 0"), ("x", TypeError, "")],
-    "tol": [(-1e-3, ValueError, "at least 0"), (nan, ValueError, ""), ("x", TypeError, "")],
-    "shuffle": [("blocks", ValueError, "'block'"), (True, ValueError, ""), (0, ValueError, "")],
-    "patience": [(0, ValueError, "at least 1")],
-    "evaluate": [(1, TypeError, "True or False")],
-    "random_state": [(-1, ValueError, "at least 0"), (1.5, TypeError, ""), ("x", TypeError, "")],
-    "n_threads": [(0, ValueError, "at least 1"), (1.5, TypeError, "")],
-    "callback": [(3, TypeError, "callable")],
-    "verbose": [(-1, ValueError, "at least 0")],
-    "bounds": [
-        (3, ValueError, "a pair (low, high)"),
-        ((1, 0), ValueError, "of column 0 are empty"),
-        (([0, 0, 2], [1, 1, 1]), ValueError, "of column 2 are empty"),
-        ((inf, None), ValueError, "empty"),
-        ((nan, 1), ValueError, "(low) holds NaN"),
-        (([0, 0], None), ValueError, "(low) has shape (2,)"),
-        ((None, "x"), TypeError, "(high)"),
-    ],
-}
-
 
 @pytest.mark.parametrize("case", BAD_DATA)
 def test_bad_data_is_named(case):
     data, error, words = BAD_DATA[case]
     with pytest.raises(error, match=re.escape(words)):
         fastgd.fit(**{"X": X, "y": y, **data})
-
-
-@pytest.mark.parametrize(
-    "name, value, error, words", [(k, *case) for k, cases in BAD_SETTINGS.items() for case in cases]
-)
-def test_bad_settings_are_named(name, value, error, words):
-    for fit in (fastgd.fit, reference.fit):
-        with pytest.raises(error, match=f"{name}.*{re.escape(words)}"):
-            fit(X, y, **{name: value})
-
-
-def test_an_unknown_name_shows_all_that_are_known():
-    with pytest.raises(ValueError, match=r"loss='squre' is not known\..*Valid are: .*'squared_error'.*'log_loss'"):
-        fastgd.fit(X, y, loss="squre")
-    with pytest.raises(TypeError, match="learnin_rate"):
-        fastgd.fit(X, y, learnin_rate=0.1)
-
-
-@pytest.mark.parametrize(
-    "part, words",
-    [
-        (losses.Huber(delta=0.0), "loss.delta=0"),
-        (losses.Huber(delta=nan), "loss.delta=nan"),
-        (losses.Huber(delta="x"), "loss.delta='x'"),
-        (optimizers.Adam(beta1=1.0), "optimizer.beta1=1"),
-        (optimizers.Adam(beta2=-0.1), "optimizer.beta2=-0.1"),
-        (optimizers.Momentum(beta=1.5), "optimizer.beta=1.5"),
-        (schedules.Constant(0.0), "learning_rate.initial=0"),
-        (schedules.InverseScaling(0.1, inf), "learning_rate.power=inf"),
-    ],
-)
-def test_bad_fields_of_parts_are_named(part, words):
-    with pytest.raises((ValueError, TypeError), match=re.escape(words)):
-        fastgd.fit(X, y, **{words.partition(".")[0]: part})
 
 
 @pytest.mark.parametrize("batch", [None, 1, 4])
@@ -206,9 +125,96 @@ def test_targets_of_one_column_and_labels_of_any_kind():
     np.testing.assert_array_equal(classes, ["a", "b"])
 
 
-def test_seeds():
-    assert arguments.seed(3) == 3
-    assert arguments.seed(np.int64(3)) == 3
-    assert 0 <= arguments.seed(None) < 2**62
-    assert arguments.seed(np.random.default_rng(0)) == arguments.seed(np.random.default_rng(0))
-    assert arguments.seed(np.random.RandomState(0)) == arguments.seed(np.random.RandomState(0))
+# Offsets ------------------------------------------------------------------------------------------------------------
+
+
+def test_offsets_become_one_number_for_each_row():
+    for given in ([1, 2, 3], np.array([1.0, 2.0, 3.0]), pd.Series([1, 2, 3]), np.arange(1.0, 4.0)[None].T[:, 0]):
+        for kind in (np.float32, np.float64):
+            found = arrays.offset(given, 3, np.dtype(kind))
+            np.testing.assert_array_equal(found, [1, 2, 3])
+            assert found.dtype == kind
+            assert not found.flags.writeable
+            assert not np.shares_memory(found, np.asarray(given))
+    assert arrays.offset(None, 3, np.dtype(float)).shape == (0,)
+
+
+BAD_OFFSETS = {
+    "too short": ([1.0, 2.0], ValueError, "offset has shape (2,), but X has 3 rows: shape (3,) is needed"),
+    "a number": (1.0, ValueError, "offset has shape ()"),
+    "a column": ([[1.0]] * 3, ValueError, "offset has shape (3, 1)"),
+    "one for each target": (np.ones((3, 2)), ValueError, "offset has shape (3, 2)"),
+    "NaN": ([1.0, nan, nan], ValueError, "offset holds NaN or infinity, the first in row 1"),
+    "infinite": ([1.0, 2.0, -inf], ValueError, "offset holds NaN or infinity, the first in row 2"),
+    "too large for float32": ([1.0, 1e300, 2.0], ValueError, "offset[1] = 1e+300 overflows float32: pass X as float64"),
+    "words": (["a", "b", "c"], TypeError, "offset has dtype <U1, but must hold real numbers"),
+    "complex": (np.ones(3) + 1j, TypeError, "offset has dtype complex128"),
+    "masked": (np.ma.masked_less(np.arange(3.0), 1), TypeError, "offset is a masked array"),
+    "sparse": (sparse.csr_array(np.ones((3, 1))), TypeError, "offset is a sparse array: pass offset.toarray().ravel()"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_OFFSETS)
+def test_bad_offsets_are_named(case):
+    given, error, words = BAD_OFFSETS[case]
+    with pytest.raises(error, match=re.escape(words)):
+        arrays.offset(given, 3, np.dtype(np.float32))
+
+
+# Bounds -------------------------------------------------------------------------------------------------------------
+
+BAD_BOUNDS = [
+    (3, ValueError, "a pair (low, high)"),
+    ((1, 0), ValueError, "of column 0 are empty"),
+    (([0, 0, 2], [1, 1, 1]), ValueError, "of column 2 are empty"),
+    ((inf, None), ValueError, "empty"),
+    ((nan, 1), ValueError, "(low) holds NaN"),
+    (([0, 0], None), ValueError, "(low) has shape (2,)"),
+    ((None, "x"), TypeError, "(high)"),
+    ([(0, 1)] * 3, ValueError, "has a (min, max) pair for each of 3 columns"),
+    (((0, 1), (0, 1), (0, 1)), ValueError, "has a (min, max) pair for each of 3 columns"),
+    (np.zeros((3, 2)), ValueError, "has a (min, max) pair for each of 3 columns"),
+    ((0, 1, 2), ValueError, "must be a pair (low, high), got (0, 1, 2)"),
+    (optimize.Bounds([0, 0], [1, 1]), ValueError, "(low) has shape (2,)"),
+    (optimize.Bounds(2, 1), ValueError, "of column 0 are empty"),
+]
+
+
+@pytest.mark.parametrize("given, error, words", BAD_BOUNDS, ids=str)
+def test_bad_bounds_are_named(given, error, words):
+    for fit in (fastgd.fit, reference.fit):
+        with pytest.raises(error, match=f"bounds.*{re.escape(words)}"):
+            fit(X, y, bounds=given)
+
+
+@pytest.mark.parametrize(
+    "given, low, high",
+    [
+        ((0, 1), [0, 0], [1, 1]),
+        ([0, 1], [0, 0], [1, 1]),
+        ((None, [1, 2]), [-inf, -inf], [1, 2]),
+        ((0, None), [0, 0], [inf, inf]),
+        (((0, 1), (2, 3)), [0, 1], [2, 3]),  # of two columns, a tuple is (low, high)
+        (np.array([[0, 1], [2, 3]]), [0, 1], [2, 3]),
+        (optimize.Bounds(), [-inf, -inf], [inf, inf]),
+        (optimize.Bounds(0, [1, 2]), [0, 0], [1, 2]),
+        (optimize.Bounds([0, 1], inf), [0, 1], [inf, inf]),
+    ],
+    ids=str,
+)
+def test_bounds_of_every_form(given, low, high):
+    found = arrays.box(given, 2)
+    np.testing.assert_array_equal(found, [low, high])
+    assert all(side.dtype == np.float64 for side in found)
+
+
+def test_a_list_of_pairs_is_refused_even_where_it_could_be_low_and_high():
+    with pytest.raises(ValueError, match=r"pair for each of 2 columns: .* bounds=\(low, high\)"):
+        arrays.box([(0, 1), (2, 3)], 2)
+
+
+def test_a_fit_within_scipys_bounds():
+    given = optimize.Bounds(0.0, [0.5, inf, 2.5])
+    r = fastgd.fit(X, y, bounds=given)
+    assert r.coef.tolist() == fastgd.fit(X, y, bounds=(given.lb, given.ub)).coef.tolist()
+    assert (r.coef >= 0).all() and (r.coef <= given.ub).all()
