@@ -5,7 +5,7 @@ from functools import lru_cache
 import numpy as np
 
 import fastgd
-from fastgd.inputs import checks
+from fastgd.inputs import arguments
 
 from .registry import Data
 
@@ -51,7 +51,7 @@ def made(data, loss="squared_error"):
     X = MAKERS[data.columns](random, data)
     score = X @ random.standard_normal(data.d).astype(data.dtype)
     score = score / score.std() + NOISE * random.standard_normal(data.n)
-    part = checks.part("loss", loss, fastgd.losses)
+    part = arguments.part("loss", loss, fastgd.losses)
     if part.labels:
         y = score > 0
     elif part.domain:
@@ -68,7 +68,7 @@ def problem(n, d, dtype):
 
 def objective(options, X, y, w, b):
     """What a fit with these options minimises, at coefficients (d,), or of each of many models (lanes, d); float64."""
-    loss = checks.part("loss", options.get("loss", "squared_error"), fastgd.losses)
+    loss = arguments.part("loss", options.get("loss", "squared_error"), fastgd.losses)
     w, b = np.asarray(w, np.float64), np.asarray(b, np.float64)
     column = y.astype(np.float64).reshape(-1, *[1] * (w.ndim - 1))
     costs = loss.value(X @ w.T + b, column).mean(axis=0)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 import fastgd
-from fastgd.inputs import checks
+from fastgd.inputs import arguments
 from fastgd.kernels.threads import available_threads
 
 from .data import problem
@@ -179,7 +179,7 @@ def products(n, d, dtype, loop, threads, iterations=10):
     threads = THREADS[threads] or available_threads()
     X, y = data(n, d, dtype, loop)
     rates = LOOPS[loop].rates()
-    loss = checks.part("loss", LOOPS[loop].options.get("loss", "squared_error"), fastgd.losses)
+    loss = arguments.part("loss", LOOPS[loop].options.get("loss", "squared_error"), fastgd.losses)
     column, steps = y[:, None], np.array(rates, dtype)
     predicted, slopes = np.empty((n, LANES), dtype), np.empty((LANES, d), dtype)
 

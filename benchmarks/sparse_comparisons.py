@@ -3,7 +3,7 @@
 import numpy as np
 
 import fastgd
-from fastgd.inputs import checks
+from fastgd.inputs import arrays
 from fastgd.linear.auto import plan_of, prepared
 from fastgd.linear.sweep import DEFAULTS
 from fastgd.solvers.passes import Passes
@@ -48,7 +48,7 @@ def door(shape):
     X, y = made(shape)
 
     def check():
-        checks.matrix(X)
+        arrays.matrix(X)
 
     return {"fastgd": fit(X, y), "the door's check": check}
 

@@ -10,7 +10,7 @@ import numpy as np
 
 import fastgd
 
-from .inputs import checks
+from .inputs import arguments
 from .kernels.layouts import Dense
 from .kernels.threads import LIMITS, available_threads, thread_limits
 from .parts import losses as loss_parts
@@ -45,7 +45,7 @@ def show_config(mode="stdout"):
     >>> facts["versions"]["fastgd"] == fastgd.__version__
     True
     """
-    mode = checks.one_of("mode", mode, ("stdout", "dicts"))
+    mode = arguments.one_of("mode", mode, ("stdout", "dicts"))
     from .kernels import facts
 
     environment = {name: os.environ[name] for name in sorted(os.environ) if name.startswith("NUMBA_")}
@@ -161,14 +161,14 @@ def warmed(*settings):
     *lists, learning_rate = settings
     names = ("losses", "optimizers", "dtypes", "batch_sizes", "penalties")
     asked = list(itertools.product(*map(_sequence, names, lists)))
-    asked = [(*head, checks.truth("penalties", penalty)) for *head, penalty in asked]
+    asked = [(*head, arguments.truth("penalties", penalty)) for *head, penalty in asked]
     for loss, optimizer, dtype, batch_size, _ in asked:  # all of them before the first is compiled
-        checks.part("losses", loss, loss_parts)
+        arguments.part("losses", loss, loss_parts)
         if not (isinstance(optimizer, str) and optimizer == "auto"):
-            checks.part("optimizers", optimizer, optimizer_parts)
+            arguments.part("optimizers", optimizer, optimizer_parts)
         _float_type(dtype)
         if batch_size is not None:
-            checks.whole("batch_sizes", batch_size, low=1)
+            arguments.whole("batch_sizes", batch_size, low=1)
     return (_warm_one(*one, learning_rate) for one in asked)
 
 

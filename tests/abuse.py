@@ -31,7 +31,7 @@ from scipy import sparse
 
 import fastgd
 from fastgd import reference
-from fastgd.inputs import checks
+from fastgd.inputs import arrays
 
 HANG = 10.0  # seconds
 TOGETHER = 16  # cases in a process
@@ -127,7 +127,7 @@ def predicted(X, **_):
                 raise
             require(isinstance(found, np.ndarray) and found.ndim == 1, "shape", np.shape(found))
             if found.dtype.kind == "f":  # a row that holds NaN or infinity has no other prediction
-                known = np.isfinite(checks.matrix(X)[0].array()).all(axis=1)
+                known = np.isfinite(arrays.matrix(X)[0].array()).all(axis=1)
                 require(np.isfinite(found[known]).all(), "predictions", found)
     if "last" in locals():
         raise last
@@ -262,7 +262,7 @@ def command(line):
         raise ValueError(said[0])
 
 
-TABLES = {"X": r"\bX\b", "y": r"\by\b|\bX has .* rows and y has"}
+TABLES = {"X": r"\bX\b", "y": r"\by\b"}
 DATA = {**TABLES, "sample_weight": r"\bsample_weight\b|\bX has|\bweight"}
 FITS = {**DATA, "labels": r"\by\b", "counts": r"\by\b|\bX\b"}
 # Python's own words for a function that can't be called so.

@@ -9,7 +9,7 @@ import numpy as np
 
 import fastgd
 
-from ..inputs import checks
+from ..inputs import arguments
 from ..linear.scoring import scorer_of
 from .app import DIVERGED, app, check, draw, fit, fit_options, output, picture, read, spared, writing
 from .program import INTERRUPTED, OPTIONS, say
@@ -143,7 +143,7 @@ def sweep_options(given, asked):
     if given["simplest"] and given["save"] is None:
         raise ValueError("--simplest chooses what is saved: pass --save too.")
     if given["cv"] is not None:
-        checks.whole("cv", given["cv"], 2)
+        arguments.whole("cv", given["cv"], 2)
         if given["validation"] is not None:
             raise ValueError("--validation and --cv both hold rows out: pass one of them.")
     scorer_of(given["scoring"])

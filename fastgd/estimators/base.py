@@ -16,7 +16,7 @@ from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
-from ..inputs import checks
+from ..inputs import arguments, arrays
 from ..inputs.scaling import Scaling
 from ..linear.auto import EPOCHS_BATCHES, STREAM_BATCH, TOL_FULL
 from ..linear.entry import Entry
@@ -136,7 +136,7 @@ class SGD(SparseCoefMixin, BaseEstimator):
     def _loss(self):
         """The loss; ``epsilon`` is a field of some."""
         known = self.loss_functions.get(self.loss, ()) if isinstance(self.loss, str) else ()
-        return known[0](float(self.epsilon)) if len(known) > 1 else checks.part("loss", self.loss, losses)
+        return known[0](float(self.epsilon)) if len(known) > 1 else arguments.part("loss", self.loss, losses)
 
     def _options(self, X, stream=False):
         """The arguments of fit or, of a ``stream``, of partial_fit, and the L2 penalty that is the optimizer's part."""
@@ -282,7 +282,7 @@ class SGD(SparseCoefMixin, BaseEstimator):
                 order=ShuffledOrder(seed, n, trained) if ordered else None,
                 rule=self._rule(options, decay, held and (held[0], _lane(held[1], lane), _lane(held[2], lane))),
             )
-            data = {"X": X, "y": own, "sample_weight": weight, "random_state": seed}
+            data = {"X": arrays.checked(X), "y": own, "sample_weight": weight, "random_state": seed}
             return {**LEFT_OUT, **options, **data}, entry
 
         # Each class in an order of its own, as scikit-learn has it: 10 classes took 0.32 s, and 0.25 s as lanes of one
@@ -353,7 +353,9 @@ class SGD(SparseCoefMixin, BaseEstimator):
             here = replace(entry, **{name: _first(getattr(entry, name), lane) for name in ("coef", "intercept")})
             if here.averages is not None:
                 here = replace(here, averages=[_first(one, lane) for one in here.averages])
-            results += _whole(chunk, X, _lane(y, lane), streams and streams[1][k], entry.classes, given, here)
+            results += _whole(
+                chunk, arrays.checked(X), _lane(y, lane), streams and streams[1][k], entry.classes, given, here
+            )
         self._take(results, X.dtype)
         self.n_iter_, self.t_ = 1, getattr(self, "t_", 1.0) + X.shape[0]
         kept = [replace(result, _objective=None) for result in results]  # which would keep the chunk
@@ -445,11 +447,11 @@ def _whole(run, *arguments):
 
 
 def sound(X):
-    """Sparse rows whose every index was looked at, which SciPy does not do, as CSR; anything else as it is."""
-    if not issparse(X) or X.ndim != 2 or 0 in X.shape or X.dtype.kind not in "biuf":
+    """Sparse rows as CSR in canonical form, every index checked, which SciPy does not do; anything else as it is."""
+    if not issparse(X) or X.ndim != 2 or 0 in X.shape or X.dtype.kind == "c":
         return X  # scikit-learn has words for these
-    rows = checks.matrix(X)[0]
-    return X if X.format == "csr" else rows.given()
+    rows, _, note = arrays.matrix(X)
+    return X if note is None else rows.given()
 
 
 def takes_all(options):

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..inputs import checks
+from ..inputs import arguments
 from ..kernels import order
 from ..parts import optimizers, schedules
 from ..parts.registry import snake_case
@@ -40,7 +40,7 @@ def schedule_of(name, eta0, power_t, alpha):
         return schedules.InverseScaling(eta0, power_t) if power_t >= 0 else Rising(eta0, power_t)
     if name in ("adaptive", *PASSIVE_AGGRESSIVE):
         return schedules.Constant(eta0)
-    part = checks.part("learning_rate", name, schedules)
+    part = arguments.part("learning_rate", name, schedules)
     first = {"initial": eta0, "peak": eta0, "then": schedules.Constant(eta0)}
     return part._replace(**{field: value for field, value in first.items() if field in part._fields})
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..inputs import checks
+from ..inputs import arrays
 from ..inputs.settings import Settings
 from ..linear.auto import choose, plan_of
 from ..linear.fit import report
@@ -44,7 +44,7 @@ class Together:
         kinds = loss.labels, loss.joint, tuple(loss.domain.items()), coded, entry.scale
         key = *map(place, (X, y, sample_weight)), *kinds, settings.fit_intercept, settings.n_threads
         if key not in self.surveys:
-            table = checks.table(X, y, sample_weight, loss, classes, entry.scale, classes is not None)
+            table = arrays.table(X, y, sample_weight, loss, classes, entry.scale, classes is not None)
             self.surveys[key] = (X, y, sample_weight), Survey(table, settings, Passes)
         return self.surveys[key][1]
 

@@ -5,7 +5,7 @@ import time
 
 import numpy as np
 
-from ..inputs import checks, custom_parts
+from ..inputs import arguments, custom_parts
 from ..kernels import descend, user_functions
 from ..parts import schedules
 from ..results.fit_result import MinimizeHistory
@@ -100,7 +100,7 @@ class CompiledRuns:
             run = self.seen(lane)
             bar.update(self.done, run.fun)
             told = run.progress(self.members[lane])
-            if self.limits.callback is not None and checks.truthy("callback", self.limits.callback(told)):
+            if self.limits.callback is not None and arguments.truthy("callback", self.limits.callback(told)):
                 run.status, run.reason = "early_stopped", f"The callback returned True after iteration {run.nit}."
                 self.runs[lane], self.lanes.status[lane] = run, descend.STOPPED
 

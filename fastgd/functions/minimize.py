@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ..inputs import checks
+from ..inputs import arguments
 from ..parts import optimizers, schedules
 from .problem import Problem
 from .python_loop import run_all
@@ -107,13 +107,13 @@ class Rule:
 
     @classmethod
     def checked(cls, optimizer, learning_rate, max_iter):
-        schedule = checks.schedule("learning_rate", learning_rate)
+        schedule = arguments.schedule("learning_rate", learning_rate)
         if schedules.watched(schedule) is not None:
             raise ValueError(
                 f"learning_rate={schedule!r} watches the epochs of a fit, and minimize has none: take another schedule."
             )
         schedule = schedules.in_steps(schedule, steps_per_epoch=1, epochs=max_iter)
-        return cls(checks.part("optimizer", optimizer, optimizers), schedule)
+        return cls(arguments.part("optimizer", optimizer, optimizers), schedule)
 
     def rates(self, first, count):
         """The rates (count,) of the steps ``first + 1`` on."""
@@ -133,9 +133,9 @@ class Limits:
     @classmethod
     def checked(cls, max_iter, tol, history, callback, verbose):
         return cls(
-            max_iter=checks.whole("max_iter", max_iter, low=0),
-            tol=None if tol is None else checks.number("tol", tol, low=0.0),
-            history=checks.truth("history", history),
-            callback=checks.callback(callback),
-            verbose=checks.verbosity(verbose),
+            max_iter=arguments.whole("max_iter", max_iter, low=0),
+            tol=None if tol is None else arguments.number("tol", tol, low=0.0),
+            history=arguments.truth("history", history),
+            callback=arguments.callback(callback),
+            verbose=arguments.verbosity(verbose),
         )

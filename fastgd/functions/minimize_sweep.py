@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..inputs import checks
+from ..inputs import arguments
 from ..inputs.grid import expand
 from ..results.sweep_results import SweepResult
 from .minimize import Limits, Rule
@@ -62,7 +62,7 @@ def minimize_sweep(
     >>> s.best.x, s.table()["learning_rate"]
     (0.0, [0.01, 0.5, 1.1])
     """
-    grid = expand({"learning_rate": learning_rate, "optimizer": optimizer}, checks.truth("product", product))
+    grid = expand({"learning_rate": learning_rate, "optimizer": optimizer}, arguments.truth("product", product))
     limits = Limits.checked(max_iter, tol, history, callback, verbose)
     rules = [Rule.checked(point["optimizer"], point["learning_rate"], limits.max_iter) for point in grid.points]
     results = run_all(Problem.checked(fun, x0, grad, compile), rules, limits)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..inputs import checks
+from ..inputs import arguments, arrays
 from ..parts.registry import brief
 
 STEP = float(np.cbrt(np.finfo(np.float64).eps))  # of the central differences, times max(1, |x|)
@@ -34,7 +34,7 @@ class Problem:
             raise TypeError(f"grad={brief(grad)} must be callable, or None for central differences.")
         x0 = _start(x0)
         plain = [name for name, f in (("fun", fun), ("grad", grad)) if f is not None and not is_njit(f)]
-        if checks.truth("compile", compile):
+        if arguments.truth("compile", compile):
             fun = _njit("fun", fun) if "fun" in plain else fun
             grad = _njit("grad", grad) if "grad" in plain else grad
         # NUMBA_DISABLE_JIT leaves functions as they are.
@@ -61,7 +61,7 @@ class Problem:
             return value if type(value) is float else _one_number("grad", value)
         gradient = self.grad(x.copy())
         if type(gradient) is not np.ndarray or gradient.dtype.kind != "f":
-            gradient = checks.numeric("what grad returned", gradient)
+            gradient = arrays.numeric("what grad returned", gradient)
         if gradient.shape != x.shape:
             raise ValueError(f"grad returned shape {gradient.shape}; x0 has shape {x.shape}, and so must the gradient.")
         return gradient.astype(np.float64)
@@ -99,7 +99,7 @@ def _start(x0):
         raise TypeError("x0=None must be a number or an array of numbers.")
     try:
         with np.errstate(all="ignore"):
-            values = checks.numeric("x0", x0).astype(np.float64)
+            values = arrays.numeric("x0", x0).astype(np.float64)
     except OverflowError:
         raise ValueError("x0 holds a number too large for float64.") from None
     if values.ndim > 1:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..inputs import checks
+from ..inputs import arguments
 from ..parts.optimizers import decayed
 from ..results.fit_result import MinimizeHistory, MinimizeResult
 from ..results.progress import Bar
@@ -125,7 +125,7 @@ def python_loop(problem, rule, limits, number=0):
                 except ArithmeticError:
                     run.jac = problem.jac0 * math.nan
                 bar.update(t, value)
-                if limits.callback is not None and checks.truthy("callback", limits.callback(run.progress(number))):
+                if limits.callback is not None and arguments.truthy("callback", limits.callback(run.progress(number))):
                     run.status, run.reason = "early_stopped", f"The callback returned True after iteration {t}."
                     break
     except KeyboardInterrupt:

@@ -1,47 +1,46 @@
-"""Cross-validation on the host: which rows each fold trains on and tests on, and what the folds' losses tell.
+"""Cross-validation: which rows each fold trains on and which it holds out.
 
-A fold needs no data of its own. It is a row of *roles*, one small integer for each row of the table: 1, 2, ... is how
-often the fold trains on the row, -1 says that the row is held out to be tested on, and 0 that it is not used at all.
+A fold has no data of its own. It is a row of *roles*, one small integer for each row of the table: 1, 2, ... is how
+often the fold trains on the row, -1 means that the row is held out to test on, and 0 that it is not used.
 """
 
 import numbers
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
 from ..parts.registry import brief
-from . import checks
+from . import arguments
 
 MOST = 1000  # folds
 VALID = "a number of folds such as 5, pairs (train, test) of row numbers or masks, or a scikit-learn splitter"
 
 
 class Folds(NamedTuple):
-    """What each fold does with each row."""
+    """The role of each row in each fold."""
 
     roles: np.ndarray  # (folds, n) int8: > 0 how often a row is trained on, 0 not used, -1 held out to test on
 
 
 def folds_of(cv, X, y, classes, seed, groups=None):
-    """The folds that ``cv`` asks for.
+    """The folds of an argument ``cv``.
 
     Parameters
     ----------
     cv : int, iterable of pairs, or scikit-learn splitter
-        A number k of folds, drawn at random: every row is tested on once, and the folds' sizes (of class labels also
-        those of each class) differ by one at most. Or pairs ``(train, test)`` of integer arrays or boolean masks; a row
-        repeated in ``train`` counts as often. Or an object with ``split`` and ``get_n_splits``.
+        A number k of folds, drawn at random: every row is tested on once, and the sizes of the folds differ by at most
+        one; with class labels, so do the rows of each class. Or pairs ``(train, test)`` of integer arrays or boolean
+        masks; a row repeated in ``train`` counts as often. Or an object with ``split`` and ``get_n_splits``.
     X : ndarray (n, d)
-        Handed to splitters only.
+        Passed to splitters only.
     y : ndarray (targets, n)
         Numbers, or the codes 0, 1, ... of the classes.
     classes : array-like (K,) or None
         The labels behind the codes.
     seed : int
-        Of the drawing.
+        Seed of the random folds.
     groups : array-like (n,) or None, default None
-        Handed to splitters only.
+        Passed to splitters only.
 
     Returns
     -------
@@ -50,12 +49,12 @@ def folds_of(cv, X, y, classes, seed, groups=None):
     Raises
     ------
     ValueError, TypeError
-        Naming the split and the row, what was given and what to do; a splitter's own error begins with "cv: ".
+        The message names the split and the row; a splitter's own error begins with "cv: ".
 
     Examples
     --------
     >>> import numpy as np
-    >>> from fastgd.folds import folds_of
+    >>> from fastgd.inputs.folds import folds_of
     >>> X, y = np.zeros((4, 1)), np.zeros((1, 4))
     >>> folds_of([([0, 0, 1], [3]), ([1, 2], [0])], X, y, None, seed=0).roles
     array([[ 2,  1,  0, -1],
@@ -68,7 +67,7 @@ def folds_of(cv, X, y, classes, seed, groups=None):
         return _given(lambda: cv.split(X, target, groups), y, classes)
     if groups is not None:
         example = "cv=sklearn.model_selection.GroupKFold(5)"
-        raise ValueError(f"groups are for splitters, e.g. {example}, got cv={brief(cv)}.")
+        raise ValueError(f"groups are for splitters, e.g. {example}; got cv={brief(cv)}.")
     if isinstance(cv, numbers.Real) and not isinstance(cv, (bool, np.bool_)):
         return _drawn(_count(cv, y.shape[1]), y, classes, seed)
     if isinstance(cv, (str, bytes)) or not hasattr(cv, "__iter__"):
@@ -77,11 +76,11 @@ def folds_of(cv, X, y, classes, seed, groups=None):
 
 
 def _count(cv, n):
-    """A number of folds that ``n`` rows can be cut into."""
+    """The number of folds, at most the number of rows ``n``."""
     if 0 < cv < 1:
         share = f"{float(cv):g}"
-        raise ValueError(f"cv={share} must be a whole number of folds; to hold out a share once: validation={share}.")
-    k = checks.whole("cv", cv, 2)
+        raise ValueError(f"cv={share} must be a whole number of folds; to hold out once pass validation={share}.")
+    k = arguments.whole("cv", cv, 2)
     if k > MOST:
         raise ValueError(f"cv={k} is more than {MOST} folds: 5 or 10 are usual.")
     if k > n:
@@ -90,7 +89,7 @@ def _count(cv, n):
 
 
 def _drawn(k, y, classes, seed):
-    """Folds of rows drawn at random, each class spread evenly over them."""
+    """``k`` random folds, each class spread evenly over them."""
     n = y.shape[1]
     order = np.random.default_rng(seed).permutation(n)
     if classes is not None:
@@ -98,9 +97,9 @@ def _drawn(k, y, classes, seed):
             rows = np.bincount(codes.astype(np.intp), minlength=len(classes))
             if rows.min() < 2:
                 label, count = brief(np.asarray(classes)[rows.argmin()].tolist(), 60), rows.min()
-                words = f"has {count} {'row' if count == 1 else 'rows'}, none to train on in some fold"
-                raise ValueError(f"cv={k}: the class {label} {words}. Drop or merge classes of fewer than 2 rows.")
-        # Dealt out class after class, both the whole and each class are spread evenly.
+                words = f"has {count} {'row' if count == 1 else 'rows'}, so some fold has none to train on"
+                raise ValueError(f"cv={k}: class {label} {words}. Drop or merge classes of fewer than 2 rows.")
+        # Dealt out class by class, so that all rows and those of each class are spread evenly.
         order = order[np.lexsort(y[:, order])]
     roles = np.ones((k, n), np.int8)
     roles[np.arange(n) % k, order] = -1
@@ -108,24 +107,24 @@ def _drawn(k, y, classes, seed):
 
 
 def _given(splits, y, classes):
-    """Folds from the pairs (train, test) that the call ``splits`` gives."""
+    """The folds of the pairs (train, test) that ``splits()`` yields."""
     n = y.shape[1]
     roles = []
     # One pair at a time: row numbers take eight times the memory of roles.
     for k, pair in enumerate(_named(splits)):
         if k == MOST:
-            raise ValueError(f"cv gives more than {MOST} splits: pass fewer.")
+            raise ValueError(f"cv yields more than {MOST} splits: pass fewer.")
         roles.append(_roles(k, pair, n))
         if classes is not None and any((codes[roles[k] > 0] == codes[np.argmax(roles[k])]).all() for codes in y):
-            words = "stratify the splits or shuffle the rows"
-            raise ValueError(f"cv: split {k} trains on rows of one class only: {words}.")
+            raise ValueError(f"cv: split {k} trains on one class only: stratify the splits or shuffle the rows.")
     if not roles:
-        raise ValueError("cv gives no splits: one pair (train, test) is the least. A generator is empty once used.")
+        hint = "A generator is empty once used."
+        raise ValueError(f"cv yields no splits: at least one pair (train, test) is needed. {hint}")
     return Folds(np.stack(roles))
 
 
 def _named(splits):
-    """The pairs; what goes wrong while they are made names cv."""
+    """The pairs; an error of the iterator or splitter is raised with "cv: " before it."""
     try:
         yield from splits()
     except Exception as error:
@@ -143,20 +142,19 @@ def _roles(k, pair, n):
     for counts, most, verb in ((trained, 127, "trains on"), (tested, 1, "tests on")):
         if counts.max() > most:
             row = int(np.argmax(counts > most))
-            times = f"{most} times is the most" if most > 1 else "once is enough"
-            raise ValueError(f"cv: split {k} {verb} row {row} {counts[row]} times: {times}.")
+            raise ValueError(f"cv: split {k} {verb} row {row} {counts[row]} times; at most {most} is possible.")
     both = (trained > 0) & (tested > 0)
     if both.any():
-        raise ValueError(f"cv: split {k} trains and tests on row {int(both.argmax())}: take it out of one of them.")
+        raise ValueError(f"cv: split {k} trains and tests on row {int(both.argmax())}: remove it from one of them.")
     return trained.astype(np.int8) - tested.astype(np.int8)
 
 
 def _counts(name, rows, n):
-    """How often each of ``n`` rows is among some row numbers or is true in a mask."""
+    """How often each of ``n`` rows occurs in row numbers, or is true in a mask."""
     try:
         rows = np.asarray(rows)
     except ValueError as error:
-        raise ValueError(f"cv: {name} can't be made an array: {error}.") from None
+        raise ValueError(f"cv: {name} can't be converted to an array: {error}.") from None
     if rows.ndim != 1:
         hint = "" if rows.ndim else " One split is a list of one pair: cv=[(train, test)]."
         raise ValueError(f"cv: {name} must have one dimension, got shape {rows.shape}.{hint}")
@@ -166,91 +164,11 @@ def _counts(name, rows, n):
         if rows.size != n:
             raise ValueError(f"cv: {name} is a mask of {rows.size} rows, but X has {n}.")
         if not rows.any():
-            raise ValueError(f"cv: {name} is a mask of no row: at least one is needed.")
+            raise ValueError(f"cv: {name} is a mask that selects no row: at least one is needed.")
         return rows.view(np.int8)
     if rows.dtype.kind not in "iu":
-        raise TypeError(f"cv: {name} is of type {rows.dtype}: integer row numbers or a boolean mask are needed.")
-    for outside, words in ((rows < 0, "rows are counted from 0"), (rows >= n, f"X has {n} rows, 0 to {n - 1}")):
+        raise TypeError(f"cv: {name} has dtype {rows.dtype}: pass integer row numbers or a boolean mask.")
+    for outside, words in ((rows < 0, "row numbers start at 0"), (rows >= n, f"X has {n} rows, 0 to {n - 1}")):
         if outside.any():
             raise ValueError(f"cv: {name} holds the row {rows[outside.argmax()]}: {words}.")
     return np.bincount(rows.astype(np.intp), minlength=n)
-
-
-@dataclass(frozen=True, eq=False)
-class Scores:
-    """The held-out loss of each setting in each fold, and which settings it speaks for.
-
-    Attributes
-    ----------
-    losses : ndarray (settings, folds)
-        Smaller is better; for a scorer, minus the score.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from fastgd.folds import Scores
-    >>> s = Scores(np.array([[3.0, 5.0], [2.0, 4.0], [9.0, 9.0]]))
-    >>> s.mean, s.best, s.simplest([1.0, 0.1, 10.0])
-    (array([4., 3., 9.]), 1, 0)
-    """
-
-    losses: np.ndarray
-
-    @property
-    def mean(self):
-        """(settings,) The mean over the folds; infinite where a fold's loss is not finite."""
-        with np.errstate(all="ignore"):
-            mean = self.losses.mean(axis=1)
-        return np.where(np.isfinite(self.losses).all(axis=1) & np.isfinite(mean), mean, np.inf)
-
-    @property
-    def standard_error(self):
-        """(settings,) Of the mean: the folds' standard deviation over the root of their number.
-
-        NaN for one fold, and where a fold's loss is not finite.
-        """
-        folds = self.losses.shape[1]
-        if folds == 1:
-            return np.full(len(self.losses), np.nan)
-        with np.errstate(all="ignore"):
-            return self.losses.std(axis=1, ddof=1) / np.sqrt(folds)
-
-    @property
-    def best(self):
-        """The index of the smallest finite mean, the first of equals."""
-        mean = self.mean
-        if not np.isfinite(mean).any():
-            raise ValueError(
-                "No setting has a finite loss in every fold: give smaller learning rates, or check X, y and scoring."
-            )
-        return int(np.argmin(mean))
-
-    def simplest(self, order):
-        """The index of the simplest setting whose mean is within one standard error of the best one's.
-
-        The one-standard-error rule (Breiman, Friedman, Olshen and Stone 1984; glmnet's ``lambda.1se``).
-
-        Parameters
-        ----------
-        order : array-like (settings,)
-            Larger is simpler, e.g. the strength of the penalty. Of equals the smaller mean is taken.
-
-        Returns
-        -------
-        int
-
-        Raises
-        ------
-        ValueError
-            Where no mean is finite, or ``order`` is not one number a setting.
-        """
-        order = checks.numeric("order", order).astype(np.float64)
-        if order.shape != (len(self.losses),) or np.isnan(order).any():
-            raise ValueError(
-                f"order must be one number for each of {len(self.losses)} settings, got {brief(order, 60)}."
-            )
-        mean, best = self.mean, self.best
-        error = self.standard_error[best]
-        limit = mean[best] + (error if np.isfinite(error) else 0.0)
-        near = np.flatnonzero(np.isfinite(mean) & (mean <= limit))
-        return int(min(near, key=lambda k: (-order[k], mean[k])))

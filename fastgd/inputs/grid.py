@@ -1,35 +1,34 @@
-"""Grids: the settings that lists of values span; all sweeps share it."""
+"""Grids: all combinations of the values in lists, for every kind of sweep."""
 
 import dataclasses
-import functools
 import itertools
 import math
 from typing import NamedTuple
 
 import numpy as np
 
-MOST = 100_000  # points: more is a slip
+MOST = 100_000  # points: more are a mistake
 
 
 class Grid(NamedTuple):
     """The points of a grid."""
 
-    points: list  # of dicts, a value for each argument
-    settings: dict  # of lists, a value a point for each argument or field that varies
+    points: list  # of dicts, one value for each argument
+    settings: dict  # of lists, one value for each point, for each argument or field that varies
 
 
 def expand(given, product=True, pairs=()):
-    """The grid of settings that arguments span.
+    """The grid of the arguments that are lists.
 
     Parameters
     ----------
     given : dict of str to object
         Arguments by name. A list, tuple, range or one-dimensional array is an axis, and so is such a field of a part:
-        ``Momentum(beta=[0.5, 0.9])`` is the axis "optimizer.beta". A part itself, though a named tuple, is one value.
+        ``Momentum(beta=[0.5, 0.9])`` is the axis "optimizer.beta". A part itself is one value, although a named tuple.
     product : bool, default True
-        Every combination, the last axis running fastest; False pairs the axes, which must be of one length.
+        Every combination, the last axis varying fastest; False pairs the axes, which must have one length.
     pairs : tuple of str, default ()
-        Arguments for which a tuple is one value.
+        Names of arguments for which a tuple is one value.
 
     Returns
     -------
@@ -38,11 +37,11 @@ def expand(given, product=True, pairs=()):
     Raises
     ------
     ValueError
-        Naming an axis that is empty, has more than one dimension, or can't be paired.
+        If an axis is empty or has two dimensions, if axes to pair differ in length, or if there are too many points.
 
     Examples
     --------
-    >>> from fastgd.grid import expand
+    >>> from fastgd.inputs.grid import expand
     >>> expand({"learning_rate": [0.1, 1.0], "alpha": 0.5}).points
     [{'learning_rate': 0.1, 'alpha': 0.5}, {'learning_rate': 1.0, 'alpha': 0.5}]
     """
@@ -54,10 +53,10 @@ def expand(given, product=True, pairs=()):
             axes |= {f"{name}.{field}": _values(f"{name}.{field}", v) for field, v in _fields(value) if _is_axis(v)}
     sizes = {name: len(values) for name, values in axes.items()}
     if not product and len(set(sizes.values())) > 1:
-        raise ValueError(f"product=False pairs the lists, so they must be as long as each other, got {sizes}.")
+        raise ValueError(f"product=False pairs the lists, so they must have one length; got {sizes}.")
     count = math.prod(sizes.values()) if product else max(sizes.values(), default=1)
     if count > MOST:
-        raise ValueError(f"the lists {sizes} make {count:,} points: at most {MOST:,} are run, make them shorter.")
+        raise ValueError(f"The lists {sizes} make {count:,} points: at most {MOST:,} are allowed, so shorten them.")
     rows = list(itertools.product(*axes.values()) if product or not axes else zip(*axes.values(), strict=True))
     points = []
     for row in rows:
@@ -70,7 +69,7 @@ def expand(given, product=True, pairs=()):
 
 
 def _fields(value):
-    """The fields of a part, a named tuple or a dataclass of the user's own."""
+    """The fields of a part: a named tuple or a user's dataclass."""
     if hasattr(type(value), "_asdict"):
         return value._asdict().items()
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -80,22 +79,22 @@ def _fields(value):
 
 def _with(part, field, value):
     """A part with another value of a field."""
-    return (part._replace if hasattr(part, "_replace") else functools.partial(dataclasses.replace, part))(
-        **{field: value}
-    )
+    changed = {field: value}
+    return part._replace(**changed) if hasattr(part, "_replace") else dataclasses.replace(part, **changed)
 
 
 def _is_axis(value):
-    return type(value) in (list, tuple, range) or (
-        isinstance(dimensions := getattr(value, "ndim", 0), int) and dimensions > 0
-    )
+    if type(value) in (list, tuple, range):
+        return True
+    dimensions = getattr(value, "ndim", 0)
+    return isinstance(dimensions, int) and dimensions > 0
 
 
 def _values(name, value):
-    """The values along an axis; NumPy's numbers become Python's."""
+    """The values along an axis; NumPy scalars become Python numbers."""
     if hasattr(value, "ndim"):
         if value.ndim != 1:
-            raise ValueError(f"{name} has shape {value.shape}: a list of settings has one dimension.")
+            raise ValueError(f"{name} has shape {value.shape}, but a list of settings must have one dimension.")
         value = np.asarray(value).tolist()
     values = [item.item() if isinstance(item, np.generic) else item for item in value]
     if not values:

@@ -1,25 +1,26 @@
-"""Rows held out to validate on: a share of the table, drawn at random, or data of their own."""
+"""Validation data: a random fraction of the rows, or data of their own."""
 
 from typing import NamedTuple
 
 import numpy as np
 
 from ..kernels import order
-from . import checks
+from ..kernels.layouts import frozen
+from . import arguments, arrays
 
-STREAM = 2**62  # the epochs of the drawing: no run comes that far
+STREAM = 2**62  # the epoch whose random numbers the drawing takes: no run comes that far
 
 
 class Holdout(NamedTuple):
-    """What is trained on and what is held out."""
+    """The rows trained on and the rows held out."""
 
-    table: checks.Table  # of the rows trained on: the others have weight 0
-    rows: np.ndarray | None  # (rows trained on,) uint32 or uint64; None for all
-    held: checks.Table | None
+    table: arrays.Table  # of all rows; those held out have weight 0
+    rows: np.ndarray | None  # the numbers of the rows trained on, uint32 or uint64; None for all
+    held: arrays.Table | None  # of the validation data
 
 
 def held_out(table, validation, seed, loss):
-    """Split a table by ``validation``: None, a share of its rows, or ``(X, y)`` or ``(X, y, sample_weight)``."""
+    """Split a table by ``validation``: None, a fraction of its rows, or ``(X, y)`` or ``(X, y, sample_weight)``."""
     if validation is None:
         return Holdout(table, None, None)
     if isinstance(validation, tuple):
@@ -31,21 +32,22 @@ def held_out(table, validation, seed, loss):
     weights = np.where(kept, weight, 0.0), np.where(kept, 0.0, weight)[~kept]
     for which, values in zip(("trained on", "held out"), weights, strict=True):
         if not values.any():
-            raise ValueError(f"validation={validation:g} leaves no row of positive weight to be {which}.")
+            hint = "pass another fraction or more rows"
+            raise ValueError(f"validation={validation:g} leaves no row of positive weight to be {which}: {hint}.")
     rows = np.flatnonzero(kept).astype(np.uint32 if n <= 2**32 else np.uint64)
     dtype = table.X.dtype
-    train = checks.frozen((weights[0] / weights[0][kept].mean()).astype(dtype))
+    train = frozen((weights[0] / weights[0][kept].mean()).astype(dtype))
     held = table._replace(
-        # Copied: a pass over them must not cost a pass over all.
+        # Copied, so that a pass over them does not read all rows.
         X=table.X.take(~kept),
-        y=checks.frozen(np.ascontiguousarray(table.y[:, ~kept])),
-        weight=checks.row_weights(weights[1] if table.weight.size else None, len(weights[1]), dtype),
+        y=frozen(np.ascontiguousarray(table.y[:, ~kept])),
+        weight=arrays.row_weights(weights[1] if table.weight.size else None, len(weights[1]), dtype),
     )
     return Holdout(table._replace(weight=train), rows, held)
 
 
-def drawn(table, share, seed):
-    """The rows to hold out; of classes, the share of each."""
+def drawn(table, fraction, seed):
+    """The numbers of the rows to hold out, with classes the fraction of each."""
     n = table.y.shape[1]
     codes = [] if table.classes is None else range(len(table.classes))
     groups = [np.flatnonzero(table.y[0] == code) for code in codes] or [np.arange(n)]
@@ -54,18 +56,18 @@ def drawn(table, share, seed):
         shuffled = np.empty(group.size, np.uint32)
         with np.errstate(over="ignore"):  # for a kernel run as plain Python
             order.permutation(seed, STREAM + k, shuffled)
-        count = min(max(1, round(share * group.size)), group.size - 1)  # of each class, one row is trained on
+        count = min(max(1, round(fraction * group.size)), group.size - 1)  # one row of each class is trained on
         found.append(group[shuffled[:count]])
     rows = np.concatenate(found)
     if rows.size == 0:
-        raise ValueError(f"validation={share:g} needs at least 2 rows, and X has {n}.")
+        raise ValueError(f"validation={fraction:g} needs at least 2 rows, but X has {n}.")
     return rows
 
 
 def other_table(table, loss, X, y, weight=None):
-    """The canonical form of validation data that were given."""
-    with checks.within("validation"):
-        X, names, _ = checks.matrix(X)
+    """Validation data that the user passed, in canonical form."""
+    with arguments.within("validation"):
+        X, names, _ = arrays.matrix(X)
         d = table.X.shape[1]
         if X.shape[1] != d:
             raise ValueError(f"X has {X.shape[1]} columns, but the training data have {d}.")
@@ -73,11 +75,11 @@ def other_table(table, loss, X, y, weight=None):
             raise ValueError(f"X has the columns {names}, but the training data have {table.names}.")
         if X.sparse != table.X.sparse:
             here, there = ("sparse", "dense") if X.sparse else ("dense", "sparse")
-            raise ValueError(f"X is {here}, but the training data are {there}: pass both alike.")
+            raise ValueError(f"X is {here}, but the training data are {there}: convert one of them.")
         X = X.astype(table.X.dtype)
-        checks.finite_columns(X, names)
-        y, _ = checks.target(y, X.shape[0], X.dtype, loss, table.classes)
+        arrays.finite_columns(X, names)
+        y, _ = arrays.target(y, X.shape[0], X.dtype, loss, table.classes)
         if len(y) != len(table.y):
             has = "1 target" if len(y) == 1 else f"{len(y)} targets"
             raise ValueError(f"y has {has}, but the training data have {len(table.y)}.")
-        return table._replace(X=X, y=y, weight=checks.row_weights(weight, X.shape[0], X.dtype))
+        return table._replace(X=X, y=y, weight=arrays.row_weights(weight, X.shape[0], X.dtype))

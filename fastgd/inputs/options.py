@@ -5,9 +5,9 @@ import inspect
 from dataclasses import dataclass, field
 
 from ..kernels.threads import available_threads
-from ..parts import losses, optimizers
+from ..parts import losses, optimizers, schedules
 from ..parts.registry import unknown_option
-from . import checks
+from . import arguments
 
 SHUFFLES = ("block", "full", "replacement", False)
 ONCE = "each chunk is passed over once"
@@ -59,24 +59,24 @@ def option(
 
 
 def _choice(*valid):
-    return lambda name, value: checks.one_of(name, value, valid)
+    return lambda name, value: arguments.one_of(name, value, valid)
 
 
 def _whole(low):
-    return lambda name, value: checks.whole(name, value, low)
+    return lambda name, value: arguments.whole(name, value, low)
 
 
 def _number(**limits):
-    return lambda name, value: checks.number(name, value, **limits)
+    return lambda name, value: arguments.number(name, value, **limits)
 
 
 def _part(module):
-    return lambda name, value: checks.part(name, value, module)
+    return lambda name, value: arguments.part(name, value, module)
 
 
 def _shuffle(name, value):
     """True is the default order, as in scikit-learn."""
-    return "block" if value is True else checks.one_of(name, value, SHUFFLES)
+    return "block" if value is True else arguments.one_of(name, value, SHUFFLES)
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,15 +86,15 @@ class FitOptions:
     loss: object = option("squared_error", _part(losses), axis=True, kept=True, part=losses)
     optimizer: object = option("auto", _part(optimizers), words=("auto",), axis=True, kept=True, part=optimizers)
     learning_rate: object = option(
-        "auto", checks.schedule, words=("auto",), axis=True, kept=True, part=checks.schedules,
+        "auto", arguments.schedule, words=("auto",), axis=True, kept=True, part=schedules,
         not_range="it is what is looked for",
     )  # fmt: skip
     batch_size: object = option("auto", _whole(1), words=("auto", "full", None), axis=True, kept=True)
     alpha: float = option(0.0, _number(low=0.0), axis=True, kept=True)
     l1_ratio: float = option(0.0, _number(low=0.0, high=1.0), axis=True, kept=True)
     bounds: object = option(None, axis=True)
-    fit_intercept: bool = option(True, checks.truth, kept=True)
-    standardize: object = option("auto", lambda name, value: checks.standardize(value), kept=True)
+    fit_intercept: bool = option(True, arguments.truth, kept=True)
+    standardize: object = option("auto", lambda name, value: arguments.standardize(value), kept=True)
     sample_weight: object = option(None)
     offset: object = option(None)
     epochs: object = option(
@@ -109,31 +109,31 @@ class FitOptions:
     )  # fmt: skip
     shuffle: object = option("block", _shuffle, kept=True, chunks=(False,))
     validation: object = option(
-        None, lambda name, value: checks.validation(value), kept=True, not_chunks=ONCE,
+        None, lambda name, value: arguments.validation(value), kept=True, not_chunks=ONCE,
         not_range="the losses are those of the batches",
     )  # fmt: skip
     patience: int = option(
         5, _whole(1), not_chunks=ONCE, not_range="the test ends with num steps or where the loss blows up"
     )
-    evaluate: bool = option(False, checks.truth, not_chunks=ONCE, not_range="the losses are those of the batches")
+    evaluate: bool = option(False, arguments.truth, not_chunks=ONCE, not_range="the losses are those of the batches")
     average: int | None = option(
-        False, lambda name, value: checks.average(value), kept=True, not_range="the losses are those of the batches"
+        False, lambda name, value: arguments.average(value), kept=True, not_range="the losses are those of the batches"
     )
     bootstrap: int = option(
         0,
-        lambda name, value: checks.replicates(value),
+        lambda name, value: arguments.replicates(value),
         not_chunks=ONCE,
         not_range="one model is tested",
         not_sweep="bootstrap one of its settings with fit",
     )
-    lazy: bool = option(False, checks.truth, kept=True)
+    lazy: bool = option(False, arguments.truth, kept=True)
     parallel: str | None = option(None, _choice(None, "hogwild"))
-    random_state: int = option(None, lambda name, value: checks.seed(value), axis=True, kept=True)
+    random_state: int = option(None, lambda name, value: arguments.seed(value), axis=True, kept=True)
     n_threads: int | None = option(None, _whole(1), words=(None,))
     callback: object = option(
-        None, lambda name, value: checks.callback(value), not_range="there are no epochs to call it after"
+        None, lambda name, value: arguments.callback(value), not_range="there are no epochs to call it after"
     )
-    verbose: int = option(0, lambda name, value: checks.verbosity(value))
+    verbose: int = option(0, lambda name, value: arguments.verbosity(value))
     start: object = option(None, not_range="it starts with the weights that a fit starts with")
     resume: object = option(
         None, not_chunks="r, the third argument, is the run to go on with",

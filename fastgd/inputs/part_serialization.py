@@ -1,7 +1,7 @@
 """Parts as facts: what a file can hold of a loss, an optimizer or a schedule, and the part made of it again."""
 
 from ..parts.registry import snake_case
-from . import checks, custom_parts
+from . import arguments, custom_parts
 
 
 def part_facts(part):
@@ -27,7 +27,7 @@ def part_of(facts, module, argument):
         name: part_of(value, module, argument) if isinstance(value, dict) else float(value)
         for name, value in facts["fields"].items()
     }
-    return checks.part(argument, known[facts["name"]](**fields), module)
+    return arguments.part(argument, known[facts["name"]](**fields), module)
 
 
 def part_at(state, name, module):

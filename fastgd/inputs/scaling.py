@@ -1,4 +1,4 @@
-"""Standardisation without a copy: what the kernels subtract from a column and multiply it by, and the way back."""
+"""Standardisation without a copy: kernels shift and scale each column as they read it; and the inverse."""
 
 from typing import NamedTuple
 
@@ -18,32 +18,32 @@ class Scaling(NamedTuple):
 
     @classmethod
     def standard(cls, mean, variance, dtype, centre, intercept):
-        """Unit variance, and zero mean where ``centre``; without it the scale is still the standard deviation."""
+        """Unit variance, and zero mean if ``centre``; the scale is the standard deviation in both cases."""
         with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-            # A constant column's variance is the rounding of its mean.
+            # The computed variance of a constant column is the rounding error of its mean.
             constant = variance <= (16 * np.finfo(np.float64).eps * mean) ** 2
             inverse = np.where(constant, 0.0, 1.0 / np.sqrt(variance)).astype(dtype)
         inverse[~np.isfinite(inverse)] = 0.0
         if not intercept:
-            # Without an intercept a constant column is a feature as any other: its size is its scale.
+            # Without an intercept a constant column is a feature like any other, scaled by its size.
             size = np.abs(mean)
             inverse = np.where(constant & (size > 0), 1.0 / np.where(size > 0, size, 1.0), inverse).astype(dtype)
         shift = mean.astype(dtype) if centre else np.zeros(mean.size, dtype)
         return cls(shift, inverse)
 
     def kept(self, mean):
-        """The same, with columns that do not vary (their means are ``mean``) scaled by their size, at least 1."""
+        """The same, with constant columns, whose means are ``mean``, scaled by their size, at least 1."""
         size = np.maximum(np.abs(mean), 1.0).astype(self.inverse_scale.dtype)
         return self._replace(inverse_scale=np.where(self.inverse_scale == 0, 1 / size, self.inverse_scale))
 
     def to_user(self, weights, bounds=None):
-        """Coefficients (lanes, d) and intercepts (lanes,) in the user's units, float64."""
+        """Coefficients (lanes, d) and intercepts (lanes,) in the user's units of ``weights`` (lanes, d + 1)."""
         d = self.shift.size
         weights = weights.astype(np.float64)
         coef = weights[:, :d] * self.inverse_scale
         if self.inverse_scale.dtype != coef.dtype:
-            # Kernels multiply the two in the data's type: what underflows there took no part in the fit. In float64
-            # nothing does, and a comparison with its least number takes 65 ns.
+            # Kernels multiply the two in the data's type, so what underflows there had no effect in the fit. Skipped
+            # for float64, where this would take 65 ns for nothing.
             coef[np.abs(coef) < np.finfo(self.inverse_scale.dtype).smallest_subnormal] = 0.0
         if bounds is not None:
             coef = np.clip(coef, *bounds)
@@ -51,11 +51,11 @@ class Scaling(NamedTuple):
         return coef, intercept - coef @ self.shift.astype(np.float64)
 
     def from_user(self, coef, intercept):
-        """Scaled coefficients (lanes, d) and intercepts (lanes,) of those in the user's units."""
+        """Coefficients (lanes, d) and intercepts (lanes,) in the user's units as those of the scaled columns."""
         return self.to_scaled(coef), intercept + coef @ self.shift.astype(np.float64)
 
     def to_scaled(self, coef):
-        """Bounds or coefficients (d,) of the user's columns as those of the scaled ones."""
+        """Bounds or coefficients (d,) in the user's units as those of the scaled columns."""
         scale = np.where(self.inverse_scale > 0, self.inverse_scale, 1.0)
-        with np.errstate(over="ignore"):  # a bound beyond the largest number is none
+        with np.errstate(over="ignore"):  # a bound that overflows is no bound
             return coef / scale

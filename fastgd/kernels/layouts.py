@@ -1,7 +1,7 @@
 """How rows lie in memory: every number of them, or those that are not zero.
 
-The door (``checks.py``) makes one of the two of what the user passes. Here is what both answer in NumPy; kernels ask
-theirs in ``kernels/rows.py``.
+``inputs/arrays.py`` makes one of the two of what the user passes. Here are their methods outside of kernels; those that
+kernels call are in ``kernels/rows.py``.
 """
 
 from typing import NamedTuple
@@ -104,16 +104,8 @@ class CSR(NamedTuple):
 
     def take(self, rows):
         """Some of the rows, by number or flag; a copy."""
-        rows = np.flatnonzero(rows) if np.asarray(rows).dtype == bool else np.asarray(rows)
-        begin, counts = self.starts[rows].astype(np.int64), np.diff(self.starts).astype(np.int64)[rows]
-        starts = np.zeros(len(rows) + 1, np.int64)
-        np.cumsum(counts, out=starts[1:])
-        places = np.repeat(begin - starts[:-1], counts) + np.arange(starts[-1])
-        return self._replace(
-            values=frozen(self.values[places]),
-            indices=frozen(self.indices[places]),
-            starts=frozen(starts.view(np.uint64)),
-        )
+        rows = np.asarray(rows)
+        return CSR.of(self.given()[np.flatnonzero(rows) if rows.dtype == bool else rows.astype(np.int64)])
 
     def astype(self, dtype):
         """The same numbers as ``dtype``, not copied where they are so."""
@@ -122,22 +114,21 @@ class CSR(NamedTuple):
     def blocks(self):
         """Pairs of row numbers between which there are about ``BLOCK`` numbers."""
         n = len(self.starts) - 1
+        if self.stored <= BLOCK:
+            return [(0, n)]
         edges = np.searchsorted(self.starts, np.arange(BLOCK, self.stored, BLOCK, dtype=np.uint64))
         edges = np.unique(np.concatenate([[0], np.minimum(edges, n), [n]]))
-        return zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)
+        return list(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True))
 
     def scores(self, coef):
-        """``rows @ coef.T`` in float64, (n,) or (n, m)."""
-        by_column = np.ascontiguousarray(coef.T)
-        scores = np.zeros((self.shape[0], *coef.shape[:-1]))
+        """``rows @ coef.T`` in float64, (n,) or (n, m), without a float64 copy of all numbers."""
+        scores = np.empty((self.shape[0], *coef.shape[:-1]))
         for first, last in self.blocks():
-            starts = self.starts[first : last + 1].astype(np.int64)
-            some = slice(starts[0], starts[-1])
-            filled = np.flatnonzero(np.diff(starts))  # reduceat would give an empty row the next one's number
-            if filled.size:
-                values = self.values[some].reshape(-1, *[1] * (coef.ndim - 1))
-                products = by_column[self.indices[some]] * values
-                scores[first + filled] = np.add.reduceat(products, starts[filled] - starts[0], axis=0)
+            starts = self.starts[first : last + 1]
+            some = slice(int(starts[0]), int(starts[-1]))
+            values = self.values[some].astype(np.float64, copy=False)
+            rows = CSR(values, self.indices[some], starts - starts[0], self.columns)
+            scores[first:last] = rows.given() @ coef.T
         return scores
 
     def non_finite(self):
@@ -151,12 +142,21 @@ class CSR(NamedTuple):
 
     def array(self):
         """The rows as a float64 array (n, d)."""
-        array = np.zeros(self.shape)
-        array[np.repeat(np.arange(len(array)), np.diff(self.starts).astype(np.int64)), self.indices] = self.values
-        return array
+        return self.given().toarray().astype(np.float64, copy=False)
 
     def given(self):
-        """The rows as they are shown to a user's function: a SciPy array."""
+        """The rows as they are shown to a user's function: a SciPy array, which shares their memory, read-only."""
         from scipy.sparse import csr_array
 
-        return csr_array((self.values, self.indices.astype(np.int64), self.starts.astype(np.int64)), shape=self.shape)
+        # SciPy wants both of one type. Numbers below 2**31 have the same bits with a sign: a view, no copy.
+        narrow = max(self.columns, self.stored) < 2**31
+        indices = self.indices.view(np.int32) if narrow else self.indices.astype(np.int64)
+        rows = csr_array((self.values, indices, self.starts.astype(indices.dtype)), shape=self.shape)
+        rows.has_canonical_format = True
+        return rows
+
+    @classmethod
+    def of(cls, X):
+        """The rows of a SciPy ``csr_array`` that is known to be in canonical form: nothing is checked or copied."""
+        indices = X.indices.view(np.uint32) if X.indices.dtype == np.int32 else X.indices.astype(np.uint32)
+        return cls(frozen(X.data), frozen(indices), frozen(X.indptr.astype(np.uint64)), X.shape[1])

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..inputs import checks, custom_parts
+from ..inputs import arrays, custom_parts
 from ..kernels.lanes import Data
 from ..parts import penalties
 from ..solvers.plan import Model
@@ -50,7 +50,7 @@ def problem_of(options, statistics, start, backend, single=True, words=None):
     if options.lazy and not table.X.sparse:
         raise ValueError("lazy=True is for sparse X, whose rows hold numbers in some of the columns: leave it out.")
     batch = start.batch(options, statistics.n, {} if words is None else words)
-    bounds = checks.box(options.bounds, table.X.shape[1])
+    bounds = arrays.box(options.bounds, table.X.shape[1])
     full = batch == statistics.n and not start.chunked
     return Problem(options, statistics, start, bounds, batch, full, single, backend)
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..inputs import checks
+from ..inputs import arrays
 from ..inputs.options import FitOptions, only_known, signature_of
 from ..results.progress import tell
 from ..solvers.compiled import COMPILED
@@ -195,7 +195,7 @@ def fit_by(backend, X, y, given):
 def prepare(X, y, options, start, backend, given=None, **table):
     """What is chosen for options and data; ``given`` are the options that the user named."""
     options = start.agree(options, given or {})
-    checked = checks.table(X, y, options.sample_weight, options.loss, **table)
+    checked = arrays.table(X, y, options.sample_weight, options.loss, **table)
     return choose(options, DataStatistics(start.same_columns(checked), options, backend), start, backend)
 
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..inputs import checks
+from ..inputs import arguments, arrays
 from ..inputs.options import FitOptions, only_known, reasons, signature_of
 from ..results.fit_result import figure
 from ..results.progress import Bar
@@ -68,7 +68,7 @@ class LrFind:
         ValueError
             Where the rule is not known, or can't be applied to this curve.
         """
-        checks.one_of("rule", rule, tuple(RULES))
+        arguments.one_of("rule", rule, tuple(RULES))
         if rule not in self.suggestions:
             others = ", ".join(map(repr, self.suggestions))
             hint = f" Rules with a suggestion: {others}." if others else ""
@@ -380,13 +380,13 @@ def lr_find_by(backend, X, y, start, stop, num, fit_options):
     bar = Bar(options.verbose, None, "step")
     test = RangeTest(plan, num, bar)
     if not np.isfinite(test.baseline).all():
-        checks.finite_columns(choice.table.X, choice.table.names)
+        arrays.finite_columns(choice.table.X, choice.table.names)
     try:
         curve, low, high = range_test(test, start, stop, num)
     finally:
         bar.close()
     if curve.diverged:
-        checks.finite_columns(choice.table.X, choice.table.names)
+        arrays.finite_columns(choice.table.X, choice.table.names)
     status, words = verdict(curve, test.has_signal, f"from {low:.3g} to {high:.3g}", num)
     suggestions, missing = suggested(curve.rates, curve.losses, num) if status in ("found", "falling") else ({}, "")
     return LrFind(curve.rates, curve.losses, curve.raw, suggestions, status, f"{words} {missing}".strip())
@@ -394,7 +394,7 @@ def lr_find_by(backend, X, y, start, stop, num, fit_options):
 
 def checked_span(start, stop, num):
     """Checked arguments; a rate that is "auto" is None."""
-    num = checks.whole("num", num, low=AT_LEAST)
+    num = arguments.whole("num", num, low=AT_LEAST)
     start, stop = _rate("start", start), _rate("stop", stop)
     if start is not None and stop is not None and start >= stop:
         raise ValueError(f"start={start:g} must be less than stop={stop:g}.")
@@ -407,7 +407,7 @@ def _rate(name, value):
         if value != "auto":
             raise TypeError(f"{name}={value!r} must be a number or 'auto'.")
         return None
-    return checks.number(name, value, low=1e-300, high=1e300)  # powers of ten beyond are still numbers
+    return arguments.number(name, value, low=1e-300, high=1e300)  # powers of ten beyond are still numbers
 
 
 def verdict(curve, has_signal, span, num):

@@ -1,6 +1,6 @@
 """``partial_fit``: data that arrives in pieces."""
 
-from ..inputs import checks
+from ..inputs import arrays
 from ..inputs.options import FIELDS, FitOptions, only_known, reasons, signature_of
 from ..solvers.compiled import COMPILED
 from ..training.loop import train
@@ -89,9 +89,9 @@ def known_labels(loss, classes, r):
     """The labels where they are known: those given, which have to be those of the result ``r``."""
     if classes is not None and not loss.labels:
         raise ValueError(f"classes={classes!r} are for a loss of classes: leave them out.")
-    found = checks.known_classes(classes, loss)
+    found = arrays.known_classes(classes, loss)
     if r is None or found is None:
         return found if r is None else r.classes
     if found.tolist() != r.classes.tolist():
-        raise ValueError(f"classes: the run was begun with {checks.shown(r.classes)}, not {checks.shown(found)}.")
+        raise ValueError(f"classes: the run was begun with {arrays.shown(r.classes)}, not {arrays.shown(found)}.")
     return r.classes

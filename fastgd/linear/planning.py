@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..inputs import checks
 from ..kernels.lanes import Parts, lanes_of
+from ..kernels.layouts import frozen
 from ..parts import penalties
 from ..solvers.plan import Plan, are_many
 
@@ -30,7 +30,7 @@ def plan_of(choices, models=None, folds=None, **more):
             raise ValueError("bootstrap: a replicate draws no row of positive weight: there are too few rows for it.")
         lanes.scale[:] = data.count / totals
     if folds is not None:
-        data = data._replace(roles=checks.frozen(folds.roles))
+        data = data._replace(roles=frozen(folds.roles))
         lanes.scale[:] = (data.count / fold_weights(folds.roles, data.weight))[lanes.fold]
     full, many = problem.start.is_full(options, problem.batch, problem.n), are_many(data, lanes)
     if options.parallel and (full or many or not data.rows.sparse):
@@ -80,7 +80,7 @@ def with_targets(choice, data, table, centres):
     loss, statistics = choice.options.loss, choice.problem.statistics
     rows = [statistics.targets(table, loss, np.array(centre)) for centre in centres]
     classes = len(table.classes) if loss.joint else 1
-    return data._replace(targets=rows[0] if len(rows) == 1 else checks.frozen(np.concatenate(rows)), classes=classes)
+    return data._replace(targets=rows[0] if len(rows) == 1 else frozen(np.concatenate(rows)), classes=classes)
 
 
 def held_data(choice, centres):

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..inputs import checks
+from ..inputs import arrays
 from ..inputs.part_serialization import part_facts
 from ..parts import losses
 from ..results import messages
@@ -18,9 +18,9 @@ def report(choice, plan, number, outcome, objective=None):
     """The result of one model of a plan that has run; ``objective`` where it is known exactly."""
     table, model = choice.table, plan.models[number]
     if outcome.status == "diverged":
-        checks.finite_columns(table.X, table.names)
+        arrays.finite_columns(table.X, table.names)
     if plan.options.evaluate and not np.isfinite(outcome.history["objective"][-1:]).all():
-        checks.finite_columns(table.X, table.names)
+        arrays.finite_columns(table.X, table.names)
     coef, intercept = user_weights(choice, model, outcome.weights)
     if not np.isfinite(coef).all() or not np.isfinite(intercept).all():
         # Finite weights of the scaled columns may overflow in the user's units.

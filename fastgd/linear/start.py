@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..inputs import checks, custom_parts
+from ..inputs import arrays, custom_parts
 from ..inputs.options import FIELDS, names
 from ..inputs.part_serialization import part_at, part_facts
 from ..inputs.scaling import Scaling
@@ -188,7 +188,7 @@ class Resumed(Fresh):
         if table.names and run.feature_names and table.names != run.feature_names:
             raise ValueError(f"{argument}: X has the columns {table.names}, but the run was on {run.feature_names}.")
         if table.classes is not None and table.classes.tolist() != run.classes.tolist():
-            now, then = checks.shown(table.classes), checks.shown(run.classes)
+            now, then = arrays.shown(table.classes), arrays.shown(run.classes)
             raise ValueError(f"{argument}: y holds the classes {now}, but the run was on {then}.")
         return table._replace(names=table.names or run.feature_names)
 
@@ -365,7 +365,7 @@ def given_weights(start):
         raise TypeError(
             f"start must be a result of fit, the path of a saved one, or (coef, intercept), got {type(start).__name__}."
         )
-    coef, intercept = (checks.as_float("start", one).astype(np.float64) for one in start)
+    coef, intercept = (arrays.as_float("start", one).astype(np.float64) for one in start)
     if coef.ndim > 2 or intercept.ndim > 1:
         raise ValueError(f"start: coef has shape {coef.shape} and intercept {intercept.shape}; (d,) and a number, or "
                          "(m, d) and (m,) are needed.")  # fmt: skip

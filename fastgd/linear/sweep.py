@@ -6,11 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..inputs import checks
-from ..inputs.folds import Scores, folds_of
+from ..inputs import arguments, arrays
+from ..inputs.folds import folds_of
 from ..inputs.grid import expand
 from ..inputs.options import FitOptions, defaults, names, only_known, reasons, signature_of
 from ..parts.registry import brief
+from ..results.scores import Scores
 from ..results.sweep_results import CrossValidation, Results, SweepResult
 from ..solvers.compiled import COMPILED
 from ..solvers.data_statistics import DataStatistics
@@ -112,7 +113,7 @@ def sweep_by(backend, X, y, options, product, cv, groups, scoring, refit, keep):
     finished = train_together([Group(member.plan) for member in members], epochs)
     runs = Runs(chosen, members, finished, folds)
     if runs.any_status("diverged"):
-        checks.finite_columns(chosen[0].table.X, chosen[0].table.names)
+        arrays.finite_columns(chosen[0].table.X, chosen[0].table.names)
     if not cross:
         return plain_result(runs, settings)
     return cross_result(runs, settings, scorer, X, y, refit, lambda k: fit_by(backend, X, y, points[k]))
@@ -120,7 +121,7 @@ def sweep_by(backend, X, y, options, product, cv, groups, scoring, refit, keep):
 
 def check_cross_validation(cross, options, groups, scoring, refit):
     """Raise for arguments that ask for ``cv``, or speak against it."""
-    checks.one_of("refit", refit, (False, True, "simplest"))
+    arguments.one_of("refit", refit, (False, True, "simplest"))
     for name, given in {"groups": groups, "scoring": scoring, "refit": None if refit is False else refit}.items():
         if given is not None and not cross:
             raise ValueError(f"{name} is for cross-validation: pass cv, for example cv=5.")
@@ -160,9 +161,9 @@ def settings_of(options, product):
     """The options of the fit of each point of the grid, and the settings that vary."""
     given = {**defaults(), **options}
     if not isinstance(given["random_state"], (list, tuple, range, np.ndarray)):
-        given["random_state"] = checks.seed(given["random_state"])  # one for all
+        given["random_state"] = arguments.seed(given["random_state"])  # one for all
     axes = sorted(AXES, key=[*options, *AXES].index)  # as the user named them
-    grid = expand({name: given[name] for name in axes}, checks.truth("product", product), pairs=("bounds",))
+    grid = expand({name: given[name] for name in axes}, arguments.truth("product", product), pairs=("bounds",))
     return [{**given, **point} for point in grid.points], grid.settings
 
 
@@ -179,8 +180,8 @@ class Choices:
         loss = options.loss
         key = loss.labels, loss.joint, tuple(loss.domain.items())
         if key not in self.tables:
-            found = checks.table(self.X, self.y, options.sample_weight, loss)
-            # The rows themselves are checked and made canonical once.
+            self.X = arrays.matrix(self.X)  # checked and made canonical once
+            found = arrays.table(self.X, self.y, options.sample_weight, loss)
             first = next(iter(self.tables.values()), found)
             self.tables[key] = found._replace(X=first.X, weight=first.weight)
         # Rows are held out by the seed; all other statistics are kept with what they depend on.
@@ -235,10 +236,10 @@ def halvings(keep, chosen):
     if keep is None:
         return ()
     if isinstance(keep, str):
-        checks.one_of("keep", keep, ("halving",))
+        arguments.one_of("keep", keep, ("halving",))
         return tuple(2**k for k in range(30) if 2**k < last)
     try:
-        epochs = [checks.whole("keep", epoch, low=1) for epoch in keep]
+        epochs = [arguments.whole("keep", epoch, low=1) for epoch in keep]
     except TypeError:
         raise TypeError(
             f'keep={brief(keep)} must be "halving", a list of epochs such as [2, 5, 10], or None.'

@@ -9,7 +9,7 @@ a loss are its traits, with the usual values in ``TRAITS``:
 - ``labels`` says that the targets are two classes, coded 0 and 1
 - ``residual_only`` says that the loss is a function of ``p - y`` alone
 - ``joint`` says that the scores of several lanes, one a class, make one loss: ``p`` has one more axis than ``y``
-- ``domain`` says which targets are allowed, as ``checks.number`` is told: ``{"low": 0.0}`` or ``{"above": 0.0}``
+- ``domain`` says which targets are allowed, as ``arguments.number`` is told: ``{"low": 0.0}`` or ``{"above": 0.0}``
 - ``mean(p)`` is the mean of the target that a score predicts, where it is not the score itself
 - ``limits`` says which values a field may have, where not all from 0 on
 - ``squared`` says that the loss is the squared residual times the first field, ``factor``

@@ -4,7 +4,7 @@ import difflib
 import functools
 import re
 
-# What ``checks.number`` is asked for a field.
+# What ``arguments.number`` is asked for a field.
 POSITIVE = {"above": 0.0}
 BELOW_ONE = {"low": 0.0, "below": 1.0}
 

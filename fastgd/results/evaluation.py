@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..inputs import checks
+from ..inputs import arrays
 from ..inputs.part_serialization import part_at
 from ..parts import losses
 from ..parts.penalties import ElasticNet
@@ -13,8 +13,8 @@ def objective(result, X, y, sample_weight=None, offset=None):
     state, loss = result.state, part_at(result.state, "loss", losses)
     scores = result.decision_function(X, offset)
     n = len(scores)
-    y, _ = checks.target(y, n, state.shift.dtype, loss, result.classes)
-    weight = checks.row_weights(sample_weight, n, np.dtype(np.float64))
+    y, _ = arrays.target(y, n, state.shift.dtype, loss, result.classes)
+    weight = arrays.row_weights(sample_weight, n, np.dtype(np.float64))
     with np.errstate(all="ignore"):
         if loss.joint:
             values = loss.value(scores, y[0].astype(np.float64))[:, None]

@@ -5,8 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..inputs import checks
-from ..inputs.checks import finite_columns, matrix, number
+from ..inputs import arrays
+from ..inputs.arguments import number
+from ..inputs.arrays import finite_columns, matrix
 from ..inputs.part_serialization import part_at
 from ..parts import losses
 from .evaluation import objective
@@ -242,7 +243,7 @@ class FitResult:
                     "for an offset of 0."
                 )
             return scores
-        offset = checks.offset(offset, len(scores)).astype(np.float64)
+        offset = arrays.offset(offset, len(scores), np.dtype(np.float64))
         return scores + (offset if scores.ndim == 1 else offset[:, None])
 
     def predict(self, X, offset=None):

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..inputs.folds import Scores
 from .fit_result import figure
 from .plots import plot_courses, plot_losses
+from .scores import Scores
 
 SLOW = ("max_iter", "max_epochs")
 

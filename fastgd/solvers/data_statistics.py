@@ -2,10 +2,11 @@
 
 import numpy as np
 
-from ..inputs import checks
+from ..inputs import arrays
 from ..inputs.holdout import held_out
 from ..inputs.scaling import Scaling
 from ..kernels.lanes import NO_ROLES, Data
+from ..kernels.layouts import frozen
 from ..parts import losses
 
 
@@ -34,7 +35,7 @@ class DataStatistics:
     def data(self, scaling):
         """What the kernels read, without targets yet."""
         table = self.table
-        none = checks.frozen(np.empty((0, 0), table.X.dtype))
+        none = frozen(np.empty((0, 0), table.X.dtype))
         one = float(self.intercept)
         return Data(table.X, none, table.weight, *scaling, one, float(self.n), roles=NO_ROLES, seed=0, classes=1)
 
@@ -98,7 +99,7 @@ class DataStatistics:
 def _finite_moments(table, finite):
     """Raise for a column that holds NaN or infinity, or whose squares overflow, where ``finite`` (d,) says so."""
     if not finite.all():
-        checks.finite_columns(table.X, table.names)
+        arrays.finite_columns(table.X, table.names)
         j = int(np.argmin(finite))
         label = repr(table.names[j]) if table.names else j
         raise ValueError(f"X has values in column {label} whose squares overflow: divide the column by its largest.")
@@ -109,10 +110,10 @@ def targets(table, loss, centre):
     y, dtype = table.y, table.X.dtype
     if centre.any() or y.dtype != dtype:
         with np.errstate(over="ignore"):
-            checks.all_finite("y", y.astype(dtype, copy=False), y)
+            arrays.all_finite("y", y.astype(dtype, copy=False), y)
             y = (y - centre[:, None]).astype(dtype, copy=False)
-        checks.in_domain(y, loss)
-    return checks.frozen(np.ascontiguousarray(y))
+        arrays.in_domain(y, loss)
+    return frozen(np.ascontiguousarray(y))
 
 
 def mean_over(table, y, function, rows=1 << 20):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..inputs import checks
+from ..inputs import arrays
 from ..parts import schedules
 from .data_statistics import curvature_of
 
@@ -21,7 +21,7 @@ def automatic_rate(problem, model, targets, scaled, k):
     curvature = curvature_of(loss, problem.table, problem.table.y[k], constant, residual_rms)
     smoothness = mean_smoothness(statistics, scaled, batch, n) * curvature
     if not np.isfinite(smoothness):
-        checks.finite_columns(problem.table.X, problem.table.names)
+        arrays.finite_columns(problem.table.X, problem.table.names)
         hint = "" if np.any(scaling.inverse_scale != 1) else ", or pass standardize=True"
         raise ValueError(f"X has values whose squares overflow: divide its columns{hint}.")
     if optimizer.scale_free:

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from ..inputs.checks import frozen
 from ..kernels import full_batch, lane_sums
 from ..kernels.lanes import NO_ROLES
+from ..kernels.layouts import frozen
 from ..kernels.threads import run_tasks
 from ..kernels.tiles import pack
 from .plan import unweighted

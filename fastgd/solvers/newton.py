@@ -10,9 +10,9 @@ import math
 
 import numpy as np
 
-from ..inputs.checks import frozen
 from ..kernels import curvature
 from ..kernels import gram as kernels
+from ..kernels.layouts import frozen
 from ..parts import losses
 from ..parts.penalties import Free
 from ..results import messages

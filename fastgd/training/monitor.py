@@ -4,7 +4,7 @@ import time
 
 import numpy as np
 
-from ..inputs import checks
+from ..inputs import arguments
 from ..inputs.sparse_rows import still_sound
 from ..results.progress import Bar, EpochProgress
 from ..solvers.passes import penalty_costs
@@ -131,7 +131,7 @@ class Monitor(Evaluation):
             if callback is not None and run.model.replicate < 0:
                 numbers |= {"learning_rate": last["learning_rate"], "seconds": last["seconds"]}
                 told = EpochProgress(clock.epoch, clock.steps, run=run.model.number, fold=run.model.fold, **numbers)
-                if checks.truthy("callback", callback(told)):
+                if arguments.truthy("callback", callback(told)):
                     ended.add(run.model.number)
                 still_sound(self.plan.data.rows)
         return [k for k, run in enumerate(runs) if run.model.number in ended]

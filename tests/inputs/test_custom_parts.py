@@ -15,7 +15,7 @@ from conftest import ELEMENTWISE
 
 import fastgd
 from fastgd import minimize, minimize_sweep, reference
-from fastgd.inputs import checks, custom_part_checks
+from fastgd.inputs import arguments, custom_part_checks
 from fastgd.kernels import block_loop, descend, full_batch, row_loop
 from fastgd.parts import losses, optimizers, schedules
 
@@ -107,7 +107,7 @@ class Huber2(NamedTuple):
 
 
 def checked(argument, part):
-    return checks.part(argument, part, MODULES[argument])
+    return arguments.part(argument, part, MODULES[argument])
 
 
 def compiled_signatures():

@@ -12,7 +12,7 @@ from malformed_sparse import MALFORMED, random_rows
 from scipy import sparse
 
 import fastgd
-from fastgd.inputs import checks, sparse_rows
+from fastgd.inputs import arrays, sparse_rows
 
 FORMATS = ("csr", "csc", "coo", "bsr", "dia", "lil", "dok")
 KINDS = [getattr(sparse, f"{name}_{kind}") for name in FORMATS for kind in ("array", "matrix")]
@@ -22,7 +22,7 @@ CHECKED = sparse_rows.CHECKED
 @pytest.mark.parametrize("case", MALFORMED)
 def test_what_is_malformed_is_named(case):
     make, words = MALFORMED[case]
-    for call in (checks.matrix, lambda X: fastgd.fit(X, np.arange(12.0))):
+    for call in (arrays.matrix, lambda X: fastgd.fit(X, np.arange(12.0))):
         with pytest.raises((ValueError, TypeError), match=re.escape(words)) as told:
             call(make())
         assert re.search(r"\bX\b", str(told.value))
@@ -36,7 +36,7 @@ def test_every_format_is_read(make):
     for values in (dense, 0 * dense):
         X = make(values)
         before = [np.array(part) for part in parts_of(X)]
-        rows, names, note = checks.matrix(X)
+        rows, names, note = arrays.matrix(X)
         np.testing.assert_array_equal(rows.array(), values)
         assert names is None and (note is None) == (X.format == "csr")
         assert note is None or X.format.upper() in note
@@ -79,7 +79,7 @@ def test_numbers_of_every_type(kind, name):
         X.data = X.data.astype(kind)
     else:
         X = getattr(sparse, f"{name}_array")(sparse.coo_array(dense))
-    rows, _, note = checks.matrix(X)
+    rows, _, note = arrays.matrix(X)
     np.testing.assert_array_equal(rows.array(), dense.astype(float))
     assert rows.dtype == (np.float32 if kind in "ef" else np.float64)
     assert X.format != "csr" or (note is None) == (kind in "fd")
@@ -91,7 +91,7 @@ def test_canonical_rows_are_not_copied():
         X.indptr = X.indptr.astype(pointer)
         for part in (X.data, X.indices, X.indptr):
             part.flags.writeable = False
-        rows, _, note = checks.matrix(X)
+        rows, _, note = arrays.matrix(X)
         assert np.shares_memory(rows.values, X.data) and np.shares_memory(rows.indices, X.indices)
         assert np.shares_memory(rows.starts, X.indptr) == (pointer is np.int64)
         assert note is None
@@ -101,8 +101,8 @@ def test_canonical_rows_are_not_copied():
 def test_wide_indices_are_copied_once_and_told():
     X = sparse.csr_array(random_rows())
     X.indices = X.indices.astype(np.int64)
-    rows, _, note = checks.matrix(X)
-    assert note == "X.indices made uint32 (int64 before), a copy"
+    rows, _, note = arrays.matrix(X)
+    assert note == "X.indices copied, from int64 to uint32"
     assert np.shares_memory(rows.values, X.data)
     canonical(rows)
     assert fastgd.fit(X, np.arange(12.0)).choices["X"] == note
@@ -126,7 +126,7 @@ def test_arrays_that_lie_otherwise(name, change):
         for part in parts:
             if name != "longer than used" or part == "data" or parts == ["indices"]:
                 setattr(X, part, change(getattr(X, part)))
-        rows, _, note = checks.matrix(X)
+        rows, _, note = arrays.matrix(X)
         np.testing.assert_array_equal(rows.array(), dense)
         canonical(rows)
         assert (note is None) == (parts == ["indptr"] or name == "longer than used")
@@ -137,7 +137,7 @@ def test_memory_maps_are_read_where_they_are(tmp_path):
     for part in ("data", "indices", "indptr"):
         np.save(tmp_path / part, getattr(X, part))
         setattr(X, part, np.load(tmp_path / f"{part}.npy", mmap_mode="r"))
-    rows, _, note = checks.matrix(X)
+    rows, _, note = arrays.matrix(X)
     assert note is None and np.shares_memory(rows.values, X.data)
     np.testing.assert_array_equal(rows.array(), random_rows())
     canonical(rows)
@@ -162,14 +162,14 @@ def test_rows_in_any_order_come_in_order(n, d, seed, kind, count, checked):
     before = X.indptr.copy(), X.indices.copy(), X.data.copy()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sparse_rows, "CHECKED", checked)
-        rows, _, note = checks.matrix(X)
+        rows, _, note = arrays.matrix(X)
         canonical(rows)
     np.testing.assert_array_equal(rows.array(), dense)
     for part, old in zip((X.indptr, X.indices, X.data), before, strict=True):
         np.testing.assert_array_equal(part, old)
     row = np.repeat(np.arange(n), np.diff(X.indptr))
     sound = all(row[k] != row[k - 1] or X.indices[k] > X.indices[k - 1] for k in range(1, count))
-    assert sound == ("order" not in (note or "") and "ascend" not in (note or ""))
+    assert sound == ("sort" not in (note or ""))
 
 
 @pytest.mark.parametrize("kind", [np.int32, np.int64])
@@ -182,20 +182,20 @@ def test_a_wrong_index_is_found_wherever_a_block_ends(kind, place):
     assert place < indices.size
     for value in (width, -1, np.iinfo(kind).max, np.iinfo(kind).min):
         old, indices[place] = indices[place], value
-        with pytest.raises(ValueError, match=rf"X.indices has {value} in row {place // width}:"):
-            checks.matrix(X)
+        with pytest.raises(ValueError, match=rf"X.indices must be .* it holds {value} in row {place // width}\."):
+            arrays.matrix(X)
         indices[place] = old
-    rows, _, _ = checks.matrix(X)
+    rows, _, _ = arrays.matrix(X)
     assert rows.indices.size == indices.size
     indices[place] = indices[place - 1] if place % width else indices[place + 1]  # twice
-    rows, _, note = checks.matrix(X)
-    assert rows.indices.size == indices.size - 1 and "twice" in note
+    rows, _, note = arrays.matrix(X)
+    assert rows.indices.size == indices.size - 1 and "duplicates" in note
 
 
 @pytest.mark.parametrize("make", KINDS[:6], ids=lambda kind: kind.__name__)
 def test_explicit_zeros_stay(make):
     X = make((np.zeros(3), (np.array([0, 1, 2]), np.array([1, 0, 1]))), shape=(3, 2))
-    assert checks.matrix(X)[0].stored == 3
+    assert arrays.matrix(X)[0].stored == 3
 
 
 @pytest.mark.parametrize("options", [{}, {"batch_size": 4}, {"batch_size": 1, "learning_rate": 0.01}])
@@ -217,16 +217,16 @@ def test_what_is_not_finite_is_named_as_in_dense_rows(value, options):
 def test_sparse_columns_of_a_frame():
     dense = random_rows()
     frame = pd.DataFrame.sparse.from_spmatrix(sparse.csc_array(dense), columns=list("abcde"))
-    rows, names, note = checks.matrix(frame)
+    rows, names, note = arrays.matrix(frame)
     assert rows.sparse and names == tuple("abcde") and "CSR" in note
     np.testing.assert_array_equal(rows.array(), dense)
     r = fastgd.fit(frame, np.arange(12.0))
     assert r.feature_names == names
     np.testing.assert_array_equal(r.predict(frame), r.predict(sparse.csr_array(dense)))
     mixed = frame.assign(a=1.0)
-    assert not checks.matrix(mixed)[0].sparse
+    assert not arrays.matrix(mixed)[0].sparse
     missing = pd.DataFrame(dense).astype(pd.SparseDtype(float, np.nan))
-    np.testing.assert_array_equal(checks.matrix(missing)[0].array(), dense)
+    np.testing.assert_array_equal(arrays.matrix(missing)[0].array(), dense)
 
 
 @pytest.mark.parametrize("write", [lambda X: np.copyto(X.indices, 10**9), lambda X: np.copyto(X.indptr, 10**6)])
@@ -248,5 +248,63 @@ def test_what_is_written_afterwards_is_an_error_and_no_crash(write):
 
 def test_sparse_targets_are_refused():
     y = sparse.csr_array(np.arange(12.0)[:, None])
-    with pytest.raises(TypeError, match="y is a sparse matrix"):
+    with pytest.raises(TypeError, match="y is a sparse array"):
         fastgd.fit(sparse.csr_array(random_rows()), y)
+
+
+@pytest.fixture
+def checks(monkeypatch):
+    """The number of times that indices are read to check them, in a list."""
+    counted, check = [], sparse_rows._ascends
+    monkeypatch.setattr(sparse_rows, "_ascends", lambda rows: counted.append(rows) or check(rows))
+    return counted
+
+
+TARGETS = np.arange(12.0)
+CALLS = {
+    "fit": lambda X: fastgd.fit(X, TARGETS),
+    "fit, validation": lambda X: fastgd.fit(X, TARGETS, validation=0.2, evaluate=True, random_state=0),
+    "fit, bootstrap": lambda X: fastgd.fit(X, TARGETS, bootstrap=3, random_state=0),
+    "partial_fit": lambda X: fastgd.partial_fit(X, TARGETS),
+    "sweep": lambda X: fastgd.sweep(X, TARGETS, alpha=[0.1, 1.0], loss=["squared_error", "huber", "poisson"]).best,
+    "sweep, cv": lambda X: fastgd.sweep(X, TARGETS, alpha=[0.1, 1.0], cv=3, random_state=0),
+    "lr_find": lambda X: fastgd.lr_find(X, TARGETS, random_state=0),
+    "SGDRegressor": lambda X: fastgd.SGDRegressor(tol=None, max_iter=2).fit(X, TARGETS),
+    "SGDRegressor, early stopping": lambda X: fastgd.SGDRegressor(
+        early_stopping=True, tol=None, max_iter=2, learning_rate="constant", random_state=0
+    ).fit(X, TARGETS),
+    "SGDClassifier": lambda X: fastgd.SGDClassifier(tol=None, max_iter=2).fit(X, TARGETS % 3),
+    "SGDClassifier.partial_fit": lambda X: fastgd.SGDClassifier().partial_fit(X, TARGETS % 3, classes=[0, 1, 2]),
+}
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_a_call_checks_the_indices_once(call, checks):
+    pytest.importorskip("sklearn")
+    wide = sparse.csr_array(random_rows())
+    wide.indices = wide.indices.astype(np.int64)
+    for X in (sparse.csr_array(random_rows()), sparse.csr_matrix(random_rows(kind=int)), sparse.csc_array(wide), wide):
+        checks.clear()
+        CALLS[call](X)
+        assert len(checks) == 1
+
+
+def test_indices_are_checked_again_after_a_callback(checks):
+    X = sparse.csr_array(random_rows())
+    fastgd.fit(X, TARGETS, learning_rate=0.01, epochs=3, callback=lambda _: None)
+    assert len(checks) == 1 + 3
+
+
+def test_rows_that_were_checked_are_taken_as_they_are(checks):
+    X = sparse.csr_array(random_rows())
+    matrix = arrays.matrix(X)
+    assert arrays.matrix(matrix) is matrix
+    assert arrays.matrix(matrix.rows).rows is matrix.rows
+    dense = random_rows()
+    assert arrays.checked(dense) is dense
+    again = arrays.matrix(arrays.checked(X[3:9]))
+    np.testing.assert_array_equal(again.rows.array(), dense[3:9])
+    canonical(again.rows)
+    wide = arrays.checked(sparse.csr_array((X.data, X.indices.astype(np.int64), X.indptr.astype(np.int64)), X.shape))
+    np.testing.assert_array_equal(wide.rows.array(), dense)
+    assert len(checks) == 2  # ``canonical`` asks too

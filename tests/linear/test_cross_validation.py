@@ -319,7 +319,7 @@ def test_bits_do_not_depend_on_threads():
         ({"cv": 1}, ValueError, "cv=1 must be at least 2"),
         ({"cv": N + 1}, ValueError, "cv=49 needs at least 49 rows, but X has 48"),
         ({"cv": "5"}, TypeError, "cv='5' must be a number of folds"),
-        ({"cv": []}, ValueError, "cv gives no splits"),
+        ({"cv": []}, ValueError, "cv yields no splits"),
         ({"cv": [([0, 1], [1, 2])]}, ValueError, "cv: split 0 trains and tests on row 1"),
         ({"cv": [([0, 99], [1])]}, ValueError, "cv: train of split 0 holds the row 99"),
         ({"cv": 3, "groups": GROUPS}, ValueError, "groups are for splitters"),

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import fastgd
 from fastgd import losses, optimizers, reference
-from fastgd.inputs import checks
+from fastgd.inputs import arrays
 from fastgd.kernels import block_loop, full_batch, order, row_loop
 from fastgd.parts.registry import snake_case
 from fastgd.solvers import data_statistics, passes
@@ -247,7 +247,7 @@ def test_a_memory_map_is_neither_loaded_nor_written(tmp_path, plain):
     path.write_bytes(plain.X.tobytes())
     for mode in ("r", "r+", "c"):
         X = np.memmap(path, float, mode, shape=plain.X.shape)
-        assert np.shares_memory(checks.table(X, plain.y, None, losses.Mse()).X.values, X)
+        assert np.shares_memory(arrays.table(X, plain.y, None, losses.Mse()).X.values, X)
         np.testing.assert_array_equal(fits(X, plain.y), fits(plain.X, plain.y))
     assert path.read_bytes() == plain.X.tobytes()
 
@@ -433,7 +433,7 @@ def test_repr_tells_the_story(plain):
 
 def start(problem, loss, y):
     """The objective of the best constant that an automatic fit starts from."""
-    table = checks.table(problem.X, y, problem.weight, LOSSES[loss])
+    table = arrays.table(problem.X, y, problem.weight, LOSSES[loss])
     return data_statistics.mean_losses(table, LOSSES[loss], data_statistics.best_constants(table, LOSSES[loss]))[0]
 
 

@@ -299,7 +299,7 @@ def test_weights_of_classes_are_rows():
         (np.full((N, 2), np.nan), "squared_error", r"\by\b"),
         (np.column_stack([TARGETS[:, 0], np.full(N, np.inf)]), "squared_error", r"\by\b"),
         (-np.abs(TARGETS), "poisson", r"\by\b"),
-        (TARGETS[:-1], "squared_error", "X has 45 rows and y has 44"),
+        (TARGETS[:-1], "squared_error", "y has 44 rows, but X has 45"),
         (TARGETS[None], "squared_error", r"y must have shape \(rows,\) or \(rows, targets\)"),
     ],
 )

@@ -13,9 +13,9 @@ pytest.importorskip("matplotlib")
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
-from fastgd.inputs.folds import Scores
 from fastgd.inputs.grid import expand
 from fastgd.results.plots import plot_courses, plot_losses
+from fastgd.results.scores import Scores
 from fastgd.results.sweep_results import CrossValidation, SweepResult
 
 RATES = np.geomspace(1e-4, 10, 64).tolist()

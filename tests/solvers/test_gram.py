@@ -8,7 +8,7 @@ from conftest import plan_of
 
 import fastgd
 from fastgd import reference
-from fastgd.inputs.checks import frozen
+from fastgd.kernels.layouts import frozen
 from fastgd.solvers import gram
 from fastgd.solvers.plan import lanes_at, rate_table
 from fastgd.training.loop import drive

@@ -10,9 +10,9 @@ from scipy.special import logsumexp
 from sklearn.linear_model import LogisticRegression
 
 from fastgd import losses, optimizers
-from fastgd.inputs.checks import frozen
 from fastgd.kernels import block_loop, full_batch, lane_sums, order, row_loop
 from fastgd.kernels.lanes import NO_ROLES, Data, Parts, lanes_of
+from fastgd.kernels.layouts import frozen
 from fastgd.kernels.row_weights import CUMULATIVE, count
 from fastgd.kernels.rows import CSR, Dense, Scaled
 from fastgd.kernels.tiles import CHANGED, pack, places, unpack

@@ -171,7 +171,7 @@ WRONG = {
     "True": (True, TypeError, "validation=True"),
     "one array": ((X,), ValueError, "validation must be"),
     "other columns": ((X[:, :2], Y), ValueError, "validation: X has 2 columns"),
-    "other length": ((X, Y[:5]), ValueError, "validation: X has 80 rows and y has 5"),
+    "other length": ((X, Y[:5]), ValueError, "validation: y has 5 rows, but X has 80"),
     "NaN": ((np.where(X > 2, np.nan, X), Y), ValueError, "validation: X holds NaN"),
     "NaN in y": ((X, np.where(Y > 2, np.nan, Y)), ValueError, "validation: y holds NaN"),
     "negative weight": ((X, Y, -np.ones(80)), ValueError, "validation: sample_weight is negative"),
