@@ -9,7 +9,7 @@ import numpy as np
 
 from ..kernels.layouts import CSR, Dense, frozen
 from ..parts import schedules
-from ..parts.registry import brief, snake_case, unknown
+from ..parts.registry import PROTOCOLS, brief, snake_case, unknown
 from . import custom_part_checks, custom_parts, sparse_rows
 
 
@@ -285,7 +285,7 @@ def _not_a_part(argument, given, known, module):
     if isinstance(given, type):
         hint = f" Call it: {given.__name__}()."
     else:
-        methods = " and ".join(custom_parts.METHODS[kind])
+        methods = " and ".join(PROTOCOLS[kind].required)
         names = ", ".join(map(repr, known))
         hint = f" Valid are: {names}, or instances of {module.__name__}'s classes or of yours with {methods}."
     return TypeError(f"{argument}={brief(given)} is not one of fastgd's {kind}.{hint}")

@@ -19,14 +19,8 @@ from collections import namedtuple
 import numpy as np
 
 from ..parts import elementary
-from ..parts.registry import complete
+from ..parts.registry import PROTOCOLS, complete
 
-# The methods of each kind of part, and their arguments.
-METHODS = {
-    "losses": {"value": "p, y", "slope": "p, y"},
-    "optimizers": {"prepare": "lr, t, carry", "move": "c, w, g, s"},
-    "schedules": {"rate": "t"},
-}
 CONTAINERS = (np.ndarray, list, dict, set)
 MACHINERY = {"_fields", "_field_defaults", "_make", "_replace", "_asdict", "_abc_impl"}
 
@@ -56,7 +50,7 @@ def compiled(argument, part, dtype):
 
 def adopted(argument, given, module):
     """The twin class for an instance of a user's class, and the values of its fields; None for anything else."""
-    methods = METHODS[kind_of(module)]
+    methods = PROTOCOLS[kind_of(module)].required
     has = [name for name in methods if callable(getattr(given, name, None))]
     if not has or isinstance(given, type):
         return None
@@ -81,7 +75,9 @@ def adopted(argument, given, module):
 
 def _constant(name, value, module):
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return number and math.isfinite(value) and name not in module.TRAITS and not name.startswith("_")
+    return (
+        number and math.isfinite(value) and name not in PROTOCOLS[kind_of(module)].traits and not name.startswith("_")
+    )
 
 
 def _takes(label, word, arguments, method):
@@ -137,7 +133,7 @@ def _twin(kind, fields, content, module):
         own = set(map(id, body.values()))
         made.words = [name for name, value in body.items() if inspect.isfunction(value)]
         made.helpers = [f for f in frozen.made.values() if id(f) not in own]
-        complete(made, module.TRAITS)
+        complete(made, PROTOCOLS[kind_of(module)])
         _twins.setdefault(digest, made)
     return _twins[digest]
 

@@ -5,16 +5,14 @@ import functools
 import numba
 from numba import types
 
+from ..parts.registry import COMPILED_METHODS
 from . import elementary  # noqa: F401  (registers the compiled twins that methods call)
 from ._jit import INNER, bridge, compiled_as
 from .user_functions import short
 
+# lambda part, p, y: part.value(p, y), and so on
 CALLS = {
-    "value": lambda part, p, y: part.value(p, y),
-    "slope": lambda part, p, y: part.slope(p, y),
-    "second_derivative": lambda part, p, y: part.second_derivative(p, y),
-    "prepare": lambda part, lr, t, carry: part.prepare(lr, t, carry),
-    "move": lambda part, c, w, g, s: part.move(c, w, g, s),
+    word: eval(f"lambda part, {arguments}: part.{word}({arguments})") for word, arguments in COMPILED_METHODS.items()
 }
 
 

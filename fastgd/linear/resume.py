@@ -116,7 +116,7 @@ def facts_and_arrays(choice, plan):
     model, scaling = choice.model, choice.scaling
     facts = {
         "settings": described(choice.settings),
-        "link": losses.has_link(model.loss),
+        "link": model.loss.link != "identity",
         "optimizer": part_facts(model.optimizer),
         "schedule": part_facts(model.schedule),
         "pace": model.pace.tolist(),

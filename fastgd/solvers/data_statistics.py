@@ -6,7 +6,6 @@ from ..inputs import checks
 from ..inputs.holdout import held_out
 from ..inputs.scaling import Scaling
 from ..kernels.lanes import NO_ROLES, Data
-from ..parts import losses
 
 
 class Survey:
@@ -169,7 +168,7 @@ def best_constant(table, y, loss):
             counted = table.weight[::step] > 0 if table.weight.size else slice(None)
             sample = y[::step][counted]
             found = [mean, float(np.median(sample)) if sample.size else mean]
-            if losses.has_link(loss):
+            if loss.link != "identity":
                 found = np.log(found)
     found = [float(constant) for constant in found if np.isfinite(constant)] or [0.0]
     return min(found, key=lambda constant: mean_loss(table, y, loss, constant))
@@ -191,7 +190,7 @@ def curvature_of(loss, table, y, constant, size):
 
 def distances(table, loss, constants):
     """The root mean square of each target less its constant; 1 for classes, and where there is none."""
-    if loss.labels or losses.has_link(loss):
+    if loss.labels or loss.link != "identity":
         return np.ones(len(table.y))
     return np.array([distance(table, y, constant) for y, constant in zip(table.y, constants, strict=True)])
 

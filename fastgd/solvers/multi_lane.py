@@ -4,7 +4,7 @@ import numpy as np
 
 from ..inputs.checks import frozen
 from ..kernels import full_batch, lane_steps, lane_sums
-from ..kernels.lane_gradients import rests
+from ..kernels.lane_gradients import zero_gradient_update
 from ..kernels.lanes import NO_ROLES
 from ..kernels.threads import run_tasks
 from ..kernels.tiles import pack, unpack
@@ -175,7 +175,7 @@ class ManyBatches(Batches):
         plan = self.plan
         lanes, width = plan.lanes.weights.shape
         numbers = plan.data.rows.stored // plan.data.rows.shape[0] + 1
-        eager = plan.lanes.averages.size or not (plan.lazy or rests(plan.parts))
+        eager = plan.lanes.averages.size or not (plan.lazy or zero_gradient_update(plan.parts))
         moved = numbers + (width // plan.batch if eager else 0)
         return max(SPARSE_SPEED * SLICE_ELEMENTS // ((moved + ROW_OVERHEAD) * lanes), SLICE_COLUMNS * width // moved)
 
