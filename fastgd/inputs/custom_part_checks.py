@@ -12,6 +12,10 @@ H = 1e-5  # of the differences
 SCORES = np.linspace(-3.0, 3.0, 25)
 TARGETS = np.array([-2.5, -1.0, 0.0, 0.4, 1.0, 2.2])
 MAX_SLOTS = 3
+JOINT = (
+    "p (classes,) are the scores of one row and y is the number of its class; it writes a slope for each class into "
+    "slopes (classes,) and returns the row's loss."
+)
 
 
 def tried(argument, part, module):
@@ -52,6 +56,8 @@ def _hint(error, part):
             f"Its fields are: {', '.join(part._fields)}. A part never writes to itself; what changes from step to step "
             "is an optimizer's state or carry."
         )
+    if getattr(part, "joint", False):
+        return JOINT
     return "It must work on numbers and on arrays, entry by entry."
 
 
@@ -110,6 +116,9 @@ def _targets(loss):
 
 
 def _try_loss(label, loss):
+    if loss.joint:
+        _try_joint(label, loss)
+        return
     p, y = (grid.ravel() for grid in np.meshgrid(SCORES, _targets(loss)))
     value = elementwise(label, loss, "value", p, y)
     slope = elementwise(label, loss, "slope", p, y)
@@ -131,10 +140,73 @@ def _try_loss(label, loss):
     _try_traits(label, loss, p, y, value)
 
 
-def _try_traits(label, loss, p, y, value):
+def _try_joint(label, loss):
+    """Try a joint loss on rows of two and of three classes."""
+    _try_curvature(label, loss)
+    for trait in ("residual_only", "squared", "second_derivative", "smoothing_field"):
+        if getattr(loss, trait):
+            raise ValueError(f"{label}: {trait} is for losses of one score: leave it out where joint=True.")
+    rng = np.random.default_rng(0)
+    for classes in (2, 3):
+        for p in rng.uniform(-3.0, 3.0, (12, classes)):
+            for y in range(classes):
+                _try_row(label, loss, p, y)
+
+
+def _try_row(label, loss, p, y):
+    """Try a joint loss on one row: its slopes against differences of its value, its curvature against theirs."""
+    where = f"at p={np.array2string(p, precision=6, separator=', ')}, y={y}"
+    value, slopes = _joint_row(label, loss, p, y, where)
+    steps = H * np.eye(p.size)
+    above = [_joint_row(label, loss, p + step, y, where) for step in steps]
+    below = [_joint_row(label, loss, p - step, y, where) for step in steps]
+    after = (np.array([one for one, _ in above]) - value) / H
+    before = (value - np.array([one for one, _ in below])) / H
+    differences = np.clip(slopes, np.minimum(before, after), np.maximum(before, after))  # as in _try_loss
+    rounding = 64 * np.finfo(float).eps * max(1.0, abs(value)) / H
+    excess = np.abs(slopes - differences) - 1e-5 * np.maximum(np.abs(slopes), np.abs(differences)) - rounding
+    if (excess > 0).any():
+        k = int(np.argmax(excess))
+        raise ValueError(
+            f"{label}: slopes are not the derivatives of the loss that value_and_slopes returns: {where} it writes "
+            f"slopes[{k}] = {slopes[k]:.6g}, differences of the loss give {0.5 * (before[k] + after[k]):.6g}."
+        )
+    second = (np.array([one for _, one in above]) - np.array([one for _, one in below])) / (2 * H)
+    largest = np.linalg.eigvalsh(0.5 * (second + second.T)).max()
+    if largest > loss.curvature * (1 + 1e-4) + 1e-6:
+        raise ValueError(
+            f"{label}: curvature={loss.curvature:g} must bound the largest eigenvalue of the loss's second "
+            f"derivatives, which is {largest:.6g} {where}. Leave it out if there is no bound."
+        )
+
+
+def _joint_row(label, loss, p, y, where):
+    """The loss of a row and its slopes (classes,)."""
+    given, slopes = p.copy(), np.full(p.size, np.nan)
+    value = np.asarray(called(label, loss, "value_and_slopes", given, y, slopes))
+    if value.shape != () or value.dtype.kind not in "iuf":
+        words = f"an array of shape {value.shape}" if value.shape else _what(value)
+        raise TypeError(f"{label}: value_and_slopes returns {words}; the row's loss is needed, a real number. {JOINT}")
+    if not np.array_equal(given, p):
+        raise ValueError(f"{label}: value_and_slopes writes to p; it may write to slopes alone.")
+    if not np.isfinite(value):
+        raise ValueError(f"{label}: value_and_slopes returns {value} {where}.")
+    if not np.isfinite(slopes).all():
+        k = int(np.argmin(np.isfinite(slopes)))
+        found = "does not write" if np.isnan(slopes[k]) else f"writes {slopes[k]} into"
+        raise ValueError(f"{label}: value_and_slopes {found} slopes[{k}] {where}. {JOINT}")
+    return float(value), slopes
+
+
+def _try_curvature(label, loss):
     curvature = loss.curvature
     if not isinstance(curvature, (int, float)) or not curvature >= 0:
         raise ValueError(f"{label}: curvature={curvature!r} must be a number of at least 0, or infinite.")
+
+
+def _try_traits(label, loss, p, y, value):
+    _try_curvature(label, loss)
+    curvature = loss.curvature
     second_derivative = (loss.slope(p + H, y) - loss.slope(p - H, y)) / (2 * H)
     if second_derivative.max() > curvature * (1 + 1e-4) + 1e-6:
         k = int(np.argmax(second_derivative))

@@ -27,6 +27,7 @@ METHODS = {
     "optimizers": {"prepare": "lr, t, carry", "move": "c, w, g, s"},
     "schedules": {"rate": "t"},
 }
+JOINT_METHODS = {"value_and_slopes": "p, y, slopes"}  # of losses of several scores, one a class
 CONTAINERS = (np.ndarray, list, dict, set)
 MACHINERY = {"_fields", "_field_defaults", "_make", "_replace", "_asdict", "_abc_impl"}
 
@@ -57,6 +58,8 @@ def compiled(argument, part, dtype):
 def adopted(argument, given, module):
     """The twin class for an instance of a user's class, and the values of its fields; None for anything else."""
     methods = METHODS[kind_of(module)]
+    if kind_of(module) == "losses" and not isinstance(given, type) and _is_joint(argument, given):
+        methods = JOINT_METHODS
     has = [name for name in methods if callable(getattr(given, name, None))]
     if not has or isinstance(given, type):
         return None
@@ -77,6 +80,20 @@ def adopted(argument, given, module):
     fields = fields or {"unused": 1.0}  # nor can Numba hold a named tuple without fields
     content = {key: value for key, value in content.items() if key not in fields}
     return _twin(type(given), tuple(fields), content, module), fields
+
+
+def _is_joint(argument, given):
+    """Whether an instance is a joint loss, which both its trait and its method say."""
+    joint, has = getattr(given, "joint", False), callable(getattr(given, "value_and_slopes", None))
+    name = f"{argument}={type(given).__name__}"
+    if joint and not has:
+        raise TypeError(
+            f"{name} has joint=True but no value_and_slopes(self, p, y, slopes), which returns the loss of one row and "
+            "writes its slopes, one a class. Add it, or leave joint out for a loss of one score."
+        )
+    if has and not joint:
+        raise TypeError(f"{name} has value_and_slopes, the method of joint losses: add joint = True to the class.")
+    return bool(joint)
 
 
 def _constant(name, value, module):
@@ -138,6 +155,8 @@ def _twin(kind, fields, content, module):
         made.words = [name for name, value in body.items() if inspect.isfunction(value)]
         made.helpers = [f for f in frozen.made.values() if id(f) not in own]
         complete(made, module.TRAITS)
+        if getattr(made, "joint", False):
+            made.labels = True
         _twins.setdefault(digest, made)
     return _twins[digest]
 

@@ -118,6 +118,7 @@ METHODS = (
     "value",
     "slope",
     "second_derivative",
+    "value_and_slopes",
     "prepare",
     "move",
     "row_slope",

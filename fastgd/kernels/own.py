@@ -13,6 +13,7 @@ CALLS = {
     "value": lambda part, p, y: part.value(p, y),
     "slope": lambda part, p, y: part.slope(p, y),
     "second_derivative": lambda part, p, y: part.second_derivative(p, y),
+    "value_and_slopes": lambda part, p, y, slopes: part.value_and_slopes(p, y, slopes),
     "prepare": lambda part, lr, t, carry: part.prepare(lr, t, carry),
     "move": lambda part, c, w, g, s: part.move(c, w, g, s),
 }
@@ -31,7 +32,15 @@ def tried(label, kind, dtype):
     for helper in kind.helpers:
         compiled_as(helper)(lambda *arguments, helper=helper: helper)
     part, number = types.NamedTuple([types.float64] * len(kind._fields), kind), numba.from_dtype(dtype)
-    if "slope" in kind.words:
+    if "value_and_slopes" in kind.words:
+        row = types.Array(number, 1, "C"), types.int64, types.Array(types.float64, 1, "C")
+        found = returned(label, kind, "value_and_slopes", (part, *row))
+        if not _is_number(found):
+            raise TypeError(
+                f"{label}: value_and_slopes gives {_named(found, kind)} when compiled; the row's loss, a number, is "
+                "needed."
+            )
+    elif "slope" in kind.words:
         for word in {"value", "slope", "second_derivative"}.intersection(kind.words):
             found = returned(label, kind, word, (part, number, number))
             if not _is_number(found):

@@ -6,9 +6,12 @@ a loss are its traits, with the usual values in ``TRAITS``:
 
 - ``curvature`` bounds the second derivative in ``p`` (it sets the automatic learning rate); infinite where none does
 - ``smooth`` says that the slope has no jumps
-- ``labels`` says that the targets are two classes, coded 0 and 1
+- ``labels`` says that the targets are two classes, coded 0 and 1; of a joint loss any number of them, from 0 on
 - ``residual_only`` says that the loss is a function of ``p - y`` alone
-- ``joint`` says that the scores of several lanes, one a class, make one loss: ``p`` has one more axis than ``y``
+- ``joint`` says that the scores of all classes make one loss, row by row. Such a loss has, in place of ``value`` and
+  ``slope``, one method ``value_and_slopes(p, y, slopes)``: ``p`` (classes,) are the scores of one row and ``y`` the
+  number of its class; it writes the derivatives in ``p`` into ``slopes`` (classes,), float64, and returns the loss. It
+  never writes to ``p``. As value and slopes are asked for at once, no exponential is computed twice
 - ``domain`` says which targets are allowed, as ``checks.number`` is told: ``{"low": 0.0}`` or ``{"above": 0.0}``
 - ``mean(p)`` is the mean of the target that a score predicts, where it is not the score itself
 - ``limits`` says which values a field may have, where not all from 0 on
@@ -432,8 +435,8 @@ class Perceptron(NamedTuple):
 class Multinomial(NamedTuple):
     r"""Softmax regression: several classes, whose probabilities add up to 1.
 
-    :math:`\log\sum_k e^{p_k} - p_y`, half the multinomial deviance. ``p`` is (..., classes); ``y`` (...) are the
-    classes' numbers from 0. The largest eigenvalue of its second derivative is at most 1/2 (Böhning 1992).
+    :math:`\log\sum_k e^{p_k} - p_y`, half the multinomial deviance. The largest eigenvalue of its second derivative is
+    at most 1/2 (Böhning 1992).
 
     Parameters
     ----------
@@ -444,9 +447,10 @@ class Multinomial(NamedTuple):
     --------
     >>> import numpy as np
     >>> from fastgd.losses import Multinomial
-    >>> Multinomial().slope(np.array([[0.0, 0.0], [0.0, 1e4]]), np.array([0, 1])).round(3)
-    array([[-0.5,  0.5],
-           [ 0. ,  0. ]])
+    >>> slopes = np.empty(2)
+    >>> value = Multinomial().value_and_slopes(np.array([0.0, 0.0]), 1, slopes)
+    >>> round(float(value), 3), slopes
+    (0.693, array([ 0.5, -0.5]))
     """
 
     factor: float = 1.0
@@ -458,16 +462,17 @@ class Multinomial(NamedTuple):
     def curvature(self):
         return 0.5 * self.factor
 
-    def value(self, p, y):
-        highest = np.max(p, axis=-1)
-        of_y = np.take_along_axis(p, np.asarray(y, int)[..., None], axis=-1)[..., 0]
-        total = np.sum(exp(p - highest[..., None]), axis=-1)
-        return self.factor * (log(total) + (highest - of_y))
-
-    def slope(self, p, y):
-        shares = exp(p - np.max(p, axis=-1)[..., None])
-        shares = shares / np.sum(shares, axis=-1)[..., None]
-        return self.factor * (shares - (np.arange(p.shape[-1]) == np.asarray(y)[..., None]))
+    def value_and_slopes(self, p, y, slopes):
+        highest = p[0]
+        for k in range(p.size):
+            highest = max(highest, p[k])
+        total = 0.0
+        for k in range(p.size):
+            slopes[k] = exp(p[k] - highest)
+            total += slopes[k]
+        for k in range(p.size):
+            slopes[k] = self.factor * (slopes[k] / total - (1.0 if k == y else 0.0))
+        return self.factor * (log(total) + np.float64(highest - p[y]))
 
 
 # Counts and amounts: p is the logarithm of the mean. The half deviances are written in u = p - log(y), where their
@@ -578,9 +583,17 @@ TRAITS = {
     "mean": _mean,
 }
 
-__all__ = catalogue(globals(), "slope", TRAITS)
+__all__ = catalogue(globals(), ("slope", "value_and_slopes"), TRAITS)
 
 
 def has_link(loss):
     """Whether the mean that a score predicts is not the score itself."""
     return type(loss).mean is not _mean
+
+
+def of_rows(loss, p, y):
+    """The losses (n,) and slopes (n, classes) of a joint loss at scores (n, classes), row by row."""
+    values, slopes = np.empty(len(p)), np.empty(p.shape)
+    for k in range(len(p)):
+        values[k] = loss.value_and_slopes(p[k], int(y[k]), slopes[k])
+    return values, slopes

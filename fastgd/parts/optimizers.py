@@ -578,4 +578,4 @@ TRAITS = {
 }
 
 BY_ROW = ClippedSgdw, PassiveAggressive1, PassiveAggressive2  # known to the estimators alone
-__all__ = [name for name in catalogue(globals(), "move", TRAITS) if not globals()[name].by_row]
+__all__ = [name for name in catalogue(globals(), ("move",), TRAITS) if not globals()[name].by_row]

@@ -15,12 +15,14 @@ def snake_case(name):
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 
-def catalogue(namespace, method, traits):
-    """The names of the part classes of a module: those it defines itself that have ``method``; their traits filled."""
+def catalogue(namespace, methods, traits):
+    """The names of a module's part classes: those it defines itself that have one of ``methods``; traits filled."""
     names = [
         name
         for name, value in namespace.items()
-        if isinstance(value, type) and value.__module__ == namespace["__name__"] and hasattr(value, method)
+        if isinstance(value, type)
+        and value.__module__ == namespace["__name__"]
+        and any(hasattr(value, method) for method in methods)
     ]
     for name in names:
         complete(namespace[name], traits)

@@ -468,4 +468,4 @@ class Warmup(NamedTuple):
 
 TRAITS = {"limits": {}, "durations": (), "steady": False}
 
-__all__ = catalogue(globals(), "rate", TRAITS)
+__all__ = catalogue(globals(), ("rate",), TRAITS)
