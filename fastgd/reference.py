@@ -16,6 +16,7 @@ from .linear.fit import fitted
 from .linear.lr_find import found
 from .linear.sweep import sweep as compiled_sweep
 from .linear.sweep import swept
+from .parts.losses import of_rows
 from .parts.optimizers import decayed
 from .parts.penalties import Free
 from .results.fit_result import MinimizeHistory, MinimizeResult
@@ -234,10 +235,12 @@ class Measured:
             part = type(loss)(*lanes.loss[first])
             weight, y = self.row_weights(lanes, first)[rows], self.y[lanes.target[first], rows]
             scores = self.Z[rows] @ lanes.weights[model].T
-            scores = scores if loss.joint else scores[:, 0]
-            losses[first] = np.sum(weight * part.value(scores, y))
-            slopes = (part.slope(scores, y) * weight.reshape(-1, *[1] * loss.joint)).reshape(len(weight), -1)
-            gradients[model] = slopes.T @ self.Z[rows]
+            if loss.joint:
+                values, slopes = of_rows(part, scores, y)
+            else:
+                values, slopes = part.value(scores[:, 0], y), part.slope(scores[:, 0], y)[:, None]
+            losses[first] = np.sum(weight * values)
+            gradients[model] = (weight[:, None] * slopes).T @ self.Z[rows]
         return losses, gradients
 
     def row_weights(self, lanes, lane):

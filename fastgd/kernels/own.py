@@ -24,13 +24,21 @@ def tried(label, kind, dtype):
     """
     if numba.config.DISABLE_JIT:
         return
-    for word in kind.words:
+    for word in kind.origin.methods:
         bridge(word)
-    for helper in kind.helpers:
+    for helper in kind.origin.helpers:
         compiled_as(helper)(lambda *arguments, helper=helper: helper)
     part, number = types.NamedTuple([types.float64] * len(kind._fields), kind), numba.from_dtype(dtype)
-    if "slope" in kind.words:
-        for word in {"value", "slope", "second_derivative"}.intersection(kind.words):
+    if "value_and_slopes" in kind.origin.methods:
+        row = types.Array(number, 1, "C"), types.int64, types.Array(types.float64, 1, "C")
+        found = returned(label, kind, "value_and_slopes", (part, *row))
+        if not _is_number(found):
+            raise TypeError(
+                f"{label}: value_and_slopes gives {_named(found, kind)} when compiled; the row's loss, a number, is "
+                "needed."
+            )
+    elif "slope" in kind.origin.methods:
+        for word in {"value", "slope", "second_derivative"}.intersection(kind.origin.methods):
             found = returned(label, kind, word, (part, number, number))
             if not _is_number(found):
                 raise TypeError(f"{label}: {word} gives {_named(found, kind)} when compiled; a number is needed.")
@@ -75,4 +83,4 @@ def _is_number(kind):
 
 def _named(words, kind):
     """Words with the user's name of the class in place of the twin's."""
-    return str(words).replace(kind.__name__, kind.called)
+    return str(words).replace(kind.__name__, kind.origin.name)

@@ -83,8 +83,8 @@ def choose(survey, settings, bounds=None, past=None, stream=False, alone=False, 
     """
     table = survey.table
     if survey.measure is Passes:  # the reference compiles nothing
-        custom_parts.compiled("loss", settings.loss, table.X.dtype)
-        custom_parts.compiled("optimizer", settings.optimizer, table.X.dtype)
+        custom_parts.compile_custom_part("loss", settings.loss, table.X.dtype)
+        custom_parts.compile_custom_part("optimizer", settings.optimizer, table.X.dtype)
     d, words = table.X.shape[1], {} if past is None else dict(past.facts["words"])
     for name in ("epochs", "tol"):  # which may change
         words.pop(name, None)
@@ -135,7 +135,7 @@ def choose(survey, settings, bounds=None, past=None, stream=False, alone=False, 
         survey.scaling(True)  # raises where columns are not finite or their squares overflow, also where left as is
     if method == "newton":
         schedule, words["learning_rate"] = schedules.Constant(1.0), "1: whole steps, shorter where the loss would rise"
-    elif past is not None and (automatic or stream) and not custom_parts.is_own(settings.learning_rate):
+    elif past is not None and (automatic or stream) and not custom_parts.is_custom(settings.learning_rate):
         schedule = part_at(past, "schedule", schedules)
         pace = np.array(past.facts["pace"])
     elif method == "stages":

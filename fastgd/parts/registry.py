@@ -94,7 +94,7 @@ PROTOCOLS = {
             "curvature": Trait(np.inf, "an upper bound of the second derivative in p; it sets the automatic rate"),
             "smooth": Trait(True, "whether the slope has no jumps"),
             "labels": Trait(False, "whether the targets are classes, coded from 0"),
-            "joint": Trait(False, "whether one score a class makes one loss: p has one more axis than y"),
+            "joint": Trait(False, "whether the scores of all classes make one loss, with the methods of JOINT_LOSS"),
             "residual_only": Trait(False, "whether the loss is a function of p - y alone"),
             "squared": Trait(False, "whether the loss is the squared residual times the first field, factor"),
             "self_concordant": Trait(
@@ -171,9 +171,25 @@ PROTOCOLS = {
         traits={},
     ),
 }
+LOSS = PROTOCOLS["losses"]
+# The scores of all classes make one loss, row by row; as its value and slopes are computed at once, no exponential is
+# computed twice.
+JOINT_LOSS = Protocol(
+    methods={
+        "value_and_slopes": Method(
+            "p, y, slopes",
+            "the loss of one row with the scores p (classes,), never written to, and the class number y; writes the "
+            "derivatives in p into slopes (classes,), float64",
+            required=True,
+            compiled=True,
+        ),
+        **{name: method for name, method in LOSS.methods.items() if not method.required},
+    },
+    traits={**LOSS.traits, "labels": LOSS.traits["labels"]._replace(default=True)},
+)
 COMPILED_METHODS = {
     name: method.arguments
-    for protocol in reversed(PROTOCOLS.values())  # of the slopes of penalties and losses the losses' arguments are kept
+    for protocol in (PROTOCOLS["penalties"], PROTOCOLS["optimizers"], JOINT_LOSS, LOSS)  # the last slope is the loss's
     for name, method in protocol.methods.items()
     if method.compiled
 }
@@ -185,13 +201,18 @@ def snake_case(name):
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 
+def protocol_of(kind, part):
+    """The protocol of a part, or a part class, of a kind."""
+    return JOINT_LOSS if kind == "losses" and getattr(part, "joint", False) else PROTOCOLS[kind]
+
+
 def catalogue(package, path):
     """The part classes that the modules of a package define, by name in alphabetical order; their traits filled."""
-    protocol, found = PROTOCOLS[package.rpartition(".")[2]], {}
+    kind, found = package.rpartition(".")[2], {}
     for module in pkgutil.iter_modules(path, f"{package}."):
         for name, value in vars(importlib.import_module(module.name)).items():
-            own = isinstance(value, type) and value.__module__ == module.name
-            if own and all(hasattr(value, word) for word in protocol.required):
+            protocol, own = protocol_of(kind, value), getattr(value, "__module__", None) == module.name
+            if isinstance(value, type) and own and all(hasattr(value, word) for word in protocol.required):
                 found[name] = complete(value, protocol)
     return dict(sorted(found.items()))
 

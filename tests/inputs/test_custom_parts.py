@@ -287,7 +287,7 @@ def test_a_change_takes_effect(change):
     scope = namespace()
     before = type(checked("loss", scope["Own"]()))
     CHANGES[change](scope)
-    assert adopted_type(scope) is not before
+    assert wrapper_class(scope) is not before
 
 
 @pytest.mark.parametrize("change", NO_CHANGES)
@@ -295,14 +295,14 @@ def test_no_change_is_no_other_class(change):
     scope = namespace()
     before = type(checked("loss", scope["Own"]()))
     NO_CHANGES[change](scope)
-    assert adopted_type(scope) is before
+    assert wrapper_class(scope) is before
 
 
-def adopted_type(scope):
-    return fastgd.inputs.custom_parts.adopted("loss", scope["Own"](), losses)[0]
+def wrapper_class(scope):
+    return fastgd.inputs.custom_parts.wrap_custom_part("loss", scope["Own"](), losses)[0]
 
 
-def test_a_twin_keeps_what_it_read():
+def test_a_wrapper_class_keeps_what_it_read():
     scope = namespace()
     part = checked("loss", scope["Own"]())
     slope = part.slope(3.0, 1.0)
@@ -335,7 +335,7 @@ def test_kernels_follow_every_change(plain):
 @pytest.mark.parametrize("name", ELEMENTWISE)
 def test_fastgds_own_losses_pass_and_wrong_slopes_do_not(name):
     kind = getattr(losses, name)
-    custom_part_checks._try_loss("loss", kind())
+    custom_part_checks._check_loss("loss", kind())
     for wrong in (lambda s: -s, lambda s: 1.001 * s, lambda s: s + 1e-3, lambda s: 2 * s, lambda s: 0 * s):
 
         class Wrong(kind):
@@ -351,13 +351,13 @@ def test_fastgds_own_losses_pass_and_wrong_slopes_do_not(name):
 
 @pytest.mark.parametrize("name", optimizers.__all__)
 def test_fastgds_own_optimizers_pass(name):
-    custom_part_checks._try_optimizer("optimizer", getattr(optimizers, name)())
+    custom_part_checks._check_optimizer("optimizer", getattr(optimizers, name)())
 
 
 @pytest.mark.parametrize("name", schedules.__all__)
 def test_fastgds_own_schedules_pass(name):
     schedule = schedules.in_steps(getattr(schedules, name)(), steps_per_epoch=10, epochs=100, alpha=1e-3)
-    custom_part_checks._try_schedule("learning_rate", schedule)
+    custom_part_checks._check_schedule("learning_rate", schedule)
 
 
 @pytest.mark.parametrize("width", [1.0, 1e-2, 1e-4, 1e-6])

@@ -8,6 +8,7 @@ To add a loss, write one class in a module of this folder: its name in ``snake_c
 """
 
 from ..registry import catalogue
+from .joint import of_rows  # noqa: F401
 
 globals().update(classes := catalogue(__name__, __path__))
 __all__ = list(classes)

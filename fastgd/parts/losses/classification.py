@@ -1,4 +1,4 @@
-"""Losses of classes: two, coded 0 and 1, or several with a score each.
+"""Losses of two classes, coded 0 and 1.
 
 ``2y - 1`` is the class as -1 or 1, and ``z = (2y - 1) p`` the margin.
 """
@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..elementary import exp, log, log1p
-from ..registry import sigmoid, softmax
+from ..elementary import exp, log1p
+from ..registry import sigmoid
 from .regression import MAJORISER_SHARE, NO_WIDTH
 
 
@@ -183,47 +183,3 @@ class Perceptron(NamedTuple):
 
     def slope(self, p, y):
         return self.factor * (1.0 - 2.0 * y) * ((2.0 * y - 1.0) * p <= 0.0)
-
-
-class Multinomial(NamedTuple):
-    r"""Softmax regression: several classes, whose probabilities add up to 1.
-
-    :math:`\log\sum_k e^{p_k} - p_y`, half the multinomial deviance. ``p`` is (..., classes); ``y`` (...) are the
-    classes' numbers from 0. The largest eigenvalue of its second derivative is at most 1/2 (Böhning 1992).
-
-    Parameters
-    ----------
-    factor : float, default 1.0
-        What multiplies the loss; positive.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from fastgd.losses import Multinomial
-    >>> Multinomial().slope(np.array([[0.0, 0.0], [0.0, 1e4]]), np.array([0, 1])).round(3)
-    array([[-0.5,  0.5],
-           [ 0. ,  0. ]])
-    """
-
-    factor: float = 1.0
-    labels = True
-    joint = True
-    link = "softmax"
-
-    @property
-    def curvature(self):
-        return 0.5 * self.factor
-
-    def value(self, p, y):
-        highest = np.max(p, axis=-1)
-        of_y = np.take_along_axis(p, np.asarray(y, int)[..., None], axis=-1)[..., 0]
-        total = np.sum(exp(p - highest[..., None]), axis=-1)
-        return self.factor * (log(total) + (highest - of_y))
-
-    def slope(self, p, y):
-        shares = exp(p - np.max(p, axis=-1)[..., None])
-        shares = shares / np.sum(shares, axis=-1)[..., None]
-        return self.factor * (shares - (np.arange(p.shape[-1]) == np.asarray(y)[..., None]))
-
-    def probabilities(self, scores):
-        return softmax(scores)
