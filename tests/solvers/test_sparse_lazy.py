@@ -1,6 +1,7 @@
 """Columns that wait: each closed form against the steps themselves, what takes all columns, and threads on copies."""
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -9,9 +10,10 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 import fastgd
-from fastgd.kernels import lazy
+from fastgd.kernels import lane_gradients, lazy
 from fastgd.parts import optimizers
 from fastgd.parts.penalties import ElasticNet, Free
+from fastgd.solvers import sparse_lazy
 
 floats = st.floats
 RATES = st.lists(floats(1e-4, 2.0), min_size=1, max_size=20)
@@ -169,3 +171,50 @@ def test_batches_of_wide_sparse_rows_take_steps_of_their_columns():
     X = sparse.random_array((40, 12_000), density=0.001, rng=rng, format="csr")
     r = fastgd.fit(X, rng.standard_normal(40), batch_size=8, epochs=2, random_state=0)
     assert r.choices["optimizer"] == "sgd"
+
+
+class Descent(NamedTuple):
+    """A user's SGD, which says what its steps do to a weight without a gradient."""
+
+    size: float = 1.0
+    zero_gradient = "sgd"
+
+    def prepare(self, lr, t, carry):
+        return (self.size * lr,), carry
+
+    def move(self, c, w, g, s):
+        return -c[0] * g, c[0], s
+
+
+class HeavyBall(NamedTuple):
+    beta: float = 0.9
+    slots = 1
+    zero_gradient = "momentum"
+    prepare, move = optimizers.Momentum.prepare, optimizers.Momentum.move
+
+
+OWN = {
+    "sgd": (Descent(), "sgd", {"alpha": 0.01, "l1_ratio": 0.5}, lazy.ElasticNetShrinkage),
+    "plain": (Descent(), "sgd", {}, lazy.NoDrift),
+    "momentum": (HeavyBall(0.8), optimizers.Momentum(0.8), {}, lazy.MomentumDrift),
+}
+
+
+@pytest.mark.parametrize("name", OWN)
+@pytest.mark.parametrize("batch", [1, 8])
+def test_a_users_optimizer_with_the_trait_is_as_lazy(name, batch, monkeypatch):
+    own, known, penalty, expected = OWN[name]
+    X, y = rows(100)
+    updates, update_of = [], sparse_lazy.zero_gradient_update
+    monkeypatch.setattr(
+        sparse_lazy, "zero_gradient_update", lambda plan: updates.append(update_of(plan)) or updates[-1]
+    )
+    options = OPTIONS | penalty | {"batch_size": batch, "epochs": 2}
+    found = fastgd.fit(X, y, optimizer=own, **options)
+    assert {type(update) for update in updates} == {expected}
+    np.testing.assert_array_equal(found.coef, fastgd.fit(X, y, optimizer=known, **options).coef)
+
+
+def test_lanes_of_a_users_optimizer_are_as_lazy():
+    for penalty in (Free, ElasticNet):
+        assert lane_gradients.update_of(Descent, penalty) == lane_gradients.update_of(optimizers.Sgd, penalty) != 0

@@ -5,7 +5,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ..elementary import exp, log
-from ..registry import softmax
+from ..registry import sigmoid, softmax
+from .classification import class_probabilities
 
 
 class Multinomial(NamedTuple):
@@ -50,7 +51,7 @@ class Multinomial(NamedTuple):
         return self.factor * (log(total) + np.float64(highest - p[y]))
 
     def probabilities(self, scores):
-        return softmax(scores)
+        return class_probabilities(sigmoid, scores) if np.ndim(scores) == 1 else softmax(scores)
 
 
 def of_rows(loss, p, y):
