@@ -68,6 +68,7 @@ def _mean(self, p):
     return INVERSE_LINKS[self.link](p)
 
 
+LIMITS = "the limits of fields; a field without is at least 0 in fastgd's classes and any number in yours"
 PROTOCOLS = {
     "losses": Protocol(
         methods={
@@ -106,7 +107,7 @@ PROTOCOLS = {
                 None, "the field that smooths the kinks of the loss; Newton's method starts with a large value"
             ),
             "domain": Trait({}, 'which targets are allowed, e.g. {"low": 0.0} or {"above": 0.0}'),
-            "limits": Trait({"factor": POSITIVE}, "the limits of the fields that may not have all values from 0 on"),
+            "limits": Trait({"factor": POSITIVE}, LIMITS),
         },
     ),
     "optimizers": Protocol(
@@ -143,7 +144,7 @@ PROTOCOLS = {
                 "(with the field beta and the same state). Sparse batches then move the columns of their rows alone "
                 "and make up for the other steps exactly; None moves all columns at each step",
             ),
-            "limits": Trait({}, "the limits of the fields that may not have all values from 0 on"),
+            "limits": Trait({}, LIMITS),
         },
     ),
     "schedules": Protocol(
@@ -156,7 +157,7 @@ PROTOCOLS = {
             "steady": Trait(False, "whether all steps of an epoch have the same rate"),
             "alpha_of_fit": Trait(False, "whether 0 in the field alpha means the alpha of the fit"),
             "memory": Trait((), "what after_epoch is given after the first epoch, a tuple of floats"),
-            "limits": Trait({}, "the limits of the fields that may not have all values from 0 on"),
+            "limits": Trait({}, LIMITS),
         },
     ),
     "penalties": Protocol(

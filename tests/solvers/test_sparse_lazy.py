@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 import fastgd
+from fastgd.inputs import checks
 from fastgd.kernels import lane_gradients, lazy
 from fastgd.parts import optimizers
 from fastgd.parts.penalties import ElasticNet, Free
@@ -206,9 +207,12 @@ def test_a_users_optimizer_with_the_trait_is_as_lazy(name, batch, monkeypatch):
     own, known, penalty, expected = OWN[name]
     X, y = rows(100)
     updates, update_of = [], sparse_lazy.zero_gradient_update
-    monkeypatch.setattr(
-        sparse_lazy, "zero_gradient_update", lambda plan: updates.append(update_of(plan)) or updates[-1]
-    )
+
+    def noted(plan):
+        updates.append(update_of(plan))
+        return updates[-1]
+
+    monkeypatch.setattr(sparse_lazy, "zero_gradient_update", noted)
     options = OPTIONS | penalty | {"batch_size": batch, "epochs": 2}
     found = fastgd.fit(X, y, optimizer=own, **options)
     assert {type(update) for update in updates} == {expected}
@@ -216,5 +220,6 @@ def test_a_users_optimizer_with_the_trait_is_as_lazy(name, batch, monkeypatch):
 
 
 def test_lanes_of_a_users_optimizer_are_as_lazy():
+    own = type(checks.part("optimizer", Descent(), optimizers))
     for penalty in (Free, ElasticNet):
-        assert lane_gradients.update_of(Descent, penalty) == lane_gradients.update_of(optimizers.Sgd, penalty) != 0
+        assert lane_gradients.update_of(own, penalty) == lane_gradients.update_of(optimizers.Sgd, penalty) != 0
