@@ -201,9 +201,9 @@ OWN = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OWN)
-@pytest.mark.parametrize("batch", [1, 8])
-def test_a_users_optimizer_with_the_trait_is_as_lazy(name, batch, monkeypatch):
+def test_a_users_optimizer_with_the_trait_is_as_lazy(name, monkeypatch):
     own, known, penalty, expected = OWN[name]
     X, y = rows(100)
     updates, update_of = [], sparse_lazy.zero_gradient_update
@@ -213,7 +213,7 @@ def test_a_users_optimizer_with_the_trait_is_as_lazy(name, batch, monkeypatch):
         return updates[-1]
 
     monkeypatch.setattr(sparse_lazy, "zero_gradient_update", noted)
-    options = OPTIONS | penalty | {"batch_size": batch, "epochs": 2}
+    options = OPTIONS | penalty | {"epochs": 2}
     found = fastgd.fit(X, y, optimizer=own, **options)
     assert {type(update) for update in updates} == {expected}
     np.testing.assert_array_equal(found.coef, fastgd.fit(X, y, optimizer=known, **options).coef)

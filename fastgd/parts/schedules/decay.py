@@ -53,7 +53,7 @@ class Optimal(NamedTuple):
     r""":math:`\eta_t = 1 / (\alpha (t_0 + t - 1))` with :math:`t_0 = \alpha^{-3/4}` (Bottou 2012).
 
     scikit-learn's ``optimal``, for losses with an L2 penalty of weight alpha. The first rate is :math:`\alpha^{-1/4}`,
-    large: scaled columns bear it.
+    large: it suits scaled columns.
 
     Parameters
     ----------

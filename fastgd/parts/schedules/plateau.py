@@ -18,7 +18,7 @@ class Plateau(NamedTuple):
     factor : float, default 0.1
         What multiplies the rate; between 0 and 1.
     patience : float, default 10.0
-        Epochs in a row without a better loss that are borne; the next one lowers the rate.
+        Epochs in a row without a better loss that do not lower the rate; the next one does.
     threshold : float, default 1e-4
         A loss is better if it is below the best by more than this share of it; below 1.
     cooldown : float, default 0.0
