@@ -1,12 +1,13 @@
-"""Write the tables of parts into README, from the classes: ``python docs/tables.py``."""
+"""Write the tables of parts into README and docs/parts.md, from the classes: ``python docs/tables.py``."""
 
 import re
 from pathlib import Path
 
 from fastgd import losses, optimizers, schedules
-from fastgd.parts.registry import snake_case
+from fastgd.parts.registry import JOINT_LOSS, PROTOCOLS, snake_case
 
 README = Path(__file__).parent.parent / "README.md"
+PARTS = Path(__file__).parent / "parts.md"
 MARKS = {losses: "losses", optimizers: "optimizers", schedules: "schedules"}
 
 
@@ -33,6 +34,17 @@ def plain(sentence):
     return sentence.replace("``", "`").replace("|", "\\|")
 
 
+def protocol_table(protocol):
+    """A Markdown table of the methods and the traits of a kind of part."""
+    lines = ["| | |", "|---|---|"]
+    for name, method in protocol.methods.items():
+        lines.append(f"| `{name}({method.arguments})`{'' if method.required else ', optional'} | {method.meaning} |")
+    for name, trait in protocol.traits.items():
+        default = "inf" if trait.default == float("inf") else repr(trait.default)
+        lines.append(f"| `{name} = {default}` | {trait.meaning} |")
+    return "\n".join(lines)
+
+
 def written(text):
     """README's text with each table of parts anew."""
     for module, name in MARKS.items():
@@ -40,15 +52,24 @@ def written(text):
     return text
 
 
+def written_protocols(text):
+    """The text of docs/parts.md with each table of methods and traits anew."""
+    for name in MARKS.values():
+        text = placed(text, name, protocol_table(PROTOCOLS[name]))
+    joint = JOINT_LOSS._replace(methods={k: m for k, m in JOINT_LOSS.methods.items() if m.required}, traits={})
+    return placed(text, "joint losses", protocol_table(joint))
+
+
 def placed(text, name, body):
-    """README's text with a table between its marks."""
+    """A page's text with a table between its marks."""
     begin, end = f"<!-- table of {name} -->\n", "\n<!-- end -->"
     pattern = re.escape(begin) + ".*?" + re.escape(end)
     text, count = re.subn(pattern, lambda _: begin + body + end, text, flags=re.DOTALL)
     if count != 1:
-        raise ValueError(f"README lacks the marks of the table of {name}.")
+        raise ValueError(f"The page lacks the marks of the table of {name}.")
     return text
 
 
 if __name__ == "__main__":
     README.write_text(written(README.read_text()))
+    PARTS.write_text(written_protocols(PARTS.read_text()))

@@ -389,7 +389,11 @@ class SGDClassifier(LinearClassifierMixin, SGD):
     _margin_loss = "hinge"
     _parameter_constraints = {
         **SGD._parameter_constraints,
-        "loss": [StrOptions({*CLASSES, *REGRESSION, "multinomial"}), HasMethods(["value", "slope"])],
+        "loss": [
+            StrOptions({*CLASSES, *REGRESSION, "multinomial"}),
+            HasMethods(["value", "slope"]),
+            HasMethods(["value_and_slopes"]),
+        ],
         "n_jobs": [Integral, None],
         "class_weight": [StrOptions({"balanced"}), dict, None],
     }

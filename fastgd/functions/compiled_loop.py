@@ -57,7 +57,7 @@ class CompiledRuns:
             self.grad = user_functions.without_array(self.grad, x0, problem.jac0)
         self.kernel = descend.loop() if problem.own else descend.advance
         optimizers = [rule.optimizer for rule in rules]
-        custom_parts.compiled("optimizer", optimizers[0], np.float64)
+        custom_parts.compile_custom_part("optimizer", optimizers[0], np.float64)
         stride = 1 if limits.history else descend.STRIDE
         self.lanes = descend.starts_of(optimizers, x0, problem.fun0, stride)
         self.constant = all(isinstance(rule.schedule, schedules.Constant) for rule in rules)

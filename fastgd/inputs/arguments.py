@@ -7,7 +7,7 @@ import numbers
 import numpy as np
 
 from ..parts import schedules
-from ..parts.registry import brief, snake_case, unknown
+from ..parts.registry import PROTOCOLS, brief, snake_case, unknown
 from . import custom_part_checks, custom_parts
 
 # Numbers and words --------------------------------------------------------------------------------------------------
@@ -75,17 +75,17 @@ def part(argument, given, module):
         return known[given]()
     if type(given) in (*known.values(), *getattr(module, "BY_ROW", ())):
         return type(given)(**_fields(argument, given._asdict(), getattr(given, "limits", {}), {"low": 0.0}))
-    adopted = custom_parts.adopted(argument, given, module)
-    if adopted is None:
+    wrapped = custom_parts.wrap_custom_part(argument, given, module)
+    if wrapped is None:
         raise _not_a_part(argument, given, known, module)
-    kind, fields = adopted
+    kind, fields = wrapped
     if module is schedules:  # never compiled: its fields may be anything
         rest = {name: value for name, value in fields.items() if not isinstance(value, numbers.Real)}
         fields = {name: value for name, value in fields.items() if name not in rest}
         made = kind(**_fields(argument, fields, kind.limits, {}), **rest)
     else:
         made = kind(**_fields(argument, fields, kind.limits, {}))
-    custom_part_checks.tried(argument, made, module)
+    custom_part_checks.validate_custom_part(argument, made, module)
     return made
 
 
@@ -105,7 +105,7 @@ def _not_a_part(argument, given, known, module):
     if isinstance(given, type):
         hint = f" Call it: {given.__name__}()."
     else:
-        methods = " and ".join(custom_parts.METHODS[kind])
+        methods = " and ".join(PROTOCOLS[kind].required)
         names = ", ".join(map(repr, known))
         hint = f" Valid are: {names}, or an instance of a class of {module.__name__} or of yours with {methods}."
     return TypeError(f"{argument}={brief(given)} is not one of fastgd's {kind}.{hint}")

@@ -1,10 +1,10 @@
 """A user's own losses, optimizers and schedules: any class with the methods of its kind, from wherever it was written.
 
-Its instance becomes one of a *twin*: a named tuple class of its fields, whose methods are copies that hold the globals
-and closure values they read. One twin is made for each content of the class: the code of its methods, their constants
-and defaults, everything they read by name. So whatever a user edits, redefines, patches or assigns between two calls is
-another twin, and what was compiled or checked for the old one can't be taken for it; and what is the same content
-again, is compiled already.
+An instance is replaced by one of a *wrapper class*: a named tuple class of its fields, whose methods are copies that
+hold the globals and closure values they read. There is one wrapper class for each content of the user's class: the code
+of its methods, their constants and defaults, and everything they read by name. So whatever a user edits, redefines,
+patches or assigns between two calls makes another wrapper class, for which nothing was compiled or checked yet; the
+same content again is compiled already.
 """
 
 import builtins
@@ -15,20 +15,24 @@ import inspect
 import math
 import types
 from collections import namedtuple
+from typing import NamedTuple
 
 import numpy as np
 
 from ..parts import elementary
-from ..parts.registry import complete
+from ..parts.registry import complete, protocol_of
 
-# The methods of each kind of part, and their arguments.
-METHODS = {
-    "losses": {"value": "p, y", "slope": "p, y"},
-    "optimizers": {"prepare": "lr, t, carry", "move": "c, w, g, s"},
-    "schedules": {"rate": "t"},
-}
 CONTAINERS = (np.ndarray, list, dict, set)
 MACHINERY = {"_fields", "_field_defaults", "_make", "_replace", "_asdict", "_abc_impl"}
+
+
+class Origin(NamedTuple):
+    """What a wrapper class knows of the user's class: its attribute ``origin``."""
+
+    name: str
+    methods: list  # the names of its methods
+    helpers: list  # the functions outside of it that these call, copied
+    keepalive: list  # the objects that its hash identifies by their place in memory
 
 
 def kind_of(module):
@@ -36,55 +40,72 @@ def kind_of(module):
     return module.__name__.rpartition(".")[2]
 
 
-def described(argument, part):
+def label_of(argument, part):
     """``loss=Cauchy``, for errors."""
-    return f"{argument}={type(part).called}"
+    return f"{argument}={type(part).origin.name}"
 
 
-def is_own(part):
-    """Whether a checked part is an instance of a twin."""
-    return hasattr(type(part), "called")
+def is_custom(part):
+    """Whether a checked part is an instance of a wrapper class."""
+    return hasattr(type(part), "origin")
 
 
-def compiled(argument, part, dtype):
-    """Let kernels run a checked part on data of ``dtype``, where it is the user's own: compiles its methods."""
-    if is_own(part):
+def compile_custom_part(argument, part, dtype):
+    """Let kernels call the methods of a checked part on data of ``dtype``: compiles them if it is a user's own."""
+    if is_custom(part):
         from ..kernels import own
 
-        own.tried(described(argument, part), type(part), np.dtype(dtype))
+        own.tried(label_of(argument, part), type(part), np.dtype(dtype))
 
 
-def adopted(argument, given, module):
-    """The twin class for an instance of a user's class, and the values of its fields; None for anything else."""
-    methods = METHODS[kind_of(module)]
-    has = [name for name in methods if callable(getattr(given, name, None))]
-    if not has or isinstance(given, type):
+def wrap_custom_part(argument, given, module):
+    """The wrapper class of an instance of a user's class, and the values of its fields; None for anything else."""
+    kind, name = kind_of(module), f"{argument}={type(given).__name__}"
+    if isinstance(given, type):
         return None
-    name = type(given).__name__
-    lacks = [f"{word}(self, {methods[word]})" for word in methods if word not in has]
+    if kind == "losses":
+        _check_joint(name, given)
+    protocol = protocol_of(kind, given)
+    has = [word for word in protocol.required if callable(getattr(given, word, None))]
+    if not has:
+        return None
+    lacks = [f"{word}(self, {arguments})" for word, arguments in protocol.required.items() if word not in has]
     if lacks:
-        raise TypeError(f"{argument}={name} has {' and '.join(has)} but no {' and no '.join(lacks)}.")
+        raise TypeError(f"{name} has {' and '.join(has)} but no {' and no '.join(lacks)}.")
     content = _attributes(type(given))
-    for word, arguments in methods.items():
-        _takes(f"{argument}={name}", word, arguments, content.get(word))
+    for word, method in protocol.methods.items():
+        if method.required or content.get(word) is not None:
+            _check_signature(name, word, method.arguments, content.get(word))
     fields = _fields(given)
     bad = [field for field in fields if not field.isidentifier() or field.startswith("_")]
     if bad:
-        raise TypeError(f"{argument}={name} has the field {bad[0]!r}: a field's name can't begin with an underscore.")
-    if kind_of(module) != "schedules":
-        # Numba knows a part's fields alone: numbers of the class, which methods read as self.number, become some.
-        fields = {**{key: value for key, value in content.items() if _constant(key, value, module)}, **fields}
-    fields = fields or {"unused": 1.0}  # nor can Numba hold a named tuple without fields
+        raise TypeError(f"{name} has the field {bad[0]!r}: the name of a field must not begin with an underscore.")
+    if kind != "schedules":
+        # Numba passes only the fields of a part: numbers of the class, read as self.number, become fields.
+        fields = {**{key: value for key, value in content.items() if _is_constant(key, value, protocol)}, **fields}
+    fields = fields or {"unused": 1.0}  # Numba has no named tuple without fields
     content = {key: value for key, value in content.items() if key not in fields}
-    return _twin(type(given), tuple(fields), content, module), fields
+    return _wrapper_class(type(given), tuple(fields), content, kind, protocol), fields
 
 
-def _constant(name, value, module):
+def _check_joint(name, given):
+    """Raise where only one of the trait and the method of joint losses is there."""
+    joint, has = getattr(given, "joint", False), callable(getattr(given, "value_and_slopes", None))
+    if joint and not has:
+        raise TypeError(
+            f"{name} has joint=True but no value_and_slopes(self, p, y, slopes), which returns the loss of one row and "
+            "writes its slopes, one a class. Add it, or leave joint out for a loss of one score."
+        )
+    if has and not joint:
+        raise TypeError(f"{name} has value_and_slopes, the method of joint losses: add joint = True to the class.")
+
+
+def _is_constant(name, value, protocol):
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return number and math.isfinite(value) and name not in module.TRAITS and not name.startswith("_")
+    return number and math.isfinite(value) and name not in protocol.traits and not name.startswith("_")
 
 
-def _takes(label, word, arguments, method):
+def _check_signature(label, word, arguments, method):
     """Raise unless ``method(self, *arguments)`` is a plain method that takes so many."""
     method = getattr(method, "py_func", method)
     if not inspect.isfunction(method):
@@ -118,28 +139,26 @@ def _fields(given):
     return dict(getattr(given, "__dict__", {}))
 
 
-_twins = {}
+_wrapper_classes = {}
 
 
-def _twin(kind, fields, content, module):
-    """The twin of a content, made once; it lives as long as the process, as what Numba compiled for it does."""
+def _wrapper_class(user_class, fields, content, kind, protocol):
+    """The wrapper class of a content, made once; it lives as long as the process, as its compiled code does."""
     stamp = Stamp()
-    for item in (kind_of(module), kind.__name__, fields, content):
+    for item in (kind, user_class.__name__, fields, content):
         stamp.add(item)
     digest = stamp.hash.hexdigest()[:16]
-    if digest not in _twins:
+    if digest not in _wrapper_classes:
         frozen = Frozen()
         body = {name: frozen(value) for name, value in content.items()}
-        # The digest is in the name: Numba makes symbols of names, and two of one name are one to the linker.
-        made = type(f"{kind.__name__}_{digest}", (namedtuple("Fields", fields),), {"__slots__": (), **body})
-        made.called = kind.__name__
-        made.kept = stamp.kept
+        # The digest is in the name: Numba makes symbols of names, and the linker takes two of one name for the same.
+        made = type(f"{user_class.__name__}_{digest}", (namedtuple("Fields", fields),), {"__slots__": (), **body})
+        methods = [name for name, value in body.items() if inspect.isfunction(value)]
         own = set(map(id, body.values()))
-        made.words = [name for name, value in body.items() if inspect.isfunction(value)]
-        made.helpers = [f for f in frozen.made.values() if id(f) not in own]
-        complete(made, module.TRAITS)
-        _twins.setdefault(digest, made)
-    return _twins[digest]
+        helpers = [f for f in frozen.made.values() if id(f) not in own]
+        made.origin = Origin(user_class.__name__, methods, helpers, stamp.keepalive)
+        _wrapper_classes.setdefault(digest, complete(made, protocol))
+    return _wrapper_classes[digest]
 
 
 # What a function reads ------------------------------------------------------------------------------------------------
@@ -149,7 +168,7 @@ def _twin(kind, fields, content, module):
 def names_read(code):
     """The names that code reads from outside and the attributes taken of them: ``(("np", "log1p"), ("K",))``.
 
-    Names of attributes alone don't count: with a field ``c``, a notebook's own ``c`` has nothing to do.
+    Names of attributes alone do not count: a field ``c`` has nothing to do with a global ``c``.
     """
     found, now = [], None
     for instruction in dis.get_instructions(code):
@@ -175,13 +194,13 @@ def _cells(function):
     return cells
 
 
-def _packaged(function):
-    """Whether a function is fastgd's own, which kernels know as it is."""
+def _of_fastgd(function):
+    """Whether a function belongs to fastgd: kernels know it as it is."""
     return (function.__module__ or "").partition(".")[0] == __name__.partition(".")[0]
 
 
-def _lasting_name(value):
-    """The name of what is the same in every process: a module, or a function, ufunc or class that nobody redefines."""
+def _stable_name(value):
+    """A name that means the same in every process: of a module, or of a function, ufunc or class of a library."""
     if isinstance(value, types.ModuleType):
         return f"module {value.__name__}"
     if isinstance(value, np.ufunc):
@@ -194,16 +213,16 @@ def _lasting_name(value):
 class Stamp:
     """A hash of values by content: numbers, text, arrays, containers, and functions with all they read.
 
-    Modules and what NumPy and Python come with count by name, so that every process finds the same hash. Anything else
-    counts as itself, by identity: ``kept`` holds on to it, so that no other gets its place in memory.
+    Modules and what comes with NumPy and Python are hashed by name, so that every process finds the same hash. Other
+    objects are hashed by their place in memory: ``keepalive`` holds them, so that no other object gets it.
     """
 
     def __init__(self):
-        self.hash, self.seen, self.kept = hashlib.sha256(), {}, []
+        self.hash, self.seen, self.keepalive = hashlib.sha256(), {}, []
 
     def add(self, value):
-        function = getattr(value, "py_func", value)  # of Numba's
-        if isinstance(function, types.FunctionType) and not _packaged(function):
+        function = getattr(value, "py_func", value)  # of a function compiled by Numba
+        if isinstance(function, types.FunctionType) and not _of_fastgd(function):
             self._function(function)
         elif isinstance(value, property):
             self._all("property", [value.fget, value.fset])
@@ -218,11 +237,11 @@ class Stamp:
             self._container(value)
         elif isinstance(value, types.CodeType):
             self._code(value)
-        elif name := _lasting_name(value):
+        elif name := _stable_name(value):
             self._text(name)
         else:
             self._text(f"object {id(value)}")
-            self.kept.append(value)
+            self.keepalive.append(value)
 
     def _text(self, text):
         self.hash.update(f"{len(text)} {text}".encode())
@@ -241,7 +260,7 @@ class Stamp:
         self._all(type(value).__name__, items)
 
     def _again(self, value):
-        """Whether a value is being added already; then it counts as the place where it began."""
+        """Whether a value has been added before; then the hash gets its number in their order."""
         if id(value) in self.seen:
             self._text(f"seen {self.seen[id(value)][0]}")
             return True
@@ -262,7 +281,7 @@ class Stamp:
             self._text(root)
             self.add(value)
             for attribute in attributes:
-                # Of a module, what is read of it counts: it may be edited and loaded anew.
+                # Of a module, the attributes that are read: it may be edited and reloaded.
                 if not isinstance(value, types.ModuleType):
                     break
                 value = getattr(value, attribute, None)
@@ -273,24 +292,24 @@ class Stamp:
 # Copies that hold what they read --------------------------------------------------------------------------------------
 
 
-# NumPy as the methods see it.
+# NumPy as seen by the methods: np.where and np.clip that Numba compiles for single numbers.
 numpy = types.ModuleType("numpy")
 numpy.where, numpy.clip = elementary.where, elementary.clip
 numpy.__getattr__ = lambda name: getattr(np, name)
 
 
 class Frozen:
-    """Copies values: functions and what they read, arrays and containers; ``made`` are the copies, by identity."""
+    """Copies values: functions with what they read, arrays and containers; ``made`` are the copies, by identity."""
 
     def __init__(self):
         self.made = {}
 
     def __call__(self, value):
-        for known, ours in ((np, numpy), (np.where, numpy.where), (np.clip, numpy.clip)):
+        for known, replacement in ((np, numpy), (np.where, numpy.where), (np.clip, numpy.clip)):
             if value is known:
-                return ours
+                return replacement
         value = getattr(value, "py_func", value)
-        if isinstance(value, types.FunctionType) and not _packaged(value):
+        if isinstance(value, types.FunctionType) and not _of_fastgd(value):
             return self._function(value)
         if isinstance(value, property):
             return property(*(f and self(f) for f in (value.fget, value.fset)), doc=value.__doc__)
@@ -307,7 +326,7 @@ class Frozen:
         made = types.FunctionType(code, scope, function.__name__, function.__defaults__, closure)
         made.__kwdefaults__, made.__qualname__ = function.__kwdefaults__, function.__qualname__
         made.__module__, made.__doc__ = function.__module__, function.__doc__
-        self.made[id(function)] = made  # before what it reads, which may be itself
+        self.made[id(function)] = made  # before what it reads, which may include itself
         for name, value in _cells(function).items():
             cells[name].cell_contents = self(value)
         for root, *_ in names_read(code):

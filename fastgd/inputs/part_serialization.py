@@ -7,8 +7,8 @@ from . import arguments, custom_parts
 def part_facts(part):
     """A part's name and fields; of a user's own class also the stamp of its code."""
     fields = {name: _field_fact(value) for name, value in part._asdict().items()}
-    if custom_parts.is_own(part):
-        return {"name": type(part).called, "fields": fields, "stamp": type(part).__name__}
+    if custom_parts.is_custom(part):
+        return {"name": type(part).origin.name, "fields": fields, "stamp": type(part).__name__}
     return {"name": snake_case(type(part).__name__), "fields": fields}
 
 

@@ -17,6 +17,7 @@ from numba.core.typing.templates import AbstractTemplate, infer_getattr, make_ov
 from numba.extending import intrinsic, overload
 
 from ..parts.optimizers import decayed
+from ..parts.registry import COMPILED_METHODS
 from . import _cache
 
 # reassoc lets sums vectorise; nnan and ninf (full fastmath) would delete the checks for non-finite values.
@@ -114,20 +115,7 @@ def bridge(word, gathers=False):
     overload(typed, **options)(typed)
 
 
-METHODS = (
-    "value",
-    "slope",
-    "second_derivative",
-    "prepare",
-    "move",
-    "row_slope",
-    "cost",
-    "prox",
-    "shrink",
-    "pull",
-    "divisor",
-)
-for _word in (*METHODS, "at"):
+for _word in (*COMPILED_METHODS, "at"):
     bridge(_word)
 
 

@@ -7,7 +7,7 @@ from .sparse_loop import bound, prepared
 
 
 @kernel
-def merge(parts, lanes, ledger, copies, states, sizes, steps, rate, t):
+def merge(parts, lanes, columns, copies, states, sizes, steps, rate, t):
     """Take the moves of all copies into the weights, and give every copy these.
 
     A column that few rows have gets all moves, as if they had been made in turn. One whose weight each copy brought to
@@ -41,7 +41,7 @@ def merge(parts, lanes, ledger, copies, states, sizes, steps, rate, t):
         u = dtype.type(half * step * sizes[j])
         lanes.weights[0, j] = w + copies[0, 0, j] * ((one + u * share) / (one + u))
     for j in range(d):
-        low, high = bound(ledger.low, j, -np.inf), bound(ledger.high, j, np.inf)
+        low, high = bound(columns.low, j, -np.inf), bound(columns.high, j, np.inf)
         lanes.weights[0, j] = min(max(lanes.weights[0, j], low), high)
     for k in range(count):
         for j in range(d + 1):

@@ -4,25 +4,25 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..parts.optimizers import Sgd, decayed
+from ..parts.optimizers import decayed
 from ..parts.penalties import Free
 from ._jit import UNCOUNTED, branch, cast_all, compiled_as, kernel, leaf
 from .across import across, apart, column_of, lanes_of, slots_at, store_column, store_slots
 from .lane_gradients import (
-    EAGER,
+    ALL_COLUMNS,
+    NO_DRIFT,
     SHRINKING,
-    STILL,
     begin,
-    close,
     collect,
     column,
     flush,
     gradient_for,
     height,
-    leave,
+    mark_stale,
     mean,
-    reach,
-    rests,
+    refresh_columns,
+    refresh_weights,
+    zero_gradient_update,
 )
 from .lane_rows import SPARSE_ROWS, lay, pull, scores
 from .lanes import FLUSH_ROWS
@@ -123,20 +123,25 @@ def move_intercept(lane, start, d, setting, gradient, weights, slots):
     weights[d, lane] = w + change
 
 
+def plain_and_free(optimizer, penalty):
+    """Whether steps only add the gradient to the weights, for an optimizer class and a penalty class."""
+    return optimizer.plain and not optimizer.decays and penalty is Free
+
+
 def is_plain(parts):
-    """Whether steps are plain SGD's: the gradient is only added to the weights."""
-    return type(parts.optimizer) is Sgd and type(parts.penalty) is Free
+    """The same for parts."""
+    return plain_and_free(type(parts.optimizer), type(parts.penalty))
 
 
-def is_other(part):
+def depends_on_step(part):
     """Whether an optimizer's coefficients depend on the step, and not on the rate alone."""
-    return type(part) is not Sgd
+    return not part.plain
 
 
-@compiled_as(is_other, **UNCOUNTED)
+@compiled_as(depends_on_step, **UNCOUNTED)
 def _(part):
-    other = part.instance_class is not Sgd
-    return lambda part: other
+    found = not part.instance_class.plain
+    return lambda part: found
 
 
 def step_row(parts, prepared, coefficients, on, k, nearest, tiles, tile, weights, slots):
@@ -159,8 +164,7 @@ def _(parts, prepared, coefficients, on, k, nearest, tiles, tile, weights, slots
         move(parts, prepared, coefficients, Outer(on.Z, on.S, k), tiles, tile, weights, slots)
         row_scores(on.Z, nearest, weights, on.S)
 
-    optimizer, penalty = parts[1].instance_class, parts[2].instance_class
-    return plain if optimizer is Sgd and penalty is Free else any_other
+    return plain if plain_and_free(parts[1].instance_class, parts[2].instance_class) else any_other
 
 
 @leaf
@@ -185,7 +189,7 @@ def average(tiles, tile, t):
 def single_steps(data, parts, tiles, first, last, order, ahead, rates, t, loss_sum):
     """One step for each row."""
     on = desk(data, tiles.weights, 16)
-    needs_steps = is_other(parts.optimizer)
+    needs_steps = depends_on_step(parts.optimizer)
     losses, rate = np.zeros((2, on.y.size))
     one = column_of(parts.optimizer, tiles.optimizer, first, 0)
     prepared = cast_all(one.prepare(1.0, t, (1.0, 1.0))[0], on.S)
@@ -221,23 +225,23 @@ def batch_steps(data, parts, tiles, first, last, order, ahead, batch, rates, t, 
     prepared = cast_all(one.prepare(1.0, t, (1.0, 1.0))[0], on.S)
     coefficients = scratch(len(prepared), on.y.size, on.S).reshape((1, len(prepared), on.y.size))
     gradient = gradient_for(data.rows, data, parts, on, batch)
-    rest, d = STILL if lazy else rests(parts), data.shift.size
-    if rest == SHRINKING and tiles.averages.shape[1] > 0:
-        rest = EAGER
+    update, d = NO_DRIFT if lazy else zero_gradient_update(parts), data.shift.size
+    if update == SHRINKING and tiles.averages.shape[1] > 0:
+        update = ALL_COLUMNS
     for tile in range(first, last):
         weights, slots = tiles.weights[tile], tiles.slots[tile]
         for lane in range(losses.size):
             losses[lane] = 0.0
         for s in range((order.size + batch - 1) // batch):
             lo, hi = s * batch, min((s + 1) * batch, order.size)
-            begin(gradient, rest)
+            begin(gradient, update)
             full = lo + FLUSH_ROWS
             for start in range(lo, hi, on.S.shape[0]):
                 rows = min(on.S.shape[0], hi - start)
                 for k in range(start, start + rows):
                     prefetch(data.rows, ahead[k])
                 lay(data.rows, data, order, start, rows, on)
-                reach(gradient, data.rows, order, start, rows, rest, parts, tiles, tile, weights)
+                refresh_columns(gradient, data.rows, order, start, rows, update, parts, tiles, tile, weights)
                 scores(data.rows, data, order, start, rows, on, weights)
                 block_slopes(parts.loss, data, tiles, tile, order, start, 0, rows, on, losses)
                 collect(data.rows, data, order, start, rows, on, gradient)
@@ -247,10 +251,10 @@ def batch_steps(data, parts, tiles, first, last, order, ahead, batch, rates, t, 
             mean(gradient.values, gradient.sums, height(gradient, d), hi - lo)
             prepare(parts, tiles, tile, rates, s, t + s, rate, coefficients)
             move(parts, prepared, coefficients, gradient, tiles, tile, weights, slots)
-            leave(gradient, rest, parts, coefficients, tiles, tile, weights)
+            mark_stale(gradient, update, parts, coefficients, tiles, tile, weights)
             if tiles.averages.shape[1] > 0:
                 average(tiles, tile, t + s)
-        close(gradient, rest, parts, tiles, tile, weights)
+        refresh_weights(gradient, update, parts, tiles, tile, weights)
         for lane in range(tiles.size[tile]):
             loss_sum[tiles.lane[tile] + lane] += losses[lane]
 

@@ -1,17 +1,18 @@
-"""What steps do to a weight whose column they have no number in: all of them at once, when it is next asked for.
+"""Zero-gradient updates: all steps since a weight last had a gradient in one closed form, done when it is next read.
 
-So a step costs the numbers of its rows, not the columns. Each class is one closed form; the running numbers ``now`` are
-all that a step changes for everybody, and a weight is stored in the form in which it does not change meanwhile:
+So a step on sparse rows costs the numbers of the rows, not the columns. ``totals`` are the few running numbers that a
+step changes; a weight is stored in a form that steps without a gradient do not change. Each class is one closed form,
+selected by the optimizer's trait ``zero_gradient`` (``solvers/sparse_lazy.py``), with the methods
 
-- ``begin()`` gives the running numbers before the first step,
-- ``tick(now, rate, left, pull, divisor)`` those after one more: a step multiplies a weight without a gradient by
-  ``left`` (decoupled decay), then takes ``pull`` off its size and divides it by ``divisor`` (the proximal step),
-- ``awake(now, penalty, j, w, s, low, high)`` is the weight and its state as of now, from what is stored,
-- ``settle(penalty, z, step, low, high)`` is the proximal step of a weight that has a gradient,
-- ``asleep(now, j, w, s, rate)`` notes and gives what is stored,
-- ``share(now)`` is what a stored weight is multiplied by now, where that is all there is to it (for averages),
-- ``sleeps()`` says whether what is stored is anything else than the weight,
-- ``full(now)`` says that all weights have to be brought up to date, before numbers overflow.
+- ``begin()``: the totals before the first step,
+- ``count_step(totals, rate, left, pull, divisor)``: the totals after one more step, which multiplies a weight without a
+  gradient by ``left`` (decoupled decay), takes ``pull`` off its size and divides it by ``divisor`` (proximal step),
+- ``current(totals, penalty, j, w, s, low, high)``: the current weight and state, from the stored ones,
+- ``proximal_step(penalty, z, step, low, high)``: the proximal step of a weight that has a gradient,
+- ``stored(totals, j, w, s, rate)``: the form to store of a current weight and state,
+- ``weight_factor(totals)``: the current weight divided by the stored one, where that is a constant (for averages),
+- ``pending()``: whether the stored form differs from the current weight,
+- ``near_overflow(totals)``: whether all weights have to be brought up to date, before numbers overflow.
 """
 
 from typing import NamedTuple
@@ -21,71 +22,71 @@ import numpy as np
 from ..parts.elementary import exp
 from ._jit import bridge
 
-LIMIT = 1e15  # of a stored weight to the weight: float32 holds it
-LEAST = 1e-12  # what is left of a weight that decay would take at once
+LIMIT = 1e15  # of the ratio of a stored weight to the current one: float32 holds it
+LEAST = 1e-12  # the share of a weight that a step of decay leaves at least
 
 
-class Still(NamedTuple):
-    """A weight without a gradient stays as it is; or it is to (``lazy=True``)."""
+class NoDrift(NamedTuple):
+    """A weight without a gradient does not change; or steps are to leave it (``lazy=True``)."""
 
     one: float = 1.0
 
     def begin(self):
         return (1.0,)
 
-    def tick(self, now, rate, left, pull, divisor):
-        return now
+    def count_step(self, totals, rate, left, pull, divisor):
+        return totals
 
-    def awake(self, now, penalty, j, w, s, low, high):
+    def current(self, totals, penalty, j, w, s, low, high):
         return w, s
 
-    def settle(self, penalty, z, step, low, high):
+    def proximal_step(self, penalty, z, step, low, high):
         return penalty.prox(z, step, low, high)
 
-    def asleep(self, now, j, w, s, rate):
+    def stored(self, totals, j, w, s, rate):
         return w, s
 
-    def share(self, now):
+    def weight_factor(self, totals):
         return 1.0
 
-    def sleeps(self):
+    def pending(self):
         return False
 
-    def full(self, now):
+    def near_overflow(self, totals):
         return False
 
 
-class Decaying(NamedTuple):
-    """SGD with L2 and decay alone: :class:`Shrinking` where nothing is taken off and nothing bounds."""
+class Decay(NamedTuple):
+    """SGD with L2 and decay alone: :class:`ElasticNetShrinkage` without L1 and bounds."""
 
     one: float = 1.0
 
     def begin(self):
         return (1.0,)
 
-    def tick(self, now, rate, left, pull, divisor):
-        return (now[0] * divisor / max(left, LEAST),)
+    def count_step(self, totals, rate, left, pull, divisor):
+        return (totals[0] * divisor / max(left, LEAST),)
 
-    def awake(self, now, penalty, j, w, s, low, high):
-        return w * (1.0 / now[0]), s
+    def current(self, totals, penalty, j, w, s, low, high):
+        return w * (1.0 / totals[0]), s
 
-    def settle(self, penalty, z, step, low, high):
+    def proximal_step(self, penalty, z, step, low, high):
         return z * (1.0 / penalty.divisor(step))
 
-    def asleep(self, now, j, w, s, rate):
-        return w * now[0], s
+    def stored(self, totals, j, w, s, rate):
+        return w * totals[0], s
 
-    def share(self, now):
-        return 1.0 / now[0]
+    def weight_factor(self, totals):
+        return 1.0 / totals[0]
 
-    def sleeps(self):
+    def pending(self):
         return True
 
-    def full(self, now):
-        return not now[0] < LIMIT
+    def near_overflow(self, totals):
+        return not totals[0] < LIMIT
 
 
-class Shrinking(NamedTuple):
+class ElasticNetShrinkage(NamedTuple):
     r"""SGD within an elastic net and bounds.
 
     A step makes :math:`w` to :math:`\mathrm{shrink}(w (1-\delta_t), \eta_t l_1) / (1 + \eta_t l_2)`. With
@@ -95,55 +96,57 @@ class Shrinking(NamedTuple):
     """
 
     since: np.ndarray  # (d,) float64, B
-    settle, share, sleeps, full = Still.settle, Decaying.share, Decaying.sleeps, Decaying.full
+    proximal_step, weight_factor = NoDrift.proximal_step, Decay.weight_factor
+    pending, near_overflow = Decay.pending, Decay.near_overflow
 
     def begin(self):
         return 1.0, 0.0
 
-    def tick(self, now, rate, left, pull, divisor):
+    def count_step(self, totals, rate, left, pull, divisor):
         left = max(left, LEAST)
-        return now[0] * divisor / left, now[1] + pull * now[0] / left
+        return totals[0] * divisor / left, totals[1] + pull * totals[0] / left
 
-    def awake(self, now, penalty, j, w, s, low, high):
-        return penalty.shrink(w, now[1] - self.since[j], 1.0 / now[0], low, high), s
+    def current(self, totals, penalty, j, w, s, low, high):
+        return penalty.shrink(w, totals[1] - self.since[j], 1.0 / totals[0], low, high), s
 
-    def asleep(self, now, j, w, s, rate):
-        self.since[j] = now[1]
-        return w * now[0], s
+    def stored(self, totals, j, w, s, rate):
+        self.since[j] = totals[1]
+        return w * totals[0], s
 
 
-class Coasting(NamedTuple):
-    r"""Momentum without a penalty: k steps carry a weight on by :math:`v (\beta + \dots + \beta^k)`.
+class MomentumDrift(NamedTuple):
+    r"""Momentum without a penalty: k steps move a weight by :math:`v (\beta + \dots + \beta^k)`.
 
     :math:`v = w - w'` is the displacement by the last step, whose start w' is the state.
     """
 
-    since: np.ndarray  # (d,) int64, the step after which a weight is stored
+    since: np.ndarray  # (d,) int64, the step after which a weight was stored
     beta: float
     log_beta: float
-    settle, share, sleeps, full = Still.settle, Still.share, Decaying.sleeps, Still.full
+    proximal_step, weight_factor = NoDrift.proximal_step, NoDrift.weight_factor
+    pending, near_overflow = Decay.pending, NoDrift.near_overflow
 
     def begin(self):
         return (np.int64(0),)
 
-    def tick(self, now, rate, left, pull, divisor):
-        return (now[0] + 1,)
+    def count_step(self, totals, rate, left, pull, divisor):
+        return (totals[0] + 1,)
 
-    def awake(self, now, penalty, j, w, s, low, high):
-        steps = now[0] - self.since[j]
-        # Both in one: for no steps what is left is 1.
+    def current(self, totals, penalty, j, w, s, low, high):
+        steps = totals[0] - self.since[j]
+        # For no steps the power of beta is 1.
         left = exp(steps * self.log_beta) if steps > 0 else 1.0
         velocity = w - s[0]
         w = w + velocity * (self.beta * (1.0 - left) / (1.0 - self.beta))
         return w, (w - velocity * left,)
 
-    def asleep(self, now, j, w, s, rate):
-        self.since[j] = now[0]
+    def stored(self, totals, j, w, s, rate):
+        self.since[j] = totals[0]
         return w, s
 
 
-class Gliding(NamedTuple):
-    """Nesterov's momentum without a penalty: as :class:`Coasting`, where the last gradient's step is a part of v.
+class NesterovDrift(NamedTuple):
+    """Nesterov's momentum without a penalty: as :class:`MomentumDrift`, the last gradient's step being a part of v.
 
     ``beta * (w - w') + beta * rate * g'`` is ``beta * (w - (w' - rate * g'))``: with the latter as the state, and no
     last gradient, its steps are the same.
@@ -152,24 +155,26 @@ class Gliding(NamedTuple):
     since: np.ndarray
     beta: float
     log_beta: float
-    begin, tick = Coasting.begin, Coasting.tick
-    settle, share, sleeps, full = Still.settle, Still.share, Decaying.sleeps, Still.full
+    begin, count_step = MomentumDrift.begin, MomentumDrift.count_step
+    proximal_step, weight_factor = NoDrift.proximal_step, NoDrift.weight_factor
+    pending, near_overflow = Decay.pending, NoDrift.near_overflow
 
-    def awake(self, now, penalty, j, w, s, low, high):
-        steps = now[0] - self.since[j]
+    def current(self, totals, penalty, j, w, s, low, high):
+        steps = totals[0] - self.since[j]
         left = exp(steps * self.log_beta) if steps > 0 else 1.0
         velocity = w - s[0]
         w = w + velocity * (self.beta * (1.0 - left) / (1.0 - self.beta))
         return w, (w - velocity * left, s[1])
 
-    def asleep(self, now, j, w, s, rate):
-        self.since[j] = now[0]
+    def stored(self, totals, j, w, s, rate):
+        self.since[j] = totals[0]
         return w, (s[0] - rate * s[1], 0.0 * s[1])
 
 
-class Pulled(NamedTuple):
-    r"""Adagrad within an elastic net and bounds: the state keeps its size :math:`a = 1/(\sqrt s + \epsilon)`.
+class AdagradShrinkage(NamedTuple):
+    r"""Adagrad within an elastic net and bounds.
 
+    The step of a weight is the rate times its own :math:`a = 1/(\sqrt s + \epsilon)`, constant without a gradient.
     Without L2 the steps take :math:`l_1 a \sum_t \eta_t` off a weight; at one rate k of them divide it by
     :math:`q = (1 + \eta a l_2)^k` too, after :math:`l_1 (q - 1) / l_2`. Any other rates have no closed form.
     """
@@ -179,26 +184,27 @@ class Pulled(NamedTuple):
     l1: float
     l2: float
     rate: float
-    settle, share, sleeps, full = Still.settle, Still.share, Decaying.sleeps, Still.full
+    proximal_step, weight_factor = NoDrift.proximal_step, NoDrift.weight_factor
+    pending, near_overflow = Decay.pending, NoDrift.near_overflow
 
     def begin(self):
         return (0.0,)
 
-    def tick(self, now, rate, left, pull, divisor):
-        return (now[0] + rate,)
+    def count_step(self, totals, rate, left, pull, divisor):
+        return (totals[0] + rate,)
 
-    def awake(self, now, penalty, j, w, s, low, high):
-        sum_of_rates = now[0] - self.since[j]
+    def current(self, totals, penalty, j, w, s, low, high):
+        sum_of_rates = totals[0] - self.since[j]
         size = 1.0 / (np.sqrt(np.float64(s[0])) + self.epsilon)
         if self.l2 == 0.0:
             return penalty.shrink(w, self.l1 * size * sum_of_rates, 1.0, low, high), s
         grown = exp(min(sum_of_rates / self.rate * np.log1p(self.rate * size * self.l2), 700.0))
         return penalty.shrink(w, self.l1 * (grown - 1.0) / self.l2, 1.0 / grown, low, high), s
 
-    def asleep(self, now, j, w, s, rate):
-        self.since[j] = now[0]
+    def stored(self, totals, j, w, s, rate):
+        self.since[j] = totals[0]
         return w, s
 
 
-for _word in ("begin", "tick", "awake", "asleep", "settle", "share", "sleeps", "full"):
+for _word in ("begin", "count_step", "current", "stored", "proximal_step", "weight_factor", "pending", "near_overflow"):
     bridge(_word, gathers=True)

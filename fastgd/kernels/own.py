@@ -5,16 +5,14 @@ import functools
 import numba
 from numba import types
 
+from ..parts.registry import COMPILED_METHODS
 from . import elementary  # noqa: F401  (registers the compiled twins that methods call)
 from ._jit import INNER, bridge, compiled_as
 from .user_functions import short
 
+# lambda part, p, y: part.value(p, y), and so on
 CALLS = {
-    "value": lambda part, p, y: part.value(p, y),
-    "slope": lambda part, p, y: part.slope(p, y),
-    "second_derivative": lambda part, p, y: part.second_derivative(p, y),
-    "prepare": lambda part, lr, t, carry: part.prepare(lr, t, carry),
-    "move": lambda part, c, w, g, s: part.move(c, w, g, s),
+    word: eval(f"lambda part, {arguments}: part.{word}({arguments})") for word, arguments in COMPILED_METHODS.items()
 }
 
 
@@ -26,13 +24,21 @@ def tried(label, kind, dtype):
     """
     if numba.config.DISABLE_JIT:
         return
-    for word in kind.words:
+    for word in kind.origin.methods:
         bridge(word)
-    for helper in kind.helpers:
+    for helper in kind.origin.helpers:
         compiled_as(helper)(lambda *arguments, helper=helper: helper)
     part, number = types.NamedTuple([types.float64] * len(kind._fields), kind), numba.from_dtype(dtype)
-    if "slope" in kind.words:
-        for word in {"value", "slope", "second_derivative"}.intersection(kind.words):
+    if "value_and_slopes" in kind.origin.methods:
+        row = types.Array(number, 1, "C"), types.int64, types.Array(types.float64, 1, "C")
+        found = returned(label, kind, "value_and_slopes", (part, *row))
+        if not _is_number(found):
+            raise TypeError(
+                f"{label}: value_and_slopes gives {_named(found, kind)} when compiled; the row's loss, a number, is "
+                "needed."
+            )
+    elif "slope" in kind.origin.methods:
+        for word in {"value", "slope", "second_derivative"}.intersection(kind.origin.methods):
             found = returned(label, kind, word, (part, number, number))
             if not _is_number(found):
                 raise TypeError(f"{label}: {word} gives {_named(found, kind)} when compiled; a number is needed.")
@@ -77,4 +83,4 @@ def _is_number(kind):
 
 def _named(words, kind):
     """Words with the user's name of the class in place of the twin's."""
-    return str(words).replace(kind.__name__, kind.called)
+    return str(words).replace(kind.__name__, kind.origin.name)

@@ -4,7 +4,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..parts.elementary import exp, log
 from ._jit import UNCOUNTED, compiled_as, leaf, routine
 from .across import across, apart, column_of, lanes_of
 from .lane_rows import height_for, rows_at_once
@@ -20,7 +19,7 @@ class Desk(NamedTuple):
     S: np.ndarray  # (rows, W) T, their scores, then slopes
     y: np.ndarray  # (W,) T, the targets of one row
     weight: np.ndarray  # (W,) float64, its weights; 1 where rows are not weighted
-    share: np.ndarray  # (W,) float64, what a joint loss works on
+    slopes: np.ndarray  # (W,) float64, those of one row, where a joint loss writes them
 
 
 @routine
@@ -115,25 +114,18 @@ def joint_slopes(part, data, tiles, tile, order, lo, first, stop, on, loss_sum):
         for start in range(0, on.y.size, lanes_of(on.S)):
             fill_all(data, tiles, tile, start, i, on)
         for lane in range(0, size, data.classes):
-            factor = tiles.loss[tile, 0, lane] * on.weight[lane]
-            loss_sum[lane] += factor * softmax(on.S, k, lane, lane + data.classes, on.y[lane], factor, on.share)
+            loss = column_of(part, tiles.loss, tile, lane)
+            weight = on.weight[lane]
+            loss_sum[lane] += weight * joint_row(loss, on.S, k, lane, data.classes, on.y[lane], weight, on.slopes)
         for lane in range(size, on.y.size):
             on.S[k, lane] = 0
 
 
 @leaf
-def softmax(S, k, first, last, y, factor, share):
-    """Turn the scores of row k in one model's lanes into slopes; returns the loss. Only the slopes get the factor."""
+def joint_row(loss, S, k, first, classes, y, weight, slopes):
+    """Turn the scores of row k in one model's lanes into weighted slopes; returns the loss, not weighted."""
     apart()
-    highest = S[k, first]
-    for lane in range(first, last):
-        highest = max(highest, S[k, lane])
-    total = 0.0
-    for lane in range(first, last):
-        share[lane] = exp(S[k, lane] - highest)
-        total += share[lane]
-    true = first + np.int64(y)
-    value = log(total) + np.float64(highest - S[k, true])
-    for lane in range(first, last):
-        S[k, lane] = factor * ((share[lane] / total) - (1.0 if lane == true else 0.0))
+    value = np.float64(loss.value_and_slopes(S[k, first : first + classes], np.int64(y), slopes[:classes]))
+    for lane in range(classes):
+        S[k, first + lane] = weight * slopes[lane]
     return value

@@ -45,8 +45,8 @@ def problem_of(options, statistics, start, backend, single=True, words=None):
     """The problem that options pose on a table; ``single``: the run has its passes to itself."""
     table = statistics.table
     if backend.compiles:
-        custom_parts.compiled("loss", options.loss, table.X.dtype)
-        custom_parts.compiled("optimizer", options.optimizer, table.X.dtype)
+        custom_parts.compile_custom_part("loss", options.loss, table.X.dtype)
+        custom_parts.compile_custom_part("optimizer", options.optimizer, table.X.dtype)
     if options.lazy and not table.X.sparse:
         raise ValueError("lazy=True is for sparse X, whose rows hold numbers in some of the columns: leave it out.")
     batch = start.batch(options, statistics.n, {} if words is None else words)

@@ -6,7 +6,6 @@ import numpy as np
 
 from ..inputs import arrays
 from ..inputs.part_serialization import part_facts
-from ..parts import losses
 from ..results import messages
 from ..results.fit_result import FitResult, History, Replicates
 from ..results.state import RunState
@@ -80,7 +79,7 @@ def state_of(choice, plan, model, outcome, words):
         options=described(options),
         resolved=resolved_options(choice, plan, model),
         choices=words,
-        link=losses.has_link(model.loss),
+        link=model.loss.link != "identity",
         optimizer=model.optimizer and part_facts(model.optimizer),
         schedule=model.schedule and part_facts(model.schedule),
         rate_multiplier=model.rate_multiplier.tolist(),

@@ -1,4 +1,4 @@
-"""Scorers: how good a fitted model is on rows it was not trained on, by scikit-learn's scorers or a function."""
+"""Scorers: the quality of a fitted model on rows it was not trained on, by scikit-learn's scorers or a function."""
 
 import difflib
 import numbers
@@ -6,9 +6,9 @@ from types import FunctionType
 
 import numpy as np
 
-from ..parts.registry import brief
-
-PROBABLE = ("log_loss", "multinomial")  # the losses whose models have probabilities
+from ..inputs.part_serialization import part_at
+from ..parts import losses
+from ..parts.registry import brief, snake_case
 
 
 def scorer_of(scoring):
@@ -17,27 +17,27 @@ def scorer_of(scoring):
     Parameters
     ----------
     scoring : None, str or callable
-        None where the loss counts; the name of one of scikit-learn's scorers; or a callable ``(estimator, X, y)``, as
+        None for the loss; the name of one of scikit-learn's scorers; or a callable ``(estimator, X, y)``, as
         scikit-learn's ``make_scorer`` makes. The estimator is an :class:`Estimator`; ``y`` are labels, not codes.
 
     Returns
     -------
     callable or None
-        NaN and infinity are scores too. What the scorer raises becomes a ValueError that names scoring; what is not a
-        real number, a TypeError.
+        NaN and infinity are scores too. An error of the scorer is raised as a ValueError that names scoring; a result
+        that is not a real number as a TypeError.
 
     Raises
     ------
     ValueError, TypeError
-        Where it is no scorer, naming near ones.
+        If it is not a scorer; the message names similar ones.
     ImportError
-        Where a name is given and scikit-learn is missing.
+        If a name is given and scikit-learn is missing.
 
     Examples
     --------
     >>> import numpy as np
     >>> import fastgd
-    >>> from fastgd.scoring import scorer_of
+    >>> from fastgd.linear.scoring import scorer_of
     >>> X, y = np.array([[0.0], [1.0], [2.0]]), np.array([1.0, 3.0, 5.0])
     >>> worst = scorer_of(lambda estimator, X, y: -np.abs(estimator.predict(X) - y).max())
     >>> round(worst(fastgd.fit(X, y), X, y), 3) + 0.0
@@ -46,17 +46,17 @@ def scorer_of(scoring):
     if scoring is None:
         return None
     if isinstance(scoring, str):
-        return _guarded(_named(scoring), scoring)
+        return _score_function(_sklearn_scorer(scoring), scoring)
     if not callable(scoring) or isinstance(scoring, type):
         words = "the name of a scikit-learn scorer, or a callable (estimator, X, y)"
         raise TypeError(f"scoring={brief(scoring)} must be None, {words}.")
     if isinstance(scoring, FunctionType) and scoring.__module__.startswith("sklearn.metrics."):
         name = scoring.__name__
         raise ValueError(f"scoring={name} is a metric of (y, prediction): pass sklearn.metrics.make_scorer({name}).")
-    return _guarded(scoring, scoring)
+    return _score_function(scoring, scoring)
 
 
-def _named(name):
+def _sklearn_scorer(name):
     """scikit-learn's scorer of that name."""
     try:
         from sklearn import metrics
@@ -71,8 +71,8 @@ def _named(name):
     return metrics.get_scorer(name)
 
 
-def _guarded(scorer, given):
-    """The scorer of a result, its errors naming scoring."""
+def _score_function(scorer, given):
+    """The function ``(result, X, y) -> float`` of a scorer of estimators; its errors name scoring."""
 
     def score(result, X, y):
         try:
@@ -80,7 +80,8 @@ def _guarded(scorer, given):
         except Exception as error:
             words = f"scoring: {str(error) or type(error).__name__}"
             if isinstance(error, AttributeError) and "predict_proba" in words:
-                words += f" Only models of the losses {' and '.join(map(repr, PROBABLE))} have probabilities."
+                names = [snake_case(name) for name in losses.__all__ if getattr(losses, name).probabilities]
+                words += f" Models of these losses have probabilities: {', '.join(map(repr, names))}."
             raise ValueError(words) from error
         if isinstance(value, np.ndarray) and value.ndim == 0:
             value = value[()]
@@ -95,7 +96,7 @@ def _guarded(scorer, given):
 
 
 class Estimator:
-    """A result with what scikit-learn's scorers ask of an estimator; all else is the result's own."""
+    """A result with the attributes that scikit-learn's scorers need; all others are the result's."""
 
     def __init__(self, result):
         self.result = result
@@ -111,7 +112,7 @@ class Estimator:
         return self.result.classes
 
     @property
-    def _estimator_type(self):  # what scikit-learn before 1.6 asks for
+    def _estimator_type(self):  # for scikit-learn before 1.6
         return "regressor" if self.result.classes is None else "classifier"
 
     def __sklearn_tags__(self):
@@ -126,7 +127,7 @@ class Estimator:
         return self.result.predict(X)
 
     def decision_function(self, X):
-        """The result's scores, of two classes one a row: positive means the second."""
+        """The result's scores, for two classes one a row: positive means the second."""
         scores = self.result.decision_function(X)
         if self.result.classes is not None and scores.ndim == 2 and scores.shape[1] == 2:
             return scores[:, 1] - scores[:, 0]
@@ -134,21 +135,24 @@ class Estimator:
 
 
 class ProbabilityEstimator(Estimator):
-    """An estimator whose loss makes its scores logarithms of odds. Others must not even have the method."""
+    """An estimator of a loss with class probabilities. Others must not have the method at all."""
+
+    def __init__(self, result, loss):
+        super().__init__(result)
+        self.loss = loss
 
     def predict_proba(self, X):
-        """The probability (n, K) of each class: the softmax of the scores, the first of two classes scoring 0."""
-        scores = self.decision_function(X)
-        if scores.ndim == 1:
-            scores = np.column_stack([np.zeros_like(scores), scores])
-        odds = np.exp(scores - scores.max(axis=1, keepdims=True))
-        return odds / odds.sum(axis=1, keepdims=True)
+        """The probability (n, K) of each class."""
+        return self.loss.probabilities(self.decision_function(X))
 
 
 def estimator_of(result):
     """A result as an estimator."""
     state = getattr(result, "state", None)
-    loss = state.facts["settings"]["loss"] if state is not None else {}
-    # A class of the user's own may have that name too.
-    probable = result.classes is not None and loss.get("name") in PROBABLE and "stamp" not in loss
-    return (ProbabilityEstimator if probable else Estimator)(result)
+    if result.classes is None or state is None:
+        return Estimator(result)
+    try:
+        loss = part_at(state, "loss", losses)
+    except ValueError:  # a user's own loss, of a result that was loaded from a file
+        return Estimator(result)
+    return Estimator(result) if loss.probabilities is None else ProbabilityEstimator(result, loss)

@@ -324,7 +324,7 @@ class NextChunk(_Chunked, Resumed):
 
     def schedule(self, options):
         """The first chunk's: its durations count chunks as long as that was."""
-        if custom_parts.is_own(options.learning_rate):
+        if custom_parts.is_custom(options.learning_rate):
             return None
         return part_at(self.past, "schedule", schedules), np.array(self.past.rate_multiplier)
 

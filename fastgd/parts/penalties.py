@@ -1,11 +1,11 @@
-"""Penalties: what pulls the weights besides the data, applied by the kernels as a proximal step.
+"""Penalties and bounds of the weights, applied by the kernels as a proximal step.
 
 ``cost(w)`` is the penalty of one weight and ``prox(z, step, low, high)`` the minimiser over ``w`` in [low, high] of
 ``cost(w) + (w - z)**2 / (2 * step)`` (Parikh and Boyd 2014, section 6.5). ``slope(w, g, low, high)`` is the smallest
 subgradient of the objective whose loss has the gradient ``g``: zero at the optimum alone, also on a bound.
 
-``prox`` of a step is ``shrink(z, pull(step), 1 / divisor(step), low, high)``, and so are many of them in a row, with a
-pull and a share of their own (``kernels/lazy.py``): one rule for rows of all columns and for sparse ones.
+``prox`` is ``shrink(z, pull(step), 1 / divisor(step), low, high)``. Several proximal steps in a row are one ``shrink``,
+too, with another pull and share: so sparse and dense rows have the same rule (``kernels/lazy.py``).
 """
 
 from typing import NamedTuple

@@ -1,12 +1,199 @@
-"""What losses, optimizers and schedules have in common: their string names and the limits of their fields."""
+"""What a loss, an optimizer, a schedule and a penalty consist of, and how part classes are found and named.
+
+``PROTOCOLS`` is the one table of the methods and traits of each kind of part. The bridge to the kernels, the checks of
+a user's own parts and the defaults of all part classes are derived from it.
+"""
 
 import difflib
 import functools
+import importlib
+import pkgutil
 import re
+from typing import NamedTuple
 
-# What ``arguments.number`` is asked for a field.
+import numpy as np
+
+from .elementary import exp
+
+# Limits of a field, the keyword arguments of ``arguments.number``.
 POSITIVE = {"above": 0.0}
 BELOW_ONE = {"low": 0.0, "below": 1.0}
+
+
+class Method(NamedTuple):
+    """A method of a kind of part: ``def name(self, <arguments>)``."""
+
+    arguments: str
+    meaning: str
+    required: bool = False
+    compiled: bool = False  # whether kernels call it
+    default: object = None  # what a class without this optional method gets
+
+
+class Trait(NamedTuple):
+    """An attribute of a part class."""
+
+    default: object
+    meaning: str
+
+
+class Protocol(NamedTuple):
+    """The methods and the traits of a kind of part, by name."""
+
+    methods: dict
+    traits: dict
+
+    @property
+    def required(self):
+        """The arguments of the required methods, by name."""
+        return {name: method.arguments for name, method in self.methods.items() if method.required}
+
+
+def sigmoid(p):
+    """``1 / (1 + exp(-p))``, to full relative precision also where it is tiny."""
+    return np.exp(-np.logaddexp(0.0, -p))
+
+
+def softmax(p):
+    """The exponentials of the last axis, divided by their sum."""
+    odds = np.exp(p - np.max(p, axis=-1, keepdims=True))
+    return odds / np.sum(odds, axis=-1, keepdims=True)
+
+
+# The mean of the target as a function of the score, for each link function.
+INVERSE_LINKS = {"identity": lambda p: p, "log": exp, "logit": sigmoid, "softmax": softmax}
+
+
+def _mean(self, p):
+    return INVERSE_LINKS[self.link](p)
+
+
+LIMITS = "the limits of fields; a field without is at least 0 in fastgd's classes and any number in yours"
+PROTOCOLS = {
+    "losses": Protocol(
+        methods={
+            "value": Method("p, y", "the loss of a score p for the target y", required=True, compiled=True),
+            "slope": Method("p, y", "its derivative in p", required=True, compiled=True),
+            "second_derivative": Method(
+                "p, y",
+                "the second derivative in p, or a positive substitute where that jumps; Newton's method needs it",
+                compiled=True,
+            ),
+            "mean": Method("p", "the mean of the target that a score predicts; by default from link", default=_mean),
+            "probabilities": Method(
+                "scores",
+                "the class probabilities (n, K), from the scores (n,) of the second of two classes or (n, K) of each; "
+                "None where scores say nothing about them",
+            ),
+        },
+        traits={
+            "link": Trait(
+                "identity",
+                'the link function, from the mean of the target to the score: "identity", "log", "logit" or "softmax"; '
+                "any other name with a method mean",
+            ),
+            "curvature": Trait(np.inf, "an upper bound of the second derivative in p; it sets the automatic rate"),
+            "smooth": Trait(True, "whether the slope has no jumps"),
+            "labels": Trait(False, "whether the targets are classes, coded from 0"),
+            "joint": Trait(False, "whether the scores of all classes make one loss, with the methods of JOINT_LOSS"),
+            "residual_only": Trait(False, "whether the loss is a function of p - y alone"),
+            "squared": Trait(False, "whether the loss is the squared residual times the first field, factor"),
+            "self_concordant": Trait(
+                False,
+                "whether the second derivative changes by a factor of about e at most where p changes by 1 "
+                "(Bach 2010), so that lanes with scores close to each other may share second derivatives",
+            ),
+            "smoothing_field": Trait(
+                None, "the field that smooths the kinks of the loss; Newton's method starts with a large value"
+            ),
+            "domain": Trait({}, 'which targets are allowed, e.g. {"low": 0.0} or {"above": 0.0}'),
+            "limits": Trait({"factor": POSITIVE}, LIMITS),
+        },
+    ),
+    "optimizers": Protocol(
+        methods={
+            "prepare": Method(
+                "lr, t, carry", "(coefficients, carry) of step t = 1, 2, ...", required=True, compiled=True
+            ),
+            "move": Method("c, w, g, s", "(change, step, state) of weights, elementwise", required=True, compiled=True),
+            "row_slope": Method(
+                "rate, slope, value, square",
+                "what replaces the slope of the loss at a single row whose loss is value and whose squared length is "
+                "square; only with by_row",
+                compiled=True,
+            ),
+        },
+        traits={
+            "slots": Trait(0, "the number of state values of a weight, 0 to 3"),
+            "scale_free": Trait(False, "whether moves do not grow with the gradient"),
+            "fades": Trait(False, "whether moves shrink from step to step at a constant rate"),
+            "damping": Trait(1.0, "the share of the rate set by the curvature that is safe on batches"),
+            "decays": Trait(
+                False,
+                "whether the last coefficient is the share of every weight but the intercept that is taken off at each "
+                "step, before the change (decoupled weight decay)",
+            ),
+            "by_row": Trait(False, "whether steps of single rows use row_slope; their loss sums are unweighted"),
+            "plain": Trait(
+                False, "whether there is no state, the change is -c[0] * g and c depends on the rate alone (SGD)"
+            ),
+            "zero_gradient": Trait(
+                None,
+                'the optimizer whose steps do the same to a weight without a gradient: "sgd" (no change, the step is '
+                'c[0]), "adagrad" (no change, the step is c[0] / (sqrt(s[0]) + epsilon)), "momentum" or "nesterov" '
+                "(with the field beta and the same state). Sparse batches then move the columns of their rows alone "
+                "and make up for the other steps exactly; None moves all columns at each step",
+            ),
+            "limits": Trait({}, LIMITS),
+        },
+    ),
+    "schedules": Protocol(
+        methods={
+            "rate": Method("t", "the learning rates of an array of steps t = 1, 2, ...", required=True),
+            "after_epoch": Method("loss, memory", "(multiplier of the rates, memory) after an epoch of that loss"),
+        },
+        traits={
+            "durations": Trait((), "the fields given in epochs; 0 is the rest of the run"),
+            "steady": Trait(False, "whether all steps of an epoch have the same rate"),
+            "alpha_of_fit": Trait(False, "whether 0 in the field alpha means the alpha of the fit"),
+            "memory": Trait((), "what after_epoch is given after the first epoch, a tuple of floats"),
+            "limits": Trait({}, LIMITS),
+        },
+    ),
+    "penalties": Protocol(
+        methods={
+            "cost": Method("w", "the penalty of a weight", required=True, compiled=True),
+            "prox": Method("z, step, low, high", "the proximal step", required=True, compiled=True),
+            "shrink": Method("z, pull, share, low, high", "several of them in one", required=True, compiled=True),
+            "pull": Method("step", "what a proximal step takes off the size of a weight", required=True, compiled=True),
+            "divisor": Method("step", "what it then divides the weight by", required=True, compiled=True),
+            "slope": Method("w, g, low, high", "the smallest subgradient", required=True, compiled=True),
+        },
+        traits={},
+    ),
+}
+LOSS = PROTOCOLS["losses"]
+# The scores of all classes make one loss, row by row; as its value and slopes are computed at once, no exponential is
+# computed twice.
+JOINT_LOSS = Protocol(
+    methods={
+        "value_and_slopes": Method(
+            "p, y, slopes",
+            "the loss of one row with the scores p (classes,), never written to, and the class number y; writes the "
+            "derivatives in p into slopes (classes,), float64",
+            required=True,
+            compiled=True,
+        ),
+        **{name: method for name, method in LOSS.methods.items() if not method.required},
+    },
+    traits={**LOSS.traits, "labels": LOSS.traits["labels"]._replace(default=True)},
+)
+COMPILED_METHODS = {
+    name: method.arguments
+    for protocol in (PROTOCOLS["penalties"], PROTOCOLS["optimizers"], JOINT_LOSS, LOSS)  # the last slope is the loss's
+    for name, method in protocol.methods.items()
+    if method.compiled
+}
 
 
 @functools.cache
@@ -15,23 +202,28 @@ def snake_case(name):
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 
-def catalogue(namespace, method, traits):
-    """The names of the part classes of a module: those it defines itself that have ``method``; their traits filled."""
-    names = [
-        name
-        for name, value in namespace.items()
-        if isinstance(value, type) and value.__module__ == namespace["__name__"] and hasattr(value, method)
-    ]
-    for name in names:
-        complete(namespace[name], traits)
-    return names
+def protocol_of(kind, part):
+    """The protocol of a part, or a part class, of a kind."""
+    return JOINT_LOSS if kind == "losses" and getattr(part, "joint", False) else PROTOCOLS[kind]
 
 
-def complete(part, traits):
-    """Give a part class the traits that it does not define itself: a dict of attributes and their usual values."""
-    for name, usual in traits.items():
+def catalogue(package, path):
+    """The part classes that the modules of a package define, by name in alphabetical order; their traits filled."""
+    kind, found = package.rpartition(".")[2], {}
+    for module in pkgutil.iter_modules(path, f"{package}."):
+        for name, value in vars(importlib.import_module(module.name)).items():
+            protocol, own = protocol_of(kind, value), getattr(value, "__module__", None) == module.name
+            if isinstance(value, type) and own and all(hasattr(value, word) for word in protocol.required):
+                found[name] = complete(value, protocol)
+    return dict(sorted(found.items()))
+
+
+def complete(part, protocol):
+    """Give a part class the traits and the optional methods that it does not define itself."""
+    for name, one in (*protocol.traits.items(), *protocol.methods.items()):
         if not hasattr(part, name):
-            setattr(part, name, usual)
+            setattr(part, name, one.default)
+    return part
 
 
 def brief(value, most=200):

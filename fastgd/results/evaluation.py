@@ -17,7 +17,7 @@ def objective(result, X, y, sample_weight=None, offset=None):
     weight = arrays.row_weights(sample_weight, n, np.dtype(np.float64))
     with np.errstate(all="ignore"):
         if loss.joint:
-            values = loss.value(scores, y[0].astype(np.float64))[:, None]
+            values = losses.of_rows(loss, scores, y[0].astype(np.float64))[0][:, None]
         else:
             values = loss.value(scores.reshape(n, -1), y.T.astype(np.float64))
         mean = float((values * weight[:, None] if weight.size else values).mean(axis=0).mean())

@@ -131,9 +131,14 @@ def mean_losses(table, loss, constants):
     """The objectives (targets,) of predicting constants; for a joint loss (1,), of a constant for each class."""
     with np.errstate(all="ignore"):
         if loss.joint:
-            scores = constants[None]
-            return np.array([mean_over(table, table.y[0], lambda y: loss.value(np.repeat(scores, y.size, axis=0), y))])
+            values, _ = of_classes(loss, constants)
+            return np.array([mean_over(table, table.y[0], lambda y: values[y.astype(np.int64)])])
         return np.array([mean_loss(table, y, loss, one) for y, one in zip(table.y, constants, strict=True)])
+
+
+def of_classes(loss, constants):
+    """The losses (classes,) and slopes (classes, classes) of a joint loss at constant scores, for a row of each."""
+    return losses.of_rows(loss, np.tile(constants, (len(constants), 1)), np.arange(len(constants)))
 
 
 def mean_loss(table, y, loss, constant):
@@ -143,12 +148,19 @@ def mean_loss(table, y, loss, constant):
 
 
 def best_constants(table, loss):
-    """The best of some constant scores for each target, where a run may start; of classes, the logs of their shares."""
+    """The best of some constant scores for each target, where a run may start.
+
+    Of the classes of a joint loss, the logs of their shares, or zero.
+    """
     if not loss.joint:
         return np.array([best_constant(table, y, loss) for y in table.y])
-    shares = [mean_over(table, table.y[0], lambda y, k=k: y == k) for k in range(len(table.classes))]
-    found = np.log(np.maximum(shares, 1e-6))
-    return found - found.mean()
+    found = np.log(np.maximum(class_shares(table), 1e-6))
+    return min(found - found.mean(), 0.0 * found, key=lambda constants: mean_losses(table, loss, constants)[0])
+
+
+def class_shares(table):
+    """The share (classes,) of each class in the weights of the rows."""
+    return np.array([mean_over(table, table.y[0], lambda y, k=k: y == k) for k in range(len(table.classes))])
 
 
 def best_constant(table, y, loss):
@@ -171,7 +183,7 @@ def best_constant(table, y, loss):
             counted = table.weight[::step] > 0 if table.weight.size else slice(None)
             sample = y[::step][counted]
             found = [mean, float(np.median(sample)) if sample.size else mean]
-            if losses.has_link(loss):
+            if loss.link != "identity":
                 found = np.log(found)
     found = [float(constant) for constant in found if np.isfinite(constant)] or [0.0]
     return min(found, key=lambda constant: mean_loss(table, y, loss, constant))
@@ -184,6 +196,8 @@ def curvature_of(loss, table, y, constant, size):
     """
     if np.isfinite(loss.curvature):
         return loss.curvature
+    if loss.joint:
+        return joint_curvature(loss, table)
     h = 1e-3 if loss.smooth else size
     with np.errstate(all="ignore"):
         above, below = np.full(1, constant + h), np.full(1, constant - h)
@@ -191,9 +205,21 @@ def curvature_of(loss, table, y, constant, size):
     return float(found) if np.isfinite(found) and found > 0 else 1.0
 
 
+def joint_curvature(loss, table, h=1e-3):
+    """The largest eigenvalue of the mean second derivatives of a joint loss at the best constant scores."""
+    constants, shares = best_constants(table, loss), class_shares(table)
+    with np.errstate(all="ignore"):
+        rows = [
+            (of_classes(loss, constants + step)[1] - of_classes(loss, constants - step)[1]) / (2 * h)
+            for step in h * np.eye(len(constants))
+        ]
+        found = np.einsum("jck,c->jk", np.array(rows), shares)
+    return float(np.linalg.norm(found, 2)) or 1.0 if np.isfinite(found).all() else 1.0
+
+
 def residual_rms(table, loss, constants):
     """The root mean square of each target less its constant; 1 for classes, and where there is none."""
-    if loss.labels or losses.has_link(loss):
+    if loss.labels or loss.link != "identity":
         return np.ones(len(table.y))
     return np.array([one_residual_rms(table, y, constant) for y, constant in zip(table.y, constants, strict=True)])
 

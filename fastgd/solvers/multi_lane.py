@@ -5,7 +5,7 @@ import functools
 import numpy as np
 
 from ..kernels import lane_steps
-from ..kernels.lane_gradients import rests
+from ..kernels.lane_gradients import zero_gradient_update
 from ..kernels.threads import run_tasks
 from ..kernels.tiles import pack, unpack
 from .batches import SLICE_COLUMNS, Batches
@@ -77,7 +77,7 @@ class ManyBatches(Batches):
         plan = self.plan
         lanes, width = plan.lanes.weights.shape
         numbers = plan.data.rows.stored // plan.data.rows.shape[0] + 1
-        eager = plan.lanes.averages.size or not (plan.options.lazy or rests(plan.parts))
+        eager = plan.lanes.averages.size or not (plan.options.lazy or zero_gradient_update(plan.parts))
         moved = numbers + (width // plan.batch if eager else 0)
         return max(SPARSE_SPEED * SLICE_ELEMENTS // ((moved + ROW_OVERHEAD) * lanes), SLICE_COLUMNS * width // moved)
 

@@ -13,7 +13,6 @@ import numpy as np
 from ..kernels import curvature
 from ..kernels import gram as kernels
 from ..kernels.layouts import frozen
-from ..parts import losses
 from ..parts.penalties import Free
 from ..results import messages
 from ..results.state import NewtonState
@@ -38,8 +37,6 @@ NARROWER = 0.1  # what a width is multiplied by once descent has settled
 SETTLED = 1e-2  # of the loss, what a step may promise then
 WITHOUT_TOL = 1e-8  # in place of no tolerance
 CLOSE = 10  # tolerances that a rounded loss may lie above the loss itself
-# Losses whose bend changes e-fold at most, or little more, where a score changes by 1.
-EVEN = losses.LogLoss, losses.Poisson, losses.Gamma, losses.Tweedie
 NEAR = 0.2  # by how much scores may differ, in the root mean square, of lanes that share second derivatives
 FEW = 8  # models, whose own second derivatives cost less than the further passes that shared ones ask for
 SHARED = 1e5  # how much less a step with shared ones has to promise at the end, as it leaves more behind than Newton's
@@ -107,7 +104,7 @@ class Derivatives:
             return True
         with np.errstate(all="ignore"):
             away = np.append(away[:-1], away[-1] + away[:-1] @ self.offset)
-            return isinstance(self.loss, EVEN) and away @ H @ away <= NEAR**2 * H[-1, -1]
+            return self.loss.self_concordant and away @ H @ away <= NEAR**2 * H[-1, -1]
 
     @functools.cached_property
     def squared(self):

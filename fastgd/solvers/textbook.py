@@ -8,6 +8,7 @@ import math
 
 import numpy as np
 
+from ..parts.losses import of_rows
 from ..parts.optimizers import decayed
 from ..parts.penalties import Free
 from .backend import Backend
@@ -245,10 +246,12 @@ class TextbookPasses:
             part = type(loss)(*lanes.loss[first])
             weight, y = self.row_weights(lanes, first)[rows], self.y[lanes.target[first], rows]
             scores = self.Z[rows] @ lanes.weights[model].T
-            scores = scores if loss.joint else scores[:, 0]
-            losses[first] = np.sum(weight * part.value(scores, y))
-            slopes = (part.slope(scores, y) * weight.reshape(-1, *[1] * loss.joint)).reshape(len(weight), -1)
-            gradients[model] = slopes.T @ self.Z[rows]
+            if loss.joint:
+                values, slopes = of_rows(part, scores, y)
+            else:
+                values, slopes = part.value(scores[:, 0], y), part.slope(scores[:, 0], y)[:, None]
+            losses[first] = np.sum(weight * values)
+            gradients[model] = (weight[:, None] * slopes).T @ self.Z[rows]
         return losses, gradients
 
     def row_weights(self, lanes, lane):

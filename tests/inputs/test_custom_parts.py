@@ -287,7 +287,7 @@ def test_a_change_takes_effect(change):
     scope = namespace()
     before = type(checked("loss", scope["Own"]()))
     CHANGES[change](scope)
-    assert adopted_type(scope) is not before
+    assert wrapper_class(scope) is not before
 
 
 @pytest.mark.parametrize("change", NO_CHANGES)
@@ -295,14 +295,14 @@ def test_no_change_is_no_other_class(change):
     scope = namespace()
     before = type(checked("loss", scope["Own"]()))
     NO_CHANGES[change](scope)
-    assert adopted_type(scope) is before
+    assert wrapper_class(scope) is before
 
 
-def adopted_type(scope):
-    return fastgd.inputs.custom_parts.adopted("loss", scope["Own"](), losses)[0]
+def wrapper_class(scope):
+    return fastgd.inputs.custom_parts.wrap_custom_part("loss", scope["Own"](), losses)[0]
 
 
-def test_a_twin_keeps_what_it_read():
+def test_a_wrapper_class_keeps_what_it_read():
     scope = namespace()
     part = checked("loss", scope["Own"]())
     slope = part.slope(3.0, 1.0)
@@ -335,7 +335,7 @@ def test_kernels_follow_every_change(plain):
 @pytest.mark.parametrize("name", ELEMENTWISE)
 def test_fastgds_own_losses_pass_and_wrong_slopes_do_not(name):
     kind = getattr(losses, name)
-    custom_part_checks._try_loss("loss", kind())
+    custom_part_checks._check_loss("loss", kind())
     for wrong in (lambda s: -s, lambda s: 1.001 * s, lambda s: s + 1e-3, lambda s: 2 * s, lambda s: 0 * s):
 
         class Wrong(kind):
@@ -351,13 +351,13 @@ def test_fastgds_own_losses_pass_and_wrong_slopes_do_not(name):
 
 @pytest.mark.parametrize("name", optimizers.__all__)
 def test_fastgds_own_optimizers_pass(name):
-    custom_part_checks._try_optimizer("optimizer", getattr(optimizers, name)())
+    custom_part_checks._check_optimizer("optimizer", getattr(optimizers, name)())
 
 
 @pytest.mark.parametrize("name", schedules.__all__)
 def test_fastgds_own_schedules_pass(name):
     schedule = schedules.in_steps(getattr(schedules, name)(), steps_per_epoch=10, epochs=100, alpha=1e-3)
-    custom_part_checks._try_schedule("learning_rate", schedule)
+    custom_part_checks._check_schedule("learning_rate", schedule)
 
 
 @pytest.mark.parametrize("width", [1.0, 1e-2, 1e-4, 1e-6])
@@ -480,6 +480,37 @@ MISTAKES = {
     ),
     "a change of one number": ("optimizer", moved(lambda g: -np.sum(g) * 0), ValueError, "change of shape ()"),
     "norms": ("optimizer", moved(lambda g: -g / np.linalg.norm(g)), ValueError, "move must work entry by entry"),
+    "a mean without a link": (
+        "loss",
+        loss(mean=lambda self, p: np.exp(p)),
+        ValueError,
+        "name the link in the class",
+    ),
+    "a link without a mean": ("loss", loss(link="cloglog"), ValueError, "link='cloglog' needs a method mean(self, p)"),
+    "a mean of two arguments": ("loss", loss(mean=lambda self, p, y: p), TypeError, "must be mean(self, p)"),
+    "probabilities of one class": (
+        "loss",
+        loss(probabilities=lambda self, scores: scores),
+        ValueError,
+        "probabilities must return (n, 2)",
+    ),
+    "a negative second derivative": (
+        "loss",
+        loss(second_derivative=lambda self, p, y: y - p),
+        ValueError,
+        "second_derivative must not be negative",
+    ),
+    "an unknown smoothing field": ("loss", loss(smoothing_field="width"), ValueError, "smoothing_field='width'"),
+    "an unknown zero_gradient": ("optimizer", optimizer(zero_gradient="adam"), ValueError, "must be None, 'sgd'"),
+    "a drift where there is none": ("optimizer", optimizer(zero_gradient="sgd"), ValueError, "is not that of 'sgd'"),
+    "a momentum without beta": (
+        "optimizer",
+        optimizer(zero_gradient="momentum"),
+        ValueError,
+        "needs the field beta and slots = 1",
+    ),
+    "plain with a state": ("optimizer", optimizer(plain=True), ValueError, "plain=True says that slots is 0"),
+    "by_row without row_slope": ("optimizer", optimizer(by_row=True), TypeError, "needs a method row_slope"),
     "a branch on t": ("learning_rate", schedule(lambda self, t: 0.1 if t < 9 else 0.01), TypeError, "np.where"),
     "a negative rate": ("learning_rate", schedule(lambda self, t: 1 - 0.1 * t), ValueError, "negative at t=11: -0.1"),
     "no rate": ("learning_rate", schedule(lambda self, t: 0 * t), ValueError, "rate is 0 at every step"),

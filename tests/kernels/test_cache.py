@@ -104,8 +104,8 @@ def test_second_process_hits(run):
 @pytest.mark.parametrize(
     ("file", "old", "new"),
     [
-        ("parts/losses.py", "return (self.factor + self.factor) * (p - y)", "return self.factor * (p - y)"),
-        ("parts/optimizers.py", "return -c[0] * g, c[0], s", "return c[0] * g, c[0], s"),
+        ("parts/losses/regression.py", "return (self.factor + self.factor) * (p - y)", "return self.factor * (p - y)"),
+        ("parts/optimizers/sgd.py", "return -c[0] * g, c[0], s", "return c[0] * g, c[0], s"),
         ("kernels/layouts.py", "return self.values[i, j]", "return 2 * self.values[i, j]"),
         ("kernels/lanes.py", "work[k] = slope\n", "work[k] = slope + slope\n"),
         ("kernels/_jit.py", '"error_model": "numpy"', '"error_model": "python"'),

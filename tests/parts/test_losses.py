@@ -201,6 +201,65 @@ def test_log_loss_saturates_and_never_overflows(p):
     assert loss.slope(p, 0.0) == pytest.approx(float(p > 0), abs=1e-300)
 
 
+# What a score says of the target --------------------------------------------------------------------------------------
+
+
+@every_loss
+def test_the_slope_is_zero_at_the_mean_of_the_target(loss):
+    if loss.link == "identity":
+        np.testing.assert_array_equal(loss.mean(SCORES), SCORES)
+    else:  # maximum likelihood in a natural or logarithmic parameter
+        y = np.array([0.2, 0.7, 0.9])
+        link = {"log": np.log, "logit": special.logit}[loss.link]
+        np.testing.assert_allclose(loss.mean(link(y)), y)
+        np.testing.assert_allclose(loss.slope(link(y), y), 0.0, atol=1e-12)
+
+
+@every_loss
+def test_losses_that_say_so_are_self_concordant(loss):
+    p, y = grid(loss)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        before, after = (loss.slope(p + s + 1e-4, y) - loss.slope(p + s - 1e-4, y) for s in (0.0, 1.0))
+        ratio = np.abs(np.log(after / before))
+    if loss.self_concordant:
+        assert np.nanmax(ratio) <= 1.01
+
+
+SCORES = np.array([-800.0, -3.0, -1.0, -0.2, 0.0, 0.5, 1.0, 40.0])
+
+
+@pytest.mark.parametrize("name", ["log_loss", "modified_huber"])
+def test_probabilities_are_scikit_learns(name):
+    loss = {"log_loss": losses.LogLoss, "modified_huber": losses.ModifiedHuber}[name]()
+    for classes in (2, 3):
+        model = linear_model.SGDClassifier(loss=name, max_iter=1, tol=None)
+        X = np.random.default_rng(0).standard_normal((60, 4))
+        model.fit(X, np.arange(60) % classes)
+        model.coef_ *= 3.0
+        scores = model.decision_function(X)
+        np.testing.assert_allclose(loss.probabilities(scores), model.predict_proba(X), rtol=1e-9, atol=1e-15)
+    nowhere = loss.probabilities(np.full((1, 3), -2.0))
+    np.testing.assert_allclose(nowhere, 1 / 3)
+
+
+def test_probabilities_of_several_classes_are_the_softmax():
+    scores = np.random.default_rng(0).standard_normal((20, 4)) * [1.0, 10.0, 100.0, 1000.0]
+    found = losses.Multinomial().probabilities(scores)
+    np.testing.assert_allclose(found, special.softmax(scores, axis=1), rtol=1e-12)
+    two = np.column_stack([0 * SCORES, SCORES])
+    np.testing.assert_allclose(losses.Multinomial().probabilities(SCORES), special.softmax(two, axis=1), rtol=1e-12)
+
+
+def test_probabilities_are_exact_where_they_are_tiny():
+    found = losses.LogLoss().probabilities(SCORES)
+    np.testing.assert_allclose(found, special.expit(np.column_stack([-SCORES, SCORES])), rtol=1e-12)
+
+
+@every_loss
+def test_only_losses_of_classes_have_probabilities(loss):
+    assert loss.probabilities is None or (loss.labels and loss.mean(0.0) in (0.0, 0.5))
+
+
 # Compiled -----------------------------------------------------------------------------------------------------------
 
 

@@ -268,8 +268,10 @@ VARYING[100:] /= 10
 
 
 def test_the_table_has_every_optimizer():
-    usual = "sgd, sgdw, momentum, nesterov, adagrad, rmsprop, adadelta, adam, adamw, amsgrad, nadam, radam, adamax"
-    assert ", ".join(OPTIMIZERS) == f"{usual}, lion"
+    usual = (
+        "adadelta, adagrad, adam, adamax, adamw, amsgrad, lion, momentum, nadam, nesterov, radam, rmsprop, sgd, sgdw"
+    )
+    assert ", ".join(OPTIMIZERS) == usual
     for wanted in (lambda case: True, lambda case: case.schedule):
         assert {type(case.optimizer).__name__ for case in CASES if wanted(case)} == set(optimizers.__all__)
 

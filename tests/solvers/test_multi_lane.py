@@ -17,6 +17,7 @@ from fastgd.kernels.row_weights import CUMULATIVE, count
 from fastgd.kernels.rows import CSR, Dense, Scaled
 from fastgd.kernels.tiles import CHANGED, pack, places, unpack
 from fastgd.parts import penalties
+from fastgd.parts.losses import of_rows
 from fastgd.reference import GOLDEN, MASK, mix, stream
 from fastgd.solvers.multi_lane import ManyPasses, steps
 
@@ -407,14 +408,14 @@ def count_in_python(data, replicate, i):
 def test_the_multinomial_slope_is_the_derivative():
     rng, loss = np.random.default_rng(0), losses.Multinomial(2.0)
     p, y, h = rng.standard_normal((50, 4)), rng.integers(0, 4, 50), 1e-6
-    np.testing.assert_allclose(loss.value(p, y), 2 * (logsumexp(p, axis=1) - p[np.arange(50), y]), rtol=1e-12)
+    values, slopes = of_rows(loss, p, y)
+    np.testing.assert_allclose(values, 2 * (logsumexp(p, axis=1) - p[np.arange(50), y]), rtol=1e-12)
     for k in range(4):
         step = h * (np.arange(4) == k)
-        expected = (loss.value(p + step, y) - loss.value(p - step, y)) / (2 * h)
-        np.testing.assert_allclose(loss.slope(p, y)[:, k], expected, atol=1e-8)
+        expected = (of_rows(loss, p + step, y)[0] - of_rows(loss, p - step, y)[0]) / (2 * h)
+        np.testing.assert_allclose(slopes[:, k], expected, atol=1e-8)
     far = np.array([[1e300, -1e300, 0.0], [-1e5, 1e5, 1e5]])
-    assert np.isfinite(loss.value(far, np.array([1, 2]))).all()
-    assert np.isfinite(loss.slope(far, np.array([1, 2]))).all()
+    assert all(np.isfinite(found).all() for found in of_rows(loss, far, np.array([1, 2])))
 
 
 def test_the_multinomial_curvature_is_a_bound():
@@ -458,9 +459,9 @@ def test_multinomial_steps_are_those_of_numpy(classes, batch):
     loss_sum = np.zeros(2)
     for k, first in enumerate(range(0, 45, size)):
         rows = np.arange(45) if batch is None else drawn(45, size, 0)[0][first : first + size]
-        P = (Z[rows] @ W.T).reshape(-1, 2, classes)
-        loss_sum += (parts.loss.value(P, y[rows, None]) * data.weight[rows, None]).sum(axis=0)
-        slope = (parts.loss.slope(P, y[rows, None]) * data.weight[rows, None, None]).reshape(len(rows), -1)
+        values, slope = of_rows(parts.loss, (Z[rows] @ W.T).reshape(-1, classes), np.repeat(y[rows], 2))
+        loss_sum += (values.reshape(-1, 2) * data.weight[rows, None]).sum(axis=0)
+        slope = slope.reshape(len(rows), -1) * data.weight[rows, None]
         W = W - rates[k][:, None] * (slope.T @ Z[rows]) / len(rows)
     found = run(data, parts, lanes, batch, rates, epochs=1)
     found = found[0] * 45 if batch is None else found

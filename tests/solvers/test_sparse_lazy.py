@@ -1,6 +1,7 @@
 """Columns that wait: each closed form against the steps themselves, what takes all columns, and threads on copies."""
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -9,23 +10,25 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 import fastgd
-from fastgd.kernels import lazy
+from fastgd.inputs import checks
+from fastgd.kernels import lane_gradients, lazy
 from fastgd.parts import optimizers
 from fastgd.parts.penalties import ElasticNet, Free
+from fastgd.solvers import sparse_lazy
 
 floats = st.floats
 RATES = st.lists(floats(1e-4, 2.0), min_size=1, max_size=20)
 WEIGHTS = floats(-3.0, 3.0)
 
 
-def caught_up(rest, penalty, rates, w, s=(), left=1.0, low=-np.inf, high=np.inf):
+def caught_up(update, penalty, rates, w, s=(), left=1.0, low=-np.inf, high=np.inf):
     """A weight that fell asleep at once, after steps at ``rates``, by the closed form."""
-    now = rest.begin()
-    w, s = rest.asleep(now, 0, w, s, rates[0])
+    totals = update.begin()
+    w, s = update.stored(totals, 0, w, s, rates[0])
     for rate in rates:
-        assert not rest.full(now)
-        now = rest.tick(now, rate, left, penalty.pull(rate), penalty.divisor(rate))
-    return rest.awake(now, penalty, 0, w, s, low, high)
+        assert not update.near_overflow(totals)
+        totals = update.count_step(totals, rate, left, penalty.pull(rate), penalty.divisor(rate))
+    return update.current(totals, penalty, 0, w, s, low, high)
 
 
 def stepped(optimizer, penalty, rates, w, s, first=2, low=-np.inf, high=np.inf):
@@ -44,7 +47,7 @@ def stepped(optimizer, penalty, rates, w, s, first=2, low=-np.inf, high=np.inf):
 @given(RATES, WEIGHTS, floats(0, 1.0), floats(0, 1.0), floats(-4.0, 0.5), floats(0.5, 4.0))
 def test_sgd_within_an_elastic_net_and_bounds(rates, w, l1, l2, low, high):
     w, penalty = min(max(w, low), high), ElasticNet(l1, l2)
-    found, _ = caught_up(lazy.Shrinking(np.zeros(1)), penalty, rates, w, low=low, high=high)
+    found, _ = caught_up(lazy.ElasticNetShrinkage(np.zeros(1)), penalty, rates, w, low=low, high=high)
     expected, _ = stepped(optimizers.Sgd(), penalty, rates, w, (), low=low, high=high)
     assert found == pytest.approx(expected, rel=1e-9, abs=1e-12)
 
@@ -53,15 +56,15 @@ def test_sgd_within_an_elastic_net_and_bounds(rates, w, l1, l2, low, high):
 def test_sgd_with_l2_and_decay(rates, w, l2, decay):
     optimizer, penalty = optimizers.Sgdw(decay), ElasticNet(0.0, l2)
     rates = [rates[0]] * len(rates)
-    found, _ = caught_up(lazy.Decaying(), penalty, rates, w, left=1.0 - min(rates[0] * decay, 1.0))
+    found, _ = caught_up(lazy.Decay(), penalty, rates, w, left=1.0 - min(rates[0] * decay, 1.0))
     expected, _ = stepped(optimizer, penalty, rates, w, ())
     assert found == pytest.approx(expected, rel=1e-9, abs=1e-12)
 
 
 @given(RATES, WEIGHTS, WEIGHTS, floats(0, 0.99))
 def test_momentum(rates, w, before, beta):
-    rest = lazy.Coasting(np.zeros(1, np.int64), beta, math.log(beta) if beta else -math.inf)
-    found, (last,) = caught_up(rest, Free(), rates, w, (before,))
+    update = lazy.MomentumDrift(np.zeros(1, np.int64), beta, math.log(beta) if beta else -math.inf)
+    found, (last,) = caught_up(update, Free(), rates, w, (before,))
     expected, (true_last,) = stepped(optimizers.Momentum(beta), Free(), rates, w, (before,))
     assert found == pytest.approx(expected, rel=1e-9, abs=1e-9)
     assert last == pytest.approx(true_last, rel=1e-9, abs=1e-9)
@@ -69,8 +72,8 @@ def test_momentum(rates, w, before, beta):
 
 @given(RATES, WEIGHTS, WEIGHTS, WEIGHTS, floats(0, 0.99))
 def test_nesterov(rates, w, before, gradient, beta):
-    rest = lazy.Gliding(np.zeros(1, np.int64), beta, math.log(beta) if beta else -math.inf)
-    found, _ = caught_up(rest, Free(), rates, w, (before, gradient))
+    update = lazy.NesterovDrift(np.zeros(1, np.int64), beta, math.log(beta) if beta else -math.inf)
+    found, _ = caught_up(update, Free(), rates, w, (before, gradient))
     expected, _ = stepped(optimizers.Nesterov(beta), Free(), rates, w, (before, gradient))
     assert found == pytest.approx(expected, rel=1e-9, abs=1e-9)
 
@@ -79,8 +82,8 @@ def test_nesterov(rates, w, before, gradient, beta):
 def test_adagrad_within_an_elastic_net(rates, w, total, l1, l2):
     rates = [rates[0]] * len(rates) if l2 else rates
     optimizer, penalty = optimizers.Adagrad(), ElasticNet(l1, l2)
-    rest = lazy.Pulled(np.zeros(1), optimizer.epsilon, l1, l2, rates[0])
-    found, _ = caught_up(rest, penalty, rates, w, (total,))
+    update = lazy.AdagradShrinkage(np.zeros(1), optimizer.epsilon, l1, l2, rates[0])
+    found, _ = caught_up(update, penalty, rates, w, (total,))
     expected, _ = stepped(optimizer, penalty, rates, w, (total,))
     assert found == pytest.approx(expected, rel=1e-9, abs=1e-12)
 
@@ -143,7 +146,7 @@ def test_threads_on_copies_reach_the_loss_of_one(batch):
         ({"batch_size": None}, "batches of sparse rows"),
         ({"alpha": 0.1}, "without a penalty"),
         ({"average": True}, "without a penalty"),
-        ({"optimizer": "momentum"}, "sgd and adagrad"),
+        ({"optimizer": "momentum"}, "sgd or adagrad"),
         ({"bootstrap": 3}, "one model"),
     ],
 )
@@ -169,3 +172,54 @@ def test_batches_of_wide_sparse_rows_take_steps_of_their_columns():
     X = sparse.random_array((40, 12_000), density=0.001, rng=rng, format="csr")
     r = fastgd.fit(X, rng.standard_normal(40), batch_size=8, epochs=2, random_state=0)
     assert r.choices["optimizer"] == "sgd"
+
+
+class Descent(NamedTuple):
+    """A user's SGD, which says what its steps do to a weight without a gradient."""
+
+    size: float = 1.0
+    zero_gradient = "sgd"
+
+    def prepare(self, lr, t, carry):
+        return (self.size * lr,), carry
+
+    def move(self, c, w, g, s):
+        return -c[0] * g, c[0], s
+
+
+class HeavyBall(NamedTuple):
+    beta: float = 0.9
+    slots = 1
+    zero_gradient = "momentum"
+    prepare, move = optimizers.Momentum.prepare, optimizers.Momentum.move
+
+
+OWN = {
+    "sgd": (Descent(), "sgd", {"alpha": 0.01, "l1_ratio": 0.5}, lazy.ElasticNetShrinkage),
+    "plain": (Descent(), "sgd", {}, lazy.NoDrift),
+    "momentum": (HeavyBall(0.8), optimizers.Momentum(0.8), {}, lazy.MomentumDrift),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", OWN)
+def test_a_users_optimizer_with_the_trait_is_as_lazy(name, monkeypatch):
+    own, known, penalty, expected = OWN[name]
+    X, y = rows(100)
+    updates, update_of = [], sparse_lazy.zero_gradient_update
+
+    def noted(plan):
+        updates.append(update_of(plan))
+        return updates[-1]
+
+    monkeypatch.setattr(sparse_lazy, "zero_gradient_update", noted)
+    options = OPTIONS | penalty | {"epochs": 2}
+    found = fastgd.fit(X, y, optimizer=own, **options)
+    assert {type(update) for update in updates} == {expected}
+    np.testing.assert_array_equal(found.coef, fastgd.fit(X, y, optimizer=known, **options).coef)
+
+
+def test_lanes_of_a_users_optimizer_are_as_lazy():
+    own = type(checks.part("optimizer", Descent(), optimizers))
+    for penalty in (Free, ElasticNet):
+        assert lane_gradients.update_of(own, penalty) == lane_gradients.update_of(optimizers.Sgd, penalty) != 0
