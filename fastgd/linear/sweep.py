@@ -19,10 +19,12 @@ from ..solvers.plan import Plan
 from ..training.loop import Group, finish
 from ..training.monitor import Watch
 from .auto import Choice, choose, plan_of
+from .entry import USUAL
 from .fit import fit, report
 from .scoring import scorer_of
 
 DEFAULTS = {name: p.default for name, p in inspect.signature(fit).parameters.items() if p.default is not p.empty}
+SHARED = ("shuffle", "average", "patience", "standardize", "fit_intercept", "n_threads")  # by the fits of one pass
 AXES = ("loss", "optimizer", "learning_rate", "batch_size", "alpha", "l1_ratio", "bounds", "random_state")
 ELSEWHERE = {"resume": "resume one of its results with fit", "bootstrap": "bootstrap one of its settings with fit"}
 
@@ -161,23 +163,24 @@ class Choices:
         self.X, self.y, self.measure, self.alone = X, y, measure, alone
         self.tables, self.surveys = {}, {}
 
-    def of(self, point):
-        """The choice for a point: the arguments of a fit but ``X`` and ``y``."""
+    def of(self, point, entry=USUAL):
+        """The choice for a point: the arguments of a fit but ``X`` and ``y``; it begins as ``entry`` says."""
         point = dict(point)
         weight, bounds = point.pop("sample_weight"), point.pop("bounds")
-        settings = Settings.checked(**point)
-        loss = settings.loss
-        key = loss.labels, loss.joint, tuple(loss.domain.items())
+        settings, coded = Settings.checked(**point), entry.classes is not None
+        loss, classes = settings.loss, tuple(entry.classes) if coded else None
+        key = loss.labels, loss.joint, tuple(loss.domain.items()), classes, entry.scale
         if key not in self.tables:
-            found = checks.table(self.X, self.y, weight, loss)
+            found = checks.table(self.X, self.y, weight, loss, entry.classes, entry.scale, coded)
             # The rows themselves are checked and made canonical once.
-            first = next(iter(self.tables.values()), found)
+            first = next((table for (*_, scale), table in self.tables.items() if scale == entry.scale), found)
             self.tables[key] = found._replace(X=first.X, weight=first.weight)
         # Rows are held out by the seed; all else a survey answers is asked with the settings.
         held = None if settings.validation is None else (settings.random_state, key)
-        if (key, held) not in self.surveys:
-            self.surveys[key, held] = Survey(self.tables[key], settings, self.measure)
-        return choose(self.surveys[key, held], settings, bounds, alone=self.alone)
+        known = key, held, settings.fit_intercept, settings.n_threads
+        if known not in self.surveys:
+            self.surveys[known] = Survey(self.tables[key], settings, self.measure)
+        return choose(self.surveys[known], settings, bounds, alone=self.alone, entry=entry)
 
 
 class Member(NamedTuple):
@@ -216,7 +219,7 @@ def kind(choice: Choice):
     parts = type(model.loss), type(model.optimizer), *schedules
     alone = choice.method == "stages" and id(choice)  # stages are of one lane
     run = choice.batch, choice.method, alone, choice.automatic, settings.random_state, choice.epochs, choice.tol
-    return id(choice.survey), parts, *run
+    return id(choice.survey), parts, *run, *(str(getattr(settings, name)) for name in SHARED)
 
 
 def halvings(keep, chosen):
@@ -286,3 +289,54 @@ def final(plan, outcomes, measure):
     weights = np.concatenate([outcome.weights for outcome in outcomes]).astype(plan.lanes.weights.dtype)
     lanes = plan.lanes._replace(weights=weights, averages=np.empty((len(weights), 0)))
     return Watch(replace(plan, verbose=0), measure), lanes
+
+
+def fit_all(requests):
+    """The results of many fits, run together where one pass can train them.
+
+    ``requests`` are pairs of the arguments of a fit, by name, and the ``Entry`` that it begins with. For each there is
+    a list of results, one for each of its models, or the exception that its arguments raise. Tables are told apart by
+    where their arrays lie in memory.
+    """
+    tables, groups, chosen, found = {}, {}, {}, []
+    for number, (given, entry) in enumerate(requests):
+        given = {name: value for name, value in given.items() if name != "resume"}
+        X, y, weight = given.pop("X"), given.pop("y"), given["sample_weight"]
+        choices = tables.setdefault(tuple(map(place, (X, y, weight))), Choices(X, y, Passes, alone=True))
+        try:
+            choice = choices.of(given, entry)
+        except Exception as error:
+            found.append(error)
+            continue
+        alone = entry.order is not None and number  # each has an order of its own
+        groups.setdefault((kind(choice), entry.apart, entry.rule is None, alone), []).append(number)
+        chosen[number] = choice, entry
+        found.append([])
+    plans = [entered_plan(numbers, chosen) for numbers in groups.values()]
+    for plan, outcomes in zip(plans, finish([Group(plan) for plan in plans]), strict=True):
+        for k, (model, outcome) in enumerate(zip(plan.models, outcomes, strict=True)):
+            found[model.number].append(report(chosen[model.number][0], plan, k, outcome))
+    return found
+
+
+def entered_plan(numbers, chosen):
+    """The plan of the fits of these numbers, whose choices and entries are ``chosen``."""
+    asked = [(number, *chosen[number]) for number in numbers]
+    models = [replace(model, number=number) for number, choice, entry in asked for model in entry.models(choice)]
+    _, first, entry = asked[0]
+    plan = entry.admit(first, plan_of([choice for _, choice, _ in asked], models))
+    if entry.rule is None:
+        return plan
+
+    def rule(model):
+        choice, entry = chosen[model.number]
+        return entry.rule(choice, model)
+
+    return replace(plan, rule=rule)
+
+
+def place(array):
+    """Where an array lies in memory: the same for each view of the same numbers."""
+    if not isinstance(array, np.ndarray):
+        return id(array)
+    return array.__array_interface__["data"][0], array.shape, array.strides, array.dtype.str

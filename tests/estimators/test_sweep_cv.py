@@ -63,7 +63,7 @@ def none_alone(monkeypatch):
     def refuse(*args, **options):
         raise AssertionError("fitted alone")
 
-    monkeypatch.setattr(sweep_cv, "_fit_and_score", refuse)
+    monkeypatch.setattr(sweep_cv, "fit_alone", refuse)
 
 
 CASES = {
@@ -135,7 +135,7 @@ def test_scorers_of_probabilities_and_decisions(none_alone):
 
 def test_blocks_of_scores_are_those_of_all(monkeypatch):
     whole = SweepCV(CLASSIFIER, GRID).fit(X, KINDS)
-    monkeypatch.setattr(sweep_cv, "AT_ONCE", 1)
+    monkeypatch.setattr(sweep_cv, "LARGEST_BLOCK", 1)
     same(whole, SweepCV(CLASSIFIER, GRID).fit(X, KINDS))
 
 
