@@ -10,33 +10,21 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model._base import SparseCoefMixin
-from sklearn.utils import check_array
 from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ..inputs import checks
 from ..inputs.scaling import Scaling
 from ..linear.entry import Entry
 from ..linear.fit import entered
-from ..linear.partial_fit import chunk
+from ..linear.partial_fit import DEFAULTS, chunk
 from .parameters import TOL, Parameters, takes_all
 from .sklearn_rules import PASSIVE_AGGRESSIVE, EpochRule, ShuffledOrder, held_out_rows, random_draws
+from .training_data import checked_sparse, checked_weight, of_model
 
 AVERAGED = ("_standard_coef", "_standard_intercept", "_average_coef", "_average_intercept")
 # Parameters that may change between chunks without beginning another stream.
 MAY_CHANGE = ("random_state", "verbose", "n_jobs", "warm_start", "max_iter", "tol", "class_weight")
-# The arguments of fit that no parameter sets.
-UNUSED_OPTIONS = {
-    "max_steps": None,
-    "validation": None,
-    "evaluate": False,
-    "callback": None,
-    "resume": None,
-    "bootstrap": 0,
-    "lazy": False,
-    "parallel": None,
-}
 NOT_CONVERGED = (
     "Maximum number of iteration reached before convergence. Consider increasing max_iter to improve the fit."
 )
@@ -50,43 +38,15 @@ NEGATIVE_POWER = (
 )
 
 
-class TrainingData(NamedTuple):
-    """What an estimator learns from, as the models that make it see it."""
-
-    X: object  # rows (n, d), dense or CSR
-    y: np.ndarray  # (n,), or (n, models): targets, codes of classes, or each class against the rest
-    weight: np.ndarray | None  # (n,), or (n, models) where they differ by model
-    models: int  # rows of coef_
-    labels: np.ndarray | None = None  # (n,), of a classifier
-    codes: np.ndarray | None = None  # the classes 0, 1, ... of losses of classes
-
-    def rows(self, mask):
-        """Those of the rows that ``mask`` marks."""
-        weight = None if self.weight is None else self.weight[mask]
-        return self._replace(X=self.X[mask], y=self.y[mask], weight=weight)
-
-    def of(self, model):
-        """The targets and weights of one model; of all for None, and where models share them."""
-        both = self.y, self.weight
-        return tuple(one if model is None or one is None or one.ndim == 1 else one[:, model] for one in both)
-
-    def separate_models(self, options):
-        """The models that are fitted one by one, or [None] for all of them together."""
-        # The kernels of many lanes know nothing of single rows' rates, and those that do, of one lane of sparse rows.
-        by_row = issparse(self.X) and self.y.ndim == 2 and getattr(options["optimizer"], "by_row", False)
-        apart = by_row or (self.weight is not None and self.weight.ndim == 2)
-        return range(self.y.shape[1]) if apart else [None]
-
-
 class Request(NamedTuple):
-    """A fit: the arguments of ``fastgd.fit``, and how it begins and ends otherwise than these say."""
+    """One fit: the arguments of ``fastgd.fit``, and what scikit-learn's rules ask for beside them."""
 
     options: dict
     entry: Entry
 
 
 def all_or_nothing(method):
-    """A method that changes nothing of its object where it fails or is interrupted."""
+    """A decorator of methods that leave their object unchanged when they fail or are interrupted."""
 
     @functools.wraps(method)
     def changed(self, *arguments, **options):
@@ -109,7 +69,7 @@ class SGD(SparseCoefMixin, Parameters):
 
     @abstractmethod
     def _training_data(self, X, y, sample_weight, reset=True):
-        """The checked ``TrainingData``; with ``reset`` what is learned from it before the fit is set anew."""
+        """The checked ``TrainingData``; ``reset`` learns the features and classes anew."""
 
     @abstractmethod
     def _held_out_score(self, scores, y, weight):
@@ -151,22 +111,9 @@ class SGD(SparseCoefMixin, Parameters):
         except OverflowError:
             raise ValueError("X or y holds a number too large for float64.") from None
         if sample_weight is not None:
-            sample_weight = self._validated_weight(sample_weight, X)
+            # Where all weights are zero, the split of early stopping has the better message.
+            sample_weight = checked_weight(sample_weight, X, all_zero=self.early_stopping)
         return X, y, sample_weight
-
-    def _validated_weight(self, sample_weight, X):
-        """The row weights (n,), in the type of ``X``; a number counts for all rows."""
-        n = X.shape[0]
-        if np.ndim(sample_weight) == 0:
-            sample_weight = np.full(n, sample_weight)
-        kind = {"dtype": X.dtype, "order": "C", "ensure_2d": False, "ensure_non_negative": True}
-        weight = check_array(sample_weight, **kind, input_name="sample_weight")
-        if weight.shape != (n,):
-            raise ValueError(f"sample_weight.shape == {weight.shape}, expected {(n,)}!")
-        # Of weights that are all zero, the split of early stopping says more.
-        if not self.early_stopping and not weight.any():
-            raise ValueError("Sample weights must contain at least one non-zero number.")
-        return weight
 
     def _start(self, coef_init, intercept_init, data):
         """The coefficients (models, d) and intercepts (models,) to begin with, or None and None."""
@@ -204,7 +151,7 @@ class SGD(SparseCoefMixin, Parameters):
         n, trained, held = data.X.shape[0], None, None
         if mask is not None:
             trained, held, data = ~mask, data.rows(mask), data.rows(~mask)
-        options = UNUSED_OPTIONS | options | {"epochs": self._epochs(options, n), "tol": self._tolerance(options)}
+        options = DEFAULTS | options | {"epochs": self._epochs(options, n), "tol": self._tolerance(options)}
         options["patience"] = self.n_iter_no_change
         ordered = self._sklearn_order(options)
         usual = Entry(classes=data.codes, scale=self._automatic or takes_all(options))
@@ -222,8 +169,8 @@ class SGD(SparseCoefMixin, Parameters):
             )
             return Request({**options, "X": data.X, "y": y, "sample_weight": weight, "random_state": seed}, entry)
 
-        # Each class in an order of its own, as scikit-learn has it: 10 classes took 0.32 s, and 0.25 s as lanes of one
-        # order (1e5 x 50, one thread; scikit-learn 1.1 s).
+        # scikit-learn gives each class a row order of its own: 10 classes took 0.32 s, and 0.25 s as lanes of one order
+        # (1e5 x 50, one thread; scikit-learn 1.1 s).
         each = ordered and data.y.ndim == 2 and len(seeds) > 1
         return map(request, range(len(seeds)) if each else data.separate_models(options))
 
@@ -232,22 +179,19 @@ class SGD(SparseCoefMixin, Parameters):
         return self.shuffle is True and options["shuffle"] == "full" and not self._full
 
     def _rule(self, options, decay, held):
-        """What makes the stopping rule of a model; None leaves fit's own, of an automatic rate without held-out rows.
+        """A function that makes the stopping rule of a model; None where fit's own rule holds.
 
-        ``held`` are rows, targets and weights to score a model on, or None.
+        ``held`` are the held-out rows, targets and weights, or None.
         """
         if self._automatic and held is None:
             return None
-        adaptive = self.eta0 if self._schedule == "adaptive" else None
-        # The full batch's losses have fit's own penalty in them.
+        # Losses of the full batch include fit's own penalty.
         shown = 0.0 if takes_all(options) else options["alpha"]
         l1, l2 = shown * options["l1_ratio"], decay + shown * (1.0 - options["l1_ratio"])
         if self._schedule in PASSIVE_AGGRESSIVE:
             l1, l2 = 0.0, 0.0
-
-        def penalty(weights):
-            coef = weights[:, :-1].astype(np.float64)
-            return float(np.mean(l1 * np.abs(coef).sum(axis=1) + 0.5 * l2 * (coef**2).sum(axis=1)))
+        tol = TOL if self.tol == "auto" else self.tol
+        adaptive = self.eta0 if self._schedule == "adaptive" else None
 
         def rule(choice, model):
             def score(weights):
@@ -256,8 +200,7 @@ class SGD(SparseCoefMixin, Parameters):
                 y = y if y.ndim == 1 or len(coef) > 1 else y[:, model.target]
                 return self._held_out_score(safe_sparse_dot(X, coef.T) + intercept, y, weight)
 
-            tol = TOL if self.tol == "auto" else self.tol
-            return EpochRule(tol, self.n_iter_no_change, adaptive, penalty, None if held is None else score)
+            return EpochRule(tol, self.n_iter_no_change, adaptive, l1, l2, score if held else None)
 
         return rule
 
@@ -270,7 +213,7 @@ class SGD(SparseCoefMixin, Parameters):
         return first
 
     def _one_pass(self, data):
-        """Take one chunk in: with the streams that the model comes from, or with new ones that begin at its weights."""
+        """Train on one chunk: go on with the streams that made the model, or begin new ones at its weights."""
         options, _ = self._options(data.X, stream=True)
         settled = {name: value for name, value in self.get_params(False).items() if name not in MAY_CHANGE}
         models = list(data.separate_models(options))
@@ -301,7 +244,7 @@ class SGD(SparseCoefMixin, Parameters):
         return self
 
     def _entry_here(self, entry):
-        """Where a stream begins that goes on from the present coefficients."""
+        """The entry of a stream that begins at the present coefficients."""
         models = np.size(self.intercept_)
         coef, intercept, averages = self.coef_, self.intercept_, None
         if self.average and hasattr(self, "_average_coef"):
@@ -332,7 +275,7 @@ class SGD(SparseCoefMixin, Parameters):
                 raise ValueError(OVERFLOW.format(result.n_epochs + 1))
         self.n_iter_, self._n_steps = max(r.n_epochs for r in results), max(r.n_steps for r in results)
         self.choices_ = results[0].choices
-        # Of models that ended apart the mean, the last loss of each counted on.
+        # The mean over the models; one that ended earlier than others keeps its last loss.
         curves = [np.pad(c, (0, self.n_iter_ - c.size), "edge") for c in (r.history.loss for r in results) if c.size]
         self.loss_curve_ = np.mean(curves, axis=0) if curves else np.empty(0)
         coef = np.concatenate([np.atleast_2d(result.coef) for result in results]).astype(dtype)
@@ -381,7 +324,7 @@ class SGD(SparseCoefMixin, Parameters):
         return tags
 
 
-# The private door of linear: every call of it is one of these two.
+# All calls into ``fastgd.linear`` are these two.
 
 
 def run(request):
@@ -395,23 +338,10 @@ def run_chunk(X, y, before, request):
 
 
 def uninterrupted(results):
-    """The results; Ctrl-C is raised at once, whatever else is to be run."""
+    """The results; an interrupted one raises KeyboardInterrupt, so that no other fit begins."""
     if any(result.status == "interrupted" for result in results):
         raise KeyboardInterrupt
     return results
-
-
-def checked_sparse(X):
-    """Sparse rows as CSR whose every index was checked, which SciPy does not do; anything else as it is."""
-    if not issparse(X) or X.ndim != 2 or 0 in X.shape or X.dtype.kind not in "biuf":
-        return X  # scikit-learn has words for these
-    rows = checks.matrix(X)[0]
-    return X if X.format == "csr" else rows.given()
-
-
-def of_model(array, model):
-    """The row of one model of an array (models, ...), with its axis; all of it for None."""
-    return array if model is None or array is None else array[model : model + 1]
 
 
 def state_weights(state, name):

@@ -1,4 +1,4 @@
-"""Outcomes of a search that are known already, in the tables of scikit-learn's ``GridSearchCV``."""
+"""Known outcomes of a search, tabulated by scikit-learn's ``GridSearchCV``: its tables, ranks, warnings and checks."""
 
 import copy
 from collections import Counter
@@ -21,7 +21,7 @@ class Outcome(NamedTuple):
 
 
 class Recorded(BaseEstimator):
-    """An estimator that is only asked for its outcomes: row ``f`` is fold f to train on, row ``folds + f`` to test on.
+    """An estimator that looks its outcomes up. Row ``f`` stands for fold f to train on, row ``folds + f`` to test on.
 
     ``outcomes()`` gives a list of ``Outcome`` for each fold, one for each candidate in turn.
     """
@@ -30,15 +30,15 @@ class Recorded(BaseEstimator):
         self.outcomes, self.folds, self.asked = outcomes, folds, Counter()
 
     def __sklearn_clone__(self):
-        return copy.copy(self)  # all count what was asked for in the same counter
+        return copy.copy(self)  # clones share the counter
 
     def set_params(self, **parameters):
         """Take no parameters: candidates are known by their order."""
         return self
 
     def fit(self, X, y=None):
-        """Meet the next candidate of a fold, or its error."""
-        if len(X) == 1:  # else it is the refit, which nothing is asked of
+        """Look up the next candidate of a fold; raise the error of its fit."""
+        if len(X) == 1:  # the refit has all rows, and does nothing
             fold = int(X[0, 0])
             self.outcome = self.outcomes()[fold][self.asked[fold]]
             self.asked[fold] += 1
@@ -59,7 +59,7 @@ class Recorded(BaseEstimator):
 
 
 def tabulated(search, outcomes, folds):
-    """A ``GridSearchCV`` with the parameters of ``search``, fitted to its outcomes, which are asked for once."""
+    """A ``GridSearchCV`` with the parameters of ``search``, whose first fit computes the outcomes."""
     scoring = search.scoring
     if isinstance(scoring, (list, tuple, set, dict)):
         scoring = {name: partial(Recorded.score, metric=name) for name in scoring}

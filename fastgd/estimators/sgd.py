@@ -22,8 +22,9 @@ except ImportError as error:
     raise ImportError(f"fastgd.SGDRegressor and fastgd.SGDClassifier {words} ({error}).") from None
 
 from ..parts import losses
-from .base import SGD, TrainingData, all_or_nothing
+from .base import SGD, all_or_nothing
 from .docs import with_shared_docs
+from .training_data import TrainingData
 
 # scikit-learn's losses; a number is the default of the field that ``epsilon`` sets.
 REGRESSION = {
