@@ -1,8 +1,10 @@
-"""scikit-learn's SGD in fastgd's parts: its schedules and steps, when its epochs end, and the rows it holds out."""
+"""scikit-learn's SGD in fastgd's parts: its schedules and steps, its row order and held-out rows, when a run ends."""
 
 from typing import NamedTuple
 
 import numpy as np
+from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
+from sklearn.utils import check_random_state
 
 from ..inputs import arguments
 from ..kernels import order
@@ -12,11 +14,12 @@ from ..parts.registry import snake_case
 LATER = {"optimal", "invscaling", "adaptive", "pa1", "pa2"}  # scikit-learn's schedules, besides "constant"
 PASSIVE_AGGRESSIVE = {"pa1": optimizers.PassiveAggressive1, "pa2": optimizers.PassiveAggressive2}
 SCHEDULES = LATER | {snake_case(name) for name in schedules.__all__}
-SLOWEST = 1e-6  # "adaptive" lowers no rate below this
-SLOWER = 5.0  # what it divides a rate by
+SMALLEST_RATE = 1e-6  # "adaptive" lowers no rate below this
+ADAPTIVE_DIVISOR = 5.0  # what "adaptive" divides a rate by
+SEEDS = np.iinfo(np.int32).max
 
 
-class Rising(NamedTuple):
+class RisingRate(NamedTuple):
     """``invscaling`` with a negative ``power_t``, which scikit-learn has deprecated."""
 
     initial: float = 0.01
@@ -37,7 +40,7 @@ def schedule_of(name, eta0, power_t, alpha):
     if name == "optimal":
         return schedules.Optimal(alpha)
     if name == "invscaling":
-        return schedules.InverseScaling(eta0, power_t) if power_t >= 0 else Rising(eta0, power_t)
+        return schedules.InverseScaling(eta0, power_t) if power_t >= 0 else RisingRate(eta0, power_t)
     if name in ("adaptive", *PASSIVE_AGGRESSIVE):
         return schedules.Constant(eta0)
     part = arguments.part("learning_rate", name, schedules)
@@ -70,9 +73,9 @@ def step_of(schedule, decay, by_row):
 
 
 class ShuffledOrder:
-    """The order of scikit-learn's epochs: the same transpositions anew, of the order of the epoch before.
+    """scikit-learn's row order: each epoch applies the same transpositions to the order of the epoch before.
 
-    ``trained`` (n,) bool says which rows are there, where others are held out.
+    ``trained`` (n,) bool marks the rows trained on where others are held out; None is all.
     """
 
     def __init__(self, seed, n, trained=None):
@@ -88,48 +91,66 @@ class ShuffledOrder:
         return self.rows if self.trained is None else self.places[self.rows[self.trained[self.rows]]]
 
 
-class EpochRule:
-    """When a run ends: its objective, or its score on held-out rows, gains less than ``tol``, ``patience`` times.
+def random_draws(random_state, hold_out, models):
+    """The mask of ``hold_out()`` and the seeds of the row orders, drawn in scikit-learn's sequence.
 
-    ``tol`` is absolute, unlike fit's, and the weights are the last ones. ``adaptive`` is the rate that is divided by 5
-    then instead, or None. ``penalty(weights)`` is what a record's loss lacks of the objective; ``score(weights)`` says
-    how good weights are on the held-out rows, or is None.
+    ``models`` is how many models a classifier trains, one for each seed; None is a regressor, with one seed.
+    """
+    if models is None:
+        mask = hold_out()
+        return mask, [int(check_random_state(random_state).randint(0, SEEDS))]
+    random = check_random_state(random_state)
+    if models == 1:
+        random.randint(1, SEEDS)
+        return hold_out(), [int(random.randint(SEEDS))]
+    mask, random = hold_out(), check_random_state(random_state)
+    each = [np.random.RandomState(seed) for seed in random.randint(SEEDS, size=models)]
+    for one in each:
+        one.randint(1, SEEDS)
+    return mask, [int(one.randint(SEEDS)) for one in each]
+
+
+class EpochRule:
+    """Ends a run whose objective, or score on held-out rows, gains less than ``tol`` for ``patience`` epochs.
+
+    ``tol`` is absolute, unlike fit's, and the last weights are kept. ``adaptive`` is the rate that is divided by 5
+    instead of ending, or None. ``l1`` and ``l2`` are the strengths of the penalties that an epoch's loss lacks;
+    ``score(weights)`` is the score on the held-out rows, or None.
     """
 
-    def __init__(self, tol, patience, adaptive, penalty, score):
-        self.tol, self.patience, self.adaptive, self.penalty, self.score = tol, patience, adaptive, penalty, score
-        self.factor, self.count, self.best, self.before = 1.0, 0, np.inf, None
+    def __init__(self, tol, patience, adaptive, l1, l2, score):
+        self.tol, self.patience, self.adaptive, self.l1, self.l2, self.score = tol, patience, adaptive, l1, l2, score
+        self.factor, self.count, self.best, self.penalty_before = 1.0, 0, np.inf, None
 
     def after_epoch(self, record, weights):
         """Take an epoch into account: a status and a reason, or (None, "")."""
         with np.errstate(all="ignore"):
-            loss = self.lacking(record, weights)
+            loss = self.measured(record, weights)
         if self.tol is None:
             return None, ""
         self.count = self.count + 1 if loss > self.best - self.tol else 0
         self.best = min(self.best, loss)
         if self.count < self.patience:
             return None, ""
-        if self.adaptive is not None and self.adaptive * self.factor > SLOWEST:
-            self.factor, self.count = self.factor / SLOWER, 0
+        if self.adaptive is not None and self.adaptive * self.factor > SMALLEST_RATE:
+            self.factor, self.count = self.factor / ADAPTIVE_DIVISOR, 0
             return None, ""
         if self.score is not None:
             return "early_stopped", f"The score of the held-out rows has not risen by tol={self.tol:g}."
         return "converged", f"The objective fell by less than tol={self.tol:g}, {self.patience} epochs in a row."
 
-    def lacking(self, record, weights):
-        """What is to fall: the negative score, or the objective met on average, as if it changed evenly."""
+    def measured(self, record, weights):
+        """The negative score, or the epoch's mean objective, its penalty taken as the mean of before and after."""
         if self.score is not None:
             return -self.score(weights)
-        after = self.penalty(weights)
-        before, self.before = after if self.before is None else self.before, after
+        coef = weights[:, :-1].astype(np.float64)
+        after = float(np.mean(self.l1 * np.abs(coef).sum(axis=1) + 0.5 * self.l2 * (coef**2).sum(axis=1)))
+        before, self.penalty_before = after if self.penalty_before is None else self.penalty_before, after
         return float(np.mean(record["loss"])) + 0.5 * (before + after)
 
 
 def held_out_rows(y, sample_weight, share, random_state, stratified):
     """The rows (n,) bool that scikit-learn's SGD holds out."""
-    from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
-
     split = StratifiedShuffleSplit if stratified else ShuffleSplit
     n = len(y)
     train, held = next(split(test_size=share, random_state=random_state).split(np.zeros((n, 1)), y))

@@ -1,38 +1,35 @@
 """``SweepCV``: scikit-learn's ``GridSearchCV`` whose candidates are the lanes of a sweep, one a fold."""
 
-import copy
 import functools
 import time
+from dataclasses import replace
+from inspect import signature
 from typing import NamedTuple
 
 import numpy as np
 
 try:
-    from sklearn import config_context
-    from sklearn.base import _fit_context, clone, is_classifier
-    from sklearn.metrics._scorer import _MultimetricScorer
+    from sklearn import config_context, get_config
+    from sklearn.base import clone, is_classifier
+    from sklearn.metrics import check_scoring
     from sklearn.model_selection import GridSearchCV, ParameterGrid, check_cv
-    from sklearn.model_selection._validation import (
-        _fit_and_score,
-        _insert_error_scores,
-        _score,
-        _warn_or_raise_about_fit_failures,
-    )
-    from sklearn.utils import indexable
+    from sklearn.utils import Bunch, _safe_indexing, indexable  # all three are in scikit-learn's API reference
     from sklearn.utils.extmath import safe_sparse_dot
-    from sklearn.utils.metaestimators import _safe_split
+    from sklearn.utils.metadata_routing import get_routing_for_object, process_routing
     from sklearn.utils.parallel import Parallel, delayed
-    from sklearn.utils.validation import _check_method_params, _num_samples, validate_data
+    from sklearn.utils.validation import validate_data
 except ImportError as error:
     words = "needs scikit-learn 1.6 or later: python -m pip install -U 'fastgd[sklearn]'"
     raise ImportError(f"fastgd.SweepCV {words} ({error}).") from None
 
-from .base import takes_all
+from ..linear.requests import fit_requests
+from .parameters import takes_all
+from .recorded import Outcome, tabulated
 from .sgd import SGDClassifier, SGDRegressor
-from .together import Together
 
-AT_ONCE = 1 << 23  # scores of held-out rows
-OF_THE_DATA = ("loss", "class_weight", "epsilon")  # parameters that say how targets and weights are made
+LARGEST_BLOCK = 1 << 23  # linear scores of held-out rows that are computed at once
+FOUND = ("cv_results_", "n_splits_", "multimetric_", "best_index_", "best_params_", "best_score_")
+ENCODING = ("loss", "class_weight", "epsilon")  # parameters that say how targets and weights are made
 
 
 class SweepCV(GridSearchCV):
@@ -69,10 +66,10 @@ class SweepCV(GridSearchCV):
 
     Notes
     -----
-    Fitted one by one, as ``GridSearchCV`` does: candidates with ``early_stopping`` (each holds out rows of its own) or
-    ``warm_start``, those that take a schedule's steps in scikit-learn's order of single rows (``learning_rate`` other
-    than "auto" and ``shuffle=True``, unless ``batch_size=None``), and all where other fit parameters than
-    ``sample_weight`` and ``groups`` are given.
+    Row weights count in the scores too, where a scorer takes them. Fitted one by one, as ``GridSearchCV`` does:
+    candidates with ``early_stopping`` (each holds out rows of its own) or ``warm_start``, those that take a schedule's
+    steps in scikit-learn's order of single rows (``learning_rate`` other than "auto" and ``shuffle=True``, unless
+    ``batch_size=None``), and all where other fit parameters than ``sample_weight`` and ``groups`` are given.
 
     Examples
     --------
@@ -84,7 +81,6 @@ class SweepCV(GridSearchCV):
     {'alpha': 0.0001}
     """
 
-    @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y=None, **params):
         """Fit all candidates in all folds, and the best one to all rows.
 
@@ -99,230 +95,198 @@ class SweepCV(GridSearchCV):
         -------
         self
         """
-        self._check_estimator()
-        scorers, refit_metric = self._get_scorers()
-        X, y = indexable(X, y)
-        params = _check_method_params(X, params=params)
-        routed = self._get_routed_params_for_fit(params)
-        splits = self._splits(X, y, routed.splitter.split)
-        candidates = list(ParameterGrid(self.param_grid))
-        if self.verbose > 0:
-            fits = len(candidates) * len(splits)
-            words = f"Fitting {len(splits)} folds for each of {len(candidates)} candidates, totalling {fits} fits"
-            print(words)  # noqa: T201 - as GridSearchCV does
-        out = self._evaluated(Table(X, y, routed, scorers), splits, candidates)
-        _warn_or_raise_about_fit_failures(out, self.error_score)
-        if callable(self.scoring):
-            _insert_error_scores(out, self.error_score)
-        results = self._format_results(candidates, len(splits), out)
-        first = out[0]["test_scores"]
-        self.multimetric_ = isinstance(first, dict)
-        if callable(self.scoring) and self.multimetric_:
-            self._check_refit_for_multimetric(first)
-            refit_metric = self.refit
-        self._choose(results, refit_metric)
-        if self.refit:
-            self._refit(X, y, routed.estimator.fit)
-        self.scorer_ = scorers._scorers if isinstance(scorers, _MultimetricScorer) else scorers
-        self.cv_results_ = results
-        return self
-
-    def _check_estimator(self):
         if not isinstance(self.estimator, (SGDClassifier, SGDRegressor)):
             name = type(self.estimator).__name__
             raise TypeError(
                 f"SweepCV sweeps fastgd.SGDRegressor and fastgd.SGDClassifier, got {name}: "
                 f"for others use sklearn.model_selection.GridSearchCV."
             )
-
-    def _splits(self, X, y, given):
-        """The pairs of row numbers."""
+        X, y = indexable(X, y)
+        routed = self._routed(params)
         cv = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
-        self.n_splits_ = cv.get_n_splits(X, y, **given)
-        splits = list(cv.split(X, y, **given))
-        if len(splits) != self.n_splits_:
-            raise ValueError(
-                "cv.split and cv.get_n_splits return inconsistent results. "
-                f"Expected {self.n_splits_} splits, got {len(splits)}"
-            )
-        if not splits:
-            raise ValueError("No fits were performed. Was the CV iterator empty?")
-        return splits
+        splits = list(cv.split(X, y, **routed.splitter.split))
+        outcomes = functools.cache(lambda: [self._fold(X, y, routed, *split) for split in splits])
+        found = tabulated(self, outcomes, len(splits))
+        for name in FOUND:
+            if hasattr(found, name):
+                setattr(self, name, getattr(found, name))
+        self.scorer_ = self._scorers()
+        if self.refit:
+            self.best_estimator_ = clone(self.estimator).set_params(**clone(self.best_params_, safe=False))
+            began = time.perf_counter()
+            self.best_estimator_.fit(X, y, **routed.estimator.fit)
+            self.refit_time_ = time.perf_counter() - began
+            if hasattr(self.best_estimator_, "feature_names_in_"):
+                self.feature_names_in_ = self.best_estimator_.feature_names_in_
+        return self
 
-    # Fits and scores --------------------------------------------------------------------------------------------------
+    def _scorers(self):
+        """The scorer or, of many metrics that are named, a dict of them."""
+        scoring = self.scoring
+        if isinstance(scoring, (list, tuple, set)):
+            scoring = {name: name for name in scoring}
+        if isinstance(scoring, dict):
+            return {name: check_scoring(self.estimator, one) for name, one in scoring.items()}
+        return check_scoring(self.estimator, scoring)
 
-    def _evaluated(self, table, splits, candidates):
-        """What scikit-learn's ``_fit_and_score`` says of each candidate in each fold."""
-        found = {}
-        for f, split in enumerate(splits):
-            swept = self._swept(table, *split, candidates)
-            found |= {(k, f): answer for k, answer in swept.items()}
-        order = [(k, f) for k in range(len(candidates)) for f in range(len(splits))]
-        left = [key for key in order if key not in found]
-        alone = Parallel(n_jobs=self.n_jobs, pre_dispatch=self.pre_dispatch)(
-            delayed(_fit_and_score)(
-                clone(self.estimator),
-                table.X,
-                table.y,
-                scorer=table.scorers,
-                train=splits[f][0],
-                test=splits[f][1],
-                verbose=self.verbose,
-                parameters=candidates[k],
-                fit_params=table.routed.estimator.fit,
-                score_params=table.routed.scorer.score,
-                return_train_score=self.return_train_score,
-                return_n_test_samples=True,
-                return_times=True,
-                split_progress=(f, len(splits)),
-                candidate_progress=(k, len(candidates)),
-                error_score=self.error_score,
-            )
-            for k, f in left
+    def _routed(self, params):
+        """Which of the parameters of ``fit`` go to fits, to scorers and to the splitter."""
+        if get_config()["enable_metadata_routing"]:
+            return process_routing(self, "fit", **params)
+        given = dict(params)
+        groups, scorers, weight = given.pop("groups", None), self._scorers(), given.get("sample_weight")
+        each = scorers.values() if isinstance(scorers, dict) else [scorers]
+        weighted = weight is not None and any(map(takes_weights, each))
+        return Bunch(
+            estimator=Bunch(fit=given),
+            splitter=Bunch(split={"groups": groups}),
+            scorer=Bunch(score={"sample_weight": weight} if weighted else {}),
         )
-        found |= dict(zip(left, alone, strict=True))
-        return [found[key] for key in order]
 
-    def _swept(self, table, train, test, candidates):
-        """What is said of the candidates that a sweep can fit in one fold, by their numbers."""
-        given = {name: one for name, one in table.routed.estimator.fit.items() if one is not None}
-        if given.keys() - {"sample_weight"}:
-            return {}
-        began = time.time()
-        weight = _check_method_params(table.X, params=given, indices=train).get("sample_weight")
-        rows = _safe_split(self.estimator, table.X, table.y, train)
-        fitted = swept(self.estimator, *rows, weight, candidates)
-        each = (time.time() - began) / max(len(fitted), 1)
-        held = _safe_split(self.estimator, table.X, table.y, test, train)
-        answers = {}
-        for k, estimator in foreseen(fitted, held[0]):
-            # Rows, targets and the words of metrics are looked through once.
-            with config_context(assume_finite=bool(answers), skip_parameter_validation=bool(answers)):
-                answers[k] = self._scored(table, estimator, (rows, train), (held, test)) | {"fit_time": each}
-        return answers
+    def _fold(self, X, y, routed, train, test):
+        """The outcomes of the candidates in one fold."""
+        trained, held = (Rows.of(X, y, routed, numbers) for numbers in (train, test))
+        candidates, outcomes, swept = list(ParameterGrid(self.param_grid)), {}, {}
+        given = {name: one for name, one in trained.fit.items() if one is not None}
+        began = time.perf_counter()
+        if given.keys() <= {"sample_weight"}:
+            swept = fit_swept(self.estimator, trained.X, trained.y, given.get("sample_weight"), candidates)
+        each = (time.perf_counter() - began) / max(len(swept), 1)
+        for k, estimator in with_known_scores(swept, held.X):
+            # The rows, targets and scoring parameters are validated with the first candidate only.
+            with config_context(assume_finite=bool(outcomes), skip_parameter_validation=bool(outcomes)):
+                outcomes[k] = self._outcome(estimator, each, trained, held)
+        left = [k for k in range(len(candidates)) if k not in swept]
+        fits = Parallel(n_jobs=self.n_jobs, pre_dispatch=self.pre_dispatch)(
+            delayed(fit_alone)(clone(self.estimator), candidates[k], trained, self.error_score) for k in left
+        )
+        outcomes |= {k: self._outcome(*fit, trained, held) for k, fit in zip(left, fits, strict=True)}
+        return [outcomes[k] for k in range(len(candidates))]
 
-    def _scored(self, table, estimator, trained, held):
-        """The scores of a fitted estimator."""
+    def _outcome(self, estimator, fit_time, trained, held):
+        """The outcome of a fit, whose ``estimator`` is an exception where it failed."""
+        if isinstance(estimator, Exception):
+            return Outcome({}, estimator, fit_time, 0.0)
+        began, raises = time.perf_counter(), self.error_score == "raise"
+        scorer = check_scoring(self.estimator, self.scoring, raise_exc=raises)
 
-        def score(rows, numbers):
-            given = _check_method_params(table.X, params=table.routed.scorer.score, indices=numbers)
-            return _score(estimator, *rows, table.scorers, given, self.error_score)
+        def score(rows):
+            try:
+                return scorer(estimator, rows.X, rows.y, **rows.score)
+            except Exception as error:
+                if raises:
+                    raise
+                return error
 
-        began = time.time()
-        answer = {"fit_error": None, "test_scores": score(*held), "n_test_samples": _num_samples(held[0][0])}
-        answer["score_time"] = time.time() - began
-        if self.return_train_score:
-            answer["train_scores"] = score(*trained)
-        return answer
-
-    # The winner -------------------------------------------------------------------------------------------------------
-
-    def _choose(self, results, metric):
-        """Set which candidate is the best."""
-        if not self.refit and self.multimetric_:
-            return
-        self.best_index_ = self._select_best_index(self.refit, metric, results)
-        if not callable(self.refit):
-            self.best_score_ = results[f"mean_test_{metric}"][self.best_index_]
-        self.best_params_ = results["params"][self.best_index_]
-
-    def _refit(self, X, y, given):
-        """Fit the best candidate to all rows."""
-        self.best_estimator_ = clone(self.estimator).set_params(**clone(self.best_params_, safe=False))
-        began = time.time()
-        self.best_estimator_.fit(X, y, **given)
-        self.refit_time_ = time.time() - began
-        if hasattr(self.best_estimator_, "feature_names_in_"):
-            self.feature_names_in_ = self.best_estimator_.feature_names_in_
+        scores = {"test": score(held)}
+        seconds = time.perf_counter() - began
+        return Outcome(scores | ({"train": score(trained)} if self.return_train_score else {}), None, fit_time, seconds)
 
 
-class Table(NamedTuple):
-    """What is searched over: rows, targets, scikit-learn's routed parameters and the scorers."""
+class Rows(NamedTuple):
+    """Some rows of the data, and of the parameters of fits and scorers."""
 
     X: object
     y: object
-    routed: object
-    scorers: object
+    fit: dict
+    score: dict
+
+    @classmethod
+    def of(cls, X, y, routed, numbers):
+        """The rows of these numbers."""
+        n = np.shape(X)[0]
+
+        def taken(given):
+            return {
+                name: _safe_indexing(one, numbers) if hasattr(one, "__len__") and len(one) == n else one
+                for name, one in given.items()
+            }
+
+        y = None if y is None else _safe_indexing(y, numbers)
+        return cls(_safe_indexing(X, numbers), y, taken(routed.estimator.fit), taken(routed.scorer.score))
 
 
-def swept(estimator, X, y, weight, candidates):
+def takes_weights(scorer):
+    """Whether a scorer takes row weights."""
+    if hasattr(scorer, "get_metadata_routing"):
+        return "sample_weight" in get_routing_for_object(scorer).score.requests
+    return "sample_weight" in signature(scorer).parameters
+
+
+def fit_alone(estimator, parameters, rows, error_score):
+    """A fitted estimator or the exception that its fit raised, and the seconds."""
+    began = time.perf_counter()
+    try:
+        estimator.set_params(**clone(parameters, safe=False)).fit(rows.X, rows.y, **rows.fit)
+    except Exception as error:
+        if error_score == "raise":
+            raise
+        estimator = error
+    return estimator, time.perf_counter() - began
+
+
+def fit_swept(estimator, X, y, weight, candidates):
     """The fitted estimators of the candidates that sweeps can fit, by their numbers.
 
-    One that cannot be asked for is left out: fitted alone, its error is met as scikit-learn meets it.
+    A candidate whose parameters raise an error is left out: fitted alone, it raises the same error.
     """
-    together, fitted, firsts = Together(), {}, {}
-    names = set(estimator._get_param_names())
+    requests, numbers, first = [], {}, {}
     for k, parameters in enumerate(candidates):
-        if parameters.keys() - names:
-            continue
         try:
-            one = like(estimator, clone(parameters, safe=False), names)
-            one._check_settings()
-            if not sweeps(one):
+            one = clone(estimator).set_params(**clone(parameters, safe=False))
+            one._check_parameters()
+            if not can_sweep(one):
                 continue
-            key = repr([getattr(one, name, None) for name in OF_THE_DATA])
-            if key not in firsts:
-                firsts[key] = one, one._ready(X, y, weight)
-            first, ready = firsts[key]
-            vars(one).update({name: value for name, value in vars(first).items() if name not in names})
-            fitted[k] = one, ready[0], [together.add(*asked) for asked in asked_of(one, ready)]
+            # Candidates share the encoded targets and the attributes learned from them.
+            key = repr([getattr(one, name, None) for name in ENCODING])
+            if key not in first:
+                data = one._training_data(X, y, weight)
+                first[key] = data, {name: value for name, value in vars(one).items() if name not in one.get_params()}
+            data, learned = first[key]
+            vars(one).update(learned)
+            own = [swept_request(request) for request in one._fit_requests(data, (None, None))]
         except Exception:
             continue
-    results = together.run() if fitted else []
-    return {
-        k: one._landed([result for number in numbers for result in results[number]], rows)
-        for k, (one, rows, numbers) in fitted.items()
-    }
+        numbers[k] = one, data.X, range(len(requests), len(requests) + len(own))
+        requests += own
+    found, fitted = fit_requests(requests) if requests else [], {}
+    for k, (one, rows, own) in numbers.items():
+        results = [found[number] for number in own]
+        if not any(isinstance(one, Exception) for one in results):
+            fitted[k] = one._set_fitted_attributes([result for each in results for result in each], rows)
+    return fitted
 
 
-def like(estimator, parameters, names):
-    """An estimator that is not fitted, with some parameters changed."""
-    one = copy.copy(estimator)
-    vars(one).clear()  # of what was learned
-    vars(one).update({name: parameters.get(name, getattr(estimator, name)) for name in names})
-    return one
-
-
-def sweeps(estimator):
+def can_sweep(estimator):
     """Whether a sweep can fit an estimator."""
     by_itself = estimator.early_stopping or estimator.warm_start
     return not by_itself and (estimator._automatic or estimator._full or estimator.shuffle is not True)
 
 
-def asked_of(estimator, ready):
-    """The fits that make an estimator."""
-    for given, entry in estimator._asked(*ready, (None, None)):
-        # Of the full batch no row's turn is drawn: estimators without a seed meet in one sweep.
-        yield {**given, "verbose": 0, **({"random_state": 0} if takes_all(given) else {})}, entry
+def swept_request(request):
+    """The request, silent, and with a seed that others share where the seed is not used."""
+    options = {**request.options, "verbose": 0}
+    if takes_all(options):
+        options["random_state"] = 0  # the full batch uses no random order
+    return replace(request, options=options)
 
 
-def foreseen(fitted, X):
-    """Fitted estimators and their numbers, their scores of the rows ``X`` taken from one product for many of them.
+def with_known_scores(fitted, X):
+    """Yield fitted estimators with their numbers, each with its linear scores of the rows ``X`` computed beforehand.
 
-    To score 64 models on 1e4 x 50 rows took 1.06 s by a product with a vector each (two busy cores), and 0.09 s so.
+    One matrix product for many models: 64 of them on 1e4 x 50 rows took 0.09 s, and 1.06 s by a product with a vector
+    each (two busy cores).
     """
     if not fitted:
         return
-    numbers, (one, *_) = list(fitted), fitted.values()
+    numbers, one = list(fitted), next(iter(fitted.values()))
     rows = validate_data(one, X, accept_sparse="csr", reset=False)
-    each = max(1, AT_ONCE // (max(1, rows.shape[0]) * np.size(one.intercept_)))
+    each = max(1, LARGEST_BLOCK // (max(1, rows.shape[0]) * np.size(one.intercept_)))
     for first in range(0, len(numbers), each):
         block = [fitted[k] for k in numbers[first : first + each]]
         coef = np.concatenate([np.atleast_2d(estimator.coef_) for estimator in block])
         scores = safe_sparse_dot(rows, coef.T, dense_output=True).T
         for k, estimator, own in zip(numbers[first:], block, np.split(scores, len(block)), strict=False):
-            known = np.ascontiguousarray(own.T) + estimator.intercept_
-            name = "_scores" if isinstance(estimator, SGDRegressor) else "decision_function"
-            usual, lone = getattr(estimator, name), estimator.coef_.ndim == 1 or len(estimator.coef_) == 1
-            lone = getattr(estimator, "_lone", lone)
-            known = known.reshape(-1) if lone else known
-
-            @functools.wraps(usual)  # scorers read its name
-            def asked(given, usual=usual, known=known):
-                return known.copy() if given is X else usual(given)
-
-            setattr(estimator, name, asked)
-            try:
-                yield k, estimator
-            finally:
-                delattr(estimator, name)
+            estimator._known_scores = X, estimator._shaped(np.ascontiguousarray(own.T) + estimator.intercept_)
+            yield k, estimator
+            del estimator._known_scores

@@ -181,14 +181,16 @@ class Newton(Solver):
     @classmethod
     def suits(cls, problem):
         """Problems that leave the steps to fit, of losses with second derivatives and up to 1,023 columns."""
-        options = problem.options
         if not problem.full:
             return "a step takes a part of the rows"
-        if not inspect.isfunction(type(options.loss).second_derivative):
+        return cls.suits_shape(problem.options.loss, problem.d) or left_open(problem.options)
+
+    @classmethod
+    def suits_shape(cls, loss, d):
+        """None where the loss and the number of columns are fit for Newton's steps, else the reason why not."""
+        if not inspect.isfunction(type(loss).second_derivative):
             return "the loss has no second derivative"
-        if problem.d >= LARGEST:
-            return f"X has {problem.d} columns, and the limit is {LARGEST - 1}"
-        return left_open(options)
+        return f"X has {d} columns, and the limit is {LARGEST - 1}" if d >= LARGEST else None
 
     @classmethod
     def limits(cls, problem):

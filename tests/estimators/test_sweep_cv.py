@@ -7,8 +7,10 @@ import warnings
 
 import numpy as np
 import pytest
+import sklearn
 from sklearn import exceptions, linear_model, model_selection, pipeline, preprocessing
 from sklearn.base import clone
+from sklearn.metrics import get_scorer_names
 
 from fastgd import SGDClassifier, SGDRegressor, SweepCV
 from fastgd.estimators import sweep_cv
@@ -63,7 +65,7 @@ def none_alone(monkeypatch):
     def refuse(*args, **options):
         raise AssertionError("fitted alone")
 
-    monkeypatch.setattr(sweep_cv, "_fit_and_score", refuse)
+    monkeypatch.setattr(sweep_cv, "fit_alone", refuse)
 
 
 CASES = {
@@ -103,9 +105,13 @@ def test_splitters(cv, none_alone):
 
 def test_weights_count_in_fits_and_scores(none_alone):
     for estimator, y in ((REGRESSOR, Y), (CLASSIFIER, KINDS)):
-        ours, theirs = both(estimator, GRID, y, given={"sample_weight": WEIGHT})
-        same(ours, theirs)
-        plain = SweepCV(estimator, GRID).fit(X, y)
+        ours = SweepCV(estimator, GRID, cv=3).fit(X, y, sample_weight=WEIGHT)
+        with sklearn.config_context(enable_metadata_routing=True):  # without, scikit-learn 1.6 scores unweighted
+            weighted = clone(estimator).set_fit_request(sample_weight=True).set_score_request(sample_weight=True)
+            both_routed = both(weighted, GRID, y, given={"sample_weight": WEIGHT})
+        for theirs in both_routed:
+            same(ours, theirs)
+        plain = SweepCV(estimator, GRID, cv=3).fit(X, y)
         assert not np.allclose(ours.cv_results_["mean_test_score"], plain.cv_results_["mean_test_score"], rtol=1e-5)
 
 
@@ -133,9 +139,16 @@ def test_scorers_of_probabilities_and_decisions(none_alone):
     same(*both(CLASSIFIER, GRID, SIDES == "yes", scoring=scoring, refit="roc_auc"))
 
 
+def test_weights_reach_the_scorers_that_take_them(none_alone):
+    scoring = ["neg_mean_absolute_error", "neg_max_error" if "neg_max_error" in get_scorer_names() else "max_error"]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The scoring .* does not support sample_weight")
+        same(*both(REGRESSOR, GRID, Y, scoring=scoring, refit=scoring[0], given={"sample_weight": WEIGHT}))
+
+
 def test_blocks_of_scores_are_those_of_all(monkeypatch):
     whole = SweepCV(CLASSIFIER, GRID).fit(X, KINDS)
-    monkeypatch.setattr(sweep_cv, "AT_ONCE", 1)
+    monkeypatch.setattr(sweep_cv, "LARGEST_BLOCK", 1)
     same(whole, SweepCV(CLASSIFIER, GRID).fit(X, KINDS))
 
 
@@ -180,6 +193,32 @@ def test_a_candidate_that_fails_gets_the_error_score():
         SweepCV(REGRESSOR, {"alpha": [-1.0]}).fit(X, Y)
     with pytest.raises(ValueError, match="Invalid parameter 'beta'"):
         SweepCV(REGRESSOR, {"beta": [1.0]}).fit(X, Y)
+
+
+def test_a_scorer_that_fails_gets_the_error_score():
+    def failing(estimator, X, y):
+        if estimator.alpha == 1.0:
+            raise RuntimeError("no score")
+        return estimator.score(X, y)
+
+    grid = {"alpha": [0.01, 1.0]}
+    for scoring in (failing, {"one": failing, "two": "r2"}):
+        searches = []
+        for kind in (SweepCV, model_selection.GridSearchCV):
+            search = kind(REGRESSOR, grid, cv=3, scoring=scoring, error_score=-7.0, refit=False)
+            with pytest.warns(UserWarning, match="Scoring failed"):
+                searches.append(search.fit(X, Y))
+        same(*searches)
+        with pytest.raises(RuntimeError, match="no score"):
+            SweepCV(REGRESSOR, grid, cv=3, scoring=scoring, error_score="raise", refit=False).fit(X, Y)
+
+
+def test_a_refit_that_names_no_metric_is_an_error_before_any_fit(monkeypatch):
+    monkeypatch.setattr(sweep_cv, "fit_swept", None)
+    with pytest.raises(ValueError, match="refit"):
+        SweepCV(REGRESSOR, GRID, scoring=["r2"]).fit(X, Y)
+    with pytest.raises(ValueError, match="error_score"):
+        SweepCV(REGRESSOR, GRID, error_score="zero").fit(X, Y)
 
 
 def test_rows_with_names(none_alone):

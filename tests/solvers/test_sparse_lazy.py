@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 import fastgd
-from fastgd.inputs import checks
+from fastgd.inputs import arguments
 from fastgd.kernels import lane_gradients, lazy
 from fastgd.parts import optimizers
 from fastgd.parts.penalties import ElasticNet, Free
@@ -220,6 +220,6 @@ def test_a_users_optimizer_with_the_trait_is_as_lazy(name, monkeypatch):
 
 
 def test_lanes_of_a_users_optimizer_are_as_lazy():
-    own = type(checks.part("optimizer", Descent(), optimizers))
+    own = type(arguments.part("optimizer", Descent(), optimizers))
     for penalty in (Free, ElasticNet):
         assert lane_gradients.update_of(own, penalty) == lane_gradients.update_of(optimizers.Sgd, penalty) != 0

@@ -13,7 +13,7 @@ def in_steps(schedule, steps_per_epoch, epochs, alpha=0.0):
     Parameters
     ----------
     schedule : schedule
-        As the user gave it and ``checks.schedule`` let it in: its durations in epochs, 0 for the rest of the run.
+        As the user gave it and ``arguments.schedule`` let it in: its durations in epochs, 0 for the rest of the run.
     steps_per_epoch : int
         At least 1.
     epochs : float
