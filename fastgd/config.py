@@ -151,12 +151,12 @@ def warmup(
     >>> len(done.fits), done.fits[0]["loss"]
     (1, 'squared_error')
     """
-    done = list(warmed(losses, optimizers, dtypes, batch_sizes, penalties, learning_rate))
+    done = list(warm_up_each(losses, optimizers, dtypes, batch_sizes, penalties, learning_rate))
     totals = [sum(fit[name] for fit in done) for name in ("compiled", "loaded", "seconds")]
     return WarmupResult(*totals, done)
 
 
-def warmed(*settings):
+def warm_up_each(*settings):
     """One fit of :func:`warmup` after another, told as each is done."""
     *lists, learning_rate = settings
     names = ("losses", "optimizers", "dtypes", "batch_sizes", "penalties")
