@@ -16,6 +16,8 @@ ADVICE = {
     "interrupted": "The weights are the last finite ones; resume with this result goes on.",
 }
 
+
+NEXT_CHUNK = "Pass this result to partial_fit with the next chunk."
 MINIMIZE_ADVICE = {
     "converged": "Nothing needs doing.",
     "max_iter": "If fun was still falling, give more iterations or a larger learning_rate.",
@@ -23,5 +25,3 @@ MINIMIZE_ADVICE = {
     "diverged": "Lower learning_rate: a tenth is a good next try.",
     "interrupted": "Pass x as x0 to go on.",
 }
-
-NEXT_CHUNK = "Pass this result to partial_fit with the next chunk."
