@@ -4,8 +4,8 @@ import numpy as np
 
 import fastgd
 from fastgd.kernels.threads import available_threads, run_tasks
-from fastgd.linear.auto import plan_of, prepared
-from fastgd.linear.sweep import DEFAULTS
+from fastgd.linear.fit import planned
+from fastgd.solvers.compiled import COMPILED
 from fastgd.solvers.passes import Passes
 
 from .data import problem
@@ -14,17 +14,22 @@ from .registry import TYPES, Comparison
 # Full batch ---------------------------------------------------------------------------------------------------------
 
 
+def full_batch_pass(X, y, w, threads):
+    """What a full-batch step asks of the data at coefficients (d,): a run that returns their mean squared error."""
+    options = {"loss": "mse", "learning_rate": 0.1, "batch_size": None, "fit_intercept": False}
+    _, plan = planned(COMPILED, X, y, options)
+    plan.lanes.weights[0, : w.size] = w
+    passes = Passes(plan.data, threads)
+    return lambda: float(passes.loss(plan.parts.loss, plan.lanes)[0])
+
+
 def gradient(n, d, dtype):
     """One full-batch gradient, and a plain sum over the same array on the same threads (the read bandwidth)."""
     from numba import njit
 
     X, y = problem(n, d, dtype)
     threads = available_threads()
-    options = {"loss": "mse", "learning_rate": 0.1, "batch_size": None, "fit_intercept": False}
-    plan = plan_of([prepared({**DEFAULTS, **options, "X": X, "y": y})])
     w = np.full(d, 0.01, dtype)
-    plan.lanes.weights[0, :d] = w
-    passes = Passes(plan.data, threads)
 
     @njit(nogil=True, fastmath={"reassoc", "contract", "nsz", "arcp"})
     def total(x):
@@ -37,16 +42,13 @@ def gradient(n, d, dtype):
     edges = np.linspace(0, flat.size, parts_ + 1).astype(int)
     total(flat[:1])
 
-    def ours():
-        return float(passes.loss(plan.parts.loss, plan.lanes)[0])
-
     def numpys():
         residual = X @ w - y
         residual @ X
         return float(np.mean(residual.astype(np.float64) ** 2))
 
     return {
-        "fastgd": ours,
+        "fastgd": full_batch_pass(X, y, w, threads),
         "numpy": numpys,
         "read": lambda: run_tasks(lambda k: total(flat[edges[k] : edges[k + 1]]), parts_, threads),
     }

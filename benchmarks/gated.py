@@ -92,6 +92,8 @@ def fused(case):
     """How many packed fused multiply-adds the case's kernels have; what is loaded from a cache can't be looked into."""
     whole(case)()
     code = {short(measure.name_of(kernel)): "".join(kernel.inspect_asm().values()) for kernel in facts.dispatchers()}
+    if gone := set(case.kernels) - code.keys():
+        raise LookupError(f"the case names kernels that are not there: {sorted(gone)}; there are {sorted(code)}")
     return {"fused": {name: len(FUSED.findall(code[name])) for name in case.kernels}}
 
 

@@ -5,8 +5,11 @@ a loop is lengthened, its result counts for nothing. CI repeats a few; ``--runs 
 """
 
 import argparse
+import ast
 import shutil
 import tempfile
+import textwrap
+from collections.abc import Callable
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from typing import NamedTuple
@@ -19,55 +22,95 @@ from .gated import GATED
 
 
 class Plant(NamedTuple):
-    """An edit that makes a case slower: ``old`` becomes ``new`` in a file."""
+    """An edit that makes a case slower."""
 
     name: str
     check: str  # which has to find it
     case: str
-    file: str
-    old: str
-    new: str
+    edit: Callable  # of the folder of a tree
 
 
-ROW_DOT = """            for j in range(d):
-                p += rows.at(i, j) * weights[lane, j]
+def replaced(file, old, new):
+    """An edit: ``old`` becomes ``new`` in a file."""
+
+    def edit(folder):
+        path = folder / file
+        source = path.read_text()
+        if old not in source:
+            raise SystemExit(f"{file} no longer has the lines that are to be edited: {old!r}.")
+        path.write_text(source.replace(old, new))
+
+    return edit
+
+
+def begun(where, function, code):
+    """An edit: a function in a folder begins with ``code``."""
+
+    def edit(folder):
+        path, found = named(folder / where, function)
+        inserted(path, found.body[0].lineno - 1, textwrap.indent(code, found.body[0].col_offset * " "))
+
+    return edit
+
+
+AGAIN = """again = {sum}
+for k_again in range({times}):
+    for {j} in range({share}):
+        again += {term}
+if again == 12345.0:
+    {sum} = again
 """
-AGAIN = """            again = p
-            for k{0} in range({1}):
-                for j in range({2}):
-                    again += rows.at(i, j) * weights[lane, j]
-            p += again * weights.dtype.type(1e-30)
-"""
+
+
+def lengthened(function, times, share):
+    """An edit: the first loop of a kernel that only adds up a sum runs again, ``times`` over a share of its turns."""
+
+    def edit(folder):
+        path, found = named(folder / "fastgd/kernels", function)
+        loop = next(filter(adds_up, ast.walk(found)), None)
+        if loop is None:
+            raise SystemExit(f"{function} in {path.name} has no loop that only adds up a sum: plant in another kernel.")
+        (line,), (turns,) = loop.body, loop.iter.args
+        words = {"sum": line.target.id, "term": ast.unparse(line.value), "j": loop.target.id, "times": times}
+        code = AGAIN.format(**words, share=share.format(ast.unparse(turns)))
+        inserted(path, loop.end_lineno, textwrap.indent(code, loop.col_offset * " "))
+
+    return edit
+
+
+def adds_up(node):
+    """Whether a node is ``for j in range(d): p += ...``."""
+    loop = isinstance(node, ast.For) and len(node.body) == 1 and isinstance(node.iter, ast.Call)
+    return loop and isinstance(node.body[0], ast.AugAssign) and isinstance(node.body[0].target, ast.Name)
+
+
+def named(folder, function):
+    """The file in a folder that defines a function, and its syntax tree."""
+    for path in sorted(folder.glob("*.py")):
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.FunctionDef) and node.name == function:
+                return path, node
+    raise SystemExit(f"{folder} defines no function {function!r} any more: name the one that took its place.")
+
+
+def inserted(path, line, code):
+    """Insert code behind a line of a file."""
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join([*lines[:line], code, *lines[line:]]))
+
+
 PLANTS = (
-    Plant(
-        "5 % more instructions",
-        "instructions",
-        "SGD, single rows",
-        "fastgd/kernels/row_loop.py",
-        ROW_DOT,
-        ROW_DOT + AGAIN.format(1, 1, "d // 8"),
-    ),
-    Plant(
-        "30 % more time",
-        "ratios",
-        "SGD, single rows",
-        "fastgd/kernels/row_loop.py",
-        ROW_DOT,
-        ROW_DOT + AGAIN.format(2, 3, "5 * d // 8"),
-    ),
+    Plant("5 % more instructions", "instructions", "SGD, single rows", lengthened("row_steps", 1, "{} // 8")),
+    Plant("30 % more time", "ratios", "SGD, single rows", lengthened("row_steps", 3, "5 * {} // 8")),
 )
 
 
-def planted(plant, folder):
-    """A copy of the tree with the edit."""
+def planted(edit, folder):
+    """A copy of the tree with an edit."""
     folder.mkdir(exist_ok=True)
     for part in ("fastgd", "benchmarks"):
         shutil.copytree(gate.TREE / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
-    path = folder / plant.file
-    source = path.read_text()
-    if plant.old not in source:
-        raise SystemExit(f"{plant.file} no longer has the lines that {plant.name!r} is planted behind.")
-    path.write_text(source.replace(plant.old, plant.new))
+    edit(folder)
     return folder
 
 
@@ -108,7 +151,7 @@ def trials(check, names, committed, runs, folder):
     """Equal code, then what is planted for a check to find."""
     yield from (Trial(f"equal code, run {k + 1}", check, names, committed, gate.TREE, False) for k in range(runs))
     for number, plant in enumerate(plant for plant in PLANTS if plant.check == check):
-        tree = planted(plant, folder / f"{check}{number}")
+        tree = planted(plant.edit, folder / f"{check}{number}")
         # Counts come out alike each time: one run tells.
         for k in range(runs if check == "ratios" else 1):
             yield Trial(f"{plant.name}, run {k + 1}", check, [plant.case], committed, tree, True)

@@ -4,12 +4,10 @@ import numpy as np
 
 import fastgd
 from fastgd.inputs import arrays
-from fastgd.linear.auto import plan_of, prepared
-from fastgd.linear.sweep import DEFAULTS
-from fastgd.solvers.passes import Passes
 
 from .cases import HASHED, SMALL_SPARSE, SPARSE, WORDS
 from .data import made, objective
+from .fit_comparisons import full_batch_pass
 from .registry import Comparison, both
 
 RATE = 0.1
@@ -29,18 +27,14 @@ def fit(X, y, **options):
 def gradient(shape):
     """One full-batch gradient against SciPy's two products, on one thread each."""
     X, y = made(shape)
-    options = {"loss": "mse", "learning_rate": 0.1, "batch_size": None, "fit_intercept": False}
-    plan = plan_of([prepared({**DEFAULTS, **options, "X": X, "y": y})])
     w = np.full(X.shape[1], 0.01, X.dtype)
-    plan.lanes.weights[0, : w.size] = w
-    passes = Passes(plan.data, 1)
 
     def scipys():
         residual = X @ w - y
         X.T @ residual
         return float(np.mean(residual.astype(np.float64) ** 2))
 
-    return {"fastgd": lambda: float(passes.loss(plan.parts.loss, plan.lanes)[0]), "scipy": scipys}
+    return {"fastgd": full_batch_pass(X, y, w, 1), "scipy": scipys}
 
 
 def door(shape):

@@ -7,18 +7,14 @@ import sys
 
 import pytest
 
+from fastgd.kernels import facts
+
 from . import __main__ as driver
-from . import baseline, gate, instructions, measure, selftest
+from . import baseline, gate, gated, instructions, measure, selftest
 from .gated import FUSED, GATED
 
 NAME = "tiny: what a call costs"
 EMPTY = baseline.EMPTY | {"cases": sorted(GATED)}
-PLANT = selftest.Plant("nothing", "ratios", NAME, "benchmarks/cases.py", "CASES = (", "CASES = (")
-
-
-def tree(folder, file=PLANT.file, old=PLANT.old, new=PLANT.new):
-    """A copy of the tree with an edit."""
-    return selftest.planted(PLANT._replace(file=file, old=old, new=new), folder)
 
 
 def run(folder, *arguments, **more):
@@ -135,6 +131,7 @@ def test_compiling_while_the_clock_runs():
         late(1)
 
 
+@pytest.mark.jit
 @pytest.mark.parametrize(("apart", "code"), [(0.0, 0), (1.0, 1)])
 def test_what_is_wrong_is_not_recorded(apart, code, monkeypatch, tmp_path):
     file = tmp_path / "baseline.json"
@@ -144,6 +141,32 @@ def test_what_is_wrong_is_not_recorded(apart, code, monkeypatch, tmp_path):
     assert gate.main(["--record", "--checks", "presence,reference"]) == code
     recorded = EMPTY | {"signatures": {"a": 2}}
     assert baseline.read() == (baseline.EMPTY if code else recorded)
+
+
+@pytest.mark.jit
+def test_the_kernels_that_cases_name_are_there():
+    known = {gated.short(measure.name_of(kernel)) for kernel in facts.dispatchers()}
+    assert {kernel for case in GATED.values() for kernel in case.kernels} <= known
+
+
+@pytest.mark.parametrize("plant", selftest.PLANTS, ids=[plant.name for plant in selftest.PLANTS])
+def test_what_is_planted_is_code(plant, tmp_path):
+    before = {path.name: path.read_text() for path in (gate.TREE / "fastgd/kernels").glob("*.py")}
+    folder = selftest.planted(plant.edit, tmp_path) / "fastgd/kernels"
+    [edited] = [path for path in folder.glob("*.py") if path.read_text() != before[path.name]]
+    compile(edited.read_text(), edited.name, "exec")
+    assert "again += " in edited.read_text()
+
+
+def test_a_plant_whose_place_is_gone(tmp_path):
+    for edit in (
+        selftest.lengthened("no_kernel", 1, "{}"),
+        selftest.lengthened("lane_of", 1, "{}"),
+        selftest.begun("fastgd/linear", "no_call", "pass"),
+        selftest.replaced("benchmarks/cases.py", "no such line", ""),
+    ):
+        with pytest.raises(SystemExit, match=r"no_kernel|no loop|no_call|no such line"):
+            edit(gate.TREE)
 
 
 @pytest.mark.parametrize(
@@ -242,7 +265,8 @@ def test_a_count_that_hangs(monkeypatch):
 @pytest.mark.slow
 @pytest.mark.jit
 def test_a_renamed_case(tmp_path):
-    code, words = run(tree(tmp_path, old=f'"{NAME}"', new='"small"'), "--checks", "presence")
+    renamed = selftest.replaced("benchmarks/cases.py", f'"{NAME}"', '"small"')
+    code, words = run(selftest.planted(renamed, tmp_path), "--checks", "presence")
     assert code == 1, words
     assert "gone" in words and "small" in words
 
@@ -254,11 +278,9 @@ def test_a_renamed_case(tmp_path):
     [("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "-11"), ("raise ValueError('no')", "ValueError: no")],
 )
 def test_a_case_that_breaks_is_named_and_the_others_go_on(fault, words, tmp_path):
-    head = '    """Coefficients (targets, d) and intercepts (targets,) in the user\'s units."""\n'
-    broken = f"{head}    if weights.shape[-1] == 6:  # the tiny case's\n        {fault}\n"
-    code, printed = run(
-        tree(tmp_path, "fastgd/linear/fit.py", head, broken), "tiny", "rosenbrock", "--checks", "reference"
-    )
+    broken = selftest.begun("fastgd/linear", "fit", f"if X.shape[1] == 5:  # the tiny case's\n    {fault}\n")
+    tree = selftest.planted(broken, tmp_path)
+    code, printed = run(tree, "tiny", "rosenbrock", "--checks", "reference")
     assert code == 1, printed
     assert f"presence      {NAME}" in printed and words in printed
     assert "fine     reference     minimize, Rosenbrock" in printed

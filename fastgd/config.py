@@ -18,7 +18,7 @@ from .parts import optimizers as optimizer_parts
 
 
 def show_config(mode="stdout"):
-    """Show what fastgd runs on: versions, CPU, threads, the cache of compiled kernels, switches of the environment.
+    """Show what fastgd runs on: versions, CPU, threads, the cache of compiled kernels, environment variables.
 
     Parameters
     ----------
@@ -28,8 +28,8 @@ def show_config(mode="stdout"):
     Returns
     -------
     dict of dict, or None
-        None with ``mode="stdout"``. The hits and misses of the cache are this process's: kernel combinations that
-        were loaded, and that had to be compiled.
+        None with ``mode="stdout"``. The hits and misses of the cache are this process's: kernels that were loaded,
+        and that had to be compiled, each for a combination of types.
 
     Raises
     ------
@@ -39,17 +39,17 @@ def show_config(mode="stdout"):
     Examples
     --------
     >>> import fastgd
-    >>> facts = fastgd.show_config(mode="dicts")
-    >>> list(facts)
+    >>> config = fastgd.show_config(mode="dicts")
+    >>> list(config)
     ['versions', 'cpu', 'threads', 'cache', 'environment']
-    >>> facts["versions"]["fastgd"] == fastgd.__version__
+    >>> config["versions"]["fastgd"] == fastgd.__version__
     True
     """
     mode = arguments.one_of("mode", mode, ("stdout", "dicts"))
     from .kernels import facts
 
-    environment = {name: os.environ[name] for name in sorted(os.environ) if name.startswith("NUMBA_")}
-    found = {
+    variables = [*(name for name in sorted(os.environ) if name.startswith("NUMBA_")), *LIMITS]
+    config = {
         "versions": {
             "fastgd": fastgd.__version__,
             "python": platform.python_version(),
@@ -59,16 +59,16 @@ def show_config(mode="stdout"):
         "cpu": {"name": _cpu_name(), **facts.cpu()},
         "threads": {"available": available_threads(), "limits": thread_limits()},
         "cache": facts.cache(),
-        "environment": environment | {name: os.environ[name] for name in LIMITS if name in os.environ},
+        "environment": {name: os.environ[name] for name in variables if name in os.environ},
     }
     if mode == "dicts":
-        return found
-    lines = [(part, name, _words(value)) for part, facts in found.items() for name, value in facts.items()]
-    wide = [max(len(line[k]) for line in lines) for k in (0, 1)]
-    before = None
+        return config
+    lines = [(part, name, _text(value)) for part, values in config.items() for name, value in values.items()]
+    widths = [max(len(line[k]) for line in lines) for k in (0, 1)]
+    previous = None
     for part, name, value in lines:
-        print(f"{part if part != before else '':{wide[0]}}  {name:{wide[1]}}  {value}")
-        before = part
+        print(f"{part if part != previous else '':{widths[0]}}  {name:{widths[1]}}  {value}")
+        previous = part
     return None
 
 
@@ -80,7 +80,7 @@ def _cpu_name():
         return platform.processor() or platform.machine()
 
 
-def _words(value):
+def _text(value):
     if isinstance(value, dict):
         return ", ".join(f"{name} {number}" for name, number in value.items())
     if isinstance(value, list):
@@ -94,8 +94,8 @@ class WarmupResult(NamedTuple):
     Attributes
     ----------
     compiled, loaded : int
-        Kernel combinations that were compiled, and loaded from the disk cache; what this process had already is
-        neither.
+        Kernels, each for a combination of types, that were compiled, and loaded from the disk cache; what this process
+        had already is neither.
     seconds : float
     fits : list of dict
         Each fit's ``loss``, ``optimizer``, ``dtype``, ``batch_size``, ``penalty``, and its ``compiled``, ``loaded``
@@ -118,8 +118,8 @@ def warmup(
 ):
     """Compile the kernels of the usual fits ahead of time, so that the first fit of each kind starts at once.
 
-    Runs a tiny fit for every combination, and so just what a fit runs; the disk cache keeps the code for processes to
-    come. A combination takes 1 to 5 seconds to compile.
+    Runs a tiny fit for every combination of the arguments; the disk cache keeps the code for later processes. A
+    combination takes 1 to 5 seconds to compile.
 
     Parameters
     ----------
@@ -132,7 +132,7 @@ def warmup(
     penalties : sequence of bool, default (False,)
         True: with ``alpha`` or ``bounds``.
     learning_rate : "auto", float, str or part, default "auto"
-        A given rate has kernels of its own where single rows are read unscaled, and "auto" optimizers differ.
+        With a given rate single rows are read unscaled, by other kernels, and "auto" is another optimizer.
 
     Returns
     -------
@@ -151,29 +151,28 @@ def warmup(
     >>> len(done.fits), done.fits[0]["loss"]
     (1, 'squared_error')
     """
-    done = list(warmed(losses, optimizers, dtypes, batch_sizes, penalties, learning_rate))
-    totals = [sum(fit[name] for fit in done) for name in ("compiled", "loaded", "seconds")]
-    return WarmupResult(*totals, done)
+    fits = list(warm_up_each(losses, optimizers, dtypes, batch_sizes, penalties, learning_rate))
+    totals = [sum(fit[name] for fit in fits) for name in ("compiled", "loaded", "seconds")]
+    return WarmupResult(*totals, fits)
 
 
-def warmed(*settings):
-    """One fit of :func:`warmup` after another, told as each is done."""
-    *lists, learning_rate = settings
-    names = ("losses", "optimizers", "dtypes", "batch_sizes", "penalties")
-    asked = list(itertools.product(*map(_sequence, names, lists)))
-    asked = [(*head, arguments.truth("penalties", penalty)) for *head, penalty in asked]
-    for loss, optimizer, dtype, batch_size, _ in asked:  # all of them before the first is compiled
+def warm_up_each(losses, optimizers, dtypes, batch_sizes, penalties, learning_rate):
+    """The fits of :func:`warmup`, each yielded once it is done; all arguments are checked before the first."""
+    lists = losses, optimizers, dtypes, batch_sizes, penalties
+    combinations = list(itertools.product(*map(_sequence, lists)))
+    for loss, optimizer, dtype, batch_size, penalty in combinations:
         arguments.part("losses", loss, loss_parts)
         if not (isinstance(optimizer, str) and optimizer == "auto"):
             arguments.part("optimizers", optimizer, optimizer_parts)
         _float_type(dtype)
         if batch_size is not None:
             arguments.whole("batch_sizes", batch_size, low=1)
-    return (_warm_one(*one, learning_rate) for one in asked)
+        arguments.truth("penalties", penalty)
+    return (_warm_up(*one, learning_rate) for one in combinations)
 
 
-def _sequence(name, given):
-    """A list of what was given; one value alone is a list of one."""
+def _sequence(given):
+    """A list of what was given; a single value is a list of one."""
     if given is None or isinstance(given, (str, int, np.dtype, type)) or hasattr(given, "_fields"):
         return [given]
     return list(given)
@@ -189,13 +188,13 @@ def _float_type(given):
     return dtype
 
 
-def _warm_one(loss, optimizer, dtype, batch_size, penalty, learning_rate):
+def _warm_up(loss, optimizer, dtype, batch_size, penalty, learning_rate):
     from .kernels import facts
     from .kernels.full_batch import chunk_rows
 
     dtype = _float_type(dtype)
-    # The full batch has kernels of its own for tables of one chunk of rows and for longer ones; otherwise one row more
-    # than a batch, else it is the full batch.
+    # Full batch: tables of one chunk of rows and longer ones have different kernels. Batches: one row more than a
+    # batch, or it would be the full batch.
     sizes = (4, chunk_rows(Dense(np.empty((0, 1)))) + 1) if batch_size is None else (batch_size + 1,)
     before, began = facts.counts(), time.perf_counter()
     for n in sizes:
@@ -211,14 +210,14 @@ def _warm_one(loss, optimizer, dtype, batch_size, penalty, learning_rate):
             epochs=1,
             random_state=0,
         )
-    getattr(fitted, "loss")  # noqa: B009  has a kernel of its own
+    getattr(fitted, "loss")  # noqa: B009  compiles the kernel of the mean loss
     loaded, compiled = (after - had for after, had in zip(facts.counts(), before, strict=True))
     return {
         "loss": loss if isinstance(loss, str) else type(loss).__name__,
         "optimizer": optimizer if isinstance(optimizer, str) else type(optimizer).__name__,
         "dtype": dtype.name,
         "batch_size": batch_size,
-        "penalty": penalty,
+        "penalty": bool(penalty),
         "compiled": compiled,
         "loaded": loaded,
         "seconds": time.perf_counter() - began,

@@ -8,7 +8,8 @@ import inspect
 
 import numpy as np
 
-from .functions.minimize import Rule
+from .functions.problem import one_gradient
+from .functions.run import RunSettings
 from .inputs.options import only_known
 from .linear.fit import fit as compiled_fit
 from .linear.fit import fit_by
@@ -73,7 +74,7 @@ for _here, _there in ((fit, compiled_fit), (sweep, compiled_sweep), (lr_find, co
     _here.__signature__ = inspect.signature(_there)
 
 
-def minimize(fun, x0, grad=None, optimizer="sgd", learning_rate=0.1, max_iter=100, tol=None, history=True):
+def minimize(fun, x0, grad=None, *, jac=None, optimizer="sgd", learning_rate=0.1, max_iter=100, tol=None, history=True):
     """:func:`fastgd.minimize` in plain NumPy, without compile, callback and verbose: the shortest loop.
 
     Examples
@@ -83,8 +84,12 @@ def minimize(fun, x0, grad=None, optimizer="sgd", learning_rate=0.1, max_iter=10
     >>> round(o.x, 4), round(o.fun, 4), o.status
     (3.0087, 1.0001, 'max_iter')
     """
-    rule = Rule.checked(optimizer, learning_rate, max_iter)
-    x = np.array(x0, float)
+    _, grad = one_gradient(grad, jac)
+    settings = RunSettings.checked(optimizer, learning_rate, max_iter)
+    optimizer, x = settings.optimizer, np.array(x0, float)
+    if grad is True:
+        both = fun
+        fun, grad = (lambda x: both(x)[0]), (lambda x: both(x)[1])
 
     def user(x):
         return x[()] if x.ndim == 0 else x.copy()  # NumPy's numbers overflow to infinity, Python's raise
@@ -94,15 +99,15 @@ def minimize(fun, x0, grad=None, optimizer="sgd", learning_rate=0.1, max_iter=10
         return np.asarray(g, float)
 
     value, g = float(fun(user(x))), gradient(x)
-    xs, values, slots, carry = [x], [value], (0.0 * x,) * rule.optimizer.slots, (1.0, 1.0)
+    xs, values, slots, carry = [x], [value], (0.0 * x,) * optimizer.slots, (1.0, 1.0)
     zero, status = 1e-8 * max(1.0, np.abs(g).max()), "max_iter"
     with np.errstate(all="ignore"):
         for t in range(1, max_iter + 1):
             if tol is not None and np.abs(g).max() <= tol:
                 break
-            c, carry = rule.optimizer.prepare(float(rule.rates(t - 1, 1)[0]), t, carry)
-            change, _, slots = rule.optimizer.move(c, x, g, slots)
-            after = decayed(rule.optimizer, c, x) + change
+            c, carry = optimizer.prepare(float(settings.rates(t - 1, 1)[0]), t, carry)
+            change, _, slots = optimizer.move(c, x, g, slots)
+            after = decayed(optimizer, c, x) + change
             value = float(fun(user(after)))
             if not np.isfinite(value + np.sum(after)):
                 status = "diverged"

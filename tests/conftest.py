@@ -1,6 +1,5 @@
 """One table of small problems, from which the cases of all tests are made, and what tests share."""
 
-import inspect
 import os
 import signal
 from typing import NamedTuple
@@ -10,7 +9,8 @@ import numpy as np
 import pytest
 
 import fastgd
-from fastgd.linear import auto
+from fastgd.linear.fit import planned
+from fastgd.solvers.compiled import COMPILED
 
 os.environ["MPLBACKEND"] = "Agg"
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background jobs begin so; Ctrl-C is tested here
@@ -81,11 +81,9 @@ def _problems():
 PROBLEMS = _problems()
 
 
-def plan_of(*arguments, **options):
-    """What a call of fit would drive."""
-    given = inspect.signature(fastgd.fit).bind(*arguments, **options)
-    given.apply_defaults()
-    return auto.plan_of([auto.prepared(given.arguments)])
+def plan_of(X, y, **options):
+    """What a call of fit would run."""
+    return planned(COMPILED, X, y, options)[1]
 
 
 def pytest_collection_modifyitems(items):

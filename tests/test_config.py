@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import fastgd
-from fastgd.config import warmed
+from fastgd.config import warm_up_each
 from fastgd.kernels.threads import thread_limits
 
 JIT_OFF = os.environ.get("NUMBA_DISABLE_JIT") == "1"
@@ -14,14 +14,14 @@ JIT_OFF = os.environ.get("NUMBA_DISABLE_JIT") == "1"
 
 def test_show_config_prints_what_it_returns(capsys, monkeypatch):
     monkeypatch.setenv("NUMBA_NUM_THREADS", "1")
-    facts = fastgd.show_config(mode="dicts")
+    config = fastgd.show_config(mode="dicts")
     assert capsys.readouterr().out == ""
     assert fastgd.show_config() is None
     out = capsys.readouterr().out
-    assert facts["environment"]["NUMBA_NUM_THREADS"] == "1"
-    assert facts["threads"]["available"] == 1 == facts["threads"]["limits"]["NUMBA_NUM_THREADS"]
-    assert facts["cpu"]["vector_bits"] in (128, 256, 512)
-    for part in facts.values():
+    assert config["environment"]["NUMBA_NUM_THREADS"] == "1"
+    assert config["threads"]["available"] == 1 == config["threads"]["limits"]["NUMBA_NUM_THREADS"]
+    assert config["cpu"]["vector_bits"] in (128, 256, 512)
+    for part in config.values():
         for name, value in part.items():
             assert name in out
             if isinstance(value, str):
@@ -116,6 +116,6 @@ def test_without_compiling_there_is_no_cache():
     assert fastgd.show_config(mode="dicts")["cache"]["path"] is None
 
 
-def test_warmed_tells_each_fit_when_it_is_done():
-    fits = warmed(["squared_error"], ["auto"], ["float64", "float32"], [None], [False], "auto")
+def test_each_fit_is_yielded_when_it_is_done():
+    fits = warm_up_each(["squared_error"], ["auto"], ["float64", "float32"], [None], [False], "auto")
     assert next(fits)["dtype"] == "float64"

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 README = Path(__file__).parent.parent / "README.md"
-PAGES = {README: "diverged", README.parent / "docs" / "auto.md": "can be told apart"}  # and words that are printed
+PAGES = {README: "diverged", README.parent / "docs" / "auto.md": "linearly separable"}  # and words that are printed
 
 
 @pytest.mark.slow

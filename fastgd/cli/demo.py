@@ -14,9 +14,17 @@ import fastgd
 
 NUMBERS = ["dep_delay", "air_time", "distance", "hour", "minute", "day"]
 LABELS = ["carrier", "origin", "month"]
-ROWS = 10_000  # enough to compile what all rows take
-FLOOR = 1e-6  # what the picture tells apart
-RATES = np.geomspace(1e-4, 10, 64)  # the first crawl, the last diverge
+ROWS = 10_000  # enough to compile the kernels that all rows use
+FLOOR = 1e-6  # the smallest excess loss that is drawn
+RATES = np.geomspace(1e-4, 10, 64)  # the first are too small to get far, the last diverge
+SWEEP = {"batch_size": None, "optimizer": "sgd", "standardize": True, "epochs": 30, "tol": None}
+FITS = {  # name: data type, options
+    "fastgd, full batch, float32": (np.float32, {}),
+    "fastgd, batches of 32, float32": (np.float32, {"batch_size": 32, "random_state": 0}),
+    "fastgd, momentum, float32": (np.float32, {"optimizer": "momentum"}),  # what the default saves
+    "fastgd, full batch, float64": (np.float64, {}),
+    "fastgd, batches of 32, float64": (np.float64, {"batch_size": 32, "random_state": 0}),
+}
 
 
 def frame():
@@ -35,7 +43,7 @@ def frame():
 
 
 def flights(dtype=np.float64):
-    """The flights as ``X`` (a data frame, n x 37), ``y`` (minutes of delay) and rows dropped."""
+    """The flights as ``X`` (a data frame, n x 37), ``y`` (minutes of delay) and the number of rows dropped."""
     import pandas as pd
 
     table = frame()
@@ -53,25 +61,19 @@ def main(picture="fastgd_demo.png"):
     print(f"Fitting the delay of {len(y):,} on {X.shape[1]} raw columns: no scaling, no learning rate given.\n")
     rows, curves = [], {}
 
-    def add(name, seconds, result, epochs, table=X):
-        score = 1 - np.mean((y - result.predict(table)) ** 2) / np.var(y)
+    def add(name, seconds, model, epochs, table=X):
+        score = 1 - np.mean((y - model.predict(table)) ** 2) / np.var(y)
         rows.append({"": name, "seconds": f"{seconds:.2f}", "R2": f"{score:.4f}", "epochs": epochs})
-        return result
 
-    def compare(name, data, options):
-        compiling = timed(fastgd.fit, data[0][:ROWS], data[1][:ROWS], **options)[0]
+    for name, (dtype, options) in FITS.items():
+        data = X.astype(dtype), y.astype(dtype)
+        compiling, _ = timed(fastgd.fit, data[0][:ROWS], data[1][:ROWS], **options)
         seconds, result = timed(fastgd.fit, *data, verbose=1, **options)
-        curves[name] = add(name, seconds, result, result.n_epochs).history.loss
-        if result.n_steps > result.n_epochs:  # the losses that batches met are not those of any weights
+        add(name, seconds, result, result.n_epochs)
+        curves[name] = result.history.loss
+        if result.n_steps > result.n_epochs:  # a mean over batches is the loss at no single weights
             curves[name] = fastgd.fit(*data, evaluate=True, **options).history.objective
         print(f"{name}: {result.message} (compiled or loaded in {compiling:.1f} s)")
-
-    for dtype in (np.float32, np.float64):
-        data = X.astype(dtype), y.astype(dtype)
-        for batch, words in (("auto", "full batch"), (32, "batches of 32")):
-            compare(f"fastgd, {words}, {dtype.__name__}", data, {"batch_size": batch, "random_state": 0})
-        if dtype is np.float32:  # to show what the default spares
-            compare("fastgd, momentum, float32", data, {"optimizer": "momentum"})
     seconds, result = timed(fastgd.reference.fit, X, y)
     add("NumPy reference, full batch, float64", seconds, result, result.n_epochs)
     for name, model in peers():
@@ -86,18 +88,17 @@ def main(picture="fastgd_demo.png"):
 
 
 def sweep_rates(X, y):
-    """Sweep the learning rates; say how long it took, and one fit."""
-    options = {"batch_size": None, "optimizer": "sgd", "standardize": True, "epochs": 30, "tol": None}
+    """Sweep the learning rates; print how long it took, and how long one fit takes."""
     for function, rate in ((fastgd.sweep, RATES), (fastgd.fit, RATES[0])):
-        function(X, y, learning_rate=rate, **options)  # compiles or loads
-    seconds, sweep = timed(fastgd.sweep, X, y, learning_rate=RATES, **options)
+        function(X, y, learning_rate=rate, **SWEEP)  # compiles or loads
+    seconds, sweep = timed(fastgd.sweep, X, y, learning_rate=RATES, **SWEEP)
     rate = sweep.best_settings["learning_rate"]
-    alone = timed(fastgd.fit, X, y, learning_rate=rate, **options)[0]
-    words = f"{len(RATES)} learning rates, {options['epochs']} epochs of full-batch descent, float32"
-    print(f"{words}: {seconds:.2f} s in one sweep.")
+    alone, _ = timed(fastgd.fit, X, y, learning_rate=rate, **SWEEP)
+    what = f"{len(RATES)} learning rates, {SWEEP['epochs']} epochs of full-batch descent, float32"
+    print(f"{what}: {seconds:.2f} s in one sweep.")
     print(f"One such fit takes {alone:.2f} s, and {len(RATES)} times that is {len(RATES) * alone:.1f} s.")
-    lost = sweep.status.count("diverged")
-    print(f"The best rate is {rate:.3g}, with a loss of {sweep.best.loss:.4g}; {lost} diverged.")
+    diverged = sweep.status.count("diverged")
+    print(f"The best rate is {rate:.3g}, with a loss of {sweep.best.loss:.4g}; {diverged} diverged.")
     return sweep
 
 
@@ -127,16 +128,16 @@ def save_curves(curves, picture):
 
     figure = Figure(figsize=(8, 5), layout="constrained")
     axes = figure.subplots()
-    best = min(loss.min() for loss in curves.values())
+    least = min(loss.min() for loss in curves.values())
     colours = {}
     for name, loss in curves.items():
         way, precision = name.rsplit(", ", 1)
         colour = colours.setdefault(way, f"C{len(colours)}")
         # The precisions all but agree: float64 is a pale band behind float32.
-        pale = precision == "float64"
-        style = {"linewidth": 8, "alpha": 0.25} if pale else {"marker": ".", "label": way}
-        axes.plot(np.arange(1, loss.size + 1), loss / best - 1 + FLOOR, color=colour, **style)
-    axes.set(xscale="log", yscale="log", xlabel="epoch", ylabel=f"relative excess over the least loss met, + {FLOOR:g}")
+        pale = {"linewidth": 8, "alpha": 0.25}
+        style = pale if precision == "float64" else {"marker": ".", "label": way}
+        axes.plot(np.arange(1, loss.size + 1), loss / least - 1 + FLOOR, color=colour, **style)
+    axes.set(xscale="log", yscale="log", xlabel="epoch", ylabel=f"relative excess over the least loss, + {FLOOR:g}")
     steps = next(iter(curves.values())).size
     axes.set_title(f"Arrival delay of 327,346 flights: the default is done after {steps} steps")
     axes.legend(title="float32 (pale band: float64)")
@@ -144,7 +145,7 @@ def save_curves(curves, picture):
 
 
 def save_sweep(sweep, picture):
-    """Draw the losses against the rates, and the course of each run."""
+    """Draw the losses against the rates, and the loss of each run against its epochs."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(12, 5), layout="constrained")

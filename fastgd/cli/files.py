@@ -1,6 +1,6 @@
 """Table files: their column names, their rows a chunk at a time, and where in the file a row is.
 
-``CsvFile`` and ``ParquetFile`` answer the same few questions, so that ``tables.py`` checks every table in one place.
+``CsvTable`` and ``ParquetTable`` answer the same few questions, so that ``tables.py`` checks every table in one place.
 A fault of the file itself is a ``TableError`` of one line.
 """
 
@@ -8,8 +8,10 @@ import bz2
 import contextlib
 import csv
 import gzip
-import io
+import itertools
 import lzma
+import os
+import sys
 import warnings
 import zlib
 from pathlib import Path
@@ -18,8 +20,10 @@ import numpy as np
 
 try:
     import pandas as pd
+    import pyarrow as pa
+    import pyarrow.parquet
 except ImportError:
-    raise ImportError("reading tables needs pandas: python -m pip install 'fastgd[cli]'") from None
+    raise ImportError("reading tables needs pandas and pyarrow: python -m pip install 'fastgd[cli]'") from None
 
 CHUNK_NUMBERS = 1 << 20  # of a chunk of rows: 8 MB, so that memory stays near the table's size
 COMPRESSED = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
@@ -32,76 +36,93 @@ class TableError(ValueError):
 
 
 def open_table(path, delimiter=None):
-    """The file as a ``CsvFile`` or ``ParquetFile``, by the ending of its name."""
+    """The file as a ``CsvTable`` or ``ParquetTable``, by the ending of its name."""
     path = Path(path)
     if not path.exists():
         raise TableError(f"{path}: there is no such file.")
     if path.is_dir():
         raise TableError(f"{path} is a folder: {NAMES} is needed.")
     endings = [ending.lower() for ending in path.suffixes]
-    compression = endings.pop() if endings and endings[-1] in COMPRESSED else None
+    opener = COMPRESSED[endings.pop()] if endings and endings[-1] in COMPRESSED else open
     kind = endings[-1] if endings else None
-    if kind not in (*SEPARATORS, ".parquet", ".pq") or (compression and kind not in SEPARATORS):
+    if kind not in SEPARATORS and (kind not in (".parquet", ".pq") or opener is not open):
         raise TableError(f"{path}: unknown format; {NAMES} is needed.")
     try:
         if path.stat().st_size == 0:
             raise TableError(f"{path} is empty.")
         if kind in SEPARATORS:
-            return CsvFile(path, delimiter or SEPARATORS[kind], compression)
+            return CsvTable(path, delimiter or SEPARATORS[kind], opener)
         if delimiter is not None:
             raise TableError(f"{path} is a Parquet file: it has no delimiter.")
-        return ParquetFile(path)
+        return ParquetTable(path)
     except OSError as error:
         raise TableError(f"{path} can't be read: {error.strerror or error}.") from None
 
 
-class CsvFile:
+class CsvTable:
     """A text file with a header line; compressed or not."""
 
-    unit = "B"
+    rows = 0  # not known before all is read
 
-    def __init__(self, path, delimiter, compression):
-        self.path, self.delimiter = path, delimiter
+    def __init__(self, path, delimiter, opener):
+        self.path, self.delimiter, self.opener, self.names = path, delimiter, opener, ()
         self.total = path.stat().st_size
-        self.unpack = COMPRESSED.get(compression)
-        self.names = self._header()
+        with open(path, "rb") as stored:
+            start = stored.read(1 << 16)
+        if start[:4] == b"PAR1":
+            raise TableError(f"{path} is a Parquet file by its content: let its name end in .parquet.")
+        if opener is open and b"\0" in start:
+            raise TableError(f"{path} is a binary file, not UTF-8 text.")
+        with self._read(header=None, dtype=str, keep_default_na=False, chunksize=1) as (reader, _):
+            header = next(reader).iloc[0]
+        # pandas' words for what has no name
+        self.names = tuple(name.strip() or f"Unnamed: {k}" for k, name in enumerate(header))
 
     @contextlib.contextmanager
-    def _open(self):
-        """The file as stored, which tells progress, and its plain bytes; faults of these become TableErrors."""
+    def _read(self, **options):
+        """pandas' reader and the file as stored, whose position tells progress; faults become TableErrors."""
         try:
-            with open(self.path, "rb") as stored, self.unpack(stored) if self.unpack else stored as plain:
-                yield stored, plain
+            with open(self.path, "rb") as stored, warnings.catch_warnings():
+                warnings.simplefilter("error", pd.errors.ParserWarning)
+                plain = stored if self.opener is open else self.opener(stored)
+                form = {"sep": self.delimiter, "skipinitialspace": True, "low_memory": False}
+                with pd.read_csv(plain, **form, **options) as reader:
+                    yield reader, stored
         except UnicodeDecodeError:
             raise TableError(f"{self.path} is not UTF-8 text: save it as UTF-8.") from None
-        except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
+        except (EOFError, OSError, zlib.error, lzma.LZMAError) as error:
             raise TableError(f"{self.path} is damaged: {error}.") from None
+        except pd.errors.EmptyDataError:
+            raise TableError(f"{self.path} is empty: it has no header line.") from None
         except pd.errors.ParserWarning:
             raise TableError(f"{self.path} has rows of more fields than its header ({len(self.names)}).") from None
-        except (csv.Error, pd.errors.ParserError) as error:
+        except pd.errors.ParserError as error:
             text = str(error).replace("Error tokenizing data. C error: ", "").strip().rstrip(".")
             raise TableError(f"{self.path} is not a regular table: {text}.") from None
 
-    @contextlib.contextmanager
-    def _records(self):
-        """The records that are not blank, and the number of the line where each ends."""
-        with self._open() as (_, plain), io.TextIOWrapper(plain, "utf-8-sig", newline="") as text:
-            reader = csv.reader(text, delimiter=self.delimiter, skipinitialspace=True)
-            yield ((record, reader.line_num) for record in reader if len(record) > 1 or "".join(record).strip())
+    def chunks(self, names, label=None):
+        """Yield (data frame of ``names``, how much of the file is read); ``label`` is read as text."""
+        # By position: names may occur twice among the columns that nobody asks for.
+        at = [self.names.index(name) for name in names]
+        options = {
+            "header": 0,
+            # All columns: with usecols pandas cuts rows that are too long without a word.
+            "names": range(len(self.names)),
+            "index_col": False,
+            "dtype": {self.names.index(label): str} if label is not None else None,
+            "chunksize": max(1, CHUNK_NUMBERS // len(self.names)),
+        }
+        with self._read(**options) as (reader, stored):
+            for frame in reader:
+                yield frame[at].set_axis(list(names), axis="columns"), stored.tell()
 
-    def _header(self):
-        with self._open() as (_, plain):
-            start = plain.read(1 << 16)
-            if start[:4] == b"PAR1":
-                raise TableError(f"{self.path} is a Parquet file by its content: let its name end in .parquet.")
-            if b"\0" in start:
-                raise TableError(f"{self.path} is a binary file, not UTF-8 text.")
-        with self._records() as records:
-            record, _ = next(records, ([], 0))
-        if not record:
-            raise TableError(f"{self.path} is empty: it has no header line.")
-        # pandas' words for what has no name
-        return tuple(name.strip() or f"Unnamed: {k}" for k, name in enumerate(record))
+    def place(self, row):
+        """Where a row of data is, in words; read anew, as a quoted field may hold line ends and lines may be blank."""
+        with self.opener(self.path, "rt", encoding="utf-8-sig", newline="") as text:
+            reader = csv.reader(text, delimiter=self.delimiter, skipinitialspace=True)
+            lines = (reader.line_num for record in reader if len(record) > 1 or "".join(record).strip())
+            line = next(itertools.islice(lines, row + 1, None), None)
+        return f"row {row + 1}" if line is None else f"line {line}"
 
     def one_column_hint(self):
         """What a table of a single column may be instead, in words; else nothing."""
@@ -110,61 +131,20 @@ class CsvFile:
                 return f"the columns seem to be separated by {word}: pass --delimiter {word}"
         return ""
 
-    def place(self, row):
-        """Where a row of data is, in words; read anew, as a quoted field may hold line ends and lines may be blank."""
-        with self._records() as records:
-            return next((f"line {line}" for k, (_, line) in enumerate(records) if k == row + 1), f"row {row + 1}")
 
-    def chunks(self, names, label=None):
-        """Yield (data frame of ``names``, how much of the file is read); ``label`` is read as text."""
-        # By position: names may occur twice among the columns that nobody asks for.
-        at = [self.names.index(name) for name in names]
-        options = {
-            "sep": self.delimiter,
-            "header": 0,
-            # All columns: with usecols pandas cuts rows that are too long without a word.
-            "names": range(len(self.names)),
-            "index_col": False,
-            "dtype": {self.names.index(label): str} if label is not None else None,
-            "skipinitialspace": True,
-            "low_memory": False,
-            "chunksize": max(1, CHUNK_NUMBERS // len(self.names)),
-        }
-        with self._open() as (stored, plain), warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)
-            with pd.read_csv(plain, **options) as reader:
-                for frame in reader:
-                    yield frame[at].set_axis(list(names), axis="columns"), stored.tell()
-
-
-class ParquetFile:
+class ParquetTable:
     """A Parquet file; null and NaN both count as missing."""
 
-    unit = "row"
-
     def __init__(self, path):
-        try:
-            import pyarrow
-            import pyarrow.parquet
-        except ImportError:
-            raise ImportError("reading Parquet needs pyarrow: python -m pip install 'fastgd[cli]'") from None
-        self.path, self.arrow = path, pyarrow
+        self.path = path
         try:
             self.file = pyarrow.parquet.ParquetFile(path)
-        except pyarrow.ArrowException as error:
+        except pa.ArrowException as error:
             raise TableError(f"{path} is not a whole Parquet file: {_first_line(error)}.") from None
         self.names = tuple(self.file.schema_arrow.names)
-        self.total = self.file.metadata.num_rows
+        self.rows = self.total = self.file.metadata.num_rows
         if not self.names:
             raise TableError(f"{path} has no columns.")
-
-    def one_column_hint(self):
-        """Nothing: columns are told apart by the format."""
-        return ""
-
-    def place(self, row):
-        """Where a row of data is, in words."""
-        return f"row {row + 1}"
 
     def chunks(self, names, label=None):
         """Yield (data frame of ``names``, how many rows are read); ``label`` is read as text."""
@@ -174,21 +154,43 @@ class ParquetFile:
                 done += batch.num_rows
                 columns = {name: self._column(batch.column(name), name == label) for name in names}
                 yield pd.DataFrame(columns), done
-        except (self.arrow.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError) as error:
             raise TableError(f"{self.path} is damaged: {_first_line(error)}.") from None
 
-    def _column(self, column, as_text):
-        types = self.arrow.types
-        if as_text:
-            plain = column.dictionary_decode() if types.is_dictionary(column.type) else column
-            return plain.cast(self.arrow.string()).to_numpy(zero_copy_only=False)
-        known = types.is_floating, types.is_integer, types.is_boolean, types.is_decimal
-        if any(is_one(column.type) for is_one in known):
-            return column.cast(self.arrow.float64(), safe=False).to_numpy(zero_copy_only=False)
-        if types.is_null(column.type):
-            return np.full(len(column), np.nan)
+    @staticmethod
+    def _column(column, as_text):
+        """Numbers where all values are, else text."""
+        with contextlib.suppress(pa.ArrowException):
+            kind = pa.string() if as_text else pa.float64()
+            return column.cast(kind, safe=False).to_numpy(zero_copy_only=False)
         return np.array([None if value is None else str(value) for value in column.to_pylist()], dtype=object)
+
+    def place(self, row):
+        """Where a row of data is, in words."""
+        return f"row {row + 1}"
+
+    def one_column_hint(self):
+        """Nothing: columns are told apart by the format."""
+        return ""
 
 
 def _first_line(error):
     return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+
+
+@contextlib.contextmanager
+def writing(path):
+    """Stdout, or a file that takes the place of an older one only when all is written."""
+    if path is None:
+        yield sys.stdout
+        return
+    special = path.exists() and not path.is_file()  # a device or a pipe
+    part = path if special else path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        with open(part, "w", encoding="utf-8", newline="") as stream:
+            yield stream
+        if part != path:
+            os.replace(part, path)
+    finally:
+        if part != path:
+            part.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""How commands end: every fault is one line on stderr and exit code 2, Ctrl-C is 130, a closed pipe is quiet."""
+"""How commands end: a fault is one line on stderr and exit code 2, Ctrl-C is 130, a closed pipe is silent."""
 
 import contextlib
 import os
@@ -8,11 +8,9 @@ import warnings
 
 import click
 
-WRONG, INTERRUPTED, BROKEN_PIPE = 2, 130, 141  # the last two as a shell has them: 128 + the signal
+from .options import FLAGS
 
-
-# Arguments of the functions whose options here have other names.
-OPTIONS = {"n_threads": "threads", "random_state": "seed", "losses": "loss", "optimizers": "optimizer"}
+DIVERGED, WRONG, INTERRUPTED, BROKEN_PIPE = 1, 2, 130, 141  # the last two as a shell has them: 128 + the signal
 
 
 def say(who, text):
@@ -21,9 +19,7 @@ def say(who, text):
 
 
 class Program(click.Group):
-    """A group of commands whose faults are one line each."""
-
-    command_class = None  # set below
+    """A group of commands that return their exit codes, or None for 0."""
 
     def main(self, args=None, prog_name="fastgd", standalone_mode=True, **extra):
         """Run a command; exits with its code, or returns it with ``standalone_mode=False``."""
@@ -33,22 +29,20 @@ class Program(click.Group):
             code = INTERRUPTED
         except click.ClickException as error:
             context = getattr(error, "ctx", None)
-            who = context.command_path if context else prog_name
+            who, code = context.command_path if context else prog_name, WRONG
             say(who, f"{error.format_message()} ({who} --help shows how to call it)")
-            code = WRONG
         if standalone_mode:
             sys.exit(code)
         return code
 
-
-class Command(click.Command):
-    """A command that returns its exit code, or None for 0."""
-
     def invoke(self, ctx):
-        """Run it; what it raises becomes a line and a code."""
-        who = ctx.command_path
+        """Run the command that was chosen; what it raises becomes a line and a code."""
+
+        def tell(message, *_, **__):
+            say(f"{ctx.command_path} {ctx.invoked_subcommand}", message)
+
         with warnings.catch_warnings():
-            warnings.showwarning = lambda message, *_, **__: say(who, message)
+            warnings.showwarning = tell
             try:
                 code = super().invoke(ctx)
                 sys.stdout.flush()
@@ -63,11 +57,8 @@ class Command(click.Command):
                     raise
                 if isinstance(error, OSError):
                     _drop_output()  # it may be what can't be written
-                say(who, sentence(error))
+                tell(sentence(error))
                 return WRONG
-
-
-Program.command_class = Command
 
 
 def sentence(error):
@@ -78,12 +69,13 @@ def sentence(error):
         return f"not enough memory: {error or 'try --float32, or fewer columns'}."
     if isinstance(error, (ValueError, TypeError, ImportError, OSError)):
         # The argument that a message begins with is an option here.
-        option = re.match(r"[a-z_0-9]+(?==)", str(error))
-        if not option:
-            return error
-        name = OPTIONS.get(option[0], option[0]).replace("_", "-")
-        return f"--{name}{str(error)[option.end() :]}"
+        return re.sub(r"^[a-z_0-9]+(?==)", lambda name: flag(name[0]), str(error))
     return f"{type(error).__name__}: {error} (a fault of fastgd: with FASTGD_TRACEBACK=1 it says where)"
+
+
+def flag(name):
+    """The option of an argument."""
+    return FLAGS.get(name, f"--{name.replace('_', '-')}")
 
 
 def _drop_output():

@@ -1,15 +1,21 @@
 """From a table file to float arrays: which columns, every cell a finite number, memory near the float table's size."""
 
+import contextlib
 import csv
 import difflib
 import shlex
+import sys
 from collections import Counter
+from pathlib import Path
 from typing import NamedTuple
 
+import click
 import numpy as np
 
-from .files import TableError, pd
+from .files import TableError, open_table, pd
+from .options import OF_ROWS
 
+SHOW_BYTES = 20_000_000  # reading and fitting less is a matter of a second or two
 MOST_CLASSES = 1000  # more different labels than this are no classes
 
 
@@ -18,72 +24,46 @@ class Table(NamedTuple):
 
     X: np.ndarray  # (n, d) float32 or float64
     y: np.ndarray  # (n,) float64, or labels
-    weight: np.ndarray | None
+    of_rows: dict  # arguments of fit with a number for each row, e.g. {"sample_weight": (n,)}
     names: tuple
 
 
-def words(names, most=5):
-    """Names in a sentence."""
-    return ", ".join(map(repr, names[:most])) + (f" and {len(names) - most} more" if len(names) > most else "")
+# Which columns ------------------------------------------------------------------------------------------------------
 
 
-def missing_column(path, names, absent, argument):
-    """The error for columns that a table lacks, with the nearest name for one."""
-    if len(absent) == 1:
-        near = difflib.get_close_matches(absent[0].lower(), [name.lower() for name in names], n=1, cutoff=0.5)
-        hint = "".join(f" Did you mean {name!r}?" for name in names if near and name.lower() == near[0])
-        text = f"{path} has no column {absent[0]!r}{argument}.{hint}"
-    else:
-        text = f"{path} has no columns {words(absent)}{argument}."
-    if all(_is_number(name) for name in names):
-        return TableError(f"{text} Its first line holds numbers: a header line with the columns' names is needed.")
-    return TableError(f"{text} It has {words(names, 12)}.")
+def chosen_columns(source, target, columns=None, drop=(), of_rows=None):
+    """The columns to fit on: those asked for, or all but the target, what is dropped and ``of_rows``.
 
-
-def _is_number(text):
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
-def named(given, names):
-    """Column names from options: each a name, or several with commas in between (quoted where a name has one)."""
-    found = []
-    for text in given:
-        found += [text] if text in names else [name.strip() for name in next(csv.reader([text]), [])]
-    return found
-
-
-def chosen_columns(source, target, columns=None, drop=(), weight=None):
-    """The columns to fit on: those asked for, or all but the target, the weights and what is dropped."""
+    ``of_rows`` has the columns that options name for one number a row, {"weight": column}.
+    """
     path, names = source.path, source.names
     if len(names) == 1:
         hint = source.one_column_hint() or "a target and at least one other column are needed"
         raise TableError(f"{path} has one column only, {names[0]!r}: {hint}.")
-    drop = named(drop, names)
-    asked = named([columns], names) if columns is not None else None
-    given = ("target", [target]), ("weight", [weight] if weight else []), ("drop", drop), ("columns", asked or [])
-    for option, of_option in given:
-        absent = [name for name in of_option if name not in names]
-        if absent:
+    drop = split_names(drop, names)
+    asked = split_names([columns], names) if columns is not None else None
+    roles = {"target": target, **(of_rows or {})}
+    given = {role: [name] for role, name in roles.items()} | {"drop": drop, "columns": asked or []}
+    for option, of_option in given.items():
+        if absent := [name for name in of_option if name not in names]:
             raise missing_column(path, names, absent, f" for --{option}")
     twice = [name for name, count in Counter(names).items() if count > 1 and name not in drop]
     if twice:
         raise TableError(f"{path} has more than one column {twice[0]!r}: rename them, or leave them out with --drop.")
-    if weight == target:
-        raise TableError(f"--weight {weight!r} is the target.")
+    role_of = {}
+    for role, name in roles.items():
+        if name in role_of:
+            raise TableError(f"--{role} {name!r} is the {role_of[name]}.")
+        role_of[name] = role
     if asked is None:
-        taken = {target, weight, *drop}
+        taken = {*role_of, *drop}
         asked = [name for name in names if name not in taken]
-        unnamed = [name for name in asked if name.startswith("Unnamed: ")]
-        if unnamed:
+        if unnamed := [name for name in asked if name.startswith("Unnamed: ")]:
             what = "a row index, most likely" if unnamed[0] == "Unnamed: 0" else "give it one"
             raise TableError(f"{path} has a column without a name ({what}): leave it out with --drop {unnamed[0]!r}.")
     for name, count in Counter(asked).items():
-        if name in (target, weight):
-            raise TableError(f"--columns names {name!r}, which is the {'target' if name == target else 'weight'}.")
+        if name in role_of:
+            raise TableError(f"--columns names {name!r}, which is the {role_of[name]}.")
         if count > 1 or name in drop:
             raise TableError(f"--columns names {name!r} {'twice' if count > 1 else 'and --drop leaves it out'}.")
     if target in drop or not asked:
@@ -92,62 +72,112 @@ def chosen_columns(source, target, columns=None, drop=(), weight=None):
 
 
 def model_columns(source, feature_names, d):
-    """The columns that a model of ``d`` coefficients wants, in its order."""
+    """The columns that a model of ``d`` coefficients needs, in its order."""
+    path, names = source.path, source.names
     if feature_names is None:
-        if len(source.names) != d:
-            raise TableError(
-                f"the model has {d} coefficients without names, and {source.path} has {len(source.names)} columns: "
-                "they must be as many."
-            )
-        feature_names = source.names
-    absent = [name for name in feature_names if name not in source.names]
-    if absent:
-        hint = source.one_column_hint() if len(source.names) == 1 else ""
-        if hint:
-            raise TableError(f"{source.path} has one column only, {source.names[0]!r}: {hint}.")
-        raise missing_column(source.path, source.names, absent, ", which the model needs")
-    twice = [name for name in feature_names if source.names.count(name) > 1]
-    if twice:
-        raise TableError(f"{source.path} has more than one column {twice[0]!r}, which the model needs: rename them.")
+        if len(names) != d:
+            counts = f"the model has {d} coefficients without names, and {path} has {len(names)} columns"
+            raise TableError(f"{counts}: they must be as many.")
+        feature_names = names
+    if absent := [name for name in feature_names if name not in names]:
+        if len(names) == 1 and (hint := source.one_column_hint()):
+            raise TableError(f"{path} has one column only, {names[0]!r}: {hint}.")
+        raise missing_column(path, names, absent, ", which the model needs")
+    if twice := [name for name in feature_names if names.count(name) > 1]:
+        raise TableError(f"{path} has more than one column {twice[0]!r}, which the model needs: rename them.")
     return list(feature_names)
 
 
-def numbers(source, columns, label=None, target=None, for_model=False):
-    """Yield (values (k, columns) float64, labels (k,) or None, progress): every value finite, every label there."""
-    first, wanted = 0, [*columns, *([label] if label is not None else [])]
-    for frame, done in source.chunks(wanted, label):
-        if frame.empty:  # pandas gives a header alone as one such
-            continue
-        values = _values(source, frame[columns], first, target, for_model)
-        if not np.isfinite(values).all():
-            row, k = np.argwhere(~np.isfinite(values))[0]
-            _not_finite(source, columns[k], first + row, values[row, k], target, for_model)
-        labels = None
-        if label is not None:
-            labels = frame[label].to_numpy(dtype=object)
-            if (missing := pd.isna(labels)).any():
-                _not_finite(source, label, first + int(np.argmax(missing)), np.nan, target, for_model)
-        yield values, labels, done
-        first += len(frame)
-    if first == 0:
-        raise TableError(f"{source.path} has a header and no rows.")
+def split_names(given, names):
+    """Column names from options: each a name, or several with commas in between (quoted where a name has one)."""
+    found = []
+    for text in given:
+        found += [text] if text in names else [name.strip() for name in next(csv.reader([text]), [])]
+    return found
 
 
-def _values(source, frame, first, target, for_model):
-    """The numbers of a chunk; columns that hold anything else are named, all of this chunk at once."""
-    if all(getattr(kind, "kind", "O") in "biuf" for kind in frame.dtypes):
-        return frame.to_numpy(np.float64)
-    made, text = np.empty(frame.shape), {}
-    for k, name in enumerate(frame.columns):
-        column = frame[name]
-        made[:, k] = _floats(column)
-        odd = np.isnan(made[:, k]) & column.notna().to_numpy()
-        if odd.any():
-            row = int(np.argmax(odd))
-            text[name] = f"{column.iloc[row]!r} in {source.place(first + row)}"
-    if text:
-        raise TableError(_text_columns(source.path, text, target, for_model))
-    return made
+def missing_column(path, names, absent, argument):
+    """The error for columns that a table lacks, with the nearest name for one."""
+    if len(absent) == 1:
+        lower = {name.lower(): name for name in names}
+        near = difflib.get_close_matches(absent[0].lower(), lower, n=1, cutoff=0.5)
+        hint = f" Did you mean {lower[near[0]]!r}?" if near else ""
+        text = f"{path} has no column {absent[0]!r}{argument}.{hint}"
+    else:
+        text = f"{path} has no columns {_shown(absent, 5)}{argument}."
+    if all(_is_number(name) for name in names):
+        return TableError(f"{text} Its first line holds numbers: a header line with the columns' names is needed.")
+    return TableError(f"{text} It has {_shown(names, 12)}.")
+
+
+def _shown(names, most):
+    return ", ".join(map(repr, names[:most])) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+# Cells --------------------------------------------------------------------------------------------------------------
+
+
+class Cells:
+    """The checked cells of a table, a chunk at a time."""
+
+    def __init__(self, source, columns, label=None, target=None, for_model=False):
+        self.source, self.columns, self.label, self.target, self.for_model = source, columns, label, target, for_model
+
+    def __iter__(self):
+        """Yield (values (k, columns) float64, labels (k,) or None, progress): every value finite, every label there."""
+        first, wanted = 0, [*self.columns, *([self.label] if self.label is not None else [])]
+        for frame, done in self.source.chunks(wanted, self.label):
+            if frame.empty:  # pandas gives a header alone as one such
+                continue
+            values, labels = self._numbers(frame[self.columns], first), None
+            if not np.isfinite(values).all():
+                row, k = np.argwhere(~np.isfinite(values))[0]
+                raise self._not_finite(self.columns[k], first + row, values[row, k])
+            if self.label is not None:
+                labels = frame[self.label].to_numpy(dtype=object)
+                if (missing := pd.isna(labels)).any():
+                    raise self._not_finite(self.label, first + int(np.argmax(missing)), np.nan)
+            yield values, labels, done
+            first += len(frame)
+        if first == 0:
+            raise TableError(f"{self.source.path} has a header and no rows.")
+
+    def _numbers(self, frame, first):
+        """The numbers of a chunk; columns that hold anything else are named, all of this chunk at once."""
+        if all(getattr(kind, "kind", "O") in "biuf" for kind in frame.dtypes):
+            return frame.to_numpy(np.float64)
+        made, text = np.empty(frame.shape), {}
+        for k, name in enumerate(frame.columns):
+            column = frame[name]
+            made[:, k] = _floats(column)
+            odd = np.isnan(made[:, k]) & column.notna().to_numpy()
+            if odd.any():
+                row = int(np.argmax(odd))
+                text[name] = f"{column.iloc[row]!r} in {self.source.place(first + row)}"
+        if text:
+            raise self._text(text)
+        return made
+
+    def _text(self, text):
+        """The error for columns of text: {name: where}."""
+        path, target = self.source.path, self.target
+        names = [name for name in text if name != target]
+        if not names:
+            what = f"the target {target!r} holds text ({text[target]}), and this loss needs numbers"
+            return TableError(f"{path}: {what}: encode it, or for two classes pass --loss log_loss.")
+        what, them, hold = ("column", "it", "holds") if len(names) == 1 else ("columns", "them", "hold")
+        shown = ", ".join(f"{name!r} ({text[name]})" for name in names[:3])
+        shown += f" and {len(names) - 3} more" if len(names) > 3 else ""
+        drop = " ".join(f"--drop {shlex.quote(name)}" for name in names)
+        numbers = "for the fit" if self.for_model else f"numbers, or leave {them} out with {drop}"
+        return TableError(f"{path}: {what} {shown} {hold} text or dates: encode {them} as {numbers}.")
+
+    def _not_finite(self, name, row, value):
+        what, do = ("a missing value", "fill it") if np.isnan(value) else ("an infinite value", "replace it")
+        keep = self.for_model or name == self.target
+        out = "" if keep else f", or leave the column out with --drop {shlex.quote(name)}"
+        place = f"{self.source.path}: column {name!r} has {what} in {self.source.place(row)}"
+        return TableError(f"{place}: {do} or remove the row{out}.")
 
 
 def _floats(column):
@@ -158,74 +188,62 @@ def _floats(column):
         return column.astype(str).map(lambda text: float(text) if _is_number(text) else np.nan)
 
 
-def _text_columns(path, text, target, for_model):
-    names = [name for name in text if name != target]
-    if not names:
-        return (
-            f"{path}: the target {target!r} holds text ({text[target]}), and this loss needs numbers: encode it, or "
-            "for two classes pass --loss log_loss."
-        )
-    shown = ", ".join(f"{name!r} ({text[name]})" for name in names[:3])
-    shown += f" and {len(names) - 3} more" if len(names) > 3 else ""
-    what, them = ("column", "it") if len(names) == 1 else ("columns", "them")
-    holds = "holds text" if len(names) == 1 else "hold text"
-    drop = " ".join(f"--drop {shlex.quote(name)}" for name in names)
-    do = f"encode {them} as for the fit" if for_model else f"encode {them} as numbers, or leave {them} out with {drop}"
-    return f"{path}: {what} {shown} {holds} or dates: {do}."
+def _is_number(text):
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
-def _not_finite(source, name, row, value, target, for_model):
-    what = "a missing value" if np.isnan(value) else "an infinite value"
-    out = "" if for_model or name == target else f", or leave the column out with --drop {shlex.quote(name)}"
-    remove = "fill it or remove the row" if np.isnan(value) else "replace it or remove the row"
-    raise TableError(f"{source.path}: column {name!r} has {what} in {source.place(row)}: {remove}{out}.")
+# Tables -------------------------------------------------------------------------------------------------------------
 
 
-class Growing:
-    """An array that rows are appended to, in place wherever the allocator can (on Linux by moving pages)."""
-
-    def __init__(self, shape, dtype, rows=0):
-        self.rows, self.array = 0, np.empty((rows, *shape), dtype)
-
-    def append(self, values):
-        """Append rows."""
-        end = self.rows + len(values)
-        if end > len(self.array):
-            self._resize(max(end, len(self.array) + len(self.array) // 8))
-        self.array[self.rows : end] = values
-        self.rows = end
-
-    def done(self):
-        """The array of all rows."""
-        self._resize(self.rows)
-        return self.array
-
-    def _resize(self, rows):
-        self.array.resize((rows, *self.array.shape[1:]), refcheck=False)
+def append(array, used, values):
+    """Rows behind the first ``used`` ones, the array grown in place wherever the allocator can (on Linux by pages)."""
+    end = used + len(values)
+    if end > len(array):
+        array.resize((max(end, len(array) * 9 // 8), array.shape[1]), refcheck=False)
+    array[used:end] = values
+    return end
 
 
-class Labels:
-    """Labels in chunks, kept as codes; at the end whole numbers, numbers or truth values where all are."""
+def read(source, features, target, labels, of_rows=None, dtype=np.float64, told=lambda done: None):
+    """The table of a fit, read in chunks; ``labels`` says that the target holds classes, ``told`` is told progress."""
+    of_rows = of_rows or {}
+    X, n, targets, classes = np.empty((source.rows, len(features)), dtype), 0, [], set()
+    columns = [*features, *of_rows.values(), *([] if labels else [target])]
+    numbers = {role: [] for role in of_rows}
+    for values, text, done in Cells(source, columns, target if labels else None, target):
+        with np.errstate(over="ignore"):
+            part = values[:, : len(features)].astype(dtype, copy=False)
+        if dtype == np.float32 and not np.isfinite(part).all():
+            row, k = np.argwhere(~np.isfinite(part))[0]
+            place = source.place(n + row)
+            raise TableError(f"{source.path}: column {features[k]!r} overflows float32 in {place}: omit --float32.")
+        for k, (role, chunks) in enumerate(numbers.items(), start=len(features)):
+            chunks.append(values[:, k].copy())
+            if role == "weight" and (chunks[-1] < 0).any():
+                what = f"the weight {of_rows[role]!r} is negative in {source.place(n + int(np.argmax(chunks[-1] < 0)))}"
+                raise TableError(f"{source.path}: {what}: it must be 0 or more.")
+        targets.append(pd.Categorical(text) if labels else values[:, -1].copy())
+        if labels and len(classes := classes.union(targets[-1].categories)) > MOST_CLASSES:
+            what = f"the target {target!r} has more than {MOST_CLASSES} different values, and this loss is for classes"
+            raise TableError(f"{source.path}: {what}: choose another --loss.")
+        n = append(X, n, part)
+        told(done)
+    if len(classes) == 1:
+        raise TableError(f"{source.path}: the target {target!r} holds one class only, {classes.pop()!r}.")
+    y = coded(targets) if labels else np.concatenate(targets)
+    X.resize((n, len(features)), refcheck=False)
+    of_rows = {OF_ROWS[role]: np.concatenate(chunks) for role, chunks in numbers.items()}
+    return Table(X, y, of_rows, tuple(features))
 
-    def __init__(self, name, path):
-        self.name, self.path, self.known, self.codes = name, path, {}, Growing((), np.int32)
 
-    def append(self, labels):
-        """Append labels, text."""
-        codes, fresh = pd.factorize(labels)
-        of = [self.known.setdefault(label, len(self.known)) for label in fresh]
-        if len(self.known) > MOST_CLASSES:
-            raise TableError(
-                f"{self.path}: the target {self.name!r} has more than {MOST_CLASSES} different values, and this loss "
-                "is for classes: choose another --loss."
-            )
-        self.codes.append(np.array(of, np.int32)[codes])
-
-    def done(self):
-        """The labels of all rows."""
-        if len(self.known) == 1:
-            raise TableError(f"{self.path}: the target {self.name!r} holds one class only, {next(iter(self.known))!r}.")
-        return typed(list(self.known))[self.codes.done()]
+def coded(chunks):
+    """Labels (n,) of categorical chunks of text."""
+    whole = pd.api.types.union_categoricals(chunks)
+    return typed(list(whole.categories))[whole.codes]
 
 
 def typed(labels):
@@ -242,25 +260,33 @@ def typed(labels):
     return np.array(labels, dtype=str)
 
 
-def read(source, features, target, labels, weight=None, dtype=np.float64, told=lambda done: None):
-    """The table of a fit, read in chunks; ``labels`` says that the target holds classes, ``told`` is told progress."""
-    others = [name for name in (None if labels else target, weight) if name is not None]
-    rows = source.total if source.unit == "row" else 0
-    X, y = Growing((len(features),), dtype, rows), Labels(target, source.path) if labels else Growing((), np.float64)
-    weights = Growing((), np.float64) if weight is not None else None
-    for values, text, done in numbers(source, [*features, *others], target if labels else None, target):
-        with np.errstate(over="ignore"):
-            part = values[:, : len(features)].astype(dtype, copy=False)
-        if dtype == np.float32 and not np.isfinite(part).all():
-            row, k = np.argwhere(~np.isfinite(part))[0]
-            place = source.place(X.rows + row)
-            raise TableError(f"{source.path}: column {features[k]!r} overflows float32 in {place}: omit --float32.")
-        X.append(part)
-        y.append(text if labels else values[:, len(features)])
-        if weights is not None:
-            if (values[:, -1] < 0).any():
-                place = source.place(weights.rows + int(np.argmax(values[:, -1] < 0)))
-                raise TableError(f"{source.path}: the weight {weight!r} is negative in {place}: it must be 0 or more.")
-            weights.append(values[:, -1])
-        told(done)
-    return Table(X.done(), y.done(), None if weights is None else weights.done(), tuple(features))
+# Commands -----------------------------------------------------------------------------------------------------------
+
+
+def data_of(file, given, labels):
+    """What a command fits: a frame of columns, targets, arguments of its rows; and whether progress is shown."""
+    source = open_table(file, given["delimiter"])
+    of_rows = {role: given[role] for role in OF_ROWS if given[role]}
+    columns = chosen_columns(source, given["target"], given["columns"], given["drop"], of_rows)
+    shown = is_shown(given["shown"], file, given.get("quiet", False))
+    dtype = np.dtype("float32" if given["float32"] else "float64")
+    with progress(shown, source, "reading") as told:
+        table = read(source, columns, given["target"], labels, of_rows, dtype, told)
+    return pd.DataFrame(table.X, columns=table.names, copy=False), table.y, table.of_rows, shown
+
+
+def is_shown(asked, path, quiet=False):
+    """Whether progress is shown: as asked, else for long files on a terminal."""
+    if asked is not None:
+        return asked
+    return not quiet and sys.stderr.isatty() and Path(path).stat().st_size > SHOW_BYTES
+
+
+@contextlib.contextmanager
+def progress(shown, source, what):
+    """A bar for reading a file; yields what to tell how far it is."""
+    if not shown:
+        yield lambda done: None
+        return
+    with click.progressbar(length=source.total, label=what, file=sys.stderr) as bar:
+        yield lambda done: bar.update(done - bar.pos)

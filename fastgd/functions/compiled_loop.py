@@ -5,12 +5,12 @@ import time
 
 import numpy as np
 
-from ..inputs import arguments, custom_parts
+from ..inputs import custom_parts
 from ..kernels import descend, user_functions
 from ..parts import schedules
 from ..results.fit_result import MinimizeHistory
 from ..results.progress import Bar
-from .problem import explained, unless_arithmetic
+from .problem import named_call, value_or
 from .run import Run
 
 SLICE_SECONDS = 0.02
@@ -18,25 +18,25 @@ FIRST_SLICE = 1  # step: 64 of a slow gradient (46 ms) held Ctrl-C for 4 s; grow
 HISTORY_NUMBERS = 1 << 22  # that a history first has room for: 32 MB, which cost nothing until they are written
 
 
-def compiled_loop(problem, rules, members, limits):
-    """The runs ``members`` of ``rules``, whose optimizers are of one class.
+def compiled_loop(problem, settings, numbers, limits):
+    """The runs of ``settings``, whose optimizers are of one class; ``numbers`` are their places in a sweep.
 
     A slice grows until it takes about ``SLICE_SECONDS``: the clock may decide because no number depends on where a
     slice ends.
     """
-    runs = CompiledRuns(problem, [rules[k] for k in members], members, limits)
+    runs = CompiledRuns(problem, settings, numbers, limits)
     size, bar = FIRST_SLICE, Bar(limits.verbose, limits.max_iter, "step")
     try:
         while runs.done < limits.max_iter and runs.running().size:
             steps = min(size, limits.max_iter - runs.done)
             size = next_size(steps, runs.advance(steps))
             if limits.callback is not None or limits.verbose:
-                runs.tell(bar)
+                runs.report(bar)
     except KeyboardInterrupt:
         runs.interrupt()
     finally:
         bar.close()
-    return runs.ended()
+    return [runs.ended(lane) for lane in range(len(settings))]
 
 
 def next_size(steps, seconds):
@@ -47,22 +47,22 @@ def next_size(steps, seconds):
 
 
 class CompiledRuns:
-    """Runs as lanes of one kernel: ``lanes`` is their state, ``done`` how far the slices are, ``runs`` who ended."""
+    """Runs as lanes of one kernel: ``lanes`` is their state, ``done`` the steps taken, ``runs`` those that ended."""
 
-    def __init__(self, problem, rules, members, limits):
-        self.problem, self.rules, self.members, self.limits = problem, rules, members, limits
+    def __init__(self, problem, settings, numbers, limits):
+        self.problem, self.settings, self.numbers, self.limits = problem, settings, numbers, limits
         x0 = np.atleast_1d(problem.x0)
         self.grad = problem.grad
-        if self.grad is not None and not problem.number:
+        if self.grad is not None and not problem.scalar:
             self.grad = user_functions.without_array(self.grad, x0, problem.jac0)
-        self.kernel = descend.loop() if problem.own else descend.advance
-        optimizers = [rule.optimizer for rule in rules]
+        self.kernel = descend.loop() if problem.compiled_here else descend.advance
+        optimizers = [one.optimizer for one in settings]
         custom_parts.compile_custom_part("optimizer", optimizers[0], np.float64)
         stride = 1 if limits.history else descend.STRIDE
         self.lanes = descend.starts_of(optimizers, x0, problem.fun0, stride)
-        self.constant = all(isinstance(rule.schedule, schedules.Constant) for rule in rules)
-        self.past = Past(x0, problem.fun0, len(rules)) if limits.history else None
-        self.runs = [None] * len(rules)
+        self.constant_rates = all(isinstance(one.schedule, schedules.Constant) for one in settings)
+        self.history = HistoryBuffer(x0, problem.fun0, len(settings)) if limits.history else None
+        self.runs = [None] * len(settings)
         self.done = 0
         if not math.isfinite(problem.fun0):
             self.lanes.status[:] = descend.STOPPED
@@ -77,71 +77,67 @@ class CompiledRuns:
         count, d = lanes.point.shape
         stop = self.done + steps
         base = self.done - self.done % descend.STRIDE
-        rates = np.stack([rule.rates(base, 1 if self.constant else stop - base) for rule in self.rules], axis=1)
-        room = self.past.room(stop + 1) if self.past else (np.empty((0, count, d)), np.empty((0, count)))
-        functions = problem.fun, self.grad, self.rules[0].optimizer, 0.0 if problem.number else None
+        entries = 1 if self.constant_rates else stop - base
+        rates = np.stack([one.rates(base, entries) for one in self.settings], axis=1)
+        history = self.history.arrays_of(stop + 1) if self.history else (np.empty((0, count, d)), np.empty((0, count)))
+        functions = problem.fun, self.grad, self.settings[0].optimizer, 0.0 if problem.scalar else None
         span = base, stop, self.limits.max_iter, -1.0 if tol is None else tol
         began = time.perf_counter()
         while True:
             try:
-                explained("the loop over fun and grad", self.kernel, *functions, lanes, rates, *span, *room)
+                named_call("the loop over fun and grad", self.kernel, *functions, lanes, rates, *span, *history)
                 break
             except ArithmeticError:
                 descend.recover(lanes)
         seconds = time.perf_counter() - began
         if (lanes.status == descend.BAD_SHAPE).any():
-            raise ValueError(f"grad returned a gradient of another length than x0, {d}.")
+            raise ValueError(f"{problem.grad_name} returned a gradient of another length than x0, {d}.")
         self.done = stop
         return seconds
 
-    def tell(self, bar):
+    def report(self, bar):
         """Show where the running lanes are and ask the callback, whose true answer ends a run."""
         for lane in self.running():
-            run = self.seen(lane)
+            run = self.current(lane)
             bar.update(self.done, run.fun)
-            told = run.progress(self.members[lane])
-            if self.limits.callback is not None and arguments.truthy("callback", self.limits.callback(told)):
-                run.status, run.reason = "early_stopped", f"The callback returned True after iteration {run.nit}."
+            run.ask(self.limits.callback, self.numbers[lane])
+            if run.status is not None:
                 self.runs[lane], self.lanes.status[lane] = run, descend.STOPPED
 
     def interrupt(self):
         """End the running lanes where they are."""
         for lane in self.running():
-            run = self.runs[lane] = self.seen(lane)
-            run.status, run.reason = "interrupted", f"Ctrl-C after iteration {run.nit}."
+            self.runs[lane] = self.current(lane)
+            self.runs[lane].interrupt()
 
-    def seen(self, lane):
-        """A lane's run where it works, or at its last look where that is not finite."""
-        point = self.problem.point(self.lanes.point[lane])
-        value = unless_arithmetic(self.problem.value, point, math.nan)
-        if np.isfinite(point).all() and math.isfinite(value):
-            return Run(point, value, None, int(self.lanes.step[lane]))
-        return self.looked_at(lane)
+    def current(self, lane):
+        """A lane's run at its latest step, or where the kernel last read ``fun`` if that is not finite."""
+        x = self.problem.point(self.lanes.point[lane])
+        value = value_or(math.nan, self.problem.value, x)
+        if np.isfinite(x).all() and math.isfinite(value):
+            return Run(x, value, None, int(self.lanes.step[lane]))
+        return self.last_read(lane)
 
-    def looked_at(self, lane):
-        """A lane's run at its last look."""
+    def last_read(self, lane):
+        """A lane's run where the kernel last read ``fun``."""
         lanes = self.lanes
         return Run(self.problem.point(lanes.x[lane]), float(lanes.fun[lane]), None, int(lanes.nit[lane]))
 
-    def ended(self):
-        """The runs of all lanes, with their gradients and histories."""
-        return [self._ended(lane) for lane in range(len(self.runs))]
-
-    def _ended(self, lane):
+    def ended(self, lane):
+        """The run of a lane, with its gradient and history."""
         problem, run = self.problem, self.runs[lane]
         if run is None:
-            run = self.looked_at(lane)
+            run = self.last_read(lane)
             if self.lanes.status[lane] == descend.BAD_VALUE:
-                run.status = "diverged"
-                run.reason = f"x or fun became infinite or NaN in iteration {run.nit + 1}; x is the last finite point."
-        run.jac = unless_arithmetic(problem.gradient, run.x, problem.jac0 * math.nan)
-        if self.past:
-            xs, values = self.past.of(lane, run.nit + 1)
-            run.history = MinimizeHistory(xs[:, 0] if problem.number else xs, values)
+                run.diverge()
+        run.jac = value_or(problem.jac0 * math.nan, problem.gradient, run.x)
+        if self.history:
+            xs, values = self.history.of(lane, run.nit + 1)
+            run.history = MinimizeHistory(xs[:, 0] if problem.scalar else xs, values)
         return run
 
 
-class Past:
+class HistoryBuffer:
     """The histories of all lanes in one buffer: it grows fourfold, so Ctrl-C waits for one copy at most."""
 
     def __init__(self, x0, value, lanes):
@@ -149,7 +145,7 @@ class Past:
         self.arrays = np.empty((entries, lanes, x0.size)), np.empty((entries, lanes))
         self.arrays[0][0], self.arrays[1][0] = x0, value
 
-    def room(self, entries):
+    def arrays_of(self, entries):
         """The arrays (entries or more, lanes, d) and (entries or more, lanes)."""
         had = len(self.arrays[0])
         if entries > had:

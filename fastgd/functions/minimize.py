@@ -1,17 +1,18 @@
 """``minimize``: gradient descent on a user's own function, in Python or, on compiled functions, in one kernel."""
 
-from dataclasses import dataclass
+from dataclasses import replace
 
-from ..inputs import arguments
-from ..parts import optimizers, schedules
 from .problem import Problem
-from .python_loop import run_all
+from .python_loop import python_loop
+from .run import Limits, RunSettings
 
 
 def minimize(
     fun,
     x0,
     grad=None,
+    *,
+    jac=None,
     optimizer="sgd",
     learning_rate=0.1,
     max_iter=100,
@@ -30,9 +31,11 @@ def minimize(
         ``numba.njit`` run compiled, where ``grad`` is one too or None; plain functions run in Python.
     x0 : float or array-like (d,)
         The start; finite.
-    grad : callable or None, default None
-        The gradient: a number, or d numbers in an array or any sequence. None takes central differences of step
-        ``cbrt(eps) * max(1, |x_j|)``, 2d evaluations of ``fun`` an iteration.
+    grad : callable, True or None, default None
+        The gradient: a number, or d numbers in an array or any sequence. True: ``fun`` returns (value, gradient). None
+        takes central differences of step ``cbrt(eps) * max(1, |x_j|)``, 2d evaluations of ``fun`` an iteration.
+    jac : callable, True or None, default None
+        SciPy's name of ``grad``; one of the two may be given.
     optimizer : str or part, default "sgd"
         "sgd", "momentum", "adam", or e.g. ``fastgd.optimizers.Adam(beta1=0.8)``.
     learning_rate : float, str or part, default 0.1
@@ -94,48 +97,32 @@ def minimize(
     ('converged', True, 69)
     """
     limits = Limits.checked(max_iter, tol, history, callback, verbose)
-    rule = Rule.checked(optimizer, learning_rate, limits.max_iter)
-    return run_all(Problem.checked(fun, x0, grad, compile), [rule], limits)[0]
+    settings = RunSettings.checked(optimizer, learning_rate, limits.max_iter)
+    return run_all(Problem.checked(fun, x0, grad, jac, compile), [settings], limits)[0]
 
 
-@dataclass(frozen=True)
-class Rule:
-    """How one run steps."""
+def run_all(problem, settings, limits):
+    """A result for each of the settings; a Ctrl-C ends them all."""
+    runs, interrupted = [None] * len(settings), False
+    for numbers in _together(problem, settings):
+        left = replace(limits, max_iter=0) if interrupted else limits
+        if problem.compiled:
+            from .compiled_loop import compiled_loop  # loads Numba
 
-    optimizer: object
-    schedule: object
-
-    @classmethod
-    def checked(cls, optimizer, learning_rate, max_iter):
-        schedule = arguments.schedule("learning_rate", learning_rate)
-        if schedules.watched(schedule) is not None:
-            raise ValueError(
-                f"learning_rate={schedule!r} watches the epochs of a fit, and minimize has none: take another schedule."
-            )
-        schedule = schedules.in_steps(schedule, steps_per_epoch=1, epochs=max_iter)
-        return cls(arguments.part("optimizer", optimizer, optimizers), schedule)
-
-    def rates(self, first, count):
-        """The rates (count,) of the steps ``first + 1`` on."""
-        return schedules.rates(self.schedule, first, count)
+            ended = compiled_loop(problem, [settings[k] for k in numbers], numbers, left)
+        else:
+            ended = [python_loop(problem, settings[k], left, k) for k in numbers]
+        for k, run in zip(numbers, ended, strict=True):
+            if interrupted:
+                run.interrupt(began=False)
+            runs[k] = run
+        interrupted = interrupted or any(run.status == "interrupted" for run in ended)
+    return [run.result(problem, limits) for run in runs]
 
 
-@dataclass(frozen=True)
-class Limits:
-    """When a run ends, and what is told on the way."""
-
-    max_iter: int
-    tol: float | None
-    history: bool
-    callback: object
-    verbose: int
-
-    @classmethod
-    def checked(cls, max_iter, tol, history, callback, verbose):
-        return cls(
-            max_iter=arguments.whole("max_iter", max_iter, low=0),
-            tol=None if tol is None else arguments.number("tol", tol, low=0.0),
-            history=arguments.truth("history", history),
-            callback=arguments.callback(callback),
-            verbose=arguments.verbosity(verbose),
-        )
+def _together(problem, settings):
+    """Numbers of the runs that share a loop: where compiled, all of one optimizer class; else each run is alone."""
+    if not problem.compiled:
+        return [[k] for k in range(len(settings))]
+    kinds = dict.fromkeys(type(one.optimizer) for one in settings)
+    return [[k for k, one in enumerate(settings) if type(one.optimizer) is kind] for kind in kinds]

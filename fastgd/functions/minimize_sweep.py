@@ -5,15 +5,17 @@ import numpy as np
 from ..inputs import arguments
 from ..inputs.grid import expand
 from ..results.sweep_results import SweepResult
-from .minimize import Limits, Rule
+from .minimize import run_all
 from .problem import Problem
-from .python_loop import run_all
+from .run import Limits, RunSettings
 
 
 def minimize_sweep(
     fun,
     x0,
     grad=None,
+    *,
+    jac=None,
     learning_rate=0.1,
     optimizer="sgd",
     product=True,
@@ -28,7 +30,7 @@ def minimize_sweep(
 
     Parameters
     ----------
-    fun, x0, grad
+    fun, x0, grad, jac
         As for :func:`fastgd.minimize`. Compiled functions run all settings of one optimizer class in one kernel; a run
         that has ended costs no more time.
     learning_rate : float, str, part, or a list or array of these, default 0.1
@@ -64,6 +66,8 @@ def minimize_sweep(
     """
     grid = expand({"learning_rate": learning_rate, "optimizer": optimizer}, arguments.truth("product", product))
     limits = Limits.checked(max_iter, tol, history, callback, verbose)
-    rules = [Rule.checked(point["optimizer"], point["learning_rate"], limits.max_iter) for point in grid.points]
-    results = run_all(Problem.checked(fun, x0, grad, compile), rules, limits)
+    settings = [
+        RunSettings.checked(point["optimizer"], point["learning_rate"], limits.max_iter) for point in grid.points
+    ]
+    results = run_all(Problem.checked(fun, x0, grad, jac, compile), settings, limits)
     return SweepResult(results, grid.settings, np.array([result.fun for result in results]))

@@ -14,61 +14,68 @@ STEP = float(np.cbrt(np.finfo(np.float64).eps))  # of the central differences, t
 
 @dataclass(frozen=True)
 class Problem:
-    """The checked functions and their start. Points are floats where ``number`` is true, else arrays (d,)."""
+    """The checked functions and their start. Points are floats where ``scalar`` is true, else arrays (d,)."""
 
     fun: object
-    grad: object
-    number: bool
+    grad: object  # None: central differences
+    grad_name: str  # what errors call the gradient
+    scalar: bool
     compiled: bool  # both functions are Numba's
-    own: bool  # ... and one of them was compiled for this call
+    compiled_here: bool  # ... and one of them was compiled for this call
     x0: float | np.ndarray
     fun0: float = math.nan
     jac0: float | np.ndarray = math.nan
 
     @classmethod
-    def checked(cls, fun, x0, grad, compile):
+    def checked(cls, fun, x0, grad, jac, compile):
         """The problem, its functions called once at the start."""
         if not callable(fun):
             raise TypeError(f"fun={brief(fun)} must be callable.")
-        if grad is not None and not callable(grad):
-            raise TypeError(f"grad={brief(grad)} must be callable, or None for central differences.")
+        grad_name, grad = one_gradient(grad, jac)
         x0 = _start(x0)
-        plain = [name for name, f in (("fun", fun), ("grad", grad)) if f is not None and not is_njit(f)]
+        pair = grad is True
+        functions = {"fun": fun} if grad is None or pair else {"fun": fun, "grad": grad}
+        plain = [name for name, function in functions.items() if not is_njit(function)]
         if arguments.truth("compile", compile):
-            fun = _njit("fun", fun) if "fun" in plain else fun
-            grad = _njit("grad", grad) if "grad" in plain else grad
+            functions |= {name: _njit(name, functions[name]) for name in plain}
         # NUMBA_DISABLE_JIT leaves functions as they are.
-        compiled = is_njit(fun) and (grad is None or is_njit(grad))
-        problem = cls(fun, grad, isinstance(x0, float), compiled, compiled and bool(plain), x0)
+        compiled = all(map(is_njit, functions.values()))
+        if pair:
+            grad_name = f"fun, with {grad_name}=True,"
+            functions["fun"], functions["grad"] = split_pair(functions["fun"], grad_name, x0)
+        compiled_here = compiled and bool(plain)
+        grad = functions.get("grad")
+        problem = cls(functions["fun"], grad, grad_name, isinstance(x0, float), compiled, compiled_here, x0)
         fun0, jac0 = math.nan, x0 * math.nan
         with contextlib.suppress(ArithmeticError):  # as infinite as a value that overflows without an error
-            fun0 = explained("fun", problem.value, x0)
-            jac0 = explained("grad", problem.gradient, x0)
+            fun0 = named_call("fun", problem.value, x0)
+            jac0 = named_call(grad_name, problem.gradient, x0)
         return replace(problem, fun0=fun0, jac0=jac0)
 
     def value(self, x):
         """``fun`` as a float."""
         # A copy: the function may keep or change what it is given.
-        value = self.fun(x if self.number else x.copy())
-        return value if type(value) is float else _one_number("fun", value)
+        value = self.fun(x if self.scalar else x.copy())
+        return value if type(value) is float else _real_number("fun", value)
 
     def gradient(self, x):
         """``grad``, a float or an array (d,) of float64."""
         if self.grad is None:
             return self.differences(x)
-        if self.number:
+        if self.scalar:
             value = self.grad(x)
-            return value if type(value) is float else _one_number("grad", value)
+            return value if type(value) is float else _real_number(self.grad_name, value)
         gradient = self.grad(x.copy())
         if type(gradient) is not np.ndarray or gradient.dtype.kind != "f":
-            gradient = arrays.numeric("what grad returned", gradient)
+            gradient = arrays.numeric(f"what {self.grad_name} returned", gradient)
         if gradient.shape != x.shape:
-            raise ValueError(f"grad returned shape {gradient.shape}; x0 has shape {x.shape}, and so must the gradient.")
+            shapes = f"returned shape {gradient.shape}; x0 has shape {x.shape}, and so must the gradient."
+            raise ValueError(f"{self.grad_name} {shapes}")
         return gradient.astype(np.float64)
 
     def differences(self, x):
         """Central differences of ``fun``."""
-        if self.number:
+        if self.scalar:
             h = STEP * max(1.0, abs(x))
             return (self.value(x + h) - self.value(x - h)) / (2.0 * h)
         gradient = np.empty_like(x)
@@ -81,11 +88,64 @@ class Problem:
 
     def point(self, row):
         """A point of its own from the row (d,) of an array."""
-        return float(row[0]) if self.number else row.copy()
+        return float(row[0]) if self.scalar else row.copy()
 
-    def largest(self, gradient):
+    def largest_entry(self, gradient):
         """The size of a gradient's largest entry."""
-        return abs(gradient) if self.number else float(np.abs(gradient).max())
+        return abs(gradient) if self.scalar else float(np.abs(gradient).max())
+
+
+def one_gradient(grad, jac):
+    """``grad`` or its SciPy name ``jac``: the name that was given, and a callable, True (fun returns both) or None."""
+    if grad is not None and jac is not None:
+        raise TypeError("grad and jac are two names of one argument, the gradient: pass one of them.")
+    name, given = ("grad", grad) if jac is None else ("jac", jac)
+    if given is True or callable(given):
+        return name, given
+    if given is None or given is False:
+        return name, None
+    raise TypeError(
+        f"{name}={brief(given)} must be callable, True where fun returns (value, gradient), or None for central "
+        "differences."
+    )
+
+
+def split_pair(fun, name, x0):
+    """A function that returns (value, gradient) as two functions; tried at ``x0``, for an error that names it."""
+    split = PairAsTwo(name, fun)
+    with contextlib.suppress(ArithmeticError):
+        named_call("fun", split.value, x0 if isinstance(x0, float) else x0.copy())
+    if is_njit(fun):
+        from ..kernels import user_functions
+
+        return user_functions.pair_as_two(fun)
+    return split.value, split.gradient
+
+
+class PairAsTwo:
+    """The value and the gradient of a function that returns both, called once at each point."""
+
+    def __init__(self, name, fun):
+        self.name, self.fun, self.last = name, fun, None
+
+    def value(self, x):
+        """The value."""
+        return self._both(x)[0]
+
+    def gradient(self, x):
+        """The gradient."""
+        return self._both(x)[1]
+
+    def _both(self, x):
+        if self.last is None or not np.array_equal(self.last[0], x):
+            at = np.copy(x)  # fun may write to x
+            returned = self.fun(x)
+            try:
+                value, gradient = returned
+            except (TypeError, ValueError):
+                raise TypeError(f"{self.name} returned {brief(returned)}; (value, gradient) is needed.") from None
+            self.last = at, (value, gradient)
+        return self.last[1]
 
 
 def is_njit(function):
@@ -112,7 +172,7 @@ def _start(x0):
     return values if values.ndim else float(values)
 
 
-def _one_number(name, value):
+def _real_number(name, value):
     """A float from what a function returned."""
     try:
         array = np.asarray(value)
@@ -135,8 +195,8 @@ def _njit(name, function):
         raise TypeError(f"compile=True can't compile {name}: {user_functions.short(error)}") from error
 
 
-def explained(name, call, *arguments):
-    """Call, without warnings; an error of Numba's compiler becomes one that names the function."""
+def named_call(name, call, *arguments):
+    """Call without NumPy's warnings; an error of Numba's compiler becomes one that names the function."""
     try:
         with np.errstate(all="ignore"):
             return call(*arguments)
@@ -149,8 +209,8 @@ def explained(name, call, *arguments):
         raise TypeError(f"{words} Plain Python functions with compile=False always run.") from error
 
 
-def unless_arithmetic(call, x, otherwise):
-    """Call without warnings; ``otherwise`` where that raises an arithmetic error."""
+def value_or(otherwise, call, x):
+    """Call without NumPy's warnings; ``otherwise`` where that raises an arithmetic error."""
     with np.errstate(all="ignore"):
         try:
             return call(x)

@@ -179,17 +179,23 @@ fit.__signature__ = signature_of(fit)
 
 def fit_by(backend, X, y, given):
     """The result of a fit by a backend: the compiled one, or NumPy."""
+    choice, plan = planned(backend, X, y, given)
+    if choice.options.verbose:
+        tell(choice.words)
+    outcomes = train(plan)
+    result = report(choice, plan, 0, outcomes[0])
+    return with_replicates(result, choice, outcomes[1:]) if outcomes[1:] else result
+
+
+def planned(backend, X, y, given):
+    """The choice for the options of a fit, a dict, and the plan that comes of it."""
     options = FitOptions.checked(given)
     if options.resume is not None and options.bootstrap:
         raise ValueError("resume goes on with one model, without the replicates of bootstrap: leave one of them out.")
     choice = prepare(X, y, options, start_of(options), backend, given)
     plan = plan_of([choice], replicates(choice))
     choice.problem.start.check(choice, plan)
-    if options.verbose:
-        tell(choice.words)
-    outcomes = train(plan)
-    result = report(choice, plan, 0, outcomes[0])
-    return with_replicates(result, choice, outcomes[1:]) if outcomes[1:] else result
+    return choice, plan
 
 
 def prepare(X, y, options, start, backend, given=None, **table):

@@ -22,7 +22,7 @@ from click.testing import CliRunner  # noqa: E402
 
 import fastgd  # noqa: E402
 from fastgd.cli import app as commands  # noqa: E402
-from fastgd.cli import files, tables  # noqa: E402
+from fastgd.cli import files, options, tables  # noqa: E402
 
 NAMES = ["age", "income", "owns", "price"]
 
@@ -68,7 +68,7 @@ def table(path, target="price", labels=False, **options):
     dtype = options.pop("dtype", np.float64)
     source = files.open_table(path, options.pop("delimiter", None))
     columns = tables.chosen_columns(source, target, **options)
-    return tables.read(source, columns, target, labels, options.get("weight"), dtype)
+    return tables.read(source, columns, target, labels, options.get("of_rows"), dtype)
 
 
 # Fits ---------------------------------------------------------------------------------------------------------------
@@ -109,6 +109,7 @@ def test_options_are_the_arguments_of_fit(monkeypatch):
     assert np.array_equal(weight, frame()["owns"])
     expected = {"loss": "huber", "optimizer": "adam", "learning_rate": 0.5, "batch_size": None, "alpha": 0.1}
     expected |= {"l1_ratio": 0.5, "epochs": 7, "tol": None, "fit_intercept": False, "random_state": 4, "n_threads": 2}
+    expected |= {"validation": None, "standardize": "auto", "average": False}
     assert options == {**expected, "verbose": 0}
     fault(line.format("inverse_scaling", "16", "auto", "1e-3"))
     options = calls.pop()[-1]
@@ -119,7 +120,7 @@ def test_options_are_the_arguments_of_fit(monkeypatch):
 def test_defaults_are_those_of_fit():
     given = commands.fit.make_context("fit", ["data.csv", "--target", "price"]).params
     arguments = inspect.signature(fastgd.fit).parameters
-    for name, value in commands.fit_options(given).items():
+    for name, value in options.fit_arguments(given).items():
         assert value == arguments[name].default, name
 
 
@@ -149,7 +150,7 @@ def test_a_diverged_fit_exits_1():
 def test_an_interrupted_fit_exits_130(monkeypatch):
     real = fastgd.fit
     monkeypatch.setattr(fastgd, "fit", lambda *a, **k: replace(real(*a, **k), status="interrupted"))
-    monkeypatch.setattr(commands, "check", lambda asked: type("Settings", (), {"loss": fastgd.losses.Mse()}))
+    monkeypatch.setattr(options, "checked", lambda asked: type("Settings", (), {"loss": fastgd.losses.Mse()}))
     assert "interrupted after" in run("fit data.csv --target price", 130).stdout
 
 
@@ -310,7 +311,7 @@ def test_every_format_gives_the_same_table(monkeypatch, name, dtype, chunk):
         made.to_parquet(name)
     else:
         made.to_csv(name, index=False, sep="\t" if ".tsv" in name else ",")
-    found = table(name, weight="age", dtype=dtype)
+    found = table(name, of_rows={"weight": "age"}, dtype=dtype)
     assert found.names == ("income", "owns")
     assert found.X.dtype == dtype
     assert found.X.flags.c_contiguous
@@ -318,7 +319,7 @@ def test_every_format_gives_the_same_table(monkeypatch, name, dtype, chunk):
         found.X, made[["income", "owns"]].to_numpy(dtype), rtol=1e-15 if dtype == np.float64 else 1e-7
     )
     np.testing.assert_allclose(found.y, made["price"], rtol=1e-15)
-    assert np.array_equal(found.weight, made["age"])
+    assert np.array_equal(found.of_rows["sample_weight"], made["age"])
 
 
 def test_unusual_headers():
@@ -487,7 +488,7 @@ def test_warmup_says_what_took_how_long(monkeypatch):
     asked = []
     done = {"loss": "huber", "optimizer": "auto", "dtype": "float32", "penalty": False, "batch_size": None}
     done |= {"compiled": 3, "loaded": 2, "seconds": 1.26}
-    monkeypatch.setattr(config, "warmed", lambda *settings: asked.append(settings) or iter([done]))
+    monkeypatch.setattr(config, "warm_up_each", lambda *settings: asked.append(settings) or iter([done]))
     lines = run("warmup --loss huber --dtype float32 --batch-size full --batch-size 8").stdout.splitlines()
     assert lines[0] == "   1.3 s  huber, auto, float32, batch size full: 3 compiled, 2 loaded"
     assert "3 kernel combinations compiled; " in lines[1]

@@ -4,7 +4,7 @@ import inspect
 
 import numpy as np
 import pytest
-from test_cli import commands, fault, folder, frame, run, tables  # noqa: F401  (folder is a fixture)
+from test_cli import commands, fault, folder, frame, options, run, tables  # noqa: F401  (folder is a fixture)
 
 import fastgd
 
@@ -47,14 +47,14 @@ def test_options_are_the_arguments_of_lr_find(monkeypatch):
     line = LINE + "--loss huber --optimizer adam --batch-size full --alpha 0.1 --l1-ratio 0.5 --no-intercept --seed 4 "
     line += "--threads 2 --float32 --weight owns --drop age --start 1e-3 --stop 2 --num 50"
     assert fault(line) == "fastgd lr-find: seen"
-    X, y, weight, options = calls.pop()
+    X, y, weight, given = calls.pop()
     assert list(X.columns) == ["income"]
     assert (X.dtypes == "float32").all()
     assert np.array_equal(y, frame()["price"])
     assert np.array_equal(weight, frame()["owns"])
     expected = {"loss": "huber", "optimizer": "adam", "batch_size": None, "alpha": 0.1, "l1_ratio": 0.5, "num": 50}
     expected |= {"fit_intercept": False, "random_state": 4, "n_threads": 2, "start": 1e-3, "stop": 2.0, "verbose": 0}
-    assert options == expected
+    assert given == expected
 
 
 def test_defaults_are_those_of_lr_find():
@@ -64,7 +64,7 @@ def test_defaults_are_those_of_lr_find():
         name: arguments[name].default for name in ("start", "stop", "num")
     }
     fits = inspect.signature(fastgd.fit).parameters
-    for name, value in commands.model_options(given).items():
+    for name, value in options.fit_arguments(given).items():
         assert value == fits[name].default, name
 
 
@@ -89,7 +89,7 @@ def test_progress_goes_to_stderr():
 
 
 @pytest.mark.parametrize(
-    ("options", "text"),
+    ("given", "text"),
     [
         ("--num 9", "--num=9 must be at least 10"),
         ("--num ten", "'ten' is not a valid integer"),
@@ -105,11 +105,11 @@ def test_progress_goes_to_stderr():
         ("--plot curve.doc", "curve.doc must end in one of"),
     ],
 )
-def test_bad_options(options, text):
-    assert text in fault(LINE + options)
+def test_bad_options(given, text):
+    assert text in fault(LINE + given)
 
 
 def test_a_bad_option_is_told_before_the_file_is_read(monkeypatch):
     monkeypatch.setattr(tables, "read", lambda *_: pytest.fail("nothing may be read"))
-    for options in ("--alpha -1", "--num 3", "--stop -1"):
-        fault(LINE + options)
+    for given in ("--alpha -1", "--num 3", "--stop -1"):
+        fault(LINE + given)

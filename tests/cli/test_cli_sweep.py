@@ -72,7 +72,7 @@ def parsed(name, text):
         ("alpha", "0,1e-3:1e-1:3,5", [0.0, 1e-3, 1e-2, 0.1, 5.0]),
         ("l1_ratio", "0,0.5,1", [0.0, 0.5, 1.0]),
         ("batch_size", "auto,full,32", ["auto", None, 32]),
-        ("seed", "1,2", [1, 2]),
+        ("random_state", "1,2", [1, 2]),
         ("loss", "huber", "huber"),
         ("optimizer", "sgd,adam", ["sgd", "adam"]),
     ],

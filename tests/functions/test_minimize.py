@@ -140,7 +140,7 @@ def test_square_at_five_rates(mode, rate, status):
 @pytest.mark.parametrize("start", [10.0, [10.0, -4.0]])
 def test_momentum_against_the_plain_rule(mode, start):
     fun, grad = (square, square_grad) if isinstance(start, float) else (bowl, bowl_grad)
-    o = fastgd.minimize(mode(fun), start, mode(grad), Momentum(0.9), learning_rate=0.1, max_iter=20)
+    o = fastgd.minimize(mode(fun), start, mode(grad), optimizer=Momentum(0.9), learning_rate=0.1, max_iter=20)
     x, v = np.array(start), 0.0
     for k in range(20):
         # Sums of opposite signs: what is lost to rounding is relative to the start, not to what is left.
@@ -153,7 +153,7 @@ def test_momentum_against_the_plain_rule(mode, start):
 @pytest.mark.parametrize("start", [10.0, [10.0, -4.0]])
 def test_adam_step_by_step_against_the_paper(mode, start):
     fun, grad = (square, square_grad) if isinstance(start, float) else (bowl, bowl_grad)
-    o = fastgd.minimize(mode(fun), start, mode(grad), Adam(), learning_rate=0.1, max_iter=200)
+    o = fastgd.minimize(mode(fun), start, mode(grad), optimizer=Adam(), learning_rate=0.1, max_iter=200)
     x, m, v, beta1, beta2 = np.array(start), 0.0, 0.0, 0.9, 0.999
     for t in range(1, 201):
         g = grad(x)
@@ -224,6 +224,95 @@ def test_central_differences_of_a_number(mode):
     o = fastgd.minimize(mode(square), 10.0, learning_rate=0.1, max_iter=50)
     np.testing.assert_allclose(o.x, 10 * 0.8**50, rtol=1e-6)
     assert "central differences, 2 evaluations" in o.message
+
+
+# The gradient by SciPy's names ---------------------------------------------------------------------------------------
+
+
+def square_pair(x):
+    return x**2, 2 * x
+
+
+def bowl_pair(x):
+    return x[0] ** 2 + 2.0 * x[1] ** 2, np.array([2.0 * x[0], 4.0 * x[1]])
+
+
+def test_jac_is_grad(mode):
+    for sweep in (fastgd.minimize, lambda *a, **k: fastgd.minimize_sweep(*a, **k).best):
+        ours = sweep(mode(bowl), [10.0, -4.0], jac=mode(bowl_grad), max_iter=20)
+        np.testing.assert_array_equal(ours.x, fastgd.minimize(mode(bowl), [10.0, -4.0], mode(bowl_grad), max_iter=20).x)
+
+
+@pytest.mark.parametrize("name", ["jac", "grad"])
+@pytest.mark.parametrize("njit", [False, pytest.param(True, marks=needs_numba)])
+@pytest.mark.parametrize(
+    ("pair", "fun", "grad", "x0"),
+    [(square_pair, square, square_grad, 10.0), (bowl_pair, bowl, bowl_grad, [10.0, -4.0])],
+)
+@pytest.mark.parametrize("history", [True, False])
+def test_fun_may_return_both(name, njit, pair, fun, grad, x0, history):
+    pair = numba.njit(pair) if njit else pair
+    ours = fastgd.minimize(pair, x0, **{name: True}, max_iter=50, history=history)
+    alone = fastgd.minimize(fun, x0, grad, max_iter=50)
+    np.testing.assert_allclose(ours.x, alone.x, rtol=1e-14)
+    assert (ours.fun, ours.status) == (pytest.approx(alone.fun, rel=1e-14), alone.status)
+    np.testing.assert_allclose(ours.jac, alone.jac, rtol=1e-14)
+    expected = fastgd.reference.minimize(pair, x0, jac=True, max_iter=50)
+    np.testing.assert_allclose(ours.x, expected.x, rtol=1e-12)
+
+
+def test_both_are_computed_once_a_point():
+    calls = []
+
+    def pair(x):
+        calls.append(x.copy())
+        x *= 2.0  # what a function is given is its own
+        return x @ x / 4, x
+
+    o = fastgd.minimize(pair, [1.0, 2.0], jac=True, max_iter=5)
+    np.testing.assert_array_equal(calls, o.history.x)
+
+
+@needs_numba
+def test_both_compile_once():
+    pair = numba.njit(bowl_pair)
+    fastgd.minimize(pair, [1.0, 2.0], jac=True, max_iter=2)
+    before = len(descend.advance.overloads)
+    fastgd.minimize(pair, [3.0, 2.0], jac=True, max_iter=2)
+    assert len(descend.advance.overloads) == before
+    close(fastgd.minimize(bowl_pair, [1.0, 2.0], jac=True, max_iter=2, compile=True).x, [0.64, 0.72])
+
+
+def test_jac_false_is_central_differences_as_in_scipy():
+    assert "central differences" in fastgd.minimize(bowl, [1.0, 2.0], jac=False, max_iter=1).message
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"grad": square_grad, "jac": square_grad}, "grad and jac are two names of one argument"),
+        ({"jac": "3-point"}, r"jac='3-point' must be callable, True where fun returns \(value, gradient\), or None"),
+        ({"jac": True}, r"fun, with jac=True, returned 1.0; \(value, gradient\) is needed"),
+        ({"grad": True}, r"fun, with grad=True, returned 1.0"),
+        ({"jac": True, "compile": True}, r"fun, with jac=True, returned 1.0"),
+        (
+            {"optimizer": "sgd", "fun": lambda x: (1.0, "a"), "jac": True},
+            "fun, with jac=True, returned 'a'; one real number",
+        ),
+        ({"fun": lambda x: ("a", 1.0), "jac": True}, "fun returned 'a'"),
+        ({"fun": lambda x: (1.0, np.ones(2)), "jac": True}, r"fun, with jac=True, returned shape \(2,\)"),
+    ],
+)
+def test_bad_gradients_are_named(arguments, words):
+    for call in (fastgd.minimize, fastgd.minimize_sweep):
+        with pytest.raises((TypeError, ValueError), match=words):
+            call(**{"fun": square, "x0": 1.0, **arguments})
+
+
+def test_what_follows_the_gradient_is_given_by_name():
+    for call in (fastgd.minimize, fastgd.minimize_sweep, fastgd.reference.minimize):
+        with pytest.raises(TypeError, match="positional"):
+            call(square, 1.0, square_grad, "adam")
 
 
 # Ends ---------------------------------------------------------------------------------------------------------------
@@ -367,11 +456,13 @@ def test_nothing_compiles_the_second_time():
         twin = user_functions.without_array(grad, np.ones(2), None)
         return [len(f.overloads) for f in (descend.advance, fun, grad, twin)]
 
-    fastgd.minimize(fun, [1.0, 2.0], grad, Momentum(0.9), learning_rate=0.1)
+    fastgd.minimize(fun, [1.0, 2.0], grad, optimizer=Momentum(0.9), learning_rate=0.1)
     before = compiled()
-    fastgd.minimize(fun, np.array([3, -1]), grad, Momentum(0.5), learning_rate=0.2, max_iter=9, tol=1e-9)
+    fastgd.minimize(fun, np.array([3, -1]), grad, optimizer=Momentum(0.5), learning_rate=0.2, max_iter=9, tol=1e-9)
     schedule = InverseScaling(0.1, 0.3)
-    fastgd.minimize_sweep(fun, [1.0, 2.0], grad, [schedule, 0.1], Momentum(0.1), max_iter=7, history=False)
+    fastgd.minimize_sweep(
+        fun, [1.0, 2.0], grad, learning_rate=[schedule, 0.1], optimizer=Momentum(0.1), max_iter=7, history=False
+    )
     assert compiled() == before
 
 
@@ -558,7 +649,7 @@ def test_quadratics_reach_their_optimum(terms, optimizer):
         lambda x: 0.5 * np.sum(curvature * (x - centre) ** 2),
         start,
         lambda x: curvature * (x - centre),
-        optimizer,
+        optimizer=optimizer,
         learning_rate=1.0 / curvature.max(),
         tol=1e-9,
         max_iter=20_000,
@@ -577,7 +668,9 @@ def test_quadratics_reach_their_optimum(terms, optimizer):
 def test_nothing_turns_non_finite_in_silence(exponent, history, njit, steps, optimizer):
     fun, grad = (NJIT[rosenbrock], NJIT[rosenbrock_grad]) if njit else (rosenbrock, rosenbrock_grad)
     steps = steps if njit else steps // 30
-    o = fastgd.minimize(fun, [-1.2, 1.0], grad, optimizer, learning_rate=10**exponent, max_iter=steps, history=history)
+    o = fastgd.minimize(
+        fun, [-1.2, 1.0], grad, optimizer=optimizer, learning_rate=10**exponent, max_iter=steps, history=history
+    )
     assert np.isfinite(o.x).all()
     assert math.isfinite(o.fun)
     assert o.nit <= steps

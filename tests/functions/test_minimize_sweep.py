@@ -42,7 +42,7 @@ RATES = [0.01, 0.1, 0.5, 0.9, 1.1]
 
 
 def test_five_rates_of_the_textbook(mode):
-    s = fastgd.minimize_sweep(mode(square), 10.0, mode(square_grad), RATES, max_iter=20)
+    s = fastgd.minimize_sweep(mode(square), 10.0, mode(square_grad), learning_rate=RATES, max_iter=20)
     assert s.status == ["slow", "slow", "converged", "slow", "diverged"]
     np.testing.assert_allclose([run.x for run in s.results], 10 * (1 - 2 * np.array(RATES)) ** 20, rtol=1e-12)
     table = s.table()
@@ -57,10 +57,12 @@ def test_each_run_is_the_run_alone(mode, history):
     rates = [1e-3, InverseScaling(0.3, 0.5), 0.1, 3.0, 0.2]
     optimizers = ["sgd", Momentum(0.5), Momentum(0.9), Sgd(0.5)]
     options = {"max_iter": 1500, "tol": 1e-6, "history": history}
-    s = fastgd.minimize_sweep(mode(bowl), [10.0, -4.0], mode(bowl_grad), rates, optimizers, **options)
+    options |= {"learning_rate": rates, "optimizer": optimizers}
+    s = fastgd.minimize_sweep(mode(bowl), [10.0, -4.0], mode(bowl_grad), **options)
     assert len(s.results) == 20
     for rate, optimizer, run in zip(s.settings["learning_rate"], s.settings["optimizer"], s.results, strict=True):
-        alone = fastgd.minimize(mode(bowl), [10.0, -4.0], mode(bowl_grad), optimizer, rate, **options)
+        options |= {"learning_rate": rate, "optimizer": optimizer}
+        alone = fastgd.minimize(mode(bowl), [10.0, -4.0], mode(bowl_grad), **options)
         np.testing.assert_array_equal(run.x, alone.x)
         assert (run.fun, run.nit, run.message) == (alone.fun, alone.nit, alone.message)
         if history:
@@ -71,10 +73,12 @@ def test_each_run_is_the_run_alone(mode, history):
 
 
 def test_pairs_and_fields():
-    s = fastgd.minimize_sweep(square, 10.0, square_grad, [0.1, 0.2], Momentum([0.0, 0.5]), product=False, max_iter=5)
+    s = fastgd.minimize_sweep(
+        square, 10.0, square_grad, learning_rate=[0.1, 0.2], optimizer=Momentum([0.0, 0.5]), product=False, max_iter=5
+    )
     assert s.table()["optimizer.beta"] == [0.0, 0.5]
     assert [run.x for run in s.results] == [
-        fastgd.minimize(square, 10.0, square_grad, Momentum(beta), rate, max_iter=5).x
+        fastgd.minimize(square, 10.0, square_grad, optimizer=Momentum(beta), learning_rate=rate, max_iter=5).x
         for rate, beta in ((0.1, 0.0), (0.2, 0.5))
     ]
 
@@ -87,8 +91,10 @@ def test_one_setting_is_a_sweep_of_one():
 
 def test_best_is_the_smallest_finite():
     with pytest.raises(ValueError, match="No run has a finite loss"):
-        _ = fastgd.minimize_sweep(lambda x: np.nan, 1.0, square_grad, [0.1, 0.2]).best
-    assert fastgd.minimize_sweep(square, 10.0, square_grad, [3.0, 0.1, 5.0], max_iter=4000).best.fun < 1e-9
+        _ = fastgd.minimize_sweep(lambda x: np.nan, 1.0, square_grad, learning_rate=[0.1, 0.2]).best
+    assert (
+        fastgd.minimize_sweep(square, 10.0, square_grad, learning_rate=[3.0, 0.1, 5.0], max_iter=4000).best.fun < 1e-9
+    )
 
 
 def test_ctrl_c_ends_all_runs_in_python():
@@ -100,7 +106,7 @@ def test_ctrl_c_ends_all_runs_in_python():
             raise KeyboardInterrupt
         return x**2
 
-    s = fastgd.minimize_sweep(interrupted, 10.0, square_grad, [0.1, 0.2, 0.3], max_iter=5)
+    s = fastgd.minimize_sweep(interrupted, 10.0, square_grad, learning_rate=[0.1, 0.2, 0.3], max_iter=5)
     assert s.status == ["slow", "interrupted", "interrupted"]
     assert [run.nit for run in s.results] == [5, 1, 0]
     assert len(calls) == 8
@@ -114,7 +120,13 @@ def test_ctrl_c_ends_all_runs_in_compiled_code():
     timer = threading.Timer(0.05, _thread.interrupt_main)
     timer.start()
     s = fastgd.minimize_sweep(
-        fun, [1.0, 1.0], grad, [1e-12, 1e-13, 10.0], ["sgd", Adam()], history=False, max_iter=10**9
+        fun,
+        [1.0, 1.0],
+        grad,
+        learning_rate=[1e-12, 1e-13, 10.0],
+        optimizer=["sgd", Adam()],
+        history=False,
+        max_iter=10**9,
     )
     timer.join()
     assert s.status[::2] == ["interrupted", "interrupted", "diverged"]
@@ -130,7 +142,9 @@ def test_a_callback_is_told_the_run_and_ends_it(mode):
         seen.add(progress.run)
         return progress.run == 1
 
-    s = fastgd.minimize_sweep(mode(square), 10.0, mode(square_grad), [1e-3, 1e-4], max_iter=3000, callback=callback)
+    s = fastgd.minimize_sweep(
+        mode(square), 10.0, mode(square_grad), learning_rate=[1e-3, 1e-4], max_iter=3000, callback=callback
+    )
     assert seen == {0, 1}
     assert s.status == ["slow", "early_stopped"]
 
@@ -155,12 +169,12 @@ def test_bad_arguments_are_named(arguments, error, words):
 
 def test_plots_and_repr():
     matplotlib = pytest.importorskip("matplotlib")
-    s = fastgd.minimize_sweep(square, 10.0, square_grad, RATES, max_iter=20)
+    s = fastgd.minimize_sweep(square, 10.0, square_grad, learning_rate=RATES, max_iter=20)
     assert repr(s) == "SweepResult: 5 runs over learning_rate (3 slow, 1 converged, 1 diverged)"
     ax = s.plot()[1]
     assert [line.get_label() for line in ax.lines] == [f"learning_rate={rate:g}" for rate in RATES]
     assert all(line.get_ydata().size == 21 for line in ax.lines)
-    ax = fastgd.minimize_sweep(square, 10.0, square_grad, [1e-3, 1e-2, 0.1], history=False).plot()
+    ax = fastgd.minimize_sweep(square, 10.0, square_grad, learning_rate=[1e-3, 1e-2, 0.1], history=False).plot()
     assert ax.get_xlabel() == "learning_rate"
     assert ax.get_xscale() == ax.get_yscale() == "log"
     ax = fastgd.minimize_sweep(square, 10.0, square_grad, optimizer=["sgd", "adam"], history=False).plot()

@@ -1,0 +1,188 @@
+"""The options of the commands: those of ``fastgd.fit`` with its defaults, and those of files."""
+
+import importlib.util
+import math
+import os
+from inspect import isfunction
+from pathlib import Path
+
+import click
+import numpy as np
+
+from ..inputs.options import FitOptions, defaults
+
+MOST = 100_000  # values of a list and runs of a sweep: more is a slip of the keyboard
+DEFAULTS = defaults()
+MEANINGS = {"full": None, "none": None}  # words that are values of their own
+
+
+def checked(given):
+    """Options of a fit, each in its canonical form, or an error that names one: before a long file is read."""
+    return FitOptions.checked({name: value for name, value in given.items() if name in DEFAULTS})
+
+
+# Types --------------------------------------------------------------------------------------------------------------
+
+
+def number_or(number, *words, names=False):
+    """A type: a number, one of some words, and with ``names`` any other text."""
+    metavar = "|".join([*words, "N" if number is int else "NUMBER", *["NAME"] * names])
+
+    def convert(value):
+        if not isinstance(value, str) or value in words:
+            return MEANINGS.get(value, value)
+        try:
+            return number(value)
+        except ValueError:
+            if names:
+                return value
+            raise click.BadParameter(f"{value!r} is none of {metavar}.") from None
+
+    convert.__name__ = metavar
+    return convert
+
+
+def list_of(kind, ranges):
+    """A type: values with commas in between, with ``ranges`` also start:stop:count; one value is no list."""
+    kind = click.types.convert_type(kind)
+
+    def convert(value):
+        if not isinstance(value, str):
+            return value
+        found = []
+        for text in map(str.strip, value.split(",")):
+            if not text:
+                raise click.BadParameter(f"{value!r} has an empty place: put one comma between values.")
+            found += range_of(text) if ranges and ":" in text else [kind.convert(text, None, None)]
+        return found if len(found) > 1 else found[0]
+
+    convert.__name__ = "A,B,...|START:STOP:COUNT" if ranges else "A,B,..."
+    return convert
+
+
+def range_of(text):
+    """The values that ``start:stop:count`` spells, in equal ratios."""
+    try:
+        start, stop, count = text.split(":")
+        start, stop, count = float(start), float(stop), int(count)
+    except ValueError:
+        words = "must be START:STOP:COUNT, e.g. 1e-4:1:16, two numbers and how many."
+        raise click.BadParameter(f"{text!r} {words}") from None
+    if not 1 <= count <= MOST:
+        raise click.BadParameter(f"{text!r} asks for {count} values: the count must be 1 to {MOST:,}.")
+    if not (0 < start < math.inf and 0 < stop < math.inf):
+        hint = f" 0 is a value of its own: 0,{stop:g}:1:{count}." if start == 0 < stop < 1 else ""
+        raise click.BadParameter(f"{text!r} goes in equal ratios: both ends must be finite and above 0.{hint}")
+    return np.geomspace(start, stop, count).tolist()
+
+
+def delimiter(ctx, param, value):
+    """One character; "tab" for that."""
+    value = {"tab": "\t", "\\t": "\t"}.get(value, value)
+    if value is not None and (len(value) != 1 or value in "\r\n\"'"):
+        raise click.BadParameter(f"{value!r} must be one character, or the word tab.")
+    return value
+
+
+def output(ctx, param, value):
+    """A file that can be written, known before the work is done."""
+    if value is None:
+        return None
+    path = Path(value)
+    if path.is_dir():
+        raise click.BadParameter(f"{path} is a folder.")
+    if not path.parent.is_dir():
+        raise click.BadParameter(f"the folder {path.parent} does not exist.")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise click.BadParameter(f"{path} can't be written.")
+    return path
+
+
+def picture(ctx, param, value):
+    """A file that matplotlib can draw to."""
+    path = output(ctx, param, value)
+    if path is not None:
+        if importlib.util.find_spec("matplotlib") is None:
+            raise click.BadParameter("drawing needs matplotlib: python -m pip install 'fastgd[plot]'")
+        from matplotlib.figure import Figure
+
+        formats = sorted(Figure().canvas.get_supported_filetypes())
+        if path.suffix[1:].lower() not in formats:
+            raise click.BadParameter(f"{path} must end in one of .{', '.join(formats)}.")
+    return path
+
+
+def keep_inputs(read, *outputs):
+    """Raise where an output would take the place of a file that is read."""
+    for path in outputs:
+        if path is not None and path.is_file() and Path(read).exists() and path.samefile(read):
+            raise ValueError(f"{path} is a file that is read: write to another one.")
+
+
+# Tables of options --------------------------------------------------------------------------------------------------
+
+
+def option(flags, name=None, type=None, **words):
+    """An option; the metavar of one of the types above is what it takes."""
+    words.setdefault("metavar", getattr(type, "__name__", None) if isfunction(type) else None)
+    return click.Option([*flags.split(), *([name] if name else [])], type=type, **words)
+
+
+def fit_option(flags, name, **words):
+    """The option of an argument of ``fastgd.fit``."""
+    default, switch = DEFAULTS[name], "is_flag" in words or "/" in flags
+    if switch and not isinstance(default, bool):  # click's switches are True, False or nothing
+        callback = lambda ctx, param, value: default if value is None else value  # noqa: E731
+        return option(flags, name, default=None, callback=callback, **words)
+    return option(flags, name, default=default, show_default=not switch, **words)
+
+
+_OF_FIT = (
+    fit_option("--loss", "loss", type=str, help="squared_error, huber, log_loss, ..."),
+    fit_option("--optimizer", "optimizer", type=str, help="auto, sgd, momentum, adam, ..."),
+    fit_option("--learning-rate", "learning_rate", type=number_or(float, "auto", names=True), help="Or a schedule."),
+    fit_option("--batch-size", "batch_size", type=number_or(int, "auto", "full"), help="Rows a step."),
+    fit_option("--alpha", "alpha", type=float, help="Strength of the penalty."),
+    fit_option("--l1-ratio", "l1_ratio", type=float, help="The penalty's share of L1: 0 is ridge, 1 lasso."),
+    fit_option("--seed", "random_state", type=int, help="Of the row order."),
+    fit_option("--epochs", "epochs", type=number_or(int, "auto")),
+    fit_option("--tol", "tol", type=number_or(float, "auto", "none")),
+    fit_option("--validation", "validation", type=float, metavar="SHARE", help="Hold out so much of the rows: 0.1."),
+    fit_option("--intercept/--no-intercept", "fit_intercept"),
+    fit_option("--standardize/--no-standardize", "standardize", help="Scale columns [default: with an auto rate]."),
+    fit_option("--average", "average", is_flag=True, help="Average the weights (Polyak)."),
+    fit_option("--threads", "n_threads", type=int, help="At most so many."),
+)
+OF_FIT = {made.name: made for made in _OF_FIT}  # by the argument's name
+FLAGS = {name: made.opts[0] for name, made in OF_FIT.items()} | {"losses": "--loss", "optimizers": "--optimizer"}
+LISTS = ("learning_rate", "alpha", "l1_ratio", "loss", "optimizer", "batch_size", "random_state")
+RANGES = ("learning_rate", "alpha", "l1_ratio")
+
+
+def listed(name):
+    """An option of ``fit`` that takes a list."""
+    one = OF_FIT[name]
+    kind = list_of(one.type, name in RANGES)
+    return option(one.opts[0], name, kind, default=one.default, show_default=True, help=one.help)
+
+
+TABLE = [
+    click.Argument(["file"]),
+    option("--target", required=True, help="The column to predict."),
+]
+OF_ROWS = {"weight": "sample_weight"}  # options that name a column of one number a row, and the argument of fit
+ROWS_AND_COLUMNS = [
+    option("--weight", metavar="COL", help="The column of the rows' weights."),
+    option("--drop", metavar="COL", multiple=True, help="Leave a column out (again for more, or A,B)."),
+    option("--columns", metavar="A,B", help="Fit on these columns [default: all but the target]."),
+    option("--float32", is_flag=True, help="Half the memory, and faster; about 6 digits."),
+]
+READING = [
+    option("--delimiter", callback=delimiter, help="What separates the fields of a text file [default: ,]."),
+    option("--progress/--no-progress", "shown", default=None, help="Show progress on stderr, or don't."),
+]
+
+
+def fit_arguments(given):
+    """What a command was given, as arguments of ``fastgd.fit``."""
+    return {name: given[name] for name in OF_FIT if name in given}
