@@ -19,8 +19,9 @@ from fastgd.solvers.multi_lane import ManyPasses, steps
 N, D, CLASSES = 150, 5, 3
 LOG = Parts(losses.LogLoss(), optimizers.Sgd(), penalties.Free())
 SOFTMAX = Parts(losses.Multinomial(), optimizers.Sgd(), penalties.Free())
-EITHER = pytest.mark.parametrize("parts", [LOG, SOFTMAX], ids=["one", "joint"])
-LAYOUT = pytest.mark.parametrize("sparse", [False, True], ids=["dense", "sparse"])
+# Compiled, each case costs seconds: what differs between layouts, dtypes and losses is the same source.
+EITHER = pytest.mark.parametrize("parts", [LOG, SOFTMAX] if JIT_OFF else [LOG])
+LAYOUT = pytest.mark.parametrize("sparse", [False, True] if JIT_OFF else [False])
 TYPE = pytest.mark.parametrize("dtype", [np.float64, np.float32] if JIT_OFF else [np.float64])
 
 
@@ -173,7 +174,7 @@ def test_curvature_for_whitening():
 @TYPE
 @LAYOUT
 @EITHER
-@pytest.mark.parametrize("batch", [1, 16])
+@pytest.mark.parametrize("batch", [1, 16] if JIT_OFF else [16])
 def test_steps_of_many_lanes(parts, sparse, dtype, batch):
     data = made_data(sparse, dtype, CLASSES if parts.loss.joint else 1)
     lanes = made_lanes(parts, data, 2)
