@@ -93,7 +93,10 @@ def bridge(word, gathers=False):
     def typed(self, *args):
         return getattr(self.instance_class, word)
 
-    options = {"strict": False, "jit_options": {**IN_ORDER, **UNCOUNTED} if gathers else INLINE}
+    jit_options = {**IN_ORDER, **UNCOUNTED} if gathers else INLINE
+    if word in OF_ROWS:
+        jit_options = {**jit_options, "_nrt": True}
+    options = {"strict": False, "jit_options": jit_options}
     template = make_overload_method_template(types.BaseNamedTuple, word, typed, inline="never", **options)
 
     class Bridge(template):
@@ -115,6 +118,7 @@ def bridge(word, gathers=False):
     overload(typed, **options)(typed)
 
 
+OF_ROWS = ("value_and_slopes",)  # methods of arrays, which may make others, whatever calls them
 for _word in (*COMPILED_METHODS, "at"):
     bridge(_word)
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ._jit import kernel, lane_of
-from .lanes import block_rows
+from .lanes import add_offsets, block_rows
 from .rows import scores
 
 
@@ -28,6 +28,8 @@ def second_derivatives(data, part, lanes, lane, chunk, first, last, out):
         for start in range(c * chunk, hi, block):
             stop = min(start + block, hi)
             scores(data.rows, None, start, stop, data.shift, scaled, work)
+            if data.offset.size > 0:
+                add_offsets(data.offset, None, start, stop, work)
             for k in range(stop - start):
                 second_derivative = np.float64(
                     loss.second_derivative(np.float64(work[k]) + intercept, np.float64(y[start + k]))

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..parts.optimizers import decayed
 from . import elementary  # noqa: F401  (registers the compiled twins that losses call)
-from ._jit import cast_all, helper, lane_of, read_slots, write_slots
+from ._jit import branch, cast_all, helper, lane_of, read_slots, write_slots
 from .rows import pull, question, row_at, scores
 
 NO_ROLES = np.empty((0, 0), np.int8)
@@ -24,6 +24,7 @@ class Data(NamedTuple):
     rows: tuple  # Dense or CSR
     targets: np.ndarray  # (number of targets, n) T
     weight: np.ndarray  # (n,) T, of mean 1 over the rows trained on; (0,) where all rows weigh the same
+    offset: np.ndarray  # (n,) T, added to every score of a row; (0,) for none
     shift: np.ndarray  # (d,) T, what is subtracted from a column
     inverse_scale: np.ndarray  # (d,) T, what it is then multiplied by
     constant: float  # the value of the column behind them that the intercept multiplies: 1.0, or 0.0 for none
@@ -155,6 +156,13 @@ def block_rows(data):
     return _block_rows(data.rows, data.shift)
 
 
+@branch
+def add_offsets(offset, order, lo, hi, scores):
+    """Add their offsets to the scores of the rows at lo to hi: (rows,)."""
+    for k in range(lo, hi):
+        scores[k - lo] += offset[np.uint64(row_at(order, k))]
+
+
 @helper
 def block_gradient(loss, data, order, lo, hi, weights, y, work, out):
     """Add the gradient of the rows at lo to hi to ``out`` (d + 1,) and return the sum of their losses.
@@ -165,6 +173,8 @@ def block_gradient(loss, data, order, lo, hi, weights, y, work, out):
     d = data.shift.size
     constant = weights.dtype.type(data.constant)
     scores(data.rows, order, lo, hi, data.shift, weights, work)
+    if data.offset.size > 0:
+        add_offsets(data.offset, order, lo, hi, work)
     intercept = weights[d] * constant
     total = 0.0
     slopes = 0.0

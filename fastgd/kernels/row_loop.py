@@ -57,6 +57,8 @@ def row_steps(data, rows, parts, lanes, order, ahead, rates, t, losses):
         for lane in range(weights.shape[0]):
             loss = lane_of(parts.loss, lanes.loss, lane)
             p = weights[lane, d] * constant
+            if data.offset.size > 0:
+                p += data.offset[i]
             for j in range(d):
                 p += rows.at(i, j) * weights[lane, j]
             y = data.targets[lanes.target[lane], i]

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ._jit import UNCOUNTED, compiled_as, leaf, routine
+from ._jit import UNCOUNTED, branch, compiled_as, leaf, routine
 from .across import across, apart, column_of, lanes_of
 from .lane_rows import height_for, rows_at_once
 from .row_weights import fill_weights
@@ -66,11 +66,22 @@ def fill_all(data, tiles, tile, start, i, on):
         across(put, on.y, start, (np.float64(data.weight[i]), on.weight))
 
 
+@branch
+def add_offsets(offset, order, lo, first, stop, S):
+    """Add their offsets to the scores of rows first to stop, in every lane; row 0 of S is the row at ``lo``."""
+    for k in range(first, stop):
+        number = offset[np.uint64(row_at(order, lo + k))]
+        for lane in range(S.shape[1]):
+            S[k, lane] += number
+
+
 def block_slopes(part, data, tiles, tile, order, lo, first, stop, on, loss_sum):
     """Turn the desk's scores of rows first to stop into weighted slopes; add their weighted losses to ``met`` (W,).
 
     The desk's row 0 is the row at ``lo``.
     """
+    if data.offset.size > 0:
+        add_offsets(data.offset, order, lo, first, stop, on.S)
     rule = joint_slopes if part.joint else lone_slopes
     rule(part, data, tiles, tile, order, lo, first, stop, on, loss_sum)
 
@@ -78,9 +89,13 @@ def block_slopes(part, data, tiles, tile, order, lo, first, stop, on, loss_sum):
 @compiled_as(block_slopes, **UNCOUNTED)
 def _(part, data, tiles, tile, order, lo, first, stop, on, loss_sum):
     def lone(part, data, tiles, tile, order, lo, first, stop, on, loss_sum):
+        if data.offset.size > 0:
+            add_offsets(data.offset, order, lo, first, stop, on.S)
         lone_slopes(part, data, tiles, tile, order, lo, first, stop, on, loss_sum)
 
     def joint(part, data, tiles, tile, order, lo, first, stop, on, loss_sum):
+        if data.offset.size > 0:
+            add_offsets(data.offset, order, lo, first, stop, on.S)
         joint_slopes(part, data, tiles, tile, order, lo, first, stop, on, loss_sum)
 
     return joint if part.instance_class.joint else lone

@@ -184,6 +184,8 @@ def row_steps(data, parts, lanes, columns, order, ahead, rates, t, losses):
         i = np.uint64(order[k])
         prefetch(data.rows, ahead[k])
         p = score(data, columns, totals, penalty, optimizer, lanes, i)
+        if data.offset.size > 0:
+            p += data.offset[i]
         rate = rates[min(k, last), 0]
         value = np.float64(loss.value(p, y[i]))
         slope = row_slope(parts.optimizer, lanes.optimizer, 0, rate, loss.slope(p, y[i]), value, data, i)
@@ -229,6 +231,8 @@ def batch_steps(data, parts, lanes, columns, order, ahead, batch, rates, t, loss
             i = np.uint64(order[k])
             prefetch(data.rows, ahead[k])
             p = score(data, columns, totals, penalty, optimizer, lanes, i)
+            if data.offset.size > 0:
+                p += data.offset[i]
             value = np.float64(loss.value(p, y[i]))
             slope = dtype.type(loss.slope(p, y[i]))
             if data.weight.size > 0:

@@ -94,6 +94,8 @@ def white_steps(data, parts, lanes, order, ahead, batch, rates, t, triangle, anc
                     z[a] = total
                     size += total * total
             p = dot(anchor, x) + dot(place, z)
+            if data.offset.size > 0:
+                p += data.offset[i]
             weight = np.float64(data.weight[i]) if data.weight.size > 0 else 1.0
             target = np.float64(y[i])
             losses[0] += np.float64(loss.value(p, target)) * weight
@@ -122,6 +124,8 @@ def curvature(data, parts, lanes, weights, width, floor, out):
     for i in range(n):
         read_row(data, i, table)
         scores[i] = dot(weights, x)
+        if data.offset.size > 0:
+            scores[i] += data.offset[i]
         weight = np.float64(data.weight[i]) if data.weight.size > 0 else 1.0
         away += weight * abs(scores[i] - y[i])
     h = width if width > 0.0 else away / data.count

@@ -35,9 +35,11 @@ class DataStatistics:
     def data(self, scaling):
         """What the kernels read, without targets yet."""
         table = self.table
-        none = frozen(np.empty((0, 0), table.X.dtype))
+        none = frozen(np.empty((1, 0), table.X.dtype))
         one = float(self.intercept)
-        return Data(table.X, none, table.weight, *scaling, one, float(self.n), roles=NO_ROLES, seed=0, classes=1)
+        return Data(
+            table.X, none, table.weight, none[0], *scaling, one, float(self.n), roles=NO_ROLES, seed=0, classes=1
+        )
 
     def scaling(self, standardize, chunked=False):
         """What is taken off each column and what it is multiplied by."""

@@ -22,6 +22,7 @@ def rows_of(data, rows):
         rows=data.rows.take(rows),
         targets=frozen(data.targets[:, rows]),
         weight=frozen(data.weight[rows] if data.weight.size else data.weight),
+        offset=frozen(data.offset[rows] if data.offset.size else data.offset),
         roles=NO_ROLES,
         count=1.0,
     )

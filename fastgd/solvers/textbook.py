@@ -197,7 +197,8 @@ class TextbookDerivatives:
         """The move (d + 1,) to the minimum of the parabola of a lane, of its penalty within its bounds; not shared."""
         Z, count, d = self.measured.Z, self.plan.data.count, len(gradient) - 1
         loss = type(self.plan.parts.loss)(*lanes.loss[lane])
-        second_derivative = loss.second_derivative(Z @ lanes.weights[lane], self.measured.y[lanes.target[lane]])
+        scores = Z @ lanes.weights[lane] + self.measured.offset
+        second_derivative = loss.second_derivative(scores, self.measured.y[lanes.target[lane]])
         H = Z.T @ (Z * (second_derivative * self.measured.row_weights(lanes, lane))[:, None]) / count
         H = H + damping * np.diag(H).max() * np.eye(d + 1)
         penalty = type(self.plan.parts.penalty)(*lanes.penalty[lane])
@@ -225,6 +226,7 @@ class TextbookPasses:
             self.data, self.X = data, data.rows.array()
             Z = (self.X - data.shift) * data.inverse_scale
         self.weight = data.weight.astype(np.float64) if data.weight.size else np.ones(len(self.X))
+        self.offset = data.offset.astype(np.float64) if data.offset.size else np.zeros(len(self.X))
         self.Z, self.y = np.column_stack([Z, np.full(len(Z), data.constant)]), data.targets.astype(np.float64)
 
     @staticmethod
@@ -245,7 +247,7 @@ class TextbookPasses:
             model = slice(first, first + self.data.classes)  # one lane, or the classes of a joint loss
             part = type(loss)(*lanes.loss[first])
             weight, y = self.row_weights(lanes, first)[rows], self.y[lanes.target[first], rows]
-            scores = self.Z[rows] @ lanes.weights[model].T
+            scores = self.Z[rows] @ lanes.weights[model].T + self.offset[rows, None]
             if loss.joint:
                 values, slopes = of_rows(part, scores, y)
             else:
@@ -281,6 +283,7 @@ class TextbookPasses:
             self.data._replace(
                 rows=self.data.rows.take(rows),
                 weight=self.weight[rows],
+                offset=self.offset[rows],
                 targets=self.data.targets[:, rows],
                 count=self.weight[rows].sum(),
             ),
@@ -350,7 +353,7 @@ class TextbookStagedSteps:
         for s, rate in enumerate(rates / batch):
             i = order[s * batch : (s + 1) * batch]
             z, weight, y = data.Z[i] @ whitening.T, data.weight[i], data.y[0, i]
-            p = data.Z[i] @ origin + z @ position
+            p = data.Z[i] @ origin + z @ position + data.offset[i]
             loss_sum += np.sum(weight * self.loss.value(p, y))
             reach = rate * weight * np.sum(z**2, axis=1)
             slopes = [implicit_slope(self.loss, *row) for row in zip(p, y, reach, strict=True)]
@@ -360,7 +363,7 @@ class TextbookStagedSteps:
     def whiten(self, lanes, weights, width, floor, share, out):
         """The whitening triangle at weights (D,), into ``out``: a coordinate that follows from others is left out."""
         data = self.passes
-        p, y, n = data.Z @ weights, data.y[0], self.plan.data.count
+        p, y, n = data.Z @ weights + data.offset, data.y[0], self.plan.data.count
         h = width or np.sum(data.weight * abs(p - y)) / n
         second_derivatives = (self.loss.slope(p + h, y) - self.loss.slope(p - h, y)) / (2 * h)
         mean = np.sum(data.weight * second_derivatives) / n

@@ -1,5 +1,6 @@
 """The disk cache never lies and is never fatal: edits, damage, unwritable folders, many processes at once."""
 
+import ast
 import os
 import shutil
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import fastgd
+from fastgd.kernels import _cache, _jit
 
 PACKAGE = Path(fastgd.__file__).parent
 JIT_OFF = os.environ.get("NUMBA_DISABLE_JIT") == "1"
@@ -119,6 +121,49 @@ def test_edit_takes_effect(run, file, old, new):
         assert after != run.value
     stamps = {path.name.split("__")[1][:8] for path in run.folder.glob("cache/**/*small_steps__*.nbi")}
     assert len(stamps) == 1, "files of the older sources are pruned"
+
+
+def imported(path):
+    """The modules of the package that the module at ``path`` imports from."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            folder = path.parents[node.level - 1].joinpath(*(node.module or "").split("."))
+            for file in (folder.with_suffix(".py"), *(folder / f"{name.name}.py" for name in node.names)):
+                if file.exists():
+                    yield file
+
+
+def defines_part(path):
+    """Whether a module defines a named tuple with a method that kernels call."""
+    classes = [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.ClassDef)]
+    named = [one for one in classes if any(getattr(base, "id", "") == "NamedTuple" for base in one.bases)]
+    called = {*_jit.METHODS, *_jit.OF_ROWS}
+    return any(getattr(item, "name", "") in called for one in named for item in one.body)
+
+
+def compiled_modules(package):
+    """The modules whose code may end up in a kernel: what kernels and parts are, and all that these import."""
+    found, new = set(), {*package.glob("kernels/*.py"), *filter(defines_part, package.rglob("*.py"))}
+    while new:
+        found |= new
+        new = {file for path in new for file in imported(path)} - found
+    return sorted(found)
+
+
+def test_an_edit_of_any_compiled_module_is_another_stamp(tmp_path, monkeypatch):
+    package = tmp_path / "fastgd"
+    shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(_cache, "__file__", str(package / "kernels" / "_cache.py"))
+    modules, before = compiled_modules(package), _cache.stamp.__wrapped__()
+    assert before == _cache.stamp.__wrapped__()
+    known = {"kernels/_jit.py", "kernels/layouts.py", "parts/elementary.py", "parts/losses.py", "parts/optimizers.py"}
+    assert known <= {path.relative_to(package).as_posix() for path in modules}
+    for path in modules:
+        text = path.read_text()
+        path.write_text(text + "\n\ndef added():\n    return 1\n")
+        assert _cache.stamp.__wrapped__() != before, path
+        path.write_text(text)
+    assert before == _cache.stamp.__wrapped__()
 
 
 @pytest.mark.parametrize("damage", ["empty", "garbage", "truncated"])

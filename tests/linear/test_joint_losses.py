@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+from conftest import JIT_OFF
 
 import fastgd
 from fastgd import reference
@@ -11,7 +12,7 @@ from fastgd.parts.losses import of_rows
 
 RNG = np.random.default_rng(4)
 N, D, CLASSES = 90, 4, 3
-X = RNG.standard_normal((N, D)) * [1, 10, 0.1, 1] + [0, 5, 0, 1]
+X = RNG.standard_normal((N, D)) + np.array([0.0, 1.0, 0.0, -1.0])
 SCORES = (X - X.mean(axis=0)) / X.std(axis=0) @ RNG.standard_normal((D, CLASSES)) + 0.7 * RNG.standard_normal(
     (N, CLASSES)
 )
@@ -68,8 +69,15 @@ def agree(call, *arguments, rtol=1e-7, **options):
 OPTIONS = {"optimizer": "sgd", "learning_rate": 0.3, "standardize": True, "epochs": 6, "random_state": 0}
 
 
-@pytest.mark.parametrize("batch", [None, 16, 1])
-@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize(
+    ("batch", "dtype"),
+    [
+        (batch, dtype)
+        for batch in (None, 16, 1)
+        for dtype in (np.float64, np.float32)
+        if JIT_OFF or (batch == 16) == (dtype == np.float32)  # a user's class is compiled anew in every process
+    ],
+)
 def test_compiled_is_the_reference(batch, dtype):
     rtol = 1e-8 if dtype == np.float64 else 1e-4
     options = {**OPTIONS, "learning_rate": 0.3 if batch is None else 0.05, "batch_size": batch, "rtol": rtol}
@@ -80,15 +88,16 @@ def test_compiled_is_the_reference(batch, dtype):
 
 def test_a_fit_lowers_its_own_objective_to_a_minimum():
     alpha = 0.05
-    r = fastgd.fit(X, Y, loss=Brier(), alpha=alpha, standardize=False, sample_weight=WEIGHT, epochs=4000, tol=1e-9)
+    options = {**OPTIONS, "standardize": False, "epochs": 600, "learning_rate": 0.7}
+    r = fastgd.fit(X, Y, loss=Brier(), alpha=alpha, sample_weight=WEIGHT, **options)
     least = objective(Brier(), r.coef, r.intercept, alpha, WEIGHT)
-    assert least == pytest.approx(r.loss, rel=1e-6)
+    assert least == pytest.approx(r.loss, rel=1e-9)
     assert least < 0.9 * objective(Brier(), 0 * r.coef, 0 * r.intercept, alpha, WEIGHT)
     h = 1e-5
     for k, j in np.ndindex(CLASSES, D):
         step = h * np.outer(np.arange(CLASSES) == k, np.arange(D) == j)
         sides = [objective(Brier(), r.coef + side * step, r.intercept, alpha, WEIGHT) for side in (1, -1)]
-        assert abs(sides[0] - sides[1]) / (2 * h) < 1e-2
+        assert abs(sides[0] - sides[1]) / (2 * h) < 1e-4
 
 
 def test_a_step_is_against_the_gradient():
@@ -110,7 +119,7 @@ def test_a_step_is_against_the_gradient():
 
 def test_everything_on_auto():
     for loss in (Brier(), Exponential()):
-        r = fastgd.fit(X, Y, loss=loss, epochs=300, alpha=0.01)
+        r = fastgd.fit(X, Y, loss=loss, epochs=100, alpha=0.01)
         assert r.status in ("converged", "max_epochs")
         assert np.mean(r.predict(X) == Y) > 0.7
 
@@ -126,7 +135,7 @@ def test_bootstrap_and_sweep():
 def test_sparse_rows():
     sparse = pytest.importorskip("scipy.sparse")
     rows = sparse.random_array((N, 30), density=0.2, format="csr", rng=np.random.default_rng(1))
-    for batch in (None, 8):
+    for batch in (None, 8) if JIT_OFF else (8,):
         agree("fit", rows, Y, loss=Brier(), batch_size=batch, **OPTIONS)
 
 
