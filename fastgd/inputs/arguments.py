@@ -128,12 +128,15 @@ def schedule(argument, given):
 
 
 def validation(given):
-    """None, a fraction in (0, 1), or a tuple (X, y) or (X, y, sample_weight)."""
+    """None, a fraction in (0, 1), or a tuple (X, y), (X, y, sample_weight) or (X, y, sample_weight, offset)."""
     if given is None:
         return None
     if isinstance(given, (tuple, list)):
-        if len(given) not in (2, 3):
-            raise ValueError(f"validation must be (X, y) or (X, y, sample_weight), got {len(given)} items.")
+        if len(given) not in (2, 3, 4):
+            raise ValueError(
+                f"validation must be (X, y), (X, y, sample_weight) or (X, y, sample_weight, offset), got "
+                f"{len(given)} items."
+            )
         return tuple(given)
     if not isinstance(given, numbers.Real):
         raise TypeError(f"validation={brief(given, 60)} must be a fraction of the rows such as 0.1, or a pair (X, y).")

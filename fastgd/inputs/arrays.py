@@ -17,6 +17,9 @@ class Matrix(NamedTuple):
     note: str | None = None  # what was copied to make sparse rows canonical
 
 
+NO_OFFSET = frozen(np.empty(0))
+
+
 class Table(NamedTuple):
     """Canonical data: contiguous, native, read-only to the kernels, of one type ``T`` (float32 or float64)."""
 
@@ -26,13 +29,26 @@ class Table(NamedTuple):
     names: tuple | None  # the columns' names, if X has any
     classes: np.ndarray | None  # the labels, sorted
     note: str | None = None  # what was copied to make sparse rows canonical
+    offset: np.ndarray = NO_OFFSET  # (n,) T, added to the scores; (0,) for none, or where it is taken off the targets
 
 
-def table(X, y, sample_weight, loss, classes=None, scale=True, coded=False):
+def table(X, y, sample_weight, loss, classes=None, scale=True, coded=False, given_offset=None):
     """Check and canonicalise the data of a fit; ``classes`` are the labels, if they are known before."""
     X, names, note = matrix(X)
-    y, classes = target(y, X.shape[0], X.dtype, loss, classes, coded)
-    return Table(X, y, row_weights(sample_weight, X.shape[0], X.dtype, scale), names, classes, note)
+    n = X.shape[0]
+    y, classes = target(y, n, X.dtype, loss, classes, coded)
+    weight = row_weights(sample_weight, n, X.dtype, scale)
+    return with_offset(Table(X, y, weight, names, classes, note), given_offset, loss)
+
+
+def with_offset(table, given, loss):
+    """The table with an offset; a loss of the residual alone has it in its targets, to the same effect."""
+    if given is None:
+        return table._replace(offset=offset(None, 0, table.X.dtype))
+    if loss.residual_only:
+        y = table.y - offset(given, table.X.shape[0], np.float64)
+        return table._replace(y=frozen(y), offset=offset(None, 0, table.X.dtype))
+    return table._replace(offset=offset(given, table.X.shape[0], table.X.dtype))
 
 
 # X ------------------------------------------------------------------------------------------------------------------

@@ -20,7 +20,8 @@ class Holdout(NamedTuple):
 
 
 def held_out(table, validation, seed, loss):
-    """Split a table by ``validation``: None, a fraction of its rows, or ``(X, y)`` or ``(X, y, sample_weight)``."""
+    """Split a table by ``validation``: None, a fraction of its rows, or ``(X, y)``, ``(X, y, sample_weight)``
+    or ``(X, y, sample_weight, offset)``."""
     if validation is None:
         return Holdout(table, None, None)
     if isinstance(validation, tuple):
@@ -42,6 +43,7 @@ def held_out(table, validation, seed, loss):
         X=table.X.take(~kept),
         y=frozen(np.ascontiguousarray(table.y[:, ~kept])),
         weight=arrays.row_weights(weights[1] if table.weight.size else None, len(weights[1]), dtype),
+        offset=frozen(table.offset[~kept]) if table.offset.size else table.offset,
     )
     return Holdout(table._replace(weight=train), rows, held)
 
@@ -64,7 +66,7 @@ def drawn(table, fraction, seed):
     return rows
 
 
-def other_table(table, loss, X, y, weight=None):
+def other_table(table, loss, X, y, weight=None, offset=None):
     """Validation data that the user passed, in canonical form."""
     with arguments.within("validation"):
         X, names, _ = arrays.matrix(X)
@@ -82,4 +84,5 @@ def other_table(table, loss, X, y, weight=None):
         if len(y) != len(table.y):
             has = "1 target" if len(y) == 1 else f"{len(y)} targets"
             raise ValueError(f"y has {has}, but the training data have {len(table.y)}.")
-        return table._replace(X=X, y=y, weight=arrays.row_weights(weight, X.shape[0], X.dtype))
+        table = table._replace(X=X, y=y, weight=arrays.row_weights(weight, X.shape[0], X.dtype))
+        return arrays.with_offset(table, offset, loss)

@@ -80,7 +80,7 @@ def fit(X, y, **options):
         Row order of each epoch: blocks of rows and the rows within a window of blocks; a full shuffle; each batch
         drawn afresh (distinct rows within it); False is the data's own order, True the default. It depends on the seed
         and the epoch alone.
-    validation : float, (X, y), (X, y, sample_weight) or None, default None
+    validation : float, (X, y), (X, y, sample_weight), (X, y, sample_weight, offset) or None, default None
         A share of the rows, drawn at random (of two classes, of each), or data of their own, to be held out. Their loss
         is measured after each epoch; when it has not fallen (by ``tol``, where given) for ``patience`` epochs, the run
         ends "early_stopped". The result has the weights of the best epoch. On the full batch, epochs in which the
@@ -201,7 +201,12 @@ def planned(backend, X, y, given):
 def prepare(X, y, options, start, backend, given=None, **table):
     """What is chosen for options and data; ``given`` are the options that the user named."""
     options = start.agree(options, given or {})
-    checked = arrays.table(X, y, options.sample_weight, options.loss, **table)
+    if isinstance(options.validation, tuple) and (options.offset is None) != (len(options.validation) < 4):
+        raise ValueError(
+            "offset and the offset of validation go together: pass validation=(X, y, sample_weight, offset) with "
+            "offset, sample_weight being None for none."
+        )
+    checked = arrays.table(X, y, options.sample_weight, options.loss, given_offset=options.offset, **table)
     return choose(options, DataStatistics(start.same_columns(checked), options, backend), start, backend)
 
 

@@ -80,7 +80,8 @@ def with_targets(choice, data, table, centres):
     loss, statistics = choice.options.loss, choice.problem.statistics
     rows = [statistics.targets(table, loss, np.array(centre)) for centre in centres]
     classes = len(table.classes) if loss.joint else 1
-    return data._replace(targets=rows[0] if len(rows) == 1 else frozen(np.concatenate(rows)), classes=classes)
+    stacked = rows[0] if len(rows) == 1 else frozen(np.concatenate(rows))
+    return data._replace(targets=stacked, classes=classes, offset=table.offset)
 
 
 def held_data(choice, centres):

@@ -163,6 +163,9 @@ class Resumed(Fresh):
         before = self.past.options
         if not isinstance(given.get("random_state"), (int, np.integer)):
             options = options.replace(random_state=before["random_state"])
+        if (options.offset is not None) != self.past.offset:
+            has = "an offset" if self.past.offset else "no offset"
+            raise ValueError(f"{self.argument}: the run was begun with {has}. Pass the same kind of data.")
         now = described(options)
         changed = [name for name in KEPT if now[name] != before[name]]
         if changed:

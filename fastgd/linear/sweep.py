@@ -125,6 +125,8 @@ def check_cross_validation(cross, options, groups, scoring, refit):
     for name, given in {"groups": groups, "scoring": scoring, "refit": None if refit is False else refit}.items():
         if given is not None and not cross:
             raise ValueError(f"{name} is for cross-validation: pass cv, for example cv=5.")
+    if scoring is not None and options.get("offset") is not None:
+        raise ValueError("scoring asks for predictions without an offset: leave out scoring, to compare by the loss.")
     if cross and options.get("validation") is not None:
         raise ValueError("validation and cv both hold rows out: pass one of them.")
 
@@ -178,10 +180,10 @@ class Choices:
         """The choice for a point, a dict of options."""
         options = FitOptions.checked(point)
         loss = options.loss
-        key = loss.labels, loss.joint, tuple(loss.domain.items())
+        key = loss.labels, loss.joint, tuple(loss.domain.items()), loss.residual_only
         if key not in self.tables:
             self.X = arrays.matrix(self.X)  # checked and made canonical once
-            found = arrays.table(self.X, self.y, options.sample_weight, loss)
+            found = arrays.table(self.X, self.y, options.sample_weight, loss, given_offset=options.offset)
             first = next(iter(self.tables.values()), found)
             self.tables[key] = found._replace(X=first.X, weight=first.weight)
         # Rows are held out by the seed; all other statistics are kept with what they depend on.

@@ -119,11 +119,15 @@ def targets(table, loss, centre):
 
 
 def mean_over(table, y, function, rows=1 << 20):
-    """The weighted mean of a function of a target (n,), in float64; some rows at a time, for memory's sake."""
+    """The weighted mean of ``function(y, offset)`` of targets (n,) and offsets, in float64.
+
+    Some rows at a time, for memory's sake; offsets are zeros (1,) where there are none.
+    """
     total = weights = 0.0
     for first in range(0, y.size, rows):
         weight = table.weight[first : first + rows].astype(np.float64) if table.weight.size else None
-        values = function(y[first : first + rows].astype(np.float64))
+        offset = table.offset[first : first + rows].astype(np.float64) if table.offset.size else np.zeros(1)
+        values = function(y[first : first + rows].astype(np.float64), offset)
         total += np.sum(values if weight is None else values * weight)
         weights += values.size if weight is None else np.sum(weight)
     return float(total / weights)
@@ -134,7 +138,7 @@ def mean_losses(table, loss, constants):
     with np.errstate(all="ignore"):
         if loss.joint:
             values, _ = of_classes(loss, constants)
-            return np.array([mean_over(table, table.y[0], lambda y: values[y.astype(np.int64)])])
+            return np.array([mean_over(table, table.y[0], lambda y, _: values[y.astype(np.int64)])])
         return np.array([mean_loss(table, y, loss, one) for y, one in zip(table.y, constants, strict=True)])
 
 
@@ -146,7 +150,7 @@ def of_classes(loss, constants):
 def mean_loss(table, y, loss, constant):
     """The objective of predicting one number for the target ``y``."""
     with np.errstate(all="ignore"):
-        return mean_over(table, y, lambda y: loss.value(np.full(1, constant), y))
+        return mean_over(table, y, lambda y, offset: loss.value(constant + offset, y))
 
 
 def best_constants(table, loss):
@@ -162,7 +166,7 @@ def best_constants(table, loss):
 
 def class_shares(table):
     """The share (classes,) of each class in the weights of the rows."""
-    return np.array([mean_over(table, table.y[0], lambda y, k=k: y == k) for k in range(len(table.classes))])
+    return np.array([mean_over(table, table.y[0], lambda y, _, k=k: y == k) for k in range(len(table.classes))])
 
 
 def best_constant(table, y, loss):
@@ -172,7 +176,7 @@ def best_constant(table, y, loss):
     million rows), or the logarithms of these where a score is one.
     """
     with np.errstate(all="ignore"):
-        mean = mean_over(table, y, lambda y: y)
+        mean = mean_over(table, y, lambda y, _: y)
         if loss.squared and np.isfinite(mean):
             return mean
         if loss.labels:
@@ -187,6 +191,8 @@ def best_constant(table, y, loss):
             found = [mean, float(np.median(sample)) if sample.size else mean]
             if loss.link != "identity":
                 found = np.log(found)
+                if table.offset.size:
+                    found = found - np.log(mean_over(table, y, lambda y, offset: np.exp(offset)))
     found = [float(constant) for constant in found if np.isfinite(constant)] or [0.0]
     return min(found, key=lambda constant: mean_loss(table, y, loss, constant))
 
@@ -203,7 +209,7 @@ def curvature_of(loss, table, y, constant, size):
     h = 1e-3 if loss.smooth else size
     with np.errstate(all="ignore"):
         above, below = np.full(1, constant + h), np.full(1, constant - h)
-        found = mean_over(table, y, lambda y: (loss.slope(above, y) - loss.slope(below, y)) / (2 * h))
+        found = mean_over(table, y, lambda y, o: (loss.slope(above + o, y) - loss.slope(below + o, y)) / (2 * h))
     return float(found) if np.isfinite(found) and found > 0 else 1.0
 
 
@@ -229,7 +235,7 @@ def residual_rms(table, loss, constants):
 def one_residual_rms(table, y, constant):
     """The root mean square of a target less ``constant``; 1 where it is not positive."""
     with np.errstate(all="ignore"):
-        away = np.sqrt(mean_over(table, y, lambda y: (y - constant) ** 2))
+        away = np.sqrt(mean_over(table, y, lambda y, _: (y - constant) ** 2))
     if not 0 < away < np.inf:
         return 1.0
     if away**2 > float(np.finfo(table.X.dtype).max) / 1e6:
