@@ -79,7 +79,7 @@ def state_of(choice, plan, model, outcome, words):
         options=described(options),
         resolved=resolved_options(choice, plan, model),
         choices=words,
-        link=model.loss.link != "identity",
+        link=model.loss.link != "identity" and not model.loss.labels,
         optimizer=model.optimizer and part_facts(model.optimizer),
         schedule=model.schedule and part_facts(model.schedule),
         rate_multiplier=model.rate_multiplier.tolist(),

@@ -129,7 +129,7 @@ def required(facts, arrays, statuses):
         loss = part_of(settings["loss"], losses, "loss")
         _need(loss.labels == (classes is not None), "classes")
         _need(loss.joint == (classes is not None and arrays["coef"].ndim == 2), "coef")
-        _need((loss.link != "identity") == state["link"], "state.link")
+        _need((loss.link != "identity" and not loss.labels) == state["link"], "state.link")
     if classes is not None:
         _need(classes.ndim == 1 and classes.size > 1 and bool((classes[:-1] < classes[1:]).all()), "classes")
         _need(type(facts.get("objects")) is bool, "classes")

@@ -4,6 +4,7 @@ import copy
 import pickle
 import sys
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,7 +16,6 @@ from sklearn.linear_model import LinearRegression, LogisticRegression, PoissonRe
 import fastgd
 from fastgd.linear.scoring import estimator_of, scorer_of
 from fastgd.results.fit_result import FitResult
-from fastgd.results.state import State
 
 RNG = np.random.default_rng(5)
 X = RNG.standard_normal((60, 3))
@@ -41,7 +41,7 @@ class Several:
     coef: np.ndarray  # (m, d)
     intercept: np.ndarray  # (m,)
     classes: np.ndarray | None
-    state: State
+    state: SimpleNamespace
 
     def decision_function(self, X):
         return X @ self.coef.T + self.intercept
@@ -57,11 +57,11 @@ def fitted(name, own=False):
     model.fit(X[:40], y[:40])
     classes = getattr(model, "classes_", None)
     facts = {"name": loss, "fields": {}, **({"stamp": "of its code"} if own else {})}
-    state = State({"link": loss == "poisson", "settings": {"loss": facts}}, {})
+    state = SimpleNamespace(link=loss == "poisson", offset=False, options={"loss": facts}, parts={})
     if np.size(model.intercept_) > 1:
         return Several(model.coef_, model.intercept_, classes, state), model, y
     intercept = float(np.ravel(model.intercept_)[0])
-    r = FitResult(np.ravel(model.coef_), intercept, "converged", "", 1, 1, {}, None, classes, state=state)
+    r = FitResult(np.ravel(model.coef_), intercept, 0.0, "converged", "", 1, 1, {}, None, classes, state=state)
     return r, model, y
 
 
@@ -164,7 +164,7 @@ def test_a_result_of_fit():
     r = fastgd.fit(X, y, loss="log_loss", learning_rate=0.1, epochs=5)
     assert scorer_of("accuracy")(r, X, y) == np.mean(r.predict(X) == y) > 0.7
     mean = scorer_of("neg_log_loss")(r, X, y)
-    assert mean == pytest.approx(-r.loss, rel=1e-12)
+    assert mean == pytest.approx(-r.objective(X, y), rel=1e-12)
 
 
 # What is refused ----------------------------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ class Warmup(NamedTuple):
 
     Examples
     --------
+    >>> from fastgd.schedules import Step, Warmup
     >>> Warmup(Step(0.1, 0.5, period=2), period=4).rate(np.arange(1, 9))
     array([0.025, 0.05 , 0.075, 0.1  , 0.1  , 0.1  , 0.05 , 0.05 ])
     """
