@@ -55,7 +55,7 @@ def compile_custom_part(argument, part, dtype):
     if is_custom(part):
         from ..kernels import own
 
-        own.tried(label_of(argument, part), type(part), np.dtype(dtype))
+        own.compile_methods(label_of(argument, part), type(part), np.dtype(dtype))
 
 
 def wrap_custom_part(argument, given, module):

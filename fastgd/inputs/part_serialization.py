@@ -1,11 +1,11 @@
-"""Parts as facts: what a file can hold of a loss, an optimizer or a schedule, and the part made of it again."""
+"""Parts as dicts of their name and fields, which files can hold, and back."""
 
 from ..parts.registry import snake_case
 from . import arguments, custom_parts
 
 
 def part_facts(part):
-    """A part's name and fields; of a user's own class also the stamp of its code."""
+    """The name and fields of a part as a dict; of a user's own class also the stamp of its code."""
     fields = {name: _field_fact(value) for name, value in part._asdict().items()}
     if custom_parts.is_custom(part):
         return {"name": type(part).origin.name, "fields": fields, "stamp": type(part).__name__}
@@ -15,14 +15,14 @@ def part_facts(part):
 def _field_fact(value):
     if hasattr(value, "_asdict"):
         return part_facts(value)
-    return value if isinstance(value, float) else f"<{type(value).__name__}>"  # a user's schedule may have any
+    return value if isinstance(value, float) else f"<{type(value).__name__}>"  # of a user's schedule
 
 
 def part_of(facts, module, argument):
-    """The part that facts tell of; a user's own class has to be given again."""
+    """The part of such a dict; raises for a user's own class, which has to be passed again."""
     known = {snake_case(name): getattr(module, name) for name in module.__all__}
     if "stamp" in facts or facts["name"] not in known:
-        raise ValueError(f"The run was begun with your own {argument} {facts['name']!r}: pass {argument}= again.")
+        raise ValueError(f"The run was started with your own {argument} {facts['name']!r}: pass {argument}= again.")
     fields = {
         name: part_of(value, module, argument) if isinstance(value, dict) else float(value)
         for name, value in facts["fields"].items()
@@ -31,7 +31,7 @@ def part_of(facts, module, argument):
 
 
 def part_at(state, name, module):
-    """The part of that name that the run at ``state`` was driven with: itself where it is at hand."""
+    """The loss, optimizer or schedule, by ``name``, of a run: itself if it is at hand, else from its dict."""
     if name in state.parts:
         return state.parts[name]
     return part_of(getattr(state, name, None) or state.options[name], module, name)

@@ -1,4 +1,4 @@
-"""A user's own parts, compiled for a trial: what Numba can't compile is one sentence, before anything runs."""
+"""Compiles a user's own parts before anything runs: what Numba can't compile is an error of one sentence."""
 
 import functools
 
@@ -6,7 +6,7 @@ import numba
 from numba import types
 
 from ..parts.registry import COMPILED_METHODS
-from . import elementary  # noqa: F401  (registers the compiled twins that methods call)
+from . import elementary  # noqa: F401  (registers the compiled functions that methods call)
 from ._jit import INNER, bridge, compiled_as
 from .user_functions import short
 
@@ -17,10 +17,10 @@ CALLS = {
 
 
 @functools.cache
-def tried(label, kind, dtype):
-    """Let kernels call a twin class's methods and what they call, and compile them; raises what Numba has against it.
+def compile_methods(label, kind, dtype):
+    """Let kernels call the methods of a wrapper class and their helpers, and compile them; raises Numba's objections.
 
-    The types are those of kernels, so what is compiled here is compiled for them.
+    The types are those of kernels, which use the same compiled code.
     """
     if numba.config.DISABLE_JIT:
         return
@@ -82,5 +82,5 @@ def _is_number(kind):
 
 
 def _named(words, kind):
-    """Words with the user's name of the class in place of the twin's."""
+    """Words with the user's name of the class in place of the wrapper's."""
     return str(words).replace(kind.__name__, kind.origin.name)
