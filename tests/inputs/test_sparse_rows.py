@@ -1,4 +1,4 @@
-"""SciPy's sparse formats at the door: what is malformed is one clear error, what is sound is hardly copied."""
+"""SciPy's sparse formats as input: what is malformed is one clear error, what is sound is hardly copied."""
 
 import itertools
 import re
