@@ -172,7 +172,7 @@ def test_minimize(compile):
     options = {"learning_rate": Halving(0.1), "max_iter": 60, "compile": compile}
     o = minimize(fun, [0.0, 0.0], grad, optimizer=Averaged(0.2), **options)
     np.testing.assert_allclose(o.x, [1, -2], atol=1e-2)
-    right = reference.minimize(fun, [0.0, 0.0], grad, Averaged(0.2), Halving(0.1), max_iter=60)
+    right = reference.minimize(fun, [0.0, 0.0], grad, optimizer=Averaged(0.2), learning_rate=Halving(0.1), max_iter=60)
     np.testing.assert_allclose(o.history.x, right.history.x, rtol=1e-9, atol=1e-12)
     s = minimize_sweep(fun, [0.0, 0.0], grad, optimizer=Averaged([0.2, 0.5]), **options)
     np.testing.assert_array_equal(s.results[0].x, o.x)
