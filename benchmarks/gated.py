@@ -44,7 +44,7 @@ def share(case, library):
 def checked(case):
     """How far fastgd's objective is from the reference's, relatively. All that is compiled for a case is used once.
 
-    Rows that lie otherwise, or may not be written to, compile nothing more: the door makes them alike.
+    Rows that lie otherwise, or may not be written to, compile nothing more: input checks make them alike.
     """
     whole(case)()
     ours, theirs = (work.objective(race.settled(run())) for run, work in (share(case, x) for x in race.OURS.values()))

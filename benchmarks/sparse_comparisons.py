@@ -37,14 +37,14 @@ def gradient(shape):
     return {"fastgd": full_batch_pass(X, y, w, 1), "scipy": scipys}
 
 
-def door(shape):
+def input_check(shape):
     """What it costs not to believe the indices of ``X``."""
     X, y = made(shape)
 
     def check():
         arrays.matrix(X)
 
-    return {"fastgd": fit(X, y), "the door's check": check}
+    return {"fastgd": fit(X, y), "input check": check}
 
 
 def hogwild(shape):
@@ -80,12 +80,12 @@ COMPARISONS = (
         within=1e-4,
     ),
     Comparison(
-        "sparse rows, the door",
-        door,
+        "sparse rows, input check",
+        input_check,
         tuple((shape,) for shape in both(SPARSE, WORDS, HASHED)),
         (SMALL_SPARSE,),
         {},
-        limits={"the door's check": 0.15},
+        limits={"input check": 0.15},
     ),
     Comparison(
         "sparse SGD, hogwild",

@@ -39,11 +39,11 @@ class TrainingData(NamedTuple):
 
 
 def checked_sparse(X):
-    """Sparse rows as CSR with every index checked, which SciPy leaves out; anything else as it is."""
-    if not issparse(X) or X.ndim != 2 or 0 in X.shape or X.dtype.kind not in "biuf":
+    """Sparse rows as CSR in canonical form, every index checked, which SciPy leaves out; anything else as it is."""
+    if not issparse(X) or X.ndim != 2 or 0 in X.shape or X.dtype.kind == "c":
         return X  # scikit-learn raises the error
-    rows = arrays.matrix(X)[0]
-    return X if X.format == "csr" else rows.given()
+    rows, _, note = arrays.matrix(X)
+    return X if note is None else rows.given()
 
 
 def checked_weight(sample_weight, X, all_zero):

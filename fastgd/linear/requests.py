@@ -26,7 +26,9 @@ class Request:
 
     Parameters
     ----------
-    X, y : array-like
+    X : ndarray (n, d) or CSR
+        Sparse rows are in canonical form, their indices checked by the estimator: they are not checked again.
+    y : array-like
     options : dict
         Of :func:`fastgd.fit`.
     classes : ndarray or None
@@ -53,6 +55,11 @@ class Request:
     rule: object = None
 
     @property
+    def rows(self):
+        """``X`` as a ``Matrix``."""
+        return arrays.matrix(arrays.checked(self.X))
+
+    @property
     def coding(self):
         """How targets and weights become a table."""
         return {"classes": self.classes, "scale": self.scale_weights, "coded": self.classes is not None}
@@ -69,7 +76,7 @@ class Request:
 def fit_request(request):
     """The results of a fit, one for each of its models."""
     options = FitOptions.checked(request.options)
-    table = arrays.table(request.X, request.y, options.sample_weight, options.loss, **request.coding)
+    table = arrays.table(request.rows, request.y, options.sample_weight, options.loss, **request.coding)
     choice = request.choose(DataStatistics(table, options, COMPILED), options)
     if options.verbose:
         tell(choice.words)
@@ -82,7 +89,7 @@ def fit_chunk(request, r):
     given = chunk_options(r, request.options)
     options, start = FitOptions.checked(given), request.start
     options = start.agree(options, given)
-    table = arrays.table(request.X, request.y, options.sample_weight, options.loss, **request.coding)
+    table = arrays.table(request.rows, request.y, options.sample_weight, options.loss, **request.coding)
     choice = request.choose(DataStatistics(start.same_columns(table), options, COMPILED), options)
     plan = plan_of([choice], order=request.order)
     start.check(choice, plan)
@@ -121,7 +128,7 @@ def choice_of(request, known):
     data = tuple(map(place, (request.X, request.y, options.sample_weight)))
     coding = loss.labels, loss.joint, tuple(loss.domain.items()), classes, request.scale_weights
     if data not in known:
-        known[data] = arrays.matrix(request.X)  # checked and made canonical once
+        known[data] = request.rows
     if (data, coding) not in known:
         known[data, coding] = arrays.table(known[data], request.y, options.sample_weight, loss, **request.coding)
     key = data, coding, options.fit_intercept, options.n_threads

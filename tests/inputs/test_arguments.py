@@ -43,7 +43,7 @@ BAD_SETTINGS = {
     ],
     "max_steps": [(-1, ValueError, "at least 0"), ("x", TypeError, "")],
     "tol": [(-1e-3, ValueError, "at least 0"), (nan, ValueError, ""), ("x", TypeError, "")],
-    "shuffle": [("blocks", ValueError, "'block'"), (True, ValueError, ""), (0, ValueError, "")],
+    "shuffle": [("blocks", ValueError, "'block'"), (1, ValueError, ""), (0, ValueError, "")],
     "patience": [(0, ValueError, "at least 1")],
     "evaluate": [(1, TypeError, "True or False")],
     "random_state": [(-1, ValueError, "at least 0"), (1.5, TypeError, ""), ("x", TypeError, "")],
