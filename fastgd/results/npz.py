@@ -1,6 +1,6 @@
 """Saved models on disk: metadata and arrays in one npz file that is written whole or not at all and proven when read.
 
-A file is a plain npz: ``metadata.npy`` (JSON as uint8) and the arrays, uncompressed; ``np.load(path)`` opens it too. Its
+A file is a plain npz of ``metadata.npy`` (JSON as uint8) and the arrays, not compressed; ``np.load`` opens it too. Its
 last bytes, the zip comment, are ``fastgd model 1 sha256:<hex>``: the format and the digest of all bytes before the hex.
 Every later format keeps that ending, so any fastgd can tell a later file from a damaged one. The digest finds
 accidents. It does not stop whoever makes a file on purpose, so sizes are checked before memory is taken, and nothing in

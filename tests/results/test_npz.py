@@ -58,7 +58,7 @@ def bits(value):
 
 
 CONTENT = bits((METADATA, ARRAYS))
-DIGEST_OF_FORMAT_1 = ""
+DIGEST_OF_FORMAT_1 = "aabb3895c3df4baffde1db2857267a160b2ad7d3dc47263f8a1b29b98e174000"
 
 
 def refusal(path, **options):
