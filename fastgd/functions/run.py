@@ -7,7 +7,7 @@ import numpy as np
 
 from ..inputs import arguments
 from ..parts import optimizers, schedules
-from ..results.fit_result import MinimizeHistory, MinimizeResult
+from ..results.minimize_result import MinimizeHistory, MinimizeResult
 from ..results.messages import MINIMIZE_ADVICE
 from ..results.progress import StepProgress
 

@@ -13,6 +13,23 @@ CROSS = {"marker": "x", "color": "tab:red", "label": "diverged", "zorder": 5}
 RING = {"facecolors": "none", "edgecolors": "black", "s": 130, "zorder": 6}
 
 
+def new_axes(**options):
+    """The axes of a new figure (matplotlib): one, or an array of them."""
+    try:
+        import matplotlib.pyplot as plt
+    except ImportError:
+        raise ImportError("plot() needs matplotlib: python -m pip install 'fastgd[plot]'") from None
+    return plt.subplots(layout="constrained", **options)[1]
+
+
+def log_where_wide(ax):
+    """A logarithmic axis for losses that are positive and span more than a factor of 50."""
+    drawn = np.concatenate([np.asarray(line.get_ydata(), float) for line in ax.lines])
+    drawn = drawn[np.isfinite(drawn)]
+    if drawn.size and drawn.min() > 0 and drawn.max() > 50 * drawn.min():
+        ax.set_yscale("log")
+
+
 # What is drawn ------------------------------------------------------------------------------------------------------
 
 

@@ -1,25 +1,28 @@
 """States and files: a typed state as metadata and arrays, and back, with every field checked against its annotation.
 
-A state is a dataclass or a NamedTuple. What its fields may be annotated with:
+A state is a dataclass, a NamedTuple or a TypedDict. What its fields may be annotated with:
 
 - ``None``, ``bool``, ``int``, ``float``, ``str``, ``Literal[...]``, ``list[T]``, ``tuple[T, ...]``, ``dict[str, T]``,
   and ``list`` or ``dict`` for any plain values: these go into the metadata, which JSON can hold;
 - ``np.ndarray``: goes into the arrays, under its dotted place, such as ``"solver.slots"``;
-- another state class; ``object`` for one of several, which the metadata name (``classes`` says what the names mean);
-- a union of these, and ``Annotated[T, note]`` with what else must hold: :class:`Range`, :class:`Array`, :class:`Check`.
+- another state class;
+- a class with an attribute ``classes`` of its own, a dict: the field holds one of these classes, and the metadata its
+  name;
+- a union of these, and ``Annotated[T, note]`` with what else must hold: :class:`Range`, :class:`Size`,
+  :class:`Array`, :class:`Check`.
 """
 
 import dataclasses
 import math
 import types
 from collections.abc import Callable
-from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints, is_typeddict
 
 import numpy as np
 
 from ..parts.registry import brief
 
-CLASS = "class"  # the key of a registered class's name
+CLASS = "class"  # the key of the name of one of several classes
 MISSING = type("Missing", (), {"__repr__": lambda self: "nothing"})()
 
 
@@ -51,6 +54,20 @@ class Check(NamedTuple):
         return self.test(value)
 
 
+class Size(NamedTuple):
+    """A number, or the length of a list or tuple, that is ``name`` in the shapes of the state's arrays."""
+
+    name: str
+
+    def __str__(self):
+        return f"as many as {self.name}"
+
+    def holds(self, value, sizes):
+        """Whether the number or length is what the name means so far."""
+        size = len(value) if isinstance(value, (list, tuple)) else value
+        return sizes.setdefault(self.name, size) == size
+
+
 class Array(NamedTuple):
     """An array of a type and a shape, some of which are names that mean the same wherever they occur in a state.
 
@@ -78,7 +95,7 @@ class Array(NamedTuple):
         if self.dtype in np.sctypeDict:
             same = dtype == self.dtype
         else:
-            same = dtype in ("float32", "float64") and sizes.setdefault(self.dtype, dtype) == dtype
+            same = dtype in ("float32", "float64") and sizes.setdefault(("type", self.dtype), dtype) == dtype
         return same and self._fits(value.shape, sizes) and (not self.finite or bool(np.isfinite(value).all()))
 
     def _fits(self, shape, sizes):
@@ -97,14 +114,8 @@ class Array(NamedTuple):
         return True
 
 
-def encode(state, classes=types.MappingProxyType({})):
+def encode(state):
     """The metadata (dict of plain values) and arrays (dict) of a state.
-
-    Parameters
-    ----------
-    state : dataclass or NamedTuple
-    classes : dict of str to class
-        The state classes that fields annotated with ``object`` may hold, by name.
 
     Examples
     --------
@@ -121,10 +132,10 @@ def encode(state, classes=types.MappingProxyType({})):
     ValueError: 'since' must be int, got '3'.
     """
     arrays = {}
-    return _encoded(state, "", arrays, {kind: name for name, kind in classes.items()}), arrays
+    return _encoded(state, type(state), "", arrays), arrays
 
 
-def decode(kind, metadata, arrays, classes=types.MappingProxyType({})):
+def decode(kind, metadata, arrays):
     """The state of class ``kind`` that :func:`encode` took apart.
 
     Raises
@@ -132,60 +143,74 @@ def decode(kind, metadata, arrays, classes=types.MappingProxyType({})):
     ValueError
         That names the first field which is missing, unknown, or not what its annotation says.
     """
-    reader = _Reader(dict(arrays), classes, {})
+    reader = _Reader(dict(arrays), {})
     state = reader.state(kind, metadata, "")
     if reader.arrays:
         raise ValueError(f"{next(iter(reader.arrays))!r} is not known.")
     return state
 
 
-def _names_of(kind):
-    """The names of a state class's fields, None for another class."""
+def _hints_of(kind):
+    """The annotations of a state class's fields by name, None for another class; ``saved: False`` leaves one out."""
     if dataclasses.is_dataclass(kind):
-        return tuple(field.name for field in dataclasses.fields(kind) if field.init)
-    return getattr(kind, "_fields", None)
+        names = [known.name for known in dataclasses.fields(kind) if known.init and known.metadata.get("saved", True)]
+    elif hasattr(kind, "_fields") or is_typeddict(kind):
+        names = kind.__annotations__
+    else:
+        return None
+    hints = get_type_hints(kind, include_extras=True)
+    return {name: hints[name] for name in names}
+
+
+def _classes_of(kind):
+    """The classes by name that a field so annotated may hold one of, None where it is itself the class."""
+    classes = vars(kind).get("classes") if isinstance(kind, type) else None
+    return classes if isinstance(classes, dict) else None
 
 
 def _at(place, name):
     return f"{place}.{name}" if place else str(name)
 
 
-def _encoded(value, place, arrays, names, hint=None):
+def _encoded(value, hint, place, arrays):
     """The metadata of a value annotated with ``hint``; its arrays are put into ``arrays``."""
-    if isinstance(value, (list, tuple)) and not hasattr(value, "_fields"):
-        of = next(iter(get_args(hint)), None)
-        return [_encoded(item, _at(place, k), arrays, names, of) for k, item in enumerate(value)]
-    if isinstance(value, dict):
-        return {key: _encoded(item, _at(place, key), arrays, names) for key, item in value.items()}
-    if _names_of(type(value)) is None:
+    kinds = [kind for kind in (hint, *get_args(hint)) if kind is not type(None)]
+    typed = next((kind for kind in kinds if is_typeddict(kind)), type(value))
+    hints = _hints_of(typed)
+    if hints is None:
+        if isinstance(value, (list, tuple)):
+            return [
+                _encoded(item, kinds[1] if kinds[1:] else None, _at(place, k), arrays) for k, item in enumerate(value)
+            ]
         return value
-    metadata = {CLASS: names[type(value)]} if object in (hint, *get_args(hint)) else {}
-    hints = get_type_hints(type(value), include_extras=True)
-    for name in _names_of(type(value)):
-        item, there = getattr(value, name), _at(place, name)
+    metadata = {}
+    for several in filter(None, map(_classes_of, kinds)):
+        metadata[CLASS] = next(name for name, kind in several.items() if kind is typed)
+    for name, inner in hints.items():
+        item, there = value[name] if is_typeddict(typed) else getattr(value, name), _at(place, name)
         if isinstance(item, np.ndarray):
             arrays[there] = item
         else:
-            metadata[name] = _encoded(item, there, arrays, names, hints[name])
+            metadata[name] = _encoded(item, inner, there, arrays)
     return metadata
 
 
 class _Reader(NamedTuple):
-    """What is left of the arrays of a file, the registered classes, and what the names in notes mean so far."""
+    """What is left of the arrays of a file, and what the names in notes mean so far."""
 
     arrays: dict
-    classes: dict
     sizes: dict
 
     def state(self, kind, metadata, place):
         """A state of class ``kind``."""
         if type(metadata) is not dict:
             raise _error(place, f"a {kind.__name__}", metadata)
-        names, hints = _names_of(kind), get_type_hints(kind, include_extras=True)
+        hints = _hints_of(kind)
         for name in metadata:
-            if name not in names:
+            if name not in hints:
                 raise ValueError(f"{_at(place, name)!r} is not known.")
-        return kind(**{name: self.value(hints[name], metadata.get(name, MISSING), _at(place, name)) for name in names})
+        places = {name: (hint, metadata.get(name, MISSING), _at(place, name)) for name, hint in hints.items()}
+        return kind(**{name: self.value(*found) for name, found in places.items()})
 
     def value(self, hint, found, place):
         """What was ``found`` at a place, as its annotation asks for; of a union the first that does."""
@@ -218,12 +243,12 @@ class _Reader(NamedTuple):
                     raise _error(place, f"{_words(hint)}, {note}", found)
             return value
         kind, of = get_origin(hint) or hint, get_args(hint)
-        if kind is object:
+        if classes := _classes_of(kind):
             name = found.get(CLASS) if type(found) is dict else found
-            if type(name) is not str or name not in self.classes:
-                raise _error(place, f"one of {', '.join(self.classes)}", name)
-            return self.state(self.classes[name], {key: found[key] for key in found if key != CLASS}, place)
-        if _names_of(kind) is not None:
+            if type(name) is not str or name not in classes:
+                raise _error(place, f"one of {', '.join(classes)}", name)
+            return self.state(classes[name], {key: found[key] for key in found if key != CLASS}, place)
+        if _hints_of(kind) is not None:
             return self.state(kind, found, place)
         if kind is Literal:
             right = any(type(found) is type(value) and found == value for value in of)
