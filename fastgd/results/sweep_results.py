@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .plots import new_axes, plot_courses, plot_losses
+from .plots import new_axes, plot_histories, plot_losses
 from .scores import Scores
 
 SLOW = ("max_iter", "max_epochs")
@@ -134,7 +134,7 @@ class SweepResult:
                 return ax
         if np.size(ax) == 2:
             plot_losses(ax[0], self)
-        plot_courses(np.ravel(ax)[-1], self)
+        plot_histories(np.ravel(ax)[-1], self)
         return ax
 
     def __repr__(self):
