@@ -13,7 +13,7 @@ from . import npz
 from .bootstrap import Replicates
 from .messages import ADVICE
 from .serialization import Array, Size, decode, encode
-from .state import RunState
+from .state import FirstOrderState, RunState
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,11 @@ def _is_part(facts, module):
         return False
 
 
+def _is_part_of_solver(facts, module, solver):
+    """Whether facts are those of a part, where the solver has such parts."""
+    return _is_part(facts, module) if isinstance(solver, FirstOrderState) else facts is None
+
+
 def _is_option(name, value):
     """Whether a value is the canonical one of an option that a run keeps."""
     known = FIELDS[name].metadata
@@ -103,8 +108,8 @@ AGREEMENTS = {
         s.options.keys() == set(names(kept=True)) and all(_is_option(*given) for given in s.options.items())
     ),
     "state.options.loss": lambda m, s: _is_loss_of(m),
-    "state.optimizer": lambda m, s: s.optimizer is None or _is_part(s.optimizer, optimizers),
-    "state.schedule": lambda m, s: s.schedule is None or _is_part(s.schedule, schedules),
+    "state.optimizer": lambda m, s: _is_part_of_solver(s.optimizer, optimizers, s.solver),
+    "state.schedule": lambda m, s: _is_part_of_solver(s.schedule, schedules, s.solver),
     "state.confirmed_backoffs": lambda m, s: s.confirmed_backoffs <= s.backoffs,
     "state.choices": lambda m, s: (
         not s.backoffs or (s.options["learning_rate"] == "auto" and "learning_rate" in s.choices)
