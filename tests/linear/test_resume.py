@@ -56,7 +56,6 @@ def facts_of(r):
     plain = ("status", "message", "n_epochs", "n_steps", "best_epoch", "choices", "feature_names", "intercept")
     metadata, arrays = encode(r.state)
     found = {name: getattr(r, name) for name in plain} | {f"state.{name}": value for name, value in metadata.items()}
-    found["loss"] = str(r.loss)  # NaN where there is none
     arrays = {"coef": r.coef, **arrays, **{f"r.{name}": array for name, array in vars(r.history).items()}}
     found |= {name: (a.dtype.str, a.shape, a.tobytes()) for name, a in arrays.items() if not name.endswith("seconds")}
     return found | {"classes": None if r.classes is None else (r.classes.dtype.str, r.classes.tolist())}

@@ -275,7 +275,7 @@ def test_no_array_of_a_file_is_trusted(monkeypatch, content):
         (lambda facts, arrays: facts["state"].update(epoch=3), "state.history.loss"),
         (lambda facts, arrays: facts["state"].update(best_epoch=None), "state.best_epoch"),
         (lambda facts, arrays: facts["state"].update(backoffs=0, confirmed_backoffs=1), "state.confirmed_backoffs"),
-        (lambda facts, arrays: facts["state"].update(link=True), "state.options.loss"),
+        (lambda facts, arrays: facts["state"].update(link=not facts["state"]["link"]), "state.options.loss"),
     ],
 )
 def test_what_contradicts_itself_is_refused(tmp_path, content, change, words):
