@@ -18,7 +18,7 @@ from .linear.lr_find import lr_find as compiled_lr_find
 from .linear.sweep import NOT_SWEEP, sweep_by
 from .linear.sweep import sweep as compiled_sweep
 from .parts.optimizers import decayed
-from .results.fit_result import MinimizeHistory, MinimizeResult
+from .results.minimize_result import MinimizeHistory, MinimizeResult
 from .solvers.textbook import NUMPY
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from ..inputs import custom_parts
 from ..kernels import descend, user_functions
 from ..parts import schedules
-from ..results.fit_result import MinimizeHistory
+from ..results.minimize_result import MinimizeHistory
 from ..results.progress import Bar
 from .problem import named_call, value_or
 from .run import Run

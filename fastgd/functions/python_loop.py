@@ -6,7 +6,7 @@ import time
 import numpy as np
 
 from ..parts.optimizers import decayed
-from ..results.fit_result import MinimizeHistory
+from ..results.minimize_result import MinimizeHistory
 from ..results.progress import Bar
 from .run import Run
 

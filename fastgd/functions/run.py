@@ -7,8 +7,8 @@ import numpy as np
 
 from ..inputs import arguments
 from ..parts import optimizers, schedules
-from ..results.fit_result import MinimizeHistory, MinimizeResult
 from ..results.messages import MINIMIZE_ADVICE
+from ..results.minimize_result import MinimizeHistory, MinimizeResult
 from ..results.progress import StepProgress
 
 ZERO = 1e-8  # a gradient of this size, times max(1, that of the start), is zero to rounding

@@ -7,7 +7,7 @@ import numpy as np
 
 from ..inputs import arguments, arrays
 from ..inputs.options import FitOptions, only_known, reasons, signature_of
-from ..results.fit_result import figure
+from ..results.plots import new_axes
 from ..results.progress import Bar
 from ..results.state import Clock
 from ..solvers.compiled import COMPILED
@@ -77,7 +77,7 @@ class LrFind:
 
     def plot(self, ax=None):
         """Draw the loss against the rate, the suggestions marked (matplotlib); returns the axes."""
-        ax = ax or figure()[1]
+        ax = ax or new_axes()
         if not np.array_equal(self.losses, self.raw_losses):
             ax.plot(self.learning_rates, self.raw_losses, ".", color="0.75", label="loss of a batch")
         ax.plot(self.learning_rates, self.losses, label="loss")

@@ -7,7 +7,9 @@ import numpy as np
 from ..inputs import arrays
 from ..inputs.part_serialization import part_facts
 from ..results import messages
-from ..results.fit_result import FitResult, History, Replicates
+from ..results.bootstrap import Replicates
+from ..results.fit_result import FitResult
+from ..results.history import History
 from ..results.state import RunState
 from ..training.backoff import FACTOR
 from .start import described

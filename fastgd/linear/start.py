@@ -10,8 +10,7 @@ from ..inputs.options import FIELDS, names
 from ..inputs.part_serialization import part_at, part_facts
 from ..inputs.scaling import Scaling
 from ..parts import optimizers, schedules
-from ..results.fit_result import FitResult
-from ..results.saving import load
+from ..results.fit_result import FitResult, load
 
 STREAM_BATCH = 32
 KEPT = names(kept=True)

@@ -1,67 +1,19 @@
-"""What a run gives back: results, their history, their sentences and their plots."""
+"""What a fit gives back: the model, how it came about, and its file."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 
 from ..inputs import arrays
-from ..inputs.arguments import number
 from ..inputs.arrays import finite_columns, matrix
 from ..inputs.part_serialization import part_at
 from ..parts import losses
+from . import saving
+from .bootstrap import Replicates, percentile_interval
 from .evaluation import objective
-from .state import PER_TARGET, RunState
-
-
-@dataclass(frozen=True, eq=False)
-class History:
-    """The course of a fit, one entry an epoch; what would have cost an extra pass is NaN.
-
-    Attributes
-    ----------
-    loss : ndarray (n_epochs,)
-        Full batch: the objective at the weights before each step. Otherwise: the running mean of the losses met.
-    objective : ndarray (n_epochs,)
-        The objective on the whole data after each epoch (``evaluate=True``).
-    validation_loss : ndarray (n_epochs,)
-        The mean loss of what ``validation`` holds out, after each epoch, without the penalty.
-    learning_rate : ndarray (n_epochs,)
-        The rate of the epoch's last step; of several targets the first one's.
-    gradient_norm : ndarray (n_epochs,)
-        Full batch: the Euclidean norm of the objective's smallest subgradient before each step, on the scaled columns;
-        without a penalty or bounds the gradient's.
-    decrement : ndarray (n_epochs,)
-        Newton's steps: what the step's slope promises to take off the objective, about twice what is left of it close
-        to the optimum (the squared Newton decrement); infinite while a loss with corners is still rounded too much.
-    seconds : ndarray (n_epochs,)
-        Time since the start of the run.
-    """
-
-    loss: np.ndarray
-    objective: np.ndarray
-    validation_loss: np.ndarray
-    learning_rate: np.ndarray
-    gradient_norm: np.ndarray
-    decrement: np.ndarray
-    seconds: np.ndarray
-
-    @classmethod
-    def of(cls, state):
-        """Of a run that stands at ``state``: of several targets the means, and the norm of all gradients together."""
-        arrays = {name: state.history[name] for name in cls.__dataclass_fields__}
-        with np.errstate(all="ignore"):  # a run that diverged has losses near the largest number
-            means = {name: arrays[name].mean(axis=1) for name in PER_TARGET}
-            norms = arrays["gradient_norm"]
-            means["gradient_norm"] = norms[:, 0] if norms.shape[1] == 1 else np.sqrt((norms**2).sum(axis=1))
-        return cls(**{**{name: array.copy() for name, array in arrays.items()}, **means})
-
-
-class Replicates(NamedTuple):
-    """The bootstrap replicates of a model."""
-
-    coef: np.ndarray  # (replicates, d), or (replicates, m, d) for m targets or classes
-    intercept: np.ndarray  # (replicates,) or (replicates, m)
+from .history import History
+from .plots import log_where_wide, new_axes
+from .state import RunState
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -182,16 +134,11 @@ class FitResult:
         >>> bool(low[0] < 3 < high[0])
         True
         """
-        return self._interval(self._replicates.coef, level)
+        return percentile_interval(self._replicates.coef, level)
 
     def intercept_interval(self, level=0.95):
         """The percentile interval of ``intercept``: its lower and upper end; as for :meth:`coef_interval`."""
-        return self._interval(self._replicates.intercept, level)
-
-    def _interval(self, values, level):
-        level = number("level", level, above=0.0, below=1.0)
-        low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2], axis=0)
-        return low, high
+        return percentile_interval(self._replicates.intercept, level)
 
     @property
     def _replicates(self):
@@ -211,9 +158,21 @@ class FitResult:
         OSError
             Where the file can't be written.
         """
-        from .saving import save  # which reads results too
-
-        save(self, path)
+        labels = self.classes is not None and _storable(self.classes)
+        model = saving.SavedModel(
+            coef=self.coef,
+            intercept=np.array(self.intercept),
+            loss=float(self.loss),
+            status=self.status,
+            message=self.message,
+            choices=self.choices,
+            feature_names=self.feature_names,
+            classes=None if self.classes is None else labels,
+            object_classes=self.classes is not None and self.classes.dtype.kind == "O",
+            replicates=self.replicates,
+            state=self.state,
+        )
+        saving.write(path, model)
 
     def decision_function(self, X, offset=None):
         """The linear score ``X @ coef.T + intercept + offset``, float64: (n,), or (n, m) for m targets or classes.
@@ -259,6 +218,35 @@ class FitResult:
             return self.classes[(scores > 0).astype(np.intp)]
         return part_at(self.state, "loss", losses).mean(scores) if self.state.link else scores
 
+    def predict_proba(self, X, offset=None):
+        """The probability of each class, (n, classes), in the order of ``classes``.
+
+        Parameters
+        ----------
+        X : array-like (n, d)
+        offset : array-like (n,) or None, default None
+            As for :meth:`predict`.
+
+        Raises
+        ------
+        AttributeError
+            Where the loss gives no probabilities: they are those of "log_loss", "modified_huber" and "multinomial".
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import fastgd
+        >>> X = np.array([[-2.0], [-1.0], [1.0], [2.0], [0.5], [-0.5]])
+        >>> r = fastgd.fit(X, ["no", "no", "yes", "yes", "no", "yes"], loss="log_loss")
+        >>> r.predict_proba([[0.0]]).round(2)
+        array([[0.5, 0.5]])
+        """
+        loss = part_at(self.state, "loss", losses)
+        if self.classes is None or loss.probabilities is None:
+            name = type(loss).__name__
+            raise AttributeError(f"{name} gives no probabilities: fit with log_loss, modified_huber or multinomial.")
+        return loss.probabilities(self.decision_function(X, offset))
+
     @property
     def columns(self):
         """The entries of this run in a sweep's table."""
@@ -268,15 +256,13 @@ class FitResult:
 
     def plot(self, ax=None, **options):
         """Draw the loss of each epoch (matplotlib, with options for its line); returns the axes."""
-        ax = ax or figure()[1]
+        ax = ax or new_axes()
         epochs = np.arange(1, self.history.loss.size + 1)
         ax.plot(epochs, self.history.loss, **{"label": "loss", **options})
         if np.isfinite(self.history.objective).any():
             ax.plot(epochs, self.history.objective, label="objective after the epoch")
             ax.legend()
-        positive = self.history.loss[np.isfinite(self.history.loss)]
-        if positive.size and positive.min() > 0 and positive.max() > 50 * positive.min():
-            ax.set_yscale("log")
+        log_where_wide(ax)
         ax.set(xlabel="epoch", ylabel="loss", title=f"{self.status} after {self.n_epochs} epochs")
         return ax
 
@@ -291,86 +277,60 @@ class FitResult:
         return "\n".join(lines + [f"  {name}: {words}" for name, words in self.choices.items()])
 
 
-def figure(**options):
-    """A new figure and its axes (matplotlib)."""
-    try:
-        import matplotlib.pyplot as plt
-    except ImportError:
-        raise ImportError("plot() needs matplotlib: python -m pip install 'fastgd[plot]'") from None
-    return plt.subplots(layout="constrained", **options)
+def load(path):
+    """Read a model that :meth:`fastgd.FitResult.save` wrote.
 
-
-@dataclass(frozen=True, eq=False)
-class MinimizeHistory:
-    """The course of a minimisation, the start included.
-
-    Attributes
+    Parameters
     ----------
-    x : ndarray (nit + 1,) for a number, (nit + 1, d) for a vector
-    fun : ndarray (nit + 1,)
+    path : str or path
+
+    Returns
+    -------
+    FitResult
+        Predicts as the saved one, to the last bit, and goes on as it: ``resume=``, :func:`fastgd.partial_fit`.
+
+    Raises
+    ------
+    ValueError
+        Where the file is not a whole fastgd model. Nothing in it is ever executed or expanded.
+    OSError
+        Where it can't be read.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import numpy as np
+    >>> import fastgd
+    >>> r = fastgd.fit(np.arange(6.0).reshape(-1, 1), np.arange(6.0))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "model.npz")
+    ...     r.save(path)
+    ...     s = fastgd.load(path)
+    >>> bool(s.coef[0] == r.coef[0]), s.status
+    (True, 'converged')
     """
-
-    x: np.ndarray
-    fun: np.ndarray
-
-
-@dataclass(frozen=True, repr=False, eq=False)
-class MinimizeResult:
-    """Where a minimisation ended; made by :func:`fastgd.minimize`. The names are SciPy's.
-
-    Attributes
-    ----------
-    x : float or ndarray (d,) of float64
-        A number where the start was one; always finite.
-    fun : float
-        The value at ``x``.
-    jac : float or ndarray (d,)
-        The gradient at ``x``; NaN where it was not known when the run was interrupted.
-    nit : int
-        Iterations behind ``x``.
-    status : str
-        'converged', 'max_iter', 'early_stopped', 'diverged' or 'interrupted'.
-    message : str
-        Why the run ended, and what to do next.
-    history : MinimizeHistory or None
-    """
-
-    x: float | np.ndarray
-    fun: float
-    jac: float | np.ndarray
-    nit: int
-    status: str
-    message: str
-    history: MinimizeHistory | None = None
-
-    @property
-    def success(self):
-        """Whether the status is 'converged'."""
-        return self.status == "converged"
-
-    @property
-    def columns(self):
-        """The entries of this run in a sweep's table: ``fun``, ``x`` where it is a number, and ``nit``."""
-        return {"fun": self.fun, **({"x": self.x} if isinstance(self.x, float) else {}), "nit": self.nit}
-
-    def plot(self, ax=None, **options):
-        """Draw ``fun`` after each iteration (matplotlib, with options for its line); returns the axes."""
-        if self.history is None:
-            raise ValueError("plot() needs the history: call minimize with history=True.")
-        ax = ax or figure()[1]
-        ax.plot(self.history.fun, **options)
-        log_where_wide(ax)
-        ax.set(xlabel="iteration", ylabel="fun")
-        return ax
-
-    def __repr__(self):
-        lines = [f"{type(self).__name__}: {self.status} after {self.nit} iterations", f"  {self.message}"]
-        return "\n".join([*lines, f"  fun: {self.fun!r}", f"  x: {self.x!r}"])
+    model = saving.read(path)
+    return FitResult(
+        coef=model.coef,
+        intercept=float(model.intercept) if model.intercept.ndim == 0 else model.intercept,
+        loss=model.loss,
+        status=model.status,
+        message=model.message,
+        n_epochs=model.state.epoch,
+        n_steps=model.state.steps,
+        choices=model.choices,
+        history=History.of(model.state),
+        classes=model.classes.astype(object) if model.object_classes else model.classes,
+        feature_names=model.feature_names,
+        best_epoch=model.state.best_epoch,
+        replicates=model.replicates,
+        state=model.state,
+    )
 
 
-def log_where_wide(ax, lines=None):
-    """A logarithmic axis for losses that are positive and span more than a factor of 50."""
-    drawn = np.concatenate([np.asarray(line.get_ydata(), float) for line in lines or ax.lines])
-    drawn = drawn[np.isfinite(drawn)]
-    if drawn.size and drawn.min() > 0 and drawn.max() > 50 * drawn.min():
-        ax.set_yscale("log")
+def _storable(classes):
+    """Labels as numbers or strings, which a file can hold."""
+    plain = np.array(classes.tolist())
+    if plain.dtype.kind not in "biufU" or plain.tolist() != classes.tolist():
+        raise TypeError(f"save() can't store the labels {classes.tolist()}: use numbers or strings.")
+    return plain if classes.dtype.kind == "O" else classes

@@ -1,4 +1,4 @@
-"""The pictures of sweeps: losses against a setting, the course of each run, folds with their errors."""
+"""Plots: what all of them share, and those of sweeps: losses against a setting, and the history of each run."""
 
 from typing import NamedTuple
 
@@ -6,86 +6,50 @@ import numpy as np
 
 LEGEND = 8  # lines that a legend names; a colour bar tells of more
 SHOWN = 1e100  # losses beyond it are drawn as if diverged: matplotlib's ticks overflow near 1e300
-WIDE = 5  # values that span such a factor are drawn on a logarithmic axis
+LEAST = 1e-190  # values that are all smaller have no logarithmic axis, for the same reason
+WIDE = 5  # positive values that span such a factor are drawn on a logarithmic axis
 DASHES = ("-", "--", ":", "-.")
 EDGE = 0.97  # of the axis's height: where the crosses of runs that diverged are
 CROSS = {"marker": "x", "color": "tab:red", "label": "diverged", "zorder": 5}
 RING = {"facecolors": "none", "edgecolors": "black", "s": 130, "zorder": 6}
 
 
-# What is drawn ------------------------------------------------------------------------------------------------------
+# Shared by all plots ------------------------------------------------------------------------------------------------
 
 
-class Axis(NamedTuple):
-    """What runs are drawn along: the first setting of numbers that varies, else the runs' own numbers with words."""
-
-    name: str
-    values: np.ndarray
-    words: list | None = None  # of each run, where its number says nothing
-
-
-class Course(NamedTuple):
-    """What a run is compared by, as it ran."""
-
-    losses: np.ndarray
-    start: int  # the number of the first
-    xlabel: str
-    ylabel: str
-
-
-def axis_of(result):
-    """The axis of a sweep."""
-    varying, numbers = _varying(result), np.arange(len(result.results), dtype=float)
-    for name, values in varying.items():
-        if all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values):
-            return Axis(name, np.array(values, float))
-    if len(varying) == 1:
-        (name,) = varying
-        return Axis(name, numbers, [short(value) for value in varying[name]])
-    return Axis("run", numbers, words_of(result))
-
-
-def words_of(result, but=()):
-    """The settings of each run in words."""
-    settings = {name: values for name, values in _varying(result).items() if name not in but}
-    return [
-        ", ".join(f"{name}={short(values[k])}" for name, values in settings.items()) for k in range(len(result.results))
-    ]
-
-
-def groups_of(result, axis):
-    """The runs that differ along an axis only, under what the others of their settings are."""
-    if axis.words:
-        return {"": np.arange(len(axis.values))}
-    groups = {}
-    for k, words in enumerate(words_of(result, but=axis.name)):
-        groups.setdefault(words, []).append(k)
-    if len(groups) == len(axis.values):  # settings in pairs
-        return {"": np.arange(len(axis.values))}
-    return {words: np.array(runs) for words, runs in groups.items()}
-
-
-def course_of(run):
-    """The course of a fit, or of a minimisation."""
-    history = run.history
-    if history is None:
-        raise ValueError("The courses need each run's history: sweep with history=True, or call plot() without axes.")
-    if hasattr(history, "fun"):
-        return Course(np.asarray(history.fun, float), 0, "iteration", "fun")
-    if np.isfinite(history.validation_loss).any():
-        return Course(history.validation_loss, 1, "epoch", "validation loss")
-    return Course(history.loss, 1, "epoch", "loss")
-
-
-def marks_of(result):
-    """The runs to mark: their number, what they are, and a marker."""
-    if len(result.results) == 1:
-        return []
-    found = [("best", "best_index", "*"), ("simplest within one standard error", "simplest_index", "D")]
+def new_axes(**options):
+    """The axes of a new figure (matplotlib): one, or an array of them."""
     try:
-        return [(getattr(result, index), words, marker) for words, index, marker in found if hasattr(result, index)]
-    except ValueError:  # no loss is finite
-        return []
+        import matplotlib.pyplot as plt
+    except ImportError:
+        raise ImportError("plot() needs matplotlib: python -m pip install 'fastgd[plot]'") from None
+    return plt.subplots(layout="constrained", **options)[1]
+
+
+def scale_of(values):
+    """The scale on which finite values can be told apart: "linear", "log", or "symlog" where zero is among them."""
+    positive = values[values > 0]
+    if not positive.size or values.min() < 0 or positive.max() < max(WIDE * positive.min(), LEAST):
+        return "linear"
+    return "log" if positive.size == values.size else "symlog"
+
+
+def log_where_wide(ax):
+    """A logarithmic axis where the drawn losses are positive and span a wide range."""
+    drawn = np.concatenate([np.asarray(line.get_ydata(), float) for line in ax.lines])
+    if scale_of(drawn[np.isfinite(drawn)]) == "log":
+        ax.set_yscale("log")
+
+
+def mark_best(ax, x, y, label="best", marker="*"):
+    """A ring about the best run."""
+    ax.scatter(x, y, label=label, marker=marker, **RING)
+
+
+def mark_diverged(ax, x):
+    """A cross at the upper edge for each run that diverged."""
+    if len(x):
+        ax.scatter(x, np.full(len(x), EDGE), transform=ax.get_xaxis_transform(), **CROSS)
 
 
 def drawable(losses):
@@ -99,115 +63,157 @@ def short(value):
     return text if len(text) <= 40 else f"{text[:39]}…"
 
 
+# Sweeps -------------------------------------------------------------------------------------------------------------
+
+
+class Axis(NamedTuple):
+    """What runs are drawn along: the first numeric setting that varies, else the runs' own numbers with words."""
+
+    name: str
+    values: np.ndarray
+    words: list | None = None  # of each run, where its number says nothing
+
+    @classmethod
+    def of(cls, result):
+        """The axis of a sweep."""
+        varying, numbers = _varying(result), np.arange(len(result.results), dtype=float)
+        for name, values in varying.items():
+            if all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values):
+                return cls(name, np.array(values, float))
+        if len(varying) == 1:
+            (name,) = varying
+            return cls(name, numbers, [short(value) for value in varying[name]])
+        return cls("run", numbers, _words(result))
+
+    def groups(self, result):
+        """The runs (indices) that differ along the axis only, by the rest of their settings in words."""
+        groups, every = {}, np.arange(len(self.values))
+        for k, words in enumerate([] if self.words else _words(result, but=self.name)):
+            groups.setdefault(words, []).append(k)
+        if len(groups) in (0, len(every)):  # settings in pairs
+            return {"": every}
+        return {words: np.array(runs) for words, runs in groups.items()}
+
+
 def _varying(result):
     """The settings of which there is more than one value, or all where there is none."""
-    varying = {name: values for name, values in result.settings.items() if len(set(map(str, values))) > 1}
-    return varying or result.settings
+    return {k: of for k, of in result.settings.items() if len(set(map(str, of))) > 1} or result.settings
 
 
-# Pictures -----------------------------------------------------------------------------------------------------------
+def _words(result, but=None):
+    """The settings of each run in words."""
+    settings = {name: values for name, values in _varying(result).items() if name != but}
+    return [", ".join(f"{name}={short(of[k])}" for name, of in settings.items()) for k in range(len(result.results))]
+
+
+def _marked(result):
+    """The runs to mark: their number, what they are, and a marker."""
+    found = [("best", "best_index", "*"), ("simplest within one standard error", "simplest_index", "D")]
+    try:
+        marks = [(getattr(result, index), words, marker) for words, index, marker in found if hasattr(result, index)]
+    except ValueError:  # no loss is finite
+        return []
+    return marks if len(result.results) > 1 else []
 
 
 def plot_losses(ax, result, error=None, ylabel="loss", what="runs"):
     """Draw the loss of each run, with its standard error where given, against the axis of the sweep."""
-    axis, losses = axis_of(result), np.asarray(result.losses, float)
+    axis, losses = Axis.of(result), np.asarray(result.losses, float)
     good = drawable(losses) & (np.array(result.status) != "diverged")
     error = np.zeros(len(losses)) if error is None else np.where(good, np.nan_to_num(error), 0.0)
-    marks = [mark for mark in marks_of(result) if good[mark[0]]]
-    groups = groups_of(result, axis)
+    marks = [mark for mark in _marked(result) if good[mark[0]]]
+    groups = axis.groups(result)
     for words, runs in groups.items():
         runs = runs[good[runs]]
         runs = runs[np.argsort(axis.values[runs], kind="stable")]
         # Of many lines only the one of the best run stands out.
         plain = len(groups) <= LEGEND or (marks and marks[0][0] in runs)
-        colour = {} if plain else {"color": "0.8", "zorder": 1}
-        (line,) = ax.plot(axis.values[runs], losses[runs], "." if axis.words else ".-", label=words or "_", **colour)
+        style = {"label": words or "_"} if plain else {"label": "_", "color": "0.8", "zorder": 1}
+        (line,) = ax.plot(axis.values[runs], losses[runs], "." if axis.words else ".-", **style)
         if error[runs].any():
             bars = {"fmt": "none", "ecolor": line.get_color(), "capsize": 3, "alpha": 0.6, "zorder": line.get_zorder()}
             ax.errorbar(axis.values[runs], losses[runs], error[runs], **bars)
-        if not plain:
-            line.set_label("_")
-    lost = axis.values[~good]
-    if lost.size:
-        ax.scatter(lost, np.full(lost.size, EDGE), transform=ax.get_xaxis_transform(), **CROSS)
+    mark_diverged(ax, axis.values[~good])
     for k, words, marker in marks:
-        ax.scatter(axis.values[k], losses[k], label=f"{words}: {words_of(result)[k]}", marker=marker, **RING)
+        mark_best(ax, axis.values[k], losses[k], f"{words}: {_words(result)[k]}", marker)
     _set_x(ax, axis)
-    _set_y(ax, losses[good], error[good], above=lost.size > 0)
+    _set_y(ax, losses[good], error[good], above=not good.all())
     diverged = result.status.count("diverged")
-    ax.set(ylabel=ylabel, title=_title(len(losses), what, diverged))
+    count = f"{len(losses)} {what if len(losses) > 1 else what[:-1]}"
+    ax.set(ylabel=ylabel, title=count + (f", {diverged} diverged" if diverged else ""))
     _legend(ax)
 
 
-def plot_courses(ax, result):
-    """Draw the course of each run, coloured along the axis of the sweep."""
-    from matplotlib.ticker import MaxNLocator
-
-    axis, marks = axis_of(result), marks_of(result)
-    courses = [course_of(run) for run in result.results]
-    good = np.array([s != "diverged" and drawable(c.losses).any() for s, c in zip(result.status, courses, strict=True)])
-    kept = [course.losses for course, stays in zip(courses, good, strict=True) if stays]
-    # Runs that diverged leave the picture: to show them whole would flatten all others.
-    seen = np.concatenate(kept or [course.losses[:1] for course in courses])
-    seen = seen[drawable(seen)]
-    top = _set_y(ax, seen, above=not good.all())
-    colours, norm, each = _colours(axis.values)
-    groups = groups_of(result, axis)
-    dash = _dashes(groups)
-    lost = []
-    for k, (course, words) in enumerate(zip(courses, words_of(result), strict=True)):
-        numbers = course.start + np.arange(course.losses.size)
-        losses = np.where(drawable(course.losses), course.losses, np.nan if good[k] else np.inf)
-        style = {"marker": "." if losses.size <= 12 else None, "linestyle": dash[k], "color": each[k]}
-        ax.plot(numbers, losses if good[k] else np.minimum(losses, top), label=words or "_", **style)
-        if not good[k]:
-            gone = np.flatnonzero(losses > ax.get_ylim()[1])
-            lost.append(course.start + (gone[0] if gone.size else max(losses.size - 1, 0)))
-    if lost:
-        ax.scatter(lost, np.full(len(lost), EDGE), transform=ax.get_xaxis_transform(), **CROSS)
-    if marks and good[k := marks[0][0]] and courses[k].losses.size:
-        last = courses[k].start + courses[k].losses.size - 1
-        ax.scatter(last, courses[k].losses[-1], label="best", marker="*", **RING)
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.set(xlabel=courses[0].xlabel, ylabel=courses[0].ylabel)
-    _explain(ax, axis, groups, colours, norm)
-
-
-def _title(count, what, diverged):
-    """How many runs, and how many of them diverged."""
-    return f"{count} {what if count > 1 else what[:-1]}" + (f", {diverged} diverged" if diverged else "")
-
-
-def _explain(ax, axis, groups, colours, norm):
-    """A legend of a few lines; a colour bar for many, with a legend of their dashes."""
+def plot_histories(ax, result):
+    """Draw the losses of each run, epoch by epoch, coloured along the axis of the sweep."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.lines import Line2D
+    from matplotlib.ticker import MaxNLocator
 
-    if len(axis.values) <= LEGEND:
-        _legend(ax)
-        return
-    ax.figure.colorbar(ScalarMappable(norm, colours), ax=ax, label=axis.name)
-    handles = [mark for mark in ax.collections if not mark.get_label().startswith("_")]
-    if 1 < len(groups) <= len(DASHES):
-        dashes = zip(groups, DASHES, strict=False)
-        handles += [Line2D([], [], color="0.3", linestyle=dash, label=words) for words, dash in dashes]
+    axis, marks = Axis.of(result), _marked(result)
+    curves, start, xlabel, ylabel = _curves(result)
+    good = np.array([s != "diverged" and drawable(c).any() for s, c in zip(result.status, curves, strict=True)])
+    # Runs that diverged leave the picture: to show them whole would flatten all others.
+    seen = np.concatenate([c for c, stays in zip(curves, good, strict=True) if stays] or [c[:1] for c in curves])
+    top = _set_y(ax, seen[drawable(seen)], above=not good.all())
+    colours, norm = _colours(axis.values)
+    groups = axis.groups(result)
+    dashes = dict(zip(groups, DASHES, strict=False)) if len(groups) <= len(DASHES) else {}
+    dash = {k: dashes.get(words, "-") for words, runs in groups.items() for k in runs.tolist()}
+    lost = []
+    for k, (curve, words) in enumerate(zip(curves, _words(result), strict=True)):
+        losses = np.where(drawable(curve), curve, np.nan if good[k] else np.inf)
+        style = {
+            "marker": "." if curve.size <= 12 else None,
+            "linestyle": dash[k],
+            "color": colours(norm(axis.values[k])),
+        }
+        ax.plot(
+            start + np.arange(curve.size), losses if good[k] else np.minimum(losses, top), label=words or "_", **style
+        )
+        if not good[k]:
+            gone = np.flatnonzero(losses > ax.get_ylim()[1])
+            lost.append(start + (gone[0] if gone.size else max(curve.size - 1, 0)))
+    mark_diverged(ax, lost)
+    if marks and good[k := marks[0][0]] and curves[k].size:
+        mark_best(ax, start + curves[k].size - 1, curves[k][-1])
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.set(xlabel=xlabel, ylabel=ylabel)
+    handles = None
+    if len(curves) > LEGEND:  # a colour bar, and a legend of the dashes
+        ax.figure.colorbar(ScalarMappable(norm, colours), ax=ax, label=axis.name)
+        handles = [mark for mark in ax.collections if not mark.get_label().startswith("_")]
+        if len(dashes) > 1:
+            handles += [Line2D([], [], color="0.3", linestyle=dash, label=words) for words, dash in dashes.items()]
     _legend(ax, handles)
 
 
-# Their axes ---------------------------------------------------------------------------------------------------------
+def _curves(result):
+    """What each run is compared by, as it ran; the number of its first value; the labels of the axes."""
+    histories = [run.history for run in result.results]
+    if None in histories:
+        raise ValueError("The runs have no history: sweep with history=True, or call plot() without axes.")
+    if hasattr(histories[0], "fun"):
+        return [np.asarray(history.fun, float) for history in histories], 0, "iteration", "fun"
+    held = [np.isfinite(history.validation_loss).any() for history in histories]
+    curves = [history.validation_loss if of else history.loss for history, of in zip(histories, held, strict=True)]
+    return curves, 1, "epoch", "validation loss" if held[0] else "loss"
+
+
+# Axes of sweeps -----------------------------------------------------------------------------------------------------
 
 
 def _set_x(ax, axis):
     """The scale of the axis of the sweep and its name; what runs are, where they have no number but their own."""
     values = axis.values
-    kind = "linear" if axis.words else _scale(values)
-    if kind == "symlog":
+    scale = "linear" if axis.words else scale_of(values)
+    if scale == "symlog":
         least = values[values > 0].min()
         ax.set_xscale("symlog", linthresh=least, linscale=0.5)
         ax.set_xlim(-0.3 * least, 1.5 * values.max())
     else:
-        ax.set_xscale(kind)
-        ax.set_xlim(_limits(values, kind == "log")[:2])
+        ax.set_xscale(scale)
+        ax.set_xlim(_limits(values, scale)[:2])
     if axis.words and len(values) <= 2 * LEGEND and any(axis.words):
         words = [text.replace(", ", ",\n") for text in axis.words]
         letters = len(words) * max(len(line) for text in words for line in text.split("\n"))
@@ -222,47 +228,32 @@ def _set_y(ax, losses, error=0.0, above=False):
         ax.text(0.5, 0.5, words, transform=ax.transAxes, ha="center", va="center")
         ax.set(ylim=(0, 1), yticks=[])
         return 2.0
-    log = _scale(losses) == "log"
-    ax.set_yscale("log" if log else "linear")
+    scale = "log" if scale_of(losses) == "log" else "linear"
     low = losses - error
-    low, high, beyond = _limits(np.append(np.where(low > 0, low, losses) if log else low, losses + error), log, above)
-    ax.set_ylim(low, high)
+    low = np.where(low > 0, low, losses) if scale == "log" else low
+    *limits, beyond = _limits(np.append(low, losses + error), scale, above)
+    ax.set_yscale(scale)
+    ax.set_ylim(*limits)
     return beyond
 
 
-def _scale(values):
-    """The scale on which values can be told apart."""
-    positive = values[values > 0]
-    if not positive.size or values.min() < 0 or positive.max() < WIDE * positive.min():
-        return "linear"
-    return "log" if positive.size == values.size else "symlog"
-
-
-def _limits(values, log, above=False):
+def _limits(values, scale, above=False):
     """The limits of an axis, and a value as far above them as they are apart."""
-    values = np.log10(values) if log else values
+    values = np.log10(values) if scale == "log" else values
     low, high = values.min(), values.max()
     room = high - low or 0.1 * abs(high) or 1.0
     limits = low - 0.06 * room, high + (0.14 if above else 0.06) * room, high + room
-    return 10.0 ** np.clip(limits, -200, 200) if log else limits
+    return 10.0 ** np.clip(limits, -200, 200) if scale == "log" else limits
 
 
 def _colours(values):
-    """A colour map, its norm, and a colour for each value."""
+    """A colour map, and its norm on the scale of the values."""
     from matplotlib import colormaps, colors
 
-    kind, ends = _scale(values), {"vmin": values.min(), "vmax": values.max()}
-    if kind == "symlog":
-        norm = colors.SymLogNorm(values[values > 0].min(), linscale=0.5, **ends)
-    else:
-        norm = (colors.LogNorm if kind == "log" else colors.Normalize)(**ends)
-    return colormaps["viridis"], norm, colormaps["viridis"](norm(values))
-
-
-def _dashes(groups):
-    """The dash of each run: its group's where there are few."""
-    few = len(groups) <= len(DASHES)
-    return {k: DASHES[g] if few else "-" for g, runs in enumerate(groups.values()) for k in runs.tolist()}
+    scale, ends = scale_of(values), {"vmin": values.min(), "vmax": values.max()}
+    if scale == "symlog":
+        return colormaps["viridis"], colors.SymLogNorm(values[values > 0].min(), linscale=0.5, **ends)
+    return colormaps["viridis"], (colors.LogNorm if scale == "log" else colors.Normalize)(**ends)
 
 
 def _legend(ax, handles=None):

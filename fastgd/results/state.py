@@ -2,12 +2,28 @@
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Annotated, ClassVar, TypedDict
 
 import numpy as np
 
+from .serialization import Array, Range, Size
+
 PER_TARGET = ("loss", "objective", "validation_loss", "gradient_norm", "decrement")
 RECORDED = (*PER_TARGET, "learning_rate", "seconds")
+
+# What files are checked against, and so what kernels may rely on. A lane's weights are of columns scaled, the intercept
+# last, in the type of the data or, of Newton's method, float64.
+Count = Annotated[int, Range(0, 2**53)]  # steps beyond it are no longer whole numbers as float64
+Number = Annotated[float, Range()]
+PerLane = Annotated[list[Number], Size("lanes")]
+PerTarget = Annotated[list[Number], Size("targets")]
+Weights = Annotated[np.ndarray, Array("lane", "lanes columns+1", finite=True)]
+LaneNumber = Annotated[np.ndarray, Array("float64", "lanes")]
+LaneVector = Annotated[np.ndarray, Array("float64", "lanes columns+1")]
+Column = Annotated[np.ndarray, Array("data", "columns", finite=True)]
+Bound = Annotated[np.ndarray, Array("float64", "columns")]
+TargetRecords = Annotated[np.ndarray, Array("float64", "epochs targets")]
+Records = Annotated[np.ndarray, Array("float64", "epochs")]
 
 
 class SolverState:
@@ -36,42 +52,39 @@ class SolverState:
 class FirstOrderState(SolverState):
     """Of steps against the gradient: the weights and what the optimizer carries."""
 
-    weights: np.ndarray  # (lanes, d + 1) T, of the scaled columns, the intercept last
-    slots: np.ndarray  # (lanes, slots, d + 1) T
-    carry: np.ndarray  # (lanes, 2) float64
-    averages: np.ndarray  # (lanes, d + 1) float64, means of the weights; (lanes, 0) where none are asked for
+    weights: Weights
+    slots: Annotated[np.ndarray, Array("lane", "lanes slots columns+1")]
+    carry: Annotated[np.ndarray, Array("float64", "lanes 2")]
+    averages: Annotated[np.ndarray, Array("float64", "lanes averages")]  # of the weights; of width 0 without averaging
 
 
 @dataclass(frozen=True, eq=False)
 class NewtonState(SolverState):
     """Of Newton's method: the weights and how widely kinks of the loss are smoothed."""
 
-    weights: np.ndarray  # (lanes, d + 1) T
-    width: np.ndarray  # (lanes,) float64, the present smoothing width
-    first_width: np.ndarray  # (lanes,) float64, the one that the run started with
+    weights: Weights
+    width: LaneNumber  # the present smoothing width
+    first_width: LaneNumber  # the one that the run started with
 
 
 @dataclass(frozen=True, eq=False)
 class StagedState(SolverState):
-    """Of staged SGD, one lane: where the stage stands, in its own coordinates.
+    """Of staged SGD, one lane: where the stage stands, in its own coordinates."""
 
-    ``position``, ``mean`` and ``origin`` are (1, D), D = d + 1; numbers are (1,), float64.
-    """
-
-    weights: np.ndarray  # (1, D) T, what the mean of the stage stands for
-    whitening: np.ndarray  # (1, D, D) float64, rows are the stage's coordinates
-    position: np.ndarray  # in whitened coordinates, from the origin
-    mean: np.ndarray  # of the stage's positions
-    origin: np.ndarray  # the weights where the stage started
-    best: np.ndarray  # the best weights so far
-    factor: np.ndarray  # multiplies the stage's learning rate
-    first_step: np.ndarray  # the run's steps before the stage
-    length: np.ndarray  # rows that the stage is to visit; 0 before the first
-    visited: np.ndarray  # rows
-    origin_objective: np.ndarray
-    objective: np.ndarray  # of the best weights
-    fall: np.ndarray  # relative decrease of the last stage; infinite where it rose
-    fall_before: np.ndarray  # of the stage before
+    weights: Weights  # what the mean of the stage stands for
+    whitening: Annotated[np.ndarray, Array("float64", "lanes columns+1 columns+1")]  # rows are the stage's coordinates
+    position: LaneVector  # in whitened coordinates, from the origin
+    mean: LaneVector  # of the stage's positions
+    origin: LaneVector  # the weights where the stage started
+    best: LaneVector  # the best weights so far
+    factor: LaneNumber  # multiplies the stage's learning rate
+    first_step: LaneNumber  # the run's steps before the stage
+    length: LaneNumber  # rows that the stage is to visit; 0 before the first
+    visited: LaneNumber  # rows
+    origin_objective: LaneNumber
+    objective: LaneNumber  # of the best weights
+    fall: LaneNumber  # relative decrease of the last stage; infinite where it rose
+    fall_before: LaneNumber  # of the stage before
 
 
 @dataclass
@@ -88,40 +101,53 @@ class Clock:
         return dataclasses.replace(self)
 
 
+class RunHistory(TypedDict):
+    """What each epoch left; NaN where it was not measured."""
+
+    loss: TargetRecords
+    objective: TargetRecords
+    validation_loss: TargetRecords
+    gradient_norm: TargetRecords
+    decrement: TargetRecords
+    learning_rate: Records
+    seconds: Records
+
+
 @dataclass(frozen=True, eq=False)
 class RunState:
     """A run that can go on: ``fit(..., resume=r)`` and ``partial_fit(X, y, r)`` do."""
 
     options: dict  # those that a run that goes on must have, as given: numbers, strings, parts as dicts
     resolved: dict  # what the options became, likewise
-    choices: dict  # the same in words
+    choices: dict[str, str]  # the same in words
     link: bool  # whether ``predict`` applies the loss's inverse link
     optimizer: dict | None  # as run; None where the solver has none
     schedule: dict | None
-    rate_multiplier: list  # of the schedule, one a lane
-    centre: list  # taken off the targets, one a target
-    start: list  # intercepts that the run started with, one a lane
-    start_loss: list  # the objectives there, one a target
-    rows: int  # trained on
-    rows_seen: int  # of all chunks
+    rate_multiplier: PerLane  # of the schedule
+    centre: PerTarget  # taken off the targets
+    start: PerLane  # intercepts that the run started with
+    start_loss: PerTarget  # the objectives there
+    rows: Annotated[int, Range(1, 2**53)]  # trained on
+    rows_seen: Annotated[int, Range(1, 2**53)]  # of all chunks
     chunked: bool  # whether the data come in chunks
     offset: bool  # whether scores have an offset
-    epoch: int
-    row: int
-    steps: int
-    backoffs: int  # how often the run started anew with a smaller learning rate
-    confirmed_backoffs: int  # of these, the ones that a longer run would have made too
-    best_epoch: int | None
-    plateau: list | None  # the factor of a schedule that watches the loss, and its memory
-    loss_sum: np.ndarray
-    shift: np.ndarray
-    inverse_scale: np.ndarray
-    low: np.ndarray | None
-    high: np.ndarray | None
-    best: np.ndarray | None  # the weights of the best epoch
-    history: dict  # of arrays (epochs, targets), or (epochs,) for "learning_rate" and "seconds"
+    epoch: Annotated[Count, Size("epochs")]
+    row: Count
+    steps: Count
+    backoffs: Count  # how often the run started anew with a smaller learning rate
+    confirmed_backoffs: Count  # of these, the ones that a longer run would have made too
+    best_epoch: Annotated[int, Range(1, 2**53)] | None
+    plateau: list[float] | None  # the factor of a schedule that watches the loss, and its memory
+    loss_sum: Annotated[np.ndarray, Array("float64", "lanes", finite=True)]
+    shift: Column
+    inverse_scale: Column
+    low: Bound | None
+    high: Bound | None
+    best: Weights | None  # those of the best epoch
+    history: RunHistory
     solver: SolverState
-    parts: dict = field(default_factory=dict)  # the loss, optimizer and schedule themselves, where they are at hand
+    # The loss, optimizer and schedule themselves, where they are at hand.
+    parts: dict = field(default_factory=dict, metadata={"saved": False})
 
     def __getstate__(self):
         return {**self.__dict__, "parts": {}}

@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .fit_result import figure
-from .plots import plot_courses, plot_losses
+from .plots import new_axes, plot_histories, plot_losses
 from .scores import Scores
 
 SLOW = ("max_iter", "max_epochs")
@@ -129,13 +128,13 @@ class SweepResult:
         """
         if ax is None:
             courses = all(run.history is not None for run in self.results)
-            ax = figure(ncols=1 + courses, figsize=(6 * (1 + courses), 4.5))[1]
+            ax = new_axes(ncols=1 + courses, figsize=(6 * (1 + courses), 4.5))
             if not courses:
                 plot_losses(ax, self)
                 return ax
         if np.size(ax) == 2:
             plot_losses(ax[0], self)
-        plot_courses(np.ravel(ax)[-1], self)
+        plot_histories(np.ravel(ax)[-1], self)
         return ax
 
     def __repr__(self):
@@ -219,7 +218,7 @@ class CrossValidation(SweepResult):
         -------
         axes
         """
-        ax = figure(figsize=(7, 4.5))[1] if ax is None else ax
+        ax = new_axes(figsize=(7, 4.5)) if ax is None else ax
         ylabel = f"mean loss (or minus score) of {self.scores.losses.shape[1]} held-out folds"
         plot_losses(ax, self, self.scores.standard_error, ylabel, "settings")
         return ax

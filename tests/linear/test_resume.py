@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 import fastgd
 from fastgd import losses, optimizers, reference, schedules
 from fastgd.parts.registry import snake_case
-from fastgd.solvers.first_order import Batches
+from fastgd.results.serialization import encode
+from fastgd.solvers.batches import Batches
 from fastgd.solvers.passes import Passes
 
 RNG = np.random.default_rng(3)
@@ -53,8 +54,9 @@ def data_of(options):
 def facts_of(r):
     """All of a result that has to be the same, as one dict of plain values and bytes."""
     plain = ("status", "message", "n_epochs", "n_steps", "best_epoch", "choices", "feature_names", "intercept")
-    found = {name: getattr(r, name) for name in plain} | {"state": r.state.facts}
-    arrays = {"coef": r.coef, **r.state.arrays, **{f"r.{name}": array for name, array in vars(r.history).items()}}
+    metadata, arrays = encode(r.state)
+    found = {name: getattr(r, name) for name in plain} | {f"state.{name}": value for name, value in metadata.items()}
+    arrays = {"coef": r.coef, **arrays, **{f"r.{name}": array for name, array in vars(r.history).items()}}
     found |= {name: (a.dtype.str, a.shape, a.tobytes()) for name, a in arrays.items() if not name.endswith("seconds")}
     return found | {"classes": None if r.classes is None else (r.classes.dtype.str, r.classes.tolist())}
 

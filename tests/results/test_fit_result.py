@@ -66,8 +66,6 @@ def test_a_saved_model_is_the_same_model(tmp_path, kind):
             assert other.predict(X).dtype == r.predict(X).dtype
             assert other.predict(X).tolist() == r.predict(X).tolist()
         assert repr(other) == repr(r)
-        with pytest.raises(AttributeError, match=r"^loss needs the training data"):
-            _ = other.loss
     loaded.save(tmp_path / "again")
     assert (tmp_path / "again").read_bytes() == (tmp_path / "model").read_bytes()
 
@@ -184,7 +182,7 @@ def content(tmp_path_factory):
     return path, *npz.read(path)
 
 
-def loss_sum(monkeypatch, path, facts, arrays):
+def refusals(monkeypatch, path, facts, arrays):
     """What becomes of a file with such content: the errors of load, predict and resume, None for each that went well.
 
     The file's own layer has its own tests: here its content is given at once.
@@ -203,9 +201,9 @@ def loss_sum(monkeypatch, path, facts, arrays):
         except Exception as error:
             assert type(error) is ValueError, (error, facts)
             errors.append(str(error))
-    if errors[0]:
+    if errors[0] and not errors[0].startswith("offset is missing"):  # which a model may ask for
         assert errors == errors[:1] * 3
-        assert errors[0].startswith(f"{str(path)!r} is not a fastgd model: it lacks or misstates ")
+        assert errors[0].startswith(f"{str(path)!r} is not a fastgd model: ")
     return errors
 
 
@@ -232,64 +230,59 @@ def test_no_fact_of_a_file_is_trusted(monkeypatch, content):
             else:
                 inner[place[-1]] = value
             if json.dumps(forged, default=str) != json.dumps(facts):
-                refused[place, repr(value)] = loss_sum(monkeypatch, path, forged, arrays)[0]
-    for place in (("state", "epoch"), ("status",), ("intercept",), ("state", "settings", "random_state")):
+                refused[place, repr(value)] = refusals(monkeypatch, path, forged, arrays)[0]
+    for place in (("state", "epoch"), ("status",), ("state", "options", "random_state")):
         for value in (None, KeyError, -1, "1", 1.5, 2**70):
-            assert refused[place, repr(value)] or (place[0] == "intercept" and value == 1.5)
+            assert refused[place, repr(value)]
 
 
 @pytest.mark.slow
 def test_no_array_of_a_file_is_trusted(monkeypatch, content):
     path, facts, arrays = content
-    assert loss_sum(monkeypatch, path, facts, arrays)[:2] == [None, None]
+    assert refusals(monkeypatch, path, facts, arrays)[:2] == [None, None]
     for name, array in arrays.items():
-        changes = [
-            None,
-            array[None],
-            array[..., :0],
-            array[..., :-1],
-            np.concatenate([array, array], axis=-1),
-            np.concatenate([array, array], axis=0),
-            array.reshape(-1)[0],
-        ]
+        changes = [None, array[None]]
+        if array.ndim:
+            changes += [array[..., :0], array[..., :-1], array.reshape(-1)[0]]
+            changes += [np.concatenate([array, array], axis=axis) for axis in (-1, 0)]
         if array.dtype.kind == "f":
             changes += [np.nan_to_num(array).astype(kind) for kind in (np.float32, np.float16, np.int64, bool, "U9")]
         for change in changes:
             forged = {**arrays, name: np.asarray(change)} if change is not None else {**arrays}
             if change is None:
                 del forged[name]
-            assert loss_sum(monkeypatch, path, facts, forged)[1], (name, change)
+            assert refusals(monkeypatch, path, facts, forged)[1], (name, change)
         if array.dtype.kind == "f":
             for number in (np.nan, np.inf, -np.inf, 1e300, 1e-300):
-                loss_sum(monkeypatch, path, facts, {**arrays, name: np.full_like(array, number)})
-    for name in ("coef", "state.weights", "state.shift", "state.inverse_scale", "state.loss_sum"):
-        assert loss_sum(monkeypatch, path, facts, {**arrays, name: np.full_like(arrays[name], np.nan)})[0], name
+                refusals(monkeypatch, path, facts, {**arrays, name: np.full_like(array, number)})
+    for name in ("coef", "state.solver.weights", "state.shift", "state.inverse_scale", "state.loss_sum"):
+        assert refusals(monkeypatch, path, facts, {**arrays, name: np.full_like(arrays[name], np.nan)})[0], name
     for forged in ({**arrays, "extra": np.ones(1)}, {**arrays, "state.extra": np.ones(1)}):
-        assert loss_sum(monkeypatch, path, facts, forged)[0]
+        assert refusals(monkeypatch, path, facts, forged)[0]
 
 
 @pytest.mark.parametrize(
     "change, words",
     [
-        (lambda facts, arrays: arrays.update(coef=arrays["coef"] + 1), "coef"),
-        (lambda facts, arrays: arrays.update({"state.best": arrays["state.best"] + 1}), "coef"),
+        (lambda facts, arrays: arrays.update(coef=arrays["coef"][:-1]), "state.shift"),
+        (lambda facts, arrays: arrays.update(coef=np.array([arrays["coef"]] * 2)), "intercept"),
         (lambda facts, arrays: arrays.update({"state.low": arrays["state.high"] + 1}), "state.low"),
         (lambda facts, arrays: arrays.pop("state.low"), "state.low"),
         (lambda facts, arrays: arrays.update(classes=arrays["classes"][::-1]), "classes"),
         (lambda facts, arrays: arrays.pop("classes"), "classes"),
         (lambda facts, arrays: facts.update(status="fine"), "status"),
-        (lambda facts, arrays: facts.update(names=["a"]), "names"),
-        (lambda facts, arrays: facts["state"].update(epoch=3), "state.best_epoch|state.history.loss"),
-        (lambda facts, arrays: facts["state"].update(best_epoch=None), "state.best"),
-        (lambda facts, arrays: facts["state"].update(retreats=0, certain_retreats=1), "state.certain_retreats"),
-        (lambda facts, arrays: facts["state"].update(link=True), "state.link"),
+        (lambda facts, arrays: facts.update(feature_names=["a"]), "feature_names"),
+        (lambda facts, arrays: facts["state"].update(epoch=3), "state.history.loss"),
+        (lambda facts, arrays: facts["state"].update(best_epoch=None), "state.best_epoch"),
+        (lambda facts, arrays: facts["state"].update(backoffs=0, confirmed_backoffs=1), "state.confirmed_backoffs"),
+        (lambda facts, arrays: facts["state"].update(link=not facts["state"]["link"]), "state.options.loss"),
     ],
 )
 def test_what_contradicts_itself_is_refused(tmp_path, content, change, words):
     _, facts, arrays = copy.deepcopy(content)
     change(facts, arrays)
     npz.write(tmp_path / "model", facts, arrays)
-    with pytest.raises(ValueError, match=rf"model' is not a fastgd model: it lacks or misstates ({words})\. Save"):
+    with pytest.raises(ValueError, match=rf"model' is not a fastgd model: '({words})' .*\. Save"):
         fastgd.load(tmp_path / "model")
 
 
@@ -300,7 +293,7 @@ def test_what_contradicts_itself_is_refused(tmp_path, content, change, words):
         (lambda facts, arrays: facts["state"].update(row=1), "position, row 1 of an epoch"),
         (lambda facts, arrays: facts["state"].update(rows=29), "30 rows to train on, but the run was on 29"),
         (
-            lambda facts, arrays: arrays.update({"state.slots": RNG.standard_normal((1, 9, 4))}),
+            lambda facts, arrays: arrays.update({"state.solver.slots": RNG.standard_normal((1, 9, 4))}),
             "the state's slots are float64 of shape (1, 9, 4); float64 of shape (1, 2, 4) is needed",
         ),
     ],

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 pytest.importorskip("matplotlib")
@@ -14,7 +14,7 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 from fastgd.inputs.grid import expand
-from fastgd.results.plots import plot_courses, plot_losses
+from fastgd.results.plots import plot_histories, plot_losses
 from fastgd.results.scores import Scores
 from fastgd.results.sweep_results import CrossValidation, SweepResult
 
@@ -270,6 +270,7 @@ def test_folds_of_scores_below_zero():
 
 @pytest.mark.slow
 @settings(max_examples=12)
+@example([1e-219, 1e-300], ["diverged"] * 9)
 @given(
     st.lists(st.floats(-1e300, 1e300) | st.sampled_from([np.nan, np.inf, 0.0, 1e-300]), min_size=2, max_size=9),
     st.lists(st.sampled_from(["diverged", "converged"]), min_size=9, max_size=9),
@@ -282,7 +283,7 @@ def test_any_losses_can_be_drawn(losses, status):
     figure = Figure(layout="constrained")
     axes = figure.subplots(ncols=2)
     plot_losses(axes[0], s)
-    plot_courses(axes[1], s)
+    plot_histories(axes[1], s)
     figure.savefig(io.BytesIO(), dpi=30)
     assert all(np.isfinite(ax.get_ylim()).all() for ax in axes)
     kept = [v for v, k in zip(losses, status, strict=False) if k == "converged" and abs(v) < 1e100]

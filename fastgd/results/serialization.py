@@ -1,0 +1,279 @@
+"""States and files: a typed state as metadata and arrays, and back, with every field checked against its annotation.
+
+A state is a dataclass, a NamedTuple or a TypedDict. What its fields may be annotated with:
+
+- ``None``, ``bool``, ``int``, ``float``, ``str``, ``Literal[...]``, ``list[T]``, ``tuple[T, ...]``, ``dict[str, T]``,
+  and ``list`` or ``dict`` for any plain values: these go into the metadata, which JSON can hold;
+- ``np.ndarray``: goes into the arrays, under its dotted place, such as ``"solver.slots"``;
+- another state class;
+- a class with an attribute ``classes`` of its own, a dict: the field holds one of these classes, and the metadata its
+  name;
+- a union of these, and ``Annotated[T, note]`` with what else must hold: :class:`Range`, :class:`Size`,
+  :class:`Array`, :class:`Check`.
+"""
+
+import dataclasses
+import math
+import types
+from collections.abc import Callable
+from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints, is_typeddict
+
+import numpy as np
+
+from ..parts.registry import brief
+
+CLASS = "class"  # the key of the name of one of several classes
+MISSING = type("Missing", (), {"__repr__": lambda self: "nothing"})()
+
+
+class Range(NamedTuple):
+    """A finite number between ``low`` and ``high``, both included."""
+
+    low: float = -math.inf
+    high: float = math.inf
+
+    def __str__(self):
+        return f"from {self.low} to {self.high}" if self[:] != (-math.inf, math.inf) else "finite"
+
+    def holds(self, value, sizes):
+        """Whether a number lies in the range."""
+        return (isinstance(value, int) or math.isfinite(value)) and self.low <= value <= self.high
+
+
+class Check(NamedTuple):
+    """A value for which ``test`` is true; ``words`` say what it is."""
+
+    test: Callable[[Any], bool]
+    words: str
+
+    def __str__(self):
+        return self.words
+
+    def holds(self, value, sizes):
+        """Whether the value passes the test."""
+        return self.test(value)
+
+
+class Size(NamedTuple):
+    """A number, or the length of a list or tuple, that is ``name`` in the shapes of the state's arrays."""
+
+    name: str
+
+    def __str__(self):
+        return f"as many as {self.name}"
+
+    def holds(self, value, sizes):
+        """Whether the number or length is what the name means so far."""
+        size = len(value) if isinstance(value, (list, tuple)) else value
+        return sizes.setdefault(self.name, size) == size
+
+
+class Array(NamedTuple):
+    """An array of a type and a shape, some of which are names that mean the same wherever they occur in a state.
+
+    Attributes
+    ----------
+    dtype : str
+        A NumPy type, or another name for one of float32 and float64.
+    shape : str
+        The dimensions: a number, a name, a name and what is added to it (``columns+1``), or a name with a star for any
+        number of dimensions (``*targets columns``).
+    finite : bool
+        Whether NaN and infinity are refused.
+    """
+
+    dtype: str
+    shape: str
+    finite: bool = False
+
+    def __str__(self):
+        return f"{'finite ' * self.finite}{self.dtype} of shape ({', '.join(self.shape.split())})"
+
+    def holds(self, value, sizes):
+        """Whether an array fits, given what names mean so far (``sizes``, which learns of new ones)."""
+        dtype = value.dtype.name
+        if self.dtype in np.sctypeDict:
+            same = dtype == self.dtype
+        else:
+            same = dtype in ("float32", "float64") and sizes.setdefault(("type", self.dtype), dtype) == dtype
+        return same and self._fits(value.shape, sizes) and (not self.finite or bool(np.isfinite(value).all()))
+
+    def _fits(self, shape, sizes):
+        dimensions = self.shape.split()
+        for k, dimension in enumerate(dimensions):
+            if dimension.startswith("*"):  # takes what the others leave
+                end = len(shape) - (len(dimensions) - k - 1)
+                shape = (*shape[:k], tuple(shape[k:end]), *shape[end:]) if end >= k else ()
+        if len(shape) != len(dimensions):
+            return False
+        for dimension, size in zip(dimensions, shape, strict=True):
+            name, _, more = dimension.partition("+")
+            size = size - int(more) if more else size
+            if (int(name) if name.isdigit() else sizes.setdefault(name, size)) != size or (more and size < 0):
+                return False
+        return True
+
+
+def encode(state):
+    """The metadata (dict of plain values) and arrays (dict) of a state.
+
+    Examples
+    --------
+    >>> class Average(NamedTuple):
+    ...     since: int
+    ...     mean: Annotated[np.ndarray, Array("float64", "columns")]
+    >>> metadata, arrays = encode(Average(3, np.ones(2)))
+    >>> metadata, arrays
+    ({'since': 3}, {'mean': array([1., 1.])})
+    >>> decode(Average, metadata, arrays)
+    Average(since=3, mean=array([1., 1.]))
+    >>> decode(Average, {"since": "3"}, arrays)
+    Traceback (most recent call last):
+    ValueError: 'since' must be int, got '3'.
+    """
+    arrays = {}
+    return _encoded(state, type(state), "", arrays), arrays
+
+
+def decode(kind, metadata, arrays):
+    """The state of class ``kind`` that :func:`encode` took apart.
+
+    Raises
+    ------
+    ValueError
+        That names the first field which is missing, unknown, or not what its annotation says.
+    """
+    reader = _Reader(dict(arrays), {})
+    state = reader.state(kind, metadata, "")
+    if reader.arrays:
+        raise ValueError(f"{next(iter(reader.arrays))!r} is not known.")
+    return state
+
+
+def _hints_of(kind):
+    """The annotations of a state class's fields by name, None for another class; ``saved: False`` leaves one out."""
+    if dataclasses.is_dataclass(kind):
+        names = [known.name for known in dataclasses.fields(kind) if known.init and known.metadata.get("saved", True)]
+    elif hasattr(kind, "_fields") or is_typeddict(kind):
+        names = kind.__annotations__
+    else:
+        return None
+    hints = get_type_hints(kind, include_extras=True)
+    return {name: hints[name] for name in names}
+
+
+def _classes_of(kind):
+    """The classes by name that a field so annotated may hold one of, None where it is itself the class."""
+    classes = vars(kind).get("classes") if isinstance(kind, type) else None
+    return classes if isinstance(classes, dict) else None
+
+
+def _at(place, name):
+    return f"{place}.{name}" if place else str(name)
+
+
+def _encoded(value, hint, place, arrays):
+    """The metadata of a value annotated with ``hint``; its arrays are put into ``arrays``."""
+    kinds = [kind for kind in (hint, *get_args(hint)) if kind is not type(None)]
+    typed = next((kind for kind in kinds if is_typeddict(kind)), type(value))
+    hints = _hints_of(typed)
+    if hints is None:
+        if isinstance(value, (list, tuple)):
+            return [
+                _encoded(item, kinds[1] if kinds[1:] else None, _at(place, k), arrays) for k, item in enumerate(value)
+            ]
+        return value
+    metadata = {}
+    for several in filter(None, map(_classes_of, kinds)):
+        metadata[CLASS] = next(name for name, kind in several.items() if kind is typed)
+    for name, inner in hints.items():
+        item, there = value[name] if is_typeddict(typed) else getattr(value, name), _at(place, name)
+        if isinstance(item, np.ndarray):
+            arrays[there] = item
+        else:
+            metadata[name] = _encoded(item, inner, there, arrays)
+    return metadata
+
+
+class _Reader(NamedTuple):
+    """What is left of the arrays of a file, and what the names in notes mean so far."""
+
+    arrays: dict
+    sizes: dict
+
+    def state(self, kind, metadata, place):
+        """A state of class ``kind``."""
+        if type(metadata) is not dict:
+            raise _error(place, f"a {kind.__name__}", metadata)
+        hints = _hints_of(kind)
+        for name in metadata:
+            if name not in hints:
+                raise ValueError(f"{_at(place, name)!r} is not known.")
+        places = {name: (hint, metadata.get(name, MISSING), _at(place, name)) for name, hint in hints.items()}
+        return kind(**{name: self.value(*found) for name, found in places.items()})
+
+    def value(self, hint, found, place):
+        """What was ``found`` at a place, as its annotation asks for; of a union the first that does."""
+        found = self.arrays.pop(place) if found is MISSING and place in self.arrays else found
+        if found is MISSING:
+            raise ValueError(f"{place!r} is missing.")
+        kinds = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+        if found is None and type(None) in kinds:
+            return None
+        kinds = [kind for kind in kinds if kind is not type(None)]
+        if len(kinds) == 1:  # whose error may name a field inside
+            return self.one(kinds[0], found, place)
+        for kind in kinds:
+            before = dict(self.arrays), dict(self.sizes)
+            try:
+                return self.one(kind, found, place)
+            except ValueError:
+                for now, then in zip((self.arrays, self.sizes), before, strict=True):
+                    now.clear()
+                    now.update(then)
+        raise _error(place, " or ".join(map(_words, kinds)), found)
+
+    def one(self, hint, found, place):
+        """What was found, as an annotation that is no union asks for."""
+        if get_origin(hint) is Annotated:
+            hint, *notes = get_args(hint)
+            value = self.one(hint, found, place)
+            for note in notes:
+                if not note.holds(value, self.sizes):
+                    raise _error(place, f"{_words(hint)}, {note}", found)
+            return value
+        kind, of = get_origin(hint) or hint, get_args(hint)
+        if classes := _classes_of(kind):
+            name = found.get(CLASS) if type(found) is dict else found
+            if type(name) is not str or name not in classes:
+                raise _error(place, f"one of {', '.join(classes)}", name)
+            return self.state(classes[name], {key: found[key] for key in found if key != CLASS}, place)
+        if _hints_of(kind) is not None:
+            return self.state(kind, found, place)
+        if kind is Literal:
+            right = any(type(found) is type(value) and found == value for value in of)
+        else:
+            right = type(found) is (list if kind is tuple else kind)
+        if not right:
+            raise _error(place, _words(hint), found)
+        if kind in (list, tuple) and of:
+            return kind(self.value(of[0], item, _at(place, k)) for k, item in enumerate(found))
+        if kind is dict and of:
+            return {key: self.value(of[1], item, _at(place, key)) for key, item in found.items()}
+        return found
+
+
+def _words(hint):
+    """An annotation in words."""
+    if get_origin(hint) is Literal:
+        return " or ".join(map(repr, get_args(hint)))
+    if get_origin(hint) is Annotated:
+        hint, *notes = get_args(hint)
+        return ", ".join([_words(hint), *map(str, notes)])
+    return "an array" if hint is np.ndarray else getattr(hint, "__name__", str(hint))
+
+
+def _error(place, wanted, found):
+    is_array = isinstance(found, np.ndarray)
+    got = f"{found.dtype} of shape {found.shape}" if is_array else brief(found, 60)
+    return ValueError(f"{place!r} must be {wanted}, got {got}.")
