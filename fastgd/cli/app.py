@@ -110,10 +110,11 @@ def lr_find(ctx, file, **given):
         click.Argument(["file"]),
         option("--out", metavar="PREDICTIONS.csv", callback=options.output, help="Where to write [default: stdout]."),
         option("--score", is_flag=True, help="The linear scores, not the predictions."),
+        options.OFFSET,
         *READING,
     ]
 )
-def predict(model, file, out, score, delimiter, shown):
+def predict(model, file, out, score, offset, delimiter, shown):
     """Predict every row of a table.
 
     MODEL.npz is what fit --save wrote. Its columns are found in FILE by their names; other columns don't matter.
@@ -124,13 +125,16 @@ def predict(model, file, out, score, delimiter, shown):
         options.keep_inputs(read, out)
     result = load(model)
     source = files.open_table(file, delimiter)
-    columns = tables.model_columns(source, result.feature_names, result.coef.shape[-1])
+    if offset is None and result.state is not None and result.state.offset:
+        raise ValueError(f"{model} was fitted with an offset: name the column of the new one with --offset.")
+    columns = tables.model_columns(source, result.feature_names, result.coef.shape[-1], offset)
+    of_rows = [offset] if offset is not None else []
     answer, word = (result.decision_function, "score") if score else (result.predict, "prediction")
     header = True
     shown = tables.is_shown(shown, file)
     with files.writing(out) as stream, tables.progress(shown, source, "predicting") as told:
-        for values, _, done in tables.Cells(source, columns, for_model=True):
-            found = np.asarray(answer(values))
+        for values, _, done in tables.Cells(source, columns + of_rows, for_model=True):
+            found = np.asarray(answer(values[:, : len(columns)], values[:, -1] if of_rows else None))
             names = [word] if found.ndim == 1 else [f"{word}_{k}" for k in range(found.shape[1])]
             frame = tables.pd.DataFrame(found.reshape(len(found), -1), columns=names)
             frame.to_csv(stream, index=False, header=header)

@@ -118,11 +118,11 @@ class CsvTable:
 
     def place(self, row):
         """Where a row of data is, in words; read anew, as a quoted field may hold line ends and lines may be blank."""
-        with self.opener(self.path, "rt", encoding="utf-8-sig", newline="") as text:
+        with contextlib.suppress(csv.Error), self.opener(self.path, "rt", encoding="utf-8-sig", newline="") as text:
             reader = csv.reader(text, delimiter=self.delimiter, skipinitialspace=True)
             lines = (reader.line_num for record in reader if len(record) > 1 or "".join(record).strip())
-            line = next(itertools.islice(lines, row + 1, None), None)
-        return f"row {row + 1}" if line is None else f"line {line}"
+            return f"line {next(itertools.islice(lines, row + 1, None))}"
+        return f"row {row + 1}"  # a field is longer than csv's limit
 
     def one_column_hint(self):
         """What a table of a single column may be instead, in words; else nothing."""

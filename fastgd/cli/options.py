@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 import numpy as np
 
-from ..inputs.options import FitOptions, defaults
+from ..inputs.options import FitOptions, defaults, names
 
 MOST = 100_000  # values of a list and runs of a sweep: more is a slip of the keyboard
 DEFAULTS = defaults()
@@ -24,9 +24,9 @@ def checked(given):
 # Types --------------------------------------------------------------------------------------------------------------
 
 
-def number_or(number, *words, names=False):
-    """A type: a number, one of some words, and with ``names`` any other text."""
-    metavar = "|".join([*words, "N" if number is int else "NUMBER", *["NAME"] * names])
+def number_or(number, *words, or_name=False):
+    """A type: a number, one of some words, and with ``or_name`` any other text."""
+    metavar = "|".join([*words, "N" if number is int else "NUMBER", *["NAME"] * or_name])
 
     def convert(value):
         if not isinstance(value, str) or value in words:
@@ -34,7 +34,7 @@ def number_or(number, *words, names=False):
         try:
             return number(value)
         except ValueError:
-            if names:
+            if or_name:
                 return value
             raise click.BadParameter(f"{value!r} is none of {metavar}.") from None
 
@@ -140,7 +140,7 @@ def fit_option(flags, name, **words):
 _OF_FIT = (
     fit_option("--loss", "loss", type=str, help="squared_error, huber, log_loss, ..."),
     fit_option("--optimizer", "optimizer", type=str, help="auto, sgd, momentum, adam, ..."),
-    fit_option("--learning-rate", "learning_rate", type=number_or(float, "auto", names=True), help="Or a schedule."),
+    fit_option("--learning-rate", "learning_rate", type=number_or(float, "auto", or_name=True), help="Or a schedule."),
     fit_option("--batch-size", "batch_size", type=number_or(int, "auto", "full"), help="Rows a step."),
     fit_option("--alpha", "alpha", type=float, help="Strength of the penalty."),
     fit_option("--l1-ratio", "l1_ratio", type=float, help="The penalty's share of L1: 0 is ridge, 1 lasso."),
@@ -155,7 +155,7 @@ _OF_FIT = (
 )
 OF_FIT = {made.name: made for made in _OF_FIT}  # by the argument's name
 FLAGS = {name: made.opts[0] for name, made in OF_FIT.items()} | {"losses": "--loss", "optimizers": "--optimizer"}
-LISTS = ("learning_rate", "alpha", "l1_ratio", "loss", "optimizer", "batch_size", "random_state")
+LISTS = tuple(name for name in OF_FIT if name in names(axis=True))
 RANGES = ("learning_rate", "alpha", "l1_ratio")
 
 
@@ -170,9 +170,11 @@ TABLE = [
     click.Argument(["file"]),
     option("--target", required=True, help="The column to predict."),
 ]
-OF_ROWS = {"weight": "sample_weight"}  # options that name a column of one number a row, and the argument of fit
+OF_ROWS = {"weight": "sample_weight", "offset": "offset"}  # options that name a column, and the argument it becomes
+OFFSET = option("--offset", metavar="COL", help="The column that is added to the linear score.")
 ROWS_AND_COLUMNS = [
     option("--weight", metavar="COL", help="The column of the rows' weights."),
+    OFFSET,
     option("--drop", metavar="COL", multiple=True, help="Leave a column out (again for more, or A,B)."),
     option("--columns", metavar="A,B", help="Fit on these columns [default: all but the target]."),
     option("--float32", is_flag=True, help="Half the memory, and faster; about 6 digits."),

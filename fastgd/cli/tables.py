@@ -12,6 +12,7 @@ from typing import NamedTuple
 import click
 import numpy as np
 
+from ..parts.registry import brief
 from .files import TableError, open_table, pd
 from .options import OF_ROWS
 
@@ -71,10 +72,13 @@ def chosen_columns(source, target, columns=None, drop=(), of_rows=None):
     return asked
 
 
-def model_columns(source, feature_names, d):
-    """The columns that a model of ``d`` coefficients needs, in its order."""
+def model_columns(source, feature_names, d, offset=None):
+    """The columns that a model of ``d`` coefficients needs, in its order; ``offset`` is a column beside them."""
     path, names = source.path, source.names
+    if offset is not None and offset not in names:
+        raise missing_column(path, names, [offset], " for --offset")
     if feature_names is None:
+        names = tuple(name for name in names if name != offset)
         if len(names) != d:
             counts = f"the model has {d} coefficients without names, and {path} has {len(names)} columns"
             raise TableError(f"{counts}: they must be as many.")
@@ -120,8 +124,9 @@ def _shown(names, most):
 class Cells:
     """The checked cells of a table, a chunk at a time."""
 
-    def __init__(self, source, columns, label=None, target=None, for_model=False):
+    def __init__(self, source, columns, label=None, target=None, needed=(), for_model=False):
         self.source, self.columns, self.label, self.target, self.for_model = source, columns, label, target, for_model
+        self.needed = {target, *(columns if for_model else needed)}  # what can't be left out
 
     def __iter__(self):
         """Yield (values (k, columns) float64, labels (k,) or None, progress): every value finite, every label there."""
@@ -153,7 +158,7 @@ class Cells:
             odd = np.isnan(made[:, k]) & column.notna().to_numpy()
             if odd.any():
                 row = int(np.argmax(odd))
-                text[name] = f"{column.iloc[row]!r} in {self.source.place(first + row)}"
+                text[name] = f"{brief(column.iloc[row], 60)} in {self.source.place(first + row)}"
         if text:
             raise self._text(text)
         return made
@@ -168,14 +173,14 @@ class Cells:
         what, them, hold = ("column", "it", "holds") if len(names) == 1 else ("columns", "them", "hold")
         shown = ", ".join(f"{name!r} ({text[name]})" for name in names[:3])
         shown += f" and {len(names) - 3} more" if len(names) > 3 else ""
-        drop = " ".join(f"--drop {shlex.quote(name)}" for name in names)
-        numbers = "for the fit" if self.for_model else f"numbers, or leave {them} out with {drop}"
-        return TableError(f"{path}: {what} {shown} {hold} text or dates: encode {them} as {numbers}.")
+        drop = " ".join(f"--drop {shlex.quote(name)}" for name in names if name not in self.needed)
+        do = f"encode {them} as {'for the fit' if self.for_model else 'numbers'}"
+        do += f", or leave {them} out with {drop}" if drop else ""
+        return TableError(f"{path}: {what} {shown} {hold} text or dates: {do}.")
 
     def _not_finite(self, name, row, value):
         what, do = ("a missing value", "fill it") if np.isnan(value) else ("an infinite value", "replace it")
-        keep = self.for_model or name == self.target
-        out = "" if keep else f", or leave the column out with --drop {shlex.quote(name)}"
+        out = "" if name in self.needed else f", or leave the column out with --drop {shlex.quote(name)}"
         place = f"{self.source.path}: column {name!r} has {what} in {self.source.place(row)}"
         return TableError(f"{place}: {do} or remove the row{out}.")
 
@@ -214,7 +219,7 @@ def read(source, features, target, labels, of_rows=None, dtype=np.float64, told=
     X, n, targets, classes = np.empty((source.rows, len(features)), dtype), 0, [], set()
     columns = [*features, *of_rows.values(), *([] if labels else [target])]
     numbers = {role: [] for role in of_rows}
-    for values, text, done in Cells(source, columns, target if labels else None, target):
+    for values, text, done in Cells(source, columns, target if labels else None, target, of_rows.values()):
         with np.errstate(over="ignore"):
             part = values[:, : len(features)].astype(dtype, copy=False)
         if dtype == np.float32 and not np.isfinite(part).all():

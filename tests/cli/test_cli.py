@@ -295,6 +295,11 @@ def test_bad_cells(options, content, text):
     assert text in fault(f"fit data.csv --target price {options.replace(';', chr(39) + ';' + chr(39))}")
 
 
+def test_a_field_too_long_to_count_lines_behind():
+    write("data.csv", "a,price\n" + "1" * 200_000 + ",2\n1,2\n")
+    assert "... in row 1) holds text" in fault("fit data.csv --target price")
+
+
 def test_faults_of_paths(folder):
     assert "none.csv: there is no such file" in fault("fit none.csv --target price")
     (folder / "rows.csv").mkdir()
@@ -480,6 +485,35 @@ def test_save_and_predict():
         start = file.read(300)
     write("model.npz", start)
     assert "model.npz is no model" in fault("predict model.npz data.csv")
+
+
+def test_an_offset_is_fitted_and_predicted_with():
+    made = frame()
+    made["known"] = 5 * made["age"]
+    made["price"] += made["known"]
+    made.to_csv("data.csv", index=False)
+    run("fit data.csv --target price --offset known --tol 1e-12 --quiet --save model.npz")
+    expected = fastgd.fit(made[["age", "income", "owns"]].astype(float), made["price"], offset=made["known"], tol=1e-12)
+    assert np.array_equal(fastgd.load("model.npz").coef, expected.coef)
+    lines = run("predict model.npz data.csv --offset known").stdout.splitlines()[1:]
+    np.testing.assert_allclose([float(line) for line in lines], made["price"], rtol=1e-3)
+    assert "model.npz was fitted with an offset: name the column of the new one with --offset" in fault(
+        "predict model.npz data.csv"
+    )
+    assert "no column 'knwn' for --offset. Did you mean 'known'?" in fault("predict model.npz data.csv --offset knwn")
+    assert "no column 'knwn' for --offset" in fault("fit data.csv --target price --offset knwn")
+    assert "--offset 'price' is the target" in fault("fit data.csv --target price --offset price")
+    assert "--columns names 'known', which is the offset" in fault(
+        "fit data.csv --target price --offset known --columns known"
+    )
+
+
+@pytest.mark.parametrize(("cell", "text"), [("", "a missing value in line 3"), ("x", "('x' in line 3) holds text")])
+def test_a_column_that_is_needed_is_not_to_be_dropped(cell, text):
+    write("data.csv", f"a,w,price\n1,1,2\n1,{cell},2\n")
+    said = fault("fit data.csv --target price --weight w")
+    assert text in said
+    assert "--drop" not in said
 
 
 def test_warmup_says_what_took_how_long(monkeypatch):
