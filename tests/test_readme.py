@@ -17,8 +17,8 @@ PAGES = {README: "diverged", README.parent / "docs" / "auto.md": "linearly separ
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_snippets(page, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    matplotlib = pytest.importorskip("matplotlib")
-    matplotlib.use("Agg")
+    pytest.importorskip("matplotlib").use("Agg")
+    pyplot = pytest.importorskip("matplotlib.pyplot")
     snippets = re.findall(r"```python\n(.*?)```", page.read_text(), flags=re.DOTALL)
     assert len(snippets) >= 4
     namespace = {}
@@ -29,7 +29,7 @@ def test_snippets(page, capsys, tmp_path, monkeypatch):
     for line in shown.splitlines():  # up to the first number: the rest is the machine's rounding
         assert re.split(r"\d", line)[0] in out, line
     assert PAGES[page] in out
-    matplotlib.pyplot.close("all")
+    pyplot.close("all")
 
 
 @pytest.mark.slow
