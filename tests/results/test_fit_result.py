@@ -12,6 +12,7 @@ from test_resume import LABELS, RNG, X, Y, facts_of, same, stop_after
 import fastgd
 from fastgd import losses, reference
 from fastgd.results import messages, npz
+from fastgd.results.state import SolverState
 
 COUNTS = np.where(np.arange(37) % 2, 3.0, 1.0)
 
@@ -23,6 +24,8 @@ def as_labels(kind, low, high):
 # name -> targets, options
 KINDS = {
     "plain": (Y, {}),
+    "staged": (Y, {"batch_size": 4, "epochs": 3}),
+    "staged labels": (LABELS, {"loss": "log_loss", "batch_size": 4, "epochs": 3, "alpha": 0.1}),
     "strings": (LABELS, {"loss": "log_loss"}),
     "accents": (as_labels("U", "ö", "ü\U0001f600"), {"loss": "hinge", "learning_rate": 0.1, "epochs": 2}),
     "integers": (as_labels(np.int64, -7, 2**62), {"loss": "log_loss", "epochs": 2}),
@@ -68,6 +71,11 @@ def test_a_saved_model_is_the_same_model(tmp_path, kind):
         assert repr(other) == repr(r)
     loaded.save(tmp_path / "again")
     assert (tmp_path / "again").read_bytes() == (tmp_path / "model").read_bytes()
+
+
+def test_the_state_of_every_solver_is_saved():
+    kinds = {type(fitted(kind).state.solver) for kind in ("plain", "staged", "averaged")}
+    assert kinds == set(SolverState.classes.values())
 
 
 def test_every_status_is_among_the_saved():
