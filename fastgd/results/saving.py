@@ -96,7 +96,11 @@ def _is_loss_of(model):
         return True
     loss = part_of(facts, losses, "loss")
     several = classes and model.coef.ndim == 2
-    return (loss.labels, loss.joint, loss.link != "identity") == (classes, several, model.state.link)
+    return (loss.labels, loss.joint, loss.link != "identity" and not loss.labels) == (
+        classes,
+        several,
+        model.state.link,
+    )
 
 
 # What has to hold of the fields of a model (m) and its state (s), beyond their annotations.
