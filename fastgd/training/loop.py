@@ -5,6 +5,7 @@ rate proves too large starts anew with a smaller one, in a run of its own after 
 """
 
 import functools
+import math
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -345,8 +346,9 @@ class Loop:
         if not records:
             return average(run.history.start)
         last = records[min(epoch or len(records), len(records)) - 1]
-        if "objective" in last:
-            return average(last["objective"])
+        measured = average(last.get("objective", [math.nan]))
+        if not math.isnan(measured):
+            return measured
         if epoch is not None and self.solver.exact and epoch < len(records):
             return average(records[epoch]["loss"])  # before the next step
         return average(last["loss"])
