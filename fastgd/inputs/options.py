@@ -29,6 +29,7 @@ def option(
     chunks=None,
     not_range=None,
     not_sweep=None,
+    shown=False,
 ):
     """A field of ``FitOptions``.
 
@@ -53,6 +54,8 @@ def option(
         Why ``lr_find`` does not take it.
     not_sweep : str or None
         Why ``sweep`` does not take it.
+    shown : bool
+        Whether ``FitResult.options`` has it as it was given, of one that is not ``kept``.
     """
     known = locals()
     return field(default=default, metadata={name: value for name, value in known.items() if name != "default"})
@@ -101,7 +104,7 @@ class FitOptions:
         "auto", _whole(0), words=("auto",), not_chunks=ONCE, chunks=(1,), not_range="num is the number of steps"
     )
     max_steps: int | None = option(
-        None, _whole(0), words=(None,), not_chunks=ONCE, not_range="num is the number of steps"
+        None, _whole(0), words=(None,), not_chunks=ONCE, not_range="num is the number of steps", shown=True
     )
     tol: object = option(
         "auto", _number(low=0.0), words=("auto", None), not_chunks=ONCE, chunks=(None,),
@@ -113,9 +116,11 @@ class FitOptions:
         not_range="the losses are those of the batches",
     )  # fmt: skip
     patience: int = option(
-        5, _whole(1), not_chunks=ONCE, not_range="the test ends with num steps or where the loss blows up"
+        5, _whole(1), not_chunks=ONCE, not_range="the test ends with num steps or where the loss blows up", shown=True
     )
-    evaluate: bool = option(False, arguments.truth, not_chunks=ONCE, not_range="the losses are those of the batches")
+    evaluate: bool = option(
+        False, arguments.truth, not_chunks=ONCE, not_range="the losses are those of the batches", shown=True
+    )
     average: int | None = option(
         False, lambda name, value: arguments.average(value), kept=True, not_range="the losses are those of the batches"
     )
@@ -127,9 +132,9 @@ class FitOptions:
         not_sweep="bootstrap one of its settings with fit",
     )
     lazy: bool = option(False, arguments.truth, kept=True)
-    parallel: str | None = option(None, _choice(None, "hogwild"))
+    parallel: str | None = option(None, _choice(None, "hogwild"), shown=True)
     random_state: int = option(None, lambda name, value: arguments.seed(value), axis=True, kept=True)
-    n_threads: int | None = option(None, _whole(1), words=(None,))
+    n_threads: int | None = option(None, _whole(1), words=(None,), shown=True)
     callback: object = option(
         None, lambda name, value: arguments.callback(value), not_range="there are no epochs to call it after"
     )

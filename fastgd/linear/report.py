@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..inputs import arrays
+from ..inputs.options import names
 from ..inputs.part_serialization import part_facts
 from ..results import messages
 from ..results.bootstrap import Replicates
@@ -123,12 +124,8 @@ def resolved_options(choice, plan, model):
         "standardize": choice.standardize,
         "epochs": choice.epochs,
         "tol": choice.tol,
-        "max_steps": options.max_steps,
-        "patience": options.patience,
-        "evaluate": options.evaluate,
-        "n_threads": options.n_threads,
     }
-    return found
+    return found | {name: getattr(options, name) for name in names(shown=True)}
 
 
 def with_replicates(result, choice, outcomes):
