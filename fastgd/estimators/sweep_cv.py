@@ -1,5 +1,6 @@
 """``SweepCV``: scikit-learn's ``GridSearchCV`` whose candidates are the lanes of a sweep, one a fold."""
 
+import copy
 import functools
 import time
 from dataclasses import replace
@@ -147,6 +148,7 @@ class SweepCV(GridSearchCV):
         """The outcomes of the candidates in one fold."""
         trained, held = (Rows.of(X, y, routed, numbers) for numbers in (train, test))
         candidates, outcomes, swept = list(ParameterGrid(self.param_grid)), {}, {}
+        scorer = check_scoring(self.estimator, self.scoring, raise_exc=self.error_score == "raise")
         given = {name: one for name, one in trained.fit.items() if one is not None}
         began = time.perf_counter()
         if given.keys() <= {"sample_weight"}:
@@ -155,26 +157,25 @@ class SweepCV(GridSearchCV):
         for k, estimator in with_known_scores(swept, held.X):
             # The rows, targets and scoring parameters are validated with the first candidate only.
             with config_context(assume_finite=bool(outcomes), skip_parameter_validation=bool(outcomes)):
-                outcomes[k] = self._outcome(estimator, each, trained, held)
+                outcomes[k] = self._outcome(scorer, estimator, each, trained, held)
         left = [k for k in range(len(candidates)) if k not in swept]
         fits = Parallel(n_jobs=self.n_jobs, pre_dispatch=self.pre_dispatch)(
             delayed(fit_alone)(clone(self.estimator), candidates[k], trained, self.error_score) for k in left
         )
-        outcomes |= {k: self._outcome(*fit, trained, held) for k, fit in zip(left, fits, strict=True)}
+        outcomes |= {k: self._outcome(scorer, *fit, trained, held) for k, fit in zip(left, fits, strict=True)}
         return [outcomes[k] for k in range(len(candidates))]
 
-    def _outcome(self, estimator, fit_time, trained, held):
+    def _outcome(self, scorer, estimator, fit_time, trained, held):
         """The outcome of a fit, whose ``estimator`` is an exception where it failed."""
         if isinstance(estimator, Exception):
             return Outcome({}, estimator, fit_time, 0.0)
-        began, raises = time.perf_counter(), self.error_score == "raise"
-        scorer = check_scoring(self.estimator, self.scoring, raise_exc=raises)
+        began = time.perf_counter()
 
         def score(rows):
             try:
                 return scorer(estimator, rows.X, rows.y, **rows.score)
             except Exception as error:
-                if raises:
+                if self.error_score == "raise":
                     raise
                 return error
 
@@ -231,9 +232,13 @@ def fit_swept(estimator, X, y, weight, candidates):
     A candidate whose parameters raise an error is left out: fitted alone, it raises the same error.
     """
     requests, numbers, first = [], {}, {}
+    unfitted, names = clone(estimator), set(estimator.get_params(deep=False))
     for k, parameters in enumerate(candidates):
+        if parameters.keys() - names:
+            continue
         try:
-            one = clone(estimator).set_params(**clone(parameters, safe=False))
+            one = copy.copy(unfitted)
+            vars(one).update(clone(parameters, safe=False))  # set_params is slow
             one._check_parameters()
             if not can_sweep(one):
                 continue
@@ -241,7 +246,7 @@ def fit_swept(estimator, X, y, weight, candidates):
             key = repr([getattr(one, name, None) for name in ENCODING])
             if key not in first:
                 data = one._training_data(X, y, weight)
-                first[key] = data, {name: value for name, value in vars(one).items() if name not in one.get_params()}
+                first[key] = data, {name: value for name, value in vars(one).items() if name not in names}
             data, learned = first[key]
             vars(one).update(learned)
             own = [swept_request(request) for request in one._fit_requests(data, (None, None))]
