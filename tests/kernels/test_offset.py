@@ -7,8 +7,8 @@ import pytest
 from conftest import JIT_OFF
 
 from fastgd import losses, optimizers
-from fastgd.kernels import block_loop, curvature, full_batch, lazy, row_loop, sparse_loop, white
-from fastgd.kernels.lanes import NO_ROLES, Data, Parts, lanes_of
+from fastgd.kernels import block_loop, curvature, full_batch, lazy, row_loop, sparse_loop, whitened_steps
+from fastgd.kernels.lanes import NO_ROLES, Data, Parts, make_lanes
 from fastgd.kernels.layouts import CSR, Dense, frozen
 from fastgd.kernels.rows import Scaled
 from fastgd.parts import penalties
@@ -46,7 +46,7 @@ def made_lanes(parts, data, models=1):
     """Lanes of random weights."""
     none = {"low": np.full(D, -np.inf), "high": np.full(D, np.inf)}
     model = SimpleNamespace(**parts._asdict(), **none, start=np.zeros(data.classes), coef=None, fold=-1, replicate=-1)
-    lanes = lanes_of([model] * models, data.shift.dtype)
+    lanes = make_lanes([model] * models, data.shift.dtype)
     lanes.weights[:] = 0.3 * np.random.default_rng(1).standard_normal(lanes.weights.shape)
     return lanes
 
@@ -152,9 +152,11 @@ def test_whitened_steps():
     for given in (data, data._replace(targets=frozen(data.targets - data.offset), offset=none)):
         place, mean, loss_sum = np.zeros(D + 1), np.zeros(D + 1), np.zeros(1)
         rates, anchor = np.full(-(-N // 4), 0.01), lanes.weights[0].copy()
-        white.white_steps(given, parts, lanes, *order(), 4, rates, 0, triangle, anchor, place, mean, 4.0, loss_sum)
+        whitened_steps.whitened_steps(
+            given, parts, lanes, *order(), 4, rates, 0, triangle, anchor, place, mean, 4.0, loss_sum
+        )
         matrix = np.zeros((D + 1, D + 1))
-        white.curvature(given, parts, lanes, anchor, 0.0, 1e-3, matrix)
+        whitened_steps.curvature(given, parts, lanes, anchor, 0.0, 1e-3, matrix)
         found.append([place, mean, loss_sum, matrix])
     for one, other in zip(*found, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-12)
@@ -163,7 +165,7 @@ def test_whitened_steps():
 def test_curvature_for_whitening():
     data, h = made_data(), 1e-3
     lanes, Z, out = made_lanes(LOG, data), table(data), np.zeros((D + 1, D + 1))
-    white.curvature(data, LOG, lanes, lanes.weights[0], h, 0.0, out)
+    whitened_steps.curvature(data, LOG, lanes, lanes.weights[0], h, 0.0, out)
     p, y = Z @ lanes.weights[0] + data.offset, data.targets[0]
     second = (LOG.loss.slope(p + h, y) - LOG.loss.slope(p - h, y)) / (2 * h) * data.weight
     np.testing.assert_allclose(out, np.tril((Z.T * second) @ Z / N), rtol=1e-9, atol=1e-12)
