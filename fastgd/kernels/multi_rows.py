@@ -1,6 +1,6 @@
 """How tiles of lanes are multiplied by rows: dense ones from a table of standardised rows, sparse ones as they lie.
 
-For dense rows the table ``Z`` of the workspace is filled once and serves all tiles; for sparse rows it is empty, and the
+For dense rows the table ``Z`` of the workspace is filled once and serves all tiles; for sparse rows it is empty: the
 cost of a row is proportional to its numbers.
 """
 

@@ -76,7 +76,7 @@ def add_offsets(offset, order, lo, first, stop, S):
 
 
 def block_slopes(part, data, tiles, tile, order, lo, first, stop, work, loss_sum):
-    """Turn the scores of the workspace's rows first to stop into weighted slopes; add their losses to ``loss_sum`` (W,).
+    """Turn the scores of the workspace's rows first to stop into weighted slopes; add the losses to ``loss_sum``.
 
     Row 0 of the workspace is the row at ``lo``.
     """

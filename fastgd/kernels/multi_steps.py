@@ -48,8 +48,8 @@ def multi_steps(data, parts, tiles, first, last, order, ahead, batch, rates, t, 
     """One step of tiles first to last for every ``batch`` rows of ``order``, the last batch as long as it is.
 
     The steps are number t onwards, their rates (steps, lanes), or (1, lanes) for all; the losses before each step are
-    added to ``loss_sum`` (lanes,); at each row the row in ``ahead`` is prefetched. ``lazy``: of sparse rows a step moves
-    the columns of its rows alone.
+    added to ``loss_sum`` (lanes,); at each row the row in ``ahead`` is prefetched. ``lazy``: a step moves only the
+    columns of its (sparse) rows.
     """
     sparse = data.rows.sparse
     if sparse and is_plain(parts) and batch <= SPARSE_ROWS and tiles.averages.shape[1] == 0:

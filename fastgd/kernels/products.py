@@ -1,6 +1,6 @@
 """Small products of matrices whose columns are lanes: the vectors run across the lanes.
 
-``scores`` of a block of rows and ``add_weighted_rows`` (X'r) are the same few instructions with the strides of the block
+``scores`` of a block of rows and ``add_weighted_rows`` (X'r) are the same few instructions, the strides
 exchanged: eight numbers of the block are each multiplied by one vector of lanes at a time. A lane's sums are in
 one order, whatever stands in the lanes beside it, so its bits don't depend on how many there are.
 """

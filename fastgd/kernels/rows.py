@@ -114,8 +114,8 @@ def _sparse_flush(rows, gradient, total):
     pass
 
 
-# The array (d + 1,) that ``add_weighted_rows`` adds to: ``gradient``, or the float64 ``total``; ``flush`` adds it to the
-# total.
+# The array (d + 1,) that ``add_weighted_rows`` adds to: ``gradient``, or the float64 ``total``; ``flush`` adds it to
+# the total.
 sums_of = dispatch_on_layout(_dense_sums, _sparse_sums)
 flush = dispatch_on_layout(_dense_flush, _sparse_flush)
 
