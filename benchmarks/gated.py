@@ -14,7 +14,7 @@ from unittest import mock
 import numpy as np
 
 import fastgd
-from fastgd.kernels import facts
+from fastgd.kernels import environment
 
 from . import instructions, measure, race
 from .cases import CASES
@@ -91,7 +91,9 @@ def counted(case):
 def fused(case):
     """How many packed fused multiply-adds the case's kernels have; what is loaded from a cache can't be looked into."""
     whole(case)()
-    code = {short(measure.name_of(kernel)): "".join(kernel.inspect_asm().values()) for kernel in facts.dispatchers()}
+    code = {
+        short(measure.name_of(kernel)): "".join(kernel.inspect_asm().values()) for kernel in environment.dispatchers()
+    }
     if gone := set(case.kernels) - code.keys():
         raise LookupError(f"the case names kernels that are not there: {sorted(gone)}; there are {sorted(code)}")
     return {"fused": {name: len(FUSED.findall(code[name])) for name in case.kernels}}

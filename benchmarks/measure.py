@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from numba.core import event
 
-from fastgd.kernels import facts
+from fastgd.kernels import environment
 
 PAUSE = 0.05  # seconds: BLAS's threads spin for a while after a product, on the processors that the next run needs
 FEWEST = 3  # turns: fewer have no quartiles
@@ -79,7 +79,7 @@ def no_compiling():
 
 def signatures():
     """The name and types of all that this process has of fastgd's kernels."""
-    return {(name_of(kernel), types) for kernel in facts.dispatchers() for types in kernel.overloads}
+    return {(name_of(kernel), types) for kernel in environment.dispatchers() for types in kernel.overloads}
 
 
 def name_of(kernel):

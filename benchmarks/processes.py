@@ -36,7 +36,7 @@ print(next(int(line.split()[1]) / 1024 for line in open("/proc/self/status") if 
 
 WAYS = """
 import numpy as np, fastgd
-from fastgd.kernels import facts
+from fastgd.kernels import environment
 
 rows = np.random.default_rng(0).standard_normal((64, 6))
 still = rows.copy()
@@ -45,7 +45,7 @@ ways = rows, still, np.asfortranarray(rows), rows[::-1], rows[:, ::-1], rows.ast
 ways += np.repeat(rows, 2, axis=0)[::2], rows.view(np.recarray), np.round(9 * rows).astype(np.int8)
 for X in ways:
     fastgd.fit(X, np.arange(64.0), batch_size=1, learning_rate=0.01, epochs=1)
-print(max(len(kernel.overloads) for kernel in facts.dispatchers()))
+print(max(len(kernel.overloads) for kernel in environment.dispatchers()))
 """
 
 

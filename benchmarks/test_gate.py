@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from fastgd.kernels import facts
+from fastgd.kernels import environment
 
 from . import __main__ as driver
 from . import baseline, gate, gated, instructions, measure, selftest
@@ -145,7 +145,7 @@ def test_what_is_wrong_is_not_recorded(apart, code, monkeypatch, tmp_path):
 
 @pytest.mark.jit
 def test_the_kernels_that_cases_name_are_there():
-    known = {gated.short(measure.name_of(kernel)) for kernel in facts.dispatchers()}
+    known = {gated.short(measure.name_of(kernel)) for kernel in environment.dispatchers()}
     assert {kernel for case in GATED.values() for kernel in case.kernels} <= known
 
 

@@ -46,7 +46,7 @@ def show_config(mode="stdout"):
     True
     """
     mode = arguments.one_of("mode", mode, ("stdout", "dicts"))
-    from .kernels import facts
+    from .kernels import environment
 
     variables = [*(name for name in sorted(os.environ) if name.startswith("NUMBA_")), *LIMITS]
     config = {
@@ -54,11 +54,11 @@ def show_config(mode="stdout"):
             "fastgd": fastgd.__version__,
             "python": platform.python_version(),
             "numpy": np.__version__,
-            **facts.versions(),
+            **environment.versions(),
         },
-        "cpu": {"name": _cpu_name(), **facts.cpu()},
+        "cpu": {"name": _cpu_name(), **environment.cpu()},
         "threads": {"available": available_threads(), "limits": thread_limits()},
-        "cache": facts.cache(),
+        "cache": environment.cache(),
         "environment": {name: os.environ[name] for name in variables if name in os.environ},
     }
     if mode == "dicts":
@@ -189,14 +189,14 @@ def _float_type(given):
 
 
 def _warm_up(loss, optimizer, dtype, batch_size, penalty, learning_rate):
-    from .kernels import facts
+    from .kernels import environment
     from .kernels.full_batch import chunk_rows
 
     dtype = _float_type(dtype)
     # Full batch: tables of one chunk of rows and longer ones have different kernels. Batches: one row more than a
     # batch, or it would be the full batch.
     sizes = (4, chunk_rows(Dense(np.empty((0, 1)))) + 1) if batch_size is None else (batch_size + 1,)
-    before, began = facts.counts(), time.perf_counter()
+    before, began = environment.counts(), time.perf_counter()
     for n in sizes:
         column = (1 + np.arange(n) % 2).astype(dtype)  # a target for every loss: positive, of two classes
         fitted = fastgd.fit(
@@ -211,7 +211,7 @@ def _warm_up(loss, optimizer, dtype, batch_size, penalty, learning_rate):
             random_state=0,
         )
     getattr(fitted, "loss")  # noqa: B009  compiles the kernel of the mean loss
-    loaded, compiled = (after - had for after, had in zip(facts.counts(), before, strict=True))
+    loaded, compiled = (after - had for after, had in zip(environment.counts(), before, strict=True))
     return {
         "loss": loss if isinstance(loss, str) else type(loss).__name__,
         "optimizer": optimizer if isinstance(optimizer, str) else type(optimizer).__name__,

@@ -44,11 +44,11 @@ def test_the_limit_is_named(monkeypatch):
 
 @pytest.mark.jit
 def test_the_cache_is_counted():
-    from fastgd.kernels import facts
+    from fastgd.kernels import environment
 
     fastgd.warmup(dtypes=["float64"], batch_sizes=[None])
     cache = fastgd.show_config(mode="dicts")["cache"]
-    loaded, compiled = facts.counts()
+    loaded, compiled = environment.counts()
     assert (cache["hits"], cache["misses"]) == (loaded, compiled)
     assert loaded + compiled >= 4
     assert cache["writable"]
@@ -59,20 +59,20 @@ def test_the_cache_is_counted():
 @pytest.mark.jit
 def test_warmup_leaves_nothing_to_compile():
     """After it, a fit of another shape compiles and loads nothing."""
-    from fastgd.kernels import facts
+    from fastgd.kernels import environment
     from fastgd.kernels.full_batch import chunk_rows
     from fastgd.kernels.layouts import Dense
 
     done = fastgd.warmup(dtypes="float64", batch_sizes=[None])
     assert done.compiled == sum(fit["compiled"] for fit in done.fits)
     assert done.loaded == sum(fit["loaded"] for fit in done.fits)
-    before = facts.counts()
+    before = environment.counts()
     X = np.random.default_rng(0).standard_normal(
         (chunk_rows(Dense(np.empty((0, 3)))) + 1, 3)
     )  # more than a chunk: kernels of their own
     r = fastgd.fit(X, X[:, 0], epochs=2)
     assert np.isfinite(r.loss)
-    assert facts.counts() == before
+    assert environment.counts() == before
     again = fastgd.warmup(dtypes="float64", batch_sizes=[None])
     assert again[:2] == (0, 0)
 

@@ -6,7 +6,7 @@ import time
 import numpy as np
 
 from ..inputs import custom_parts
-from ..kernels import descend, user_functions
+from ..kernels import minimize_loop, user_functions
 from ..parts import schedules
 from ..results.minimize_result import MinimizeHistory
 from ..results.progress import Bar
@@ -55,28 +55,28 @@ class CompiledRuns:
         self.grad = problem.grad
         if self.grad is not None and not problem.scalar:
             self.grad = user_functions.without_array(self.grad, x0, problem.jac0)
-        self.kernel = descend.loop() if problem.compiled_here else descend.advance
+        self.kernel = minimize_loop.loop() if problem.compiled_here else minimize_loop.advance
         optimizers = [one.optimizer for one in settings]
         custom_parts.compile_custom_part("optimizer", optimizers[0], np.float64)
-        stride = 1 if limits.history else descend.STRIDE
-        self.lanes = descend.starts_of(optimizers, x0, problem.fun0, stride)
+        stride = 1 if limits.history else minimize_loop.STRIDE
+        self.lanes = minimize_loop.starts_of(optimizers, x0, problem.fun0, stride)
         self.constant_rates = all(isinstance(one.schedule, schedules.Constant) for one in settings)
         self.history = HistoryBuffer(x0, problem.fun0, len(settings)) if limits.history else None
         self.runs = [None] * len(settings)
         self.done = 0
         if not math.isfinite(problem.fun0):
-            self.lanes.status[:] = descend.STOPPED
+            self.lanes.status[:] = minimize_loop.STOPPED
 
     def running(self):
         """The lanes that go on."""
-        return np.flatnonzero(self.lanes.status == descend.RUNNING)
+        return np.flatnonzero(self.lanes.status == minimize_loop.RUNNING)
 
     def advance(self, steps):
         """Take the running lanes so many steps on; returns the seconds that the kernel took."""
         problem, lanes, tol = self.problem, self.lanes, self.limits.tol
         count, d = lanes.point.shape
         stop = self.done + steps
-        base = self.done - self.done % descend.STRIDE
+        base = self.done - self.done % minimize_loop.STRIDE
         entries = 1 if self.constant_rates else stop - base
         rates = np.stack([one.rates(base, entries) for one in self.settings], axis=1)
         history = self.history.arrays_of(stop + 1) if self.history else (np.empty((0, count, d)), np.empty((0, count)))
@@ -88,9 +88,9 @@ class CompiledRuns:
                 named_call("the loop over fun and grad", self.kernel, *functions, lanes, rates, *span, *history)
                 break
             except ArithmeticError:
-                descend.recover(lanes)
+                minimize_loop.recover(lanes)
         seconds = time.perf_counter() - began
-        if (lanes.status == descend.BAD_SHAPE).any():
+        if (lanes.status == minimize_loop.BAD_SHAPE).any():
             raise ValueError(f"{problem.grad_name} returned a gradient of another length than x0, {d}.")
         self.done = stop
         return seconds
@@ -102,7 +102,7 @@ class CompiledRuns:
             bar.update(self.done, run.fun)
             run.ask(self.limits.callback, self.numbers[lane])
             if run.status is not None:
-                self.runs[lane], self.lanes.status[lane] = run, descend.STOPPED
+                self.runs[lane], self.lanes.status[lane] = run, minimize_loop.STOPPED
 
     def interrupt(self):
         """End the running lanes where they are."""
@@ -128,7 +128,7 @@ class CompiledRuns:
         problem, run = self.problem, self.runs[lane]
         if run is None:
             run = self.last_read(lane)
-            if self.lanes.status[lane] == descend.BAD_VALUE:
+            if self.lanes.status[lane] == minimize_loop.BAD_VALUE:
                 run.diverge()
         run.jac = value_or(problem.jac0 * math.nan, problem.gradient, run.x)
         if self.history:

@@ -53,9 +53,9 @@ def is_custom(part):
 def compile_custom_part(argument, part, dtype):
     """Let kernels call the methods of a checked part on data of ``dtype``: compiles them if it is a user's own."""
     if is_custom(part):
-        from ..kernels import own
+        from ..kernels import custom_parts as compiled_parts
 
-        own.compile_methods(label_of(argument, part), type(part), np.dtype(dtype))
+        compiled_parts.compile_methods(label_of(argument, part), type(part), np.dtype(dtype))
 
 
 def wrap_custom_part(argument, given, module):

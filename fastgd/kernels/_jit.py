@@ -1,8 +1,21 @@
-"""The one decorator, and the one bridge from parts to Numba.
+"""The decorators of compiled code, and the bridge from parts to Numba.
 
-``@kernel`` makes a top-level kernel: serial, without the GIL, cached on disk. ``@helper`` makes a function that kernels
-call, inlined into them. The bridge lets a kernel call a part's methods (``loss.slope(p, y)``): Numba compiles the very
-method that NumPy runs in the reference.
+===========  =======  ==========  ======================================================================
+decorator    inlined  may make    for
+                      arrays
+===========  =======  ==========  ======================================================================
+``kernel``   -        yes         what Python calls: ``nogil``, cached on disk
+``helper``   yes      yes         functions inside loops
+``in_order`` yes      yes         the same, where sums must not be reassociated
+``leaf``     yes      no          functions inside loops that pass tuples of arrays on
+``gather``   yes      no          the same, reading here and there: not reassociated
+``routine``  no       yes         what is called once a block of rows or less often: compiled once
+``branch``   no       no          the same
+===========  =======  ==========  ======================================================================
+
+All are serial, with ``error_model="numpy"`` and the flags ``FASTMATH``. ``compiled_as`` gives a plain function a
+compiled twin. The bridge lets a kernel call a part's methods (``loss.slope(p, y)``): Numba compiles the method that
+NumPy runs in the reference.
 
 Numba's own cache looks at one source file only and knows nothing of options: here a hash of all compiled sources and
 options is part of a kernel's name, so an edit of any of them is a new kernel (``_cache.py``).

@@ -1,4 +1,4 @@
-"""What preconditioned descent asks of the data besides gradients: how the loss bends at each row; and small solves."""
+"""What Newton's method needs besides gradients: the loss's second derivative at each row; and small solves."""
 
 import numpy as np
 
@@ -9,9 +9,9 @@ from .rows import scores
 
 @kernel
 def second_derivatives(data, part, lanes, lane, chunk, first, last, out):
-    """The rows' weights times the loss's bend at one lane's scores, (n,), over chunks first to last.
+    """The rows' weights times the loss's second derivative at one lane's scores, (n,), over chunks first to last.
 
-    ``part`` is the loss; ``data.weight`` counts, folds and replicates do not. In float64 until it is stored: a bend may
+    ``part`` is the loss; ``data.weight`` counts, folds and replicates do not. In float64 until it is stored: it may
     be the small difference of large numbers.
     """
     d = data.shift.size

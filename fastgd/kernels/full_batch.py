@@ -7,7 +7,7 @@ import numpy as np
 
 from ._jit import in_order, kernel, lane_of, routine
 from .lanes import FLUSH_ROWS, block_gradient, block_rows, finite, move, penalty_cost
-from .rows import Dense, count, flush, pull, scores, square, sums_of
+from .rows import Dense, add_weighted_rows, count, flush, scores, square, sums_of
 from .rows import moments as row_moments
 
 CHUNK_ELEMENTS = 1 << 17
@@ -148,7 +148,7 @@ def second_moment(data, vector, chunk, first, last, out):
                     product *= data.weight[start + k]
                 work[k] = product
                 out[c, d] += product * data.constant
-            pull(data.rows, None, start, stop, data.shift, work, sums_of(data.rows, gradient, whole))
+            add_weighted_rows(data.rows, None, start, stop, data.shift, work, sums_of(data.rows, gradient, whole))
             flush(data.rows, gradient, whole)
         for j in range(d):
             out[c, j] *= data.inverse_scale[j]

@@ -13,7 +13,7 @@ from .full_batch import step
 from .products import BYTES, panel
 from .row_weights import count as drawn
 from .rows import count as count_rows
-from .rows import prefetch, question, read
+from .rows import dispatch_on_layout, prefetch, read
 
 VECTOR = BYTES // 8
 TILE = 64  # columns that are multiplied while they stay in the second-level cache
@@ -135,7 +135,7 @@ def _thin(rows, d):
 
 
 # Whether rows have so few numbers that the products of these go by themselves: a function of shape.
-scatters = question(_never, _thin)
+scatters = dispatch_on_layout(_never, _thin)
 
 
 @routine
@@ -181,7 +181,7 @@ def _sparse_products(rows, data, centre, level, picked, roots, count, S, sums, s
 
 
 # Add the products of the picked rows to the sums.
-row_products = question(_dense_products, _sparse_products)
+row_products = dispatch_on_layout(_dense_products, _sparse_products)
 
 
 @kernel

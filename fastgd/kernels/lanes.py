@@ -10,7 +10,7 @@ import numpy as np
 from ..parts.optimizers import decayed
 from . import elementary  # noqa: F401  (registers the compiled twins that losses call)
 from ._jit import branch, cast_all, helper, lane_of, read_slots, write_slots
-from .rows import pull, question, row_at, scores
+from .rows import add_weighted_rows, dispatch_on_layout, row_at, scores
 
 NO_ROLES = np.empty((0, 0), np.int8)
 NO_ROLES.flags.writeable = False
@@ -61,7 +61,7 @@ class Lanes(NamedTuple):
     begin: np.ndarray  # (lanes,) int64
 
 
-def lanes_of(models, dtype, average=None):
+def make_lanes(models, dtype, average=None):
     """Fresh lanes of some models (see ``plan.Model``), all with parts of the same classes.
 
     Weights are those to begin with, else zero, at the nearest bound; ``average`` is the step from which on they are
@@ -147,7 +147,7 @@ def _sparse_block(rows, shift):
     return 64
 
 
-_block_rows = question(_dense_block, _sparse_block)
+_block_rows = dispatch_on_layout(_dense_block, _sparse_block)
 
 
 @helper
@@ -189,7 +189,7 @@ def block_gradient(loss, data, order, lo, hi, weights, y, work, out):
         total += value
         slopes += np.float64(slope)
         work[k] = slope
-    pull(data.rows, order, lo, hi, data.shift, work, out)
+    add_weighted_rows(data.rows, order, lo, hi, data.shift, work, out)
     out[d] += slopes * data.constant
     return total
 

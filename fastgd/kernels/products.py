@@ -1,7 +1,7 @@
 """Small products of matrices whose columns are lanes: the vectors run across the lanes.
 
-``scores`` of a block of rows and the ``pull`` of their slopes are the same few instructions with the strides of the
-block exchanged: eight numbers of the block are each multiplied by one vector of lanes at a time. A lane's sums are in
+``scores`` of a block of rows and ``add_weighted_rows`` (X'r) are the same few instructions, the strides
+exchanged: eight numbers of the block are each multiplied by one vector of lanes at a time. A lane's sums are in
 one order, whatever stands in the lanes beside it, so its bits don't depend on how many there are.
 """
 
@@ -73,16 +73,16 @@ def _(Z, rows, W, out):
     return scores
 
 
-def pull(Z, rows, S, out):
+def add_weighted_rows(Z, rows, S, out):
     """``out += Z[:rows].T @ S[:rows]``."""
     out += Z[:rows].T @ S[:rows]
 
 
-@compiled_as(pull, forceinline=False)
+@compiled_as(add_weighted_rows, forceinline=False)
 def _(Z, rows, S, out):
     vector = BYTES // (Z.dtype.bitwidth // 8)
 
-    def pull(Z, rows, S, out):
+    def add_weighted_rows(Z, rows, S, out):
         d = Z.shape[1]
         for v in range(0, S.shape[1], vector):
             middle = d - d % 8
@@ -91,7 +91,7 @@ def _(Z, rows, S, out):
             for j in range(middle, d):
                 panel(Z, j, 1, d, rows, S, out, j, v, 1, True)
 
-    return pull
+    return add_weighted_rows
 
 
 @intrinsic(prefer_literal=True)

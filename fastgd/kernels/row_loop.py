@@ -27,12 +27,12 @@ def _(part, fields, lane, rate, slope, value, data, i):
     return by_row
 
 
-def met_loss(part, value, weighted):
-    """What a row adds to the losses met: its weighted loss, or as it is where an optimizer goes by the row."""
+def counted_loss(part, value, weighted):
+    """What a row adds to the loss sum: its weighted loss, or as it is where an optimizer goes by the row."""
     return value if part.by_row else weighted
 
 
-@compiled_as(met_loss)
+@compiled_as(counted_loss)
 def _(part, value, weighted):
     if part.instance_class.by_row:
         return lambda part, value, weighted: value
@@ -41,7 +41,7 @@ def _(part, value, weighted):
 
 @kernel
 def row_steps(data, rows, parts, lanes, order, ahead, rates, t, losses):
-    """One step for each row of ``order``; the sums of losses met are added to ``losses``.
+    """One step for each row of ``order``; the sums of losses before each step are added to ``losses``.
 
     Rates are (steps, lanes), or (1, lanes) for all steps.
 
@@ -72,5 +72,5 @@ def row_steps(data, rows, parts, lanes, order, ahead, rates, t, losses):
             if data.weight.size > 0:
                 weighted = value * data.weight[i]
                 slope *= data.weight[i]
-            losses[lane] += met_loss(parts.optimizer, value, weighted)
+            losses[lane] += counted_loss(parts.optimizer, value, weighted)
             move(parts, lanes, lane, rate, t + k, slope, rows, i, constant)

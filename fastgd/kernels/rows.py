@@ -41,7 +41,7 @@ def _(order, k):
     return lambda order, k: k
 
 
-def question(dense, sparse, **options):
+def dispatch_on_layout(dense, sparse, **options):
     """A function of rows and more arguments that is ``dense`` or ``sparse``, by their layout, known when compiled."""
 
     def ask(rows, *arguments):
@@ -74,11 +74,11 @@ def _sparse_scores(rows, order, lo, hi, shift, weights, out):
         out[k - lo] = total
 
 
-def _dense_pull(rows, order, lo, hi, shift, slopes, out):
+def _dense_add_weighted_rows(rows, order, lo, hi, shift, slopes, out):
     block_add(rows.values, order, lo, hi, shift, slopes, out)
 
 
-def _sparse_pull(rows, order, lo, hi, shift, slopes, out):
+def _sparse_add_weighted_rows(rows, order, lo, hi, shift, slopes, out):
     for k in range(lo, hi):
         i = np.uint64(row_at(order, k))
         slope = slopes[k - lo]
@@ -87,9 +87,9 @@ def _sparse_pull(rows, order, lo, hi, shift, slopes, out):
 
 
 # ``out[k - lo] = (row at k - shift) @ weights``; weights beyond a row's length are not read.
-scores = question(_dense_scores, _sparse_scores)
+scores = dispatch_on_layout(_dense_scores, _sparse_scores)
 # ``out += sum of slopes[k - lo] * (row at k - shift)``.
-pull = question(_dense_pull, _sparse_pull)
+add_weighted_rows = dispatch_on_layout(_dense_add_weighted_rows, _sparse_add_weighted_rows)
 
 
 # Sums over many rows: dense ones in the data's type, flushed to float64 now and then; sparse ones in float64 at once,
@@ -114,9 +114,10 @@ def _sparse_flush(rows, gradient, total):
     pass
 
 
-# The array (d + 1,) that ``pull`` is to add to: ``gradient``, or the float64 ``total``; then ``flush`` it to the total.
-sums_of = question(_dense_sums, _sparse_sums)
-flush = question(_dense_flush, _sparse_flush)
+# The array (d + 1,) that ``add_weighted_rows`` adds to: ``gradient``, or the float64 ``total``; ``flush`` adds it to
+# the total.
+sums_of = dispatch_on_layout(_dense_sums, _sparse_sums)
+flush = dispatch_on_layout(_dense_flush, _sparse_flush)
 
 
 # Single rows --------------------------------------------------------------------------------------------------------
@@ -169,13 +170,13 @@ def _sparse_square(rows, i, shift, inverse_scale):
     return square
 
 
-count = question(_dense_count, _sparse_count)
+count = dispatch_on_layout(_dense_count, _sparse_count)
 # Ask the memory for row i.
-prefetch = question(_dense_prefetch, _sparse_prefetch)
+prefetch = dispatch_on_layout(_dense_prefetch, _sparse_prefetch)
 # Write row i, standardised and times a factor, into row k of a table, all its columns.
-read = question(_dense_read, _sparse_read)
+read = dispatch_on_layout(_dense_read, _sparse_read)
 # The squared norm of standardised row i.
-square = question(_dense_square, _sparse_square)
+square = dispatch_on_layout(_dense_square, _sparse_square)
 
 
 # Columns ------------------------------------------------------------------------------------------------------------
@@ -219,4 +220,4 @@ def _sparse_moments(rows, weight, lo, hi, c, means, squares):
 
 
 # Weighted means and centred sums of squares (chunks, d) of rows lo to hi, into row c of zeros; returns the weight.
-moments = question(_dense_moments, _sparse_moments)
+moments = dispatch_on_layout(_dense_moments, _sparse_moments)

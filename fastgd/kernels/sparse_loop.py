@@ -10,7 +10,7 @@ import numpy as np
 
 from ..parts.optimizers import decayed
 from ._jit import cast_all, gather, kernel, lane_of, read_slots, write_slots
-from .row_loop import met_loss, row_slope
+from .row_loop import counted_loss, row_slope
 from .rows import prefetch
 
 LONG_ROW = np.uint64(32)  # numbers
@@ -194,7 +194,7 @@ def row_steps(data, parts, lanes, columns, order, ahead, rates, t, losses):
         if data.weight.size > 0:
             weighted = value * data.weight[i]
             slope *= data.weight[i]
-        loss_sum += met_loss(parts.optimizer, value, weighted)
+        loss_sum += counted_loss(parts.optimizer, value, weighted)
         c = prepared(optimizer, lanes, rate, t + k)
         totals_after = totals_after_step(columns, totals, penalty, optimizer, c)
         if columns.update.near_overflow(totals_after):

@@ -137,7 +137,7 @@ def _(rows, order, lo, count, scale, constant, W, out):
     return scores
 
 
-def pull(rows, order, lo, count, scale, constant, S, place, out):
+def add_weighted_rows(rows, order, lo, count, scale, constant, S, place, out):
     """``out += (the rows at lo on).T @ S[:count]``; where ``place`` is given, column j is row place[j] of ``out``."""
     for k in range(count):
         x, j = _row(rows, np.uint64(row_at(order, lo + k)), scale)
@@ -145,11 +145,11 @@ def pull(rows, order, lo, count, scale, constant, S, place, out):
         out[-1] += S.dtype.type(constant) * S[k]
 
 
-@compiled_as(pull, forceinline=False, **UNCOUNTED)
+@compiled_as(add_weighted_rows, forceinline=False, **UNCOUNTED)
 def _(rows, order, lo, count, scale, constant, S, place, out):
     vector = BYTES // (S.dtype.bitwidth // 8)
 
-    def pull(rows, order, lo, count, scale, constant, S, place, out):
+    def add_weighted_rows(rows, order, lo, count, scale, constant, S, place, out):
         values, indices, one = rows.values, rows.indices, S.dtype.type(constant)
         width = S.shape[1]
         for k in range(count):
@@ -163,4 +163,4 @@ def _(rows, order, lo, count, scale, constant, S, place, out):
             if (width - middle) % (2 * vector) >= vector:
                 _scatter(S, k, values, indices, scale, a, b, one, place, out, width - vector, 1)
 
-    return pull
+    return add_weighted_rows

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ._jit import branch, routine
-from .across import apart
+from .lane_vectors import assume_noalias
 from .products import BYTES, aligned
 from .rows import read, row_at
 
@@ -79,7 +79,7 @@ def pack(lanes, classes=1, threads=1, moves=True):
     same = np.full(at.shape, at.shape[1])
     for place in range(at.shape[1] - 2, -1, -1):
         same[:, place] = np.where(changes[:, place], place + 1, same[:, place + 1])
-    # Of all tiles alike: they share the desk on which the weights of a row are written.
+    # Of all tiles alike: they share the workspace in which the weights of a row are written.
     weighted = np.any(lanes.fold >= 0) or np.any(lanes.replicate >= 0) or np.any(lanes.scale != 1.0)
     weighted = np.full(len(at), weighted)
     return Tiles(lane=at[:, 0].copy(), size=size, same=same, weighted=weighted, **packed)
@@ -136,7 +136,7 @@ def scratch(rows, columns, like):
 @branch
 def read_rows(rows, order, lo, count, shift, inverse_scale, constant, Z):
     """Put standardised rows, the intercept's constant behind each, into the first ``count`` rows of Z."""
-    apart()
+    assume_noalias()
     for k in range(count):
         read(rows, np.uint64(row_at(order, lo + k)), shift, inverse_scale, Z.dtype.type(1), Z, k)
         Z[k, shift.size] = constant
@@ -153,7 +153,7 @@ def fill(table, number):
 @branch
 def flush(gradient, sums):
     """Add the gradient to float64 sums and begin it anew; sparse rows have none, their sums being float64 at once."""
-    apart()
+    assume_noalias()
     for j in range(gradient.shape[0]):
         for lane in range(sums.shape[1]):
             sums[j, lane] += gradient[j, lane]

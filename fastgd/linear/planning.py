@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..kernels.lanes import Parts, lanes_of
+from ..kernels.lanes import Parts, make_lanes
 from ..kernels.layouts import frozen
 from ..parts import penalties
 from ..solvers.plan import Plan, are_many
@@ -20,7 +20,7 @@ def plan_of(choices, models=None, folds=None, **more):
     models = of_one_penalty(models or [choice.model for choice in choices])
     parts = Parts(models[0].loss, models[0].optimizer, models[0].penalty)
     centres = list(dict.fromkeys(tuple(model.centre) for model in models))
-    lanes = lanes_of(models, problem.backend.passes.lane_type(problem.table.X.dtype), options.average)
+    lanes = make_lanes(models, problem.backend.passes.lane_type(problem.table.X.dtype), options.average)
     set_targets(lanes, models, centres, len(problem.table.y))
     data = with_targets(first, first.data, problem.table, centres)
     if any(model.replicate >= 0 for model in models):

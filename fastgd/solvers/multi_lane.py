@@ -4,8 +4,8 @@ import functools
 
 import numpy as np
 
-from ..kernels import lane_steps
-from ..kernels.lane_gradients import zero_gradient_update
+from ..kernels import multi_steps
+from ..kernels.multi_gradients import zero_gradient_update
 from ..kernels.threads import run_tasks
 from ..kernels.tiles import pack, unpack
 from .batches import SLICE_COLUMNS, Batches
@@ -27,7 +27,7 @@ def steps(data, parts, lanes, order, ahead, batch, rates, t, loss_sum, n_threads
 
     def task(tile):
         with np.errstate(all="ignore"):
-            lane_steps.lane_steps(data, parts, tiles, tile, tile + 1, order, ahead, batch, rates, t, loss_sum, lazy)
+            multi_steps.multi_steps(data, parts, tiles, tile, tile + 1, order, ahead, batch, rates, t, loss_sum, lazy)
 
     run_tasks(task, len(tiles.lane), n_threads)
     unpack(tiles, lanes)

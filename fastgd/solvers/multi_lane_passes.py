@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..kernels import full_batch, lane_sums
+from ..kernels import full_batch, multi_sums
 from ..kernels.lanes import NO_ROLES
 from ..kernels.layouts import frozen
 from ..kernels.threads import run_tasks
@@ -34,7 +34,7 @@ class ManyPasses:
     def __init__(self, data, n_threads):
         self.data = data
         self.n, self.d = data.rows.shape
-        self.chunk = lane_sums.chunk_rows(data.rows)
+        self.chunk = multi_sums.chunk_rows(data.rows)
         self.reduction = ChunkedReduction(self.n, self.chunk, n_threads)
         self.chunks, self.n_threads = self.reduction.count, n_threads
 
@@ -69,7 +69,9 @@ class ManyPasses:
         few = not rows.sparse or (self.chunks > 1 and SHARE * self.chunks * lanes.weights.size < rows.stored)
         sums = np.empty((self.chunks if few else 1, *lanes.weights.shape))
         self.over_chunks(
-            lanes, lambda tiles, a, b: lane_sums.lane_sums(self.data, loss, tiles, self.chunk, a, b, sums, losses), few
+            lanes,
+            lambda tiles, a, b: multi_sums.multi_sums(self.data, loss, tiles, self.chunk, a, b, sums, losses),
+            few,
         )
         return sums, losses
 
@@ -84,14 +86,14 @@ class ManyPasses:
         """Full-batch steps over data of one chunk, one for each row of rates: objectives and norms (steps, lanes)."""
         objective, norm = np.empty((2, *rates.shape))
         tiles = pack(lanes, self.data.classes)
-        lane_sums.lane_small_steps(self.data, parts, lanes, tiles, self.chunk, rates, t, objective, norm)
+        multi_sums.multi_small_steps(self.data, parts, lanes, tiles, self.chunk, rates, t, objective, norm)
         return objective, norm
 
     def loss(self, loss, lanes):
         """The mean loss of each lane over the rows it trains on, (lanes,); without the penalty."""
         losses = self.table(lanes)
         self.over_chunks(
-            lanes, lambda tiles, a, b: lane_sums.lane_losses(self.data, loss, tiles, self.chunk, a, b, losses)
+            lanes, lambda tiles, a, b: multi_sums.multi_losses(self.data, loss, tiles, self.chunk, a, b, losses)
         )
         return losses.sum(axis=0) / self.data.count
 
@@ -118,5 +120,5 @@ class ManyPasses:
     def totals(self, lanes):
         """The sum of the row weights of each lane, without its scale, (lanes,)."""
         totals = self.table(lanes)
-        self.over_chunks(lanes, lambda tiles, a, b: lane_sums.lane_totals(self.data, tiles, self.chunk, a, b, totals))
+        self.over_chunks(lanes, lambda tiles, a, b: multi_sums.multi_totals(self.data, tiles, self.chunk, a, b, totals))
         return totals.sum(axis=0)

@@ -5,7 +5,7 @@ import warnings
 
 import numpy as np
 
-from ..kernels import copies, lazy, sparse_loop
+from ..kernels import hogwild_merge, lazy, sparse_loop
 from ..kernels.threads import run_tasks
 from ..parts.penalties import Free
 from .batches import SLICE_COLUMNS, Batches
@@ -141,9 +141,9 @@ class Hogwild(LazyBatches):
     Zipf's columns, ns a row while two threads ran at once: one thread 214 in float64 and 160 in float32; two that share
     the weights 853 and 857 each, 807 and 839 without an intercept.
 
-    The rule by which copies are merged (``kernels/copies.py``) matters. Loss after 5 epochs at rate 0.1, of one thread
-    0.1085: of two and four copies 0.102 and 0.100; with the mean 0.129 and 0.163; with the mean over the copies that
-    moved the weight 0.126 and 0.157; with the sum 3.5 and 1e23.
+    The rule by which copies are merged (``kernels/hogwild_merge.py``) matters. Loss after 5 epochs at rate 0.1, of one
+    thread 0.1085: of two and four copies 0.102 and 0.100; with the mean 0.129 and 0.163; with the mean over the copies
+    that moved the weight 0.126 and 0.157; with the sum 3.5 and 1e23.
     """
 
     @classmethod
@@ -194,7 +194,7 @@ class Hogwild(LazyBatches):
         run_tasks(task, count, count)
         loss_sum += loss_sums.sum(axis=0)
         merged = self.copies, self.states, self.sizes, steps, float(rates[-1, 0]), t + steps - 1
-        copies.merge(self.plan.parts, lanes, columns, *merged)
+        hogwild_merge.merge(self.plan.parts, lanes, columns, *merged)
 
 
 def curvatures(plan):

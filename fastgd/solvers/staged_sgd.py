@@ -19,7 +19,7 @@ import math
 
 import numpy as np
 
-from ..kernels import white
+from ..kernels import whitened_steps
 from ..results import messages
 from ..results.state import StagedState
 from .base import Limits, Records, Solver, Verdict
@@ -64,7 +64,7 @@ class WhitenedSteps(Batches):
     def take(self, lanes, state, clock, rows, rates, t, loss_sum):
         """The steps at ``rates`` (steps,) of the next ``rows`` rows, ``t`` behind the stage's start."""
         plan, order_and_ahead = self.plan, self.order(clock.epoch, clock.row, rows)
-        white.white_steps(
+        whitened_steps.whitened_steps(
             plan.data, plan.parts, lanes, *order_and_ahead, plan.batch, rates, t,
             state.whitening[0], state.origin[0], state.position[0], state.mean[0], FORGET, loss_sum,
         )  # fmt: skip
@@ -72,8 +72,8 @@ class WhitenedSteps(Batches):
     def whiten(self, lanes, weights, width, floor, share, out):
         """The whitening triangle at weights (D,), into ``out``."""
         matrix = np.zeros_like(out)
-        white.curvature(self.plan.data, self.plan.parts, lanes, weights, width, floor, matrix)
-        white.whitening(matrix, share, out)
+        whitened_steps.curvature(self.plan.data, self.plan.parts, lanes, weights, width, floor, matrix)
+        whitened_steps.whitening(matrix, share, out)
 
 
 class StagedSGD(Solver):

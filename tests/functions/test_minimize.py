@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 import fastgd
 from fastgd.functions import compiled_loop
-from fastgd.kernels import descend, user_functions
+from fastgd.kernels import minimize_loop, user_functions
 from fastgd.parts.optimizers import Adam, Momentum, Sgd
 from fastgd.parts.schedules import InverseScaling
 
@@ -277,9 +277,9 @@ def test_both_are_computed_once_a_point():
 def test_both_compile_once():
     pair = numba.njit(bowl_pair)
     fastgd.minimize(pair, [1.0, 2.0], jac=True, max_iter=2)
-    before = len(descend.advance.overloads)
+    before = len(minimize_loop.advance.overloads)
     fastgd.minimize(pair, [3.0, 2.0], jac=True, max_iter=2)
-    assert len(descend.advance.overloads) == before
+    assert len(minimize_loop.advance.overloads) == before
     close(fastgd.minimize(bowl_pair, [1.0, 2.0], jac=True, max_iter=2, compile=True).x, [0.64, 0.72])
 
 
@@ -454,7 +454,7 @@ def test_nothing_compiles_the_second_time():
 
     def compiled():
         twin = user_functions.without_array(grad, np.ones(2), None)
-        return [len(f.overloads) for f in (descend.advance, fun, grad, twin)]
+        return [len(f.overloads) for f in (minimize_loop.advance, fun, grad, twin)]
 
     fastgd.minimize(fun, [1.0, 2.0], grad, optimizer=Momentum(0.9), learning_rate=0.1)
     before = compiled()

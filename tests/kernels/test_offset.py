@@ -7,14 +7,15 @@ import pytest
 from conftest import JIT_OFF
 
 from fastgd import losses, optimizers
-from fastgd.kernels import block_loop, curvature, full_batch, lazy, row_loop, sparse_loop, white
-from fastgd.kernels.lanes import NO_ROLES, Data, Parts, lanes_of
+from fastgd.kernels import block_loop, curvature, full_batch, lazy, row_loop, sparse_loop, whitened_steps
+from fastgd.kernels.lanes import NO_ROLES, Data, Parts, make_lanes
 from fastgd.kernels.layouts import CSR, Dense, frozen
 from fastgd.kernels.rows import Scaled
 from fastgd.parts import penalties
 from fastgd.parts.losses import of_rows
-from fastgd.reference import Measured
-from fastgd.solvers.multi_lane import ManyPasses, steps
+from fastgd.solvers.multi_lane import steps
+from fastgd.solvers.multi_lane_passes import ManyPasses
+from fastgd.solvers.textbook import TextbookPasses
 
 N, D, CLASSES = 150, 5, 3
 LOG = Parts(losses.LogLoss(), optimizers.Sgd(), penalties.Free())
@@ -45,7 +46,7 @@ def made_lanes(parts, data, models=1):
     """Lanes of random weights."""
     none = {"low": np.full(D, -np.inf), "high": np.full(D, np.inf)}
     model = SimpleNamespace(**parts._asdict(), **none, start=np.zeros(data.classes), coef=None, fold=-1, replicate=-1)
-    lanes = lanes_of([model] * models, data.shift.dtype)
+    lanes = make_lanes([model] * models, data.shift.dtype)
     lanes.weights[:] = 0.3 * np.random.default_rng(1).standard_normal(lanes.weights.shape)
     return lanes
 
@@ -119,11 +120,11 @@ def test_columns_of_sparse_rows(dtype, batch):
     lanes, loss_sum, rates = made_lanes(LOG, data), np.zeros(1), np.full((1, 1), 0.1)
     expected = descended(data, LOG.loss, lanes.weights, batch, 0.1)
     notes = np.zeros(D, np.int64), np.zeros(D), np.zeros(D, np.uint32)
-    ledger = sparse_loop.Ledger(lazy.Still(), data.inverse_scale, None, None, None, *notes)
+    columns = sparse_loop.LazyColumns(lazy.NoDrift(), data.inverse_scale, None, None, None, *notes)
     if batch == 1:
-        sparse_loop.row_steps(data, LOG, lanes, ledger, *order(), rates, 1, loss_sum)
+        sparse_loop.row_steps(data, LOG, lanes, columns, *order(), rates, 1, loss_sum)
     else:
-        sparse_loop.batch_steps(data, LOG, lanes, ledger, *order(), batch, rates, 1, loss_sum)
+        sparse_loop.batch_steps(data, LOG, lanes, columns, *order(), batch, rates, 1, loss_sum)
     agree(data, lanes, loss_sum, expected)
 
 
@@ -151,9 +152,11 @@ def test_whitened_steps():
     for given in (data, data._replace(targets=frozen(data.targets - data.offset), offset=none)):
         place, mean, loss_sum = np.zeros(D + 1), np.zeros(D + 1), np.zeros(1)
         rates, anchor = np.full(-(-N // 4), 0.01), lanes.weights[0].copy()
-        white.white_steps(given, parts, lanes, *order(), 4, rates, 0, triangle, anchor, place, mean, 4.0, loss_sum)
+        whitened_steps.whitened_steps(
+            given, parts, lanes, *order(), 4, rates, 0, triangle, anchor, place, mean, 4.0, loss_sum
+        )
         matrix = np.zeros((D + 1, D + 1))
-        white.curvature(given, parts, lanes, anchor, 0.0, 1e-3, matrix)
+        whitened_steps.curvature(given, parts, lanes, anchor, 0.0, 1e-3, matrix)
         found.append([place, mean, loss_sum, matrix])
     for one, other in zip(*found, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-12)
@@ -162,7 +165,7 @@ def test_whitened_steps():
 def test_curvature_for_whitening():
     data, h = made_data(), 1e-3
     lanes, Z, out = made_lanes(LOG, data), table(data), np.zeros((D + 1, D + 1))
-    white.curvature(data, LOG, lanes, lanes.weights[0], h, 0.0, out)
+    whitened_steps.curvature(data, LOG, lanes, lanes.weights[0], h, 0.0, out)
     p, y = Z @ lanes.weights[0] + data.offset, data.targets[0]
     second = (LOG.loss.slope(p + h, y) - LOG.loss.slope(p - h, y)) / (2 * h) * data.weight
     np.testing.assert_allclose(out, np.tril((Z.T * second) @ Z / N), rtol=1e-9, atol=1e-12)
@@ -194,7 +197,7 @@ def test_passes_of_many_lanes(parts, sparse):
     data = made_data(sparse, classes=classes, roles=roles)
     lanes = made_lanes(parts, data, 2)
     values, gradients = by_hand(data, parts.loss, lanes.weights, np.arange(N))
-    for passes in (ManyPasses(data, 1), Measured(data, 1)):
+    for passes in (ManyPasses(data, 1), TextbookPasses(data, 1)):
         loss = passes.loss(parts.loss, lanes)
         np.testing.assert_allclose(loss.reshape(2, -1).sum(axis=1), values / N, rtol=1e-11)
         held = lanes._replace(fold=np.repeat([0, 1], classes))
@@ -205,5 +208,5 @@ def test_passes_of_many_lanes(parts, sparse):
             np.testing.assert_allclose(found[fold], expected, rtol=1e-11)
     sums = ManyPasses(data, 1).sums(parts.loss, lanes)[0]
     np.testing.assert_allclose(sums.sum(axis=0), gradients, rtol=1e-10)
-    found = Measured(data, 1).gradient(parts.loss, lanes, np.arange(N))[1]
+    found = TextbookPasses(data, 1).gradient(parts.loss, lanes, np.arange(N))[1]
     np.testing.assert_allclose(found, gradients, rtol=1e-10)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from fastgd import reference
 from fastgd.kernels import order
+from fastgd.solvers import textbook
 
 SHUFFLES = ["block", "full", "replacement", False]
 
@@ -66,7 +66,7 @@ def test_kernels_draw_what_the_reference_draws(shuffle, n):
     for seed, epoch, batch in ((0, 0, 1), (12345, 7, 32), (2**62 - 1, 2**40, 100)):
         batch = min(batch, n)
         np.testing.assert_array_equal(
-            rows(shuffle, seed, epoch, n, batch), reference.row_order(shuffle, seed, epoch, n, batch)
+            rows(shuffle, seed, epoch, n, batch), textbook.row_order(shuffle, seed, epoch, n, batch)
         )
 
 
@@ -74,13 +74,13 @@ def test_kernels_draw_what_the_reference_draws(shuffle, n):
 @pytest.mark.parametrize("shuffle", ["block", "full"])
 def test_every_row_comes_first_equally_often(shuffle, n):
     epochs = 40 * n if n < 100 else 20 * n
-    first = [reference.row_order(shuffle, 0, epoch, n, 1)[0] for epoch in range(epochs)]
+    first = [textbook.row_order(shuffle, 0, epoch, n, 1)[0] for epoch in range(epochs)]
     assert stats.chisquare(np.bincount(first, minlength=n)).pvalue > 1e-3
 
 
 @pytest.mark.parametrize("n, batch", [(5, 1), (5, 2), (7, 5), (100, 16)])
 def test_every_row_is_drawn_equally_often(n, batch):
-    counts = np.bincount(np.concatenate([reference.drawn(batch, n, reference.stream(1, k, 16)) for k in range(30 * n)]))
+    counts = np.bincount(np.concatenate([textbook.drawn(batch, n, textbook.stream(1, k, 16)) for k in range(30 * n)]))
     # Distinct rows in a batch: the counts vary less than independent draws, by (n - batch)/(n - 1).
     statistic = np.sum((counts - 30 * batch) ** 2) / (30 * batch) * (n - 1) / (n - batch)
     assert 1e-3 < stats.chi2.sf(statistic, n - 1) < 1 - 1e-3

@@ -10,16 +10,16 @@ from scipy.special import logsumexp
 from sklearn.linear_model import LogisticRegression
 
 from fastgd import losses, optimizers
-from fastgd.kernels import block_loop, full_batch, lane_sums, order, row_loop
-from fastgd.kernels.lanes import NO_ROLES, Data, Parts, lanes_of
+from fastgd.kernels import block_loop, full_batch, multi_sums, order, row_loop
+from fastgd.kernels.lanes import NO_ROLES, Data, Parts, make_lanes
 from fastgd.kernels.layouts import frozen
 from fastgd.kernels.row_weights import CUMULATIVE, count
 from fastgd.kernels.rows import CSR, Dense, Scaled
 from fastgd.kernels.tiles import CHANGED, pack, places, unpack
 from fastgd.parts import penalties
 from fastgd.parts.losses import of_rows
-from fastgd.reference import GOLDEN, MASK, mix, stream
 from fastgd.solvers.multi_lane import ManyPasses, steps
+from fastgd.solvers.textbook import GOLDEN, MASK, mix, stream
 
 N, D = 331, 7
 FREE, NET = penalties.Free(), penalties.ElasticNet(0.01, 0.02)
@@ -49,7 +49,7 @@ def fresh_lanes(parts, count, data, low, average=None):
     """Lanes as a plan of so many models has them; ``low`` is their lower bound."""
     bounds = {"low": np.full(data.shift.size, low), "high": np.full(data.shift.size, np.inf)}
     model = SimpleNamespace(**parts._asdict(), **bounds, start=np.zeros(1), coef=None, fold=-1, replicate=-1)
-    return lanes_of([model] * count, data.shift.dtype, average)
+    return make_lanes([model] * count, data.shift.dtype, average)
 
 
 def made_lanes(parts, count, data, average=None):
@@ -488,5 +488,5 @@ def test_chunks_are_few():
         for stored in (0, n, min(n * d, 10**9)):
             sparse = CSR(np.broadcast_to(0.0, stored), np.broadcast_to(np.uint32(0), stored), starts, d)
             for data in (Dense(np.broadcast_to(0.0, (n, d))), sparse):
-                rows = lane_sums.chunk_rows(data)
-                assert rows >= full_batch.chunk_rows(data) and -(-n // rows) <= lane_sums.MOST_CHUNKS
+                rows = multi_sums.chunk_rows(data)
+                assert rows >= full_batch.chunk_rows(data) and -(-n // rows) <= multi_sums.MOST_CHUNKS

@@ -6,7 +6,7 @@ from conftest import plan_of
 from scipy import sparse
 
 import fastgd
-from fastgd.solvers import multi_lane
+from fastgd.solvers import multi_lane, multi_lane_passes
 from fastgd.solvers.gram import Grams
 from fastgd.solvers.multi_lane import ManyPasses, steps
 
@@ -137,7 +137,7 @@ def test_sums_added_at_once_are_those_of_the_chunks(monkeypatch):
     passes.chunk, passes.chunks = 64, -(-N // 64)
     whole, losses = passes.sums(parts.loss, lanes)
     assert whole.shape == (1, 9, D + 1)
-    monkeypatch.setattr(multi_lane, "SHARE", 0)
+    monkeypatch.setattr(multi_lane_passes, "SHARE", 0)
     apart, others = passes.sums(parts.loss, lanes)
     assert apart.shape == (passes.chunks, 9, D + 1)
     for c in range(1, passes.chunks):

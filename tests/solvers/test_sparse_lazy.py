@@ -11,7 +11,7 @@ from scipy import sparse
 
 import fastgd
 from fastgd.inputs import arguments
-from fastgd.kernels import lane_gradients, lazy
+from fastgd.kernels import lazy, multi_gradients
 from fastgd.parts import optimizers
 from fastgd.parts.penalties import ElasticNet, Free
 from fastgd.solvers import sparse_lazy
@@ -222,4 +222,4 @@ def test_a_users_optimizer_with_the_trait_is_as_lazy(name, monkeypatch):
 def test_lanes_of_a_users_optimizer_are_as_lazy():
     own = type(arguments.part("optimizer", Descent(), optimizers))
     for penalty in (Free, ElasticNet):
-        assert lane_gradients.update_of(own, penalty) == lane_gradients.update_of(optimizers.Sgd, penalty) != 0
+        assert multi_gradients.update_of(own, penalty) == multi_gradients.update_of(optimizers.Sgd, penalty) != 0

@@ -1,9 +1,9 @@
 """Elementwise work across lanes: a function of one lane, run for the lanes of one vector at a time.
 
 Loops over a few lanes are what LLVM does worst: it unrolls a short loop into scalars, and checks before a longer one
-whether its arrays overlap. So the number of lanes is fixed, unrolling is forbidden and ``apart`` says that nothing
-overlaps: the loop becomes one pass of vector instructions (SGD's step of 32 lanes, d=50, float64: 131 ns; plain loops
-190). What a lane computes does not depend on its place, nor on how many there are.
+whether its arrays overlap. So the number of lanes is fixed, unrolling is forbidden and ``assume_noalias`` says that no
+arrays overlap: the loop becomes one pass of vector instructions (SGD's step of 32 lanes, d=50, float64: 131 ns; plain
+loops 190). What a lane computes does not depend on its place, nor on how many there are.
 """
 
 import numba
@@ -17,12 +17,12 @@ from ._jit import compiled_as
 from .products import BYTES
 
 
-def lanes_of(like):
+def simd_width(like):
     """How many numbers of the type of ``like`` fill a vector: known when compiled, so no check for 0 is."""
     return BYTES // like.itemsize
 
 
-@compiled_as(lanes_of)
+@compiled_as(simd_width)
 def _(like):
     lanes = BYTES * 8 // like.dtype.bitwidth
     return lambda like: lanes
@@ -36,7 +36,7 @@ def _forbid_unrolling(branch, module):
 
 
 @intrinsic
-def _across(typing, body, like, start, args):
+def _for_each_lane(typing, body, like, start, args):
     inner = body.get_call_type(typing, (types.uintp, types.uintp, *args.types), {})
     lanes = BYTES * 8 // like.dtype.bitwidth
 
@@ -60,13 +60,13 @@ def _across(typing, body, like, start, args):
     return types.void(body, like, types.uintp, args), build
 
 
-def _plain_across(body, like, start, args):
-    for lane in range(start, start + lanes_of(like)):
+def _plain_for_each_lane(body, like, start, args):
+    for lane in range(start, start + simd_width(like)):
         body(lane, start, *args)
 
 
 @intrinsic
-def _apart(typing):
+def _assume_noalias(typing):
     def build(context, builder, signature, args):
         _no_overlap(builder.function)
         return context.get_dummy_value()
@@ -85,10 +85,12 @@ def _nothing():
     pass
 
 
-# ``across(body, like, start, args)`` is body(lane, start, *args) for as many lanes from ``start`` on as fill a vector
-# of the type of ``like``; ``body`` is a leaf. ``apart()``: the arrays of floats among the caller's arguments do
-# not overlap; ``across`` says so itself.
-across, apart = (_plain_across, _nothing) if numba.config.DISABLE_JIT else (_across, _apart)
+# ``for_each_lane(body, like, start, args)`` is body(lane, start, *args) for as many lanes from ``start`` on as fill a
+# vector of the type of ``like``; ``body`` is a leaf. ``assume_noalias()``: the arrays of floats among the caller's
+# arguments do not overlap; ``for_each_lane`` includes it.
+for_each_lane, assume_noalias = (
+    (_plain_for_each_lane, _nothing) if numba.config.DISABLE_JIT else (_for_each_lane, _assume_noalias)
+)
 
 
 # A column: a lane's numbers in a table (tiles, fields, lanes)

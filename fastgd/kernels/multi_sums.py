@@ -7,12 +7,12 @@ import numpy as np
 
 from . import full_batch
 from ._jit import branch, kernel
-from .across import apart
-from .lane_rows import height_for, lay, pull, scores
+from .lane_vectors import assume_noalias
 from .lanes import FLUSH_ROWS
+from .multi_rows import add_weighted_rows, height_for, load_rows, scores
+from .multi_slopes import block_slopes, workspace
 from .row_weights import row_weight
 from .rows import sums_of
-from .slopes import block_slopes, desk
 from .tiles import fill, flush, scratch
 
 COPIED = 64  # columns at once
@@ -26,11 +26,11 @@ def chunk_rows(rows):
 
 
 @branch
-def tile_gradient(part, data, tiles, tile, weights, lo, rows, desk, out, losses):
-    """Add what the desk's rows, those at lo to lo + rows of the data, give one tile."""
-    scores(data.rows, data, None, lo, rows, desk, weights)
-    block_slopes(part, data, tiles, tile, None, lo, 0, rows, desk, losses)
-    pull(data.rows, data, None, lo, rows, desk, out)
+def tile_gradient(part, data, tiles, tile, weights, lo, rows, workspace, out, losses):
+    """Add what the workspace's rows, those at lo to lo + rows of the data, give one tile."""
+    scores(data.rows, data, None, lo, rows, workspace, weights)
+    block_slopes(part, data, tiles, tile, None, lo, 0, rows, workspace, losses)
+    add_weighted_rows(data.rows, data, None, lo, rows, workspace, out)
 
 
 @branch
@@ -49,19 +49,19 @@ def store_sums(tiles, tile, total, losses, c, sums, out):
 
 
 @kernel
-def lane_sums(data, loss, tiles, chunk, first, last, sums, losses):
+def multi_sums(data, loss, tiles, chunk, first, last, sums, losses):
     """The sums of slope * scaled row (chunks, lanes, d + 1) and of losses (chunks, lanes) of chunks first to last.
 
     Where ``sums`` is (1, lanes, d + 1) those of later chunks are added to it: take them in order then.
     """
-    on = desk(data, tiles.weights, FLUSH_ROWS)
+    work = workspace(data, tiles.weights, FLUSH_ROWS)
     count, width, lanes = tiles.weights.shape
     n = data.targets.shape[1]
-    step = on.S.shape[0]
+    step = work.S.shape[0]
     flush_rows = FLUSH_ROWS // step * step
     height = height_for(data.rows, width)
-    gradients = scratch(count * height, lanes, on.S).reshape((count, height, lanes))
-    totals = scratch(count * width, lanes, on.weight).reshape((count, width, lanes))
+    gradients = scratch(count * height, lanes, work.S).reshape((count, height, lanes))
+    totals = scratch(count * width, lanes, work.weight).reshape((count, width, lanes))
     into = sums_of(data.rows, gradients, totals)
     loss_sum = np.empty((count, lanes))
     for c in range(first, last):
@@ -72,10 +72,12 @@ def lane_sums(data, loss, tiles, chunk, first, last, sums, losses):
         hi = min((c + 1) * chunk, n)
         for start in range(c * chunk, hi, step):
             rows = min(step, hi - start)
-            lay(data.rows, data, None, start, rows, on)
+            load_rows(data.rows, data, None, start, rows, work)
             done = start + rows - c * chunk
             for tile in range(count):
-                tile_gradient(loss, data, tiles, tile, tiles.weights[tile], start, rows, on, into[tile], loss_sum[tile])
+                tile_gradient(
+                    loss, data, tiles, tile, tiles.weights[tile], start, rows, work, into[tile], loss_sum[tile]
+                )
                 if done % flush_rows == 0 or start + rows == hi:
                     flush(gradients[tile], totals[tile])
         for tile in range(count):
@@ -83,28 +85,28 @@ def lane_sums(data, loss, tiles, chunk, first, last, sums, losses):
 
 
 @kernel
-def lane_losses(data, loss, tiles, chunk, first, last, losses):
+def multi_losses(data, loss, tiles, chunk, first, last, losses):
     """The weighted losses (chunks, lanes) of chunks first to last."""
-    on = desk(data, tiles.weights, FLUSH_ROWS)
+    work = workspace(data, tiles.weights, FLUSH_ROWS)
     count, _, lanes = tiles.weights.shape
     n = data.targets.shape[1]
     loss_sum = np.empty((count, lanes))
     for c in range(first, last):
         fill(loss_sum, 0.0)
         hi = min((c + 1) * chunk, n)
-        for start in range(c * chunk, hi, on.S.shape[0]):
-            rows = min(on.S.shape[0], hi - start)
-            lay(data.rows, data, None, start, rows, on)
+        for start in range(c * chunk, hi, work.S.shape[0]):
+            rows = min(work.S.shape[0], hi - start)
+            load_rows(data.rows, data, None, start, rows, work)
             for tile in range(count):
-                scores(data.rows, data, None, start, rows, on, tiles.weights[tile])
-                block_slopes(loss, data, tiles, tile, None, start, 0, rows, on, loss_sum[tile])
+                scores(data.rows, data, None, start, rows, work, tiles.weights[tile])
+                block_slopes(loss, data, tiles, tile, None, start, 0, rows, work, loss_sum[tile])
         for tile in range(count):
             for lane in range(tiles.size[tile]):
                 losses[c, tiles.lane[tile] + lane] = loss_sum[tile, lane]
 
 
 @kernel
-def lane_totals(data, tiles, chunk, first, last, totals):
+def multi_totals(data, tiles, chunk, first, last, totals):
     """The sum of each lane's row weights, without its scale, over chunks first to last: (chunks, lanes)."""
     for c in range(first, last):
         hi = min((c + 1) * chunk, data.targets.shape[1])
@@ -120,7 +122,7 @@ def lane_totals(data, tiles, chunk, first, last, totals):
                 place = stop
 
 
-def lane_small_steps(data, parts, lanes, tiles, chunk, rates, t, objective, norm):
+def multi_small_steps(data, parts, lanes, tiles, chunk, rates, t, objective, norm):
     """Several full-batch steps over data of one chunk: rates, objective and norm are (steps, lanes).
 
     ``tiles`` are the lanes' own; their weights follow those of the lanes.
@@ -133,7 +135,7 @@ def lane_small_steps(data, parts, lanes, tiles, chunk, rates, t, objective, norm
 @branch
 def load_weights(lanes, tiles):
     """Put the lanes' weights into their tiles."""
-    apart()
+    assume_noalias()
     for tile in range(tiles.lane.size):
         for lane in range(tiles.weights.shape[2]):
             at = tiles.lane[tile] + min(lane, tiles.size[tile] - 1)
@@ -143,8 +145,8 @@ def load_weights(lanes, tiles):
 
 @kernel
 def small_steps(data, parts, lanes, tiles, chunk, rates, t, sums, losses, objective, norm):
-    """The steps of ``lane_small_steps``; sums (1, lanes, d + 1) and losses (1, lanes) are worked on."""
+    """The steps of ``multi_small_steps``; sums (1, lanes, d + 1) and losses (1, lanes) are worked on."""
     for k in range(rates.shape[0]):
         load_weights(lanes, tiles)
-        lane_sums(data, parts.loss, tiles, chunk, 0, 1, sums, losses)
+        multi_sums(data, parts.loss, tiles, chunk, 0, 1, sums, losses)
         full_batch.step(data, parts, lanes, rates, k, t + k, sums, losses, objective, norm)

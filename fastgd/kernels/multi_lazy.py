@@ -9,7 +9,7 @@ import numpy as np
 
 from ..parts.penalties import ElasticNet
 from ._jit import UNCOUNTED, branch, compiled_as, leaf
-from .across import across, column_of, lanes_of
+from .lane_vectors import column_of, for_each_lane, simd_width
 from .lazy import LIMIT
 
 
@@ -39,10 +39,12 @@ def _(parts):
 @branch
 def refresh(parts, tiles, tile, weights, state, columns, first, last):
     """Bring the weights of columns first to last of a list up to date."""
-    for start in range(0, weights.shape[1], lanes_of(weights)):
+    for start in range(0, weights.shape[1], simd_width(weights)):
         for k in range(first, last):
             j = np.uint64(columns[k])
-            across(refresh_lane, weights, start, (j, parts.penalty, tiles, tile, weights, state.totals, state.since))
+            for_each_lane(
+                refresh_lane, weights, start, (j, parts.penalty, tiles, tile, weights, state.totals, state.since)
+            )
 
 
 @leaf
@@ -59,10 +61,10 @@ def refresh_lane(lane, start, j, part, tiles, tile, weights, totals, since):
 def store(parts, tiles, tile, coefficients, weights, state, columns, count):
     """Count the step that was taken, and store the weights of the first columns of a list."""
     totals, near_overflow = state.totals, False
-    for start in range(0, weights.shape[1], lanes_of(weights)):
-        across(count_step_lane, weights, start, (parts.penalty, tiles, tile, coefficients, totals))
+    for start in range(0, weights.shape[1], simd_width(weights)):
+        for_each_lane(count_step_lane, weights, start, (parts.penalty, tiles, tile, coefficients, totals))
         for k in range(count):
-            across(store_lane, weights, start, (np.uint64(columns[k]), weights, totals, state.since))
+            for_each_lane(store_lane, weights, start, (np.uint64(columns[k]), weights, totals, state.since))
     for lane in range(weights.shape[1]):
         near_overflow |= not totals[0, lane] < LIMIT
     if near_overflow:
@@ -90,9 +92,11 @@ def store_lane(lane, start, j, weights, totals, since):
 def refresh_all(parts, tiles, tile, weights, state):
     """Bring all weights of a tile up to date, and reset the totals."""
     totals, since = state.totals, state.since
-    for start in range(0, weights.shape[1], lanes_of(weights)):
+    for start in range(0, weights.shape[1], simd_width(weights)):
         for j in range(since.shape[0]):
-            across(refresh_lane, weights, start, (np.uint64(j), parts.penalty, tiles, tile, weights, totals, since))
+            for_each_lane(
+                refresh_lane, weights, start, (np.uint64(j), parts.penalty, tiles, tile, weights, totals, since)
+            )
     for j in range(since.shape[0]):
         for lane in range(since.shape[1]):
             since[j, lane] = 0.0

@@ -1,4 +1,4 @@
-"""Steps in whitened coordinates: what a stage of ``stages.Stages`` computes, for one lane, in float64 throughout."""
+"""Steps in whitened coordinates: a stage of ``staged_sgd.StagedSGD``, for one lane, in float64 throughout."""
 
 import numpy as np
 
@@ -58,8 +58,8 @@ def dot(a, b):
 
 
 @kernel
-def white_steps(data, parts, lanes, order, ahead, batch, rates, t, triangle, anchor, place, mean, forget, losses):
-    """One implicit step for every ``batch`` rows of ``order``; the losses met are added to ``losses`` (1,).
+def whitened_steps(data, parts, lanes, order, ahead, batch, rates, t, triangle, anchor, place, mean, forget, losses):
+    """One implicit step for every ``batch`` rows of ``order``; the sum of losses is added to ``losses`` (1,).
 
     Parameters
     ----------
@@ -73,14 +73,14 @@ def white_steps(data, parts, lanes, order, ahead, batch, rates, t, triangle, anc
         the weight ``(forget + 1) / (k + forget)`` against those before (Shamir and Zhang 2013).
     """
     D = anchor.size
-    table, z, pull = np.empty((1, D)), np.zeros(D), np.empty(D)
+    table, z, gradient = np.empty((1, D)), np.zeros(D), np.empty(D)
     x = table[0]
     loss = lane_of(parts.loss, lanes.loss, 0)
     y = data.targets[lanes.target[0]]
     for s in range((order.size + batch - 1) // batch):
         rate = rates[s] / batch
         for j in range(D):
-            pull[j] = 0.0
+            gradient[j] = 0.0
         for k in range(s * batch, min((s + 1) * batch, order.size)):
             i = order[k]
             prefetch(data.rows, ahead[k])
@@ -101,19 +101,19 @@ def white_steps(data, parts, lanes, order, ahead, batch, rates, t, triangle, anc
             losses[0] += np.float64(loss.value(p, target)) * weight
             slope = implicit_slope(loss, p, target, rate * weight * size) * weight
             for j in range(D):
-                pull[j] += slope * z[j]
+                gradient[j] += slope * z[j]
         share = (forget + 1.0) / (t + s + 1.0 + forget)
         for j in range(D):
-            place[j] -= rate * pull[j]
+            place[j] -= rate * gradient[j]
             mean[j] += share * (place[j] - mean[j])
 
 
 @kernel
 def curvature(data, parts, lanes, weights, width, floor, out):
-    """The mean of ``bend * row row^T`` at weights (D,), the lower triangle of ``out`` (D, D).
+    """The mean of ``second_derivative * row row^T`` at weights (D,), the lower triangle of ``out`` (D, D).
 
-    A row's bend is the loss's second derivative by differences of ``width``, or of the mean absolute residual where
-    ``width`` is 0; it is at least ``floor`` times the mean bend. Rows count by their weights.
+    A row's second derivative is by differences of ``width``, or of the mean absolute residual where ``width`` is 0; it
+    is at least ``floor`` times the mean. Rows count by their weights.
     """
     n, D = count(data.rows), weights.size
     table, second_derivatives, scores = np.empty((1, D)), np.empty(n), np.empty(n)

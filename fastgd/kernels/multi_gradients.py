@@ -7,10 +7,10 @@ import numpy as np
 from ..parts.penalties import Free
 from . import products, sparse_products
 from ._jit import UNCOUNTED, branch, compiled_as
-from .across import apart
-from .lane_lazy import LazyState, closed_form, refresh, refresh_all, shrinks_lazily, store
+from .lane_vectors import assume_noalias
 from .lanes import FLUSH_ROWS
-from .rows import question, row_at
+from .multi_lazy import LazyState, closed_form, refresh, refresh_all, shrinks_lazily, store
+from .rows import dispatch_on_layout, row_at
 from .tiles import fill, scratch
 
 
@@ -69,17 +69,17 @@ def _(parts):
     return lambda parts: found
 
 
-def _dense_gradient(rows, data, parts, on, batch):
-    width = on.y.size
+def _dense_gradient(rows, data, parts, work, batch):
+    width = work.y.size
     height = data.shift.size + 1
-    sums = scratch(height if batch > FLUSH_ROWS else 0, width, on.weight)
-    return DenseGradient(scratch(height, width, on.S), sums)
+    sums = scratch(height if batch > FLUSH_ROWS else 0, width, work.weight)
+    return DenseGradient(scratch(height, width, work.S), sums)
 
 
-def _sparse_gradient(rows, data, parts, on, batch):
-    width = on.y.size
+def _sparse_gradient(rows, data, parts, work, batch):
+    width = work.y.size
     height = data.shift.size + 1
-    sums = scratch(height if batch > FLUSH_ROWS else 0, width, on.weight)
+    sums = scratch(height if batch > FLUSH_ROWS else 0, width, work.weight)
     columns, position = np.empty(height - 1, np.uint32), np.empty(height - 1, np.uint32)
     for j in range(height - 1):
         columns[j] = j
@@ -87,13 +87,13 @@ def _sparse_gradient(rows, data, parts, on, batch):
     count = np.empty(1, np.int64)
     count[0] = height - 1
     lazy = LazyState(
-        scratch(3, width, on.weight), scratch(height - 1 if shrinks_lazily(parts) else 0, width, on.weight)
+        scratch(3, width, work.weight), scratch(height - 1 if shrinks_lazily(parts) else 0, width, work.weight)
     )
     fill(lazy.totals, 0.0)
     fill(lazy.since, 0.0)
     for lane in range(width):
         lazy.totals[0, lane] = lazy.totals[2, lane] = 1.0
-    return SparseGradient(scratch(height, width, on.S), sums, columns, position, count, lazy)
+    return SparseGradient(scratch(height, width, work.S), sums, columns, position, count, lazy)
 
 
 def _begin_dense(gradient, update):
@@ -139,13 +139,13 @@ def touch(rows, order, lo, count, gradient):
     gradient.count[0] = np.int64(known)
 
 
-def _dense_collect(rows, data, order, lo, count, on, gradient):
-    products.pull(on.Z, count, on.S, gradient.values)
+def _dense_collect(rows, data, order, lo, count, work, gradient):
+    products.add_weighted_rows(work.Z, count, work.S, gradient.values)
 
 
-def _sparse_collect(rows, data, order, lo, count, on, gradient):
-    sparse_products.pull(
-        rows, order, lo, count, data.inverse_scale, data.constant, on.S, gradient.position, gradient.values
+def _sparse_collect(rows, data, order, lo, count, work, gradient):
+    sparse_products.add_weighted_rows(
+        rows, order, lo, count, data.inverse_scale, data.constant, work.S, gradient.position, gradient.values
     )
 
 
@@ -180,27 +180,27 @@ def _sparse_refresh_weights(gradient, update, parts, tiles, tile, weights):
 
 
 # Bring the weights of the columns of the ``count`` rows at ``lo`` up to date.
-refresh_columns = question(_dense_refresh_columns, _sparse_refresh_columns, **UNCOUNTED)
+refresh_columns = dispatch_on_layout(_dense_refresh_columns, _sparse_refresh_columns, **UNCOUNTED)
 # After the step, store these in the form that steps without a gradient do not change.
-mark_stale = question(_dense_mark_stale, _sparse_mark_stale, **UNCOUNTED)
+mark_stale = dispatch_on_layout(_dense_mark_stale, _sparse_mark_stale, **UNCOUNTED)
 # Bring all weights up to date.
-refresh_weights = question(_dense_refresh_weights, _sparse_refresh_weights, **UNCOUNTED)
+refresh_weights = dispatch_on_layout(_dense_refresh_weights, _sparse_refresh_weights, **UNCOUNTED)
 # A gradient for batches of so many rows.
-gradient_for = question(_dense_gradient, _sparse_gradient)
+gradient_for = dispatch_on_layout(_dense_gradient, _sparse_gradient)
 # Reset it: with all columns, or with none where an ``update`` makes up for steps without a gradient.
-begin = question(_begin_dense, _begin_sparse, **UNCOUNTED)
-# Add the gradient of the ``count`` rows at ``lo``, whose slopes are on the desk.
-collect = question(_dense_collect, _sparse_collect, **UNCOUNTED)
+begin = dispatch_on_layout(_begin_dense, _begin_sparse, **UNCOUNTED)
+# Add the gradient of the ``count`` rows at ``lo``, whose slopes are in the workspace.
+collect = dispatch_on_layout(_dense_collect, _sparse_collect, **UNCOUNTED)
 # The number of columns, of ``d``, that it has rows for.
-height = question(lambda gradient, d: d, lambda gradient, d: gradient.count[0], **UNCOUNTED)
+height = dispatch_on_layout(lambda gradient, d: d, lambda gradient, d: gradient.count[0], **UNCOUNTED)
 # The column of a row.
-column = question(lambda gradient, k: k, lambda gradient, k: gradient.columns[k], **UNCOUNTED)
+column = dispatch_on_layout(lambda gradient, k: k, lambda gradient, k: gradient.columns[k], **UNCOUNTED)
 
 
 @branch
 def flush(values, sums, height):
     """Add the first rows, and the intercept's, to float64 sums, where there are any, and reset them."""
-    apart()
+    assume_noalias()
     last = values.shape[0] - 1
     for k in range(height + 1 if sums.shape[0] > 0 else 0):
         j = k if k < height else last
@@ -212,7 +212,7 @@ def flush(values, sums, height):
 @branch
 def mean(values, sums, height, rows):
     """Divide the first rows, and the intercept's, by the number of rows of data."""
-    apart()
+    assume_noalias()
     share, last = 1.0 / rows, values.shape[0] - 1
     factor = values.dtype.type(share)
     for k in range(height + 1):

@@ -7,8 +7,9 @@ import numpy as np
 from ..parts.optimizers import decayed
 from ..parts.penalties import Free
 from ._jit import UNCOUNTED, branch, cast_all, compiled_as, kernel, leaf
-from .across import across, apart, column_of, lanes_of, slots_at, store_column, store_slots
-from .lane_gradients import (
+from .lane_vectors import assume_noalias, column_of, for_each_lane, simd_width, slots_at, store_column, store_slots
+from .lanes import FLUSH_ROWS
+from .multi_gradients import (
     ALL_COLUMNS,
     NO_DRIFT,
     SHRINKING,
@@ -24,11 +25,10 @@ from .lane_gradients import (
     refresh_weights,
     zero_gradient_update,
 )
-from .lane_rows import SPARSE_ROWS, lay, pull, scores
-from .lanes import FLUSH_ROWS
+from .multi_rows import SPARSE_ROWS, add_weighted_rows, load_rows, scores
+from .multi_slopes import block_slopes, workspace
 from .products import row_scores, row_step
 from .rows import prefetch
-from .slopes import block_slopes, desk
 from .tiles import scratch
 
 
@@ -44,12 +44,12 @@ class Outer(NamedTuple):
         return self.Z[self.k, j] * self.S[self.k, lane]
 
 
-def lane_steps(data, parts, tiles, first, last, order, ahead, batch, rates, t, loss_sum, lazy=False):
+def multi_steps(data, parts, tiles, first, last, order, ahead, batch, rates, t, loss_sum, lazy=False):
     """One step of tiles first to last for every ``batch`` rows of ``order``, the last batch as long as it is.
 
-    The steps are number t onwards, their rates (steps, lanes), or (1, lanes) for all; the losses met are added to
-    ``met`` (lanes,); at each row the memory is asked for the row in ``ahead``. ``lazy``: of sparse rows a step moves
-    the columns of its rows alone.
+    The steps are number t onwards, their rates (steps, lanes), or (1, lanes) for all; the losses before each step are
+    added to ``loss_sum`` (lanes,); at each row the row in ``ahead`` is prefetched. ``lazy``: a step moves only the
+    columns of its (sparse) rows.
     """
     sparse = data.rows.sparse
     if sparse and is_plain(parts) and batch <= SPARSE_ROWS and tiles.averages.shape[1] == 0:
@@ -63,12 +63,12 @@ def lane_steps(data, parts, tiles, first, last, order, ahead, batch, rates, t, l
 @leaf
 def prepare(parts, tiles, tile, rates, s, t, rate, coefficients):
     """What depends on the step alone, in float64; cast to the weights' type. ``rate`` (W,) is worked on."""
-    apart()
+    assume_noalias()
     first, s = tiles.lane[tile], min(s, rates.shape[0] - 1)
     for lane in range(tiles.size[tile]):
         rate[lane] = rates[s, first + lane]
-    for start in range(0, rate.size, lanes_of(coefficients)):
-        across(prepare_lane, coefficients, start, (parts.optimizer, tiles, tile, rate, t, coefficients))
+    for start in range(0, rate.size, simd_width(coefficients)):
+        for_each_lane(prepare_lane, coefficients, start, (parts.optimizer, tiles, tile, rate, t, coefficients))
 
 
 @leaf
@@ -86,11 +86,11 @@ def move(parts, prepared, coefficients, gradient, tiles, tile, weights, slots):
     """Move the weights (d + 1, W) of a tile, a vector of lanes at a time."""
     d = weights.shape[0] - 1
     setting = (parts.optimizer, tiles.optimizer, tile, prepared, coefficients)
-    for start in range(0, weights.shape[1], lanes_of(weights)):
+    for start in range(0, weights.shape[1], simd_width(weights)):
         for k in range(height(gradient, d)):
             place = (np.uint64(k), np.uint64(column(gradient, k)))
-            across(move_lane, weights, start, (place, parts.penalty, setting, gradient, tiles, weights, slots))
-        across(move_intercept, weights, start, (np.uint64(d), setting, gradient, weights, slots))
+            for_each_lane(move_lane, weights, start, (place, parts.penalty, setting, gradient, tiles, weights, slots))
+        for_each_lane(move_intercept, weights, start, (np.uint64(d), setting, gradient, weights, slots))
 
 
 @leaf
@@ -144,25 +144,25 @@ def _(part):
     return lambda part: found
 
 
-def step_row(parts, prepared, coefficients, on, k, nearest, tiles, tile, weights, slots):
-    """Step against row k of the desk, whose slopes are known; then the scores of row ``nearest`` are."""
-    move(parts, prepared, coefficients, Outer(on.Z, on.S, k), tiles, tile, weights, slots)
-    row_scores(on.Z, nearest, weights, on.S)
+def step_row(parts, prepared, coefficients, work, k, nearest, tiles, tile, weights, slots):
+    """Step against row k of the workspace, whose slopes are known; then the scores of row ``nearest`` are."""
+    move(parts, prepared, coefficients, Outer(work.Z, work.S, k), tiles, tile, weights, slots)
+    row_scores(work.Z, nearest, weights, work.S)
 
 
 @compiled_as(step_row, **UNCOUNTED)
-def _(parts, prepared, coefficients, on, k, nearest, tiles, tile, weights, slots):
-    def plain(parts, prepared, coefficients, on, k, nearest, tiles, tile, weights, slots):
+def _(parts, prepared, coefficients, work, k, nearest, tiles, tile, weights, slots):
+    def plain(parts, prepared, coefficients, work, k, nearest, tiles, tile, weights, slots):
         # A step of plain SGD and the scores that follow touch the weights once: 130 ns of 210 (d=50, float64). Two
         # products for 16 rows and corrections by their own products in between: 179 ns a row in all, not 166 (32
         # lanes, d=50, float32), and 347, not 297 (float64).
-        for start in range(0, on.y.size, lanes_of(on.S)):
-            across(negative_product, on.S, start, (coefficients, on.S, k, on.y))
-        row_step(on.Z, k, on.y, nearest, weights, on.S)
+        for start in range(0, work.y.size, simd_width(work.S)):
+            for_each_lane(negative_product, work.S, start, (coefficients, work.S, k, work.y))
+        row_step(work.Z, k, work.y, nearest, weights, work.S)
 
-    def any_other(parts, prepared, coefficients, on, k, nearest, tiles, tile, weights, slots):
-        move(parts, prepared, coefficients, Outer(on.Z, on.S, k), tiles, tile, weights, slots)
-        row_scores(on.Z, nearest, weights, on.S)
+    def any_other(parts, prepared, coefficients, work, k, nearest, tiles, tile, weights, slots):
+        move(parts, prepared, coefficients, Outer(work.Z, work.S, k), tiles, tile, weights, slots)
+        row_scores(work.Z, nearest, weights, work.S)
 
     return plain if plain_and_free(parts[1].instance_class, parts[2].instance_class) else any_other
 
@@ -176,7 +176,7 @@ def negative_product(lane, start, coefficients, S, k, out):
 @branch
 def average(tiles, tile, t):
     """Take the weights into their running means."""
-    apart()
+    assume_noalias()
     for j in range(tiles.averages.shape[1]):
         for lane in range(tiles.weights.shape[2]):
             begin = tiles.begin[tile, lane]
@@ -188,28 +188,28 @@ def average(tiles, tile, t):
 @kernel
 def single_steps(data, parts, tiles, first, last, order, ahead, rates, t, loss_sum):
     """One step for each row."""
-    on = desk(data, tiles.weights, 16)
+    work = workspace(data, tiles.weights, 16)
     needs_steps = depends_on_step(parts.optimizer)
-    losses, rate = np.zeros((2, on.y.size))
+    losses, rate = np.zeros((2, work.y.size))
     one = column_of(parts.optimizer, tiles.optimizer, first, 0)
-    prepared = cast_all(one.prepare(1.0, t, (1.0, 1.0))[0], on.S)
-    coefficients = scratch(len(prepared), on.y.size, on.S).reshape((1, len(prepared), on.y.size))
+    prepared = cast_all(one.prepare(1.0, t, (1.0, 1.0))[0], work.S)
+    coefficients = scratch(len(prepared), work.y.size, work.S).reshape((1, len(prepared), work.y.size))
     for tile in range(first, last):
         weights, slots = tiles.weights[tile], tiles.slots[tile]
         for lane in range(losses.size):
             losses[lane] = 0.0
-        for start in range(0, order.size, on.Z.shape[0]):
-            rows = min(on.Z.shape[0], order.size - start)
+        for start in range(0, order.size, work.Z.shape[0]):
+            rows = min(work.Z.shape[0], order.size - start)
             for k in range(start, start + rows):
                 prefetch(data.rows, ahead[k])
-            lay(data.rows, data, order, start, rows, on)
-            row_scores(on.Z, 0, weights, on.S)
+            load_rows(data.rows, data, order, start, rows, work)
+            row_scores(work.Z, 0, weights, work.S)
             for k in range(rows):
-                block_slopes(parts.loss, data, tiles, tile, order, start, k, k + 1, on, losses)
+                block_slopes(parts.loss, data, tiles, tile, order, start, k, k + 1, work, losses)
                 if start + k == 0 or rates.shape[0] > 1 or needs_steps:
                     prepare(parts, tiles, tile, rates, start + k, t + start + k, rate, coefficients)
                 nearest = min(k + 1, rows - 1)
-                step_row(parts, prepared, coefficients, on, k, nearest, tiles, tile, weights, slots)
+                step_row(parts, prepared, coefficients, work, k, nearest, tiles, tile, weights, slots)
                 if tiles.averages.shape[1] > 0:
                     average(tiles, tile, t + start + k)
         for lane in range(tiles.size[tile]):
@@ -219,12 +219,12 @@ def single_steps(data, parts, tiles, first, last, order, ahead, rates, t, loss_s
 @kernel
 def batch_steps(data, parts, tiles, first, last, order, ahead, batch, rates, t, loss_sum, lazy):
     """One step for each batch; beyond ``FLUSH_ROWS`` rows its gradient is summed in float64."""
-    on = desk(data, tiles.weights, batch)
-    losses, rate = np.zeros((2, on.y.size))
+    work = workspace(data, tiles.weights, batch)
+    losses, rate = np.zeros((2, work.y.size))
     one = column_of(parts.optimizer, tiles.optimizer, first, 0)
-    prepared = cast_all(one.prepare(1.0, t, (1.0, 1.0))[0], on.S)
-    coefficients = scratch(len(prepared), on.y.size, on.S).reshape((1, len(prepared), on.y.size))
-    gradient = gradient_for(data.rows, data, parts, on, batch)
+    prepared = cast_all(one.prepare(1.0, t, (1.0, 1.0))[0], work.S)
+    coefficients = scratch(len(prepared), work.y.size, work.S).reshape((1, len(prepared), work.y.size))
+    gradient = gradient_for(data.rows, data, parts, work, batch)
     update, d = NO_DRIFT if lazy else zero_gradient_update(parts), data.shift.size
     if update == SHRINKING and tiles.averages.shape[1] > 0:
         update = ALL_COLUMNS
@@ -236,15 +236,15 @@ def batch_steps(data, parts, tiles, first, last, order, ahead, batch, rates, t, 
             lo, hi = s * batch, min((s + 1) * batch, order.size)
             begin(gradient, update)
             full = lo + FLUSH_ROWS
-            for start in range(lo, hi, on.S.shape[0]):
-                rows = min(on.S.shape[0], hi - start)
+            for start in range(lo, hi, work.S.shape[0]):
+                rows = min(work.S.shape[0], hi - start)
                 for k in range(start, start + rows):
                     prefetch(data.rows, ahead[k])
-                lay(data.rows, data, order, start, rows, on)
+                load_rows(data.rows, data, order, start, rows, work)
                 refresh_columns(gradient, data.rows, order, start, rows, update, parts, tiles, tile, weights)
-                scores(data.rows, data, order, start, rows, on, weights)
-                block_slopes(parts.loss, data, tiles, tile, order, start, 0, rows, on, losses)
-                collect(data.rows, data, order, start, rows, on, gradient)
+                scores(data.rows, data, order, start, rows, work, weights)
+                block_slopes(parts.loss, data, tiles, tile, order, start, 0, rows, work, losses)
+                collect(data.rows, data, order, start, rows, work, gradient)
                 if start + rows >= full:
                     full = start + rows + FLUSH_ROWS
                     flush(gradient.values, gradient.sums, height(gradient, d))
@@ -261,10 +261,10 @@ def batch_steps(data, parts, tiles, first, last, order, ahead, batch, rates, t, 
 
 @kernel
 def plain_steps(data, parts, tiles, first, last, order, ahead, batch, rates, t, loss_sum):
-    """One step of plain SGD for each batch of sparse rows, no more than a desk takes: no gradient is written down."""
-    on = desk(data, tiles.weights, batch)
-    losses, rate = np.zeros((2, on.y.size))
-    coefficients = scratch(1, on.y.size, on.S).reshape((1, 1, on.y.size))
+    """One step of plain SGD for each batch of sparse rows that a workspace holds: no gradient is stored."""
+    work = workspace(data, tiles.weights, batch)
+    losses, rate = np.zeros((2, work.y.size))
+    coefficients = scratch(1, work.y.size, work.S).reshape((1, 1, work.y.size))
     for tile in range(first, last):
         weights = tiles.weights[tile]
         for lane in range(losses.size):
@@ -273,25 +273,25 @@ def plain_steps(data, parts, tiles, first, last, order, ahead, batch, rates, t, 
             lo, hi = s * batch, min((s + 1) * batch, order.size)
             for k in range(lo, hi):
                 prefetch(data.rows, ahead[k])
-            scores(data.rows, data, order, lo, hi - lo, on, weights)
-            block_slopes(parts.loss, data, tiles, tile, order, lo, 0, hi - lo, on, losses)
+            scores(data.rows, data, order, lo, hi - lo, work, weights)
+            block_slopes(parts.loss, data, tiles, tile, order, lo, 0, hi - lo, work, losses)
             prepare(parts, tiles, tile, rates, s, t + s, rate, coefficients)
-            descend(coefficients, hi - lo, on.S)
-            pull(data.rows, data, order, lo, hi - lo, on, weights)
+            scale_slopes(coefficients, hi - lo, work.S)
+            add_weighted_rows(data.rows, data, order, lo, hi - lo, work, weights)
         for lane in range(tiles.size[tile]):
             loss_sum[tiles.lane[tile] + lane] += losses[lane]
 
 
 @branch
-def descend(coefficients, rows, S):
+def scale_slopes(coefficients, rows, S):
     """Turn the slopes of some rows into what their mean takes off the weights for a 1 in a row."""
     share = S.dtype.type(-1.0 / rows)
-    for start in range(0, S.shape[1], lanes_of(S)):
+    for start in range(0, S.shape[1], simd_width(S)):
         for k in range(rows):
-            across(descend_lane, S, start, (coefficients, share, S, np.uint64(k)))
+            for_each_lane(scale_slopes_lane, S, start, (coefficients, share, S, np.uint64(k)))
 
 
 @leaf
-def descend_lane(lane, start, coefficients, share, S, k):
-    """One lane of a row: across, as a loop over all lanes may multiply the three in another order at its end."""
+def scale_slopes_lane(lane, start, coefficients, share, S, k):
+    """One lane of a row: a plain loop over all lanes may multiply the three in another order at its end."""
     S[k, lane] *= coefficients[0, 0, lane] * share
