@@ -1,1 +1,1 @@
-"""What the user passed, made canonical or one clear error. Knows no algorithm."""
+"""The user's input, made canonical, or one clear error. Knows no algorithm."""

@@ -1,4 +1,4 @@
-"""Single arguments, checked each by itself: its value in canonical form, or one clear error that names it."""
+"""Single arguments, each checked by itself: the value in canonical form, or one clear error that names it."""
 
 import contextlib
 import math
@@ -23,7 +23,7 @@ def number(argument, value, low=-math.inf, high=math.inf, above=-math.inf, below
         value = float(value)
     except OverflowError:
         raise ValueError(f"{argument} is too large for float64.") from None
-    except Exception:  # of a class of the user's own
+    except Exception:  # of a user's class
         raise TypeError(f"{argument}={brief(value)} must be a number.") from None
     if not (math.isfinite(value) and low <= value <= high and above < value < below):
         if math.isfinite(low) and math.isfinite(high):
@@ -197,7 +197,7 @@ def seed(random_state):
 
 @contextlib.contextmanager
 def within(argument):
-    """Errors raised inside are told as errors of ``argument``."""
+    """Errors raised inside name ``argument``."""
     try:
         yield
     except (ValueError, TypeError) as error:

@@ -29,7 +29,7 @@ class Table(NamedTuple):
     names: tuple | None  # the columns' names, if X has any
     classes: np.ndarray | None  # the labels, sorted
     note: str | None = None  # what was copied to make sparse rows canonical
-    offset: np.ndarray = NO_OFFSET  # (n,) T, added to the scores; (0,) for none, or where it is taken off the targets
+    offset: np.ndarray = NO_OFFSET  # (n,) T, added to the scores; (0,) for none, or if it is in the targets
 
 
 def table(X, y, sample_weight, loss, classes=None, scale=True, coded=False, given_offset=None):
@@ -42,7 +42,7 @@ def table(X, y, sample_weight, loss, classes=None, scale=True, coded=False, give
 
 
 def with_offset(table, given, loss):
-    """The table with an offset; a loss of the residual alone has it in its targets, to the same effect."""
+    """The table with an offset, which is subtracted from the targets if the loss is residual-only."""
     if given is None:
         return table._replace(offset=offset(None, 0, table.X.dtype))
     if loss.residual_only:
@@ -254,7 +254,7 @@ def labels_of(name, values):
 
 
 def known_classes(given, loss):
-    """The labels that are known before the data, sorted, or None."""
+    """The given labels, sorted, or None."""
     if given is None:
         return None
     found = labels_of("classes", given)

@@ -127,7 +127,7 @@ def _check_loss(label, loss):
     _check_mean(label, loss)
     after = (elementwise(label, loss, "value", p + H, y) - value) / H
     before = (value - elementwise(label, loss, "value", p - H, y)) / H
-    # At a kink the two differ and any slope between them is one; elsewhere they leave it no room.
+    # At a kink the two differ, and any slope between them is right; elsewhere they are equal.
     differences = np.clip(slope, np.minimum(before, after), np.maximum(before, after))
     rounding = 64 * np.finfo(float).eps * np.abs(value).max() / H
     excess = np.abs(slope - differences) - 1e-5 * np.maximum(np.abs(slope), np.abs(differences)) - rounding
@@ -165,7 +165,7 @@ def _check_joint_row(label, loss, p, y):
     below = [_joint_row(label, loss, p - step, y, where) for step in steps]
     after = (np.array([one for one, _ in above]) - value) / H
     before = (value - np.array([one for one, _ in below])) / H
-    differences = np.clip(slopes, np.minimum(before, after), np.maximum(before, after))  # as in _try_loss
+    differences = np.clip(slopes, np.minimum(before, after), np.maximum(before, after))  # as in _check_loss
     rounding = 64 * np.finfo(float).eps * max(1.0, abs(value)) / H
     excess = np.abs(slopes - differences) - 1e-5 * np.maximum(np.abs(slopes), np.abs(differences)) - rounding
     if (excess > 0).any():
@@ -208,7 +208,7 @@ def _check_curvature(label, loss):
 
 
 def _check_mean(label, loss):
-    """Check what a score says about the target: the mean and, of classes, the probabilities."""
+    """Check the mean of the target that a score predicts and, of classes, the probabilities."""
     if loss.link not in INVERSE_LINKS and "mean" not in loss.origin.methods:
         raise ValueError(
             f"{label}: link={loss.link!r} needs a method mean(self, p), the mean of the target that a score predicts; "
@@ -293,7 +293,7 @@ def _check_optimizer(label, optimizer):
 
 
 def _check_zero_gradient(label, optimizer, c, w, state):
-    """Check the traits that say what a step does: to a weight without a gradient, and of plain descent."""
+    """Check the traits about steps: ``zero_gradient`` and ``plain``."""
     form, slots = optimizer.zero_gradient, optimizer.slots
     field = {"adagrad": "epsilon", "momentum": "beta", "nesterov": "beta"}.get(form)
     needed = {"momentum": 1, "nesterov": 2, "adagrad": 1}.get(form, slots)

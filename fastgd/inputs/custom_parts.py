@@ -1,4 +1,4 @@
-"""A user's own losses, optimizers and schedules: any class with the methods of its kind, from wherever it was written.
+"""A user's own losses, optimizers and schedules: any class with the methods of its kind, wherever it is defined.
 
 An instance is replaced by one of a *wrapper class*: a named tuple class of its fields, whose methods are copies that
 hold the globals and closure values they read. There is one wrapper class for each content of the user's class: the code

@@ -1,7 +1,7 @@
 """Cross-validation: which rows each fold trains on and which it holds out.
 
-A fold has no data of its own. It is a row of *roles*, one small integer for each row of the table: 1, 2, ... is how
-often the fold trains on the row, -1 means that the row is held out to test on, and 0 that it is not used.
+A fold is no copy of data but an array of *roles*, one small integer for each row of the table: 1, 2, ... is how often
+the fold trains on the row, -1 means that the row is held out to test on, and 0 that it is not used.
 """
 
 import numbers

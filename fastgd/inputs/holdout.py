@@ -1,4 +1,4 @@
-"""Validation data: a random fraction of the rows, or data of their own."""
+"""Validation data: a random fraction of the rows, or separate data."""
 
 from typing import NamedTuple
 
@@ -8,7 +8,7 @@ from ..kernels import order
 from ..kernels.layouts import frozen
 from . import arguments, arrays
 
-STREAM = 2**62  # the epoch whose random numbers the drawing takes: no run comes that far
+STREAM = 2**62  # rows are drawn by the random numbers of this epoch, which no run reaches
 
 
 class Holdout(NamedTuple):

@@ -1,4 +1,4 @@
-"""``FitOptions``: every option of a fit said once; the tables that other calls need are derived from it."""
+"""``FitOptions``: every option of a fit, defined once; the tables that other calls need are derived from it."""
 
 import dataclasses
 import inspect
@@ -39,11 +39,11 @@ def option(
     check : callable (name, value) -> value
         The canonical value, or an error that names the option.
     words : tuple
-        Values that stand as they are, such as "auto" and None.
+        Values that are not checked, such as "auto" and None.
     axis : bool
         Whether a list of values is an axis of ``sweep``.
     kept : bool
-        Whether a run that goes on must have the same.
+        Whether a resumed run must have the same value.
     part : module or None
         Where its names are defined, of an option that is a part.
     not_chunks : str or None
@@ -194,7 +194,7 @@ def only_known(caller, given, but=None):
 
 
 def reasons(key):
-    """Why a call does not take an option, by the option's name: what the metadata ``key`` say."""
+    """The reasons why a call does not take an option, by the option's name: its metadata ``key``."""
     return {name: known.metadata[key] for name, known in FIELDS.items() if known.metadata[key]}
 
 

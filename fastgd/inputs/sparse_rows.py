@@ -1,7 +1,7 @@
 """SciPy's sparse matrices and arrays, in any format, as CSR rows that kernels need not check.
 
-An index out of range would read or write foreign memory, in our kernels as in SciPy's conversions, so indices are
-checked before either. Nothing that the user passes is written.
+An index out of range would read or write outside of the arrays, in our kernels as in SciPy's conversions, so indices
+are checked before either. The user's arrays are never written.
 """
 
 import itertools
@@ -119,7 +119,7 @@ def _compressed(X, count, line):
 
 def check_range(indices, limit, starts, line):
     """Raise for the first index that is not below ``limit``."""
-    # A negative one is beyond all when it is read without its sign.
+    # Read as unsigned, a negative index is larger than any other.
     unsigned = indices.view(indices.dtype.str.replace("i", "u"))
     if indices.size and unsigned.max() >= limit:
         k = int(np.argmax(unsigned >= limit))
@@ -145,7 +145,7 @@ def _ascends(rows):
         np.greater(indices[lo:hi], indices[lo - 1 : hi - 1], out=some)
         begun = starts[first_rows[k] : first_rows[k + 1]].astype(np.int64)
         some[begun - lo] = True
-        # Those before a beginning are the last of a row.
+        # The index before the start of a row is the last of another row.
         if not some.all() or (begun.size and indices[begun - 1].max() >= columns):
             return False
     return bool(indices[-1] < columns)
@@ -155,7 +155,7 @@ def _ascends(rows):
 
 
 def _converted(X, n, columns, as_float):
-    """Another format as SciPy's CSR, converted by SciPy once all that it trusts is checked."""
+    """Another format as SciPy's CSR, converted by SciPy after the checks that SciPy does not make."""
     from scipy import sparse
 
     convert = {"csc": _csc, "bsr": _bsr, "coo": _coo, "dok": _coo, "dia": _dia, "lil": _lil}.get(X.format)

@@ -1,4 +1,4 @@
-"""What "auto" becomes: every choice made on the data, and put into words."""
+"""What "auto" becomes: every choice that is made on the data, with its reason in words."""
 
 from dataclasses import dataclass, replace
 
@@ -13,7 +13,7 @@ from ..solvers.problem import Problem, left_open
 
 @dataclass(frozen=True)
 class Choice:
-    """What was chosen for a problem: its model, how the weights become the user's, and the words for it."""
+    """What was chosen for a problem: solver, model, scaling, epochs and tolerance, and the words for the user."""
 
     problem: Problem
     solver: type
@@ -32,17 +32,17 @@ class Choice:
 
     @property
     def table(self):
-        """What is trained on."""
+        """The table that is trained on."""
         return self.problem.table
 
     @property
     def bounds(self):
-        """Of the coefficients, in the units of the columns."""
+        """The bounds of the coefficients, in the units of the columns."""
         return self.problem.bounds
 
 
 def problem_of(options, statistics, start, backend, single=True, words=None):
-    """The problem that options pose on a table; ``single``: the run has its passes to itself."""
+    """The problem of options and a table; ``single``: no folds are fitted in the same passes."""
     table = statistics.table
     if backend.compiles:
         custom_parts.compile_custom_part("loss", options.loss, table.X.dtype)
@@ -56,7 +56,7 @@ def problem_of(options, statistics, start, backend, single=True, words=None):
 
 
 def choose(options, statistics, start, backend, single=True):
-    """Resolve every "auto" on the data, or as the run that is gone on with did."""
+    """Resolve every "auto": on the data, or as the resumed run did."""
     words = start.words()
     if statistics.table.note:
         words["X"] = statistics.table.note
@@ -65,7 +65,7 @@ def choose(options, statistics, start, backend, single=True):
     scaling, standardize = chosen_scaling(problem, words)
     penalty, low, high = penalty_and_bounds(problem, scaling)
     targets = start.targets(problem, scaling)
-    statistics.targets(problem.table, options.loss, targets.centre)  # raises where they are not in the loss's domain
+    statistics.targets(problem.table, options.loss, targets.centre)  # raises for targets outside of the loss's domain
     if not np.isfinite(targets.constant_loss).all():
         raise ValueError("y has values whose loss overflows: divide y by its largest value.")
     epochs, tol = limits_of(problem, solver, words)
@@ -95,7 +95,7 @@ def choose(options, statistics, start, backend, single=True):
 
 
 def solver_of(problem, words):
-    """The first solver of the backend that suits; why the better ones do not, where steps are left to fit."""
+    """The first solver of the backend that suits; the reasons against the ones before it go into ``words``."""
     reasons = []
     for solver in problem.backend.solvers:
         reason = solver.suits(problem)
@@ -108,7 +108,7 @@ def solver_of(problem, words):
 
 
 def chosen_scaling(problem, words):
-    """How columns are scaled, and whether they are."""
+    """The scaling of the columns, and whether there is one."""
     options, table = problem.options, problem.table
     standardize = problem.automatic if options.standardize == "auto" else options.standardize
     scaling = problem.start.scaling(problem.statistics, standardize)
@@ -147,7 +147,7 @@ def penalty_and_bounds(problem, scaling):
 
 
 def limits_of(problem, solver, words):
-    """How many epochs at most, and the tolerance."""
+    """The largest number of epochs, and the tolerance."""
     options, usual = problem.options, solver.limits(problem)
     epochs, tol = options.epochs, options.tol
     if tol == "auto":

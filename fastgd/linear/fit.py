@@ -19,8 +19,8 @@ from .start import start_of
 def fit(X, y, **options):
     r"""Fit a linear model by gradient descent.
 
-    Minimises the mean over the rows of ``weight * loss(x @ coef + intercept, y)``, weights scaled to mean 1, plus
-    ``alpha * (l1_ratio * |coef|_1 + (1 - l1_ratio)/2 * |coef|^2)``. The intercept is never penalised.
+    Minimises the mean over the rows of ``weight * loss(x @ coef + intercept + offset, y)``, weights scaled to mean 1,
+    plus ``alpha * (l1_ratio * |coef|_1 + (1 - l1_ratio)/2 * |coef|^2)``. The intercept is never penalised.
 
     Parameters
     ----------
@@ -35,25 +35,25 @@ def fit(X, y, **options):
         least 0 for "poisson" and "tweedie", positive for "gamma".
     loss : str or part, default "squared_error"
         The name of one of :mod:`fastgd.losses`, or e.g. ``fastgd.losses.Huber(delta=2.0)``, or an instance of a class
-        of your own with ``value`` and ``slope``.
+        of your own with ``value`` and ``slope``, or with ``value_and_slopes`` for several classes at once.
     optimizer : "auto", str or part, default "auto"
         The name of one of :mod:`fastgd.optimizers`, or e.g. ``fastgd.optimizers.Adam(beta1=0.8)``, or your own. "auto"
-        with an automatic rate takes Newton's steps on the full batch, and stages of averaged steps otherwise (see
-        Notes). Where these don't apply it is "momentum" on the full batch of a smooth loss, else "adam", or "sgd" in
-        batches of sparse rows with 1,024 columns or more; with a rate that is given it is "sgd".
+        with an automatic rate takes Newton's steps on the full batch, and stages of averaged steps on batches (see
+        Notes). Where neither applies it is "momentum" on the full batch of a smooth loss, else "adam", or "sgd" in
+        batches of sparse rows with 1,024 columns or more; with a given rate it is "sgd".
     learning_rate : "auto", float, str or part, default "auto"
         A number is constant; the name of one of :mod:`fastgd.schedules`, or e.g. ``fastgd.schedules.Cosine(0.1)``, or
-        your own, changes with the step. Durations are in epochs. "auto" takes whole steps of Newton's, shorter ones
-        where the loss would rise; stages adjust theirs. Of any other optimizer it measures the curvature of the data,
-        and should a run still end above its start, it begins anew with a tenth.
+        your own, changes with the step. Durations are in epochs. "auto" takes whole Newton steps, shorter ones where
+        the loss would rise; stages adjust their own rate. For any other optimizer the rate follows from the curvature
+        of the data, and a run whose loss still ends above its start restarts with a tenth of it.
     batch_size : "auto", "full", int or None, default "auto"
-        Rows a step; "full" and None are all of them, as is "auto". Larger than n means n.
+        Rows a step; "auto", "full" and None are all of them. Larger than n means n.
     alpha : float, default 0.0
         Strength of the penalty.
     l1_ratio : float, default 0.0
         The share of L1, in [0, 1]: 0 is ridge, 1 is lasso.
-    bounds : (low, high) or None, default None
-        Numbers or arrays (d,) or None between which the coefficients stay, in the units of the columns.
+    bounds : (low, high), scipy.optimize.Bounds or None, default None
+        Limits of the coefficients, in the units of the columns: numbers, arrays (d,) or None for no limit.
     fit_intercept : bool, default True
     standardize : "auto", "scale" or bool, default "auto"
         Centre (with an intercept only) and scale the columns as they are read, without a copy; the penalty then acts
@@ -62,20 +62,21 @@ def fit(X, y, **options):
     sample_weight : array-like (n,) or None, default None
         Weights of the rows, zero or more; integer weights mean repeated rows.
     offset : array-like (n,) or None, default None
-        What is added to the score of each row: the logarithm of an exposure for "poisson", "gamma" and "tweedie". The
-        model then predicts only with an offset.
+        A known number that is added to the score of each row: the logarithm of the exposure for "poisson", "gamma" and
+        "tweedie". Predictions of the model then need an offset too.
     epochs : "auto" or int, default "auto"
         Passes over the data: exactly so many, unless ``max_steps``, ``tol`` or the callback ends the run. "auto" is
-        at most 200 of Newton's steps, otherwise 1000 on the full batch and 20 of smaller ones; in stages as many as
-        half a million rows make, where these are more, and at most 10,000.
+        at most 200 of Newton's steps, otherwise 1000 on the full batch and 20 on batches; in stages as many as half a
+        million rows make, where these are more, and at most 10,000.
     max_steps : int or None, default None
         The largest number of steps.
     tol : "auto", float or None, default "auto"
-        End when the loss is zero to rounding, or Newton's next step promises to lower it by less than this share of
-        itself, or two stages in a row lower the objective by less. Other runs end when it falls by less than that,
-        ``patience`` epochs in a row and over the last half of all epochs together; on the full batch of a smooth loss
-        its gradient has to have fallen as far, so that neither a rate too small nor a swing is an end. None never ends.
-        "auto" is None where ``epochs`` or ``max_steps`` is given, else 1e-6 on the full batch and 1e-4 otherwise.
+        End when the loss is zero to rounding; with Newton's steps, when the Newton decrement (the decrease that the
+        next step predicts) is below ``tol * loss``; in stages, when two in a row decrease the objective by less than
+        this share of itself. Other runs end when the loss decreases by less than that, ``patience`` epochs in a row and
+        over the last half of all epochs together; on the full batch of a smooth loss the gradient must have decreased
+        as far, so that neither a rate too small nor an oscillation ends a run. None: the loss never ends the run.
+        "auto" is None where ``epochs`` or ``max_steps`` is given, else 1e-6 on the full batch and 1e-4 on batches.
     shuffle : "block", "full", "replacement" or bool, default "block"
         Row order of each epoch: blocks of rows and the rows within a window of blocks; a full shuffle; each batch
         drawn afresh (distinct rows within it); False is the data's own order, True the default. It depends on the seed
@@ -83,12 +84,34 @@ def fit(X, y, **options):
     validation : float, (X, y), (X, y, sample_weight), (X, y, sample_weight, offset) or None, default None
         A share of the rows, drawn at random (of two classes, of each), or data of their own, to be held out. Their loss
         is measured after each epoch; when it has not fallen (by ``tol``, where given) for ``patience`` epochs, the run
-        ends "early_stopped". The result has the weights of the best epoch. On the full batch, epochs in which the
-        training loss swings up don't count, and momentum is given ``patience / (1 - beta)`` epochs.
+        ends "early_stopped". The result has the weights of the best epoch. With ``offset``, data of their own need one.
+        On the full batch, epochs in which the training loss rises don't count, and momentum is given
+        ``patience / (1 - beta)`` epochs.
     patience : int, default 5
-        See ``tol`` and ``validation``.
+        Epochs without a decrease of the loss that end a run: see ``tol`` and ``validation``.
     evaluate : bool, default False
         Record the objective on the whole data after each epoch (one more pass) in ``history.objective``.
+    average : bool or int, default False
+        Return (and evaluate and validate) the mean of the weights after each step, not the last ones (Polyak and
+        Juditsky 1992): from the first step, or from the step of this number on.
+    bootstrap : int, default 0
+        How many replicates of the model to fit in the same passes, each with rows weighted by Poisson(1) counts hashed
+        from the seed (Chamandy et al. 2012). The result then has ``coef_std`` and ``coef_interval``. 200 give a
+        standard error to about 5 %; intervals need 1000 or more.
+    lazy : bool, default False
+        For sparse rows in batches. Steps on rows that have no number in a column still move its weight (penalty,
+        momentum). With False these moves are made exactly, but only when the column next occurs, for "sgd" with any
+        penalty, "adagrad" (with L2 at a constant rate), and, without a penalty, "momentum" and "nesterov" (``average``
+        with "sgd" and L2 at most). Other optimizers move all columns at every step, with a warning where these are
+        many. True moves the columns of the batch alone: the running means of the others do not change meanwhile, as in
+        PyTorch's SparseAdam, and penalties act on a weight when it moves. That is another path, to about the same
+        optimum. For many models at once (several targets, bootstrap, a sweep) the exact postponed moves exist for "sgd"
+        without ``average`` and "adagrad" without a penalty.
+    parallel : None or "hogwild", default None
+        "hogwild" lets ``n_threads`` threads take the steps of batches of sparse rows at once without locks (after
+        Recht, Re, Wright and Niu 2011): each on its own copy of the weights, merged after every slice of work, as
+        threads on the very same weights wait for each other's caches. For one model, with "sgd" or "adagrad", without a
+        penalty or with ``lazy=True``. The model depends on ``n_threads`` and differs from that of one thread.
     random_state : int, NumPy generator or None, default None
         Seed of the row order, of the rows that ``validation`` draws and of ``bootstrap``.
     n_threads : int or None, default None
@@ -101,40 +124,22 @@ def fit(X, y, **options):
         1 prints what was chosen, as ``choices`` of the result have it, and shows a progress bar (tqdm); both go to
         stderr.
     start : FitResult, path, (coef, intercept) or None, default None
-        Where to start, in the units of the columns: a result, the file of one, or coefficients (d,) and an intercept,
-        (m, d) and (m,) for m targets or classes. All else is as in a new fit; None starts at the best constant.
+        The first weights, in the units of the columns: those of a result, of the file of one, or coefficients (d,) and
+        an intercept, (m, d) and (m,) for m targets or classes. All else is as in a new fit. None starts at the best
+        constant.
     resume : FitResult, str, path or None, default None
         A result, or the file of one (:meth:`FitResult.save`), to go on from: to the last bit as if its run had never
         stopped. ``epochs``, ``max_steps``, ``tol``, ``patience``, ``evaluate``, ``n_threads``, ``callback`` and
-        ``verbose`` may change; another setting, or data of another shape, type or names, are an error (that the numbers
-        in them are the same is yours to see to). Give ``epochs`` in all, not in addition. A run on batches of sparse
-        rows with a penalty or momentum that ``max_steps`` ended inside an epoch goes on to rounding.
-    average : bool or int, default False
-        Give back (and evaluate and validate) the mean of the weights after each step, not the last ones (Polyak and
-        Juditsky 1992): from the first step, or from the step of this number on.
-    bootstrap : int, default 0
-        How many replicates of the model to fit in the same passes, each with rows weighted by Poisson(1) counts hashed
-        from the seed (Chamandy et al. 2012). The result then has ``coef_std`` and ``coef_interval``. 200 give a
-        standard error to about 5 %, intervals ask for 1000 or more.
-    lazy : bool, default False
-        Of sparse rows in batches. What the steps in between do to a weight whose column they have no number in is made
-        up for exactly, when it is next asked for, with "sgd" and any penalty, "adagrad" (with L2 at a constant rate),
-        and, without a penalty, "momentum" and "nesterov" (``average`` with "sgd" and L2 at most). Other optimizers move
-        all columns at every step, with a warning where these are many. True moves the columns of the rows alone: the
-        running means of the others stand still meanwhile, as in PyTorch's SparseAdam, and penalties act on a weight
-        when it moves. That is another path, to about the same optimum. Of many models at once (several targets,
-        bootstrap, a sweep) only "sgd" without ``average`` and "adagrad" without a penalty catch up so.
-    parallel : None or "hogwild", default None
-        "hogwild" lets ``n_threads`` threads take the steps of batches of sparse rows at once without locks (after
-        Recht, Re, Wright and Niu 2011): each on its own copy of the weights, merged after every slice of work, as
-        threads on the very same weights wait for each other's caches. For one model, "sgd" and "adagrad" without a
-        penalty or, with ``lazy=True``, with one. The model depends on ``n_threads``, and is not that of one thread.
+        ``verbose`` may change; another setting, or data of another shape, type or names, are an error. The numbers in
+        the data are not compared. ``epochs`` counts those behind the run too. A run on batches of sparse rows with a
+        penalty or momentum that ``max_steps`` ended inside an epoch goes on with the same numbers to rounding only.
 
     Returns
     -------
     FitResult
-        ``coef``, ``intercept``, ``predict``, ``loss``, ``status``, ``message``, ``choices``, ``history``, ``plot()``;
-        with ``bootstrap`` also ``coef_std``, ``coef_interval()``, ``replicates``.
+        ``coef``, ``intercept``, ``predict``, ``predict_proba``, ``loss``, ``objective(X, y)``, ``status``, ``message``,
+        ``options``, ``choices``, ``history``, ``plot()``, ``save``; with ``bootstrap`` also ``coef_std``,
+        ``coef_interval()``, ``replicates``.
 
     Raises
     ------
@@ -144,22 +149,24 @@ def fit(X, y, **options):
 
     Notes
     -----
-    Where ``optimizer`` and ``learning_rate`` are "auto", all rows make a step and ``average`` is not asked for, a step
-    is Newton's: it goes to the minimum of the parabola that the gradient and the matrix of second derivatives make,
-    found by Cholesky's method, with L1 or bounds by coordinate descent (Friedman, Hastie and Tibshirani 2010), and is
-    shortened until it brings a share of what its slope promises (Armijo 1966). For losses such as "log_loss" this is
-    iteratively reweighted least squares (Nelder and Wedderburn 1972). Corners of a loss are rounded, less and less as
-    descent goes on, and rows away from them bend a little too (after Hunter and Lange 2000). Up to 1023 columns, for
-    losses with a method ``second_derivative``: all but "multinomial" and "perceptron".
+    Where ``optimizer`` and ``learning_rate`` are "auto" and ``average`` is False, full-batch steps are Newton's. A step
+    goes to the minimum of the quadratic that the gradient and the Hessian define, found by Cholesky's method, or with
+    L1 or bounds by coordinate descent (Friedman, Hastie and Tibshirani 2010). It is shortened until the objective
+    decreases by a ten-thousandth of what the gradient predicts (Armijo 1966). For losses such as "log_loss" this is
+    iteratively reweighted least squares (Nelder and Wedderburn 1972). The run ends when the Newton decrement, the
+    decrease that the next step predicts, is below ``tol`` times the loss; ``history.decrement`` has its values. A loss
+    with kinks is smoothed within a width that becomes narrower as the run goes on, and rows outside of it get a part of
+    the second derivative of a parabola that touches the loss there (after Hunter and Lange 2000). This is for up to
+    1023 columns and losses with a method ``second_derivative``: all but "multinomial" and "perceptron".
 
-    Where the batch is smaller, steps are taken in stages: implicit in each row's score (Toulis and Airoldi 2017), in
-    coordinates whitened by the curvature, and averaged (Shamir and Zhang 2013). Up to 200 columns, for one model
-    without a penalty, bounds or validation. ``docs/auto.md`` has both step by step.
+    With smaller batches, steps are taken in stages: implicit in each row's score (Toulis and Airoldi 2017), in
+    coordinates whitened by the Hessian, and averaged (Shamir and Zhang 2013). This is for up to 200 columns and one
+    model without a penalty, bounds, ``validation`` or ``bootstrap``. ``docs/auto.md`` describes both step by step.
+    ``choices["solver"]`` of the result names the method, or says why these two do not suit.
 
-    Ctrl-C ends a run within a slice of work (about 10 ms), with status "interrupted" and the last finite weights; while
+    Ctrl-C ends a run within a slice of work (about 10 ms), with status "interrupted" and the last finite weights. While
     the data are still being checked and measured, before the first step, it is raised, and while a kernel is compiled
-    it waits. A diverging run returns its last finite weights too. ``r.loss`` reads ``X`` anew: don't change it in
-    between.
+    it waits. A diverging run returns its last finite weights too.
 
     Examples
     --------
@@ -188,7 +195,7 @@ def fit_by(backend, X, y, given):
 
 
 def planned(backend, X, y, given):
-    """The choice for the options of a fit, a dict, and the plan that comes of it."""
+    """The choice and the plan for the options of a fit, a dict."""
     options = FitOptions.checked(given)
     if options.resume is not None and options.bootstrap:
         raise ValueError("resume goes on with one model, without the replicates of bootstrap: leave one of them out.")
@@ -199,7 +206,7 @@ def planned(backend, X, y, given):
 
 
 def prepare(X, y, options, start, backend, given=None, **table):
-    """What is chosen for options and data; ``given`` are the options that the user named."""
+    """The choice for options and data; ``given`` are the options that the user named."""
     options = start.agree(options, given or {})
     if isinstance(options.validation, tuple) and (options.offset is None) != (len(options.validation) < 4):
         raise ValueError(

@@ -19,12 +19,12 @@ from .start import Fresh
 BETA = 0.98  # of the smoothing
 DIVERGED = 4.0  # times the least loss ends a test
 AT_LEAST = 10  # steps: the rules leave out a tenth of them and the last 5
-FROM, TO = 1e-7, 10.0  # where the search for a range begins
+FROM, TO = 1e-7, 10.0  # the range that the search starts with
 HIGHEST = 1e25
 BELOW, ABOVE = 0.01, 10.0  # the range about the rate of the least loss
 RATIO_BETA = 0.9
-NEAR = 0.05  # a loss within this share of all its fall has come near its least
-FALL = 1e-3  # a loss that falls by less than this share of the start's has not fallen
+NEAR = 0.05  # a loss within this share of its whole decrease is close to its least
+FALL = 1e-3  # a decrease by less than this share of the start's loss is none
 
 NOT_RANGE = reasons("not_range")
 
@@ -39,7 +39,7 @@ class LrFind:
     Attributes
     ----------
     learning_rates : ndarray (steps,)
-        The rate of each step; the steps end where the loss blows up.
+        The rate of each step; the steps end where the loss diverges.
     losses : ndarray (steps,)
         The loss before each step, smoothed on batches; never NaN or infinite.
     raw_losses : ndarray (steps,)
@@ -48,9 +48,9 @@ class LrFind:
         The rate that each rule suggests. A rule that can't be applied is absent, and ``message`` says why.
     status : str
         'found'; 'falling' where the loss still falls at the last rate; 'flat' where it does not fall at all;
-        'diverged' where it blows up before it falls, or too soon for a rule.
+        'diverged' where it diverges before it falls, or too early for a rule.
     message : str
-        What was seen, and what to do next.
+        What the curve shows, and what to do next.
     """
 
     learning_rates: np.ndarray
@@ -84,7 +84,7 @@ class LrFind:
         for k, (rule, rate) in enumerate(self.suggestions.items()):
             ax.axvline(rate, color=f"C{k + 1}", linestyle="--", label=f"{rule}: {rate:.3g}")
         if self.losses.size:
-            # What has diverged up, and single batches, would leave the rest a flat line.
+            # Losses that diverge, and those of single batches, would flatten the rest of the curve.
             low = self.losses.min()
             high = min(self.losses.max(), max(self.losses[0], DIVERGED * low))
             if high - low > 1e-9 * abs(high):
@@ -115,7 +115,7 @@ class Growth(NamedTuple):
 
 
 class Steps:
-    """One batch after another of a plan, at rates that grow: all that this module knows of plans and their loops."""
+    """One batch after another of a plan, at rates that grow: the only class here that works with plans and solvers."""
 
     def __init__(self, plan, growth):
         self.plan, self.growth = replace(plan, epochs=2**62), growth
@@ -145,7 +145,7 @@ class Steps:
                 loss = np.sum(records.loss)
             elif clock.epoch == epoch:
                 loss = np.sum(clock.loss_sum) / (clock.row - row)
-            else:  # a record is of the whole epoch, of which this batch alone was counted
+            else:  # a record is the mean over the epoch, in which this batch alone was counted
                 loss = np.sum(records.loss) * self.rows / (self.rows - row)
         loss = float(loss) / len(self.plan.models[0].centre)  # of several targets the mean
         finite = not records.broken.any() and np.isfinite(loss) and np.isfinite(self.state.weights).all()
@@ -166,7 +166,7 @@ class Mean:
 
 
 class BaselineRatio:
-    """Running means of losses as shares of those of ``baseline``, what the same batches have without learning."""
+    """Running means of losses divided by those of ``baseline``, the losses of the same batches at the first weights."""
 
     def __init__(self, baseline, beta):
         self.loss_sum, self.unmoved, self.baseline = Mean(beta), Mean(beta), iter(baseline)
@@ -175,16 +175,16 @@ class BaselineRatio:
     def add(self, loss):
         """The share with one more loss."""
         loss_sum, unmoved = self.loss_sum.add(loss), self.unmoved.add(next(self.baseline))
-        return 1.0 + (loss_sum - unmoved) / (abs(unmoved) + self.tiny)  # a loss of the user's own may be negative
+        return 1.0 + (loss_sum - unmoved) / (abs(unmoved) + self.tiny)  # a custom loss may be negative
 
 
 class Curve(NamedTuple):
     """A test, with one number a step."""
 
     rates: np.ndarray
-    raw: np.ndarray  # the losses met
+    raw: np.ndarray  # each batch's loss before its step
     losses: np.ndarray  # smoothed
-    shares: np.ndarray  # of what the loss would be without learning
+    shares: np.ndarray  # divided by the loss of the same batches at the first weights
     diverged: bool  # whether it ended by its loss
 
     @property
@@ -193,7 +193,7 @@ class Curve(NamedTuple):
 
     @property
     def lowest(self):
-        """The rate of the least loss; of one that stays there, where it came near."""
+        """The rate of the least loss; if the loss stays close to it, the first rate that came close."""
         least = self.shares.min()
         return self.rates[np.argmax(self.shares <= least + NEAR * (1 - least))]
 
@@ -205,15 +205,15 @@ class Curve(NamedTuple):
 
 
 class RangeTest:
-    """What the tests of one plan share: its batches, and their losses with the weights that a fit begins with.
+    """What the tests of one plan share: its batches, and their losses at the first weights.
 
-    A batch's loss next to the same batch's without learning tells a fall from noise.
+    A batch's loss divided by its loss at the first weights tells a decrease from noise.
     """
 
     def __init__(self, plan, num, bar):
         self.plan, self.bar, self.taken = plan, bar, 0
         self.beta, self.ratio_beta = (0.0, 0.0) if plan.full else (BETA, RATIO_BETA)
-        self.floor = 1e4 * float(np.finfo(plan.lanes.weights.dtype).tiny)  # of rates to begin with
+        self.floor = 1e4 * float(np.finfo(plan.lanes.weights.dtype).tiny)  # the smallest first rate that is tried
         steps, baseline = Steps(plan, Growth(FROM, TO, num)), []
         for _ in range(1 if plan.full else num):
             steps.rewind()
@@ -224,7 +224,7 @@ class RangeTest:
     def curve(self, start, stop, num):
         """The curve of rates from ``start`` to ``stop``.
 
-        It ends where the smoothed loss is above 4 times its least, unless the same batches' losses without learning
+        It ends where the smoothed loss is above 4 times its least, unless the same batches' losses at the first weights
         show that this is noise: the loss of the first row or two is often less than a quarter of the next one's.
         """
         growth, mean, ratio = Growth(start, stop, num), Mean(self.beta), BaselineRatio(self.baseline, self.beta)
@@ -239,7 +239,7 @@ class RangeTest:
             losses.append(mean.add(loss))
             share = ratio.add(loss)
             least, least_share = min(least, losses[-1]), min(least_share, share)
-            rise = share - least_share > (DIVERGED / 2 - 1) * abs(least_share)  # also without the noise
+            rise = share - least_share > (DIVERGED / 2 - 1) * abs(least_share)  # relative to the baseline: no noise
             diverged = bool(rise and losses[-1] - least > (DIVERGED - 1) * abs(least))
             self.taken += 1
             self.bar.update(self.taken, loss)
@@ -254,22 +254,22 @@ class RangeTest:
 
 
 def range_test(test, start, stop, num):
-    """The curve from ``start`` to ``stop``, and these; the data say what they are where they are None.
+    """The curve from ``start`` to ``stop``, and these two; where they are None they are chosen on the data.
 
     The range is a hundredth to ten times the rate of the least loss. (A loss without noise falls from the first step
-    on, and ``valley`` suggests the middle of its descent. Over 1e-7 to 10 that led to a fit that converged in 26 % of
-    171 full-batch cells of data, loss and optimizer, with smoothed losses in 32 %, and with batches of 32 in 58 % of
-    163; about the least loss, of 1,123 cells, in 99 % of those with full batches and 97 % of the others.)
+    on, and ``valley`` suggests the middle of its descent. Over 1e-7 to 10 the fit at that rate converged in 26 % of 171
+    full-batch cases of data, loss and optimizer, with smoothed losses in 32 %, and with batches of 32 in 58 % of 163;
+    with the range about the least loss, in 99 % of the full-batch cases and 97 % of the others, 1,123 in all.)
     """
     if None not in (start, stop):
         return test.curve(start, stop, num), start, stop
-    # On the full batch a longer search would come to the least loss at smaller rates than those that are fast.
+    # On the full batch a search of more steps reaches the least loss at rates smaller than the fast ones.
     rate, low, high = searched(test, start, stop, min(num, 100) if test.plan.full else num)
     if rate is not None:
         low = start or min(rate * BELOW, (stop or np.inf) / 1e3)
         high = stop or max(rate * ABOVE, low * 1e3)
     curve = test.curve(low, high, num)
-    # With fewer small rates before them, large ones may blow up earlier.
+    # With fewer small rates before them, large rates may diverge earlier.
     while rate is not None and curve.diverged and not curve.fell and start is None and low > test.floor:
         low, high = low / 10, stop or high / 10
         curve = test.curve(low, high, num)
@@ -277,9 +277,9 @@ def range_test(test, start, stop, num):
 
 
 def searched(test, start, stop, num):
-    """The rate of the least loss, or None where it does not fall, and the last range that was looked at.
+    """The rate of the least loss, or None where it does not fall, and the last range that was tested.
 
-    That is 1e-7 to 10, moved up while the loss has not fallen or still falls, and down while it blows up early.
+    That is 1e-7 to 10, moved up while the loss has not decreased or still does, and down while it diverges early.
     """
     low = start or min(FROM, (stop or np.inf) / 1e3)
     high = stop or max(TO, low * 1e3)
@@ -289,7 +289,7 @@ def searched(test, start, stop, num):
         early = curve.diverged and (not curve.fell or curve.lowest < 1e3 * low)
         late = not curve.diverged and (not curve.fell or curve.still_decreasing)
         if early and start is None and low > test.floor and test.has_signal:
-            # What has diverged up need not be looked at again: the points come as close as they were.
+            # Rates at which the loss diverged are not tested again: the points are as dense as they were.
             high = stop or (curve.rates[-1] if curve.rates.size else low)
             low, lowered = low * 1e-4, True
         elif late and stop is None and high < HIGHEST and test.has_signal and not lowered:
@@ -307,7 +307,7 @@ def lr_find(X, y, start="auto", stop="auto", num=100, **fit_options):
     Step k = 0, 1, ... is taken on the next batch at the rate ``start * (stop / start)**(k / num)``. The loss falls once
     the rates begin to matter and blows up where they are too large; rules read a rate off that curve. They are
     fastai's: "valley" (about the middle of the longest descent; the default), "slide", "minimum" and "steep". "slide"
-    and "steep" depend on the scale of the loss: don't trust them with targets in the thousands.
+    and "steep" depend on the scale of the loss and are unreliable for targets in the thousands.
 
     The rate is for ``fit(X, y, learning_rate=f.suggestion(), ...)`` with the same options, so the test reads the data
     as that fit does: as a full batch unless ``batch_size`` is given, raw columns unless ``standardize=True``, with
@@ -319,9 +319,9 @@ def lr_find(X, y, start="auto", stop="auto", num=100, **fit_options):
     y : array-like (n,)
         As for :func:`fastgd.fit`.
     start, stop : "auto" or float, default "auto"
-        The first rate, and the one that the step after the last would have. "auto" looks from 1e-7 to 10, moves that
-        range up or down by powers of ten while it misses the fall or the blow-up, and then tests from a
-        hundredth to ten times the rate of the least loss (raw columns in the millions need 1e-13).
+        The first rate, and the one that the step after the last would have. "auto" tests from 1e-7 to 10, moves that
+        range up or down by powers of ten until it holds both the decrease and the divergence of the loss, and then
+        tests from a hundredth to ten times the rate of the least loss (raw columns in the millions need 1e-13).
     num : int, default 100
         Steps of a test, at least 10. Where they are more than an epoch has, the next one begins. "auto" takes some
         times as many. Batches of one or a few rows need more, say 1000: a hundred rows may look much like each other.
@@ -337,8 +337,8 @@ def lr_find(X, y, start="auto", stop="auto", num=100, **fit_options):
     Raises
     ------
     ValueError, TypeError
-        Naming the argument, what was given and what to do. A curve that nothing can be read off is no error: its
-        ``status`` and ``message`` tell.
+        Naming the argument, what was given and what to do. A curve off which no rule can read a rate is no error: its
+        ``status`` and ``message`` say so.
 
     Notes
     -----
@@ -411,7 +411,7 @@ def _rate(name, value):
 
 
 def verdict(curve, has_signal, span, num):
-    """A status, what was seen, and what to do next."""
+    """A status, and the words for what the curve shows and what to do next."""
     points = curve.losses.size
     if not has_signal:
         return "flat", "The loss is 0 before the first step: no rate can lower it. Look at y, or choose another loss."

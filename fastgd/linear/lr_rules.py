@@ -1,6 +1,6 @@
 """Rules that read a learning rate off the curve of a range test: fastai's, in words and numbers.
 
-Each is a function of the rates and the losses at them, as ``cut`` leaves them, and answers with a rate.
+Each is a function of the rates and the losses at them, as ``cut`` returns them, and returns a rate.
 """
 
 import bisect
@@ -9,8 +9,8 @@ import numpy as np
 
 
 def cut(rates, losses, num):
-    """What the rules see of a test of ``num`` steps (fastai): neither its first tenth nor its last 5 points, and
-    nothing from the first NaN on."""
+    """The points of a test of ``num`` steps that rules use (fastai): all but the first tenth and the last 5, and
+    none from the first NaN on."""
     rates, losses = rates[num // 10 : -5], losses[num // 10 : -5]
     bad = np.flatnonzero(np.isnan(losses))
     return (rates[: bad[0]], losses[: bad[0]]) if bad.size else (rates, losses)
@@ -43,7 +43,7 @@ def slide(rates, losses):
 
     The slopes g of the losses, a point apart, are compared 15 points apart, from the end on backwards: it is the rate
     at the left of the last pair before the two differ by 0.005 or less. That threshold is in the units of the loss, so
-    this rule depends on the scale of the loss: with targets in the thousands it means next to nothing.
+    this rule depends on the scale of the loss: it is unreliable for targets in the thousands.
     """
     g = np.gradient(losses)
     right, left = -1, -16

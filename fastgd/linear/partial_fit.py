@@ -17,8 +17,8 @@ def partial_fit(X, y, r=None, classes=None, **options):
     """Fit a linear model to one more chunk of data: one pass over its rows, in their order.
 
     Chunks take the same steps as one table of them does (``fit(..., epochs=1, shuffle=False)``) where every chunk but
-    the last holds whole batches and ``learning_rate`` and ``standardize`` are given. Otherwise the first chunk decides:
-    it is what "auto" measures the data by, and what columns are scaled by.
+    the last holds whole batches and ``learning_rate`` and ``standardize`` are given. Otherwise "auto" is resolved, and
+    columns are scaled, by the numbers of the first chunk.
 
     Parameters
     ----------
@@ -26,17 +26,17 @@ def partial_fit(X, y, r=None, classes=None, **options):
         The chunk; as for :func:`fastgd.fit`.
     y : array-like (n,)
     r : FitResult, str, path or None, default None
-        The result of the chunks before, or the file of one; None begins anew. A result of :func:`fastgd.fit` is not
-        taken.
+        The result of the chunks before, or the file of one; None starts a new run. A result of :func:`fastgd.fit` is an
+        error.
     classes : array-like (classes,) or None, default None
         For losses of classes, all labels, where the first chunk may not hold all.
     **options
         As for :func:`fastgd.fit`, with the first chunk, and later only in so far as they stay the same: ``loss``,
         ``optimizer``, ``learning_rate``, ``batch_size`` ("auto" is 32 here, "full" and None the chunk), ``alpha``,
         ``l1_ratio``, ``bounds``, ``fit_intercept``, ``standardize``, ``sample_weight`` (taken as they are: their mean
-        is to be about 1 over all chunks), ``offset``, ``average``, ``shuffle`` (False unless told otherwise),
-        ``random_state``, and with the first chunk ``start``. ``n_threads``,
-        ``callback`` and ``verbose`` may change. Durations of schedules count chunks as long as the first.
+        is to be about 1 over all chunks), ``offset``, ``shuffle`` (False unless given), ``average``, ``lazy``,
+        ``parallel``, ``random_state``, and with the first chunk ``start``. ``n_threads``, ``callback`` and ``verbose``
+        may change. Durations of schedules count chunks as long as the first.
 
     Returns
     -------
@@ -77,7 +77,7 @@ partial_fit.__signature__ = signature_of(partial_fit, but=NOT_CHUNKS)
 
 
 def chunk_options(r, given):
-    """The options of one chunk: those given, those of the run it goes on with, and what else a chunk has."""
+    """The options of one chunk: those given, else those of the run it goes on with, else the defaults of chunks."""
     before = {} if r is None else options_before(r.state, given)
     found = {**CHUNK_DEFAULTS, **before, **given}
     if r is not None and found.get("bounds") is None and r.state.low is not None:
@@ -86,7 +86,7 @@ def chunk_options(r, given):
 
 
 def known_labels(loss, classes, r):
-    """The labels where they are known: those given, which have to be those of the result ``r``."""
+    """The labels, or None where they are not known yet: those given must be those of the result ``r``."""
     if classes is not None and not loss.labels:
         raise ValueError(f"classes={classes!r} are for a loss of classes: leave them out.")
     found = arrays.known_classes(classes, loss)

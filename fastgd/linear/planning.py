@@ -11,7 +11,7 @@ from ..solvers.plan import Plan, are_many
 
 
 def plan_of(choices, models=None, folds=None, **more):
-    """The plan of choices that make one group: their models, or those given; all have the first one's kinds of parts.
+    """The plan of choices of one group: for their models or for those given, all with the same classes of parts.
 
     ``folds`` are those that the models' numbers refer to; ``more`` are fields of :class:`Plan`.
     """
@@ -61,7 +61,7 @@ def plan_of(choices, models=None, folds=None, **more):
 
 
 def of_one_penalty(models):
-    """The models, those without a penalty given one of strength 0 where others have one."""
+    """The models; where some have a penalty, the others get one of strength 0."""
     kinds = [type(model.penalty) for model in models]
     kind = next((kind for kind in kinds if kind is not penalties.Free), kinds[0])
     return tuple(model if type(model.penalty) is kind else replace(model, penalty=kind()) for model in models)
@@ -76,7 +76,7 @@ def set_targets(lanes, models, centres, targets):
 
 
 def with_targets(choice, data, table, centres):
-    """Data with the targets of a table, once for each of the centres that are taken off them."""
+    """Data with the targets of a table, once for each of the centres, which are subtracted from them."""
     loss, statistics = choice.options.loss, choice.problem.statistics
     rows = [statistics.targets(table, loss, np.array(centre)) for centre in centres]
     classes = len(table.classes) if loss.joint else 1

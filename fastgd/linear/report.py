@@ -17,7 +17,7 @@ from .start import described
 
 
 def report(choice, plan, number, outcome, objective=None):
-    """The result of one model of a plan that has run; ``objective`` where it is known exactly."""
+    """The result of one model of a finished plan; ``objective`` is its exact value where that is known."""
     table, model = choice.table, plan.models[number]
     if outcome.status == "diverged":
         arrays.finite_columns(table.X, table.names)
@@ -72,7 +72,7 @@ def advice(plan, outcome):
 
 
 def state_of(choice, plan, model, outcome, words):
-    """All that a run needs to go on."""
+    """The state from which the run can go on."""
     options, problem, clock = choice.options, choice.problem, outcome.clock
     low, high = choice.bounds or (None, None)
     parts = {"loss": model.loss, "optimizer": model.optimizer, "schedule": model.schedule}

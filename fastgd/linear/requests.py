@@ -1,4 +1,4 @@
-"""Fits with what scikit-learn's rules ask for beyond fit's options; many of them run together where one pass can."""
+"""Fits with what scikit-learn's rules need beyond fit's options; many of them run together where one pass can."""
 
 from dataclasses import dataclass, field, replace
 

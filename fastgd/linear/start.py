@@ -1,4 +1,4 @@
-"""Where a run starts: fresh, from weights that are given, where another run stopped, or as one more chunk of data."""
+"""Where a run starts: fresh, at given weights, where another run stopped, or with one more chunk of data."""
 
 import os
 from typing import NamedTuple
@@ -18,24 +18,24 @@ PARTS = {name: FIELDS[name].metadata["part"] for name in KEPT if FIELDS[name].me
 
 
 class Targets(NamedTuple):
-    """Where a run starts, as far as targets go."""
+    """What a run starts with, for each target."""
 
-    constants: np.ndarray  # (lanes,), constant scores
-    centre: np.ndarray  # (targets,), what is taken off the targets
+    constants: np.ndarray  # (lanes,), the constant scores of the start
+    centre: np.ndarray  # (targets,), subtracted from the targets
     start: np.ndarray  # (lanes,), the intercepts
-    constant_loss: np.ndarray  # (targets,), of the constants; of chunks, over all rows so far
-    start_loss: np.ndarray  # (targets,), what losses are compared with; infinite where it takes a pass to know
-    coef: np.ndarray | None  # (lanes, d), scaled
+    constant_loss: np.ndarray  # (targets,), the objective of the constants; for chunks over all rows so far
+    start_loss: np.ndarray  # (targets,), the objective at the start; infinite where only a pass can tell
+    coef: np.ndarray | None  # (lanes, d), the scaled coefficients; None for zeros
 
 
 class Fresh:
-    """A run that starts at the best constants, measured on the data; the others differ from it."""
+    """A run that starts at the best constants, measured on the data; the other starts are subclasses."""
 
     chunked = False  # whether the data come in chunks
-    past = None  # the RunState to go on from
+    past = None  # the RunState of the run to go on with
     first_step = 0  # steps behind this run
-    argument = "resume"  # what names the run in errors
-    not_staged = None  # why staged SGD does not suit
+    argument = "resume"  # the argument that error messages name
+    not_staged = None  # the reason why staged SGD does not suit, if any
 
     # Options and data -------------------------------------------------------------------------------------------------
 
@@ -48,7 +48,7 @@ class Fresh:
         return table
 
     def words(self):
-        """The choices that stand."""
+        """The choices that are settled before the data are measured."""
         return {}
 
     def batch(self, options, n, words):
@@ -64,7 +64,7 @@ class Fresh:
     # What is measured -------------------------------------------------------------------------------------------------
 
     def scaling(self, statistics, standardize):
-        """How columns are scaled."""
+        """The scaling of the columns."""
         return statistics.scaling(standardize)
 
     def targets(self, problem, scaling):
@@ -73,7 +73,7 @@ class Fresh:
         outputs = len(table.classes) if options.loss.joint else len(table.y)
         measured = problem.automatic and options.fit_intercept
         constants = statistics.constants(options.loss) if measured else np.zeros(outputs)
-        # Where the loss goes by the residual alone, the constant is taken off the target: float32 keeps its digits.
+        # If the loss depends on the residual alone, the constant is subtracted from the target: float32 keeps digits.
         centred = options.loss.residual_only
         centre = constants if centred else np.zeros(len(table.y))
         start = constants - centre if centred else constants
@@ -81,7 +81,7 @@ class Fresh:
         return self.move(Targets(constants, centre, start, loss, loss, None), scaling)
 
     def move(self, targets, scaling):
-        """The targets where a run starts elsewhere than at constants."""
+        """The targets of a run that does not start at constants."""
         return targets
 
     def rows_seen(self, n):
@@ -106,26 +106,26 @@ class Fresh:
     # A run ------------------------------------------------------------------------------------------------------------
 
     def fill(self, plan, scaling):
-        """Put into the plan's lanes what a run starts with besides weights."""
+        """Set what the lanes of the plan start with besides weights."""
 
     def enter(self, loop):
-        """Let a loop stand where the run does."""
+        """Set a loop to where the run stands."""
 
     def check(self, choice, plan):
         """Raise where data or choices do not fit the run."""
 
 
 class Warm(Fresh):
-    """A fresh run that starts at weights that are given, in the units of the columns.
+    """A fresh run that starts at given weights, in the units of the columns.
 
     Parameters
     ----------
     coef : ndarray (lanes, d)
     intercept : ndarray (lanes,)
-    averages : pair of such or None
+    averages : pair of two such arrays or None
         The averaged weights so far.
     steps : int
-        Steps behind the run, from which schedules and averages count on.
+        Steps done before; schedules and averages go on counting from there.
     """
 
     not_staged = "start is given"
@@ -152,13 +152,13 @@ class Warm(Fresh):
 
 
 class Resumed(Fresh):
-    """A run that goes on where another stopped, as if it had not."""
+    """A run that goes on where another stopped, with the same numbers as a run that never stopped."""
 
     def __init__(self, run, argument="resume"):
         self.run, self.past, self.argument = run, run.state, argument
 
     def agree(self, options, given):
-        """The options with the run's seed where none is given, or one error that names all that differ."""
+        """The options, with the run's seed where none is given; one error names all options that differ."""
         before = self.past.options
         if not isinstance(given.get("random_state"), (int, np.integer)):
             options = options.replace(random_state=before["random_state"])
@@ -195,7 +195,7 @@ class Resumed(Fresh):
         return table._replace(names=table.names or run.feature_names)
 
     def words(self):
-        """The run's choices but those that may change."""
+        """The run's choices, without those that may change."""
         return {name: words for name, words in self.past.choices.items() if name not in ("epochs", "tol")}
 
     def scaling(self, statistics, standardize):
@@ -223,7 +223,7 @@ class Resumed(Fresh):
         return part_at(self.past, "schedule", schedules), np.array(self.past.rate_multiplier)
 
     def enter(self, loop):
-        """Stand where the run does, unless a longer run would not have come here: it starts as that would have."""
+        """Set a loop to where the run stands, or to the restart that a longer run would have made instead."""
         past = self.past
         self.check_state(loop.running.state)
         if past.confirmed_backoffs == past.backoffs == loop.backoff.count:
@@ -252,7 +252,7 @@ class Resumed(Fresh):
             raise ValueError(f"{argument}: the state's position, row {past.row} of an epoch, lies beyond the data.")
 
     def check_state(self, here):
-        """Raise where the state's arrays are not what the solver needs: they go into kernels unchecked."""
+        """Raise where the state's arrays differ in type or shape from the solver's: kernels do not check them."""
         past, argument = self.past.solver, self.argument
         if type(here) is not type(past):
             raise ValueError(f"{argument}: the state is a {type(past).__name__}; a {type(here).__name__} is needed.")
@@ -264,14 +264,14 @@ class Resumed(Fresh):
 
 
 class _Chunked:
-    """What the first chunk of a stream and later ones have in common."""
+    """The first chunk of a stream and later ones: what they have in common."""
 
     chunked = True
     argument = "r"
     not_staged = "the data come in chunks"
 
     def batch(self, options, n, words):
-        """Rows a step: the data are never there as a whole."""
+        """Rows a step; "auto" is a small batch, as a chunk is a part of the data."""
         if options.batch_size == "auto":
             words["batch_size"] = f"{STREAM_BATCH} rows a step"
         if options.batch_size == "full":
@@ -281,7 +281,7 @@ class _Chunked:
         return min(size, n) if options.shuffle == "replacement" else size
 
     def is_full(self, options, batch, n):
-        """Whether a step takes the whole chunk, where that is asked for."""
+        """Whether a step takes the whole chunk: only where ``batch_size`` says so."""
         return batch == n and options.batch_size == "full"
 
     def scaling(self, statistics, standardize):
@@ -289,7 +289,7 @@ class _Chunked:
         return super().scaling(statistics, standardize) if self.past else statistics.scaling(standardize, chunked=True)
 
     def check_schedule(self, schedule):
-        """The rest of the run is not known."""
+        """Raise for a duration of 0, the rest of the run, which is not known."""
         if schedules.horizon(schedule):
             raise ValueError(
                 f"learning_rate={schedule!r} has a duration of 0, the rest of the run: give it a length in epochs, "
@@ -297,23 +297,23 @@ class _Chunked:
             )
 
     def epochs(self, epochs):
-        """One more than there are behind the run."""
+        """One epoch more than the run has done."""
         return 1 if self.past is None else self.past.epoch + 1
 
 
 class FirstChunk(_Chunked, Fresh):
-    """The first chunk of data that come in pieces."""
+    """The first chunk of a stream."""
 
 
 class WarmChunk(_Chunked, Warm):
-    """The first chunk of a stream that starts at weights that are given."""
+    """The first chunk of a stream that starts at given weights."""
 
 
 class NextChunk(_Chunked, Resumed):
-    """One more chunk of data that come in pieces."""
+    """A later chunk of a stream."""
 
     def targets(self, problem, scaling):
-        """The first chunk's constants; losses are compared with theirs on all rows so far."""
+        """The first chunk's constants, with their objective on all rows so far."""
         found = super().targets(problem, scaling)
         here = problem.statistics.constant_loss(problem.options.loss, found.constants)
         share = problem.n / self.rows_seen(problem.n)
@@ -325,13 +325,13 @@ class NextChunk(_Chunked, Resumed):
         return n + self.past.rows_seen
 
     def schedule(self, options):
-        """The first chunk's: its durations count chunks as long as that was."""
+        """The first chunk's schedule: durations count chunks of that length."""
         if custom_parts.is_custom(options.learning_rate):
             return None
         return part_at(self.past, "schedule", schedules), np.array(self.past.rate_multiplier)
 
     def enter(self, loop):
-        """Stand where the run does; of a chunk that was interrupted, the rest is not waited for."""
+        """Set a loop to where the run stands; the rest of an interrupted chunk is skipped."""
         self.check_state(loop.running.state)
         if self.past.confirmed_backoffs == self.past.backoffs:
             loop.go_on(self.past)
@@ -342,7 +342,7 @@ class NextChunk(_Chunked, Resumed):
 
 
 def start_of(options):
-    """Where a fit starts, by its options."""
+    """The start of a fit with these options."""
     if options.resume is not None:
         if options.start is not None:
             raise ValueError("start and resume both say where the run starts: pass one of them.")
@@ -351,7 +351,7 @@ def start_of(options):
 
 
 def chunk_start(options, r):
-    """Where a chunk starts, by its options and the run of the chunks before."""
+    """The start of a chunk with these options, after the run of the chunks before."""
     if r is not None:
         return NextChunk(r, "r")
     return FirstChunk() if options.start is None else WarmChunk(*given_weights(options.start))
@@ -399,7 +399,7 @@ def run_of(given, argument, chunked=False):
 
 
 def described(options):
-    """The options that a run has to keep, as plain values: what a file holds, and what is compared when it goes on."""
+    """The options that a resumed run must keep, as plain values: a file holds them, and ``Resumed.agree`` compares."""
     found = {name: getattr(options, name) for name in KEPT}
     found |= {name: part_facts(found[name]) for name in PARTS if found[name] != "auto"}
     if isinstance(options.validation, tuple):

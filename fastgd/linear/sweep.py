@@ -49,7 +49,7 @@ def sweep(X, y, *, product=True, cv=None, groups=None, scoring=None, refit=False
         penalty means the same in every fold. Of a list of seeds the first draws the folds; of a list of losses the
         first says whether they are drawn by class.
     groups : array-like (n,) or None, default None
-        For splitters that ask for groups.
+        For splitters that need groups.
     scoring : str, callable or None, default None
         With ``cv``, what settings are compared by in place of the loss: the name of one of scikit-learn's scorers, or a
         callable ``(estimator, X, y)``; larger is better.
@@ -67,8 +67,8 @@ def sweep(X, y, *, product=True, cv=None, groups=None, scoring=None, refit=False
     -------
     SweepResult or, with ``cv``, CrossValidation
         ``results``, ``best``, ``losses``, ``status``, ``table()``, ``to_dataframe()``, ``plot()``. Without
-        ``validation`` or ``cv`` runs are compared by their training objectives: of different losses or penalties these
-        say little.
+        ``validation`` or ``cv`` runs are compared by their training objectives, which are not
+        comparable between different losses or penalties.
 
     Raises
     ------
@@ -120,7 +120,7 @@ def sweep_by(backend, X, y, options, product, cv, groups, scoring, refit, keep):
 
 
 def check_cross_validation(cross, options, groups, scoring, refit):
-    """Raise for arguments that ask for ``cv``, or speak against it."""
+    """Raise for arguments that need ``cv``, or that exclude it."""
     arguments.one_of("refit", refit, (False, True, "simplest"))
     for name, given in {"groups": groups, "scoring": scoring, "refit": None if refit is False else refit}.items():
         if given is not None and not cross:
@@ -151,7 +151,7 @@ def cross_result(runs, settings, scorer, X, y, refit, fit_setting):
         held = np.full((settings_count, folds), np.nan) if interrupted else runs.scored(scorer, X, y)
     order = [choice.options.alpha for choice in runs.chosen]
     statuses = [[runs.outcome(k, f).status for f in range(folds)] for k in range(settings_count)]
-    # A run that diverged has its last finite weights, whose loss says nothing of the setting.
+    # A diverged run has its last finite weights, whose loss says nothing about the setting.
     scores = Scores(np.where(np.array(statuses) == "diverged", np.inf, held))
     found = CrossValidation(results, settings, None, statuses, scores, order, fit_setting)
     if refit and not interrupted:
@@ -220,7 +220,7 @@ def grouped(chosen, folds, every_epoch):
 
 
 def kind(choice: Choice):
-    """What choices of one group have in common."""
+    """A key that is equal for choices which one pass can train together."""
     options, model, problem = choice.options, choice.model, choice.problem
     parts = [type(model.loss), type(model.optimizer)]
     schedule = model.schedule
@@ -279,7 +279,7 @@ class Runs:
         return report(self.chosen[k], plan, number, self.finished[group][number], objective)
 
     def losses(self, measure):
-        """What a method of ``Evaluation`` measures, (settings, folds)."""
+        """The losses (settings, folds) that a method of ``Evaluation`` measures."""
         found = np.empty((len(self.chosen), self.folds))
         for member, outcomes in zip(self.members, self.finished, strict=True):
             weights = np.concatenate([outcome.weights for outcome in outcomes])
@@ -289,7 +289,7 @@ class Runs:
         return found
 
     def scored(self, scorer, X, y):
-        """Minus the scores (settings, folds) on what the folds hold out."""
+        """Minus the scores (settings, folds) on the rows that the folds hold out."""
         found = np.empty((len(self.chosen), self.folds))
         for f, roles in enumerate(self.roles):
             rows = np.flatnonzero(roles < 0)

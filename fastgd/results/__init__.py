@@ -1,1 +1,1 @@
-"""What a run leaves: results, histories, state, files, plots."""
+"""The outcome of a run: results, histories, states, files, plots."""

@@ -1,4 +1,4 @@
-"""Bootstrap replicates: how far a model's coefficients would vary with the data."""
+"""Bootstrap replicates: how much a model's coefficients vary with the data."""
 
 from typing import Annotated, NamedTuple
 

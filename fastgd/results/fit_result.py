@@ -1,4 +1,4 @@
-"""What a fit gives back: the model, how it came about, and its file."""
+"""The result of a fit: the model, how its run ended, and its file."""
 
 from dataclasses import dataclass
 
@@ -18,7 +18,7 @@ from .state import RunState
 
 @dataclass(frozen=True, repr=False, eq=False)
 class FitResult:
-    """A fitted model and how it came about; made by :func:`fastgd.fit`.
+    """A fitted model and how its run ended; made by :func:`fastgd.fit`.
 
     Attributes
     ----------
@@ -39,14 +39,14 @@ class FitResult:
     best_epoch : int or None
         With validation, the epoch whose weights these are.
     choices : dict of str to str
-        What was chosen for each setting left at 'auto', in words.
+        What was chosen for each option left at "auto", in words; ``options`` has the values.
     history : History
     classes : ndarray (classes,) or None
         The labels, sorted; ``predict`` gives them back.
     feature_names : tuple of str or None
         The columns' names where X had them.
     state : RunState
-        All that the run needs to go on: ``fastgd.fit(..., resume=r)`` and ``fastgd.partial_fit(X, y, r)``.
+        The state that ``fastgd.fit(..., resume=r)`` and ``fastgd.partial_fit(X, y, r)`` go on from.
     replicates : Replicates or None
         With ``bootstrap``, ``coef`` and ``intercept`` of each replicate, the first index its number.
     """
@@ -75,7 +75,7 @@ class FitResult:
         return dict(self.state.resolved)
 
     def objective(self, X, y, sample_weight=None, offset=None):
-        """The objective of this model on data, the mean of its targets': a pass.
+        """The objective of this model on data, for several targets the mean: one pass.
 
         Parameters
         ----------
@@ -122,7 +122,7 @@ class FitResult:
         Raises
         ------
         AttributeError
-            Where the fit was not asked for replicates.
+            Without replicates: fit with ``bootstrap=200``, say.
 
         Examples
         --------
@@ -147,9 +147,9 @@ class FitResult:
         return self.replicates
 
     def save(self, path):
-        """Write the model and all that its run needs to go on to one file (npz, without pickle); see :func:`load`.
+        """Write the model and the state of its run to one file (npz, without pickle); see :func:`load`.
 
-        The file is there as a whole or, should anything fail, as it was before.
+        The file is written whole; if anything fails, it is as it was before.
 
         Raises
         ------
@@ -208,8 +208,8 @@ class FitResult:
     def predict(self, X, offset=None):
         """The mean, (n,) or (n, m) for m targets; for classes the label (n,) whose score wins.
 
-        Poisson, gamma and tweedie models predict ``exp`` of the score. A model that was fitted with an ``offset`` asks
-        for one, an array (n,).
+        Poisson, gamma and tweedie models predict ``exp`` of the score. A model that was fitted with an ``offset`` needs
+        one, an array (n,).
         """
         scores = self.decision_function(X, offset)
         if self.classes is not None and self.coef.ndim == 2:
@@ -287,7 +287,7 @@ def load(path):
     Returns
     -------
     FitResult
-        Predicts as the saved one, to the last bit, and goes on as it: ``resume=``, :func:`fastgd.partial_fit`.
+        Predicts as the saved one, to the last bit, and can be resumed: ``resume=``, :func:`fastgd.partial_fit`.
 
     Raises
     ------

@@ -9,24 +9,26 @@ from .state import PER_TARGET
 
 @dataclass(frozen=True, eq=False)
 class History:
-    """The course of a fit, one entry an epoch; what would have cost an extra pass is NaN.
+    """The history of a fit, one entry an epoch; values that would have cost an extra pass are NaN.
 
     Attributes
     ----------
     loss : ndarray (n_epochs,)
-        Full batch: the objective at the weights before each step. Otherwise: the running mean of the losses met.
+        Full batch: the objective at the weights before each step. Otherwise: the mean over the epoch of the losses,
+        each evaluated before its step.
     objective : ndarray (n_epochs,)
         The objective on the whole data after each epoch (``evaluate=True``).
     validation_loss : ndarray (n_epochs,)
-        The mean loss of what ``validation`` holds out, after each epoch, without the penalty.
+        The mean loss of the validation data after each epoch, without the penalty.
     learning_rate : ndarray (n_epochs,)
         The rate of the epoch's last step; of several targets the first one's.
     gradient_norm : ndarray (n_epochs,)
         Full batch: the Euclidean norm of the objective's smallest subgradient before each step, on the scaled columns;
         without a penalty or bounds the gradient's.
     decrement : ndarray (n_epochs,)
-        Newton's steps: what the step's slope promises to take off the objective, about twice what is left of it close
-        to the optimum (the squared Newton decrement); infinite while a loss with corners is still rounded too much.
+        Newton's steps: the decrease of the objective that the step predicts, close to the optimum about twice the
+        decrease still possible (the squared Newton decrement); infinite while the smoothing of a loss with kinks still
+        matters.
     seconds : ndarray (n_epochs,)
         Time since the start of the run.
     """
@@ -41,7 +43,7 @@ class History:
 
     @classmethod
     def of(cls, state):
-        """Of a run that stands at ``state``: of several targets the means, and the norm of all gradients together."""
+        """The history in a ``state``: for several targets the means, and the norm of all gradients together."""
         arrays = {name: state.history[name] for name in cls.__dataclass_fields__}
         with np.errstate(all="ignore"):  # a run that diverged has losses near the largest number
             means = {name: arrays[name].mean(axis=1) for name in PER_TARGET}

@@ -1,4 +1,4 @@
-"""What a minimisation gives back."""
+"""The result of a minimisation."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from .plots import log_where_wide, new_axes
 
 @dataclass(frozen=True, eq=False)
 class MinimizeHistory:
-    """The course of a minimisation, the start included.
+    """The history of a minimisation, the start included.
 
     Attributes
     ----------
@@ -23,7 +23,7 @@ class MinimizeHistory:
 
 @dataclass(frozen=True, repr=False, eq=False)
 class MinimizeResult:
-    """Where a minimisation ended; made by :func:`fastgd.minimize`. The names are SciPy's.
+    """The result of :func:`fastgd.minimize`. The names are SciPy's.
 
     Attributes
     ----------
@@ -34,7 +34,7 @@ class MinimizeResult:
     jac : float or ndarray (d,)
         The gradient at ``x``; NaN where it was not known when the run was interrupted.
     nit : int
-        Iterations behind ``x``.
+        Iterations done.
     status : str
         'converged', 'max_iter', 'early_stopped', 'diverged' or 'interrupted'.
     message : str

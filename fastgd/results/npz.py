@@ -1,10 +1,10 @@
-"""Saved models on disk: metadata and arrays in one npz file that is written whole or not at all and proven when read.
+"""Saved models on disk: metadata and arrays in one npz file, written whole or not at all and checked when read.
 
 A file is a plain npz of ``metadata.npy`` (JSON as uint8) and the arrays, not compressed; ``np.load`` opens it too. Its
 last bytes, the zip comment, are ``fastgd model 1 sha256:<hex>``: the format and the digest of all bytes before the hex.
 Every later format keeps that ending, so any fastgd can tell a later file from a damaged one. The digest finds
-accidents. It does not stop whoever makes a file on purpose, so sizes are checked before memory is taken, and nothing in
-a file is ever executed or unpickled.
+accidental damage. Against files made with intent, sizes are checked before memory is taken, and nothing in a file is
+ever executed or unpickled.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 FORMAT = 1
-LARGEST = 2**34  # bytes of a file, unless read is told otherwise
+LARGEST = 2**34  # bytes of a file, by default
 LARGEST_METADATA = 2**26  # bytes of JSON, whose Python objects take some thirty times as much
 LARGEST_READ = 2**20  # bytes at once, and so of a zip's directory, of which zipfile makes objects ten times its size
 LARGEST_HEADER = 2**10  # characters of an array's header, which NumPy parses as a Python literal
@@ -107,7 +107,7 @@ def _json_bytes(metadata):
 
 
 def _to_json(where, value):
-    """What JSON keeps exactly: it would turn tuples into lists and keys into strings without a word."""
+    """The value, if JSON keeps it exactly: it would silently turn tuples into lists and keys into strings."""
     if isinstance(value, float):
         value = float(value)  # NumPy's float64 too
         return value if math.isfinite(value) else {BITS: struct.pack(">d", value).hex()}
@@ -145,9 +145,9 @@ def _replaceable(target):
     except FileNotFoundError:
         return None
     problem = None
-    if not stat.S_ISREG(mode):  # a rename would put a file in the place of /dev/null
+    if not stat.S_ISREG(mode):  # a rename would replace /dev/null by a file
         problem = errno.EISDIR if stat.S_ISDIR(mode) else errno.EINVAL
-    elif not os.access(target, os.W_OK):  # a rename asks only the folder
+    elif not os.access(target, os.W_OK):  # a rename needs permission for the folder only
         problem = errno.EACCES
     if problem:
         raise OSError(problem, os.strerror(problem), target)
@@ -159,7 +159,7 @@ def _pack(file, members):
     with zipfile.ZipFile(file, "w") as archive:
         archive.comment = f"fastgd model {FORMAT} sha256:".encode() + bytes(DIGEST)
         for name, array in members.items():
-            info = zipfile.ZipInfo(f"{name}.npy")  # its date is 1980 unless told otherwise
+            info = zipfile.ZipInfo(f"{name}.npy")  # its date is 1980 by default
             info.create_system = 3  # the same bytes from every system
             with archive.open(info, "w", force_zip64=True) as member:
                 npy.write_array(member, array, version=(1, 0), allow_pickle=False)
@@ -213,7 +213,7 @@ def read(path, largest=LARGEST):
 
 
 class _File(io.FileIO):
-    """A file that is never read in large pieces, whatever its own bytes ask for."""
+    """A file that is never read in large pieces, whatever sizes its own bytes claim."""
 
     def read(self, size=-1):
         _require(size <= LARGEST_READ, "its directory is too long")
@@ -248,7 +248,7 @@ def _unpack(file, size):
         metadata = json.loads(data.tobytes().decode("utf-8", "surrogatepass"), object_hook=_from_json)
     except (_Damage, MemoryError):
         raise
-    except Exception as error:  # what zip and JSON readers raise for bytes made on purpose is an open list
+    except Exception as error:  # readers of zip and JSON may raise any error for bytes made with intent
         raise _Damage(f"its content can't be read ({error})") from error
     _require(isinstance(metadata, dict), "its metadata are not a dict")
     return metadata, arrays
@@ -267,7 +267,7 @@ def _members(archive, size):
 
 
 def _array(archive, name, info):
-    """The array in a member, whose header is checked before NumPy makes an array of what it says."""
+    """The array in a member; its header is checked before NumPy allocates the array."""
     with archive.open(info) as member:
         _require(npy.read_magic(member) == (1, 0), f"its array {name!r} is of another npy version")
         shape, fortran, dtype = npy.read_array_header_1_0(member, max_header_size=LARGEST_HEADER)

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-LEGEND = 8  # lines that a legend names; a colour bar tells of more
+LEGEND = 8  # lines that a legend names; more get a colour bar
 SHOWN = 1e100  # losses beyond it are drawn as if diverged: matplotlib's ticks overflow near 1e300
 LEAST = 1e-190  # values that are all smaller have no logarithmic axis, for the same reason
 WIDE = 5  # positive values that span such a factor are drawn on a logarithmic axis
@@ -67,7 +67,7 @@ def short(value):
 
 
 class Axis(NamedTuple):
-    """What runs are drawn along: the first numeric setting that varies, else the runs' own numbers with words."""
+    """The axis of the runs: the first numeric setting that varies, else the numbers of the runs, with words."""
 
     name: str
     values: np.ndarray
@@ -126,7 +126,7 @@ def plot_losses(ax, result, error=None, ylabel="loss", what="runs"):
     for words, runs in groups.items():
         runs = runs[good[runs]]
         runs = runs[np.argsort(axis.values[runs], kind="stable")]
-        # Of many lines only the one of the best run stands out.
+        # Of many lines only that of the best run is drawn in full colour.
         plain = len(groups) <= LEGEND or (marks and marks[0][0] in runs)
         style = {"label": words or "_"} if plain else {"label": "_", "color": "0.8", "zorder": 1}
         (line,) = ax.plot(axis.values[runs], losses[runs], "." if axis.words else ".-", **style)
@@ -153,7 +153,7 @@ def plot_histories(ax, result):
     axis, marks = Axis.of(result), _marked(result)
     curves, start, xlabel, ylabel = _curves(result)
     good = np.array([s != "diverged" and drawable(c).any() for s, c in zip(result.status, curves, strict=True)])
-    # Runs that diverged leave the picture: to show them whole would flatten all others.
+    # Runs that diverged leave the axes: limits that hold them would flatten all others.
     seen = np.concatenate([c for c, stays in zip(curves, good, strict=True) if stays] or [c[:1] for c in curves])
     top = _set_y(ax, seen[drawable(seen)], above=not good.all())
     colours, norm = _colours(axis.values)
@@ -189,7 +189,7 @@ def plot_histories(ax, result):
 
 
 def _curves(result):
-    """What each run is compared by, as it ran; the number of its first value; the labels of the axes."""
+    """The losses that runs are compared by, per epoch; the number of the first; the labels of the axes."""
     histories = [run.history for run in result.results]
     if None in histories:
         raise ValueError("The runs have no history: sweep with history=True, or call plot() without axes.")
@@ -222,7 +222,7 @@ def _set_x(ax, axis):
 
 
 def _set_y(ax, losses, error=0.0, above=False):
-    """The scale and the limits of losses, with room for crosses ``above``; returns what is beyond the limits."""
+    """The scale and the limits of losses, with room for crosses ``above``; returns which are beyond."""
     if not losses.size:
         words = f"every run diverged, or is beyond {SHOWN:g}"
         ax.text(0.5, 0.5, words, transform=ax.transAxes, ha="center", va="center")
@@ -257,7 +257,7 @@ def _colours(values):
 
 
 def _legend(ax, handles=None):
-    """A legend where there is something to say."""
+    """A legend, if there is a label."""
     handles = ax.get_legend_handles_labels()[0] if handles is None else handles
     if handles:
         ax.legend(handles=handles, loc="best", fontsize="small")

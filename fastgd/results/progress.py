@@ -1,4 +1,4 @@
-"""What is told on the way: what callbacks are given, and the bar that ``verbose`` asks for (tqdm)."""
+"""Reports during a run: the objects that callbacks are given, and the progress bar of ``verbose`` (tqdm)."""
 
 import sys
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ import numpy as np
 
 @dataclass(frozen=True)
 class EpochProgress:
-    """What the callback of a fit is given after an epoch.
+    """The object that the callback of a fit is given after an epoch.
 
     Attributes
     ----------
     epoch, n_steps : int
-        Epochs and steps done; they begin anew where an automatic rate was too large.
+        Epochs and steps done; they restart where an automatic rate was too large.
     loss : float
         The epoch's entry of ``history.loss``.
     learning_rate : float
@@ -41,7 +41,7 @@ class EpochProgress:
 
 @dataclass(frozen=True)
 class StepProgress:
-    """What the callback of ``minimize`` is given after a step or, in compiled runs, a slice of them.
+    """The object that the callback of ``minimize`` is given after a step or, in compiled runs, a slice of them.
 
     Attributes
     ----------
@@ -79,12 +79,12 @@ class Bar:
             self.bar = tqdm(total=total, unit=unit)
 
     def update(self, done, loss):
-        """Show how far the run is, and the loss there."""
+        """Show the position of the run, and its loss."""
         if self.bar is not None:
             self.bar.update(done - self.bar.n)
             self.bar.set_postfix(loss=f"{loss:.6g}", refresh=False)
 
     def close(self):
-        """Leave the bar as it stands."""
+        """End the bar."""
         if self.bar is not None:
             self.bar.close()

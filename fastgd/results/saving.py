@@ -1,4 +1,4 @@
-"""Saved models: what the file of one holds, typed, and what has to agree in it."""
+"""Saved models: the typed content of a file, and which of its fields must agree."""
 
 import os
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ class SavedModel:
 def write(path, model):
     """Write a :class:`SavedModel`, whole or not at all."""
     metadata, arrays = encode(model)
-    decode(SavedModel, metadata, arrays)  # what could not be read again is an error now
+    decode(SavedModel, metadata, arrays)  # an error now, and not when the file is read
     npz.write(path, metadata, arrays)
 
 

@@ -1,4 +1,4 @@
-"""What the held-out losses of cross-validation say of the settings that were compared."""
+"""The scores of cross-validation: held-out losses, their means and errors, and the settings they select."""
 
 from dataclasses import dataclass
 

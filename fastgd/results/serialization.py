@@ -90,7 +90,7 @@ class Array(NamedTuple):
         return f"{'finite ' * self.finite}{self.dtype} of shape ({', '.join(self.shape.split())})"
 
     def holds(self, value, sizes):
-        """Whether an array fits, given what names mean so far (``sizes``, which learns of new ones)."""
+        """Whether an array fits, given the values of names so far (``sizes``, to which new ones are added)."""
         dtype = value.dtype.name
         if self.dtype in np.sctypeDict:
             same = dtype == self.dtype
@@ -136,7 +136,7 @@ def encode(state):
 
 
 def decode(kind, metadata, arrays):
-    """The state of class ``kind`` that :func:`encode` took apart.
+    """The state of class ``kind`` from what :func:`encode` returned.
 
     Raises
     ------
@@ -196,7 +196,7 @@ def _encoded(value, hint, place, arrays):
 
 
 class _Reader(NamedTuple):
-    """What is left of the arrays of a file, and what the names in notes mean so far."""
+    """The arrays of a file that are not decoded yet, and the values of the names in notes so far."""
 
     arrays: dict
     sizes: dict
@@ -213,7 +213,7 @@ class _Reader(NamedTuple):
         return kind(**{name: self.value(*found) for name, found in places.items()})
 
     def value(self, hint, found, place):
-        """What was ``found`` at a place, as its annotation asks for; of a union the first that does."""
+        """The value ``found`` at a place, decoded by its annotation; of a union by the first that fits."""
         found = self.arrays.pop(place) if found is MISSING and place in self.arrays else found
         if found is MISSING:
             raise ValueError(f"{place!r} is missing.")
@@ -234,7 +234,7 @@ class _Reader(NamedTuple):
         raise _error(place, " or ".join(map(_words, kinds)), found)
 
     def one(self, hint, found, place):
-        """What was found, as an annotation that is no union asks for."""
+        """The value found, decoded by an annotation that is no union."""
         if get_origin(hint) is Annotated:
             hint, *notes = get_args(hint)
             value = self.one(hint, found, place)

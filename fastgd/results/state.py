@@ -1,4 +1,4 @@
-"""Where a run stands: all that it needs to go on as if it had never stopped."""
+"""The state of a run: all that it needs to go on with the same numbers as a run that never stopped."""
 
 import dataclasses
 from dataclasses import dataclass, field
@@ -11,8 +11,8 @@ from .serialization import Array, Range, Size
 PER_TARGET = ("loss", "objective", "validation_loss", "gradient_norm", "decrement")
 RECORDED = (*PER_TARGET, "learning_rate", "seconds")
 
-# What files are checked against, and so what kernels may rely on. A lane's weights are of columns scaled, the intercept
-# last, in the type of the data or, of Newton's method, float64.
+# The annotations that files are checked against, so that kernels can rely on them. A lane's weights are those of the
+# scaled columns, the intercept last, in the type of the data or, with Newton's method, float64.
 Count = Annotated[int, Range(0, 2**53)]  # steps beyond it are no longer whole numbers as float64
 Number = Annotated[float, Range()]
 PerLane = Annotated[list[Number], Size("lanes")]
@@ -27,7 +27,7 @@ Records = Annotated[np.ndarray, Array("float64", "epochs")]
 
 
 class SolverState:
-    """What a solver carries from step to step: a frozen dataclass of arrays with a row for each lane.
+    """The state of a solver between steps: a frozen dataclass of arrays with a row for each lane.
 
     A subclass is known by its name: a saved run names the class of its state.
     """
@@ -50,7 +50,7 @@ class SolverState:
 
 @dataclass(frozen=True, eq=False)
 class FirstOrderState(SolverState):
-    """Of steps against the gradient: the weights and what the optimizer carries."""
+    """The state of first-order steps: the weights and the optimizer's state."""
 
     weights: Weights
     slots: Annotated[np.ndarray, Array("lane", "lanes slots columns+1")]
@@ -60,18 +60,18 @@ class FirstOrderState(SolverState):
 
 @dataclass(frozen=True, eq=False)
 class NewtonState(SolverState):
-    """Of Newton's method: the weights and how widely kinks of the loss are smoothed."""
+    """The state of Newton's method: the weights and the width within which kinks of the loss are smoothed."""
 
     weights: Weights
     width: LaneNumber  # the present smoothing width
-    first_width: LaneNumber  # the one that the run started with
+    first_width: LaneNumber  # the width at the start of the run
 
 
 @dataclass(frozen=True, eq=False)
 class StagedState(SolverState):
-    """Of staged SGD, one lane: where the stage stands, in its own coordinates."""
+    """The state of staged SGD, one lane: the stage's coordinates, position and mean, and the best weights."""
 
-    weights: Weights  # what the mean of the stage stands for
+    weights: Weights  # the mean of the stage in the scaled columns' coordinates
     whitening: Annotated[np.ndarray, Array("float64", "lanes columns+1 columns+1")]  # rows are the stage's coordinates
     position: LaneVector  # in whitened coordinates, from the origin
     mean: LaneVector  # of the stage's positions
@@ -79,8 +79,8 @@ class StagedState(SolverState):
     best: LaneVector  # the best weights so far
     factor: LaneNumber  # multiplies the stage's learning rate
     first_step: LaneNumber  # the run's steps before the stage
-    length: LaneNumber  # rows that the stage is to visit; 0 before the first
-    visited: LaneNumber  # rows
+    length: LaneNumber  # rows of the stage in all; 0 before the first stage
+    visited: LaneNumber  # rows of the stage so far
     origin_objective: LaneNumber
     objective: LaneNumber  # of the best weights
     fall: LaneNumber  # relative decrease of the last stage; infinite where it rose
@@ -89,7 +89,7 @@ class StagedState(SolverState):
 
 @dataclass
 class Clock:
-    """Where a run stands in its epochs."""
+    """The position of a run: epochs, rows and steps done."""
 
     epoch: int = 0  # whole epochs done
     row: int = 0  # rows done of the running one
@@ -97,12 +97,12 @@ class Clock:
     loss_sum: object = 0.0  # (lanes,), of the running epoch's losses, each evaluated before its step
 
     def copy(self):
-        """A clock that stands still."""
+        """A copy."""
         return dataclasses.replace(self)
 
 
 class RunHistory(TypedDict):
-    """What each epoch left; NaN where it was not measured."""
+    """What was recorded of each epoch; NaN where it was not measured."""
 
     loss: TargetRecords
     objective: TargetRecords
@@ -115,16 +115,16 @@ class RunHistory(TypedDict):
 
 @dataclass(frozen=True, eq=False)
 class RunState:
-    """A run that can go on: ``fit(..., resume=r)`` and ``partial_fit(X, y, r)`` do."""
+    """The state from which ``fit(..., resume=r)`` and ``partial_fit(X, y, r)`` go on."""
 
-    options: dict  # those that a run that goes on must have, as given: numbers, strings, parts as dicts
+    options: dict  # as given, those that a resumed run must keep: numbers, strings, parts as dicts
     resolved: dict  # what the options became, likewise
     choices: dict[str, str]  # the same in words
     link: bool  # whether ``predict`` applies the loss's inverse link
     optimizer: dict | None  # as run; None where the solver has none
     schedule: dict | None
     rate_multiplier: PerLane  # of the schedule
-    centre: PerTarget  # taken off the targets
+    centre: PerTarget  # subtracted from the targets
     start: PerLane  # intercepts that the run started with
     start_loss: PerTarget  # the objectives there
     rows: Annotated[int, Range(1, 2**53)]  # trained on
@@ -134,8 +134,8 @@ class RunState:
     epoch: Annotated[Count, Size("epochs")]
     row: Count
     steps: Count
-    backoffs: Count  # how often the run started anew with a smaller learning rate
-    confirmed_backoffs: Count  # of these, the ones that a longer run would have made too
+    backoffs: Count  # how often the run restarted with a smaller learning rate
+    confirmed_backoffs: Count  # of these, those that a longer run would have made too
     best_epoch: Annotated[int, Range(1, 2**53)] | None
     plateau: list[float] | None  # the factor of a schedule that watches the loss, and its memory
     loss_sum: Annotated[np.ndarray, Array("float64", "lanes", finite=True)]
@@ -154,7 +154,7 @@ class RunState:
 
     @property
     def clock(self):
-        """A clock that stands where the run does."""
+        """The clock of the run."""
         return Clock(self.epoch, self.row, self.steps, self.loss_sum.copy())
 
     @property

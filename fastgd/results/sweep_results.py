@@ -1,4 +1,4 @@
-"""What a sweep gives back: its runs, their table, the best of them, and the picture."""
+"""The result of a sweep: its runs, their table, the best of them, and plots."""
 
 import functools
 from collections.abc import Sequence
@@ -59,9 +59,9 @@ class SweepResult:
 
     @functools.cached_property
     def losses(self):
-        """What the runs are compared by, (runs,), smaller is better.
+        """The losses that runs are compared by, (runs,), smaller is better.
 
-        Of a fit the objective, of all in one pass when first read, or with ``validation`` the loss of what is held out.
+        For a fit the objective, of all runs in one pass when first read, or with ``validation`` the held-out loss.
         Objectives of different losses or penalties are not comparable: pass ``validation`` or ``cv``.
         """
         return self._losses() if callable(self._losses) else self._losses
@@ -69,7 +69,7 @@ class SweepResult:
     def __getstate__(self):
         losses = self.losses
         for run in self.results:
-            _ = run.columns  # which a copy, without the data, could no longer ask for
+            _ = run.columns  # a copy does not hold the data that this needs
         return {**self.__dict__, "_losses": losses}
 
     @property
@@ -154,8 +154,8 @@ class CrossValidation(SweepResult):
     settings : dict of str to list
         The settings that vary, one value a setting.
     scores : Scores
-        ``scores.losses`` (settings, folds): the loss of what each fold holds out, or minus the score that ``scoring``
-        gives; ``scores.mean`` and ``scores.standard_error`` (settings,) over the folds.
+        ``scores.losses`` (settings, folds): the loss of the rows that each fold holds out, or minus the score that
+        ``scoring`` gives; ``scores.mean`` and ``scores.standard_error`` (settings,) over the folds.
     """
 
     scores: Scores = None
@@ -164,7 +164,7 @@ class CrossValidation(SweepResult):
 
     @property
     def losses(self):
-        """The mean over the folds of what they hold out, (settings,)."""
+        """The mean over the folds of their held-out losses, (settings,)."""
         return self.scores.mean
 
     def __getstate__(self):
@@ -198,7 +198,7 @@ class CrossValidation(SweepResult):
 
     @property
     def status(self):
-        """The status of each setting: of its folds the one that went worst."""
+        """The status of each setting: the worst of its folds."""
         worst = ("diverged", "interrupted", "max_epochs", "early_stopped", "converged")
         found = [min(statuses, key=worst.index) for statuses in self._statuses]
         return ["slow" if status in SLOW else status for status in found]

@@ -1,4 +1,4 @@
-"""What computes: the compiled kernels, or plain NumPy. One object, which a plan holds."""
+"""The backend, which does the arithmetic: compiled kernels or plain NumPy. One object, which a plan holds."""
 
 from dataclasses import dataclass
 
@@ -9,8 +9,8 @@ class Backend:
 
     name: str
     compiles: bool  # whether parts are compiled
-    passes: type  # (data, n_threads, many): what is asked of all rows at once
-    derivatives: type  # (plan): of Newton's method
-    staged_steps: type  # (plan): of staged SGD
-    first_order: tuple  # the loops of first-order steps, of which the first whose ``runs(plan)`` is true is taken
-    solvers: tuple  # of Solver, the better one first
+    passes: type  # (data, n_threads, many): sums over all rows
+    derivatives: type  # (plan): the derivatives for Newton's method
+    staged_steps: type  # (plan): the steps of staged SGD
+    first_order: tuple  # the loops of first-order steps; the first whose ``runs(plan)`` is true runs the plan
+    solvers: tuple  # of Solver classes, the preferred one first

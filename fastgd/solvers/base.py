@@ -1,4 +1,4 @@
-"""What a solver is: one method of descent behind one protocol. The training loop asks nothing else of it.
+"""The protocol of a solver, a method of descent. The training loop uses nothing else of it.
 
 A new solver is one class here beside the others, or in a file of a user's own: put it before the others in the
 ``solvers`` of a backend (``dataclasses.replace(COMPILED, solvers=(Mine, *COMPILED.solvers))``).
@@ -10,32 +10,32 @@ import numpy as np
 
 
 class Verdict(NamedTuple):
-    """Why a run need not go on."""
+    """How a run ends: its status and the sentence for it."""
 
     status: str
     reason: str
 
 
 class Limits(NamedTuple):
-    """How long a run may take where it is not told."""
+    """The epochs and the tolerance of a run that is given none."""
 
     epochs: int
     tol: float
 
 
 class Records(NamedTuple):
-    """What a slice of work says of the epochs that it finished, and of the lanes."""
+    """What a slice of work reports: the epochs that it finished, and the lanes that failed."""
 
     loss: np.ndarray  # (epochs, lanes)
     learning_rate: np.ndarray  # (epochs, lanes), of the last step
-    gradient_norm: np.ndarray | None  # (epochs, lanes), where it is free
+    gradient_norm: np.ndarray | None  # (epochs, lanes), where it costs no pass
     good: np.ndarray  # (lanes,) how many of the epochs were finite
     broken: np.ndarray  # (lanes,) bool, whether a lane failed in the slice
     decrement: np.ndarray | None = None  # (epochs, lanes), the decrease that Newton's step predicts
 
 
 class Solver:
-    """A method of descent: the class answers about problems, an instance runs a plan.
+    """A method of descent: the class methods are about a problem, an instance runs a plan.
 
     Attributes
     ----------
@@ -44,9 +44,9 @@ class Solver:
     exact : bool
         Whether recorded losses are objectives, before each step; otherwise they are running means of losses.
     margin : float
-        The share of itself by which a loss may rise above the start's without a learning rate that is too large.
+        The share of itself by which a loss may rise above the start's although the learning rate is right.
     fits_rate : bool
-        Whether a learning rate that proves too large is to be replaced by a tenth of it.
+        Whether a run whose automatic learning rate proves too large restarts with a tenth of it.
     many_models : bool
         Whether one run may have several models.
     judges_tol : bool
@@ -64,22 +64,22 @@ class Solver:
 
     @classmethod
     def suits(cls, problem):
-        """None where the solver can run a :class:`Problem`, else the reason why it can not, for ``choices``."""
+        """None if the solver can run a :class:`Problem`, else the reason why it can not, for ``choices``."""
         raise NotImplementedError
 
     @classmethod
     def limits(cls, problem):
-        """The :class:`Limits` of a run that is given none."""
+        """The :class:`Limits` of a run on such a problem."""
         raise NotImplementedError
 
     @classmethod
     def optimizer(cls, problem, targets, words):
-        """The optimizer, or None where the solver has none of its own; it is put into words."""
+        """The optimizer, or None if the solver uses none; its description goes into ``words``."""
         return
 
     @classmethod
     def schedule(cls, problem, model, targets, scaled, epochs, words):
-        """The learning rates: a schedule (or None) and what multiplies it in each lane; they are put into words."""
+        """A schedule (or None) and its multiplier in each lane; their description goes into ``words``."""
         return None, np.ones(len(model.start))
 
     @classmethod
@@ -106,7 +106,7 @@ class Solver:
         raise NotImplementedError
 
     def verdict(self, state, history):
-        """A :class:`Verdict` by what the solver knows of its own progress, or None to go on."""
+        """A :class:`Verdict` by the solver's own measure of progress, or None to go on."""
         return
 
     def objective(self, lanes, state):
@@ -114,5 +114,5 @@ class Solver:
         return
 
     def answer(self, state, steps):
-        """The weights (lanes, d + 1) that a run gives back after so many steps."""
+        """The weights (lanes, d + 1) that a run returns after so many steps."""
         return state.weights

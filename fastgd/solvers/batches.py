@@ -17,7 +17,7 @@ class Batches(FirstOrder):
 
     exact = False
     margin = 0.1  # a running mean of losses is noisy
-    speed = 1  # how many times faster than one lane's an element goes by
+    speed = 1  # elements a second, as a multiple of the full-batch loop of one lane
 
     @classmethod
     def runs(cls, plan):
@@ -30,7 +30,7 @@ class Batches(FirstOrder):
         self.kind = order.KINDS[plan.options.shuffle]
         # Draws with replacement are all of the full size; otherwise the last batch of an epoch may be smaller.
         self.rows = -(-self.n // plan.batch) * plan.batch if self.kind == order.REPLACEMENT else self.n
-        # Of the lanes at the beginning: where a slice ends must not depend on which of them have ended.
+        # By the number of lanes at the start: where a slice ends must not depend on how many still run.
         lanes, width = plan.lanes.weights.shape
         elements = (width + ROW_OVERHEAD) * lanes
         self.slice = max(1, self.speed * SLICE_ELEMENTS // elements // plan.batch) * plan.batch
@@ -40,7 +40,7 @@ class Batches(FirstOrder):
         self.drawn, self.drawn_for = np.empty(0, np.uint32), -1
 
     def order(self, epoch, row, count):
-        """The rows at positions row.. of an epoch, and those to ask the memory for meanwhile."""
+        """The rows at ``count`` positions of an epoch from ``row`` on, and the rows to prefetch meanwhile."""
         out, ahead = np.empty((2, count), np.int64)
         if self.kind in (order.BLOCK, order.FULL) and self.drawn_for != epoch:
             units = self.n if self.kind == order.FULL else -(-self.n // order.BLOCK_ROWS)
@@ -60,7 +60,7 @@ class Batches(FirstOrder):
     def advance(self, lanes, state, rates, clock, steps):
         """A slice of batches."""
         plan, count, lanes = self.plan, len(state.weights), lanes_with(lanes, state)
-        # A run that stopped inside a slice goes on to where that slice would have ended.
+        # A run that stopped inside a slice first completes that slice.
         rows = min(self.slice - clock.row % self.slice, self.rows - clock.row, steps * plan.batch)
         taken = -(-rows // plan.batch)
         order_and_ahead = self.order(clock.epoch, clock.row, rows)
@@ -78,7 +78,7 @@ class Batches(FirstOrder):
         return Records(loss, table[-1:], None, np.where(broken, 0, len(loss)), broken)
 
     def steps(self, lanes, rows, ahead, rates, t, loss_sum):
-        """A step for every batch of ``rows`` at rates (steps, lanes) from step ``t`` on; adds to the losses met."""
+        """A step for every batch of ``rows`` at rates (steps, lanes) from step ``t`` on; adds to ``loss_sum``."""
         plan = self.plan
         if plan.batch == 1 and not plan.data.rows.sparse:
             row_loop.row_steps(plan.data, self.read, plan.parts, lanes, rows, ahead, rates, t, loss_sum)

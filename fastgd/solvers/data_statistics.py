@@ -11,10 +11,10 @@ from ..parts import losses
 
 
 class DataStatistics:
-    """Statistics of a table, computed when first asked for: a sweep asks the same for many settings.
+    """Statistics of a table, each computed when first needed: many settings of a sweep share them.
 
-    ``table`` is what is trained on (rows that are held out have weight 0), ``rows`` its rows where not all, ``held``
-    the table that is held out.
+    ``table`` is trained on (held-out rows have weight 0), ``rows`` are the numbers of its training rows or None for
+    all, ``held`` is the validation table.
     """
 
     def __init__(self, table, options, backend):
@@ -25,7 +25,7 @@ class DataStatistics:
         self.known = {}
 
     def once(self, key, answer):
-        """The answer to a question, asked the first time only."""
+        """The value under a key, computed the first time only."""
         if key not in self.known:
             self.known[key] = answer()
         return self.known[key]
@@ -33,7 +33,7 @@ class DataStatistics:
     # Columns ----------------------------------------------------------------------------------------------------------
 
     def data(self, scaling):
-        """What the kernels read, without targets yet."""
+        """The data that kernels read, without targets."""
         table = self.table
         none = frozen(np.empty((1, 0), table.X.dtype))
         one = float(self.intercept)
@@ -42,7 +42,7 @@ class DataStatistics:
         )
 
     def scaling(self, standardize, chunked=False):
-        """What is taken off each column and what it is multiplied by."""
+        """The scaling: the shift of each column, and its multiplier."""
         return self.once(("scaling", standardize), lambda: self._scaling(standardize, chunked))
 
     def _scaling(self, standardize, chunked):
@@ -53,7 +53,7 @@ class DataStatistics:
         # Sparse columns stay sparse: they are scaled, not centred.
         centre = self.intercept and standardize != "scale" and not table.X.sparse
         mean, variance = self.backend.passes(self.data(none), self.threads).moments()
-        # What is taken off a column is no larger than this; it has to be a number of the data's type.
+        # The shift of a column is no larger than this, so that it is finite in the data's type.
         with np.errstate(over="ignore"):
             fits = np.sqrt(variance * self.n) < np.finfo(table.X.dtype).max
         _finite_moments(table, np.isfinite(mean) & np.isfinite(variance) & fits)
@@ -87,13 +87,13 @@ class DataStatistics:
         return self.once(("loss", type(loss), loss, tuple(constants)), lambda: mean_losses(self.table, loss, constants))
 
     def residual_rms(self, loss, constants):
-        """The root mean square of each target less its constant, (targets,); 1 for classes and where there is none."""
+        """The root mean square of each target less its constant, (targets,); 1 for classes and where it is 0."""
         return self.once(
             ("residual", type(loss), loss, tuple(constants)), lambda: residual_rms(self.table, loss, constants)
         )
 
     def targets(self, table, loss, centre):
-        """The targets (targets, n) of a table in the data's type, ``centre`` (targets,) taken off."""
+        """The targets (targets, n) of a table in the data's type, less ``centre`` (targets,)."""
         key = "targets", table is self.held, tuple(loss.domain.items()), tuple(centre)
         return self.once(key, lambda: targets(table, loss, centre))
 
@@ -108,7 +108,7 @@ def _finite_moments(table, finite):
 
 
 def targets(table, loss, centre):
-    """The targets (targets, n) in the data's type, ``centre`` (targets,) taken off."""
+    """The targets (targets, n) in the data's type, less ``centre`` (targets,)."""
     y, dtype = table.y, table.X.dtype
     if centre.any() or y.dtype != dtype:
         with np.errstate(over="ignore"):
@@ -121,7 +121,7 @@ def targets(table, loss, centre):
 def mean_over(table, y, function, rows=1 << 20):
     """The weighted mean of ``function(y, offset)`` of targets (n,) and offsets, in float64.
 
-    Some rows at a time, for memory's sake; offsets are zeros (1,) where there are none.
+    Some rows at a time, to save memory; offsets are zeros (1,) where there are none.
     """
     total = weights = 0.0
     for first in range(0, y.size, rows):
@@ -154,9 +154,9 @@ def mean_loss(table, y, loss, constant):
 
 
 def best_constants(table, loss):
-    """The best of some constant scores for each target, where a run may start.
+    """The best of some constant scores for each target, as the start of a run.
 
-    Of the classes of a joint loss, the logs of their shares, or zero.
+    For a joint loss the candidates are the logarithms of the classes' shares, and zeros.
     """
     if not loss.joint:
         return np.array([best_constant(table, y, loss) for y in table.y])
@@ -170,19 +170,19 @@ def class_shares(table):
 
 
 def best_constant(table, y, loss):
-    """The best of some constant scores, where a run may start.
+    """The best of some constant scores, as the start of a run.
 
-    Of two classes, the log of the odds and each class's margin; otherwise the target's mean and median (of at most a
-    million rows), or the logarithms of these where a score is one.
+    The candidates for two classes are the log odds and each class's margin; otherwise the target's mean and median (of
+    at most a million rows), or their logarithms with a log link.
     """
     with np.errstate(all="ignore"):
         mean = mean_over(table, y, lambda y, _: y)
         if loss.squared and np.isfinite(mean):
             return mean
         if loss.labels:
-            # A first chunk may hold one class only, which says nothing about the odds.
+            # A first chunk may hold one class only: the odds are unknown then.
             share = min(max(mean, 1e-6), 1 - 1e-6) if 0 < mean < 1 else 0.5
-            # The perceptron's loss is least where all scores are zero, which no step can improve on: not from there.
+            # The perceptron's loss is least where all scores are zero, and no step leads away from there.
             found = [-1.0, 1.0, *([np.log(share / (1 - share))] if loss.smooth else [])]
         else:
             step = -(-y.size // 1_000_000)
@@ -198,9 +198,9 @@ def best_constant(table, y, loss):
 
 
 def curvature_of(loss, table, y, constant, size):
-    """The bound of the loss's second derivative; where it has none, what it is on average where the run starts.
+    """The bound of the loss's second derivative; if there is none, its mean at the start of the run.
 
-    A loss with jumps in its slope is seen from the distance ``size`` of the targets.
+    For a loss with jumps in its slope it is a difference over ``size``, the distance of the targets.
     """
     if np.isfinite(loss.curvature):
         return loss.curvature
@@ -226,7 +226,7 @@ def joint_curvature(loss, table, h=1e-3):
 
 
 def residual_rms(table, loss, constants):
-    """The root mean square of each target less its constant; 1 for classes, and where there is none."""
+    """The root mean square of each target less its constant; 1 for classes, and where it is 0."""
     if loss.labels or loss.link != "identity":
         return np.ones(len(table.y))
     return np.array([one_residual_rms(table, y, constant) for y, constant in zip(table.y, constants, strict=True)])

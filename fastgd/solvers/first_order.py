@@ -9,7 +9,7 @@ from .learning_rate import automatic_rate
 
 EPOCHS_FULL, EPOCHS_BATCHES = 1000, 20
 TOL_FULL, TOL_BATCHES = 1e-6, 1e-4
-MANY_COLUMNS = 1024  # sparse rows with as many columns take plain steps: Adam's move all columns at each
+MANY_COLUMNS = 1024  # with as many sparse columns or more, batches take SGD's steps: Adam's would move all columns
 
 
 class FirstOrder(Solver):
@@ -33,7 +33,7 @@ class FirstOrder(Solver):
 
     @classmethod
     def optimizer(cls, problem, targets, words):
-        """The optimizer given or of the run gone on with, or one that suits the batches."""
+        """The optimizer given, that of the resumed run, or one that suits the batches."""
         options, full = problem.options, problem.batch == problem.n
         known = problem.start.optimizer(options)
         if known is not None:
@@ -55,7 +55,7 @@ class FirstOrder(Solver):
 
     @classmethod
     def schedule(cls, problem, model, targets, scaled, epochs, words):
-        """The schedule given or of the run gone on with, or a rate that the curvature of the data allows."""
+        """The schedule given, that of the resumed run, or a rate that the curvature of the data allows."""
         options, usual = problem.options, np.ones(len(model.start))
         known = problem.start.schedule(options)
         if known is not None:
@@ -83,12 +83,12 @@ class FirstOrder(Solver):
         raise NotImplementedError
 
     def init(self):
-        """Weights as the plan has them, and an optimizer that has seen nothing."""
+        """The weights of the plan, and an optimizer state of zeros."""
         lanes = self.plan.lanes
         return FirstOrderState(lanes.weights, lanes.slots, lanes.carry, lanes.averages).take()
 
     def answer(self, state, steps):
-        """The averages from the step on where they begin, else the weights."""
+        """The averages, from the step on where averaging begins, else the weights."""
         if state.averages.shape[1] == 0 or steps < self.plan.lanes.begin[0]:
             return state.weights
         return state.averages.astype(state.weights.dtype)

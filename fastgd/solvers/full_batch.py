@@ -10,13 +10,13 @@ from .first_order import FirstOrder
 from .plan import lanes_with
 
 SLICE_ELEMENTS = 1 << 24
-ROW_OVERHEAD = 32  # what a row costs beyond its columns, in elements
+ROW_OVERHEAD = 32  # the cost of a row beyond its columns, in elements
 
 
 class FullBatch(FirstOrder):
     """Full-batch steps of one lane. Data of one chunk runs many steps in one kernel call."""
 
-    speed = 1  # how many times faster than one lane's an element goes by
+    speed = 1  # elements a second, as a multiple of this loop's
 
     @classmethod
     def runs(cls, plan):
@@ -25,7 +25,7 @@ class FullBatch(FirstOrder):
 
     @functools.cached_property
     def passes(self):
-        """What makes passes over the rows."""
+        """The passes over the rows."""
         return self.plan.backend.passes(self.plan.data, self.plan.options.n_threads)
 
     def steps_at_once(self, lanes):

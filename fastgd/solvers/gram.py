@@ -13,11 +13,11 @@ from .reduction import ChunkedReduction
 CHUNK_WORK = 1 << 25  # products of two numbers a chunk: about a millisecond
 CHUNK_ROWS = 1024, 1 << 17  # with fewer rows of many columns, adding the chunks would cost as much as the products
 GATHERED = 256  # rows multiplied at once: fewer took twice as long at d=2000, and more from d=50 on no less
-SAMPLE = 1024  # rows that say where the columns lie
-# A column whose share of this alone is its own has no part in the minimisers: large opposed entries would bring
-# rounding errors of their own size into every loss.
+SAMPLE = 1024  # rows from which the centre of the columns is estimated
+# A column independent of the others by less than this share of its square gets 0 in the minimisers: large entries of
+# opposite signs would bring rounding errors of their size into every loss.
 DEPENDENT = 1e-5
-LARGEST_BYTES = 1 << 25  # of the Gram matrices kept; while they are summed up it is about six times as much
+LARGEST_BYTES = 1 << 25  # of the Gram matrices kept; summing them up takes about six times as much
 EXACT = 64 * np.finfo(np.float64).eps  # a mean squared residual below this share of the target's is zero
 
 
@@ -35,12 +35,12 @@ def is_partition(roles):
 
 
 def pairs(rows):
-    """How many products of two numbers a sparse row makes, with the constant, on average."""
+    """The mean number of products of two numbers of a sparse row, with the constant."""
     return (rows.stored // rows.shape[0] + 2) ** 2 // 2
 
 
 def chunk_rows(rows):
-    """Rows a chunk: of few numbers as many as make adding the chunks cheap beside their products."""
+    """Rows a chunk: so many that adding the chunks is cheap beside their products."""
     d = rows.shape[1]
     if kernels.scatters(rows, d):
         return max(2 * (d + 1) ** 2 // pairs(rows), CHUNK_ROWS[0])
@@ -48,12 +48,12 @@ def chunk_rows(rows):
 
 
 def sample_of(n):
-    """Some rows that say where the columns lie."""
+    """A sample of the rows, from which the centre of the columns is estimated."""
     return slice(None, None, -(-n // SAMPLE))
 
 
 def centre_of(data):
-    """What is taken off the columns, (d,): close to their means; nothing of sparse ones, whose zeros it would fill."""
+    """The numbers subtracted from the columns, (d,): about their means, or 0 for sparse rows, to keep their zeros."""
     if data.rows.sparse:
         return np.zeros(data.shift.size)
     values = data.rows.values
@@ -95,7 +95,7 @@ class Grams:
         if folds.max() >= 0 and replicates.max() < 0 and is_partition(self.data.roles):
             parts = range(len(self.data.roles))
             held = self.over_rows(np.array(parts), np.full(len(parts), -1), True)
-            # The others are added, not the part taken off the total: nothing cancels.
+            # The other folds are added, not this one subtracted from the total: nothing cancels.
             found = [np.stack([sum(array[p] for p in parts if p != fold) for fold in folds]) for array in held]
         else:
             found = self.over_rows(folds, replicates, False)
@@ -110,7 +110,7 @@ class Grams:
         return products, moments, squares / totals[:, None], totals
 
     def over_rows(self, folds, replicates, held):
-        """The sums over all rows: of each fold's part that is held out, or else of what it trains on."""
+        """The sums over all rows: over the rows that each fold holds out, or else those it trains on."""
         data, targets = self.data, self.level.size
         vectors = -(-(self.d + 1 + targets) // kernels.VECTOR)
         width = (vectors | 1) * kernels.VECTOR  # an odd number of cache lines a row: even ones share sets of the cache

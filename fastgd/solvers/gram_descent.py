@@ -1,4 +1,4 @@
-"""Full-batch steps on squared residuals from the Gram matrix: when that pays, and the steps."""
+"""Full-batch steps on squared residuals from the Gram matrix: the steps, and when they cost less than passes."""
 
 import numpy as np
 
@@ -13,13 +13,13 @@ MINIMISER_PACE = 8
 SAVING = 1 << 30  # operations, 20 ms: for less no kernels are compiled
 TASK_LANES = 64
 LANE_OVERHEAD = 256  # operations a column that a step of a lane takes beyond the product
-SLICE_WORK = 1 << 27  # of the steps between two looks at the run: 10 ms
+SLICE_WORK = 1 << 27  # operations of a slice: 10 ms
 SMALL_WORK = 1 << 24  # below this the steps are over before a thread has started
-EXPECTED = 100  # epochs, where a tolerance may end a run before
+EXPECTED = 100  # epochs to expect where a tolerance may end a run
 
 
 def pays(data, lanes, weightings, epochs):
-    """Whether full-batch descent is to go by the Gram matrix and not by passes: a function of shapes and settings only.
+    """Whether full-batch descent costs less by the Gram matrix than by passes: a function of shapes and settings only.
 
     Operations of floating point are counted, at the speed of float64's products. A weighting (all together, where the
     folds are a partition) takes n * D * (D + 48): the upper triangle in whole vectors, and gathering the rows; twice
@@ -35,7 +35,7 @@ def pays(data, lanes, weightings, epochs):
     lanes, weightings : int
         How many there are.
     epochs : int
-        How many steps are to be expected: fewer than allowed, where a tolerance may end the run.
+        The number of steps to expect: fewer than allowed, where a tolerance may end the run.
     """
     n, D, targets = data.rows.shape[0], data.shift.size + 1, len(data.targets)
     whole = is_partition(data.roles)
@@ -54,11 +54,11 @@ def pays(data, lanes, weightings, epochs):
 
 
 def suits(plan):
-    """Whether a plan is of squared losses on the full batch and pays to run so."""
+    """Whether a plan is of squared losses on the full batch, and the Gram matrix costs less than passes."""
     if not plan.full or not plan.parts.loss.squared:
         return False
-    # A tolerance ends most runs before they have used all their epochs; and a fit may go on with more of them, and has
-    # to do as it did.
+    # A tolerance ends most runs before their last epoch; and a run that is resumed with more epochs must decide the
+    # same.
     settled = plan.tol is None and len(plan.models) > 1
     epochs = plan.epochs if settled else EXPECTED
     return pays(plan.data, len(plan.lanes.weights), len(weightings(plan.lanes)), epochs)
@@ -69,13 +69,13 @@ class GramDescent(FullBatch):
 
     @classmethod
     def runs(cls, plan):
-        """Whether many lanes take full-batch steps on squared residuals, and that pays."""
+        """Plans of many lanes on squared residuals, full batch, for which the Gram matrix costs less than passes."""
         return plan.many and suits(plan)
 
     def __init__(self, plan):
         super().__init__(plan)
         self.grams = Grams(plan.data, plan.lanes, plan.options.n_threads)
-        self.sums = self.grams.sums  # before threads ask
+        self.sums = self.grams.sums  # computed before threads use it
 
     def steps_at_once(self, lanes):
         """How many steps a slice takes."""

@@ -6,14 +6,14 @@ from ..inputs import arrays
 from ..parts import schedules
 from .data_statistics import curvature_of
 
-MARGIN = 1.05  # power iteration comes from below; gradient descent is stable up to twice the rate
+MARGIN = 1.05  # power iteration approaches from below; gradient descent is stable up to twice this rate
 
 
 def automatic_rate(problem, model, targets, scaled, k):
     """A schedule for target ``k``, and the words for it.
 
-    ``scaled`` is how columns are scaled, and whether they are. The root mean square of the residuals at the start sizes
-    the steps of an optimizer whose moves do not grow with the gradient.
+    ``scaled`` is a pair: the scaling of the columns, and whether there is one. Steps of an optimizer whose moves do not
+    grow with the gradient are proportional to the root mean square of the residuals at the start.
     """
     statistics, batch, n = problem.statistics, problem.batch, problem.n
     (scaling, _), loss, optimizer = scaled, model.loss, model.optimizer
@@ -41,7 +41,7 @@ def automatic_rate(problem, model, targets, scaled, k):
 
 
 def mean_smoothness(statistics, scaled, batch, n):
-    """The smoothness that a batch meets on average, for a loss of second derivative 1.
+    """The expected smoothness of a batch, for a loss of second derivative 1.
 
     It lies between the whole data's and the largest row's (Gower et al. 2019, proposition 3.8).
     """

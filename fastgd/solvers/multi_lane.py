@@ -12,14 +12,14 @@ from .batches import SLICE_COLUMNS, Batches
 from .full_batch import ROW_OVERHEAD, SLICE_ELEMENTS, FullBatch
 from .multi_lane_passes import SMALL_WORK, ManyPasses
 
-SPEED = 8  # how many times faster a lane's elements go by than where it is alone
+SPEED = 8  # elements a second, as a multiple of the loop of one lane
 SPARSE_SPEED = 2
 
 
 def steps(data, parts, lanes, order, ahead, batch, rates, t, loss_sum, n_threads=1, lazy=False):
     """One step of every lane for each ``batch`` rows of ``order``; rates (steps, lanes) or (1, lanes).
 
-    The losses met are added to ``met`` (lanes,); threads share out the tiles, which know nothing of each other.
+    The losses are added to ``met`` (lanes,). Threads take one tile after another; tiles are independent.
     """
     numbers = data.rows.stored // data.targets.shape[1] + 1
     n_threads = n_threads if order.size * numbers * len(lanes.weights) > SMALL_WORK else 1
@@ -45,7 +45,7 @@ class ManyFullBatch(FullBatch):
 
     @functools.cached_property
     def passes(self):
-        """What makes passes over the rows."""
+        """The passes over the rows."""
         return ManyPasses(self.plan.data, self.plan.options.n_threads)
 
     def steps(self, lanes, rates, t):
@@ -82,7 +82,7 @@ class ManyBatches(Batches):
         return max(SPARSE_SPEED * SLICE_ELEMENTS // ((moved + ROW_OVERHEAD) * lanes), SLICE_COLUMNS * width // moved)
 
     def steps(self, lanes, rows, ahead, rates, t, loss_sum):
-        """A step for every batch of ``rows`` at rates (steps, lanes) from step ``t`` on; adds to the losses met."""
+        """A step for every batch of ``rows`` at rates (steps, lanes) from step ``t`` on; adds to ``loss_sum``."""
         plan, options = self.plan, self.plan.options
         settings = options.n_threads, options.lazy
         steps(plan.data, plan.parts, lanes, rows, ahead, plan.batch, rates, t, loss_sum, *settings)

@@ -10,7 +10,7 @@ from ..kernels.tiles import pack
 from .plan import unweighted
 from .reduction import ChunkedReduction
 
-TASK_WORK = 1 << 23  # rows * columns * lanes: about a millisecond, so Ctrl-C and a lagging thread wait no longer
+TASK_WORK = 1 << 23  # rows * columns * lanes: a millisecond, so that neither Ctrl-C nor the last thread takes long
 COPIED_BYTES = 1 << 25  # of held-out rows
 SHARE = 2  # numbers of sparse rows for each of the chunks' sums, at least
 SMALL_WORK = 1 << 20  # below this the work is over before a thread has started

@@ -1,7 +1,7 @@
-"""Full-batch descent preconditioned by the loss's curvature: Newton's steps, halved where the loss would rise.
+"""Newton's method on the full batch, with a line search.
 
-A step solves with the matrix of second derivatives, the Gram matrix of the rows weighted by how the loss bends at each.
-So it minds neither the columns' scales nor how they are correlated, and no rate is to be found.
+A step solves a linear system with the Hessian, the Gram matrix of the rows weighted by the second derivative of the
+loss at each. So it depends neither on the scales of the columns nor on their correlation, and has no learning rate.
 """
 
 import functools
@@ -25,25 +25,25 @@ from .problem import left_open
 
 EPOCHS = 200
 LARGEST = 1024  # columns, with the constant: a matrix of 8 MB
-DEPENDENT = {4: 1e-7, 8: 1e-14}  # a column whose share of this alone is its own gets 0, by the bytes of a number
-CANCELLED = 1e-16  # of a sum of squares, what may be left of it by rounding alone
-ENOUGH = 1e-4  # the share of the predicted fall that a step must bring (Armijo 1966)
-DAMPINGS = 0.0, 1e-8, 1e-4, 1.0  # tried in turn where no part of a step lowers the loss (Levenberg 1944)
-UNSEEN = 1e-3  # of a rounding of the loss: a step that promises less is not taken
-SHORTEST = 1e-9  # of a whole step
-NOISE = 16  # how many roundings the loss may rise by
-NARROWEST = 1e-9  # of the first width
-NARROWER = 0.1  # what a width is multiplied by once descent has settled
-SETTLED = 1e-2  # of the loss, what a step may promise then
-WITHOUT_TOL = 1e-8  # in place of no tolerance
-CLOSE = 10  # tolerances that a rounded loss may lie above the loss itself
+DEPENDENT = {4: 1e-7, 8: 1e-14}  # a column with a smaller share of its square independent of others gets 0; by itemsize
+CANCELLED = 1e-16  # the share of a sum of squares that rounding alone may leave of it
+ENOUGH = 1e-4  # the share of the predicted decrease that a step must reach (Armijo 1966)
+DAMPINGS = 0.0, 1e-8, 1e-4, 1.0  # tried in turn while no length of a step lowers the loss (Levenberg 1944)
+UNSEEN = 1e-3  # times eps * |loss|: a step that predicts a smaller decrease is not taken
+SHORTEST = 1e-9  # the shortest length, of a whole step's 1
+NOISE = 16  # times eps * |loss|: the rise of the loss that rounding may cause
+NARROWEST = 1e-9  # the smallest width, as a share of the first
+NARROWER = 0.1  # a width is multiplied by it when the smoothed loss has converged
+SETTLED = 1e-2  # times |loss|: the smoothed loss has converged when the decrement is below
+WITHOUT_TOL = 1e-8  # the tolerance of smoothing and damping where tol is None
+CLOSE = 10  # in tolerances: a smoothed loss no further above the loss is final
 NEAR = 0.2  # by how much scores may differ, in the root mean square, of lanes that share second derivatives
-FEW = 8  # models, whose own second derivatives cost less than the further passes that shared ones ask for
-SHARED = 1e5  # how much less a step with shared ones has to promise at the end, as it leaves more behind than Newton's
+FEW = 8  # up to so many models share none: their own cost less than the further steps that shared ones need
+SHARED = 1e5  # a shared decrement counts so many times, as such a step leaves more behind than Newton's
 SWEEPS = 2000
-PERFECT = 1e4  # roundings of the scores: a fit as good as numbers can be
-SEPARATED = 1e-6  # the share of its start that a loss of classes falls to only where the classes are separable
-TIGHT = 1e-15  # of a step's promise, what a sweep of coordinate descent may bring at its end
+PERFECT = 1e4  # in eps: residuals below this share of the start's are zero to rounding
+SEPARATED = 1e-6  # a loss of classes below this share of its start: they are linearly separable
+TIGHT = 1e-15  # coordinate descent ends when no coordinate lowers the quadratic by this share of its scale
 
 
 class Derivatives:
@@ -51,14 +51,14 @@ class Derivatives:
 
     def __init__(self, plan):
         self.plan, self.count, self.loss = plan, plan.data.count, plan.parts.loss
-        self.data = plan.data._replace(targets=plan.data.targets[:1])  # of which no products are asked for
+        self.data = plan.data._replace(targets=plan.data.targets[:1])  # moments of others are not needed
         kept = len(weightings(plan.lanes)) * (plan.data.shift.size + 2) ** 2 * 8
         self.at_once = self.loss.squared and kept <= LARGEST_BYTES
         self.one = Passes(plan.data, plan.options.n_threads)
         self.passes = self.one.many() if plan.many else self.one
         self.share = DEPENDENT[plan.lanes.weights.itemsize]
         self.shares = len(plan.models) > FEW and not self.at_once and all(m.replicate < 0 for m in plan.models)
-        self.remembered = []  # of lanes the kind, the weights and the second derivatives there
+        self.remembered = []  # for recent lanes: fold, target and loss; weights; second derivatives there
 
     def first(self, lanes):
         """The mean losses (lanes,) and their gradients (lanes, d + 1)."""
@@ -77,15 +77,15 @@ class Derivatives:
             self.one.over_chunks(
                 lambda a, b: curvature.second_derivatives(data, self.loss, lanes, lane, self.one.chunk, a, b, out)
             )
-        if not out.any():  # no row bends: beyond their margins all, where the penalty alone has a say
+        if not out.any():  # no row has a second derivative, e.g. all lie beyond their margins: the penalty alone counts
             return np.zeros((data.shift.size + 1, data.shift.size + 1))
         grams = Grams(self.data._replace(weight=frozen(out)), lanes_at(lanes, [lane], 1), self.plan.options.n_threads)
         return grams.products[0] * (grams.totals[0] * lanes.scale[lane] / self.count)
 
     def second_near(self, lanes, lane):
-        """The second derivatives at one lane's weights, or of a lane that is near or was there; and whether shared.
+        """The second derivatives at one lane's weights, or those of a lane close to it; and whether they are shared.
 
-        64 lanes of a log loss (4e4 x 50) took 305 matrices, of 20 ms each, to end; now 15.
+        64 lanes of a log loss (4e4 x 50) needed 305 matrices of 20 ms each before they were shared; now 15.
         """
         if not self.shares:
             return self.second(lanes, lane), False
@@ -99,7 +99,7 @@ class Derivatives:
         return H, False
 
     def near(self, away, H):
-        """Whether the second derivatives ``H`` may stand for those of weights that are so far ``away``."""
+        """Whether the second derivatives ``H`` may be used at weights that differ by ``away``."""
         if not away.any():
             return True
         with np.errstate(all="ignore"):
@@ -113,12 +113,12 @@ class Derivatives:
 
     @functools.cached_property
     def offset(self):
-        """What is taken off the standardised columns besides their shift, (d,)."""
+        """The further shift of the standardised columns with which the Gram matrix is computed, (d,)."""
         data = self.plan.data
         return (centre_of(data) - data.shift) * data.inverse_scale.astype(np.float64)
 
     def move(self, lanes, lane, gradient, damping):
-        """The move (d + 1,) of one lane to the minimum of the parabola that its derivatives make, and if shared ones.
+        """The move (d + 1,) of one lane to the minimum of its quadratic, and whether its second derivatives are shared.
 
         ``damping`` is the share of the largest second derivative that is added to all of them.
         """
@@ -155,7 +155,7 @@ class Derivatives:
         return moved - weights
 
     def least_squares(self, H, g):
-        """The solution of ``H @ move = -g``: first of the constant, as rows that bend may lie far from the centre."""
+        """The solution of ``H @ move = -g``; the constant first, as the weighted rows may lie far from the centre."""
         mean = H[-1, :-1] / H[-1, -1] if H[-1, -1] > 0 else np.zeros(len(g) - 1)
         products = H[:-1, :-1] - np.outer(mean, H[-1, :-1])
         least = self.share * np.diag(products) + CANCELLED * np.diag(H)[:-1]
@@ -166,10 +166,10 @@ class Derivatives:
 
 
 class Newton(Solver):
-    """Newton's method: an epoch is a step, and the passes to find how long it may be.
+    """Newton's method: an epoch is one step, with the passes of its line search.
 
-    A loss with kinks is smoothed within a width that becomes narrower as descent goes on, until what the smoothing
-    costs does not matter any more.
+    A loss with kinks is smoothed within a width that becomes narrower as descent goes on, until smoothing changes the
+    loss by less than some tolerances.
     """
 
     name = "newton"
@@ -180,14 +180,14 @@ class Newton(Solver):
 
     @classmethod
     def suits(cls, problem):
-        """Problems that leave the steps to fit, of losses with second derivatives and up to 1,023 columns."""
+        """Full-batch problems that leave the steps to fit, with a second derivative and up to 1,023 columns."""
         if not problem.full:
             return "a step takes a part of the rows"
         return cls.suits_shape(problem.options.loss, problem.d) or left_open(problem.options)
 
     @classmethod
     def suits_shape(cls, loss, d):
-        """None where the loss and the number of columns are fit for Newton's steps, else the reason why not."""
+        """None if the loss and the number of columns allow Newton's steps, else the reason why not."""
         if not inspect.isfunction(type(loss).second_derivative):
             return "the loss has no second derivative"
         return f"X has {d} columns, and the limit is {LARGEST - 1}" if d >= LARGEST else None
@@ -211,12 +211,12 @@ class Newton(Solver):
         super().__init__(plan)
         self.derivatives = plan.backend.derivatives(plan)
         self.eps = float(np.finfo(plan.data.shift.dtype).eps)
-        self.known = {}  # the losses and gradients of lanes asked about of late
+        self.known = {}  # losses and gradients of recent lanes, by ``keys``
         name = plan.parts.loss.smoothing_field
         self.field = None if name is None else plan.parts.loss._fields.index(name)
 
     def init(self):
-        """The weights of the plan; kinks are smoothed as widely as the targets lie apart."""
+        """The weights of the plan; the first smoothing width is the spread of the targets."""
         width = np.concatenate([model.residual_rms for model in self.plan.models])
         return NewtonState(self.plan.lanes.weights, width, width).take()
 
@@ -238,7 +238,7 @@ class Newton(Solver):
         return Records(own[None], taken[None], norm[None], np.where(broken, 0, 1), broken, falls[None])
 
     def verdict(self, state, history):
-        """Whether the decrease that Newton's step predicts is below the tolerance."""
+        """Converged, if the Newton decrement is below the tolerance, or the loss zero to rounding."""
         tol = self.plan.tol
         if tol is None or not history.records:
             return None
@@ -258,10 +258,10 @@ class Newton(Solver):
             return Verdict("converged", messages.NO_DECREASE)
         return None
 
-    # Where the lanes stand --------------------------------------------------------------------------------------------
+    # Objectives and gradients -----------------------------------------------------------------------------------------
 
     def keys(self, lanes):
-        """What tells lanes apart whose losses and gradients are asked for."""
+        """A key for each lane, equal where losses and gradients are."""
         parts = lanes.fold, lanes.replicate, lanes.target, lanes.loss, lanes.weights
         return [b"".join(np.ascontiguousarray(part[lane]).tobytes() for part in parts) for lane in range(len(parts[0]))]
 
@@ -273,7 +273,7 @@ class Newton(Solver):
     def evaluate(self, lanes):
         """The objectives (lanes,) and the gradients of the losses (lanes, d + 1)."""
         keys = self.keys(lanes)
-        # A pass is asked about what is new: of lanes that begin alike one, and none of those that stay.
+        # A pass computes new lanes only: one of several that are equal, and none that did not move.
         new = {key: lane for lane, key in enumerate(keys) if key not in self.known}
         if new:
             asked = lanes if len(new) == len(keys) else lanes_at(lanes, list(new.values()), 1)
@@ -293,7 +293,7 @@ class Newton(Solver):
     # Steps ------------------------------------------------------------------------------------------------------------
 
     def step(self, lanes, objective, gradients, wanted):
-        """Move the lanes that are ``wanted``; the lengths of their steps, and the falls that these predicted."""
+        """Move the lanes that are ``wanted``; returns the lengths of their steps, and the predicted decreases."""
         taken, falls = np.zeros((2, len(objective)))
         stricter = max(1.0, min(SHARED, (self.plan.tol or WITHOUT_TOL) / (64 * self.eps)))
         for damping in DAMPINGS:
@@ -306,7 +306,7 @@ class Newton(Solver):
         return taken, falls
 
     def moves(self, lanes, gradients, wanted, damping):
-        """The whole steps (lanes, d + 1), the falls of the objectives (lanes,) that their slopes promise, if shared."""
+        """Whole steps (lanes, d + 1), the decreases (lanes,) they predict, and which use shared derivatives."""
         shared = np.zeros(len(lanes.weights), bool)
         moves, falls = np.zeros(lanes.weights.shape), np.zeros(len(lanes.weights))
         whole = lanes._replace(weights=lanes.weights.astype(np.float64))
@@ -321,7 +321,7 @@ class Newton(Solver):
         return moves, falls, shared
 
     def search(self, lanes, objective, moves, falls):
-        """Take the longest steps, at most whole ones, that bring enough; their lengths (lanes,)."""
+        """Take the longest steps that lower the objective enough (Armijo); their lengths (lanes,), at most 1."""
         length = np.where(falls > UNSEEN * self.eps * np.abs(objective), 1.0, 0.0)
         begun, dtype = lanes.weights.copy(), lanes.weights.dtype
         open_ = np.flatnonzero(length)
@@ -340,14 +340,14 @@ class Newton(Solver):
         return length
 
     def clip(self, lanes):
-        """Rounding must not carry a weight over its bound."""
+        """Clip weights that rounding has moved beyond their bounds."""
         if not isinstance(self.plan.parts.penalty, Free):
             np.clip(lanes.weights[:, :-1], lanes.low, lanes.high, out=lanes.weights[:, :-1])
 
     # Losses with kinks ------------------------------------------------------------------------------------------------
 
     def smoothed(self, lanes, state):
-        """The lanes with a loss whose kinks are smoothed as widely as they are at present."""
+        """The lanes with the loss smoothed within the present width."""
         if self.field is None:
             return lanes
         fields = lanes.loss.copy()
@@ -355,7 +355,7 @@ class Newton(Solver):
         return lanes._replace(loss=fields, weights=lanes.weights.copy())
 
     def narrow(self, lanes, state, width, objective, own, falls):
-        """Make the width smaller where descent has settled; the falls, infinite where they do not count yet."""
+        """Reduce the width of converged lanes; returns the decrements, infinite while smoothing still matters."""
         tol = self.plan.tol or WITHOUT_TOL
         last = (width <= lanes.loss[:, self.field]) | (objective - own <= CLOSE * tol * np.abs(own))
         last |= state.width <= max(64 * self.eps, NARROWEST) * state.first_width
@@ -366,7 +366,7 @@ class Newton(Solver):
 
 
 def shorter(length, fall, rise):
-    """The next length to try: where the parabola through what is known is least, within a tenth and a half."""
+    """The next length to try: the minimum of the interpolating parabola, between a tenth and a half of ``length``."""
     if not np.isfinite(rise):
         return 0.1 * length
     return length * min(max(0.5 * length * fall / (rise + length * fall), 0.1), 0.5)

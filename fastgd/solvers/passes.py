@@ -8,14 +8,14 @@ from ..kernels import full_batch
 from .multi_lane_passes import ManyPasses
 from .reduction import ChunkedReduction
 
-TASK_ELEMENTS = 1 << 21  # about a millisecond of work: Ctrl-C and a lagging thread wait no longer
+TASK_ELEMENTS = 1 << 21  # about a millisecond of work, so that neither Ctrl-C nor the last thread takes long
 SMALL_ELEMENTS = 1 << 17  # below this a pass is over before a thread has started
 
 
 class Passes:
     """One pass after another over ``data``; ``n_threads`` run the chunks of each.
 
-    ``many`` says that losses are asked for many lanes, or for one of many.
+    ``many``: losses are computed for many lanes, or for one of many.
     """
 
     def __init__(self, data, n_threads, many=False):
@@ -86,7 +86,7 @@ class Passes:
         return self.many().totals(lanes)
 
     def curvature(self, iterations=40):
-        """The largest eigenvalue of the scaled rows' second-moment matrix, by power iteration, which is from below."""
+        """The largest eigenvalue of the scaled rows' second-moment matrix, by power iteration, a lower estimate."""
         vector = np.random.default_rng(0).standard_normal(self.d + 1)
         products = np.empty((self.chunks, self.d + 1))
         value = 0.0

@@ -1,4 +1,4 @@
-"""What to run: one group of models that share their rows, their batches and the kinds of their parts."""
+"""The plan of a run: one group of models that share rows, batches and the classes of their parts."""
 
 import functools
 from dataclasses import dataclass, replace
@@ -11,7 +11,7 @@ from ..parts.schedules import rates, watched
 
 @dataclass(frozen=True)
 class Model:
-    """One model of a group: its parts, and where it starts. Its lanes are one for each target or class."""
+    """One model of a group: its parts, and its start. It has one lane for each target or class."""
 
     loss: tuple
     optimizer: tuple | None  # None where the solver has none
@@ -20,15 +20,15 @@ class Model:
     rate_multiplier: np.ndarray  # (lanes,), of the schedule's rates
     low: np.ndarray  # (d,), of the scaled coefficients
     high: np.ndarray  # (d,)
-    centre: np.ndarray  # (targets,), taken off the targets, and added to the intercepts at the end
+    centre: np.ndarray  # (targets,), subtracted from the targets, and added to the intercepts at the end
     start: np.ndarray  # (lanes,), the intercepts that a run starts with
-    start_loss: np.ndarray  # (targets,), the objective there; infinite where it takes a pass to know
-    constant_loss: np.ndarray  # (targets,), that of the intercepts alone; of chunks, of all rows so far
-    residual_rms: np.ndarray  # (targets,), of the targets less the start's constants
+    start_loss: np.ndarray  # (targets,), the objective there; infinite where only a pass can tell
+    constant_loss: np.ndarray  # (targets,), the objective of the intercepts alone; for chunks over all rows so far
+    residual_rms: np.ndarray  # (targets,), the root mean square of the targets less the start's constants
     fold: int = -1
     replicate: int = -1
-    number: int = 0  # which run of a sweep
-    target: int = 0  # the first of the targets that are its own
+    number: int = 0  # the number of its setting in a sweep
+    target: int = 0  # the number of its first target
     coef: np.ndarray | None = None  # (lanes, d), the scaled coefficients that a run starts with; None for zeros
 
     def single_targets(self):
@@ -43,7 +43,7 @@ class Model:
 
 @dataclass(frozen=True)
 class Plan:
-    """What to run: everything resolved, nothing 'auto'."""
+    """A run in full: every option resolved, none "auto"."""
 
     data: Data
     parts: Parts
@@ -55,14 +55,14 @@ class Plan:
     solver: type
     batch: int
     full: bool  # whether a step takes all rows
-    many: bool  # whether the kernels of many lanes run it; some of its models, or one left alone, are run as all were
+    many: bool  # whether kernels of many lanes run it, also when only some of its models still run
     epochs: int
     tol: float | None
     rows: np.ndarray | None = None  # the rows trained on, where others are held out
-    held: Data | None = None  # what is held out to validate on
-    every_epoch: bool = False  # whether something besides the options asks to look at every epoch
+    held: Data | None = None  # the validation data
+    every_epoch: bool = False  # whether a slice must not be longer than an epoch, whatever the options
     order: object = None  # order(epoch): the order of an epoch's rows, in place of a shuffle's own
-    rule: object = None  # rule(model): a stopping rule of the caller's own, with a factor of the learning rate
+    rule: object = None  # rule(model): a stopping rule of the caller, with a factor of the learning rate
 
     @functools.cached_property
     def width(self):
@@ -76,7 +76,7 @@ class Plan:
 
     @functools.cached_property
     def watched(self):
-        """Whether something looks at every epoch."""
+        """Whether every epoch is checked, so that no slice is longer than one."""
         asked = (self.options.callback, self.rule, self.tol, self.held)
         plateaus = (model.schedule and watched(model.schedule) for model in self.models)
         return self.options.evaluate or self.every_epoch or any(one is not None for one in (*asked, *plateaus))
@@ -93,7 +93,7 @@ def rows_of_models(models, width):
 
 
 def lanes_at(lanes, models, width):
-    """The lanes of some models: themselves where they are all, else a copy."""
+    """The lanes of some models: the same object if these are all, else a copy."""
     rows = rows_of_models(models, width)
     if np.array_equal(rows, np.arange(len(lanes.weights))):
         return lanes
@@ -101,7 +101,7 @@ def lanes_at(lanes, models, width):
 
 
 def lanes_with(lanes, state):
-    """The lanes as kernels take them, with the arrays of a solver's state that they have a place for."""
+    """The lanes as kernels take them, with the arrays of a solver's state in their fields."""
     return lanes._replace(**{name: getattr(state, name) for name in STATE if hasattr(state, name)})
 
 
@@ -109,7 +109,7 @@ STATE = ("weights", "slots", "carry", "averages")
 
 
 def are_many(data, lanes):
-    """Whether lanes are more than one model with the weights of all rows."""
+    """Whether the kernels of many lanes are needed: more than one lane, or row weights of a fold or replicate."""
     return len(lanes.weights) > 1 or lanes.fold[0] >= 0 or lanes.replicate[0] >= 0 or data.classes > 1
 
 
@@ -128,7 +128,7 @@ def rate_table(models, factors, width, first, count):
         count = 1  # a number for each step and lane costs single rows as much as the steps do
     table, known = np.empty((count, len(models), width)), {}
     for k, (model, factor) in enumerate(zip(models, factors, strict=True)):
-        key = id(model.schedule), factor  # a user's own may not be hashable
+        key = id(model.schedule), factor  # a user's schedule may not be hashable
         if key not in known:
             known[key] = factor if model.schedule is None else rates(model.schedule, first, count, factor)[:, None]
         np.multiply(known[key], model.rate_multiplier, out=table[:, k])

@@ -1,4 +1,4 @@
-"""What is to be solved, before a solver is chosen."""
+"""The problem of a fit, before a solver is chosen."""
 
 from dataclasses import dataclass
 
@@ -15,12 +15,12 @@ class Problem:
     bounds: tuple | None  # (low, high), arrays (d,) in the units of the columns
     batch: int
     full: bool  # whether a step takes all rows
-    single: bool  # whether its passes are its own: those of folds are shared
+    single: bool  # whether no folds are fitted in the same passes
     backend: object
 
     @property
     def table(self):
-        """What is trained on."""
+        """The table that is trained on."""
         return self.statistics.table
 
     @property
@@ -40,7 +40,7 @@ class Problem:
 
 
 def left_open(options):
-    """None where optimizer and learning rate are left to fit, else which option is not."""
+    """None if the choice of steps is left to fit, else a sentence that names the option which was given."""
     for name in ("optimizer", "learning_rate"):
         if getattr(options, name) != "auto":
             return f"{name} is given"

@@ -15,7 +15,7 @@ class ChunkedReduction:
         self.count = -(-n // rows)
 
     def over(self, run, stride=1, n_threads=None):
-        """``run(first, last)`` over all chunks, ``stride`` of them a task; it fills a place for each chunk."""
+        """``run(first, last)`` over all chunks, ``stride`` of them a task; it stores a result for each chunk."""
 
         def task(k):
             with np.errstate(all="ignore"):  # for kernels run as plain Python; a setting of each thread

@@ -14,7 +14,7 @@ from .full_batch import ROW_OVERHEAD
 
 SLICE_NUMBERS = 1 << 22
 CURVATURE_ROWS = 16_384
-MANY_COLUMNS = 10_000  # from here on a step of all columns is worth a warning
+MANY_COLUMNS = 10_000  # with so many columns, steps that move all of them cause a warning
 EXACT = "SGD, AdaGrad (with L2 at a constant rate) and, without a penalty, momentum and Nesterov's"
 DRIFTS = {"momentum": lazy.MomentumDrift, "nesterov": lazy.NesterovDrift}
 
@@ -25,7 +25,7 @@ def applies(plan):
 
 
 def zero_gradient_update(plan):
-    """What steps do to a weight without a gradient, a class of ``kernels.lazy``; None where that has no closed form."""
+    """The closed form of steps on a weight without a gradient, a class of ``kernels.lazy``; None if there is none."""
     optimizer, penalty, model = plan.parts.optimizer, plan.parts.penalty, plan.models[0]
     free, averaged, d = type(penalty) is Free, plan.lanes.averages.size > 0, plan.data.shift.size
     l1, l2 = (0.0, 0.0) if free else (float(model.penalty.l1), float(model.penalty.l2))
@@ -89,7 +89,7 @@ class LazyBatches(Batches):
 
     @classmethod
     def runs(cls, plan):
-        """Whether what a step does to the other columns has a closed form."""
+        """Whether steps on the other columns have a closed form."""
         return applies(plan) and zero_gradient_update(plan) is not None
 
     def __init__(self, plan):
@@ -148,7 +148,7 @@ class Hogwild(LazyBatches):
 
     @classmethod
     def runs(cls, plan):
-        """Whether several threads are asked for."""
+        """Whether ``parallel`` is given."""
         return applies(plan) and plan.options.parallel is not None
 
     def __init__(self, plan):

@@ -1,18 +1,19 @@
-"""Batches without any setting: stages of implicit steps in whitened coordinates, each averaged.
+"""Staged SGD: batches without any setting, in stages of implicit steps in whitened coordinates, each averaged.
 
-A stage has fixed coordinates, in which the curvature of the objective where it begins is the identity (the inverse
-Cholesky factor of the mean of ``bend * row row^T``): collinear columns cost no more steps than independent ones, and
-the rate has no unit. Its steps are implicit in each row's score (Toulis and Airoldi 2017): no outlying row can
-overshoot. Rates fall as ``t**-0.75`` and the steps are averaged, the later ones more (Shamir and Zhang 2013). The mean
-is looked at after every epoch; at the stage's end the best so far is where the next and longer one begins. A stage that
-rose is forgotten, and the next one has a quarter of its rate.
+A stage has fixed coordinates in which the Hessian at its start is the identity (the inverse Cholesky factor of the
+mean of ``second derivative * row row^T``): collinear columns cost no more steps than independent ones, and the rate has
+no unit. Steps are implicit in each row's score (Toulis and Airoldi 2017): a step on an outlying row does not overshoot.
+Rates fall as ``t**-0.75``, and the steps are averaged with larger weights for later ones (Shamir and Zhang 2013). The
+objective of the mean is computed after every epoch. The next stage, a longer one, starts at the best weights so far. A
+stage in which the objective rose is discarded, and the next one has a quarter of its rate.
 
-Tried and lost, shares within 1 % on 80 tasks a loss, biased to ill-conditioned ones, after 2e5 rows met in batches of 1
-and 32 (as stages: 99 to 100 %). Implicit averaged steps on columns standardised alone: squared error 91 and 81 %,
-quantile 90 and 85, log-loss 59 and 61, poisson 78 and 69. Whitened once, by the columns alone: 100 % of squared errors,
-but log-loss 86 and 83 at the best rate tried, for tables that are nearly separable, and poisson 98 and 94. Powers of
-0.25 and 0.5 without stages lost 7 and 2 of a hundred to 0.75 (quantile). In stages, explicit steps lost 2 of a hundred
-(log-loss, poisson), the last place for the mean none, but 5 of those within 0.1 % (quantile).
+Tried and lost, in shares of tasks within 1 % of the optimum, of 80 tasks a loss, most of them ill-conditioned, after
+2e5 rows in batches of 1 and 32 (stages: 99 to 100 %). Implicit averaged steps on columns standardised alone: squared
+error 91 and 81 %, quantile 90 and 85, log-loss 59 and 61, poisson 78 and 69. Whitened once, by the columns alone: 100 %
+of squared errors, but log-loss 86 and 83 at the best rate tried, for tables that are nearly separable, and poisson 98
+and 94. Powers of 0.25 and 0.5 without stages lost 7 and 2 of a hundred to 0.75 (quantile). In stages, explicit steps
+lost 2 of a hundred (log-loss, poisson); the last position in place of the mean lost none, but 5 of those within 0.1 %
+(quantile).
 """
 
 import math
@@ -30,17 +31,17 @@ from .plan import lanes_with
 from .problem import left_open
 
 WIDEST = 200  # columns: a row costs half the square of them
-FIRST_ROWS, GROWTH = 5000, 1.5  # rows that a stage visits, to the end of the epoch
-ENOUGH = 500_000  # rows visited, where the data are so few that 20 epochs are less
+FIRST_ROWS, GROWTH = 5000, 1.5  # rows of the first stage, rounded up to whole epochs
+ENOUGH = 500_000  # rows in all, if 20 epochs are fewer
 LONGEST = 10_000  # epochs
 POWER = 0.75
-FORGET = 4.0  # steps of a stage enter its mean with about the fourth power of their number
-FLOOR = 1e-3  # the least second derivative of a row, as a share of the mean one
+FORGET = 4.0  # a step of a stage has a weight in the mean of about this power of its number
+FLOOR = 1e-3  # the least second derivative of a row, as a share of the mean
 FLOOR_LINK = 1e-6  # of losses that flatten out: with 1e-3, separable tables got 1e3 times too small a step
-BACK, FORTH = 0.25, 2.0  # what the rate is multiplied by after a stage that rose, and after one that did not
-SLACK = 1e-4  # the share of itself that the objective may rise by noise
-WIDTH_SMOOTH, WIDTH = 1e-3, 1.0  # of the difference that gives second derivatives, of a loss of more than residuals
-SEPARATED = 1e-6  # the share of its start that a loss of classes falls to only where the classes are separable
+BACK, FORTH = 0.25, 2.0  # the factor of the rate after a stage in which the objective rose, and after another
+SLACK = 1e-4  # the share of itself by which noise may raise the objective
+WIDTH_SMOOTH, WIDTH = 1e-3, 1.0  # of the differences that give second derivatives, if a loss is not residual-only
+SEPARATED = 1e-6  # a loss of classes below this share of its start: they are linearly separable
 
 
 def first_rate(d, batch):
@@ -49,12 +50,12 @@ def first_rate(d, batch):
 
 
 def chosen_epochs(n, least):
-    """How many epochs at most."""
+    """The largest number of epochs."""
     return max(least, min(-(-ENOUGH // n), LONGEST))
 
 
 class WhitenedSteps(Batches):
-    """What a stage asks of the data, compiled."""
+    """The steps of a stage and its whitening, compiled."""
 
     def __init__(self, plan):
         super().__init__(plan)
@@ -77,11 +78,11 @@ class WhitenedSteps(Batches):
 
 
 class StagedSGD(Solver):
-    """Staged SGD: the backend's ``staged_steps`` takes the steps, this decides between them."""
+    """Staged SGD: the backend's ``staged_steps`` takes the steps, this class starts and ends stages."""
 
     name = "staged_sgd"
     exact = False
-    margin = math.inf  # a rise of the losses is forgotten by itself
+    margin = math.inf  # stages handle a rise of the losses themselves
     judges_tol = True
     many_models = False
 
@@ -89,7 +90,7 @@ class StagedSGD(Solver):
 
     @classmethod
     def suits(cls, problem):
-        """Batches of one model up to 200 columns wide, of which nothing is asked that stages do not have."""
+        """Batches of one model of up to 200 columns that leaves the steps to fit, without the options named below."""
         options, table = problem.options, problem.table
         reasons = {
             "a step takes all rows": problem.batch >= problem.n or problem.full,
@@ -133,10 +134,10 @@ class StagedSGD(Solver):
         self.passes = plan.backend.passes(plan.data, plan.options.n_threads)
         self.rate = first_rate(plan.data.shift.size, plan.batch)
         loss, eps = plan.parts.loss, float(np.finfo(plan.data.shift.dtype).eps)
-        # What the sums of products leave of a pivot by rounding; and weights of float32 hold no more digits.
+        # A pivot below this is rounding error of the sums; weights of float32 have no more digits either.
         self.share = max(64 * np.finfo(np.float64).eps * math.sqrt(plan.data.count), eps)
         self.width, self.floor = 0.0, FLOOR
-        if not loss.residual_only:  # residuals are no measure of scores
+        if not loss.residual_only:  # the mean residual is no scale of the scores then
             self.width, self.floor = WIDTH_SMOOTH if loss.smooth else WIDTH, FLOOR_LINK
 
     def init(self):
@@ -169,7 +170,7 @@ class StagedSGD(Solver):
         return Records(loss, table[-1:, None], None, np.full(1, len(loss)), np.zeros(1, bool))
 
     def mean(self, state):
-        """The weights (D,) that the mean of the stage so far stands for."""
+        """The mean of the stage so far, as weights (D,)."""
         # Not a product of matrices: the bits of those depend on BLAS's threads.
         return state.origin[0] + (state.whitening[0] * state.mean[0][:, None]).sum(axis=0)
 
@@ -183,7 +184,7 @@ class StagedSGD(Solver):
         return value if math.isfinite(value) else math.inf
 
     def start(self, lanes, state):
-        """The first stage starts at the weights."""
+        """Prepare the first stage, which starts at the weights of the plan."""
         state.best[:] = state.weights
         state.objective[0] = self.value_at(lanes, state.best[0])
         state.factor[0], state.length[0] = 1.0, FIRST_ROWS
@@ -191,7 +192,7 @@ class StagedSGD(Solver):
         self.begin(lanes, state, 0)
 
     def begin(self, lanes, state, steps):
-        """A stage starts at the best weights after so many steps."""
+        """Prepare a stage that starts at the best weights, after so many steps."""
         if steps == 0 or (state.origin != state.best).any():
             state.origin[:], state.origin_objective[:] = state.best, state.objective
             self.engine.whiten(lanes, state.origin[0], self.width, self.floor, self.share, state.whitening[0])
@@ -200,7 +201,7 @@ class StagedSGD(Solver):
     def end_epoch(self, lanes, state, steps):
         """Keep the mean of the stage if it is the best so far, and end the stage if it is long enough.
 
-        What follows depends on the state alone, not on where a run is to end: it may go on.
+        This depends on the state alone, not on the number of epochs left: a run may be resumed with more.
         """
         mean = self.mean(state)
         objective, before = self.value_at(lanes, mean), state.origin_objective[0]
@@ -218,7 +219,7 @@ class StagedSGD(Solver):
         self.begin(lanes, state, steps)
 
     def verdict(self, state, history):
-        """Whether two stages in a row have lowered the objective by less than the tolerance."""
+        """Converged, if two stages in a row lowered the objective by less than the tolerance, or it is zero."""
         tol, objective = self.plan.tol, state.objective[0]
         if tol is None or state.length[0] == 0:
             return None
@@ -231,7 +232,7 @@ class StagedSGD(Solver):
         return None
 
     def objective(self, lanes, state):
-        """That of the best weights, once an epoch is done."""
+        """The objective of the best weights, once an epoch is done."""
         return state.objective.copy() if state.visited[0] or state.first_step[0] else None
 
     def answer(self, state, steps):

@@ -1,7 +1,7 @@
-"""The NumPy backend: every solver's arithmetic anew, the way a textbook does it, all in float64.
+"""The NumPy backend: the arithmetic of every solver once more, written as in a textbook, all in float64.
 
 The standardised data are an array ``Z``, a gradient is ``Z.T @ slope / n``, a batch is ``Z[rows]``. It is slow and
-takes the memory of a copy of X; the compiled kernels must agree with it.
+needs the memory of a copy of X. The compiled kernels must give the same numbers.
 """
 
 import math
@@ -102,7 +102,7 @@ class TextbookFullBatch(FirstOrder):
 
     @classmethod
     def runs(cls, plan):
-        """Full-batch plans; batches have losses of another kind."""
+        """Full-batch plans; the recorded losses of batches are no objectives."""
         return plan.full
 
     def __init__(self, plan):
@@ -138,7 +138,7 @@ class TextbookFullBatch(FirstOrder):
         return Records(loss[None], table[-1:], norm, np.where(broken, 0, 1), broken)
 
     def move(self, lanes, gradients, rates, t, loss_sum):
-        """A step of every lane; full batch, those that are not finite stay where they are. Which are not."""
+        """A step of every lane; full batch, lanes that are not finite stay. Returns which are not finite."""
         joint = self.plan.data.classes
         finite = np.isfinite(gradients).all(axis=1) & np.isfinite(loss_sum)
         finite = np.repeat(finite.reshape(-1, joint).all(axis=1), joint)
@@ -182,7 +182,7 @@ class TextbookBatches(TextbookFullBatch):
 
 
 class TextbookDerivatives:
-    """The derivatives that Newton's steps are made of, from the array ``Z``; as ``newton.Derivatives``."""
+    """The derivatives for Newton's steps, from the array ``Z``; as ``newton.Derivatives``."""
 
     def __init__(self, plan):
         self.plan, self.measured = plan, TextbookPasses(plan.data, 1)
@@ -194,7 +194,7 @@ class TextbookDerivatives:
         return losses / self.plan.data.count, gradients / self.plan.data.count
 
     def move(self, lanes, lane, gradient, damping):
-        """The move (d + 1,) to the minimum of the parabola of a lane, of its penalty within its bounds; not shared."""
+        """The move (d + 1,) to the minimum of a lane's quadratic and penalty within its bounds; never shared."""
         Z, count, d = self.measured.Z, self.plan.data.count, len(gradient) - 1
         loss = type(self.plan.parts.loss)(*lanes.loss[lane])
         scores = Z @ lanes.weights[lane] + self.measured.offset
@@ -219,7 +219,7 @@ class TextbookDerivatives:
 
 
 class TextbookPasses:
-    """What is asked about data in passes over all rows; as ``passes.Passes``."""
+    """Passes over all rows; as ``passes.Passes``."""
 
     def __init__(self, data, n_threads, many=False):
         with np.errstate(all="ignore"):
@@ -274,7 +274,7 @@ class TextbookPasses:
         return self.gradient(loss, lanes, np.arange(len(self.Z)))[0] / self.data.count
 
     def held_loss(self, loss, lanes):
-        """The mean of weight * loss over what each lane's fold holds out, (lanes,)."""
+        """The mean of weight * loss over the rows that each lane's fold holds out, (lanes,)."""
         return np.array([self._held_loss(loss, lanes, lane) for lane in range(len(lanes.weights))])
 
     def _held_loss(self, loss, lanes, lane):
@@ -307,7 +307,7 @@ class TextbookPasses:
 
 
 def implicit_slope(loss, p, y, reach):
-    """The slope ``s = loss.slope(p - reach * s, y)``, as nearly as the kernels find it."""
+    """The slope ``s = loss.slope(p - reach * s, y)``, as precisely as the kernels find it."""
     first = loss.slope(p, y)
     if first == 0 or not np.isfinite(reach * first):
         return first
@@ -333,7 +333,7 @@ def implicit_slope(loss, p, y, reach):
 
 
 class TextbookStagedSteps:
-    """What a stage asks of the data, on the array ``Z``."""
+    """The steps of a stage and its whitening, on the array ``Z``."""
 
     def __init__(self, plan):
         self.plan, self.passes = plan, TextbookPasses(plan.data, 1)
@@ -361,7 +361,7 @@ class TextbookStagedSteps:
             mean += (FORGET + 1) / (t + s + 1 + FORGET) * (position - mean)
 
     def whiten(self, lanes, weights, width, floor, share, out):
-        """The whitening triangle at weights (D,), into ``out``: a coordinate that follows from others is left out."""
+        """The whitening triangle at weights (D,), into ``out``: a coordinate that depends on others is left out."""
         data = self.passes
         p, y, n = data.Z @ weights + data.offset, data.y[0], self.plan.data.count
         h = width or np.sum(data.weight * abs(p - y)) / n

@@ -1,22 +1,22 @@
-"""Whether a run's losses lie above its start's: then its learning rate is too large."""
+"""Whether the losses of a run lie above the loss at its start: then its learning rate is too large."""
 
 import math
 
-CHUNK_MARGIN = 9.0  # chunks have diverged where their loss is ten times that of the first constant
+CHUNK_MARGIN = 9.0  # a stream has diverged if its loss is ten times that of the first constant
 
 
 class RiseCheck:
-    """Compares the losses of a :class:`LossHistory` with the start's.
+    """Compares the losses of a :class:`LossHistory` with the loss at the start.
 
     Parameters
     ----------
     history : LossHistory
     smooth : bool
-        Whether the loss is: steps along a subgradient may rise at first.
+        Whether the loss is smooth: steps along a subgradient may raise it at first.
     margin : float
-        The share of itself by which a loss may rise without a fault.
+        The share of itself by which a loss may rise although the rate is right.
     chunked : bool
-        Whether the data come in chunks: a chunk may be a row that the constant happens to fit.
+        Whether the data come in chunks: a chunk may be one row that the constant happens to fit.
     """
 
     def __init__(self, history, smooth, margin, chunked):
@@ -24,9 +24,9 @@ class RiseCheck:
         self.margin = CHUNK_MARGIN if chunked else max(margin, history.rounding)
 
     def rises(self, new):
-        """Whether the newest epochs' losses lie above the start's, where only too large a rate can be the cause.
+        """Whether the newest epochs' losses lie above the start's and only a rate too large can be the cause.
 
-        Steps along a subgradient may rise at first: hinge from its best constant did at any rate.
+        Steps along a subgradient may raise the loss at first: hinge from its best constant did at any rate.
         """
         return (self.smooth or not self.history.exact) and self.above_start(new)
 
@@ -40,14 +40,14 @@ class RiseCheck:
         )
 
     def _margin_passed(self, losses, start, zero):
-        # The full batch's first loss is the start's, computed with the data's own rounding.
+        # On the full batch the first loss is that of the start, computed in the data's precision.
         start = losses[0] if self.history.exact else start if self.chunked else min(start, losses[0])
         return max(losses[1:] or losses) > start + self.margin * abs(start) + zero
 
     def risen(self, objective, unknown=False):
         """Whether an objective (targets,) lies above the start's.
 
-        ``unknown`` is the answer where it is NaN: of rows never visited, or of scores that overflow.
+        ``unknown`` is returned where it is NaN, as where scores overflow.
         """
         history = self.history
         margin = self.margin if self.chunked else history.rounding
@@ -57,14 +57,14 @@ class RiseCheck:
         )
 
     def doubtful(self, clock):
-        """Whether the records can't tell how the present weights do: then it takes a pass to know."""
+        """Whether the records leave open if the present objective is above the start's: then only a pass can tell."""
         history = self.history
         if not history.exact:
             return clock.row > 0
         if clock.steps == 0 or len(history.records) < 2:
             return clock.steps > 0
         before, last = (history.records[k]["loss"] for k in (-2, -1))
-        # The last step, which no record tells of, may undo a decrease that is hardly one.
+        # The last step is in no record yet; it may undo a decrease that was small.
         return any(
             new > start - 0.01 * abs(start) or new > old
             for new, old, start in zip(last, before, history.start, strict=True)

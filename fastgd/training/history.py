@@ -1,6 +1,6 @@
-"""The losses of a model's run, epoch by epoch, and the quantities that decisions are made of.
+"""The losses of a model's run, epoch by epoch, and the quantities that stopping rules use.
 
-All of it follows from the records alone, so a run that goes on from a saved state decides as if it had never stopped.
+All of them follow from the records alone, so a resumed run decides as if it had never stopped.
 """
 
 import math
@@ -8,7 +8,7 @@ import math
 import numpy as np
 
 ROUNDING = 8.0  # an objective below (ROUNDING * eps)**2 of its start is zero to rounding
-SLOWED = 0.25  # the largest share of a run's whole decrease that its last half may hold once it has slowed down
+SLOWED = 0.25  # a run has slowed down if its last half has at most this share of the whole decrease
 
 
 def average(numbers):
@@ -24,7 +24,7 @@ class Trend:
         self.trained = math.inf  # the lowest training loss
 
     def note(self, trained, loss, tol, rounding):
-        """Take an epoch's training loss and the loss that is judged into account; whether the latter has stalled."""
+        """Add an epoch's training loss and the loss that is judged; returns whether the latter has stalled."""
         lowest = self.lowest[-1] if self.lowest else math.inf
         swings = trained > self.trained + rounding * abs(self.trained) if rounding < math.inf else False
         self.lowest.append(min(lowest, loss))
@@ -32,10 +32,10 @@ class Trend:
         return math.isfinite(lowest) and lowest - loss <= tol * abs(lowest) and not swings
 
     def slowed(self, tol):
-        """Whether the last half of the epochs decreased by less than the tolerance, and by little of all the decrease.
+        """Whether the last half of the epochs has less than the tolerance and little of the whole decrease.
 
-        What is still to come is about as much as the last half of a run that slows down like 1/t, and less where it
-        slows down faster. A small decrease alone would also be a rate that is too small.
+        The decrease still to come is about that of the last half if the run slows down like 1/t, and less if it slows
+        down faster. A small decrease alone may also come from a rate that is too small.
         """
         fall, whole = (self.lowest[k] - self.lowest[-1] for k in ((len(self.lowest) - 1) // 2, 0))
         size = abs(self.lowest[-1])
@@ -50,11 +50,11 @@ class LossHistory:
     start_loss : ndarray (targets,)
         The objective at the start; infinite where it is not known yet.
     exact : bool
-        Whether the losses are objectives, before each step, and not running means.
+        Whether the losses are objectives before each step; otherwise they are running means.
     held_out : bool
         Whether the validation loss is judged in place of the training loss.
     tol : float or None
-        A relative decrease of less is none.
+        A smaller relative decrease counts as none.
     dtype : dtype
         Of the weights.
     """
@@ -69,7 +69,7 @@ class LossHistory:
         self.lowest = self.latest = math.inf  # of the means of the losses that are judged
 
     def starts_at(self, losses):
-        """Learn the objective at the start, (targets,), where it was not known."""
+        """Set the objective at the start, (targets,)."""
         self.start = [float(loss) for loss in losses]
         self.zero = [(ROUNDING * self.eps) ** 2 * abs(start) for start in self.start]
 
@@ -79,12 +79,12 @@ class LossHistory:
         return not all(map(math.isfinite, self.start))
 
     def note(self, record):
-        """Take an epoch into account."""
+        """Add the record of an epoch."""
         if self.unknown_start and self.exact:
             self.starts_at(record["loss"])
         judged = record[self.judged]
-        # Momentum on the full batch swings, and a loss that rises still moves: it is neither an end nor an overfit. The
-        # running mean of batches rises by noise.
+        # With momentum the full-batch loss oscillates, and while it rises it has not stalled, nor does it overfit. The
+        # running mean over batches rises by noise alone.
         rounding = self.rounding if self.exact else math.inf
         stalled = [
             trend.note(trained, loss, self.tol, rounding) or abs(loss) <= zero
@@ -98,7 +98,7 @@ class LossHistory:
     def vanished(self, k):
         """Whether the last two losses of target ``k`` are zero to rounding.
 
-        Two: momentum may carry the weights away again from where the loss was zero.
+        Two, as momentum may move the weights away again from where the loss was zero.
         """
         last = self.records[-2:]
         return len(last) == 2 and max(abs(record["loss"][k]) for record in last) <= self.zero[k]

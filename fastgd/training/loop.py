@@ -1,7 +1,7 @@
-"""The loop of a run: slices of about 10 ms of compiled work, and what is looked at between them.
+"""The loop of a run: slices of about 10 ms of compiled work, and the checks between them.
 
-The models of a plan run in step. One that has ended takes its lanes with it and costs no more time. One whose automatic
-rate proves too large starts anew with a smaller one, in a run of its own after this.
+The models of a plan run in step. A model that has ended leaves with its lanes and costs no more time. A model whose
+automatic rate proves too large restarts with a smaller one, in a loop of its own after this one.
 """
 
 import functools
@@ -24,10 +24,10 @@ from .monitor import Monitor
 
 @dataclass(frozen=True)
 class Outcome:
-    """How the run of a model ended, and where it stands."""
+    """How the run of a model ended, and its state then."""
 
-    weights: np.ndarray  # (lanes of the model, d + 1), the best or averaged ones where such were asked for
-    objective: float  # at the weights where it is known, else of the last epoch
+    weights: np.ndarray  # (lanes of the model, d + 1), with validation the best ones, with average the mean
+    objective: float  # at these weights where it is known, else that of the last epoch
     status: str
     reason: str
     clock: Clock
@@ -37,16 +37,16 @@ class Outcome:
     plateau: list | None
     backoffs: int
     confirmed_backoffs: int
-    selection_loss: float = np.inf  # the last loss that was judged; infinite where the run diverged
+    selection_loss: float = np.inf  # the last loss that models are compared by; infinite where the run diverged
 
 
 def train(plan):
-    """Run a plan to its end: the outcome of each of its models."""
+    """Run a plan to its end; returns the outcome of each of its models."""
     return train_together([Group(plan)])[0]
 
 
 def train_together(groups, keep=()):
-    """Run groups to their ends: a list of outcomes for each. After the epochs ``keep`` the worst half is dropped."""
+    """Run groups to their ends: a list of outcomes for each. After the epochs ``keep`` the worse half is dropped."""
     interrupted = False
     for epoch in (*keep, None):
         for group in groups:
@@ -60,7 +60,7 @@ def train_together(groups, keep=()):
 
 
 def drop_half(groups, epoch):
-    """End the worse half of the settings that still run; of folds the mean counts."""
+    """End the worse half of the settings that still run; the loss of a setting is the mean over its folds."""
     losses = {}
     for group in groups:
         for number, loss in group.standings():
@@ -76,7 +76,7 @@ def drop_half(groups, epoch):
 
 
 class Group:
-    """The runs of a plan's models: all of them, then those that start anew."""
+    """The runs of a plan's models: a loop for all of them, then one for each restart."""
 
     def __init__(self, plan):
         self.plan, self.outcomes, self.interrupted = plan, {}, False
@@ -89,7 +89,7 @@ class Group:
         return Loop(self.plan, Backoff(backoffs, models, enabled), self.outcomes)
 
     def run(self, until=None, interrupted=False):
-        """Go on to the end of epoch ``until``, or of all runs; whether Ctrl-C has ended them, or others before."""
+        """Run to the end of epoch ``until``, or of all runs; returns whether Ctrl-C has ended these or earlier ones."""
         self.interrupted |= interrupted
         for loop in self.loops:
             loop.run(until, self.interrupted)
@@ -100,11 +100,11 @@ class Group:
         return self.interrupted
 
     def standings(self):
-        """Of each model that still runs the number of its setting, and what it is compared by."""
+        """For each model that still runs: the number of its setting, and the loss it is compared by."""
         return [pair for loop in self.loops for pair in loop.standings()]
 
     def ended(self):
-        """Of each model that has ended the number of its setting, and what it is compared by."""
+        """For each model that has ended: the number of its setting, and the loss it is compared by."""
         return [(self.plan.models[k].number, outcome.selection_loss) for k, outcome in self.outcomes.items()]
 
     def drop(self, number, reason):
@@ -126,7 +126,7 @@ class Running(NamedTuple):
 
 
 class Snapshot:
-    """The last state that was looked at and found finite."""
+    """The last state that was checked and found finite."""
 
     def __init__(self, loop):
         self.running, self.clock = loop.running._replace(state=loop.running.state.take()), loop.clock.copy()
@@ -134,7 +134,7 @@ class Snapshot:
 
 
 class Loop:
-    """A run in step of some models of a plan, those of ``backoff``; ``outcomes`` is filled."""
+    """Runs some models of a plan in step, those of ``backoff``; fills ``outcomes``."""
 
     def __init__(self, plan, backoff, outcomes):
         numbers = tuple(backoff.confirmed)
@@ -149,7 +149,7 @@ class Loop:
         self.last = Snapshot(self)
 
     def go_on(self, past):
-        """Stand where the run ``past`` does."""
+        """Start from the state of the run ``past``."""
         self.running.state.load(past.solver)
         self.clock = past.clock
         self.running.runs[0].go_on(past)
@@ -176,7 +176,7 @@ class Loop:
                 self.monitor.close()
 
     def evaluate_starts(self):
-        """A pass for the objectives at the start, where they are not known; the full batch will meet them."""
+        """Compute the objectives at the start where they are not known; full-batch steps compute them anyway."""
         _, lanes, state, runs = self.running
         if self.solver.exact or self.plan.rule is not None or not any(run.history.unknown_start for run in runs):
             return
@@ -185,7 +185,7 @@ class Loop:
                 run.history.starts_at(start)
 
     def standings(self):
-        """Of each model the number of its setting, and what it is compared by."""
+        """For each model: the number of its setting, and the loss it is compared by."""
         _, lanes, state, runs = self.running
         if not runs:
             return []
@@ -194,17 +194,17 @@ class Loop:
 
     @property
     def left(self):
-        """The steps that are left."""
+        """The number of steps left."""
         most = self.plan.options.max_steps
         return 2**62 if most is None else most - self.clock.steps
 
     @property
     def over(self):
-        """Whether all that was asked for is done."""
+        """Whether all epochs or steps are done."""
         return self.clock.epoch >= self.plan.epochs or self.left <= 0
 
     def judge(self):
-        """End the runs that are over; those whose rates prove too large at the end are to start anew."""
+        """End the runs that are over; those whose rates prove too large are to restart."""
         clock, (_, lanes, state, runs), done = self.clock, self.running, []
         objectives = functools.cache(lambda: self.monitor.present_objective(lanes, state, clock.steps).tolist())
         for k, run in enumerate(runs):
@@ -226,13 +226,13 @@ class Loop:
     def too_fast(self, run, verdict, objective):
         """Whether a run that has ended had too large a rate.
 
-        Batches may lead to a larger objective than the start's, which the losses they met need not show.
+        On batches the objective may be above the start's although the recorded losses are not.
         """
         unseen = not self.solver.exact and not self.plan.start.chunked
         return verdict.status == "diverged" or (unseen and run.rise.risen(objective()))
 
     def advance(self):
-        """One slice of work, and a look at what it left."""
+        """One slice of work, and the checks of its result."""
         before, (numbers, lanes, state, runs) = self.clock.copy(), self.running
         with np.errstate(all="ignore"):
             told = self.solver.advance(lanes, state, self.rates, self.clock, self.left)
@@ -269,7 +269,7 @@ class Loop:
         return (flags.reshape(-1, self.plan.width).all(axis=1) if self.plan.width > 1 else flags).tolist()
 
     def fail(self, k, before, records, at_end):
-        """End a run that is no longer finite, where the kernels left it (``at_end``) or where it was looked at last."""
+        """End a run that is no longer finite: with the kernels' last state (``at_end``), or the last snapshot."""
         run, lanes, state, clock = self.running.runs[k], self.running.lanes, self.last.running.state, self.last.clock
         if at_end:
             done, rows = len(records), rows_of_models([k], self.plan.width)
@@ -279,7 +279,7 @@ class Loop:
         self.end(k, Verdict("diverged", messages.NOT_FINITE.format(epoch=clock.epoch)), state, clock)
 
     def back_to_last(self):
-        """Back to the last state that was looked at."""
+        """Return to the last snapshot."""
         last = self.last
         self.running, self.clock = last.running, last.clock.copy()
         for run, best in zip(last.running.runs, last.bests, strict=True):
@@ -287,7 +287,7 @@ class Loop:
         self.backoff.withdraw(last.running.numbers)
 
     def leave(self, gone, snapshot=True):
-        """Go on without some of the models."""
+        """Remove models from the loop."""
         if not len(gone):
             return
         numbers, lanes, state, runs = self.running
@@ -303,12 +303,12 @@ class Loop:
             self.last = Snapshot(self)
 
     def loss_sum(self, models, clock=None):
-        """The sums of the losses of the running epoch, of the lanes of some models."""
+        """The loss sums of the running epoch, for the lanes of some models."""
         found = (clock or self.clock).loss_sum
         return found if np.ndim(found) == 0 else found.reshape(-1, self.plan.width)[models].reshape(-1)
 
     def end(self, k, verdict, state=None, clock=None):
-        """The outcome of a model whose run has ended: now, or with the state and at the clock given."""
+        """Store the outcome of a model whose run has ended: now, or with the given state and clock."""
         number, run, clock = self.running.numbers[k], self.running.runs[k], clock or self.clock
         clock = replace(clock, loss_sum=self.loss_sum([k], clock))
         state = (state or self.running.state).take(rows_of_models([k], self.plan.width))
@@ -335,7 +335,7 @@ class Loop:
         )
 
     def last_objective(self, k, run, state, verdict):
-        """The objective at the weights given back where it is known, else the last recorded loss."""
+        """The objective at the returned weights where it is known, else the last recorded loss."""
         records, epoch = run.history.records, run.best[0] if run.best else None
         if epoch is None and verdict.status != "diverged":
             own = lanes_at(self.running.lanes, [k], self.plan.width)

@@ -12,7 +12,7 @@ from .stopping import rules_of
 
 
 class ModelRun:
-    """What is known of a run of ``model``, one of the models of ``plan``, by ``solver``."""
+    """The run of ``model``, one of the models of ``plan``, by ``solver``: its losses, rules and best weights."""
 
     def __init__(self, plan, model, solver):
         self.plan, self.model, self.solver = plan, model, solver
@@ -20,18 +20,18 @@ class ModelRun:
         self.history = LossHistory(model.start_loss, solver.exact, plan.held is not None, plan.tol, dtype)
         self.rise = RiseCheck(self.history, model.loss.smooth, solver.margin, plan.start.chunked)
         self.rules = rules_of(plan, model, solver)
-        self.rule = None if plan.rule is None else plan.rule(model)  # the caller's own
+        self.rule = None if plan.rule is None else plan.rule(model)  # a stopping rule of the caller
         self.ruling = None  # its verdict on the newest epoch
         self.plateau = model.schedule and watched(model.schedule)
         self.factor, self.memory = 1.0, self.plateau.memory if self.plateau else ()
         self.best = None  # the epoch of the lowest validation loss and its weights
-        self.before = None  # the run of the chunks before, whose records are not looked at again
+        self.before = None  # the run of the chunks before, whose records are not read again
         self.began = time.perf_counter()
 
     def go_on(self, past):
-        """Start where the run ``past`` stands.
+        """Start from the state of the run ``past``.
 
-        Of chunks only the present one is looked at, or each would cost as much as all before it.
+        Of a stream only the present chunk is recorded, or each chunk would cost as much as all before it.
         """
         if past.best is not None:
             self.best = past.best_epoch, past.best
@@ -46,13 +46,13 @@ class ModelRun:
             self.memory = tuple(memory)
 
     def note(self, record):
-        """Take an epoch into account: a dict of lists, a number for each target."""
+        """Add the record of an epoch: a dict of lists, a number for each target."""
         self.history.note(record)
         if self.plateau:
             self.factor, self.memory = self.plateau.after_epoch(self.history.latest, self.memory)
 
     def ask_rule(self, weights):
-        """Ask the caller's own rule, if there is one, about the newest epoch, which left the ``weights``.
+        """Apply the caller's rule, if there is one, to the newest epoch, which ended at ``weights``.
 
         ``after_epoch(record, weights)`` is a status and a reason, or (None, "") to go on; ``factor`` multiplies the
         rates from now on.
@@ -63,14 +63,14 @@ class ModelRun:
             self.factor = self.rule.factor
 
     def verdict(self, state):
-        """Why the run need not go on, or None; ``state`` is that of the solver."""
+        """The verdict that ends the run, or None; ``state`` is that of the solver."""
         found = self.ruling or self.solver.verdict(state, self.history)
         for rule in self.rules:
             found = found or rule.verdict(self.history)
         return found
 
     def stuck_above(self, objective):
-        """Whether batches have settled at losses above the start's: a rate too large may do so."""
+        """Whether a run on batches has settled at losses above the start's, which a rate too large may cause."""
         return (
             self.rule is None
             and not self.history.exact
@@ -79,12 +79,12 @@ class ModelRun:
         )
 
     def at_limit(self, clock, objective):
-        """The verdict on a run that did all it was asked to; ``objective()`` is that of the present weights."""
+        """The verdict on a run whose epochs or steps are all done; ``objective()`` is that of the present weights."""
         plan, start = self.plan, self.plan.start
-        # What batches met may lie above the start where the objective does not: only a pass can tell.
+        # The recorded losses of batches may lie above the start although the objective does not: only a pass can tell.
         above = self.rise.above_start()
         doubtful = self.rule is None and (above or (self.best is None and self.rise.doubtful(clock)))
-        # Line searches lower the loss; one with kinks may be smoothed so widely at first that its own value rises.
+        # A line search never raises the loss, but a loss with kinks is smoothed, and its own value may rise at first.
         if doubtful and self.solver.fits_rate and self.rise.risen(objective(), unknown=above):
             return Verdict("diverged", messages.ABOVE_FIRST_CHUNK if start.chunked else messages.ABOVE_START)
         if start.chunked:

@@ -29,19 +29,19 @@ class Evaluation:
             return self.by_model(self.passes.loss(parts.loss, lanes) + penalty_costs(parts.penalty, lanes))
 
     def validation_loss(self, lanes, weights):
-        """The mean losses (models, targets) of what is held out; infinite where not finite."""
+        """The mean losses (models, targets) of the validation data; infinite where not finite."""
         with np.errstate(all="ignore"):
             loss = self.held.loss(self.plan.parts.loss, unweighted(lanes._replace(weights=weights)))
         return self.by_model(np.where(np.isfinite(loss), loss, np.inf))
 
     def fold_loss(self, lanes, weights):
-        """The mean losses (models, targets) of what the lanes' folds hold out; infinite where not finite."""
+        """The mean losses (models, targets) of the rows that the lanes' folds hold out; infinite where not finite."""
         with np.errstate(all="ignore"):
             loss = self.passes.held_loss(self.plan.parts.loss, lanes._replace(weights=weights))
         return self.by_model(np.where(np.isfinite(loss), loss, np.inf))
 
     def selection_loss(self, lanes, weights):
-        """What models are compared by, (models, targets): losses of what is held out, if anything is, else objectives.
+        """The losses that models are compared by, (models, targets): those of held-out rows, if any, else objectives.
 
         Infinite where not finite.
         """
@@ -53,7 +53,7 @@ class Evaluation:
         return np.where(np.isfinite(objective), objective, np.inf)
 
     def by_model(self, numbers, combine=np.sum):
-        """Numbers (..., lanes) as (..., models, targets): a joint loss's lanes are one target's."""
+        """Numbers (..., lanes) as (..., models, targets): the lanes of a joint loss belong to one target."""
         joint = self.plan.data.classes
         targets, models = self.plan.width // joint, numbers.shape[-1] // self.plan.width
         if joint == 1:
@@ -62,7 +62,7 @@ class Evaluation:
 
 
 class Monitor(Evaluation):
-    """Measures the models that ``solver`` runs, and tells of them."""
+    """Measures the models that ``solver`` runs, and reports to callback and progress bar."""
 
     def __init__(self, plan, solver):
         super().__init__(plan)
@@ -70,7 +70,7 @@ class Monitor(Evaluation):
         self.bar = Bar(plan.options.verbose, plan.epochs, "epoch")
 
     def present_objective(self, lanes, state, steps):
-        """The objectives (models, targets) at the weights that a run would give back after so many steps."""
+        """The objectives (models, targets) at the weights that a run would return after so many steps."""
         with np.errstate(all="ignore"):
             known = self.solver.objective(lanes, state)
         return self.objective(lanes, self.solver.answer(state, steps)) if known is None else self.by_model(known)
@@ -93,7 +93,7 @@ class Monitor(Evaluation):
         ]
 
     def record_epochs(self, lanes, state, clock, runs, records):
-        """Measure what is asked for after the epochs that a slice finished, and let the runs note them."""
+        """Add the epochs that a slice finished to the runs, with objective and validation loss where wanted."""
         plan, ended = self.plan, any(records)
         answer = self.solver.answer(state, clock.steps) if ended else None
         objective = held = None
@@ -119,7 +119,7 @@ class Monitor(Evaluation):
                 run.best = clock.epoch, answer[own].copy()
 
     def call_back(self, clock, runs):
-        """Tell of the epoch; the runs that the callback ends, replicates and folds with them."""
+        """Report the epoch; returns the runs that the callback ends, with their replicates and folds."""
         ended, callback = set(), self.plan.options.callback
         for k, run in enumerate(runs):
             if not run.history.records:

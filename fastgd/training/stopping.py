@@ -1,6 +1,6 @@
-"""When a run need not go on: stopping rules, one class each.
+"""Stopping rules, one class each.
 
-A rule answers ``verdict(history)``, a :class:`Verdict` or None, after each epoch; the first that has one ends the run.
+A rule has a method ``verdict(history)``, called after each epoch: a :class:`Verdict` ends the run, None lets it go on.
 A new rule is one class here and a line in :func:`rules_of`.
 """
 
@@ -9,14 +9,14 @@ import math
 from ..results import messages
 from ..solvers.base import Verdict
 
-LEFT = 10.0  # how many tolerances may be left of the loss's decrease
+LEFT = 10.0  # the decrease still to come may be so many tolerances
 
 
 class ZeroLoss:
     """The losses of all targets are zero to rounding."""
 
     def verdict(self, history):
-        """Converged, where they are for the second epoch in a row."""
+        """Converged, if they are in the last two epochs."""
         if all(map(history.vanished, range(len(history.zero)))):
             return Verdict("converged", messages.ZERO)
         return None
@@ -36,17 +36,17 @@ class Patience:
 
 
 class RelativeDecrease:
-    """The loss has decreased by less than a tolerance of itself for some epochs, and on the full batch its gradient.
+    """The loss has decreased by less than ``tol`` times itself for some epochs.
 
-    A loss that decreases no more may only have a rate too small, or one that makes it swing about the optimum: the
-    decrease has to have slowed down, and the gradient of a smooth loss to have decreased as far.
+    A rate that is too small, or one that makes the loss oscillate about the optimum, has the same effect. So the
+    decrease must have slowed down too and, on the full batch of a smooth loss, the gradient must have decreased as far.
     """
 
     def __init__(self, tol, patience, smooth):
         self.tol, self.patience, self.smooth = tol, patience, smooth
 
     def verdict(self, history):
-        """Converged, where all targets have."""
+        """Converged, if all targets have."""
         if not history.records or history.stalls < self.patience:
             return None
         if not all(self.settled(history, k) for k in range(len(history.trends))):
@@ -64,7 +64,7 @@ class RelativeDecrease:
             return True
         first, norm = (history.records[end]["gradient_norm"][k] for end in (0, -1))
         size, fallen = abs(trend.lowest[-1]), trend.lowest[0] - trend.lowest[-1]
-        # The gradient's square goes with what is left.
+        # The square of the gradient is proportional to the decrease still to come.
         share = min(LEFT * self.tol * size / fallen, 0.01) if fallen > 0 else 0.01
         return norm <= max(math.sqrt(share) * first, 1e-5 * math.sqrt(size), history.rounding * first)
 
@@ -82,7 +82,7 @@ def rules_of(plan, model, solver):
 
 
 def patience_of(plan, model, solver):
-    """The epochs to wait: what a step of momentum begins lasts 1 / (1 - beta) steps, which is no overfit."""
+    """The epochs to wait: with momentum a step acts for 1 / (1 - beta) steps, so a rise may last as long."""
     if not solver.exact or model.optimizer is None:
         return plan.options.patience
     return math.ceil(plan.options.patience / model.optimizer.damping - 1e-9)
