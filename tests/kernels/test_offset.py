@@ -13,8 +13,8 @@ from fastgd.kernels.layouts import CSR, Dense, frozen
 from fastgd.kernels.rows import Scaled
 from fastgd.parts import penalties
 from fastgd.parts.losses import of_rows
-from fastgd.reference import Measured
 from fastgd.solvers.multi_lane import ManyPasses, steps
+from fastgd.solvers.textbook import TextbookPasses
 
 N, D, CLASSES = 150, 5, 3
 LOG = Parts(losses.LogLoss(), optimizers.Sgd(), penalties.Free())
@@ -194,7 +194,7 @@ def test_passes_of_many_lanes(parts, sparse):
     data = made_data(sparse, classes=classes, roles=roles)
     lanes = made_lanes(parts, data, 2)
     values, gradients = by_hand(data, parts.loss, lanes.weights, np.arange(N))
-    for passes in (ManyPasses(data, 1), Measured(data, 1)):
+    for passes in (ManyPasses(data, 1), TextbookPasses(data, 1)):
         loss = passes.loss(parts.loss, lanes)
         np.testing.assert_allclose(loss.reshape(2, -1).sum(axis=1), values / N, rtol=1e-11)
         held = lanes._replace(fold=np.repeat([0, 1], classes))
@@ -205,5 +205,5 @@ def test_passes_of_many_lanes(parts, sparse):
             np.testing.assert_allclose(found[fold], expected, rtol=1e-11)
     sums = ManyPasses(data, 1).sums(parts.loss, lanes)[0]
     np.testing.assert_allclose(sums.sum(axis=0), gradients, rtol=1e-10)
-    found = Measured(data, 1).gradient(parts.loss, lanes, np.arange(N))[1]
+    found = TextbookPasses(data, 1).gradient(parts.loss, lanes, np.arange(N))[1]
     np.testing.assert_allclose(found, gradients, rtol=1e-10)
