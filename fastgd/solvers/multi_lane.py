@@ -19,7 +19,7 @@ SPARSE_SPEED = 2
 def steps(data, parts, lanes, order, ahead, batch, rates, t, loss_sum, n_threads=1, lazy=False):
     """One step of every lane for each ``batch`` rows of ``order``; rates (steps, lanes) or (1, lanes).
 
-    The losses are added to ``met`` (lanes,). Threads take one tile after another; tiles are independent.
+    The losses are added to ``loss_sum`` (lanes,). Threads take one tile after another; tiles are independent.
     """
     numbers = data.rows.stored // data.targets.shape[1] + 1
     n_threads = n_threads if order.size * numbers * len(lanes.weights) > SMALL_WORK else 1

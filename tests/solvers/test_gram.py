@@ -7,11 +7,11 @@ import pytest
 from conftest import plan_of
 
 import fastgd
-from fastgd import reference
 from fastgd.kernels.layouts import frozen
-from fastgd.solvers import gram
+from fastgd.solvers import gram, gram_descent, textbook
+from fastgd.solvers.compiled import COMPILED
 from fastgd.solvers.plan import lanes_at, rate_table
-from fastgd.training.loop import drive
+from fastgd.training.loop import train
 
 
 def with_lanes(plan, count, **arrays):
@@ -24,7 +24,7 @@ def descend(plan, steps):
     """The objective and the norm (steps, lanes) of a run of GramDescent."""
     table = rate_table(plan.models, [1.0], 1, 0, steps)
     rates = np.array(np.broadcast_to(table, (steps, len(plan.lanes.weights))), order="C")
-    return gram.GramDescent(plan).steps(plan.lanes, rates, 1)
+    return gram_descent.GramDescent(plan).steps(plan.lanes, rates, 1)
 
 
 def rows_of(grams):
@@ -105,8 +105,8 @@ def test_sums_of_folds(problems, name, weighted):
 def test_bits_of_any_number_of_threads(d, targets, dtype, monkeypatch):
     monkeypatch.setattr(gram, "chunk_rows", lambda d: 200)
     monkeypatch.setattr(gram, "GATHERED", 32)
-    monkeypatch.setattr(gram, "SMALL_WORK", 0)
-    monkeypatch.setattr(gram, "TASK_LANES", 2)
+    monkeypatch.setattr(gram_descent, "SMALL_WORK", 0)
+    monkeypatch.setattr(gram_descent, "TASK_LANES", 2)
     rng = np.random.default_rng(0)
     X = rng.standard_normal((1501, d)).astype(dtype)
     data = plan_of(X, X[:, 0] + 1, epochs=1, learning_rate=0.01).data
@@ -130,7 +130,7 @@ def test_sums_of_replicates(plain):
     plan = with_lanes(plan_of(plain.X, plain.y, epochs=1), 2, replicate=[-1, 4])
     grams = gram.Grams(plan.data._replace(seed=7), plan.lanes, 1)
     check_sums(grams, (-1, -1), np.ones(80))
-    check_sums(grams, (-1, 4), reference.drawn_counts(7, 4, 80))
+    check_sums(grams, (-1, 4), textbook.drawn_counts(7, 4, 80))
 
 
 # Descent -------------------------------------------------------------------------------------------------------------
@@ -158,8 +158,8 @@ def test_steps_are_those_of_passes(problems, rows, name):
     r = fastgd.fit(problem.X, problem.y, **options)
     np.testing.assert_allclose(objective[:, 0], r.history.loss, rtol=1e-8)
     np.testing.assert_allclose(norm[:, 0], r.history.gradient_norm, rtol=1e-8, atol=1e-13 * norm[0, 0])
-    np.testing.assert_allclose(plan.lanes.weights, r.state.arrays["weights"], rtol=1e-8, atol=1e-13)
-    np.testing.assert_allclose(plan.lanes.averages, r.state.arrays["averages"], rtol=1e-8, atol=1e-13)
+    np.testing.assert_allclose(plan.lanes.weights, r.state.solver.weights, rtol=1e-8, atol=1e-13)
+    np.testing.assert_allclose(plan.lanes.averages, r.state.solver.averages, rtol=1e-8, atol=1e-13)
 
 
 @pytest.mark.parametrize("d", [6, 7, 8, 63, 190])
@@ -172,7 +172,7 @@ def test_steps_of_any_width(d):
     objective, _ = descend(plan, 10)
     r = fastgd.fit(X, y, **options)
     np.testing.assert_allclose(objective[:, 0], r.history.loss, rtol=1e-10)
-    np.testing.assert_allclose(plan.lanes.weights, r.state.arrays["weights"], rtol=1e-8, atol=1e-13)
+    np.testing.assert_allclose(plan.lanes.weights, r.state.solver.weights, rtol=1e-8, atol=1e-13)
 
 
 def test_lanes_have_their_own_settings(plain):
@@ -184,7 +184,7 @@ def test_lanes_have_their_own_settings(plain):
     plan = replace(plan, data=plan.data._replace(roles=frozen(roles), targets=frozen(targets)))
     plan = with_lanes(plan, 24, fold=lanes % 4 - 1, target=lanes % 2, loss=0.5 + (lanes % 3)[:, None])
     before = plan.lanes.weights.copy()
-    objective, _ = gram.GramDescent(plan).steps(plan.lanes, np.tile(rates, (30, 1)), 1)
+    objective, _ = gram_descent.GramDescent(plan).steps(plan.lanes, np.tile(rates, (30, 1)), 1)
     Z = np.column_stack([(plain.X - plan.data.shift) * plan.data.inverse_scale, np.ones(80)])
     for lane in lanes:
         fold, factor, y, w = lane % 4 - 1, 0.5 + lane % 3, targets[lane % 2], before[lane]
@@ -203,8 +203,8 @@ def test_a_subset_of_lanes_and_two_calls(plain):
     plan.lanes.fold[:] = np.arange(10) % 5 - 1
     other = with_lanes(plan, 10, fold=plan.lanes.fold)
     rates = np.tile(np.linspace(0.01, 0.1, 10), (8, 1))
-    whole, _ = gram.GramDescent(plan).steps(plan.lanes, rates, 1)
-    work, kept = gram.GramDescent(other), np.array([7, 2, 3])
+    whole, _ = gram_descent.GramDescent(plan).steps(plan.lanes, rates, 1)
+    work, kept = gram_descent.GramDescent(other), np.array([7, 2, 3])
     first, _ = work.steps(other.lanes, rates[:5], 1)
     some = type(other.lanes)(*(array[kept] for array in other.lanes))
     second, _ = work.steps(some, rates[5:][:, kept], 6)
@@ -217,9 +217,9 @@ def test_a_diverging_lane_changes_no_other(plain):
     plan = with_lanes(plan_of(plain.X, plain.y, epochs=1, learning_rate=0.1), 3)
     alone = with_lanes(plan, 3)
     rates = np.full((400, 3), 0.1)
-    expected, _ = gram.GramDescent(alone).steps(alone.lanes, rates, 1)
+    expected, _ = gram_descent.GramDescent(alone).steps(alone.lanes, rates, 1)
     rates[:, 1] = 1e3
-    objective, norm = gram.GramDescent(plan).steps(plan.lanes, rates, 1)
+    objective, norm = gram_descent.GramDescent(plan).steps(plan.lanes, rates, 1)
     assert not np.isfinite(objective[-1, 1] + norm[-1, 1])
     assert np.array_equal(objective[:, ::2], expected[:, ::2])
     assert np.isfinite(plan.lanes.weights).all()
@@ -304,28 +304,39 @@ def test_the_optimum_of_ill_conditioned_float32():
     np.testing.assert_allclose(*found, rtol=1e-6)
 
 
-# The drive -----------------------------------------------------------------------------------------------------------
+# A run ---------------------------------------------------------------------------------------------------------------
+
+
+def run_by_gram(plan):
+    """The outcome of a plan that GramDescent runs, whether or not that pays."""
+
+    class Always(gram_descent.GramDescent):
+        @classmethod
+        def runs(cls, plan):
+            return True
+
+    return train(replace(plan, backend=replace(COMPILED, first_order=(Always,))))[0]
 
 
 @pytest.mark.parametrize("name", ["plain", "raw", "degenerate", "constant_target", "one_row", "weighted"])
-def test_a_driven_run_ends_as_that_of_passes(problems, name):
+def test_a_run_ends_as_that_of_passes(problems, name):
     """The same epochs to the tolerance, and the same weights; or the same divergence."""
     problem = problems[name]
     arguments, options = (problem.X, problem.y), {"sample_weight": problem.weight, "optimizer": "sgd"}
     plan = plan_of(*arguments, **options)
-    outcome = drive(plan, gram.GramDescent)[0]
+    outcome = run_by_gram(plan)
     r = fastgd.fit(*arguments, **options)
-    assert (outcome.status, outcome.state.facts["epoch"]) == (r.status, r.n_epochs)
-    np.testing.assert_allclose(outcome.weights, r.state.arrays["weights"], rtol=1e-8, atol=1e-13 * np.ptp(problem.y))
+    assert (outcome.status, outcome.clock.epoch) == (r.status, r.n_epochs)
+    np.testing.assert_allclose(outcome.weights, r.state.solver.weights, rtol=1e-8, atol=1e-13 * np.ptp(problem.y))
 
 
-def test_a_driven_run_diverges(plain):
+def test_a_run_diverges(plain):
     options = {"learning_rate": 10.0, "optimizer": "sgd", "epochs": 1000}
     plan = plan_of(plain.X, plain.y, **options)
-    outcome = drive(plan, gram.GramDescent)[0]
+    outcome = run_by_gram(plan)
     assert outcome.status == "diverged"
     assert np.isfinite(outcome.weights).all()
-    assert outcome.state.facts["epoch"] == fastgd.fit(plain.X, plain.y, **options).n_epochs
+    assert outcome.clock.epoch == fastgd.fit(plain.X, plain.y, **options).n_epochs
 
 
 # The choice ----------------------------------------------------------------------------------------------------------
@@ -352,4 +363,4 @@ def test_pays(n, d, lanes, folds, epochs, expected):
     values = np.broadcast_to(np.float64(0), (n, d))
     roles = partition(folds, 300) if folds > 0 else np.ones((-folds, 300), np.int8)
     data = data._replace(rows=data.rows._replace(values=values), shift=np.zeros(d), roles=roles)
-    assert gram.pays(data, lanes, max(abs(folds), 1), epochs) == expected
+    assert gram_descent.pays(data, lanes, max(abs(folds), 1), epochs) == expected

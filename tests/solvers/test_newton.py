@@ -14,6 +14,7 @@ import fastgd
 from fastgd import losses, reference
 from fastgd.parts.registry import snake_case
 from fastgd.solvers import newton
+from fastgd.solvers.first_order import FirstOrder
 
 RNG = np.random.default_rng(11)
 N = 240
@@ -89,7 +90,7 @@ def best(name):
 def test_raw_columns_need_nothing(name):
     r = fastgd.fit(RAW, target(name), loss=name)
     assert r.status == "converged"
-    assert r.choices["optimizer"].startswith("newton")
+    assert r.options["solver"] == "newton" and r.choices["solver"].startswith("newton")
     assert r.coef[3] == 0.0, "a column that does not vary"
     found, start = objective(name, r), r.history.loss[0]
     assert r.loss == pytest.approx(found, rel=1e-9)
@@ -187,10 +188,10 @@ def test_classes_that_can_be_told_apart_end_with_finite_weights_and_words():
     X = np.random.default_rng(3).standard_normal((60, 2))
     r = fastgd.fit(X, X[:, 0] > 0.1, loss="log_loss")
     assert r.status == "converged"
-    assert "told apart" in r.message and "alpha" in r.message
+    assert "separable" in r.message and "alpha" in r.message
     assert np.isfinite(r.coef).all() and np.abs(r.coef).max() < 1e6
     assert (r.predict(X) == (X[:, 0] > 0.1)).all()
-    assert "told apart" not in fastgd.fit(X, X[:, 0] > 0.1, loss="log_loss", alpha=1e-3).message
+    assert "separable" not in fastgd.fit(X, X[:, 0] > 0.1, loss="log_loss", alpha=1e-3).message
 
 
 @every_loss
@@ -227,13 +228,13 @@ def test_a_loss_with_corners_may_be_fitted_in_a_few_epochs():
 )
 def test_what_the_user_sets_is_kept(options):
     plan = plan_of(RAW[:, [0, 2]], TARGETS["label"] if "loss" in options else TARGETS["number"], **options)
-    assert plan.method != "newton"
+    assert plan.solver is not newton.Newton
 
 
 def test_so_many_columns_are_left_to_momentum(monkeypatch):
-    assert plan_of(RAW, TARGETS["number"]).method == "newton"
+    assert plan_of(RAW, TARGETS["number"]).solver is newton.Newton
     monkeypatch.setattr(newton, "LARGEST", RAW.shape[1])
-    assert plan_of(RAW, TARGETS["number"]).method == "steps"
+    assert plan_of(RAW, TARGETS["number"]).solver is FirstOrder
 
 
 # One way of many ----------------------------------------------------------------------------------------------------

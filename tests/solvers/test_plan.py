@@ -33,7 +33,7 @@ def test_rates_are_each_models_and_each_lanes_own():
     plan = plan_of(X, np.column_stack([Y, Y]), learning_rate=0.1)
     (model,) = plan.models
     models = [
-        model.__class__(**{**vars(model), "schedule": schedule, "pace": np.array(pace)})
+        model.__class__(**{**vars(model), "schedule": schedule, "rate_multiplier": np.array(pace)})
         for schedule, pace in ((Constant(0.1), [1.0, 1.0]), (InverseScaling(0.2, 0.5), [1.0, 3.0]))
     ]
     table = rate_table(models, [1.0, 0.5], 2, 4, 3)

@@ -9,7 +9,7 @@ from scipy import sparse
 
 import fastgd
 from fastgd.kernels import layouts
-from fastgd.solvers import multi_lane
+from fastgd.solvers import multi_lane_passes
 
 RNG = np.random.default_rng(3)
 DENSE = RNG.standard_normal((60, 6)) * (RNG.uniform(size=(60, 6)) < 0.4)
@@ -138,7 +138,7 @@ def test_float32(batch):
 def test_defaults_reach_the_same_optimum(loss):
     """Dense columns are centred and sparse ones are not: other steps, without a penalty the same end."""
     ours, theirs = (
-        fastgd.fit(X, target(loss), getattr(fastgd.losses, loss)(), alpha=0.0, tol=1e-10) for X in (CSR, DENSE)
+        fastgd.fit(X, target(loss), loss=getattr(fastgd.losses, loss)(), alpha=0.0, tol=1e-10) for X in (CSR, DENSE)
     )
     assert ours.status == theirs.status == "converged"
     assert ours.loss == pytest.approx(theirs.loss, rel=1e-6)
@@ -265,7 +265,7 @@ def test_folds_are_held_out_in_pieces_and_without_a_number(monkeypatch):
     """However few rows are copied at a time, and though no number is stored."""
     options = {**BATCHES, "learning_rate": [0.02, 0.05], "cv": 3}
     whole = fastgd.sweep(CSR, SCORE, **options).scores.losses
-    monkeypatch.setattr(multi_lane, "COPIED_BYTES", 8 * CSR.nnz // 12)  # five rows or so
+    monkeypatch.setattr(multi_lane_passes, "COPIED_BYTES", 8 * CSR.nnz // 12)  # five rows or so
     taken, take = [], layouts.CSR.take
     monkeypatch.setattr(layouts.CSR, "take", lambda rows, some: taken.append(len(some)) or take(rows, some))
     np.testing.assert_allclose(fastgd.sweep(CSR, SCORE, **options).scores.losses, whole, 1e-12)

@@ -6,6 +6,7 @@ from conftest import plan_of
 from scipy import sparse
 
 import fastgd
+from fastgd.kernels import lane_sums
 from fastgd.solvers import multi_lane, multi_lane_passes
 from fastgd.solvers.gram import Grams
 from fastgd.solvers.multi_lane import ManyPasses, steps
@@ -121,7 +122,8 @@ def run(plan, which, batch, threads=1):
 def test_bits_are_a_lanes_own(batch, alpha, monkeypatch):
     plan = planned(batch, alpha)
     every = run(plan, np.arange(9), batch)
-    monkeypatch.setattr(multi_lane, "SMALL_WORK", 0)
+    for module in (multi_lane, multi_lane_passes):
+        monkeypatch.setattr(module, "SMALL_WORK", 0)
     monkeypatch.setattr("fastgd.kernels.tiles.MOST_LANES", 8)
     for which, threads in [(np.array([7]), 1), (np.array([8, 2, 5]), 1), (np.arange(9), 3)]:
         some = run(plan, which, batch, threads)
@@ -133,8 +135,9 @@ def test_bits_are_a_lanes_own(batch, alpha, monkeypatch):
 def test_sums_added_at_once_are_those_of_the_chunks(monkeypatch):
     data, parts, lanes = planned(None, 0.0)
     lanes = type(lanes)(*(array.copy() for array in lanes))
+    monkeypatch.setattr(lane_sums, "chunk_rows", lambda rows: 64)
     passes = ManyPasses(data, 2)
-    passes.chunk, passes.chunks = 64, -(-N // 64)
+    assert passes.chunks == -(-N // 64)
     whole, losses = passes.sums(parts.loss, lanes)
     assert whole.shape == (1, 9, D + 1)
     monkeypatch.setattr(multi_lane_passes, "SHARE", 0)
