@@ -30,8 +30,9 @@ def report(choice, plan, number, outcome, objective=None):
         coef, intercept = np.zeros_like(coef), np.zeros_like(intercept) + model.centre
     words = dict(choice.words)
     if outcome.backoffs:
-        words["learning_rate"] += (
-            f"; the loss rose above its start {outcome.backoffs} times, so the run began anew with "
+        before = words.get("learning_rate", "set by the solver")
+        words["learning_rate"] = (
+            f"{before}; the loss rose above its start {outcome.backoffs} times, so the run began anew with "
             f"{FACTOR**outcome.backoffs:g} of this rate"
         )
     state = state_of(choice, plan, model, outcome, words)

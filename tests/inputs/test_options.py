@@ -1,0 +1,215 @@
+"""The options of a fit: one table, from which signatures, messages and documentation follow."""
+
+import inspect
+import re
+
+import numpy as np
+import pytest
+
+import fastgd
+from fastgd import losses, optimizers, reference, schedules
+from fastgd.inputs.options import FIELDS, FitOptions
+
+X, Y = np.arange(6.0)[:, None], np.array([1.0, 3.0, 2.0, 5.0, 4.0, 6.0])
+# Written down here: what each call does not take of the options of fit.
+NOT_CHUNKS = {"epochs", "max_steps", "tol", "validation", "patience", "evaluate", "bootstrap", "resume"}
+NOT_RANGE = {
+    "learning_rate", "epochs", "max_steps", "tol", "validation", "patience", "evaluate", "average", "bootstrap",
+    "callback", "start", "resume",
+}  # fmt: skip
+NOT_SWEEP = {"bootstrap", "resume"}
+CALLS = {
+    "fit": (fastgd.fit, ["X", "y"], set()),
+    "partial_fit": (fastgd.partial_fit, ["X", "y", "r", "classes"], NOT_CHUNKS),
+    "sweep": (
+        fastgd.sweep, ["X", "y", "product", "cv", "groups", "scoring", "refit", "keep"], NOT_SWEEP
+    ),
+    "lr_find": (fastgd.lr_find, ["X", "y", "start", "stop", "num"], NOT_RANGE),
+    "reference.fit": (reference.fit, ["X", "y"], set()),
+    "reference.sweep": (
+        reference.sweep, ["X", "y", "product", "cv", "groups", "scoring", "refit", "keep"], NOT_SWEEP
+    ),
+    "reference.lr_find": (reference.lr_find, ["X", "y", "start", "stop", "num"], NOT_RANGE),
+}  # fmt: skip
+
+
+def call(name):
+    """A call on small data with options."""
+    function = CALLS[name][0]
+    return lambda **options: function(X, Y, **options)
+
+
+# Signatures ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_signatures_are_the_table(name):
+    function, own, refused = CALLS[name]
+    parameters = inspect.signature(function).parameters
+    assert list(parameters) == own + [option for option in FIELDS if option not in refused]
+    for option in set(FIELDS) - refused:
+        assert parameters[option].kind is inspect.Parameter.KEYWORD_ONLY
+        assert parameters[option].default is FIELDS[option].default
+
+
+def test_defaults():
+    """The ones that are documented, by hand."""
+    defaults = {name: parameter.default for name, parameter in inspect.signature(fastgd.fit).parameters.items()}
+    automatic = {"optimizer", "learning_rate", "batch_size", "standardize", "epochs", "tol"}
+    assert {name for name, default in defaults.items() if isinstance(default, str) and default == "auto"} == automatic
+    assert {name: defaults[name] for name in ("loss", "alpha", "l1_ratio", "shuffle", "patience", "bootstrap")} == {
+        "loss": "squared_error", "alpha": 0.0, "l1_ratio": 0.0, "shuffle": "block", "patience": 5, "bootstrap": 0,
+    }  # fmt: skip
+    assert defaults["fit_intercept"] is True
+    assert all(defaults[name] is False for name in ("evaluate", "average", "lazy"))
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_options_are_keyword_only(name):
+    function, own, _ = CALLS[name]
+    positional = [p for p in inspect.signature(function).parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
+    assert [p.name for p in positional] == (own if "sweep" not in name else ["X", "y"])
+    extra = [p.default for p in positional[2:]]
+    with pytest.raises(TypeError, match="positional argument"):
+        function(X, Y, *extra, "squared_error")
+
+
+# Options that a call does not have ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_an_unknown_option_names_the_nearest(name):
+    known = name.removeprefix("reference.")
+    with pytest.raises(TypeError, match=rf"^{known}\(\).*'?learning_rat'?.*batch_size|^{known}\(\).*learning_rate"):
+        call(name)(learning_rat=0.1)
+    with pytest.raises(TypeError, match=rf"^{known}\(\).*zzzz"):
+        call(name)(zzzz=1)
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_a_refused_option_says_why_even_at_its_default(name):
+    known, refused = name.removeprefix("reference."), CALLS[name][2]
+    for option in sorted(refused - {"start"}):
+        message = rf"^{known}\(\) does not take {option}: [a-z].{{10,}}\. Leave it out\.$"
+        with pytest.raises(TypeError, match=message):
+            call(name)(**{option: FIELDS[option].default})
+
+
+def test_reasons():
+    with pytest.raises(TypeError) as raised:
+        fastgd.partial_fit(X, Y, epochs=3)
+    assert str(raised.value) == "partial_fit() does not take epochs: each chunk is passed over once. Leave it out."
+    with pytest.raises(TypeError, match=r"^sweep\(\) does not take bootstrap: bootstrap one of its settings with fit"):
+        fastgd.sweep(X, Y, bootstrap=10)
+    with pytest.raises(TypeError, match=r"^lr_find\(\) does not take learning_rate: it is what is looked for"):
+        fastgd.lr_find(X, Y, learning_rate=0.1)
+
+
+# Documentation ------------------------------------------------------------------------------------------------------
+
+
+def test_every_option_has_its_paragraph_in_the_docstring_of_fit():
+    """And no other: the parameters of the section, in whatever order, one line each that is not indented."""
+    doc = inspect.getdoc(fastgd.fit)
+    section = doc[doc.index("Parameters\n----------\n") : doc.index("Returns\n-------\n")]
+    heads = [line for line in section.splitlines()[2:] if line and not line.startswith(" ")]
+    named = [name for head in heads for name in head.split(" : ")[0].split(", ")]
+    assert sorted(named) == sorted(["X", "y", *FIELDS])
+    for head in heads:
+        name, words = head.split(" : ")
+        if name not in FIELDS:
+            continue
+        default = re.search(r"default (.+)$", words)
+        assert default, head
+        assert default[1].strip('"') == str(FIELDS[name].default), head
+
+
+@pytest.mark.parametrize("name", ["partial_fit", "sweep"])
+def test_other_calls_say_which_options_they_take(name):
+    """Words in double backquotes: the options that partial_fit takes are listed, those that sweep refuses are."""
+    doc = inspect.getdoc(CALLS[name][0])
+    listed = {option for option in FIELDS if f"``{option}``" in doc[doc.index("**options") : doc.index("Returns\n---")]}
+    if name == "sweep":
+        assert listed >= NOT_SWEEP
+    else:
+        assert set(FIELDS) - listed - NOT_CHUNKS <= {"lazy", "parallel"}
+        assert not listed & NOT_CHUNKS
+
+
+# Canonical values ---------------------------------------------------------------------------------------------------
+
+
+def checked(**given):
+    """Options that are checked."""
+    return FitOptions.checked(given)
+
+
+def test_values_are_canonical():
+    assert checked(shuffle=True).shuffle == "block"
+    assert checked(shuffle=False).shuffle is False
+    assert checked(batch_size=None).batch_size == checked(batch_size="full").batch_size == "full"
+    assert checked().batch_size == "auto"
+    assert checked(batch_size=np.int64(7)).batch_size == 7
+    assert checked(average=True).average == 1
+    assert checked(average=5).average == 5
+    assert checked(average=False).average is None
+    assert checked(n_threads=3).n_threads == 3
+    assert isinstance(checked(n_threads=None).n_threads, int)
+    assert checked().n_threads >= 1
+    assert checked(loss="huber").loss == losses.Huber()
+    assert checked(loss=losses.Huber(delta=2.0)).loss == losses.Huber(delta=2.0)
+    assert checked(optimizer="adam").optimizer == optimizers.Adam()
+    assert checked(optimizer="auto").optimizer == "auto"
+    assert checked(learning_rate=0.5).learning_rate == schedules.Constant(0.5)
+    assert (checked(epochs=3).epochs, checked().epochs) == (3, "auto")
+    assert (checked(tol=None).tol, checked(tol=1).tol) == (None, 1.0)
+    assert checked(random_state=5).random_state == 5
+
+
+def test_a_seed_that_is_not_given_is_drawn_once():
+    first, second = checked(), checked()
+    assert isinstance(first.random_state, int)
+    assert first.random_state != second.random_state
+    assert first.replace(epochs=3).random_state == first.random_state
+    assert (
+        checked(random_state=np.random.default_rng(1)).random_state
+        == checked(random_state=np.random.default_rng(1)).random_state
+    )
+
+
+def test_shuffle_true_is_the_default_and_full_is_none():
+    kinds = {"learning_rate": 0.01, "epochs": 2, "random_state": 0}
+    true, block = (fastgd.fit(X, Y, batch_size=2, shuffle=shuffle, **kinds) for shuffle in (True, "block"))
+    assert true.coef.tobytes() == block.coef.tobytes()
+    none, full = (fastgd.fit(X, Y, batch_size=size, **kinds) for size in (None, "full"))
+    assert none.coef.tobytes() == full.coef.tobytes()
+    assert none.n_steps == 2
+
+
+@pytest.mark.parametrize(
+    "given, message",
+    [
+        ({"alpha": -1.0}, "alpha=-1.0"),
+        ({"l1_ratio": 1.5}, "l1_ratio=1.5"),
+        ({"batch_size": 0}, "batch_size=0"),
+        ({"batch_size": "all"}, "batch_size='all'"),
+        ({"shuffle": "rows"}, "shuffle='rows'"),
+        ({"epochs": -1}, "epochs=-1"),
+        ({"epochs": None}, "epochs=None"),
+        ({"max_steps": "auto"}, "max_steps='auto'"),
+        ({"tol": -1e-3}, "tol=-0.001"),
+        ({"patience": 0}, "patience=0"),
+        ({"fit_intercept": "yes"}, "fit_intercept='yes'"),
+        ({"n_threads": 0}, "n_threads=0"),
+        ({"parallel": "threads"}, "parallel='threads'"),
+        ({"lazy": 2}, "lazy=2"),
+        ({"evaluate": "no"}, "evaluate='no'"),
+        ({"loss": "hubber"}, "huber"),
+        ({"optimizer": "adamm"}, "adam"),
+        ({"learning_rate": "cosin"}, "cosine"),
+        ({"random_state": -1}, "random_state=-1"),
+    ],
+)
+def test_a_wrong_value_is_an_error_that_names_it(given, message):
+    with pytest.raises((ValueError, TypeError), match=re.escape(message)):
+        checked(**given)
