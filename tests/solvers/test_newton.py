@@ -93,7 +93,9 @@ def test_raw_columns_need_nothing(name):
     assert r.options["solver"] == "newton" and r.choices["solver"].startswith("newton")
     assert r.coef[3] == 0.0, "a column that does not vary"
     found, start = objective(name, r), r.history.loss[0]
-    assert r.loss == pytest.approx(found, rel=1e-9)
+    assert r.objective(RAW, target(name)) == pytest.approx(found, rel=1e-9)
+    # The last step on a smoothed loss has not computed the loss itself.
+    assert r.loss == pytest.approx(found, rel=1e-9 if part(name).smooth else 1e-5)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         expected = best(name)
