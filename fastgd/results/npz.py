@@ -23,6 +23,8 @@ import zipfile
 import numpy as np
 from numpy.lib import format as npy
 
+from ..parts.registry import brief
+
 FORMAT = 1
 LARGEST = 2**34  # bytes of a file, by default
 LARGEST_METADATA = 2**26  # bytes of JSON, whose Python objects take some thirty times as much
@@ -43,6 +45,19 @@ class _Damage(Exception):
 def _require(condition, reason):
     if not condition:
         raise _Damage(reason)
+
+
+def _file_name(path):
+    """The name of a file as a string."""
+    try:
+        name = os.fsdecode(path)
+        if b"\0" not in os.fsencode(name):
+            return name
+    except TypeError:
+        raise TypeError(f"path={brief(path)} must be a string or a path.") from None
+    except UnicodeError:
+        pass
+    raise ValueError(f"path={brief(path)} can't be the name of a file.")
 
 
 # Writing ------------------------------------------------------------------------------------------------------------
@@ -71,7 +86,7 @@ def write(path, metadata, arrays):
     >>> read(path)
     ({'loss': 'huber'}, {'coef': array([1., 2.])})
     """
-    path = os.fsdecode(path)
+    path = _file_name(path)
     members = {"metadata": _json_bytes(metadata)} | {name: _checked(name, array) for name, array in arrays.items()}
     target = os.path.realpath(path)
     folder = os.path.dirname(target)
@@ -196,7 +211,7 @@ def read(path, largest=LARGEST):
     ValueError
         Where it is not such a file, is damaged, or was written by a later fastgd.
     """
-    path = os.fsdecode(path)
+    path = _file_name(path)
     # A pipe is refused below; to open it must not wait for its writer.
     with _File(path, "rb", opener=lambda name, flags: os.open(name, flags | getattr(os, "O_NONBLOCK", 0))) as file:
         try:

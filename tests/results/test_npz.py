@@ -645,3 +645,10 @@ def test_what_is_no_regular_file(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     assert "not a regular file" in refusal(tmp_path / "pipe")
     assert "not a regular file" in refusal("/dev/zero")
+
+
+@pytest.mark.parametrize("name", [3, True, None, "a\0b", "\ud800" * 2 + "\0", b"a\0"])
+def test_what_is_no_name_of_a_file(name):
+    for call in (npz.read, lambda name: npz.write(name, {}, {})):
+        with pytest.raises((TypeError, ValueError), match="^path="):
+            call(name)
