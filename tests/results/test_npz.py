@@ -650,5 +650,5 @@ def test_what_is_no_regular_file(tmp_path):
 @pytest.mark.parametrize("name", [3, True, None, "a\0b", "\ud800" * 2 + "\0", b"a\0"])
 def test_what_is_no_name_of_a_file(name):
     for call in (npz.read, lambda name: npz.write(name, {}, {})):
-        with pytest.raises((TypeError, ValueError), match="^path="):
+        with pytest.raises((TypeError, ValueError), match=r"^path="):
             call(name)
