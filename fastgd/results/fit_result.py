@@ -28,8 +28,8 @@ class FitResult:
         0.0 with ``fit_intercept=False``.
     loss : float
         The objective of the training data that the run computed last: at these coefficients where the solver knows it
-        there (Newton's method, staged SGD, ``evaluate=True``), else before the last full-batch step, or the mean of the
-        losses of the last epoch's batches. :meth:`objective` computes it on any data.
+        there (Newton's method of a loss without kinks, staged SGD, ``evaluate=True``), else before the last full-batch
+        step, or the mean of the losses of the last epoch's batches. :meth:`objective` computes it on any data.
     status : str
         'converged', 'max_epochs', 'early_stopped', 'diverged' or 'interrupted'.
     message : str
