@@ -1,4 +1,4 @@
-"""An offset of the scores: closed forms, objectives written out, steps by hand; in every solver, and what is refused."""
+"""An offset of the scores: closed forms, objectives written out, steps by hand; in every solver; what is refused."""
 
 import numpy as np
 import pytest
