@@ -95,7 +95,7 @@ def choose(options, statistics, start, backend, single=True):
 
 
 def solver_of(problem, words):
-    """The first solver of the backend that suits; the reasons against the ones before it go into ``words``."""
+    """The first solver of the backend that suits; in words what it does and why the better ones do not suit."""
     reasons = []
     for solver in problem.backend.solvers:
         reason = solver.suits(problem)
@@ -103,7 +103,8 @@ def solver_of(problem, words):
             break
         reasons.append(f"{solver.name} does not suit ({reason})")
     if left_open(problem.options) is None:
-        words["solver"] = f"{solver.name}: {'; '.join(reasons)}" if reasons else solver.name
+        said = "; ".join([solver.summary, *reasons] if solver.summary else reasons)
+        words["solver"] = f"{solver.name}: {said}" if said else solver.name
     return solver
 
 

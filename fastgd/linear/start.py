@@ -368,7 +368,7 @@ def given_weights(start):
             f"start must be a result of fit, the path of a saved one, or (coef, intercept), got {type(start).__name__}."
         )
     coef, intercept = (arrays.as_float("start", one).astype(np.float64) for one in start)
-    if coef.ndim > 2 or intercept.ndim > 1:
+    if coef.ndim > 2 or intercept.ndim > 1 or intercept.size not in (1, len(np.atleast_2d(coef))):
         raise ValueError(f"start: coef has shape {coef.shape} and intercept {intercept.shape}; (d,) and a number, or "
                          "(m, d) and (m,) are needed.")  # fmt: skip
     if not (np.isfinite(coef).all() and np.isfinite(intercept).all()):

@@ -41,6 +41,8 @@ class Solver:
     ----------
     name : str
         As ``options["solver"]`` of a result has it.
+    summary : str
+        What it does, in a line, for ``choices``.
     exact : bool
         Whether recorded losses are objectives, before each step; otherwise they are running means of losses.
     margin : float
@@ -54,6 +56,7 @@ class Solver:
     """
 
     name: ClassVar[str]
+    summary: ClassVar[str] = ""
     exact: ClassVar[bool] = True
     margin: ClassVar[float] = 1e-6
     fits_rate: ClassVar[bool] = True

@@ -173,6 +173,7 @@ class Newton(Solver):
     """
 
     name = "newton"
+    summary = "full-batch Newton steps (Hessian solve); invariant to the scale of the columns"
     fits_rate = False
     judges_tol = True
 
@@ -200,7 +201,6 @@ class Newton(Solver):
     @classmethod
     def schedule(cls, problem, model, targets, scaled, epochs, words):
         """None: a step is whole, or as long as a line search finds."""
-        words["solver"] = "newton: full-batch Newton steps (Hessian solve); invariant to the scale of the columns"
         words["learning_rate"] = "1: whole steps, shorter where the loss would rise (Armijo line search)"
         problem.statistics.scaling(True)  # raises where columns are not finite or their squares overflow
         return super().schedule(problem, model, targets, scaled, epochs, words)

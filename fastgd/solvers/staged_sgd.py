@@ -81,6 +81,10 @@ class StagedSGD(Solver):
     """Staged SGD: the backend's ``staged_steps`` takes the steps, this class starts and ends stages."""
 
     name = "staged_sgd"
+    summary = (
+        "stages of implicit steps in coordinates whitened by the curvature, so that neither correlated columns nor "
+        "outlying rows slow them down"
+    )
     exact = False
     margin = math.inf  # stages handle a rise of the losses themselves
     judges_tol = True
@@ -115,10 +119,6 @@ class StagedSGD(Solver):
     def schedule(cls, problem, model, targets, scaled, epochs, words):
         """None: each stage has rates of its own."""
         batch, rate = problem.batch, first_rate(problem.d, problem.batch)
-        words["solver"] = (
-            "staged_sgd: stages of implicit steps in coordinates whitened by the curvature, so that neither correlated "
-            "columns nor outlying rows slow them down"
-        )
         words["learning_rate"] = (
             f"from {rate:.4g} in each stage, falling as t**-{POWER:g}: 1 / (1 + whitened coordinates / {batch} rows)"
         )

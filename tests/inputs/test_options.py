@@ -80,7 +80,7 @@ def test_options_are_keyword_only(name):
 @pytest.mark.parametrize("name", CALLS)
 def test_an_unknown_option_names_the_nearest(name):
     known = name.removeprefix("reference.")
-    with pytest.raises(TypeError, match=rf"^{known}\(\).*'?learning_rat'?.*batch_size|^{known}\(\).*learning_rate"):
+    with pytest.raises(TypeError, match=rf"^{known}\(\).*learning_rate\b"):
         call(name)(learning_rat=0.1)
     with pytest.raises(TypeError, match=rf"^{known}\(\).*zzzz"):
         call(name)(zzzz=1)
@@ -189,7 +189,7 @@ def test_shuffle_true_is_the_default_and_full_is_none():
 @pytest.mark.parametrize(
     "given, message",
     [
-        ({"alpha": -1.0}, "alpha=-1.0"),
+        ({"alpha": -1.0}, "alpha=-1 "),
         ({"l1_ratio": 1.5}, "l1_ratio=1.5"),
         ({"batch_size": 0}, "batch_size=0"),
         ({"batch_size": "all"}, "batch_size='all'"),

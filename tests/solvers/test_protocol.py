@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 import fastgd
-from fastgd.kernels.rows import Dense
 from fastgd.linear.fit import fit_by
 from fastgd.linear.sweep import sweep_by
 from fastgd.results.state import SolverState, Weights
@@ -23,7 +22,7 @@ class LineSearchState(SolverState):
 
 
 class LineSearch(Solver):
-    """Gradient descent on the squared error of dense rows, each step to the minimum along the gradient (Cauchy 1847)."""
+    """Gradient descent on the squared error of dense rows, each step to the minimum along the gradient."""
 
     name = "line_search"
     fits_rate = False
@@ -46,9 +45,8 @@ class LineSearch(Solver):
     def __init__(self, plan):
         super().__init__(plan)
         data = plan.data
-        self.Z = np.column_stack(
-            [(data.rows.values - data.shift) * data.inverse_scale, np.full(len(data.rows.values), data.constant)]
-        )
+        Z = (data.rows.values - data.shift) * data.inverse_scale
+        self.Z = np.column_stack([Z, np.full(len(Z), data.constant)])
         self.weight = data.weight if data.weight.size else np.ones(len(self.Z))
         self.offset = data.offset if data.offset.size else np.zeros(len(self.Z))
 
@@ -126,7 +124,7 @@ def test_weights_targets_and_an_offset():
 
 
 def test_sweeps_and_folds():
-    s = sweep(max_steps=[400], patience=5) if False else sweep(loss=["squared_error"], epochs=400)
+    s = sweep(loss=["squared_error"], epochs=400)
     close(s.best, least_squares(X, Y))
     train = np.arange(40) % 4 != 0
     folds = [(np.flatnonzero(train), np.flatnonzero(~train)), (np.flatnonzero(~train), np.flatnonzero(train))]
@@ -134,10 +132,8 @@ def test_sweeps_and_folds():
     for r, rows in zip(s.results[0], (train, ~train), strict=True):
         assert r.options["solver"] == "line_search"
         close(r, least_squares(X[rows], Y[rows]), rtol=1e-4)
-    held = [
-        np.mean((r.predict(X[~rows]) - Y[~rows]) ** 2) / 2
-        for r, rows in zip(s.results[0], (train, ~train), strict=True)
-    ]
+    pairs = zip(s.results[0], (train, ~train), strict=True)
+    held = [np.mean((r.predict(X[~rows]) - Y[~rows]) ** 2) / 2 for r, rows in pairs]
     np.testing.assert_allclose(s.losses[0], np.mean(held), rtol=1e-9)
 
 
@@ -149,14 +145,17 @@ def test_a_sweep_of_mixed_settings_takes_the_solver_where_it_suits():
 
 def test_why_it_does_not_suit_is_among_the_choices():
     r = fit(loss="huber")
-    assert r.choices["solver"] == "newton: line_search does not suit (the loss is not the squared error)"
-    r = fit(alpha=0.1)
-    assert r.choices["solver"] == "newton: line_search does not suit (there is a penalty or bounds)"
+    assert r.choices["solver"].startswith("newton: full-batch Newton steps")
+    assert r.choices["solver"].endswith("; line_search does not suit (the loss is not the squared error)")
+    assert fit(alpha=0.1).choices["solver"].endswith("; line_search does not suit (there is a penalty or bounds)")
     r = fit(loss="perceptron", y=np.where(Y > 0, "a", "b"), epochs=2)
-    assert r.choices["solver"].startswith(
-        "first_order: line_search does not suit (the loss is not the squared error); "
+    assert r.choices["solver"] == (
+        "first_order: line_search does not suit (the loss is not the squared error); newton does not suit (the loss "
+        "has no second derivative); staged_sgd does not suit (a step takes all rows)"
     )
-    assert "newton does not suit (" in r.choices["solver"]
+    assert (
+        fit(batch_size=4, epochs=2).choices["solver"].endswith("newton does not suit (a step takes a part of the rows)")
+    )
 
 
 def test_validation():
@@ -229,10 +228,3 @@ def test_a_verdict_of_its_own():
     r = fit_by(backend, X, Y, {})
     assert (r.status, r.n_epochs, r.options["solver"]) == ("converged", 3, "quick")
     assert r.message.startswith("Converged: three will do.")
-
-
-def test_bootstrap_replicates():
-    """A solver of the user's own minds the replicates' weights where it says that it runs many models; here it does
-    not draw them, so all replicates are the model."""
-    assert isinstance(fit(epochs=1).state.solver, LineSearchState)
-    assert Dense is not None
