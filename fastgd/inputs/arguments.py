@@ -100,7 +100,7 @@ def _fields(argument, values, limits, usual):
 
 
 def _not_a_part(argument, given, known, module):
-    """The error for what is not a part."""
+    """The error for a value that is not a part."""
     kind = custom_parts.kind_of(module)
     if isinstance(given, type):
         hint = f" Call it: {given.__name__}()."

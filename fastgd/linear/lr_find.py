@@ -153,7 +153,7 @@ class Steps:
 
 
 class Mean:
-    """An exponentially weighted mean, corrected for its bias to the zero it begins with."""
+    """An exponentially weighted mean, corrected for its bias to its initial value 0."""
 
     def __init__(self, beta):
         self.beta, self.sum, self.weight = beta, 0.0, 1.0

@@ -100,7 +100,7 @@ def fit_requests(requests):
     """The results of many fits, run together where one pass can train them.
 
     For each there is a list of results, one for each of its models, or the exception that its options raise. Tables are
-    told apart by where their arrays lie in memory.
+    the same if their arrays lie at the same place in memory.
     """
     known, groups, chosen, found = {}, {}, {}, []
     for number, request in enumerate(requests):

@@ -89,11 +89,11 @@ class Fresh:
         return n
 
     def optimizer(self, options):
-        """The optimizer of the run gone on with, or None."""
+        """The optimizer of the run that goes on, or None."""
         return
 
     def schedule(self, options):
-        """The schedule of the run gone on with and what multiplies it, or None."""
+        """The schedule of the run that goes on and its multiplier in each lane, or None."""
         return
 
     def check_schedule(self, schedule):
@@ -109,7 +109,7 @@ class Fresh:
         """Set what the lanes of the plan start with besides weights."""
 
     def enter(self, loop):
-        """Set a loop to where the run stands."""
+        """Set a loop to the state of the run, if there is one."""
 
     def check(self, choice, plan):
         """Raise where data or choices do not fit the run."""
@@ -223,7 +223,7 @@ class Resumed(Fresh):
         return part_at(self.past, "schedule", schedules), np.array(self.past.rate_multiplier)
 
     def enter(self, loop):
-        """Set a loop to where the run stands, or to the restart that a longer run would have made instead."""
+        """Set a loop to the state of the run, or to the restart that a longer run would have made instead."""
         past = self.past
         self.check_state(loop.running.state)
         if past.confirmed_backoffs == past.backoffs == loop.backoff.count:
@@ -331,7 +331,7 @@ class NextChunk(_Chunked, Resumed):
         return part_at(self.past, "schedule", schedules), np.array(self.past.rate_multiplier)
 
     def enter(self, loop):
-        """Set a loop to where the run stands; the rest of an interrupted chunk is skipped."""
+        """Set a loop to the state of the run; the rest of an interrupted chunk is skipped."""
         self.check_state(loop.running.state)
         if self.past.confirmed_backoffs == self.past.backoffs:
             loop.go_on(self.past)
@@ -408,7 +408,7 @@ def described(options):
 
 
 def options_before(past, given):
-    """The options that the run ``past`` was begun with; a user's own parts come from ``given`` after a restart."""
+    """The options that the run ``past`` started with; in a new process custom parts come from ``given``."""
     return {
         name: part_at(past, name, PARTS[name]) if isinstance(fact, dict) and name not in given else fact
         for name, fact in past.options.items()

@@ -90,7 +90,7 @@ def _is_class_labels(model):
 
 
 def _is_loss_of(model):
-    """Whether the loss is one for such targets; of a user's own class nothing is known before it is given."""
+    """Whether the loss is one for such targets; a custom class is unknown before it is given."""
     facts, classes = model.state.options["loss"], model.classes is not None
     if "stamp" in facts:
         return True

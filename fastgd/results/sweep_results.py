@@ -181,7 +181,7 @@ class CrossValidation(SweepResult):
         return self.scores.simplest(self._order)
 
     def refit(self, index=None):
-        """Fit a setting, the best one unless told otherwise, on all rows: a :class:`fastgd.FitResult`."""
+        """Fit a setting, by default the best one, on all rows: a :class:`fastgd.FitResult`."""
         if self._fitted is None:
             raise ValueError("refit needs the training data, which a copied or pickled result does not hold.")
         return self._fitted(self.best_index if index is None else range(len(self.results))[index])

@@ -97,7 +97,7 @@ class Passes:
             )
             vector = products.sum(axis=0) / self.data.count
             before, value = value, length(vector)
-            # Not before the eighth: a start close to another eigenvector stands still for a while.
+            # Not before the eighth: from a start close to another eigenvector, the first iterations change little.
             if not math.isfinite(value) or (k >= 8 and abs(value - before) <= 1e-4 * value):
                 break
         return value

@@ -1,4 +1,4 @@
-"""What is measured between slices of work: objectives, held-out losses; and the callback and progress bar."""
+"""The monitor: measures objectives and held-out losses between slices, calls back, and shows progress."""
 
 import time
 
