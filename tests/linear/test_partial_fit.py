@@ -5,7 +5,7 @@ import pickle
 import numpy as np
 import pytest
 from conftest import ALPHA, JIT_OFF
-from test_resume import same
+from resumed import same
 
 import fastgd
 from fastgd import optimizers, schedules
@@ -34,7 +34,7 @@ def same_model(chunks, table):
     assert (chunks.n_steps, chunks.intercept) == (table.n_steps, table.intercept)
     np.testing.assert_array_equal(chunks.coef, table.coef)
     for name in ("weights", "slots", "carry", "averages"):
-        a, b = chunks.state.arrays[name], table.state.arrays[name]
+        a, b = getattr(chunks.state.solver, name), getattr(table.state.solver, name)
         assert (a.dtype, a.shape, a.tobytes()) == (b.dtype, b.shape, b.tobytes()), name
 
 
@@ -97,7 +97,7 @@ def test_weights_are_taken_as_they_are():
 def test_float32_chunks():
     X32 = X.astype(np.float32)
     chunks = in_chunks(X32, Y, **GIVEN, batch_size=16)
-    assert chunks.state.arrays["weights"].dtype == np.float32
+    assert chunks.state.solver.weights.dtype == np.float32
     same_model(chunks, fastgd.fit(X32, Y, epochs=1, shuffle=False, **GIVEN, batch_size=16))
     with pytest.raises(ValueError, match=r"^r: X is float64, but the run was on float32: convert X"):
         fastgd.partial_fit(X, Y, chunks)
@@ -233,7 +233,7 @@ def test_an_interrupted_chunk_does_not_shift_the_next(monkeypatch):
         patched.setattr(first_order.Batches, "advance", interrupted)
         r = fastgd.partial_fit(X, Y, good)
     assert (r.status, r.n_epochs, r.n_steps) == ("interrupted", 1, good.n_steps + 4)
-    assert r.state.facts["row"] == 64
+    assert r.state.row == 64
     # The rest of the chunk, where that is wanted, is a chunk.
     same_model(fastgd.partial_fit(X[64:], Y[64:], r), fastgd.partial_fit(X, Y, good))
 
