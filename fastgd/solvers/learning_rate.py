@@ -46,7 +46,7 @@ def mean_smoothness(statistics, scaled, batch, n):
     It lies between the whole data's and the largest row's (Gower et al. 2019, proposition 3.8).
     """
     smoothness = MARGIN * statistics.curvature(*scaled)
-    if batch == n:
+    if batch >= n:  # a chunk may be shorter than a batch
         return smoothness
     with np.errstate(all="ignore"):
         largest = statistics.largest_row(*scaled)

@@ -92,10 +92,10 @@ def test_a_slice_that_was_cut_ends_where_it_would_have(monkeypatch):
     lengths = []
     advance = Batches.advance
 
-    def recorded(self, lanes, rates, clock, steps):
+    def recorded(self, lanes, state, rates, clock, steps):
         self.slice = 8  # a slice of large data is a part of an epoch
         before = clock.epoch, clock.row
-        answer = advance(self, lanes, rates, clock, steps)
+        answer = advance(self, lanes, state, rates, clock, steps)
         lengths.append((*before, clock.row))
         return answer
 
@@ -344,7 +344,7 @@ def begun():
         ({"learning_rate": "auto"}, "learning_rate=constant(initial=0.05), not 'auto'"),
         ({"learning_rate": schedules.Warmup(0.05)}, "not warmup(then=constant(initial=0.05), period=1.0, start=0.0)"),
         ({"batch_size": 8}, "batch_size=16, not 8"),
-        ({"batch_size": None}, "batch_size=16, not None"),
+        ({"batch_size": None}, "batch_size=16, not 'full'"),
         ({"alpha": 0.2}, "alpha=0.1, not 0.2"),
         ({"l1_ratio": 1}, "l1_ratio=0.5, not 1.0"),
         ({"fit_intercept": False}, "fit_intercept=True, not False"),
