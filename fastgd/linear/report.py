@@ -35,7 +35,7 @@ def report(choice, plan, number, outcome, objective=None):
             f"{before}; the loss rose above its start {outcome.backoffs} times, so the run began anew with "
             f"{FACTOR**outcome.backoffs:g} of this rate"
         )
-    state = state_of(choice, plan, model, outcome, words)
+    state = state_of(choice, plan, model, outcome)
     one = len(coef) == 1
     return FitResult(
         coef=coef[0] if one else coef,
@@ -72,7 +72,7 @@ def advice(plan, outcome):
     return messages.MORE_DIGITS if plan.automatic_rate else messages.ADVICE["converged"]
 
 
-def state_of(choice, plan, model, outcome, words):
+def state_of(choice, plan, model, outcome):
     """The state from which the run can go on."""
     options, problem, clock = choice.options, choice.problem, outcome.clock
     low, high = choice.bounds or (None, None)
@@ -82,7 +82,7 @@ def state_of(choice, plan, model, outcome, words):
     return RunState(
         options=described(options),
         resolved=resolved_options(choice, plan, model),
-        choices=words,
+        choices=choice.words,
         link=model.loss.link != "identity" and not model.loss.labels,
         optimizer=model.optimizer and part_facts(model.optimizer),
         schedule=model.schedule and part_facts(model.schedule),

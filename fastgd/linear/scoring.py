@@ -102,7 +102,8 @@ class Estimator:
         self.result = result
 
     def __getattr__(self, name):
-        if name.startswith("__") or name == "result":  # also while it is copied or unpickled
+        # A loss without probabilities has no such method; "result" is asked for while it is copied or unpickled.
+        if name.startswith("__") or name in ("result", "predict_proba"):
             raise AttributeError(f"{type(self).__name__} has no attribute {name!r}.")
         return getattr(self.result, name)
 

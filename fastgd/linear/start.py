@@ -245,7 +245,7 @@ class Resumed(Fresh):
         now = dict(zip(("low", "high"), choice.bounds or (None, None), strict=True))
         for name, values in now.items():
             before = getattr(past, name)
-            if values is not None and before is not None and not np.array_equal(values, before):
+            if not np.array_equal(values, before):
                 raise ValueError(f"{argument}: bounds ({name}) are not those that the run was begun with.")
         batches = -(-int(plan.data.count) // plan.batch)
         if not self.chunked and (past.row % plan.batch or not 0 <= past.row < batches * plan.batch):

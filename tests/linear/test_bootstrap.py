@@ -9,6 +9,7 @@ from scipy.stats import binomtest
 
 import fastgd
 from fastgd import reference
+from fastgd.solvers import textbook
 
 RNG = np.random.default_rng(21)
 N = 50
@@ -24,7 +25,7 @@ def test_a_replicate_is_the_fit_with_its_counts_as_weights(batch):
     assert r.replicates.coef.shape == (5, 2)
     assert r.replicates.intercept.shape == (5,)
     for b in range(5):
-        counts = reference.drawn_counts(6, b, N)
+        counts = textbook.drawn_counts(6, b, N)
         one = fastgd.fit(X, Y, sample_weight=counts, batch_size=batch, **FEW)
         np.testing.assert_allclose(r.replicates.coef[b], one.coef, rtol=1e-8)
         np.testing.assert_allclose(r.replicates.intercept[b], one.intercept, rtol=1e-8)
@@ -42,17 +43,17 @@ def test_the_counts_multiply_the_users_weights():
     weight = RNG.integers(1, 4, N)
     r = fastgd.fit(X, Y, sample_weight=weight, bootstrap=3, **FEW)
     for b in range(3):
-        counts = reference.drawn_counts(6, b, N)
+        counts = textbook.drawn_counts(6, b, N)
         one = fastgd.fit(X, Y, sample_weight=weight * counts, **FEW)
         np.testing.assert_allclose(r.replicates.coef[b], one.coef, rtol=1e-8)
 
 
 def test_the_counts_are_poisson():
-    counts = np.array([reference.drawn_counts(1, b, 2000) for b in range(20)])
+    counts = np.array([textbook.drawn_counts(1, b, 2000) for b in range(20)])
     assert counts.mean() == pytest.approx(1, abs=0.02)
     assert counts.var() == pytest.approx(1, abs=0.05)
     assert abs(np.corrcoef(counts)[np.triu_indices(20, 1)]).max() < 0.12
-    assert len({reference.drawn_counts(seed, 0, N).tobytes() for seed in range(20)}) == 20
+    assert len({textbook.drawn_counts(seed, 0, N).tobytes() for seed in range(20)}) == 20
 
 
 def test_the_seed_decides_and_more_replicates_begin_with_the_same():
@@ -88,11 +89,11 @@ def test_what_is_told_of_them():
     ("y", "loss", "shape"), [(np.column_stack([Y, -Y]), "squared_error", (2, 2)), (KINDS, "multinomial", (3, 2))]
 )
 def test_several_targets_and_classes(y, loss, shape):
-    r = fastgd.fit(X, y, loss, bootstrap=6, **FEW)
+    r = fastgd.fit(X, y, loss=loss, bootstrap=6, **FEW)
     assert r.replicates.coef.shape == (6, *shape)
     assert r.replicates.intercept.shape == (6, shape[0])
     assert r.coef_std.shape == r.coef.shape == shape
-    one = fastgd.fit(X, y, loss, sample_weight=reference.drawn_counts(6, 2, N), **FEW)
+    one = fastgd.fit(X, y, loss=loss, sample_weight=textbook.drawn_counts(6, 2, N), **FEW)
     np.testing.assert_allclose(r.replicates.coef[2], one.coef, rtol=1e-8, atol=1e-12)
 
 
@@ -140,7 +141,7 @@ def test_intervals_cover_the_truth_at_their_rate():
 def test_automatic_runs_have_replicates_that_converge():
     r = fastgd.fit(X, Y, bootstrap=8, random_state=0)
     for b in range(8):
-        counts = reference.drawn_counts(0, b, N)
+        counts = textbook.drawn_counts(0, b, N)
         A = np.sqrt(counts)[:, None] * np.column_stack([X, np.ones(N)])
         exact = np.linalg.lstsq(A, np.sqrt(counts) * Y, rcond=None)[0]
         np.testing.assert_allclose(r.replicates.coef[b], exact[:2], atol=2e-3)

@@ -113,7 +113,7 @@ def test_every_problem(problem, batch_size):
     options = {"learning_rate": f.suggestion(), "sample_weight": problem.weight, "batch_size": batch_size}
     r, start = (fastgd.fit(problem.X, y, epochs=epochs, random_state=0, **options) for epochs in (30, 0))
     assert r.status != "diverged"
-    assert r.loss < start.loss
+    assert r.objective(problem.X, y, problem.weight) < start.objective(problem.X, y, problem.weight)
 
 
 # The range -----------------------------------------------------------------------------------------------------------
@@ -361,7 +361,7 @@ def fits(X, y, rate, goal, options):
     """Whether a fit at this rate, of a hundred steps or five epochs, gets to the goal."""
     batch_size = options["batch_size"] or len(y)
     r = fastgd.fit(X, y, learning_rate=rate, epochs=max(5, -(-100 * batch_size // len(y))), **options)
-    return r.status != "diverged" and r.loss <= goal
+    return r.status != "diverged" and r.objective(X, y, options.get("sample_weight")) <= goal
 
 
 @pytest.mark.slow

@@ -7,13 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fastgd
-from fastgd import losses, reference
+from fastgd import losses
 from fastgd.inputs.grid import expand
 from fastgd.inputs.scaling import Scaling
 from fastgd.kernels.threads import run_tasks
 from fastgd.parts import schedules
 from fastgd.parts.penalties import ElasticNet
 from fastgd.parts.registry import snake_case, unknown
+from fastgd.solvers import textbook
 
 number = st.floats(-20, 20)
 positive = st.floats(1e-3, 1e3)
@@ -121,7 +122,7 @@ def test_scaled_coefficients_come_back(mean, size):
     shuffle=st.sampled_from(["block", "full"]),
 )
 def test_an_epoch_visits_every_row_once(seed, epoch, n, shuffle):
-    assert sorted(reference.row_order(shuffle, seed, epoch, n, 1)) == list(range(n))
+    assert sorted(textbook.row_order(shuffle, seed, epoch, n, 1)) == list(range(n))
 
 
 @given(tasks=st.integers(1, 40), threads=st.integers(1, 6))

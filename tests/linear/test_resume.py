@@ -10,20 +10,14 @@ import pytest
 from conftest import ALPHA, JIT_OFF, plan_of
 from hypothesis import example, given
 from hypothesis import strategies as st
+from resumed import EPOCHS, LABELS, OUTLIERS, RNG, X, Y, goes_on, same, stop_after
 
 import fastgd
 from fastgd import losses, optimizers, reference, schedules
 from fastgd.parts.registry import snake_case
-from fastgd.results.serialization import encode
 from fastgd.solvers.batches import Batches
 from fastgd.solvers.passes import Passes
 
-RNG = np.random.default_rng(3)
-X = RNG.standard_normal((37, 3))
-Y = 2 + X @ [1.0, -2.0, 0.5] + 0.3 * RNG.standard_normal(37)
-LABELS = np.where(Y > 2, "yes", "no")
-OUTLIERS = np.where(RNG.uniform(size=(37, 1)) < 0.1, 300.0, 1.0) * X
-EPOCHS = 5
 OPTIMIZERS = [snake_case(name) for name in optimizers.__all__]
 SCHEDULES = {
     "constant": 0.05,
@@ -49,43 +43,6 @@ def data_of(options):
     """The rows and the targets that the loss among the options wants."""
     loss = options.get("loss", "squared_error")
     return X, LABELS if loss in ("log_loss", "hinge") else np.abs(Y) if loss == "poisson" else Y
-
-
-def facts_of(r):
-    """All of a result that has to be the same, as one dict of plain values and bytes."""
-    plain = ("status", "message", "n_epochs", "n_steps", "best_epoch", "choices", "feature_names", "intercept")
-    metadata, arrays = encode(r.state)
-    found = {name: getattr(r, name) for name in plain} | {f"state.{name}": value for name, value in metadata.items()}
-    arrays = {"coef": r.coef, **arrays, **{f"r.{name}": array for name, array in vars(r.history).items()}}
-    found |= {name: (a.dtype.str, a.shape, a.tobytes()) for name, a in arrays.items() if not name.endswith("seconds")}
-    return found | {"classes": None if r.classes is None else (r.classes.dtype.str, r.classes.tolist())}
-
-
-def same(a, b):
-    """Assert that two results have the same bits but for the seconds."""
-    a, b = facts_of(a), facts_of(b)
-    assert {name for name in a.keys() | b.keys() if a.get(name) != b.get(name)} == set()
-
-
-def stop_after(k, how="returns"):
-    """A callback that ends the run after epoch ``k``."""
-
-    def callback(progress):
-        if progress.epoch == k and how == "raises":
-            raise KeyboardInterrupt
-        return progress.epoch == k
-
-    return callback
-
-
-def goes_on(X, y, stops, epochs=EPOCHS, again=lambda r: r, fit=fastgd.fit, **options):
-    """Assert that a run stopped by each of ``stops`` (options) in turn ends as one that was not; returns both."""
-    whole, r = fit(X, y, epochs=epochs, **options), None
-    for stop in stops:
-        r = again(fit(X, y, **{"epochs": epochs, **options, **stop, "resume": r}))
-    gone_on = fit(X, y, epochs=epochs, resume=r, **options)
-    same(gone_on, whole)
-    return whole, r
 
 
 # Every optimizer, schedule, kind of batch and shuffle -------------------------------------------------------------
@@ -135,17 +92,17 @@ def test_a_slice_that_was_cut_ends_where_it_would_have(monkeypatch):
     lengths = []
     advance = Batches.advance
 
-    def recorded(self, lanes, rates, clock, steps):
+    def recorded(self, lanes, state, rates, clock, steps):
         self.slice = 8  # a slice of large data is a part of an epoch
         before = clock.epoch, clock.row
-        answer = advance(self, lanes, rates, clock, steps)
+        answer = advance(self, lanes, state, rates, clock, steps)
         lengths.append((*before, clock.row))
         return answer
 
     monkeypatch.setattr(Batches, "advance", recorded)
     options = {"learning_rate": 0.05, "batch_size": 4, "optimizer": "sgd", "random_state": 2}
     _, r = goes_on(X, Y, [{"max_steps": 3}], epochs=2, **options)
-    assert r.state.facts["row"] == 12
+    assert r.state.row == 12
     assert (0, 8, 16) in lengths and (0, 8, 12) in lengths and (0, 12, 16) in lengths and (0, 16, 24) in lengths
 
 
@@ -189,7 +146,7 @@ def test_every_setting_goes_on(name):
 @pytest.mark.parametrize("batch", [1, 16, None])
 def test_float32_goes_on(batch):
     whole, _ = goes_on(X.astype(np.float32), Y, [{"epochs": 2}], batch_size=batch, average=3, random_state=0)
-    assert whole.state.arrays["weights"].dtype == np.float32
+    assert whole.state.solver.weights.dtype == np.float32
 
 
 @pytest.mark.parametrize(
@@ -222,17 +179,16 @@ def test_more_patience_goes_on():
 @pytest.mark.parametrize("batch", [1, 16])
 @pytest.mark.parametrize("loss", ["absolute_error", "squared_error"])
 def test_a_rate_that_was_too_large_goes_on(loss, batch):
-    # With outliers, runs retreat in their course and where they end; a longer run looks elsewhere.
-    retreats = set()
+    # With outliers, runs back off in their course and where they end; a longer run looks elsewhere.
+    backoffs = set()
     for optimizer in ("sgd", "momentum"):
         options = {"loss": loss, "batch_size": batch, "standardize": False, "optimizer": optimizer}
         for seed in range(2 if JIT_OFF else 6):
             for stop in ({"max_steps": 2}, {"epochs": 1}, {"epochs": 3}, {"epochs": 5}):
                 whole, r = goes_on(OUTLIERS, Y, [stop], random_state=seed, average=True, **options)
-                found = r.state.facts
-                retreats.add((found["retreats"] > 0, found["certain_retreats"] < found["retreats"]))
+                backoffs.add((r.state.backoffs > 0, r.state.confirmed_backoffs < r.state.backoffs))
                 assert whole.status == "max_epochs"
-    assert loss != "absolute_error" or (True, True) in retreats
+    assert loss != "absolute_error" or (True, True) in backoffs
 
 
 @pytest.mark.parametrize("batch", [None, 16])
@@ -244,7 +200,7 @@ def test_a_run_that_diverges_goes_on_to_it(batch):
     same(fastgd.fit(X, Y, epochs=3000, resume=whole, **options), whole)
 
 
-def test_a_callback_does_not_change_where_a_run_retreats():
+def test_a_callback_does_not_change_where_a_run_backs_off():
     # Lion's steps on a hinge swing above the start and come back: every epoch is looked at, whoever else looks.
     options = {"loss": "hinge", "optimizer": "lion", "alpha": 0.1, "epochs": 7, "bounds": (-0.5, 1.0)}
     same(
@@ -388,7 +344,7 @@ def begun():
         ({"learning_rate": "auto"}, "learning_rate=constant(initial=0.05), not 'auto'"),
         ({"learning_rate": schedules.Warmup(0.05)}, "not warmup(then=constant(initial=0.05), period=1.0, start=0.0)"),
         ({"batch_size": 8}, "batch_size=16, not 8"),
-        ({"batch_size": None}, "batch_size=16, not None"),
+        ({"batch_size": None}, "batch_size=16, not 'full'"),
         ({"alpha": 0.2}, "alpha=0.1, not 0.2"),
         ({"l1_ratio": 1}, "l1_ratio=0.5, not 1.0"),
         ({"fit_intercept": False}, "fit_intercept=True, not False"),

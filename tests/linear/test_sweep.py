@@ -43,7 +43,7 @@ def alone(s, X, y, points, rtol=1e-8, fit=fastgd.fit, **options):
         np.testing.assert_allclose(many.intercept, one.intercept, rtol, rtol * size)
         np.testing.assert_allclose(many.history.loss, one.history.loss, rtol, rtol)
         assert (many.status, many.message, many.n_steps) == (one.status, one.message, one.n_steps)
-        assert many.loss == pytest.approx(one.loss, rel=rtol)
+        assert many.loss == pytest.approx(one.objective(X, y, options.get("sample_weight")), rel=rtol)
         assert many.choices == one.choices
 
 
@@ -167,16 +167,16 @@ def test_long_runs_of_losses_with_kinks_reach_the_same_objective(loss):
     y, options = target(loss), {"loss": loss, "random_state": 0, "epochs": 30, "batch_size": 7}
     rates = [schedules.InverseScaling(rate, 0.5) for rate in (0.01, 0.1, 1.0)]
     s = fastgd.sweep(X, y, learning_rate=rates, **options)
-    one = [fastgd.fit(X, y, learning_rate=rate, **options).loss for rate in rates]
+    one = [fastgd.fit(X, y, learning_rate=rate, **options).objective(X, y) for rate in rates]
     np.testing.assert_allclose(s.losses, one, rtol=1e-6)
 
 
 def test_runs_that_converge_do_so_as_they_do_alone():
     lists = {"alpha": [0.0, 0.1, 10.0]}
     s = fastgd.sweep(X, Y, **lists, loss="huber")
-    one = [fastgd.fit(X, Y, "huber", alpha=alpha) for alpha in lists["alpha"]]
+    one = [fastgd.fit(X, Y, loss="huber", alpha=alpha) for alpha in lists["alpha"]]
     assert s.status == [r.status for r in one] == ["converged"] * 3
-    np.testing.assert_allclose(s.losses, [r.loss for r in one], rtol=1e-6)
+    np.testing.assert_allclose(s.losses, [r.objective(X, Y) for r in one], rtol=1e-6)
     assert len({r.n_epochs for r in s.results}) > 1
 
 
@@ -279,7 +279,7 @@ def test_any_small_sweep_is_its_fits(n, d, seed, lists, options):
         one, many = fastgd.fit(X, y, **options, **point), s.results[k]
         np.testing.assert_allclose(many.coef, one.coef, rtol=1e-8, atol=1e-12)
         np.testing.assert_allclose(many.intercept, one.intercept, rtol=1e-8, atol=1e-12)
-        assert s.losses[k] == pytest.approx(one.loss, rel=1e-8, abs=1e-12)
+        assert s.losses[k] == pytest.approx(one.objective(X, y), rel=1e-8, abs=1e-12)
         if len(points) == 1:
             assert bits(many) == bits(one)
 
@@ -317,6 +317,7 @@ def test_no_run_with_a_finite_loss():
 @pytest.mark.parametrize("batch", [7, None])
 def test_with_validation_runs_are_compared_by_what_is_held_out(batch):
     options = {"validation": 0.3, "random_state": 1, "epochs": 30, "batch_size": batch, "optimizer": "momentum"}
+    options["evaluate"] = True
     lists = {"learning_rate": [1e-3, 0.05], "alpha": [0.5, 5.0]}
     s = fastgd.sweep(X, Y, **lists, **options)
     for k, point in enumerate(grid(**lists)):
@@ -400,7 +401,7 @@ def test_halving_keeps_the_better_half(batch):
     by_rate = dict(zip(rates, (r.n_epochs for r in s.results), strict=True))
     # Of rates this small a larger one is always further.
     assert by_rate == {1e-4: 1, 3e-4: 1, 1e-3: 1, 3e-3: 1, 0.01: 2, 0.02: 2, 0.05: 4, 0.1: 10}
-    assert s.results[0].message.startswith("Dropped after epoch 1: its loss was among the worse half (keep).")
+    assert s.results[0].message.startswith("Stopped early: after epoch 1 its loss was among the worse half (keep).")
     assert s.status == ["early_stopped", "slow", *["early_stopped"] * 6]
     assert s.best_index == 1
     whole = fastgd.sweep(X, Y, learning_rate=rates, epochs=10, batch_size=batch, random_state=0)
@@ -469,8 +470,8 @@ def test_a_callback_is_told_the_run_and_ends_it(batch):
         ({"refit": True}, ValueError, "refit is for cross-validation: pass cv"),
         ({"refit": "best"}, ValueError, "refit"),
         ({"groups": [1] * 37}, ValueError, "groups is for cross-validation: pass cv"),
-        ({"resume": None}, TypeError, "sweep.. has no option resume: resume one of its results with fit"),
-        ({"bootstrap": 20}, TypeError, "sweep.. has no option bootstrap"),
+        ({"resume": None}, TypeError, "sweep.. does not take resume: resume one of its results with fit"),
+        ({"bootstrap": 20}, TypeError, "sweep.. does not take bootstrap: bootstrap one of its settings with fit"),
         ({"learning_rates": [0.1]}, TypeError, "sweep.. got an unexpected option 'learning_rates'"),
     ],
 )

@@ -7,7 +7,7 @@ import pickle
 
 import numpy as np
 import pytest
-from test_resume import LABELS, RNG, X, Y, facts_of, same, stop_after
+from resumed import LABELS, RNG, X, Y, facts_of, same, stop_after
 
 import fastgd
 from fastgd import losses, reference

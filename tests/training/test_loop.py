@@ -6,7 +6,7 @@ from conftest import plan_of
 
 import fastgd
 from fastgd import schedules
-from fastgd.training.loop import Group, drive, finish
+from fastgd.training.loop import Group, train, train_together
 
 RNG = np.random.default_rng(2)
 N = 40
@@ -101,7 +101,7 @@ def test_a_run_that_begins_anew_does_so_as_it_would_alone(batch):
 def test_targets_begin_anew_together():
     X, y = jagged()
     both = np.column_stack([y, np.ones(len(y))])
-    r = fastgd.fit(X, both, "poisson", "sgd", epochs=8)
+    r = fastgd.fit(X, both, loss="poisson", optimizer="sgd", epochs=8)
     assert r.history.loss[-1] < r.history.loss[0]
     assert np.isfinite(r.coef).all()
 
@@ -117,8 +117,8 @@ def test_folds_begin_anew_by_themselves(batch):
 
 def test_there_is_an_end_to_beginning_anew(monkeypatch):
     X, y = jagged()
-    monkeypatch.setattr("fastgd.training.loop.RETREATS", 0)
-    assert fastgd.fit(X, y, "poisson", "sgd", epochs=8).status == "diverged"
+    monkeypatch.setattr("fastgd.training.backoff.MOST", 0)
+    assert fastgd.fit(X, y, loss="poisson", optimizer="sgd", epochs=8).status == "diverged"
 
 
 # Ctrl-C -------------------------------------------------------------------------------------------------------------
@@ -131,7 +131,7 @@ def test_ctrl_c_ends_all_runs_where_they_stand(batch):
     s = fastgd.sweep(X, Y, learning_rate=RATES, callback=callback, **options)
     assert callback.told == [(0, 1), (1, 1), (2, 1), (0, 2), (1, 2)]
     assert s.status == ["interrupted"] * 3
-    assert all(r.message.startswith("Ctrl-C after ") for r in s.results)
+    assert all(r.message.startswith("Interrupted: Ctrl-C after ") for r in s.results)
     short = fastgd.sweep(X, Y, learning_rate=RATES, **{**options, "epochs": 2})
     for r, done in zip(s.results, short.results, strict=True):
         assert r.n_epochs == 2
@@ -159,14 +159,14 @@ def test_ctrl_c_between_halvings(calls):
 
 
 def test_ctrl_c_while_the_worse_half_is_sought(monkeypatch):
-    from fastgd.training.monitor import Watch
+    from fastgd.training.monitor import Monitor
 
     def interrupted(*_):
         raise KeyboardInterrupt
 
     options = {"learning_rate": RATES, "epochs": 6, "random_state": 0}
     with monkeypatch.context() as patched:
-        patched.setattr(Watch, "compared", interrupted)
+        patched.setattr(Monitor, "selection_loss", interrupted)
         s = fastgd.sweep(X, Y, keep=[2], **options)
     assert s.status == ["interrupted"] * 3
     assert [r.n_epochs for r in s.results] == [2] * 3
@@ -210,7 +210,7 @@ def test_runs_that_have_ended_are_not_counted():
 
 def test_dropped_runs_go_on_when_they_are_resumed():
     s = fastgd.sweep(X, Y, learning_rate=RATES, epochs=5, keep=[1], random_state=0)
-    assert "Dropped after epoch 1" in s.results[0].message
+    assert "after epoch 1 its loss was among the worse half" in s.results[0].message
     r = fastgd.fit(X, Y, learning_rate=RATES[0], epochs=5, random_state=0, resume=s.results[0])
     np.testing.assert_allclose(r.coef, fastgd.fit(X, Y, learning_rate=RATES[0], epochs=5).coef, rtol=1e-11)
 
@@ -240,14 +240,14 @@ def test_no_target_ends_before_the_others_are_done(batch):
 # The plan's own way -------------------------------------------------------------------------------------------------
 
 
-def test_drive_is_one_group_to_its_end():
+def test_train_is_one_group_to_its_end():
     plan = plan_of(X, Y, learning_rate=0.05, epochs=4, batch_size=8, random_state=0)
-    (outcome,) = drive(plan)
-    ((other,),) = finish([Group(plan_of(X, Y, learning_rate=0.05, epochs=4, batch_size=8, random_state=0))])
+    (outcome,) = train(plan)
+    ((other,),) = train_together([Group(plan_of(X, Y, learning_rate=0.05, epochs=4, batch_size=8, random_state=0))])
     np.testing.assert_array_equal(outcome.weights, other.weights)
     r = fastgd.fit(X, Y, learning_rate=0.05, epochs=4, batch_size=8, random_state=0)
     np.testing.assert_array_equal(outcome.weights[0, :3], r.coef)
-    assert (outcome.status, outcome.retreats) == ("max_epochs", 0)
+    assert (outcome.status, outcome.backoffs) == ("max_epochs", 0)
 
 
 def test_a_group_stops_where_it_is_told_and_goes_on():
@@ -256,5 +256,5 @@ def test_a_group_stops_where_it_is_told_and_goes_on():
     assert not group.outcomes
     assert len(group.standings()) == 1
     group.run(None)
-    assert group.outcomes[0].state.facts["epoch"] == 5
+    assert group.outcomes[0].clock.epoch == 5
     assert group.standings() == []

@@ -21,8 +21,8 @@ FULL, BATCHES = 10, 50  # how many tolerances, of what the null model loses, a r
 
 def excess(r, problem, loss, alpha=0.0):
     """How far the objective of ``r``, on scaled columns, lies above the optimum, as a share of the null model's."""
-    y, part = problem.target(KINDS[loss]), KINDS[loss]()
-    y = (y == np.unique(y)[1]).astype(float) if part.labels else y.astype(float)
+    target, part = problem.target(KINDS[loss]), KINDS[loss]()
+    y = (target == np.unique(target)[1]).astype(float) if part.labels else target.astype(float)
     weight = np.ones(len(y)) if problem.weight is None else problem.weight / problem.weight.mean()
     mean = np.average(problem.X, axis=0, weights=weight)
     scale = np.sqrt(np.average((problem.X - mean) ** 2, axis=0, weights=weight))
@@ -39,7 +39,7 @@ def excess(r, problem, loss, alpha=0.0):
 
     best = solved(objective, Z.shape[1])
     null = solved(lambda b: (lambda f, g: (f, g[-1:]))(*objective(np.append(np.zeros(Z.shape[1] - 1), b))), 1)
-    return (r.loss - best) / (null - best)
+    return (r.objective(problem.X, target, problem.weight) - best) / (null - best)
 
 
 # To compile less: every loss on the full batch, and on batches or single rows in turn.
