@@ -6,7 +6,7 @@ from conftest import plan_of
 from scipy import sparse
 
 import fastgd
-from fastgd.kernels import lane_sums
+from fastgd.kernels import multi_sums
 from fastgd.solvers import multi_lane, multi_lane_passes
 from fastgd.solvers.gram import Grams
 from fastgd.solvers.multi_lane import ManyPasses, steps
@@ -135,7 +135,7 @@ def test_bits_are_a_lanes_own(batch, alpha, monkeypatch):
 def test_sums_added_at_once_are_those_of_the_chunks(monkeypatch):
     data, parts, lanes = planned(None, 0.0)
     lanes = type(lanes)(*(array.copy() for array in lanes))
-    monkeypatch.setattr(lane_sums, "chunk_rows", lambda rows: 64)
+    monkeypatch.setattr(multi_sums, "chunk_rows", lambda rows: 64)
     passes = ManyPasses(data, 2)
     assert passes.chunks == -(-N // 64)
     whole, losses = passes.sums(parts.loss, lanes)
