@@ -10,7 +10,7 @@ import pytest
 from conftest import ALPHA, JIT_OFF, plan_of
 from hypothesis import example, given
 from hypothesis import strategies as st
-from resumed import EPOCHS, LABELS, OUTLIERS, RNG, X, Y, goes_on, same, stop_after
+from resumed import EPOCHS, LABELS, OUTLIERS, X, Y, goes_on, same, stop_after
 
 import fastgd
 from fastgd import losses, optimizers, reference, schedules
