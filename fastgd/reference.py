@@ -54,7 +54,7 @@ def sweep(X, y, *, product=True, cv=None, groups=None, scoring=None, refit=False
     return sweep_by(NUMPY, X, y, options, product, cv, groups, scoring, refit, keep)
 
 
-def lr_find(X, y, start="auto", stop="auto", num=100, **fit_options):
+def lr_find(X, y, *, start="auto", stop="auto", num=100, **fit_options):
     """:func:`fastgd.lr_find` in plain NumPy: the same arguments, meaning and result.
 
     Examples

@@ -198,10 +198,12 @@ def reasons(key):
     return {name: known.metadata[key] for name, known in FIELDS.items() if known.metadata[key]}
 
 
-def signature_of(function, but=()):
-    """The signature of a public call with fit's options, keyword-only, in place of ``**options``."""
+def signature_of(function, but=(), other=None):
+    """The signature of a public call with fit's options, keyword-only, in place of ``**options``.
+
+    Without the options ``but``; ``other`` are defaults that are not fit's.
+    """
     own = [p for p in inspect.signature(function).parameters.values() if p.kind is not p.VAR_KEYWORD]
-    kind = inspect.Parameter.KEYWORD_ONLY
-    return inspect.Signature(
-        [*own, *(inspect.Parameter(n, kind, default=k.default) for n, k in FIELDS.items() if n not in but)]
-    )
+    mine, kind = {p.name for p in own}, inspect.Parameter.KEYWORD_ONLY
+    values = {name: value for name, value in {**defaults(), **(other or {})}.items() if name not in (*but, *mine)}
+    return inspect.Signature([*own, *(inspect.Parameter(name, kind, default=value) for name, value in values.items())])

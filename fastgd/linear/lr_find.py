@@ -301,7 +301,7 @@ def searched(test, start, stop, num):
 # The function -------------------------------------------------------------------------------------------------------
 
 
-def lr_find(X, y, start="auto", stop="auto", num=100, **fit_options):
+def lr_find(X, y, *, start="auto", stop="auto", num=100, **fit_options):
     """Find a learning rate by the range test: steps at rates that grow from tiny to too large (Smith 2017).
 
     Step k = 0, 1, ... is taken on the next batch at the rate ``start * (stop / start)**(k / num)``. The loss falls once

@@ -73,7 +73,7 @@ def partial_fit(X, y, r=None, classes=None, **options):
     return report(choice, plan, 0, train(plan)[0])
 
 
-partial_fit.__signature__ = signature_of(partial_fit, but=NOT_CHUNKS)
+partial_fit.__signature__ = signature_of(partial_fit, NOT_CHUNKS, CHUNK_DEFAULTS)
 
 
 def chunk_options(r, given):
