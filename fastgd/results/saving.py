@@ -115,9 +115,7 @@ AGREEMENTS = {
     "state.optimizer": lambda m, s: _is_part_of_solver(s.optimizer, optimizers, s.solver),
     "state.schedule": lambda m, s: _is_part_of_solver(s.schedule, schedules, s.solver),
     "state.confirmed_backoffs": lambda m, s: s.confirmed_backoffs <= s.backoffs,
-    "state.choices": lambda m, s: (
-        not s.backoffs or (s.options["learning_rate"] == "auto" and "learning_rate" in s.choices)
-    ),
+    "state.backoffs": lambda m, s: not s.backoffs or s.options["learning_rate"] == "auto",
     "state.chunked": lambda m, s: not s.chunked or s.options["validation"] is None,
     "state.best_epoch": lambda m, s: (s.best_epoch or 0) <= s.epoch and (s.best is None) == (s.best_epoch is None),
     "state.low": lambda m, s: (s.low is None) == (s.high is None) and (s.low is None or np.all(s.low <= s.high)),

@@ -70,7 +70,10 @@ class RelativeDecrease:
 
 
 def rules_of(plan, model, solver):
-    """The stopping rules of a run of ``model``."""
+    """The stopping rules of a run of ``model``, asked after each slice of work.
+
+    A slice ends with the epoch where something watches the run (``Plan.watched``): a tolerance, validation, a callback.
+    """
     options, rules = plan.options, []
     if plan.tol is not None:
         rules.append(ZeroLoss())

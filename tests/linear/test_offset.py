@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from conftest import JIT_OFF
+from conftest import JIT_OFF, plan_of
 from scipy import sparse
 from scipy.optimize import linprog, minimize
-from scipy.special import expit, softmax
+from scipy.special import expit, softmax, xlogy
 
 import fastgd
 from fastgd import reference
@@ -143,8 +143,7 @@ def test_first_order_steps_by_hand(form, batch):
 
 def test_the_loss_before_the_first_step():
     r = fit(COUNTS, loss="poisson", learning_rate=0.02, epochs=1)
-    zero = COUNTS == 0
-    hand = EXPOSURE - COUNTS * OFFSET + np.where(zero, 0.0, COUNTS * np.log(np.where(zero, 1.0, COUNTS)) - COUNTS)
+    hand = EXPOSURE - COUNTS * OFFSET + xlogy(COUNTS, COUNTS) - COUNTS
     assert r.history.loss[0] == pytest.approx(hand.mean(), rel=1e-9)
 
 
@@ -188,8 +187,7 @@ def test_validation_data_have_an_offset_of_their_own():
         X[20:], COUNTS[20:], loss="poisson", offset=OFFSET[20:], validation=data, learning_rate=0.05, epochs=5
     )
     p, y = X[held] @ r.coef + r.intercept + OFFSET[held], COUNTS[held]
-    zero = y == 0
-    hand = np.exp(p) - y * p + np.where(zero, 0.0, y * np.log(np.where(zero, 1.0, y)) - y)
+    hand = np.exp(p) - y * p + xlogy(y, y) - y
     assert r.history.validation_loss[r.best_epoch - 1] == pytest.approx(hand.mean(), rel=1e-9)
     for validation, offset in ((data, None), (data[:2], OFFSET[20:]), (data[:3], OFFSET[20:])):
         with pytest.raises(ValueError, match=r"^offset and the offset of validation go together"):
@@ -204,6 +202,16 @@ def test_a_share_held_out_takes_its_offset_along():
     moved = fit(Y, validation=0.25, epochs=20)
     plain = fastgd.fit(X, Y - OFFSET, validation=0.25, epochs=20, random_state=0)
     np.testing.assert_allclose(moved.history.validation_loss, plain.history.validation_loss, rtol=1e-9)
+
+
+def test_the_loss_of_a_share_held_out_by_hand():
+    options = {"loss": "poisson", "validation": 0.25, "epochs": 3, "learning_rate": 0.05, "random_state": 0}
+    rows = np.setdiff1d(np.arange(N), plan_of(X, COUNTS, offset=OFFSET, **options).rows)
+    assert len(rows) == 15
+    r = fit(COUNTS, **options)
+    p, y = X[rows] @ r.coef + r.intercept + OFFSET[rows], COUNTS[rows]
+    hand = np.mean(np.exp(p) - y * p + xlogy(y, y) - y)
+    assert r.history.validation_loss[r.best_epoch - 1] == pytest.approx(hand, rel=1e-9)
 
 
 def test_folds_take_their_offsets_along():

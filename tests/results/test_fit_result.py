@@ -75,7 +75,8 @@ def test_a_saved_model_is_the_same_model(tmp_path, kind):
 
 def test_the_state_of_every_solver_is_saved():
     kinds = {type(fitted(kind).state.solver) for kind in ("plain", "staged", "averaged")}
-    assert kinds == set(SolverState.classes.values())
+    ours = {kind for kind in SolverState.classes.values() if kind.__module__.startswith("fastgd.")}  # tests have others
+    assert kinds == ours
 
 
 def test_every_status_is_among_the_saved():
