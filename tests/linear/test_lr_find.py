@@ -268,7 +268,7 @@ def test_plot(options):
         ({"loss": "hubr"}, ValueError, "Did you mean 'huber'"),
         ({"batchsize": 3}, TypeError, "batchsize"),
         ({"learning_rate": 0.1}, TypeError, "lr_find.. does not take learning_rate: it is what is looked for"),
-        *(({name: None}, TypeError, f"{name} has no meaning for lr_find: .*Leave it out") for name in NO_MEANING),
+        *(({name: None}, TypeError, f"lr_find.. does not take {name}: .*Leave it out") for name in NO_MEANING),
     ],
 )
 def test_bad_arguments_are_named(options, error, words):
