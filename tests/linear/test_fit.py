@@ -462,7 +462,7 @@ def test_automatic_settings_never_diverge(loss, optimizer, batch, standardize):
         if optimizer != "auto":
             options["bounds"] = (None, None)  # no bounds, but compiled as with a penalty
         if batch is not None and (name, loss) != ("plain", "squared_error"):
-            options["epochs"] = 500  # of the 6,000 that so few rows are given: minutes for losses with corners
+            options["epochs"] = 500  # of the 6,000 that so few rows are given: minutes for losses with kinks
         r = fastgd.fit(problem.X, y, sample_weight=problem.weight, random_state=0, **options)
         before = start(problem, loss, y)
         assert r.status in ("converged", "max_epochs"), (name, r)

@@ -267,8 +267,8 @@ def test_plot(options):
         ({"start": 1.0, "stop": 1.0}, ValueError, "start=1 must be less than stop=1"),
         ({"loss": "hubr"}, ValueError, "Did you mean 'huber'"),
         ({"batchsize": 3}, TypeError, "batchsize"),
-        ({"learning_rate": 0.1}, TypeError, "learning_rate has no meaning for lr_find: it is what is looked for"),
-        *(({name: None}, TypeError, f"{name} has no meaning for lr_find: .*Leave it out") for name in NO_MEANING),
+        ({"learning_rate": 0.1}, TypeError, "lr_find.. does not take learning_rate: it is what is looked for"),
+        *(({name: None}, TypeError, f"lr_find.. does not take {name}: .*Leave it out") for name in NO_MEANING),
     ],
 )
 def test_bad_arguments_are_named(options, error, words):
