@@ -8,7 +8,7 @@ import numpy as np
 
 import fastgd
 
-from ..linear.lr_rules import RULES
+from ..results.lr_rules import RULES
 from . import options, sweep
 from .options import OF_FIT, READING, ROWS_AND_COLUMNS, TABLE, option
 from .program import DIVERGED, INTERRUPTED, Program, say

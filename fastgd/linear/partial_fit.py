@@ -5,9 +5,10 @@ from ..inputs.options import FIELDS, FitOptions, only_known, reasons, signature_
 from ..solvers.compiled import COMPILED
 from ..training.loop import train
 from .fit import prepare
+from .kept_options import options_before
 from .planning import plan_of
 from .report import report
-from .start import chunk_start, options_before, run_of
+from .start import chunk_start, run_of
 
 NOT_CHUNKS = reasons("not_chunks")
 CHUNK_DEFAULTS = {name: known.metadata["chunks"][0] for name, known in FIELDS.items() if known.metadata["chunks"]}

@@ -13,7 +13,7 @@ from ..results.fit_result import FitResult
 from ..results.history import History
 from ..results.state import RunState
 from ..training.backoff import FACTOR
-from .start import described
+from .kept_options import described
 
 
 def report(choice, plan, number, outcome, objective=None):

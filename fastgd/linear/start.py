@@ -6,15 +6,13 @@ from typing import NamedTuple
 import numpy as np
 
 from ..inputs import arrays, custom_parts
-from ..inputs.options import FIELDS, names
 from ..inputs.part_serialization import part_at, part_facts
 from ..inputs.scaling import Scaling
 from ..parts import optimizers, schedules
 from ..results.fit_result import FitResult, load
+from .kept_options import KEPT, described, shown
 
 STREAM_BATCH = 32
-KEPT = names(kept=True)
-PARTS = {name: FIELDS[name].metadata["part"] for name in KEPT if FIELDS[name].metadata["part"]}
 
 
 class Targets(NamedTuple):
@@ -168,7 +166,7 @@ class Resumed(Fresh):
         now = described(options)
         changed = [name for name in KEPT if now[name] != before[name]]
         if changed:
-            words = ", ".join(f"{name}={_shown(before[name])}, not {_shown(now[name])}" for name in changed)
+            words = ", ".join(f"{name}={shown(before[name])}, not {shown(now[name])}" for name in changed)
             raise ValueError(
                 f"{self.argument}: the run was begun with {words}. Pass the same, or begin anew without "
                 f"{self.argument}."
@@ -239,8 +237,8 @@ class Resumed(Fresh):
         schedule = choice.model.schedule and part_facts(choice.model.schedule)
         if schedule != past.schedule:
             raise ValueError(
-                f"{argument}: the schedule's durations follow the run's length: they were {_shown(past.schedule)} in "
-                f"steps, and would be {_shown(schedule)} now. Give them in epochs, or the same epochs as before."
+                f"{argument}: the schedule's durations follow the run's length: they were {shown(past.schedule)} in "
+                f"steps, and would be {shown(schedule)} now. Give them in epochs, or the same epochs as before."
             )
         now = dict(zip(("low", "high"), choice.bounds or (None, None), strict=True))
         for name, values in now.items():
@@ -393,30 +391,3 @@ def run_of(given, argument, chunked=False):
             f"without {argument}."
         )
     return result
-
-
-# What a state holds of the options --------------------------------------------------------------------------------
-
-
-def described(options):
-    """The options that a resumed run must keep, as plain values: a file holds them, and ``Resumed.agree`` compares."""
-    found = {name: getattr(options, name) for name in KEPT}
-    found |= {name: part_facts(found[name]) for name in PARTS if found[name] != "auto"}
-    if isinstance(options.validation, tuple):
-        found["validation"] = "data"
-    return found
-
-
-def options_before(past, given):
-    """The options that the run ``past`` started with; in a new process custom parts come from ``given``."""
-    return {
-        name: part_at(past, name, PARTS[name]) if isinstance(fact, dict) and name not in given else fact
-        for name, fact in past.options.items()
-    }
-
-
-def _shown(fact):
-    if not isinstance(fact, dict):
-        return repr(fact)
-    fields = ", ".join(f"{name}={_shown(value)}" for name, value in fact["fields"].items() if value != "")
-    return f"{fact['name']}({fields})"

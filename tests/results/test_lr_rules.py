@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from fastgd.linear.lr_rules import RULES, cut, descent, minimum, slide, steep, suggested, valley
+from fastgd.results.lr_rules import RULES, cut, descent, minimum, slide, steep, suggested, valley
 
 RATES = np.array([1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0])
 CURVES = arrays(np.float64, st.integers(1, 30), elements=st.floats(-1e6, 1e6))
