@@ -94,5 +94,5 @@ def known_labels(loss, classes, r):
     if r is None or found is None:
         return found if r is None else r.classes
     if found.tolist() != r.classes.tolist():
-        raise ValueError(f"classes: the run was begun with {arrays.shown(r.classes)}, not {arrays.shown(found)}.")
+        raise ValueError(f"classes: the run was started with {arrays.shown(r.classes)}, not {arrays.shown(found)}.")
     return r.classes

@@ -32,7 +32,7 @@ def report(choice, plan, number, outcome, objective=None):
     if outcome.backoffs:
         before = words.get("learning_rate", "set by the solver")
         words["learning_rate"] = (
-            f"{before}; the loss rose above its start {outcome.backoffs} times, so the run began anew with "
+            f"{before}; the loss rose above its start {outcome.backoffs} times, so the run restarted with "
             f"{FACTOR**outcome.backoffs:g} of this rate"
         )
     state = state_of(choice, plan, model, outcome)

@@ -162,13 +162,13 @@ class Resumed(Fresh):
             options = options.replace(random_state=before["random_state"])
         if (options.offset is not None) != self.past.offset:
             has = "an offset" if self.past.offset else "no offset"
-            raise ValueError(f"{self.argument}: the run was begun with {has}. Pass the same kind of data.")
+            raise ValueError(f"{self.argument}: the run was started with {has}. Pass the same kind of data.")
         now = described(options)
         changed = [name for name in KEPT if now[name] != before[name]]
         if changed:
             words = ", ".join(f"{name}={shown(before[name])}, not {shown(now[name])}" for name in changed)
             raise ValueError(
-                f"{self.argument}: the run was begun with {words}. Pass the same, or begin anew without "
+                f"{self.argument}: the run was started with {words}. Pass the same, or start a new run without "
                 f"{self.argument}."
             )
         return options
@@ -244,7 +244,7 @@ class Resumed(Fresh):
         for name, values in now.items():
             before = getattr(past, name)
             if not np.array_equal(values, before):
-                raise ValueError(f"{argument}: bounds ({name}) are not those that the run was begun with.")
+                raise ValueError(f"{argument}: bounds ({name}) are not those that the run was started with.")
         batches = -(-int(plan.data.count) // plan.batch)
         if not self.chunked and (past.row % plan.batch or not 0 <= past.row < batches * plan.batch):
             raise ValueError(f"{argument}: the state's position, row {past.row} of an epoch, lies beyond the data.")
@@ -387,7 +387,7 @@ def run_of(given, argument, chunked=False):
     if result.state.chunked != chunked:
         here, there = ("partial_fit", "fit") if chunked else ("fit", "partial_fit")
         raise ValueError(
-            f"{argument} is a result of {there}, which {here} can't go on with: pass one of {here}, or begin anew "
+            f"{argument} is a result of {there}, which {here} can't go on with: pass one of {here}, or start a new run "
             f"without {argument}."
         )
     return result

@@ -250,7 +250,7 @@ def test_chunks():
             X[rows], COUNTS[rows], r, loss="poisson", offset=OFFSET[rows], learning_rate=0.02, batch_size=8
         )
     close(r, steps_by_hand(8, 0.02, 1, rows=48), rtol=1e-9)
-    with pytest.raises(ValueError, match=r"^r: the run was begun with an offset\. Pass the same kind of data"):
+    with pytest.raises(ValueError, match=r"^r: the run was started with an offset\. Pass the same kind of data"):
         fastgd.partial_fit(X, COUNTS, r, loss="poisson", learning_rate=0.02, batch_size=8)
 
 
@@ -264,10 +264,10 @@ def test_resumed_bit_for_bit(options, tmp_path):
     part.save(tmp_path / "part.npz")
     for run in (part, tmp_path / "part.npz"):
         assert fit(LABELS, epochs=4, resume=run, **options).coef.tobytes() == whole.coef.tobytes()
-    with pytest.raises(ValueError, match=r"^resume: the run was begun with an offset"):
+    with pytest.raises(ValueError, match=r"^resume: the run was started with an offset"):
         fit(LABELS, None, epochs=4, resume=part, **options)
     none = fit(LABELS, None, epochs=2, **options)
-    with pytest.raises(ValueError, match=r"^resume: the run was begun with no offset"):
+    with pytest.raises(ValueError, match=r"^resume: the run was started with no offset"):
         fit(LABELS, epochs=4, resume=none, **options)
 
 

@@ -364,8 +364,8 @@ def test_a_changed_setting_is_named(begun, change, words):
     with pytest.raises(ValueError) as caught:
         fastgd.fit(X, Y, epochs=4, resume=begun, **{**BEGUN, **change})
     assert words in str(caught.value)
-    assert str(caught.value).startswith("resume: the run was begun with ")
-    assert str(caught.value).endswith(". Pass the same, or begin anew without resume.")
+    assert str(caught.value).startswith("resume: the run was started with ")
+    assert str(caught.value).endswith(". Pass the same, or start a new run without resume.")
 
 
 @pytest.mark.parametrize(
@@ -376,7 +376,7 @@ def test_a_changed_setting_is_named(begun, change, words):
         (X[:36], Y[:36], {}, "resume: X has 29 rows to train on, but the run was on 30."),
         (X.astype(np.float32), Y, {}, "resume: X is float32, but the run was on float64: convert X."),
         (X, Y, {"bounds": None}, "resume: bounds ("),
-        (X, Y, {"bounds": (-1.0, 2.0)}, "resume: bounds (high) are not those that the run was begun with."),
+        (X, Y, {"bounds": (-1.0, 2.0)}, "resume: bounds (high) are not those that the run was started with."),
     ],
     ids=["columns", "columns and bounds", "rows", "type", "no bounds", "other bounds"],
 )

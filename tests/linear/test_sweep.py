@@ -354,7 +354,7 @@ def test_a_run_is_a_full_result(batch, tmp_path):
     np.testing.assert_allclose(again[0].coef, whole.coef, rtol=1e-12)
     np.testing.assert_allclose(again[0].history.loss, whole.history.loss, rtol=1e-12)
     assert (again[0].n_steps, again[0].status) == (whole.n_steps, whole.status)
-    with pytest.raises(ValueError, match=r"resume: the run was begun with alpha=0\.1, not 0"):
+    with pytest.raises(ValueError, match=r"resume: the run was started with alpha=0\.1, not 0"):
         fastgd.fit(X, Y, epochs=7, resume=s.results[3], **{**options, "alpha": 0.0})
 
 

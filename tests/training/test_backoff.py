@@ -61,7 +61,7 @@ def test_a_run_that_rises_starts_anew_with_a_tenth(tmp_path):
     assert r.history.loss.tolist() == scripts[2]
     assert r.history.learning_rate == pytest.approx([0.01] * 4)
     assert r.choices["learning_rate"] == (
-        "set by the solver; the loss rose above its start 2 times, so the run began anew with 0.01 of this rate"
+        "set by the solver; the loss rose above its start 2 times, so the run restarted with 0.01 of this rate"
     )
     r.save(tmp_path / "model.npz")
     assert fastgd.load(tmp_path / "model.npz").state.backoffs == 2

@@ -95,7 +95,7 @@ def test_a_run_that_begins_anew_does_so_as_it_would_alone(batch):
         assert r.choices == alone.choices
         assert (r.status, r.n_steps, r.message) == (alone.status, alone.n_steps, alone.message)
         np.testing.assert_allclose(r.coef, alone.coef, rtol=1e-6, atol=1e-10)
-    assert any("began anew with" in r.choices["learning_rate"] for r in s.results)
+    assert any("restarted with" in r.choices["learning_rate"] for r in s.results)
 
 
 def test_targets_begin_anew_together():
