@@ -15,6 +15,8 @@ from ..results.state import RunState
 from ..training.backoff import FACTOR
 from .kept_options import described
 
+SHOWN = names(shown=True)
+
 
 def report(choice, plan, number, outcome, objective=None):
     """The result of one model of a finished plan; ``objective`` is its exact value where that is known."""
@@ -79,13 +81,16 @@ def state_of(choice, plan, model, outcome):
     parts = {"loss": model.loss, "optimizer": model.optimizer, "schedule": model.schedule}
     if options.learning_rate != "auto":
         parts["learning_rate"] = options.learning_rate
+    kept = described(options)
+    optimizer = model.optimizer and part_facts(model.optimizer)
+    schedule = model.schedule and part_facts(model.schedule)
     return RunState(
-        options=described(options),
-        resolved=resolved_options(choice, plan, model),
+        options=kept,
+        resolved=resolved_options(kept, choice, plan, optimizer, schedule),
         choices=choice.words,
         link=model.loss.link != "identity" and not model.loss.labels,
-        optimizer=model.optimizer and part_facts(model.optimizer),
-        schedule=model.schedule and part_facts(model.schedule),
+        optimizer=optimizer,
+        schedule=schedule,
         rate_multiplier=model.rate_multiplier.tolist(),
         centre=model.centre.tolist(),
         start=model.start.tolist(),
@@ -113,20 +118,19 @@ def state_of(choice, plan, model, outcome):
     )
 
 
-def resolved_options(choice, plan, model):
+def resolved_options(kept, choice, plan, optimizer, schedule):
     """What the options became, as plain values: ``FitResult.options``."""
     options = choice.options
-    found = described(options)
-    found |= {
+    found = kept | {
         "solver": plan.solver.name,
-        "optimizer": model.optimizer and part_facts(model.optimizer),
-        "learning_rate": model.schedule and part_facts(model.schedule),
+        "optimizer": optimizer,
+        "learning_rate": schedule,
         "batch_size": min(plan.batch, choice.problem.n) if not plan.start.chunked else plan.batch,
         "standardize": choice.standardize,
         "epochs": choice.epochs,
         "tol": choice.tol,
     }
-    return found | {name: getattr(options, name) for name in names(shown=True)}
+    return found | {name: getattr(options, name) for name in SHOWN}
 
 
 def with_replicates(result, choice, outcomes):

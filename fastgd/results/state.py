@@ -1,6 +1,5 @@
 """The state of a run: all that it needs to go on with the same numbers as a run that never stopped."""
 
-import dataclasses
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, TypedDict
 
@@ -38,14 +37,15 @@ class SolverState:
         super().__init_subclass__(**options)
         SolverState.classes[cls.__name__] = cls
 
-    def take(self, rows=slice(None)):
+    def take(self, rows=None):
         """A copy, of some lanes."""
-        return type(self)(*(np.array(getattr(self, known.name)[rows]) for known in dataclasses.fields(self)))
+        arrays = vars(self).values()
+        return type(self)(*[array.copy() if rows is None else array[rows] for array in arrays])
 
     def load(self, other):
         """Take the numbers of another state of this class in place."""
-        for known in dataclasses.fields(self):
-            getattr(self, known.name)[...] = getattr(other, known.name)
+        for name, array in vars(self).items():
+            array[...] = getattr(other, name)
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +98,7 @@ class Clock:
 
     def copy(self):
         """A copy."""
-        return dataclasses.replace(self)
+        return Clock(self.epoch, self.row, self.steps, self.loss_sum)
 
 
 class RunHistory(TypedDict):

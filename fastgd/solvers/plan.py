@@ -94,18 +94,19 @@ def rows_of_models(models, width):
 
 def lanes_at(lanes, models, width):
     """The lanes of some models: the same object if these are all, else a copy."""
-    rows = rows_of_models(models, width)
-    if np.array_equal(rows, np.arange(len(lanes.weights))):
+    if len(models) * width == len(lanes.weights) and list(models) == list(range(len(models))):
         return lanes
+    rows = rows_of_models(models, width)
     return Lanes(*(np.ascontiguousarray(array[rows]) for array in lanes))
 
 
 def lanes_with(lanes, state):
     """The lanes as kernels take them, with the arrays of a solver's state in their fields."""
-    return lanes._replace(**{name: getattr(state, name) for name in STATE if hasattr(state, name)})
+    arrays = vars(state)
+    return lanes._replace(**{name: arrays[name] for name in STATE & arrays.keys()})
 
 
-STATE = ("weights", "slots", "carry", "averages")
+STATE = {"weights", "slots", "carry", "averages"}
 
 
 def are_many(data, lanes):
