@@ -219,5 +219,7 @@ def prepare(X, y, options, start, backend, given=None, **table):
 
 def replicates(choice):
     """The model of a choice, and one for each of its bootstrap replicates."""
+    if not choice.options.bootstrap:
+        return [choice.model]
     again = replace(choice.model, start_loss=np.full(len(choice.model.start_loss), np.inf))
     return [choice.model, *(replace(again, replicate=b) for b in range(choice.options.bootstrap))]

@@ -113,7 +113,7 @@ class RunHistory(TypedDict):
     seconds: Records
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)  # a frozen one takes twice the time to make
 class RunState:
     """The state from which ``fit(..., resume=r)`` and ``partial_fit(X, y, r)`` go on."""
 

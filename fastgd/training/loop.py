@@ -310,7 +310,7 @@ class Loop:
     def end(self, k, verdict, state=None, clock=None):
         """Store the outcome of a model whose run has ended: now, or with the given state and clock."""
         number, run, clock = self.running.numbers[k], self.running.runs[k], clock or self.clock
-        clock = replace(clock, loss_sum=self.loss_sum([k], clock))
+        clock = Clock(clock.epoch, clock.row, clock.steps, self.loss_sum([k], clock))
         state = (state or self.running.state).take(rows_of_models([k], self.plan.width))
         weights, reason = self.solver.answer(state, clock.steps), verdict.reason
         begin = self.plan.options.average
