@@ -166,7 +166,10 @@ def settings_of(options, product):
         given["random_state"] = arguments.seed(given["random_state"])  # one for all
     axes = sorted(AXES, key=[*options, *AXES].index)  # as the user named them
     grid = expand({name: given[name] for name in axes}, arguments.truth("product", product), pairs=("bounds",))
-    return [{**given, **point} for point in grid.points], grid.settings
+    # Options that the user did not name keep their defaults, which need no check at each point.
+    named = {*options, "random_state"}
+    points = [{**options, **{name: value for name, value in point.items() if name in named}} for point in grid.points]
+    return points, grid.settings
 
 
 class Choices:

@@ -49,6 +49,8 @@ class Solver:
         The share of itself by which a loss may rise above the start's although the learning rate is right.
     fits_rate : bool
         Whether a run whose automatic learning rate proves too large restarts with a tenth of it.
+    objective_is_free : bool
+        Whether ``objective`` may be asked for each of many models.
     many_models : bool
         Whether one run may have several models.
     judges_tol : bool
@@ -62,6 +64,7 @@ class Solver:
     fits_rate: ClassVar[bool] = True
     judges_tol: ClassVar[bool] = False
     many_models: ClassVar[bool] = True
+    objective_is_free: ClassVar[bool] = True
 
     # About a problem --------------------------------------------------------------------------------------------------
 

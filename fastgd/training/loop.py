@@ -337,7 +337,8 @@ class Loop:
     def last_objective(self, k, run, state, verdict):
         """The objective at the returned weights where it is known, else the last recorded loss."""
         records, epoch = run.history.records, run.best[0] if run.best else None
-        if epoch is None and verdict.status != "diverged":
+        single = sum(model.replicate < 0 for model in self.plan.models) == 1 and run.model.replicate < 0
+        if epoch is None and verdict.status != "diverged" and (single or self.solver.objective_is_free):
             own = lanes_at(self.running.lanes, [k], self.plan.width)
             with np.errstate(all="ignore"):
                 known = self.solver.objective(own, state)
