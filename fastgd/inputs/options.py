@@ -135,7 +135,7 @@ class FitOptions:
     lazy: bool = option(False, arguments.truth, kept=True)
     parallel: str | None = option(None, _choice(None, "hogwild"), shown=True)
     random_state: int = option(None, lambda name, value: arguments.seed(value), axis=True, kept=True)
-    n_threads: int | None = option(None, _whole(1), words=(None,), shown=True)
+    n_threads: int | None = option(None, _whole(1), words=(None,))  # no result depends on it
     callback: object = option(
         None, lambda name, value: arguments.callback(value), not_range="there are no epochs to call it after"
     )
