@@ -190,7 +190,7 @@ def test_the_options_of_newtons_method():
     assert (o["optimizer"], o["learning_rate"]) == (None, None)
     assert (o["batch_size"], o["epochs"], o["tol"], o["standardize"]) == (N, 200, 1e-6, True)
     assert o["loss"] == {"name": "squared_error", "fields": {"factor": 0.5}}
-    assert (o["alpha"], o["l1_ratio"], o["random_state"], o["n_threads"]) == (0.1, 0.0, 3, 1)
+    assert (o["alpha"], o["l1_ratio"], o["random_state"]) == (0.1, 0.0, 3)
     assert (o["fit_intercept"], o["average"], o["shuffle"], o["patience"]) == (True, None, "block", 5)
 
 
