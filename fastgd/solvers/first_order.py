@@ -16,6 +16,7 @@ class FirstOrder(Solver):
     """The usual loop of gradient descent; the backend has one class for each layout of data and number of lanes."""
 
     name = "first_order"
+    objective_is_free = False
 
     # About a problem --------------------------------------------------------------------------------------------------
 

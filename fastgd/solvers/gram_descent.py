@@ -67,8 +67,6 @@ def suits(plan):
 class GramDescent(FullBatch):
     """Full-batch steps of many lanes on a multiple of the squared residual, from the Gram matrix."""
 
-    objective_is_free = False
-
     @classmethod
     def runs(cls, plan):
         """Plans of many lanes on squared residuals, full batch, for which the Gram matrix costs less than passes."""
