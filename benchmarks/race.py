@@ -144,35 +144,35 @@ class Climb:
 
     def __init__(self, work, solver, efforts):
         self.work, self.solver, self.efforts = work, solver, efforts
-        self.loss_sum, self.seconds, self.failed = [], 0.0, ""
+        self.objectives, self.seconds, self.failed = [], 0.0, ""
 
     def step(self):
         """Give it the next effort, if there is one and time for it; whether it was so."""
-        if self.failed or len(self.loss_sum) == len(self.efforts) or self.seconds > LONGEST:
+        if self.failed or len(self.objectives) == len(self.efforts) or self.seconds > LONGEST:
             return False
         began = time.perf_counter()
         try:
-            found = self.solver(self.efforts[len(self.loss_sum)])()
+            found = self.solver(self.efforts[len(self.objectives)])()
         except Exception as error:
             self.failed = failure(error)
             return False
-        if self.loss_sum:  # the first compiles
+        if self.objectives:  # the first compiles
             self.seconds += time.perf_counter() - began
         height = self.work.objective(found)
-        self.loss_sum.append(height if np.isfinite(height) else np.inf)
+        self.objectives.append(height if np.isfinite(height) else np.inf)
         return True
 
     def first(self, highest):
         """The first effort, by number, that ends no higher; None where there is none."""
-        while not any(height <= highest for height in self.loss_sum):
+        while not any(height <= highest for height in self.objectives):
             if not self.step():
                 return None
-        return next(k for k, height in enumerate(self.loss_sum) if height <= highest)
+        return next(k for k, height in enumerate(self.objectives) if height <= highest)
 
     def least(self, goal):
-        """The lowest objective met on the way to a goal."""
+        """The lowest objective reached on the way to a goal."""
         self.first(goal * (1 + min(TARGETS.values())))
-        return min(self.loss_sum, default=np.inf)
+        return min(self.objectives, default=np.inf)
 
     def run(self, optimum, above):
         """The run of the least effort that ends no further above the optimum, or why there is none."""
@@ -180,5 +180,5 @@ class Climb:
         if k is None and self.failed:
             return self.failed
         if k is None:
-            return f"ends {min(self.met) / optimum - 1:.0e} above the optimum, after {self.seconds:.0f} s of trying"
+            return f"ends {min(self.objectives) / optimum - 1:.0e} above the optimum, after {self.seconds:.0f} s of trying"
         return finished(self.work, self.solver(self.efforts[k]))

@@ -138,8 +138,11 @@ def defines_part(path):
     """Whether a module defines a named tuple with a method that kernels call."""
     classes = [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.ClassDef)]
     named = [one for one in classes if any(getattr(base, "id", "") == "NamedTuple" for base in one.bases)]
-    called = {*COMPILED_METHODS}
-    return any(getattr(item, "name", "") in called for one in named for item in one.body)
+    methods = [item for one in named for item in one.body if isinstance(item, ast.FunctionDef)]
+    return any(
+        COMPILED_METHODS.get(method.name) == ", ".join(argument.arg for argument in method.args.args[1:])
+        for method in methods
+    )
 
 
 def compiled_modules(package):
