@@ -67,7 +67,7 @@ def test_solver_climbs_to_the_optimum(case, name):
     work = work_of(case)
     climb = race.Climb(work, solver.of(work), solver.efforts)
     assert callable(climb.run(best, above))
-    heights = np.array(climb.loss_sum) / best - 1
+    heights = np.array(climb.objectives) / best - 1
     assert heights.min() > -1e-9
     assert (heights[1:] <= 5 * heights[:-1] + 1e-6).all()
 
@@ -78,4 +78,4 @@ def test_who_never_arrives_says_so(monkeypatch, longest):
     work = work_of(RACES[0])
     climb = race.Climb(work, lambda effort: lambda: (np.zeros(work.data.d), np.nan if effort == 1 else 0.0), (1, 2, 3))
     assert "above the optimum" in climb.run(1e-3, 1e-6)
-    assert len(climb.loss_sum) == (3 if longest else 2)
+    assert len(climb.objectives) == (3 if longest else 2)
