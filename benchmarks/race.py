@@ -180,5 +180,7 @@ class Climb:
         if k is None and self.failed:
             return self.failed
         if k is None:
-            return f"ends {min(self.objectives) / optimum - 1:.0e} above the optimum, after {self.seconds:.0f} s of trying"
+            return (
+                f"ends {min(self.objectives) / optimum - 1:.0e} above the optimum, after {self.seconds:.0f} s of trying"
+            )
         return finished(self.work, self.solver(self.efforts[k]))
