@@ -257,7 +257,9 @@ def test_the_reference_takes_the_same_steps(name, options):
     X = RAW[:, [0, 2, 4]] / [1e3, 1e-6, 1e5]
     r, expected = (f(X, target(name), loss=name, **options) for f in (fastgd.fit, reference.fit))
     assert (r.status, r.n_epochs) == (expected.status, expected.n_epochs)
-    np.testing.assert_allclose(r.history.loss, expected.history.loss, rtol=1e-6, atol=1e-12)
+    # On raw columns the first steps of hinge answer a change of the data by 1e-15 with one of the loss by 1e-6.
+    np.testing.assert_allclose(r.history.loss, expected.history.loss, rtol=1e-5, atol=1e-12)
+    assert r.history.loss[-1] == pytest.approx(expected.history.loss[-1], rel=1e-8, abs=1e-12)
     np.testing.assert_allclose(r.coef, expected.coef, rtol=1e-4, atol=1e-6 * np.abs(expected.coef).max())
 
 
