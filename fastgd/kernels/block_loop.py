@@ -2,22 +2,32 @@
 
 import numpy as np
 
-from ._jit import kernel, lane_of
-from .lanes import FLUSH_ROWS, block_gradient, block_rows, move
-from .rows import Dense, prefetch
+from ._jit import kernel
+from .lanes import FLUSH_ROWS, block_gradient, block_of, step_lane
+from .part_functions import address, loss_block, move_weights
+from .rows import prefetch
 
 
-@kernel
 def batch_steps(data, parts, lanes, order, ahead, batch, rates, t, losses):
     """One step for every ``batch`` rows of ``order``, the last batch as long as it is.
 
     Rates are (steps, lanes), or (1, lanes) for all steps.
     """
+    dtype = lanes.weights.dtype
+    loss, move = (
+        address(loss_block, dtype, type(parts.loss)),
+        address(move_weights, dtype, type(parts.optimizer), type(parts.penalty)),
+    )
+    _batch_steps(data, loss, move, lanes, order, ahead, batch, rates, t, losses)
+
+
+@kernel
+def _batch_steps(data, loss, move, lanes, order, ahead, batch, rates, t, losses):
     count, width = lanes.weights.shape
     d = data.shift.size
     dtype = lanes.weights.dtype
-    size = block_rows(data)
-    work = np.empty(size, dtype)
+    block = block_of(data)
+    size = block.scores.size
     scaled = np.empty((count, width), dtype)
     gradient = np.zeros((count, width), dtype)
     sums = np.zeros((count, width))
@@ -34,9 +44,10 @@ def batch_steps(data, parts, lanes, order, ahead, batch, rates, t, losses):
             for k in range(start, stop):
                 prefetch(data.rows, ahead[k])
             for lane in range(count):
-                loss = lane_of(parts.loss, lanes.loss, lane)
                 y = data.targets[lanes.target[lane]]
-                losses[lane] += block_gradient(loss, data, order, start, stop, scaled[lane], y, work, gradient[lane])
+                losses[lane] += block_gradient(
+                    loss, lanes.loss, lane, data, order, start, stop, scaled[lane], y, block, gradient[lane]
+                )
             if stop >= flush:
                 flush = stop + FLUSH_ROWS
                 for lane in range(count):
@@ -47,17 +58,7 @@ def batch_steps(data, parts, lanes, order, ahead, batch, rates, t, losses):
             for j in range(d):
                 gradient[lane, j] = (sums[lane, j] + gradient[lane, j]) / (last - first) * data.inverse_scale[j]
             gradient[lane, d] = (sums[lane, d] + gradient[lane, d]) / (last - first)
-            move(
-                parts,
-                lanes,
-                lane,
-                rates[min(s, rates.shape[0] - 1), lane],
-                t + s,
-                dtype.type(1),
-                Dense(gradient),
-                lane,
-                gradient[lane, d],
-            )
+            step_lane(move, lanes, lane, rates[min(s, rates.shape[0] - 1), lane], t + s, gradient)
             for j in range(width):
                 gradient[lane, j] = 0
                 sums[lane, j] = 0.0

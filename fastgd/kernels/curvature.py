@@ -4,21 +4,25 @@ import numpy as np
 
 from ._jit import kernel, lane_of
 from .lanes import add_offsets, block_rows
+from .part_functions import address, call, second_derivative_block
 from .rows import scores
 
 
-@kernel
-def second_derivatives(data, part, lanes, lane, chunk, first, last, out):
+def second_derivatives(data, loss, lanes, lane, chunk, first, last, out):
     """The rows' weights times the loss's second derivative at one lane's scores, (n,), over chunks first to last.
 
-    ``part`` is the loss; ``data.weight`` counts, folds and replicates do not. In float64 until it is stored: it may
-    be the small difference of large numbers.
+    ``data.weight`` counts, folds and replicates do not.
     """
+    function = address(second_derivative_block, out.dtype, type(loss))
+    _second_derivatives(data, function, lanes, lane, chunk, first, last, out)
+
+
+@kernel
+def _second_derivatives(data, function, lanes, lane, chunk, first, last, out):
     d = data.shift.size
     block = block_rows(data)
     scaled = np.empty(d, data.shift.dtype)
     work = np.empty(block, data.shift.dtype)
-    loss = lane_of(part, lanes.loss, lane)
     y = data.targets[lanes.target[lane]]
     intercept = lanes.weights[lane, d] * data.constant
     for j in range(d):
@@ -30,13 +34,7 @@ def second_derivatives(data, part, lanes, lane, chunk, first, last, out):
             scores(data.rows, None, start, stop, data.shift, scaled, work)
             if data.offset.size > 0:
                 add_offsets(data.offset, None, start, stop, work)
-            for k in range(stop - start):
-                second_derivative = np.float64(
-                    loss.second_derivative(np.float64(work[k]) + intercept, np.float64(y[start + k]))
-                )
-                if data.weight.size > 0:
-                    second_derivative *= data.weight[start + k]
-                out[start + k] = second_derivative
+            call(function, lanes.loss, lane, work, stop - start, intercept, y, start, data.weight, out)
 
 
 @kernel

@@ -6,8 +6,9 @@ The chunks depend on the shape alone, so the bits do not depend on how many thre
 import numpy as np
 
 from ._jit import in_order, kernel, lane_of, routine
-from .lanes import FLUSH_ROWS, block_gradient, block_rows, finite, move, penalty_cost
-from .rows import Dense, add_weighted_rows, count, flush, scores, square, sums_of
+from .lanes import FLUSH_ROWS, PENALTY, block_gradient, block_of, block_rows, finite, penalty_cost, step_lane
+from .part_functions import address, loss_block, move_weights
+from .rows import add_weighted_rows, count, flush, scores, square, sums_of
 from .rows import moments as row_moments
 
 CHUNK_ELEMENTS = 1 << 17
@@ -25,20 +26,20 @@ def chunk_rows(rows):
 
 
 @routine
-def chunk_gradient(data, part, lanes, lo, hi, c, sums, losses):
+def chunk_gradient(data, loss, lanes, lo, hi, c, sums, losses):
     """The sums of slope * scaled row (lanes, d + 1) and of the losses (lanes,) over rows lo to hi, float64, into row c.
 
-    ``part`` is the loss. Loops fill the arrays: an assignment to a slice takes 0.3 s to compile.
+    ``loss`` is the address of its ``loss_block``. Loops fill the arrays: an assignment to a slice takes 0.3 s to
+    compile.
     """
     count, width = lanes.weights.shape
     d = data.shift.size
-    block = block_rows(data)
-    together = FLUSH_ROWS // block * block
+    block = block_of(data)
+    size = block.scores.size
+    together = FLUSH_ROWS // size * size
     scaled = np.empty(width, lanes.weights.dtype)
     gradient = np.empty(width, lanes.weights.dtype)
-    work = np.empty(block, lanes.weights.dtype)
     for lane in range(count):
-        loss = lane_of(part, lanes.loss, lane)
         y = data.targets[lanes.target[lane]]
         total = 0.0
         for j in range(width):
@@ -51,9 +52,9 @@ def chunk_gradient(data, part, lanes, lo, hi, c, sums, losses):
         out = sums_of(data.rows, gradient, whole)
         for first in range(lo, hi, together):
             last = min(first + together, hi)
-            for start in range(first, last, block):
-                stop = min(start + block, last)
-                total += block_gradient(loss, data, None, start, stop, scaled, y, work, out)
+            for start in range(first, last, size):
+                stop = min(start + size, last)
+                total += block_gradient(loss, lanes.loss, lane, data, None, start, stop, scaled, y, block, out)
             flush(data.rows, gradient, whole)
         for j in range(d):
             sums[c, lane, j] *= data.inverse_scale[j]
@@ -61,9 +62,9 @@ def chunk_gradient(data, part, lanes, lo, hi, c, sums, losses):
 
 
 @in_order
-def subgradient_square(data, parts, lanes, lane, sums):
+def subgradient_square(data, lanes, lane, sums):
     """The squared norm of the objective's smallest subgradient; row 0 of ``sums`` is over all rows."""
-    penalty = lane_of(parts.penalty, lanes.penalty, lane)
+    penalty = lane_of(PENALTY, lanes.penalty, lane)
     d = data.shift.size
     square = (sums[0, lane, d] / data.count) ** 2
     for j in range(d):
@@ -74,54 +75,77 @@ def subgradient_square(data, parts, lanes, lane, sums):
 
 
 @routine
-def step(data, parts, lanes, rates, k, t, sums, losses, objective, norm):
+def step(data, move, lanes, rates, k, t, sums, losses, objective, norm):
     """Report the objective and the norm of its smallest subgradient of every lane, then move it.
 
     A lane whose objective or gradient is not finite stays where it is, and with it all of its model. Row 0 of ``sums``
     and ``losses`` is over all rows; row k of rates, objective and norm is this step's.
     """
     count, width = lanes.weights.shape
-    d = data.shift.size
-    gradient = np.empty((1, width), lanes.weights.dtype)
+    gradient = np.empty((count, width), lanes.weights.dtype)
     for first in range(0, count, max(1, data.classes)):
         whole = True
         for lane in range(first, first + data.classes):
-            square = subgradient_square(data, parts, lanes, lane, sums)
-            objective[k, lane] = losses[0, lane] / data.count + penalty_cost(parts, lanes, lane)
+            square = subgradient_square(data, lanes, lane, sums)
+            objective[k, lane] = losses[0, lane] / data.count + penalty_cost(lanes, lane)
             norm[k, lane] = np.sqrt(square)
             whole = whole and finite(objective[k, lane]) and finite(square)
         for lane in range(first, first + data.classes if whole else first):
             for j in range(width):
-                gradient[0, j] = sums[0, lane, j] / data.count
-            move(parts, lanes, lane, rates[k, lane], t, gradient.dtype.type(1), Dense(gradient), 0, gradient[0, d])
+                gradient[lane, j] = sums[0, lane, j] / data.count
+            step_lane(move, lanes, lane, rates[k, lane], t, gradient)
+
+
+def loss_of(loss, lanes):
+    """The address of what a loss does to a block."""
+    return address(loss_block, lanes.weights.dtype, type(loss))
+
+
+def move_of(parts, lanes):
+    """The address of what an optimizer and a penalty do to the weights."""
+    return address(move_weights, lanes.weights.dtype, type(parts.optimizer), type(parts.penalty))
+
+
+def chunk_sums(data, loss, lanes, chunk, first, last, sums, losses):
+    """The sums of chunks first to last, each ``chunk`` rows: (chunks, lanes, d + 1) and (chunks, lanes)."""
+    _chunk_sums(data, loss_of(loss, lanes), lanes, chunk, first, last, sums, losses)
 
 
 @kernel
-def chunk_sums(data, loss, lanes, chunk, first, last, sums, losses):
-    """The sums of chunks first to last, each ``chunk`` rows: (chunks, lanes, d + 1) and (chunks, lanes)."""
+def _chunk_sums(data, loss, lanes, chunk, first, last, sums, losses):
     n = data.targets.shape[1]
     for c in range(first, last):
         chunk_gradient(data, loss, lanes, c * chunk, min((c + 1) * chunk, n), c, sums, losses)
 
 
-@kernel
 def finish(data, parts, lanes, rates, t, sums, losses, objective, norm):
     """Add the chunks in order and take the step. Rates, objective, norm: (1, lanes)."""
+    _finish(data, move_of(parts, lanes), lanes, rates, t, sums, losses, objective, norm)
+
+
+@kernel
+def _finish(data, move, lanes, rates, t, sums, losses, objective, norm):
     for c in range(1, sums.shape[0]):
         for lane in range(sums.shape[1]):
             losses[0, lane] += losses[c, lane]
             for j in range(sums.shape[2]):
                 sums[0, lane, j] += sums[c, lane, j]
-    step(data, parts, lanes, rates, 0, t, sums, losses, objective, norm)
+    step(data, move, lanes, rates, 0, t, sums, losses, objective, norm)
+
+
+def small_steps(data, parts, lanes, rates, t, sums, losses, objective, norm):
+    """Several full-batch steps over data of one chunk: rates, objective and norm are (steps, lanes)."""
+    _small_steps(
+        data, loss_of(parts.loss, lanes), move_of(parts, lanes), lanes, rates, t, sums, losses, objective, norm
+    )
 
 
 @kernel
-def small_steps(data, parts, lanes, rates, t, sums, losses, objective, norm):
-    """Several full-batch steps over data of one chunk: rates, objective and norm are (steps, lanes)."""
+def _small_steps(data, loss, move, lanes, rates, t, sums, losses, objective, norm):
     n = data.targets.shape[1]
     for k in range(rates.shape[0]):
-        chunk_gradient(data, parts.loss, lanes, 0, n, 0, sums, losses)
-        step(data, parts, lanes, rates, k, t + k, sums, losses, objective, norm)
+        chunk_gradient(data, loss, lanes, 0, n, 0, sums, losses)
+        step(data, move, lanes, rates, k, t + k, sums, losses, objective, norm)
 
 
 @kernel

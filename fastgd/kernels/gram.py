@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ._jit import compiled_as, kernel, routine
-from .full_batch import step
+from .full_batch import move_of, step
 from .products import BYTES, panel
 from .row_weights import count as drawn
 from .rows import count as count_rows
@@ -292,7 +292,6 @@ def centred(data, gram, lanes, column, minimisers, E):
         E[d, m] = intercept - minimisers[d, m]
 
 
-@kernel
 def gram_steps(data, parts, lanes, gram, weighting, column, first, rates, t, work, sums, losses, objective, norm):
     """Several full-batch steps of all lanes: rates, objective and norm are (steps, lanes).
 
@@ -312,6 +311,12 @@ def gram_steps(data, parts, lanes, gram, weighting, column, first, rates, t, wor
     sums, losses : ndarrays (1, lanes, D) and (1, lanes) float64
         Scratch.
     """
+    move = move_of(parts, lanes)
+    _gram_steps(data, move, lanes, gram, weighting, column, first, rates, t, work, sums, losses, objective, norm)
+
+
+@kernel
+def _gram_steps(data, move, lanes, gram, weighting, column, first, rates, t, work, sums, losses, objective, norm):
     E, H, minimisers, rests = work[0], work[1], work[2], work[3]
     D, columns = E.shape
     total = np.empty(columns)
@@ -327,7 +332,7 @@ def gram_steps(data, parts, lanes, gram, weighting, column, first, rates, t, wor
                 H[j, m] += rests[j, m]
                 total[m] += E[j, m] * (H[j, m] + rests[j, m])
         gather(data, gram, lanes, weighting, column, H, total, sums, losses)
-        step(data, parts, lanes, rates, k, t + k, sums, losses, objective, norm)
+        step(data, move, lanes, rates, k, t + k, sums, losses, objective, norm)
 
 
 @routine

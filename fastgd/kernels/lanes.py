@@ -8,10 +8,13 @@ from typing import NamedTuple
 import numpy as np
 
 from ..parts.optimizers import decayed
+from ..parts.penalties import ElasticNet
 from . import elementary  # noqa: F401  (registers the compiled twins that losses call)
-from ._jit import branch, cast_all, helper, lane_of, read_slots, write_slots
+from ._jit import UNCOUNTED, branch, cast_all, compiled_as, helper, lane_of, read_slots, routine, write_slots
+from .part_functions import call
 from .rows import add_weighted_rows, dispatch_on_layout, row_at, scores
 
+PENALTY = ElasticNet()  # also of models without a penalty, whose fields are zeros
 NO_ROLES = np.empty((0, 0), np.int8)
 NO_ROLES.flags.writeable = False
 BLOCK_BYTES = 1 << 13  # rows multiplied at once stay in the first-level cache between the two products
@@ -123,20 +126,46 @@ def move(parts, lanes, lane, rate, t, slope, rows, i, constant):
     change, step, s = optimizer.move(c, w, slope * constant, read_slots(optimizer, slots, lane, d))
     weights[lane, d] = w + change
     write_slots(slots, lane, d, s)
-    if lanes.averages.shape[1] > 0 and t >= lanes.begin[lane]:
-        share = 1.0 / (t - lanes.begin[lane] + 1)
-        for j in range(d + 1):
-            lanes.averages[lane, j] += share * (weights[lane, j] - lanes.averages[lane, j])
+    average(lanes, lane, t)
 
 
 @helper
-def penalty_cost(parts, lanes, lane):
+def penalty_cost(lanes, lane):
     """The penalty of a lane's weights, without the intercept."""
-    penalty = lane_of(parts.penalty, lanes.penalty, lane)
+    penalty = lane_of(PENALTY, lanes.penalty, lane)
     total = 0.0
     for j in range(lanes.low.shape[1]):
         total += np.float64(penalty.cost(lanes.weights[lane, j]))
     return total
+
+
+@branch
+def average(lanes, lane, t):
+    """Take a lane's weights into their running mean."""
+    if lanes.averages.shape[1] > 0 and t >= lanes.begin[lane]:
+        share = 1.0 / (t - lanes.begin[lane] + 1)
+        for j in range(lanes.averages.shape[1]):
+            lanes.averages[lane, j] += share * (lanes.weights[lane, j] - lanes.averages[lane, j])
+
+
+@helper
+def step_lane(move, lanes, lane, rate, t, gradient):
+    """One step of a lane against its row of ``gradient``; ``move`` is the address of its ``move_weights``."""
+    call(
+        move,
+        lanes.optimizer,
+        lanes.penalty,
+        lane,
+        rate,
+        t,
+        lanes.carry,
+        lanes.weights,
+        lanes.slots,
+        lanes.low,
+        lanes.high,
+        gradient,
+    )
+    average(lanes, lane, t)
 
 
 def _dense_block(rows, shift):
@@ -163,35 +192,75 @@ def add_offsets(offset, order, lo, hi, scores):
         scores[k - lo] += offset[np.uint64(row_at(order, k))]
 
 
+class Block(NamedTuple):
+    """What is worked out for a block of rows of one lane."""
+
+    scores: np.ndarray  # (rows,) T, which the loss turns into slopes
+    targets: np.ndarray  # (rows,) T, of rows that do not lie side by side
+    weight: np.ndarray  # (rows,) T, of these
+    sums: np.ndarray  # (2,) float64: of the losses and of the slopes
+
+
+@routine
+def block_of(data):
+    """A block of as many rows as are multiplied at once."""
+    rows, dtype = block_rows(data), data.shift.dtype
+    return Block(np.empty(rows, dtype), np.empty(rows, dtype), np.empty(rows, dtype), np.empty(2))
+
+
+def block_slopes(loss, fields, lane, data, order, lo, count, y, block):
+    """Turn the block's scores into weighted slopes, and sum them and the losses."""
+    rows = slice(lo, lo + count) if order is None else order[lo : lo + count]
+    call(
+        loss,
+        fields,
+        lane,
+        block.scores,
+        count,
+        y[rows],
+        0,
+        data.weight[rows] if data.weight.size else data.weight,
+        block.sums,
+    )
+
+
+@compiled_as(block_slopes, **UNCOUNTED)
+def _(loss, fields, lane, data, order, lo, count, y, block):
+    def contiguous(loss, fields, lane, data, order, lo, count, y, block):
+        call(loss, fields, lane, block.scores, count, y, lo, data.weight, block.sums)
+
+    def gathered(loss, fields, lane, data, order, lo, count, y, block):
+        for k in range(count):
+            block.targets[k] = y[np.uint64(order[lo + k])]
+        if data.weight.size > 0:
+            for k in range(count):
+                block.weight[k] = data.weight[np.uint64(order[lo + k])]
+            call(loss, fields, lane, block.scores, count, block.targets, 0, block.weight, block.sums)
+        else:
+            call(loss, fields, lane, block.scores, count, block.targets, 0, data.weight, block.sums)
+
+    return gathered if hasattr(order, "dtype") else contiguous
+
+
 @helper
-def block_gradient(loss, data, order, lo, hi, weights, y, work, out):
+def block_gradient(loss, fields, lane, data, order, lo, hi, weights, y, block, out):
     """Add the gradient of the rows at lo to hi to ``out`` (d + 1,) and return the sum of their losses.
 
-    ``weights`` (d + 1,) multiply the centred rows as they are read, and the last of them the constant; ``out`` is to be
-    multiplied by the inverse scale by the caller. ``work`` has room for a number a row.
+    ``loss`` is the address of its ``loss_block``. ``weights`` (d + 1,) multiply the centred rows as they are read, and
+    the last of them the constant; ``out`` is to be multiplied by the inverse scale by the caller.
     """
     d = data.shift.size
-    constant = weights.dtype.type(data.constant)
-    scores(data.rows, order, lo, hi, data.shift, weights, work)
+    scores(data.rows, order, lo, hi, data.shift, weights, block.scores)
     if data.offset.size > 0:
-        add_offsets(data.offset, order, lo, hi, work)
-    intercept = weights[d] * constant
-    total = 0.0
-    slopes = 0.0
+        add_offsets(data.offset, order, lo, hi, block.scores)
+    intercept = weights[d] * weights.dtype.type(data.constant)
     for k in range(hi - lo):
-        i = np.uint64(row_at(order, lo + k))  # an index that may be negative turns the loop's loads into gathers
-        p = work[k] + intercept
-        value = np.float64(loss.value(p, y[i]))
-        slope = loss.slope(p, y[i])
-        if data.weight.size > 0:
-            value *= data.weight[i]
-            slope *= data.weight[i]
-        total += value
-        slopes += np.float64(slope)
-        work[k] = slope
-    add_weighted_rows(data.rows, order, lo, hi, data.shift, work, out)
-    out[d] += slopes * data.constant
-    return total
+        block.scores[k] += intercept
+    block.sums[0] = block.sums[1] = 0.0
+    block_slopes(loss, fields, lane, data, order, lo, hi - lo, y, block)
+    add_weighted_rows(data.rows, order, lo, hi, data.shift, block.scores, out)
+    out[d] += block.sums[1] * data.constant
+    return block.sums[0]
 
 
 @helper

@@ -6,10 +6,10 @@ import numpy as np
 
 from ..parts.penalties import Free
 from . import products, sparse_products
-from ._jit import UNCOUNTED, branch, compiled_as
+from ._jit import UNCOUNTED, branch
 from .lane_vectors import assume_noalias
 from .lanes import FLUSH_ROWS
-from .multi_lazy import LazyState, closed_form, refresh, refresh_all, shrinks_lazily, store
+from .multi_lazy import LazyState, closed_form, refresh, refresh_all, store
 from .rows import dispatch_on_layout, row_at
 from .tiles import fill, scratch
 
@@ -20,9 +20,6 @@ class DenseGradient(NamedTuple):
     values: np.ndarray  # (d + 1, W) T
     sums: np.ndarray  # (d + 1, W) float64, of batches of more than ``FLUSH_ROWS`` rows; else (0, W)
     sparse = False
-
-    def at(self, k, lane):
-        return self.values[k, lane]
 
 
 class SparseGradient(NamedTuple):
@@ -39,9 +36,6 @@ class SparseGradient(NamedTuple):
     count: np.ndarray  # (1,) int64, the number of these columns
     lazy: tuple  # the ``LazyState`` of the other columns
     sparse = True
-
-    def at(self, k, lane):
-        return self.values[k, lane]
 
 
 ALL_COLUMNS, NO_DRIFT, SHRINKING = range(3)
@@ -63,21 +57,15 @@ def zero_gradient_update(parts):
     return update_of(type(parts.optimizer), type(parts.penalty))
 
 
-@compiled_as(zero_gradient_update, **UNCOUNTED)
-def _(parts):
-    found = update_of(parts[1].instance_class, parts[2].instance_class)
-    return lambda parts: found
-
-
-def _dense_gradient(rows, data, parts, work, batch):
-    width = work.y.size
+def _dense_gradient(rows, data, update, work, batch):
+    width = work.S.shape[1]
     height = data.shift.size + 1
     sums = scratch(height if batch > FLUSH_ROWS else 0, width, work.weight)
     return DenseGradient(scratch(height, width, work.S), sums)
 
 
-def _sparse_gradient(rows, data, parts, work, batch):
-    width = work.y.size
+def _sparse_gradient(rows, data, update, work, batch):
+    width = work.S.shape[1]
     height = data.shift.size + 1
     sums = scratch(height if batch > FLUSH_ROWS else 0, width, work.weight)
     columns, position = np.empty(height - 1, np.uint32), np.empty(height - 1, np.uint32)
@@ -87,7 +75,7 @@ def _sparse_gradient(rows, data, parts, work, batch):
     count = np.empty(1, np.int64)
     count[0] = height - 1
     lazy = LazyState(
-        scratch(3, width, work.weight), scratch(height - 1 if shrinks_lazily(parts) else 0, width, work.weight)
+        scratch(3, width, work.weight), scratch(height - 1 if update == SHRINKING else 0, width, work.weight)
     )
     fill(lazy.totals, 0.0)
     fill(lazy.since, 0.0)
@@ -149,34 +137,34 @@ def _sparse_collect(rows, data, order, lo, count, work, gradient):
     )
 
 
-def _dense_refresh_columns(gradient, rows, order, lo, count, update, parts, tiles, tile, weights):
+def _dense_refresh_columns(gradient, rows, order, lo, count, update, tiles, tile, weights):
     pass
 
 
-def _sparse_refresh_columns(gradient, rows, order, lo, count, update, parts, tiles, tile, weights):
+def _sparse_refresh_columns(gradient, rows, order, lo, count, update, tiles, tile, weights):
     if update != ALL_COLUMNS:
         known = gradient.count[0]
         touch(rows, order, lo, count, gradient)
-        if shrinks_lazily(parts) and update == SHRINKING:
-            refresh(parts, tiles, tile, weights, gradient.lazy, gradient.columns, known, gradient.count[0])
+        if update == SHRINKING:
+            refresh(tiles, tile, weights, gradient.lazy, gradient.columns, known, gradient.count[0])
 
 
-def _dense_mark_stale(gradient, update, parts, coefficients, tiles, tile, weights):
+def _dense_mark_stale(gradient, update, coefficients, tiles, tile, weights):
     pass
 
 
-def _sparse_mark_stale(gradient, update, parts, coefficients, tiles, tile, weights):
-    if shrinks_lazily(parts) and update == SHRINKING:
-        store(parts, tiles, tile, coefficients, weights, gradient.lazy, gradient.columns, gradient.count[0])
+def _sparse_mark_stale(gradient, update, coefficients, tiles, tile, weights):
+    if update == SHRINKING:
+        store(tiles, tile, coefficients, weights, gradient.lazy, gradient.columns, gradient.count[0])
 
 
-def _dense_refresh_weights(gradient, update, parts, tiles, tile, weights):
+def _dense_refresh_weights(gradient, update, tiles, tile, weights):
     pass
 
 
-def _sparse_refresh_weights(gradient, update, parts, tiles, tile, weights):
-    if shrinks_lazily(parts) and update == SHRINKING:
-        refresh_all(parts, tiles, tile, weights, gradient.lazy)
+def _sparse_refresh_weights(gradient, update, tiles, tile, weights):
+    if update == SHRINKING:
+        refresh_all(tiles, tile, weights, gradient.lazy)
 
 
 # Bring the weights of the columns of the ``count`` rows at ``lo`` up to date.
@@ -193,8 +181,8 @@ begin = dispatch_on_layout(_begin_dense, _begin_sparse, **UNCOUNTED)
 collect = dispatch_on_layout(_dense_collect, _sparse_collect, **UNCOUNTED)
 # The number of columns, of ``d``, that it has rows for.
 height = dispatch_on_layout(lambda gradient, d: d, lambda gradient, d: gradient.count[0], **UNCOUNTED)
-# The column of a row.
-column = dispatch_on_layout(lambda gradient, k: k, lambda gradient, k: gradient.columns[k], **UNCOUNTED)
+# The columns that it has rows for, or none for all of them.
+columns_of = dispatch_on_layout(lambda gradient, none: none, lambda gradient, none: gradient.columns)
 
 
 @branch

@@ -4,10 +4,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..parts.optimizers import decayed
 from ..parts.penalties import Free
-from ._jit import UNCOUNTED, branch, cast_all, compiled_as, kernel, leaf
-from .lane_vectors import assume_noalias, column_of, for_each_lane, simd_width, slots_at, store_column, store_slots
+from ._jit import branch, kernel, leaf
+from .lane_vectors import assume_noalias, for_each_lane, simd_width
 from .lanes import FLUSH_ROWS
 from .multi_gradients import (
     ALL_COLUMNS,
@@ -15,7 +14,7 @@ from .multi_gradients import (
     SHRINKING,
     begin,
     collect,
-    column,
+    columns_of,
     flush,
     gradient_for,
     height,
@@ -26,22 +25,38 @@ from .multi_gradients import (
     zero_gradient_update,
 )
 from .multi_rows import SPARSE_ROWS, add_weighted_rows, load_rows, scores
-from .multi_slopes import block_slopes, workspace
+from .multi_slopes import add_offsets, block_slopes, call_slopes, fill_rows, workspace
+from .part_functions import address, call, coefficients_of, lane_slopes, move_lanes, move_lanes_by_row, prepare_lanes
 from .products import row_scores, row_step
 from .rows import prefetch
 from .tiles import scratch
 
+NONE = np.empty(0, np.uint32)
+NONE.flags.writeable = False
 
-class Outer(NamedTuple):
-    """The gradient of row k alone, never written down: its numbers times the lanes' slopes."""
 
-    Z: np.ndarray
-    S: np.ndarray
-    k: int
-    sparse = False
+class Rules(NamedTuple):
+    """What the parts do, as the addresses of their functions, and what loops ask of them."""
 
-    def at(self, j, lane):
-        return self.Z[self.k, j] * self.S[self.k, lane]
+    slopes: int  # of the loss's ``lane_slopes``
+    prepare: int  # of the optimizer's ``prepare_lanes``
+    move: int  # of its and the penalty's ``move_lanes``, or of ``move_lanes_by_row``
+    coefficients: int  # how many numbers the optimizer prepares
+    plain: bool  # whether steps only add the gradient to the weights
+    by_step: bool  # whether the coefficients depend on the step, and not on the rate alone
+
+
+def rules_of(parts, dtype, move=move_lanes):
+    """The rules of some parts."""
+    loss, optimizer, penalty = map(type, parts)
+    return Rules(
+        address(lane_slopes, dtype, loss),
+        address(prepare_lanes, dtype, optimizer),
+        address(move, dtype, optimizer, penalty),
+        len(coefficients_of(parts.optimizer)),
+        is_plain(parts),
+        not optimizer.plain,
+    )
 
 
 def multi_steps(data, parts, tiles, first, last, order, ahead, batch, rates, t, loss_sum, lazy=False):
@@ -51,120 +66,53 @@ def multi_steps(data, parts, tiles, first, last, order, ahead, batch, rates, t, 
     added to ``loss_sum`` (lanes,); at each row the row in ``ahead`` is prefetched. ``lazy``: a step moves only the
     columns of its (sparse) rows.
     """
-    sparse = data.rows.sparse
-    if sparse and is_plain(parts) and batch <= SPARSE_ROWS and tiles.averages.shape[1] == 0:
-        plain_steps(data, parts, tiles, first, last, order, ahead, batch, rates, t, loss_sum)
+    sparse, dtype, plain = data.rows.sparse, tiles.weights.dtype, is_plain(parts)
+    if sparse and plain and batch <= SPARSE_ROWS and tiles.averages.shape[1] == 0:
+        plain_steps(data, rules_of(parts, dtype), tiles, first, last, order, ahead, batch, rates, t, loss_sum)
     elif batch == 1 and not sparse:
-        single_steps(data, parts, tiles, first, last, order, ahead, rates, t, loss_sum)
+        rules = rules_of(parts, dtype, move_lanes_by_row)
+        single_steps(data, rules, tiles, first, last, order, ahead, rates, t, loss_sum)
     else:
-        batch_steps(data, parts, tiles, first, last, order, ahead, batch, rates, t, loss_sum, lazy)
-
-
-@leaf
-def prepare(parts, tiles, tile, rates, s, t, rate, coefficients):
-    """What depends on the step alone, in float64; cast to the weights' type. ``rate`` (W,) is worked on."""
-    assume_noalias()
-    first, s = tiles.lane[tile], min(s, rates.shape[0] - 1)
-    for lane in range(tiles.size[tile]):
-        rate[lane] = rates[s, first + lane]
-    for start in range(0, rate.size, simd_width(coefficients)):
-        for_each_lane(prepare_lane, coefficients, start, (parts.optimizer, tiles, tile, rate, t, coefficients))
-
-
-@leaf
-def prepare_lane(lane, start, part, tiles, tile, rate, t, coefficients):
-    """One lane's coefficients."""
-    optimizer = column_of(part, tiles.optimizer, tile, lane)
-    carry = tiles.carry[tile, 0, lane], tiles.carry[tile, 1, lane]
-    prepared, after = optimizer.prepare(rate[lane], t, carry)
-    tiles.carry[tile, 0, lane], tiles.carry[tile, 1, lane] = after
-    store_column(coefficients, 0, lane, prepared)
-
-
-@leaf
-def move(parts, prepared, coefficients, gradient, tiles, tile, weights, slots):
-    """Move the weights (d + 1, W) of a tile, a vector of lanes at a time."""
-    d = weights.shape[0] - 1
-    setting = (parts.optimizer, tiles.optimizer, tile, prepared, coefficients)
-    for start in range(0, weights.shape[1], simd_width(weights)):
-        for k in range(height(gradient, d)):
-            place = (np.uint64(k), np.uint64(column(gradient, k)))
-            for_each_lane(move_lane, weights, start, (place, parts.penalty, setting, gradient, tiles, weights, slots))
-        for_each_lane(move_intercept, weights, start, (np.uint64(d), setting, gradient, weights, slots))
-
-
-@leaf
-def changed(lane, start, k, j, setting, gradient, weights, slots):
-    """Weight j less its decay, its change by row k of the gradient, and the proximal step; the state is stored."""
-    part, fields, tile, prepared, coefficients = setting
-    optimizer = column_of(part, fields, tile, lane)
-    c = column_of(prepared, coefficients, 0, lane)
-    w = weights[j, lane]
-    change, step, s = optimizer.move(c, w, gradient.at(k, lane), slots_at(optimizer, slots, j, start, lane))
-    store_slots(slots, j, start, lane, s)
-    return decayed(optimizer, c, w), change, step
-
-
-@leaf
-def move_lane(lane, start, place, penalty, setting, gradient, tiles, weights, slots):
-    """One weight of a lane."""
-    k, j = place
-    w, change, step = changed(lane, start, k, j, setting, gradient, weights, slots)
-    tile = setting[2]
-    part = column_of(penalty, tiles.penalty, tile, lane)
-    weights[j, lane] = part.prox(w + change, step, tiles.low[tile, j, lane], tiles.high[tile, j, lane])
-
-
-@leaf
-def move_intercept(lane, start, d, setting, gradient, weights, slots):
-    """The intercept of a lane: it neither decays nor is penalised."""
-    w = weights[d, lane]
-    _, change, _ = changed(lane, start, d, d, setting, gradient, weights, slots)
-    weights[d, lane] = w + change
-
-
-def plain_and_free(optimizer, penalty):
-    """Whether steps only add the gradient to the weights, for an optimizer class and a penalty class."""
-    return optimizer.plain and not optimizer.decays and penalty is Free
+        update = NO_DRIFT if lazy else zero_gradient_update(parts)
+        if update == SHRINKING and tiles.averages.shape[1] > 0:
+            update = ALL_COLUMNS
+        batch_steps(
+            data, rules_of(parts, dtype), tiles, first, last, order, ahead, batch, rates, t, loss_sum, update, NONE
+        )
 
 
 def is_plain(parts):
-    """The same for parts."""
-    return plain_and_free(type(parts.optimizer), type(parts.penalty))
+    """Whether steps only add the gradient to the weights."""
+    return parts.optimizer.plain and not parts.optimizer.decays and type(parts.penalty) is Free
 
 
-def depends_on_step(part):
-    """Whether an optimizer's coefficients depend on the step, and not on the rate alone."""
-    return not part.plain
+@leaf
+def prepare(rules, tiles, tile, rates, s, t, rate, coefficients):
+    """What depends on the step alone, in float64; cast to the weights' type. ``rate`` (W,) is worked on."""
+    first, s = tiles.lane[tile], min(s, rates.shape[0] - 1)
+    for lane in range(tiles.size[tile]):
+        rate[lane] = rates[s, first + lane]
+    call(rules.prepare, tiles.optimizer, tile, rate, t, tiles.carry, coefficients)
 
 
-@compiled_as(depends_on_step, **UNCOUNTED)
-def _(part):
-    found = not part.instance_class.plain
-    return lambda part: found
+@leaf
+def step_row(rules, coefficients, work, step, k, nearest, tiles, tile, weights, slots):
+    """Step against row k of the workspace, whose slopes are known; then the scores of row ``nearest`` are.
 
-
-def step_row(parts, prepared, coefficients, work, k, nearest, tiles, tile, weights, slots):
-    """Step against row k of the workspace, whose slopes are known; then the scores of row ``nearest`` are."""
-    move(parts, prepared, coefficients, Outer(work.Z, work.S, k), tiles, tile, weights, slots)
-    row_scores(work.Z, nearest, weights, work.S)
-
-
-@compiled_as(step_row, **UNCOUNTED)
-def _(parts, prepared, coefficients, work, k, nearest, tiles, tile, weights, slots):
-    def plain(parts, prepared, coefficients, work, k, nearest, tiles, tile, weights, slots):
-        # A step of plain SGD and the scores that follow touch the weights once: 130 ns of 210 (d=50, float64). Two
-        # products for 16 rows and corrections by their own products in between: 179 ns a row in all, not 166 (32
-        # lanes, d=50, float32), and 347, not 297 (float64).
-        for start in range(0, work.y.size, simd_width(work.S)):
-            for_each_lane(negative_product, work.S, start, (coefficients, work.S, k, work.y))
-        row_step(work.Z, k, work.y, nearest, weights, work.S)
-
-    def any_other(parts, prepared, coefficients, work, k, nearest, tiles, tile, weights, slots):
-        move(parts, prepared, coefficients, Outer(work.Z, work.S, k), tiles, tile, weights, slots)
+    A step of plain SGD and the scores that follow touch the weights once: 130 ns of 210 (d=50, float64). Two products
+    for 16 rows and corrections by their own products in between: 179 ns a row in all, not 166 (32 lanes, d=50,
+    float32), and 347, not 297 (float64).
+    """
+    if rules.plain:
+        for start in range(0, step.size, simd_width(work.S)):
+            for_each_lane(negative_product, work.S, start, (coefficients, work.S, k, step))
+        row_step(work.Z, k, step, nearest, weights, work.S)
+    else:
+        low, high = tiles.low, tiles.high
+        call(
+            rules.move, tiles.optimizer, tiles.penalty, tile, coefficients, work.Z, work.S, k, low, high, weights, slots
+        )
         row_scores(work.Z, nearest, weights, work.S)
-
-    return plain if plain_and_free(parts[1].instance_class, parts[2].instance_class) else any_other
 
 
 @leaf
@@ -186,14 +134,12 @@ def average(tiles, tile, t):
 
 
 @kernel
-def single_steps(data, parts, tiles, first, last, order, ahead, rates, t, loss_sum):
+def single_steps(data, rules, tiles, first, last, order, ahead, rates, t, loss_sum):
     """One step for each row."""
     work = workspace(data, tiles.weights, 16)
-    needs_steps = depends_on_step(parts.optimizer)
-    losses, rate = np.zeros((2, work.y.size))
-    one = column_of(parts.optimizer, tiles.optimizer, first, 0)
-    prepared = cast_all(one.prepare(1.0, t, (1.0, 1.0))[0], work.S)
-    coefficients = scratch(len(prepared), work.y.size, work.S).reshape((1, len(prepared), work.y.size))
+    W, number = work.S.shape[1], rules.coefficients
+    losses, rate = np.zeros((2, W))
+    coefficients, step = scratch(number, W, work.S).reshape((1, number, W)), scratch(1, W, work.S)[0]
     for tile in range(first, last):
         weights, slots = tiles.weights[tile], tiles.slots[tile]
         for lane in range(losses.size):
@@ -203,13 +149,16 @@ def single_steps(data, parts, tiles, first, last, order, ahead, rates, t, loss_s
             for k in range(start, start + rows):
                 prefetch(data.rows, ahead[k])
             load_rows(data.rows, data, order, start, rows, work)
+            fill_rows(data, tiles, tile, order, start, rows, work)
             row_scores(work.Z, 0, weights, work.S)
             for k in range(rows):
-                block_slopes(parts.loss, data, tiles, tile, order, start, k, k + 1, work, losses)
-                if start + k == 0 or rates.shape[0] > 1 or needs_steps:
-                    prepare(parts, tiles, tile, rates, start + k, t + start + k, rate, coefficients)
+                if data.offset.size > 0:
+                    add_offsets(data.offset, order, start, k, k + 1, work.S)
+                call_slopes(rules.slopes, data, tiles, tile, k, k + 1, work, losses)
+                if start + k == 0 or rates.shape[0] > 1 or rules.by_step:
+                    prepare(rules, tiles, tile, rates, start + k, t + start + k, rate, coefficients)
                 nearest = min(k + 1, rows - 1)
-                step_row(parts, prepared, coefficients, work, k, nearest, tiles, tile, weights, slots)
+                step_row(rules, coefficients, work, step, k, nearest, tiles, tile, weights, slots)
                 if tiles.averages.shape[1] > 0:
                     average(tiles, tile, t + start + k)
         for lane in range(tiles.size[tile]):
@@ -217,17 +166,13 @@ def single_steps(data, parts, tiles, first, last, order, ahead, rates, t, loss_s
 
 
 @kernel
-def batch_steps(data, parts, tiles, first, last, order, ahead, batch, rates, t, loss_sum, lazy):
+def batch_steps(data, rules, tiles, first, last, order, ahead, batch, rates, t, loss_sum, update, none):
     """One step for each batch; beyond ``FLUSH_ROWS`` rows its gradient is summed in float64."""
     work = workspace(data, tiles.weights, batch)
-    losses, rate = np.zeros((2, work.y.size))
-    one = column_of(parts.optimizer, tiles.optimizer, first, 0)
-    prepared = cast_all(one.prepare(1.0, t, (1.0, 1.0))[0], work.S)
-    coefficients = scratch(len(prepared), work.y.size, work.S).reshape((1, len(prepared), work.y.size))
-    gradient = gradient_for(data.rows, data, parts, work, batch)
-    update, d = NO_DRIFT if lazy else zero_gradient_update(parts), data.shift.size
-    if update == SHRINKING and tiles.averages.shape[1] > 0:
-        update = ALL_COLUMNS
+    W, number, d = work.S.shape[1], rules.coefficients, data.shift.size
+    losses, rate = np.zeros((2, W))
+    coefficients = scratch(number, W, work.S).reshape((1, number, W))
+    gradient = gradient_for(data.rows, data, update, work, batch)
     for tile in range(first, last):
         weights, slots = tiles.weights[tile], tiles.slots[tile]
         for lane in range(losses.size):
@@ -241,30 +186,34 @@ def batch_steps(data, parts, tiles, first, last, order, ahead, batch, rates, t, 
                 for k in range(start, start + rows):
                     prefetch(data.rows, ahead[k])
                 load_rows(data.rows, data, order, start, rows, work)
-                refresh_columns(gradient, data.rows, order, start, rows, update, parts, tiles, tile, weights)
+                refresh_columns(gradient, data.rows, order, start, rows, update, tiles, tile, weights)
                 scores(data.rows, data, order, start, rows, work, weights)
-                block_slopes(parts.loss, data, tiles, tile, order, start, 0, rows, work, losses)
+                block_slopes(rules.slopes, data, tiles, tile, order, start, rows, work, losses)
                 collect(data.rows, data, order, start, rows, work, gradient)
                 if start + rows >= full:
                     full = start + rows + FLUSH_ROWS
                     flush(gradient.values, gradient.sums, height(gradient, d))
             mean(gradient.values, gradient.sums, height(gradient, d), hi - lo)
-            prepare(parts, tiles, tile, rates, s, t + s, rate, coefficients)
-            move(parts, prepared, coefficients, gradient, tiles, tile, weights, slots)
-            mark_stale(gradient, update, parts, coefficients, tiles, tile, weights)
+            prepare(rules, tiles, tile, rates, s, t + s, rate, coefficients)
+            call(
+                rules.move, tiles.optimizer, tiles.penalty, tile, coefficients, gradient.values,
+                columns_of(gradient, none), height(gradient, d), tiles.low, tiles.high, weights, slots,
+            )  # fmt: skip
+            mark_stale(gradient, update, coefficients, tiles, tile, weights)
             if tiles.averages.shape[1] > 0:
                 average(tiles, tile, t + s)
-        refresh_weights(gradient, update, parts, tiles, tile, weights)
+        refresh_weights(gradient, update, tiles, tile, weights)
         for lane in range(tiles.size[tile]):
             loss_sum[tiles.lane[tile] + lane] += losses[lane]
 
 
 @kernel
-def plain_steps(data, parts, tiles, first, last, order, ahead, batch, rates, t, loss_sum):
+def plain_steps(data, rules, tiles, first, last, order, ahead, batch, rates, t, loss_sum):
     """One step of plain SGD for each batch of sparse rows that a workspace holds: no gradient is stored."""
     work = workspace(data, tiles.weights, batch)
-    losses, rate = np.zeros((2, work.y.size))
-    coefficients = scratch(1, work.y.size, work.S).reshape((1, 1, work.y.size))
+    W = work.S.shape[1]
+    losses, rate = np.zeros((2, W))
+    coefficients = scratch(1, W, work.S).reshape((1, 1, W))
     for tile in range(first, last):
         weights = tiles.weights[tile]
         for lane in range(losses.size):
@@ -274,8 +223,8 @@ def plain_steps(data, parts, tiles, first, last, order, ahead, batch, rates, t, 
             for k in range(lo, hi):
                 prefetch(data.rows, ahead[k])
             scores(data.rows, data, order, lo, hi - lo, work, weights)
-            block_slopes(parts.loss, data, tiles, tile, order, lo, 0, hi - lo, work, losses)
-            prepare(parts, tiles, tile, rates, s, t + s, rate, coefficients)
+            block_slopes(rules.slopes, data, tiles, tile, order, lo, hi - lo, work, losses)
+            prepare(rules, tiles, tile, rates, s, t + s, rate, coefficients)
             scale_slopes(coefficients, hi - lo, work.S)
             add_weighted_rows(data.rows, data, order, lo, hi - lo, work, weights)
         for lane in range(tiles.size[tile]):

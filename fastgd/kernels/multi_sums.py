@@ -11,6 +11,7 @@ from .lane_vectors import assume_noalias
 from .lanes import FLUSH_ROWS
 from .multi_rows import add_weighted_rows, height_for, load_rows, scores
 from .multi_slopes import block_slopes, workspace
+from .part_functions import address, lane_slopes
 from .row_weights import row_weight
 from .rows import sums_of
 from .tiles import fill, flush, scratch
@@ -26,10 +27,10 @@ def chunk_rows(rows):
 
 
 @branch
-def tile_gradient(part, data, tiles, tile, weights, lo, rows, workspace, out, losses):
+def tile_gradient(slopes, data, tiles, tile, weights, lo, rows, workspace, out, losses):
     """Add what the workspace's rows, those at lo to lo + rows of the data, give one tile."""
     scores(data.rows, data, None, lo, rows, workspace, weights)
-    block_slopes(part, data, tiles, tile, None, lo, 0, rows, workspace, losses)
+    block_slopes(slopes, data, tiles, tile, None, lo, rows, workspace, losses)
     add_weighted_rows(data.rows, data, None, lo, rows, workspace, out)
 
 
@@ -48,12 +49,21 @@ def store_sums(tiles, tile, total, losses, c, sums, out):
                 sums[row, first + lane, j] = before + total[tile, j, lane]
 
 
-@kernel
+def slopes_of(loss, tiles):
+    """The address of what a loss does to the scores of a tile."""
+    return address(lane_slopes, tiles.weights.dtype, type(loss))
+
+
 def multi_sums(data, loss, tiles, chunk, first, last, sums, losses):
     """The sums of slope * scaled row (chunks, lanes, d + 1) and of losses (chunks, lanes) of chunks first to last.
 
     Where ``sums`` is (1, lanes, d + 1) those of later chunks are added to it: take them in order then.
     """
+    _multi_sums(data, slopes_of(loss, tiles), tiles, chunk, first, last, sums, losses)
+
+
+@kernel
+def _multi_sums(data, slopes, tiles, chunk, first, last, sums, losses):
     work = workspace(data, tiles.weights, FLUSH_ROWS)
     count, width, lanes = tiles.weights.shape
     n = data.targets.shape[1]
@@ -76,7 +86,7 @@ def multi_sums(data, loss, tiles, chunk, first, last, sums, losses):
             done = start + rows - c * chunk
             for tile in range(count):
                 tile_gradient(
-                    loss, data, tiles, tile, tiles.weights[tile], start, rows, work, into[tile], loss_sum[tile]
+                    slopes, data, tiles, tile, tiles.weights[tile], start, rows, work, into[tile], loss_sum[tile]
                 )
                 if done % flush_rows == 0 or start + rows == hi:
                     flush(gradients[tile], totals[tile])
@@ -84,9 +94,13 @@ def multi_sums(data, loss, tiles, chunk, first, last, sums, losses):
             store_sums(tiles, tile, totals, loss_sum, c, sums, losses)
 
 
-@kernel
 def multi_losses(data, loss, tiles, chunk, first, last, losses):
     """The weighted losses (chunks, lanes) of chunks first to last."""
+    _multi_losses(data, slopes_of(loss, tiles), tiles, chunk, first, last, losses)
+
+
+@kernel
+def _multi_losses(data, slopes, tiles, chunk, first, last, losses):
     work = workspace(data, tiles.weights, FLUSH_ROWS)
     count, _, lanes = tiles.weights.shape
     n = data.targets.shape[1]
@@ -99,7 +113,7 @@ def multi_losses(data, loss, tiles, chunk, first, last, losses):
             load_rows(data.rows, data, None, start, rows, work)
             for tile in range(count):
                 scores(data.rows, data, None, start, rows, work, tiles.weights[tile])
-                block_slopes(loss, data, tiles, tile, None, start, 0, rows, work, loss_sum[tile])
+                block_slopes(slopes, data, tiles, tile, None, start, rows, work, loss_sum[tile])
         for tile in range(count):
             for lane in range(tiles.size[tile]):
                 losses[c, tiles.lane[tile] + lane] = loss_sum[tile, lane]
@@ -129,7 +143,8 @@ def multi_small_steps(data, parts, lanes, tiles, chunk, rates, t, objective, nor
     """
     sums = np.empty((1, *lanes.weights.shape))
     losses = np.empty((1, lanes.weights.shape[0]))
-    small_steps(data, parts, lanes, tiles, chunk, rates, t, sums, losses, objective, norm)
+    slopes, move = slopes_of(parts.loss, tiles), full_batch.move_of(parts, lanes)
+    _small_steps(data, slopes, move, lanes, tiles, chunk, rates, t, sums, losses, objective, norm)
 
 
 @branch
@@ -144,9 +159,9 @@ def load_weights(lanes, tiles):
 
 
 @kernel
-def small_steps(data, parts, lanes, tiles, chunk, rates, t, sums, losses, objective, norm):
+def _small_steps(data, slopes, move, lanes, tiles, chunk, rates, t, sums, losses, objective, norm):
     """The steps of ``multi_small_steps``; sums (1, lanes, d + 1) and losses (1, lanes) are worked on."""
     for k in range(rates.shape[0]):
         load_weights(lanes, tiles)
-        multi_sums(data, parts.loss, tiles, chunk, 0, 1, sums, losses)
-        full_batch.step(data, parts, lanes, rates, k, t + k, sums, losses, objective, norm)
+        _multi_sums(data, slopes, tiles, chunk, 0, 1, sums, losses)
+        full_batch.step(data, move, lanes, rates, k, t + k, sums, losses, objective, norm)

@@ -42,8 +42,8 @@ def row_weight(data, fold, replicate, i):
 
 
 @branch
-def fill_weights(data, fold, replicate, scale, same, tile, start, stop, i, out):
-    """The weight of row i in the lanes start to stop of a tile, times the lane's scale.
+def fill_weights(data, fold, replicate, scale, same, tile, start, stop, i, out, k):
+    """The weight of row i in the lanes start to stop of a tile, times the lane's scale, into row k.
 
     No loss is among the arguments: it is compiled once for all.
     """
@@ -52,4 +52,4 @@ def fill_weights(data, fold, replicate, scale, same, tile, start, stop, i, out):
     for lane in range(start, stop):
         if lane >= until:
             weight = row_weight(data, fold[tile, lane], replicate[tile, lane], i)
-        out[lane] = weight * scale[tile, lane]
+        out[k, lane] = weight * scale[tile, lane]

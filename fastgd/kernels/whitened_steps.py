@@ -2,44 +2,9 @@
 
 import numpy as np
 
-from ._jit import helper, kernel, lane_of
+from ._jit import helper, kernel
+from .part_functions import address, call, implicit_step, loss_block
 from .rows import count, prefetch, read
-
-CLOSE = 0.05  # how exactly, relatively, an implicit slope is found
-ROUNDS = 12
-NEAR, APART = 4.0, 1e-6  # ratios of the bracket's ends: the first is near, the second as far as is guessed
-
-
-@helper
-def implicit_slope(loss, p, y, reach):
-    """The slope ``s = loss.slope(p - reach * s, y)`` behind a step that moves the score by ``-reach * s``.
-
-    Its share of the first slope is bracketed, for a convex loss, by regula falsi (of a line the first guess is exact),
-    and by geometric means while the ends are far apart, as an exponential's are. What is returned lies before the root,
-    or is it to a few hundredths. A loss that isn't convex here keeps its slope.
-    """
-    first = np.float64(loss.slope(p, y))
-    if first == 0.0 or not abs(reach * first) < np.inf:
-        return first
-    low, below, high = 0.0, -1.0, 1.0
-    above = 1.0 - np.float64(loss.slope(p - reach * first, y)) / first
-    if above < CLOSE:
-        return first
-    for _ in range(ROUNDS):
-        if above < np.inf and (low == 0.0 or high < NEAR * low):
-            share = (low * above - high * below) / (above - below)
-        else:
-            share = np.sqrt(max(low, APART * high) * high)
-        off = share - np.float64(loss.slope(p - reach * share * first, y)) / first
-        if abs(off) <= CLOSE * share:
-            return share * first
-        if off < 0.0:
-            low, below = share, off
-        else:
-            high, above = share, off
-        if high - low <= CLOSE * high:
-            break
-    return low * first
 
 
 @helper
@@ -57,7 +22,6 @@ def dot(a, b):
     return total
 
 
-@kernel
 def whitened_steps(data, parts, lanes, order, ahead, batch, rates, t, triangle, anchor, place, mean, forget, losses):
     """One implicit step for every ``batch`` rows of ``order``; the sum of losses is added to ``losses`` (1,).
 
@@ -72,10 +36,15 @@ def whitened_steps(data, parts, lanes, order, ahead, batch, rates, t, triangle, 
         The weights are ``anchor + triangle.T @ place``; the mean of the places gives the one after step k of the stage
         the weight ``(forget + 1) / (k + forget)`` against those before (Shamir and Zhang 2013).
     """
+    loss = address(implicit_step, np.float64, type(parts.loss))
+    _whitened_steps(data, loss, lanes, order, ahead, batch, rates, t, triangle, anchor, place, mean, forget, losses)
+
+
+@kernel
+def _whitened_steps(data, loss, lanes, order, ahead, batch, rates, t, triangle, anchor, place, mean, forget, losses):
     D = anchor.size
     table, z, gradient = np.empty((1, D)), np.zeros(D), np.empty(D)
-    x = table[0]
-    loss = lane_of(parts.loss, lanes.loss, 0)
+    x, found = table[0], np.empty(2)
     y = data.targets[lanes.target[0]]
     for s in range((order.size + batch - 1) // batch):
         rate = rates[s] / batch
@@ -98,8 +67,9 @@ def whitened_steps(data, parts, lanes, order, ahead, batch, rates, t, triangle, 
                 p += data.offset[i]
             weight = np.float64(data.weight[i]) if data.weight.size > 0 else 1.0
             target = np.float64(y[i])
-            losses[0] += np.float64(loss.value(p, target)) * weight
-            slope = implicit_slope(loss, p, target, rate * weight * size) * weight
+            call(loss, lanes.loss, 0, p, target, rate * weight * size, found)
+            losses[0] += found[0] * weight
+            slope = found[1] * weight
             for j in range(D):
                 gradient[j] += slope * z[j]
         share = (forget + 1.0) / (t + s + 1.0 + forget)
@@ -108,18 +78,20 @@ def whitened_steps(data, parts, lanes, order, ahead, batch, rates, t, triangle, 
             mean[j] += share * (place[j] - mean[j])
 
 
-@kernel
 def curvature(data, parts, lanes, weights, width, floor, out):
     """The mean of ``second_derivative * row row^T`` at weights (D,), the lower triangle of ``out`` (D, D).
 
     A row's second derivative is by differences of ``width``, or of the mean absolute residual where ``width`` is 0; it
     is at least ``floor`` times the mean. Rows count by their weights.
     """
+    _curvature(data, address(loss_block, np.float64, type(parts.loss)), lanes, weights, width, floor, out)
+
+
+@kernel
+def _curvature(data, loss, lanes, weights, width, floor, out):
     n, D = count(data.rows), weights.size
-    table, second_derivatives, scores = np.empty((1, D)), np.empty(n), np.empty(n)
-    x = table[0]
-    loss = lane_of(parts.loss, lanes.loss, 0)
-    y = data.targets[lanes.target[0]]
+    table, above, scores = np.empty((1, D)), np.empty(n), np.empty(n)
+    x, y, ones, sums = table[0], data.targets[lanes.target[0]].astype(np.float64), np.empty(0), np.empty(2)
     away = 0.0
     for i in range(n):
         read_row(data, i, table)
@@ -131,11 +103,14 @@ def curvature(data, parts, lanes, weights, width, floor, out):
     h = width if width > 0.0 else away / data.count
     total = 0.0
     for i in range(n):
+        above[i] = scores[i] + h
+        scores[i] -= h
+    call(loss, lanes.loss, 0, above, n, y, 0, ones, sums)
+    call(loss, lanes.loss, 0, scores, n, y, 0, ones, sums)
+    for i in range(n):
         weight = np.float64(data.weight[i]) if data.weight.size > 0 else 1.0
-        above = np.float64(loss.slope(scores[i] + h, np.float64(y[i])))
-        below = np.float64(loss.slope(scores[i] - h, np.float64(y[i])))
-        second_derivatives[i] = (above - below) / (2.0 * h)
-        total += weight * second_derivatives[i]
+        above[i] = (above[i] - scores[i]) / (2.0 * h)
+        total += weight * above[i]
     least = floor * total / data.count
     known = 0.0 < total < np.inf
     for a in range(D):
@@ -146,7 +121,7 @@ def curvature(data, parts, lanes, weights, width, floor, out):
         if weight == 0.0:
             continue
         read_row(data, i, table)
-        second_derivative = weight * max(second_derivatives[i], least) / data.count if known else weight / data.count
+        second_derivative = weight * max(above[i], least) / data.count if known else weight / data.count
         for a in range(D):
             scaled = second_derivative * x[a]
             for j in range(a + 1):

@@ -16,12 +16,14 @@ from .elementary import between
 
 
 class Free(NamedTuple):
-    """No penalty and no bound: the step is the identity and costs nothing."""
+    """No penalty and no bound: the step is the identity and costs nothing. Its fields are those of an ElasticNet of 0."""
 
-    strength: float = 0.0
+    l1: float = 0.0
+    l2: float = 0.0
+    one: float = 1.0
 
     def cost(self, w):
-        return self.strength
+        return self.l1
 
     def prox(self, z, step, low, high):
         return z

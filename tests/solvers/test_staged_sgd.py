@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 
 import fastgd
 from fastgd import losses, reference
-from fastgd.kernels import whitened_steps
+from fastgd.kernels import part_functions, whitened_steps
 from fastgd.solvers import staged_sgd
 
 LOSSES = ["squared_error", "huber", "quantile", "log_loss", "hinge", "poisson"]
 BATCHES = [1, 32]
-implicit_slope = getattr(whitened_steps.implicit_slope, "py_func", whitened_steps.implicit_slope)
+implicit_slope = getattr(part_functions.implicit_slope, "py_func", part_functions.implicit_slope)
 
 
 @pytest.fixture
