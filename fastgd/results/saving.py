@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import numpy as np
 
-from ..inputs.options import FIELDS, names
+from ..inputs.options import FIELDS, canonical, names
 from ..inputs.part_serialization import part_facts, part_of
 from ..parts import losses, optimizers, schedules
 from . import npz
@@ -72,15 +72,12 @@ def _is_part_of_solver(facts, module, solver):
 
 def _is_option(name, value):
     """Whether a value is the canonical one of an option that a run keeps."""
-    known = FIELDS[name].metadata
-    if (isinstance(value, str) and value in known["words"]) or (name, value) == ("validation", "data"):
-        return True
-    if known["part"]:
-        return _is_part(value, known["part"])
+    if (module := FIELDS[name].metadata["part"]) and type(value) is dict:
+        return _is_part(value, module)
     try:
-        return repr(known["check"](name, value)) == repr(value)
+        return (name, value) == ("validation", "data") or repr(canonical(name, value)) == repr(value)
     except (TypeError, ValueError):
-        return value is None and None in known["words"]
+        return False
 
 
 def _is_class_labels(model):
