@@ -58,9 +58,7 @@ def one_of(argument, value, valid):
     for known in valid:
         if type(value) is type(known) and value == known:
             return value
-    if isinstance(value, str):
-        raise unknown(argument, value, valid)
-    raise ValueError(f"{argument}={brief(value)} is not known. Valid are: {', '.join(map(repr, valid))}.")
+    raise unknown(argument, value, valid)
 
 
 # Losses, optimizers and schedules -----------------------------------------------------------------------------------
