@@ -6,7 +6,7 @@ import numpy as np
 
 from ..inputs import arrays
 from ..inputs.options import FitOptions, only_known, signature_of
-from ..results.progress import tell
+from ..results.progress import print_choices
 from ..solvers.compiled import COMPILED
 from ..solvers.data_statistics import DataStatistics
 from ..training.loop import train
@@ -188,7 +188,7 @@ def fit_by(backend, X, y, given):
     """The result of a fit by a backend: the compiled one, or NumPy."""
     choice, plan = planned(backend, X, y, given)
     if choice.options.verbose:
-        tell(choice.words)
+        print_choices(choice.words)
     outcomes = train(plan)
     result = report(choice, plan, 0, outcomes[0])
     return with_replicates(result, choice, outcomes[1:]) if outcomes[1:] else result

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..inputs import arrays
 from ..inputs.options import names
-from ..inputs.part_serialization import part_facts
+from ..inputs.part_serialization import part_to_dict
 from ..results import messages
 from ..results.bootstrap import Replicates
 from ..results.fit_result import FitResult
@@ -82,8 +82,8 @@ def state_of(choice, plan, model, outcome):
     if options.learning_rate != "auto":
         parts["learning_rate"] = options.learning_rate
     kept = described(options)
-    optimizer = model.optimizer and part_facts(model.optimizer)
-    schedule = model.schedule and part_facts(model.schedule)
+    optimizer = model.optimizer and part_to_dict(model.optimizer)
+    schedule = model.schedule and part_to_dict(model.schedule)
     return RunState(
         options=kept,
         resolved=resolved_options(kept, choice, plan, optimizer, schedule),

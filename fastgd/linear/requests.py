@@ -6,7 +6,7 @@ import numpy as np
 
 from ..inputs import arrays
 from ..inputs.options import FitOptions
-from ..results.progress import tell
+from ..results.progress import print_choices
 from ..solvers.compiled import COMPILED
 from ..solvers.data_statistics import DataStatistics
 from ..training.loop import Group, train, train_together
@@ -79,7 +79,7 @@ def fit_request(request):
     table = arrays.table(request.rows, request.y, options.sample_weight, options.loss, **request.coding)
     choice = request.choose(DataStatistics(table, options, COMPILED), options)
     if options.verbose:
-        tell(choice.words)
+        print_choices(choice.words)
     plan = plan_of([choice], request.models(choice), order=request.order, rule=rule_of({0: (choice, request)}))
     return [report(choice, plan, k, outcome) for k, outcome in enumerate(train(plan))]
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..inputs import arrays, custom_parts
-from ..inputs.part_serialization import part_at, part_facts
+from ..inputs.part_serialization import part_of_run, part_to_dict
 from ..inputs.scaling import Scaling
 from ..parts import optimizers, schedules
 from ..results.fit_result import FitResult, load
@@ -212,13 +212,13 @@ class Resumed(Fresh):
         """The run's, where it was chosen."""
         if options.optimizer != "auto":
             return None
-        return part_at(self.past, "optimizer", optimizers)
+        return part_of_run(self.past, "optimizer", optimizers)
 
     def schedule(self, options):
         """The run's, where it was chosen."""
         if options.learning_rate != "auto":
             return None
-        return part_at(self.past, "schedule", schedules), np.array(self.past.rate_multiplier)
+        return part_of_run(self.past, "schedule", schedules), np.array(self.past.rate_multiplier)
 
     def enter(self, loop):
         """Set a loop to the state of the run, or to the restart that a longer run would have made instead."""
@@ -234,7 +234,7 @@ class Resumed(Fresh):
             raise ValueError(
                 f"{argument}: X has {int(plan.data.count)} rows to train on, but the run was on {past.rows}."
             )
-        schedule = choice.model.schedule and part_facts(choice.model.schedule)
+        schedule = choice.model.schedule and part_to_dict(choice.model.schedule)
         if schedule != past.schedule:
             raise ValueError(
                 f"{argument}: the schedule's durations follow the run's length: they were {shown(past.schedule)} in "
@@ -326,7 +326,7 @@ class NextChunk(_Chunked, Resumed):
         """The first chunk's schedule: durations count chunks of that length."""
         if custom_parts.is_custom(options.learning_rate):
             return None
-        return part_at(self.past, "schedule", schedules), np.array(self.past.rate_multiplier)
+        return part_of_run(self.past, "schedule", schedules), np.array(self.past.rate_multiplier)
 
     def enter(self, loop):
         """Set a loop to the state of the run; the rest of an interrupted chunk is skipped."""

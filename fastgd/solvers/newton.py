@@ -5,7 +5,6 @@ loss at each. So it depends neither on the scales of the columns nor on their co
 """
 
 import functools
-import inspect
 import math
 
 import numpy as np
@@ -189,7 +188,7 @@ class Newton(Solver):
     @classmethod
     def suits_shape(cls, loss, d):
         """None if the loss and the number of columns allow Newton's steps, else the reason why not."""
-        if not inspect.isfunction(type(loss).second_derivative):
+        if loss.second_derivative is None:
             return "the loss has no second derivative"
         return f"X has {d} columns, and the limit is {LARGEST - 1}" if d >= LARGEST else None
 
