@@ -25,7 +25,7 @@ def plan_of(choices, models=None, folds=None, **more):
     data = with_targets(first, first.data, problem.table, centres)
     if any(model.replicate >= 0 for model in models):
         data = data._replace(seed=options.random_state)
-        totals = problem.backend.passes(data, options.n_threads).totals(lanes)
+        totals = problem.backend.passes(data, options.n_threads).many().totals(lanes)
         if not totals.all():
             raise ValueError("bootstrap: a replicate draws no row of positive weight: there are too few rows for it.")
         lanes.scale[:] = data.count / totals

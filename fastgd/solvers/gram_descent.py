@@ -67,11 +67,6 @@ def suits(plan):
 class GramDescent(FullBatch):
     """Full-batch steps of many lanes on a multiple of the squared residual, from the Gram matrix."""
 
-    @classmethod
-    def runs(cls, plan):
-        """Plans of many lanes on squared residuals, full batch, for which the Gram matrix costs less than passes."""
-        return plan.many and suits(plan)
-
     def __init__(self, plan):
         super().__init__(plan)
         self.grams = Grams(plan.data, plan.lanes, plan.options.n_threads)

@@ -19,7 +19,7 @@ from ..results.state import NewtonState
 from .base import Limits, Records, Solver, Verdict
 from .first_order import TOL_FULL
 from .gram import LARGEST_BYTES, Grams, centre_of, weightings
-from .passes import Passes, length, penalty_costs
+from .passes import length, penalty_costs
 from .plan import lanes_at, lanes_with
 from .problem import left_open
 
@@ -54,7 +54,7 @@ class Derivatives:
         self.data = plan.data._replace(targets=plan.data.targets[:1])  # moments of others are not needed
         kept = len(weightings(plan.lanes)) * (plan.data.shift.size + 2) ** 2 * 8
         self.at_once = self.loss.squared and kept <= LARGEST_BYTES
-        self.one = Passes(plan.data, plan.options.n_threads)
+        self.one = plan.backend.passes(plan.data, plan.options.n_threads)
         self.passes = self.one.many() if plan.many else self.one
         self.share = DEPENDENT[plan.lanes.weights.itemsize]
         self.shares = len(plan.models) > FEW and not self.at_once and all(m.replicate < 0 for m in plan.models)

@@ -81,6 +81,11 @@ class Plan:
         plateaus = (model.schedule and watched(model.schedule) for model in self.models)
         return self.options.evaluate or self.every_epoch or any(one is not None for one in (*asked, *plateaus))
 
+    def passes(self, data):
+        """The passes over data, for the plan's number of lanes."""
+        passes = self.backend.passes(data, self.options.n_threads)
+        return passes.many() if self.many else passes
+
     def of(self, chosen):
         """The plan of some of its models, with lanes of their own."""
         lanes = lanes_at(self.lanes, chosen, self.width)

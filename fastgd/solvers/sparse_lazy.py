@@ -19,9 +19,11 @@ EXACT = "SGD, AdaGrad (with L2 at a constant rate) and, without a penalty, momen
 DRIFTS = {"momentum": lazy.MomentumDrift, "nesterov": lazy.NesterovDrift}
 
 
-def applies(plan):
-    """Whether a plan is of batches of sparse rows and one lane."""
-    return plan.data.rows.sparse and not plan.full and not plan.many
+def loop(plan):
+    """The loop for batches of sparse rows and one lane."""
+    if plan.options.parallel is not None:
+        return Hogwild
+    return EagerSparseBatches if zero_gradient_update(plan) is None else LazyBatches
 
 
 def zero_gradient_update(plan):
@@ -70,11 +72,6 @@ def warn_of_columns(plan):
 class EagerSparseBatches(Batches):
     """Mini-batches and single rows of sparse rows, one lane: every step moves all columns."""
 
-    @classmethod
-    def runs(cls, plan):
-        """Any plan of batches of sparse rows and one lane."""
-        return applies(plan)
-
     def __init__(self, plan):
         super().__init__(plan)
         if plan.parts.optimizer.by_row and plan.batch == 1:
@@ -86,11 +83,6 @@ class EagerSparseBatches(Batches):
 
 class LazyBatches(Batches):
     """Mini-batches and single rows of sparse rows, one lane."""
-
-    @classmethod
-    def runs(cls, plan):
-        """Whether steps on the other columns have a closed form."""
-        return applies(plan) and zero_gradient_update(plan) is not None
 
     def __init__(self, plan):
         super().__init__(plan)
@@ -145,11 +137,6 @@ class Hogwild(LazyBatches):
     thread 0.1085: of two and four copies 0.102 and 0.100; with the mean 0.129 and 0.163; with the mean over the copies
     that moved the weight 0.126 and 0.157; with the sum 3.5 and 1e23.
     """
-
-    @classmethod
-    def runs(cls, plan):
-        """Whether ``parallel`` is given."""
-        return applies(plan) and plan.options.parallel is not None
 
     def __init__(self, plan):
         super().__init__(plan)

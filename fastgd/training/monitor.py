@@ -18,9 +18,8 @@ class Evaluation:
     """Losses of the models of ``plan`` at given weights, in passes over the data."""
 
     def __init__(self, plan):
-        self.plan, passes, threads = plan, plan.backend.passes, plan.options.n_threads
-        self.passes = passes(plan.data, threads, plan.many)
-        self.held = None if plan.held is None else passes(plan.held, threads, plan.many)
+        self.plan, self.passes = plan, plan.passes(plan.data)
+        self.held = None if plan.held is None else plan.passes(plan.held)
 
     def objective(self, lanes, weights):
         """The objectives (models, targets)."""
