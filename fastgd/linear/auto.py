@@ -7,6 +7,7 @@ import numpy as np
 from ..inputs import arrays, custom_parts
 from ..kernels.lanes import Data
 from ..parts import penalties
+from ..solvers.data_statistics import DataStatistics
 from ..solvers.plan import Model
 from ..solvers.problem import Problem, left_open
 
@@ -41,21 +42,74 @@ class Choice:
         return self.problem.bounds
 
 
-def problem_of(options, statistics, start, backend, single=True, words=None):
-    """The problem of options and a table; ``single``: no folds are fitted in the same passes."""
+class Choices:
+    """The choices of fits by a backend: those with the same table share it, and what is measured on it.
+
+    Tables are the same if their arrays lie at the same place in memory. ``single``: no folds are fitted in the same
+    passes.
+    """
+
+    def __init__(self, backend, single=True):
+        self.backend, self.single, self.known = backend, single, {}
+
+    def once(self, key, answer):
+        """The value under a key, computed the first time only."""
+        if key not in self.known:
+            self.known[key] = answer()
+        return self.known[key]
+
+    def rows(self, X, canonical=arrays.matrix):
+        """``X`` as a ``Matrix``, checked and made canonical once."""
+        return self.once(place(X), lambda: canonical(X))
+
+    def of(self, X, y, options, start, given=None, **coding):
+        """The choice for options and data; ``given`` are the options that the user named."""
+        options = start.agree(options, given or {})
+        if isinstance(options.validation, tuple) and (options.offset is None) != (len(options.validation) < 4):
+            raise ValueError(
+                "offset and the offset of validation go together: pass validation=(X, y, sample_weight, offset) with "
+                "offset, sample_weight being None for none."
+            )
+        loss, weight, offset = options.loss, options.sample_weight, options.offset
+        key = (
+            *map(place, (X, y, weight, offset)),
+            loss.labels,
+            loss.joint,
+            loss.residual_only,
+            str((loss.domain, coding)),
+        )
+        table = self.once(key, lambda: arrays.table(self.rows(X), y, weight, loss, given_offset=offset, **coding))
+        # Rows are held out by the seed; all other statistics are kept with what they depend on.
+        held = None if options.validation is None else options.random_state
+        statistics = self.once(
+            (key, held, options.fit_intercept, options.n_threads),
+            lambda: DataStatistics(start.same_columns(table), options, self.backend, start.chunked),
+        )
+        return choose(options, statistics, start, self.backend, self.single)
+
+
+def place(array):
+    """Where an array lies in memory: the same for each view of the same numbers."""
+    if not isinstance(array, np.ndarray):
+        return id(array)
+    return array.__array_interface__["data"][0], array.shape, array.strides, array.dtype.str
+
+
+def problem_of(options, statistics, start, backend, single, words):
+    """The problem of options and a table."""
     table = statistics.table
     if backend.compiles:
         custom_parts.compile_custom_part("loss", options.loss, table.X.dtype)
         custom_parts.compile_custom_part("optimizer", options.optimizer, table.X.dtype)
     if options.lazy and not table.X.sparse:
         raise ValueError("lazy=True is for sparse X, whose rows hold numbers in some of the columns: leave it out.")
-    batch = start.batch(options, statistics.n, {} if words is None else words)
+    batch = start.batch(options, statistics.n, words)
     bounds = arrays.box(options.bounds, table.X.shape[1])
     full = batch == statistics.n and not start.chunked
     return Problem(options, statistics, start, bounds, batch, full, single, backend)
 
 
-def choose(options, statistics, start, backend, single=True):
+def choose(options, statistics, start, backend, single):
     """Resolve every "auto": on the data, or as the resumed run did."""
     words = start.words()
     if statistics.table.note:

@@ -4,13 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..inputs import arrays
 from ..inputs.options import FitOptions, only_known, signature_of
 from ..results.progress import tell
 from ..solvers.compiled import COMPILED
-from ..solvers.data_statistics import DataStatistics
 from ..training.loop import train
-from .auto import choose
+from .auto import Choices
 from .planning import plan_of
 from .report import report, with_replicates
 from .start import start_of
@@ -199,22 +197,10 @@ def planned(backend, X, y, given):
     options = FitOptions.checked(given)
     if options.resume is not None and options.bootstrap:
         raise ValueError("resume goes on with one model, without the replicates of bootstrap: leave one of them out.")
-    choice = prepare(X, y, options, start_of(options), backend, given)
+    choice = Choices(backend).of(X, y, options, start_of(options), given)
     plan = plan_of([choice], replicates(choice))
     choice.problem.start.check(choice, plan)
     return choice, plan
-
-
-def prepare(X, y, options, start, backend, given=None, **table):
-    """The choice for options and data; ``given`` are the options that the user named."""
-    options = start.agree(options, given or {})
-    if isinstance(options.validation, tuple) and (options.offset is None) != (len(options.validation) < 4):
-        raise ValueError(
-            "offset and the offset of validation go together: pass validation=(X, y, sample_weight, offset) with "
-            "offset, sample_weight being None for none."
-        )
-    checked = arrays.table(X, y, options.sample_weight, options.loss, given_offset=options.offset, **table)
-    return choose(options, DataStatistics(start.same_columns(checked), options, backend), start, backend)
 
 
 def replicates(choice):

@@ -12,7 +12,7 @@ from ..results.lr_rules import cut, suggested
 from ..results.progress import Bar
 from ..results.state import Clock
 from ..solvers.compiled import COMPILED
-from .fit import prepare
+from .auto import Choices
 from .planning import plan_of
 from .start import Fresh
 
@@ -304,7 +304,7 @@ def lr_find_by(backend, X, y, start, stop, num, fit_options):
     """The result of a test by a backend: the compiled one, or NumPy."""
     start, stop, num = checked_span(start, stop, num)
     options = FitOptions.checked({**fit_options, "learning_rate": 1.0, "epochs": num})
-    choice = prepare(X, y, options, Fresh(), backend)
+    choice = Choices(backend).of(X, y, options, Fresh())
     plan = plan_of([choice])
     bar = Bar(options.verbose, None, "step")
     test = RangeTest(plan, num, bar)

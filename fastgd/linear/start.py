@@ -282,10 +282,6 @@ class _Chunked:
         """Whether a step takes the whole chunk: only where ``batch_size`` says so."""
         return batch == n and options.batch_size == "full"
 
-    def scaling(self, statistics, standardize):
-        """A column that does not vary in the first chunk may do so later."""
-        return super().scaling(statistics, standardize) if self.past else statistics.scaling(standardize, chunked=True)
-
     def check_schedule(self, schedule):
         """Raise for a duration of 0, the rest of the run, which is not known."""
         if schedules.horizon(schedule):

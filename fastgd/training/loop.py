@@ -42,12 +42,12 @@ class Outcome:
 
 def train(plan):
     """Run a plan to its end; returns the outcome of each of its models."""
-    return train_together([Group(plan)])[0]
+    return train_together([plan])[0]
 
 
-def train_together(groups, keep=()):
-    """Run groups to their ends: a list of outcomes for each. After the epochs ``keep`` the worse half is dropped."""
-    interrupted = False
+def train_together(plans, keep=()):
+    """Run plans to their ends: a list of outcomes for each. After the epochs ``keep`` the worse half is dropped."""
+    groups, interrupted = [Group(plan) for plan in plans], False
     for epoch in (*keep, None):
         for group in groups:
             interrupted = group.run(epoch, interrupted)
