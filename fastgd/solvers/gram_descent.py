@@ -111,11 +111,10 @@ class GramDescent(FullBatch):
         rates = np.ascontiguousarray(rates)
         objective, norm = np.empty((2, *rates.shape))
         scratch = np.empty((1, count, D)), np.empty((1, count))
-        with np.errstate(all="ignore"):  # for kernels run as plain Python; a setting of each thread
-            kernels.gram_steps(
-                self.plan.data, self.plan.parts, lanes, self.sums, weighting, column, first,
-                rates, t, work, *scratch, objective, norm,
-            )  # fmt: skip
+        kernels.gram_steps(
+            self.plan.data, self.plan.parts, lanes, self.sums, weighting, column, first,
+            rates, t, work, *scratch, objective, norm,
+        )  # fmt: skip
         return objective, norm
 
 

@@ -1,6 +1,5 @@
 """First-order steps of many lanes, on several threads and with the same bits for any number of them."""
 
-import numpy as np
 
 from ..kernels import multi_steps
 from ..kernels.multi_gradients import zero_gradient_update
@@ -24,8 +23,7 @@ def steps(data, parts, lanes, order, ahead, batch, rates, t, loss_sum, n_threads
     tiles = pack(lanes, data.classes, n_threads)
 
     def task(tile):
-        with np.errstate(all="ignore"):
-            multi_steps.multi_steps(data, parts, tiles, tile, tile + 1, order, ahead, batch, rates, t, loss_sum, lazy)
+        multi_steps.multi_steps(data, parts, tiles, tile, tile + 1, order, ahead, batch, rates, t, loss_sum, lazy)
 
     run_tasks(task, len(tiles.lane), n_threads)
     unpack(tiles, lanes)

@@ -173,10 +173,7 @@ class Hogwild(LazyBatches):
             some = slice(first * batch, min(last * batch, len(rows)))
             own = rates if len(rates) == 1 else np.ascontiguousarray(rates[first:last])
             mine = lanes._replace(weights=self.copies[k], slots=self.states[k], carry=carries[k])
-            with np.errstate(all="ignore"):  # for kernels run as plain Python; a setting of each thread
-                super(Hogwild, self).take(
-                    self.columns_of[k], mine, rows[some], ahead[some], own, t + first, loss_sums[k]
-                )
+            super(Hogwild, self).take(self.columns_of[k], mine, rows[some], ahead[some], own, t + first, loss_sums[k])
 
         run_tasks(task, count, count)
         loss_sum += loss_sums.sum(axis=0)

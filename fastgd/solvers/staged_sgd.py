@@ -179,8 +179,7 @@ class StagedSGD(Solver):
         if not np.isfinite(weights).all():
             return math.inf
         at = lanes._replace(weights=weights[None].astype(lanes.weights.dtype))
-        with np.errstate(all="ignore"):
-            value = float(self.passes.loss(self.plan.parts.loss, at)[0])
+        value = float(self.passes.loss(self.plan.parts.loss, at)[0])
         return value if math.isfinite(value) else math.inf
 
     def start(self, lanes, state):
