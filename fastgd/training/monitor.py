@@ -31,25 +31,20 @@ class Evaluation:
         """The mean losses (models, targets) of the validation data; infinite where not finite."""
         with np.errstate(all="ignore"):
             loss = self.held.loss(self.plan.parts.loss, unweighted(lanes._replace(weights=weights)))
-        return self.by_model(np.where(np.isfinite(loss), loss, np.inf))
-
-    def fold_loss(self, lanes, weights):
-        """The mean losses (models, targets) of the rows that the lanes' folds hold out; infinite where not finite."""
-        with np.errstate(all="ignore"):
-            loss = self.passes.held_loss(self.plan.parts.loss, lanes._replace(weights=weights))
-        return self.by_model(np.where(np.isfinite(loss), loss, np.inf))
+        return self.by_model(finite_or_infinite(loss))
 
     def selection_loss(self, lanes, weights):
         """The losses that models are compared by, (models, targets): those of held-out rows, if any, else objectives.
 
-        Infinite where not finite.
+        Held out are the rows of the lanes' folds, or the validation data. Infinite where not finite.
         """
-        if lanes.fold[0] >= 0:
-            return self.fold_loss(lanes, weights)
-        if self.held is not None:
+        if self.held is not None and lanes.fold[0] < 0:
             return self.validation_loss(lanes, weights)
-        objective = self.objective(lanes, weights)
-        return np.where(np.isfinite(objective), objective, np.inf)
+        if lanes.fold[0] < 0:
+            return finite_or_infinite(self.objective(lanes, weights))
+        with np.errstate(all="ignore"):
+            loss = self.passes.held_loss(self.plan.parts.loss, lanes._replace(weights=weights))
+        return self.by_model(finite_or_infinite(loss))
 
     def by_model(self, numbers, combine=np.sum):
         """Numbers (..., lanes) as (..., models, targets): the lanes of a joint loss belong to one target."""
@@ -138,6 +133,11 @@ class Monitor(Evaluation):
     def close(self):
         """End the progress bar."""
         self.bar.close()
+
+
+def finite_or_infinite(losses):
+    """The losses, infinite where they are not finite."""
+    return np.where(np.isfinite(losses), losses, np.inf)
 
 
 def euclidean_norm(numbers, axis):
