@@ -168,7 +168,7 @@ def best_constant(table, y, loss):
     """The best of some constant scores, as the start of a run.
 
     The candidates for two classes are the log odds and each class's margin; otherwise the target's mean and median (of
-    at most a million rows), or their logarithms with a log link.
+    at most a million rows), or their logarithms with a log link. The mean offset is subtracted from them.
     """
     mean = mean_over(table, y, lambda y, _: y)
     if loss.squared and np.isfinite(mean):
@@ -178,6 +178,7 @@ def best_constant(table, y, loss):
         share = min(max(mean, 1e-6), 1 - 1e-6) if 0 < mean < 1 else 0.5
         # The perceptron's loss is least where all scores are zero, and no step leads away from there.
         found = [-1.0, 1.0, *([np.log(share / (1 - share))] if loss.smooth else [])]
+        found = np.array(found) - mean_over(table, y, lambda y, offset: offset)
     else:
         step = -(-y.size // 1_000_000)
         counted = table.weight[::step] > 0 if table.weight.size else slice(None)
@@ -185,9 +186,7 @@ def best_constant(table, y, loss):
         found = [mean, float(np.median(sample)) if sample.size else mean]
         if loss.link != "identity":
             with np.errstate(all="ignore"):
-                found = np.log(found)
-                if table.offset.size:
-                    found = found - np.log(mean_over(table, y, lambda y, offset: np.exp(offset)))
+                found = np.log(found) - np.log(mean_over(table, y, lambda y, offset: np.exp(offset)))
     found = [float(constant) for constant in found if np.isfinite(constant)] or [0.0]
     return min(found, key=lambda constant: mean_loss(table, y, loss, constant))
 
