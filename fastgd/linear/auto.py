@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..inputs import arrays, custom_parts
-from ..kernels.lanes import Data
 from ..parts import penalties
 from ..solvers.data_statistics import DataStatistics
 from ..solvers.plan import Model
@@ -19,7 +18,6 @@ class Choice:
     problem: Problem
     solver: type
     model: Model
-    data: Data  # without targets
     scaling: object
     standardize: object
     epochs: int
@@ -144,8 +142,7 @@ def choose(options, statistics, start, backend, single):
     )
     schedule, multiplier = solver.schedule(problem, model, targets, (scaling, standardize), epochs, words)
     model = replace(model, schedule=schedule, rate_multiplier=multiplier)
-    data = statistics.data(scaling)
-    return Choice(problem, solver, model, data, scaling, standardize, start.epochs(epochs), tol, words)
+    return Choice(problem, solver, model, scaling, standardize, start.epochs(epochs), tol, words)
 
 
 def solver_of(problem, words):

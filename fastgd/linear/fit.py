@@ -198,9 +198,7 @@ def planned(backend, X, y, given):
     if options.resume is not None and options.bootstrap:
         raise ValueError("resume goes on with one model, without the replicates of bootstrap: leave one of them out.")
     choice = Choices(backend).of(X, y, options, start_of(options), given)
-    plan = plan_of([choice], replicates(choice))
-    choice.problem.start.check(choice, plan)
-    return choice, plan
+    return choice, plan_of([choice], replicates(choice))
 
 
 def replicates(choice):

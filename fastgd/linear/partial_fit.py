@@ -68,7 +68,6 @@ def partial_fit(X, y, r=None, classes=None, **options):
     labels = known_labels(checked.loss, classes, r)
     choice = Choices(COMPILED).of(X, y, checked, chunk_start(checked, r), given, classes=labels, scale=False)
     plan = plan_of([choice])
-    choice.problem.start.check(choice, plan)
     return report(choice, plan, 0, train(plan)[0])
 
 

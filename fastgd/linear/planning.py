@@ -22,7 +22,7 @@ def plan_of(choices, models=None, folds=None, **more):
     centres = list(dict.fromkeys(tuple(model.centre) for model in models))
     lanes = make_lanes(models, problem.backend.passes.lane_type(problem.table.X.dtype), options.average)
     set_targets(lanes, models, centres, len(problem.table.y))
-    data = with_targets(first, first.data, problem.table, centres)
+    data = with_targets(first, problem.statistics.data(first.scaling), problem.table, centres)
     if any(model.replicate >= 0 for model in models):
         data = data._replace(seed=options.random_state)
         totals = problem.backend.passes(data, options.n_threads).many().totals(lanes)
@@ -57,6 +57,7 @@ def plan_of(choices, models=None, folds=None, **more):
         **more,
     )
     problem.start.fill(plan, first.scaling)
+    problem.start.check(first, plan)
     return plan
 
 
@@ -86,10 +87,11 @@ def with_targets(choice, data, table, centres):
 
 def held_data(choice, centres):
     """The data held out to validate on, or None."""
-    held = choice.problem.statistics.held
+    statistics = choice.problem.statistics
+    held = statistics.held
     if held is None:
         return None
-    data = choice.data._replace(rows=held.X, weight=held.weight, count=float(held.X.shape[0]))
+    data = statistics.data(choice.scaling)._replace(rows=held.X, weight=held.weight, count=float(held.X.shape[0]))
     return with_targets(choice, data, held, centres)
 
 

@@ -21,9 +21,8 @@ SHOWN = names(shown=True)
 def report(choice, plan, number, outcome, objective=None):
     """The result of one model of a finished plan; ``objective`` is its exact value where that is known."""
     table, model = choice.table, plan.models[number]
-    if outcome.status == "diverged":
-        arrays.finite_columns(table.X, table.names)
-    if plan.options.evaluate and not np.isfinite(outcome.history["objective"][-1:]).all():
+    unknown = plan.options.evaluate and not np.isfinite(outcome.history["objective"][-1:]).all()
+    if unknown or outcome.status == "diverged":
         arrays.finite_columns(table.X, table.names)
     coef, intercept = user_weights(choice, model, outcome.weights)
     if not np.isfinite(coef).all() or not np.isfinite(intercept).all():

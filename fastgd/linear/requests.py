@@ -64,7 +64,6 @@ def fit_request(request):
     if choice.options.verbose and not request.start.chunked:
         tell(choice.words)
     plan = plan_of_requests({0: (choice, request)})
-    request.start.check(choice, plan)
     return [report(choice, plan, k, outcome) for k, outcome in enumerate(train(plan))]
 
 
@@ -106,23 +105,16 @@ def choice_of(request, choices):
 
 
 def plan_of_requests(chosen):
-    """The plan of a group: ``chosen`` are choices and requests by number."""
+    """The plan of a group: ``chosen`` are choices and requests by number; all or none of them have a stopping rule."""
     models = [
         replace(model, number=number)
         for number, (choice, request) in chosen.items()
         for model in request.models(choice)
     ]
     choices, first = [choice for choice, _ in chosen.values()], next(iter(chosen.values()))[1]
-    return plan_of(choices, models, order=first.order, rule=rule_of(chosen))
-
-
-def rule_of(chosen):
-    """The stopping rule of a model, among choices and requests by number; None where they have none."""
-    if all(request.rule is None for _, request in chosen.values()):
-        return None
 
     def rule(model):
         choice, request = chosen[model.number]
         return request.rule(choice, model)
 
-    return rule
+    return plan_of(choices, models, order=first.order, rule=first.rule and rule)

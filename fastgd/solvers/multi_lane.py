@@ -1,6 +1,5 @@
 """First-order steps of many lanes, on several threads and with the same bits for any number of them."""
 
-
 from ..kernels import multi_steps
 from ..kernels.multi_gradients import zero_gradient_update
 from ..kernels.threads import run_tasks
