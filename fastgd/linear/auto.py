@@ -12,10 +12,9 @@ from ..solvers.problem import Problem, left_open
 
 
 @dataclass(frozen=True)
-class Choice:
-    """What was chosen for a problem: solver, model, scaling, epochs and tolerance, and the words for the user."""
+class Choice(Problem):
+    """A problem and what was chosen for it, with the words for the user."""
 
-    problem: Problem
     solver: type
     model: Model
     scaling: object
@@ -23,21 +22,6 @@ class Choice:
     epochs: int
     tol: float | None
     words: dict
-
-    @property
-    def options(self):
-        """The options of the fit."""
-        return self.problem.options
-
-    @property
-    def table(self):
-        """The table that is trained on."""
-        return self.problem.table
-
-    @property
-    def bounds(self):
-        """The bounds of the coefficients, in the units of the columns."""
-        return self.problem.bounds
 
 
 class Choices:
@@ -103,7 +87,7 @@ def problem_of(options, statistics, start, backend, single, words):
         raise ValueError("lazy=True is for sparse X, whose rows hold numbers in some of the columns: leave it out.")
     batch = start.batch(options, statistics.n, words)
     bounds = arrays.box(options.bounds, table.X.shape[1])
-    full = batch == statistics.n and not start.chunked
+    full = start.is_full(options, batch, statistics.n)
     return Problem(options, statistics, start, bounds, batch, full, single, backend)
 
 
@@ -142,7 +126,8 @@ def choose(options, statistics, start, backend, single):
     )
     schedule, multiplier = solver.schedule(problem, model, targets, (scaling, standardize), epochs, words)
     model = replace(model, schedule=schedule, rate_multiplier=multiplier)
-    return Choice(problem, solver, model, scaling, standardize, start.epochs(epochs), tol, words)
+    chosen = solver, model, scaling, standardize, start.epochs(epochs), tol, words
+    return Choice(*vars(problem).values(), *chosen)
 
 
 def solver_of(problem, words):

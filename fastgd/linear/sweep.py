@@ -189,15 +189,15 @@ def grouped(chosen, folds, every_epoch):
 
 def kind(choice: Choice):
     """A key that is equal for choices which one pass can train together."""
-    options, model, problem = choice.options, choice.model, choice.problem
+    options, model = choice.options, choice.model
     parts = [type(model.loss), type(model.optimizer)]
     schedule = model.schedule
     while schedule is not None:
         parts.append(type(schedule))
         schedule = getattr(schedule, "then", None)
     alone = None if choice.solver.many_models else id(choice)
-    run = problem.batch, choice.solver, alone, problem.automatic, options.random_state, choice.epochs, choice.tol
-    return id(problem.statistics), tuple(parts), *run
+    run = choice.batch, choice.solver, alone, choice.automatic, options.random_state, choice.epochs, choice.tol
+    return id(choice.statistics), tuple(parts), *run
 
 
 def halvings(keep, chosen):

@@ -179,7 +179,7 @@ class Newton(Solver):
     @classmethod
     def suits(cls, problem):
         """Full-batch problems that leave the steps to fit, with a second derivative and up to 1,023 columns."""
-        if not problem.full:
+        if not problem.full or problem.start.chunked:
             return "a step takes a part of the rows"
         return cls.suits_shape(problem.options.loss, problem.d) or left_open(problem.options)
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from ..kernels.lanes import Data, Lanes, Parts
 from ..parts.schedules import rates, watched
+from .problem import Problem
 
 
 @dataclass(frozen=True)
@@ -42,23 +43,17 @@ class Model:
 
 
 @dataclass(frozen=True)
-class Plan:
+class Plan(Problem):
     """A run in full: every option resolved, none "auto"."""
 
     data: Data
     parts: Parts
     lanes: Lanes
     models: tuple  # of Model; each has ``width`` lanes, in this order
-    options: object  # FitOptions
-    start: object  # Fresh, Warm, Resumed or Chunk
-    backend: object
     solver: type
-    batch: int
-    full: bool  # whether a step takes all rows
     many: bool  # whether kernels of many lanes run it, also when only some of its models still run
     epochs: int
     tol: float | None
-    rows: np.ndarray | None = None  # the rows trained on, where others are held out
     held: Data | None = None  # the validation data
     every_epoch: bool = False  # whether a slice must not be longer than an epoch, whatever the options
     order: object = None  # order(epoch): the order of an epoch's rows, in place of a shuffle's own
@@ -68,11 +63,6 @@ class Plan:
     def width(self):
         """The lanes of a model."""
         return len(self.lanes.weights) // len(self.models)
-
-    @functools.cached_property
-    def automatic_rate(self):
-        """Whether the learning rate was chosen."""
-        return self.options.learning_rate == "auto"
 
     @functools.cached_property
     def watched(self):
