@@ -1,9 +1,5 @@
 """``fit``: check the options and the data, choose, plan, train, report."""
 
-from dataclasses import replace
-
-import numpy as np
-
 from ..inputs.options import FitOptions, only_known, signature_of
 from ..results.progress import tell
 from ..solvers.compiled import COMPILED
@@ -205,5 +201,4 @@ def replicates(choice):
     """The model of a choice, and one for each of its bootstrap replicates."""
     if not choice.options.bootstrap:
         return [choice.model]
-    again = replace(choice.model, start_loss=np.full(len(choice.model.start_loss), np.inf))
-    return [choice.model, *(replace(again, replicate=b) for b in range(choice.options.bootstrap))]
+    return [choice.model, *(choice.model.of_other_rows(replicate=b) for b in range(choice.options.bootstrap))]

@@ -178,11 +178,7 @@ def grouped(chosen, folds, every_epoch):
     for numbers in groups.values():
         models = [replace(chosen[k].model, number=k) for k in numbers]
         if folds is not None:
-            models = [
-                replace(model, fold=f, start_loss=np.full(len(model.start_loss), np.inf))
-                for model in models
-                for f in range(len(folds.roles))
-            ]
+            models = [model.of_other_rows(fold=f) for model in models for f in range(len(folds.roles))]
         plans.append(plan_of([chosen[k] for k in numbers], models, folds, every_epoch=every_epoch))
     return plans
 

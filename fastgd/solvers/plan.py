@@ -32,6 +32,10 @@ class Model:
     target: int = 0  # the number of its first target
     coef: np.ndarray | None = None  # (lanes, d), the scaled coefficients that a run starts with; None for zeros
 
+    def of_other_rows(self, **changes):
+        """The model with other rows, so that the objective at its start is not known."""
+        return replace(self, start_loss=np.full(len(self.start_loss), np.inf), **changes)
+
     def single_targets(self):
         """A model for each target."""
         arrays = ("rate_multiplier", "centre", "start", "start_loss", "constant_loss", "residual_rms", "coef")
