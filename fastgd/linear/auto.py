@@ -53,13 +53,9 @@ class Choices:
                 "offset, sample_weight being None for none."
             )
         loss, weight, offset = options.loss, options.sample_weight, options.offset
-        key = (
-            *map(place, (X, y, weight, offset)),
-            loss.labels,
-            loss.joint,
-            loss.residual_only,
-            str((loss.domain, coding)),
-        )
+        coded = str([np.array(value).tolist() for value in coding.values()])
+        kind = loss.labels, loss.joint, loss.residual_only, tuple(loss.domain.items()), coded
+        key = *map(place, (X, y, weight, offset)), *kind
         table = self.once(key, lambda: arrays.table(self.rows(X), y, weight, loss, given_offset=offset, **coding))
         # Rows are held out by the seed; all other statistics are kept with what they depend on.
         held = None if options.validation is None else options.random_state
