@@ -84,7 +84,7 @@ class Fresh:
 
     def rows_seen(self, n):
         """The rows of all chunks so far."""
-        return n
+        return n + (self.past.rows_seen if self.chunked and self.past else 0)
 
     def optimizer(self, options):
         """The optimizer of the run that goes on, or None."""
@@ -282,10 +282,6 @@ class _Chunked:
         """Whether a step takes the whole chunk: only where ``batch_size`` says so."""
         return batch == n and options.batch_size == "full"
 
-    def scaling(self, statistics, standardize):
-        """A column that does not vary in the first chunk may do so later."""
-        return super().scaling(statistics, standardize) if self.past else statistics.scaling(standardize, chunked=True)
-
     def check_schedule(self, schedule):
         """Raise for a duration of 0, the rest of the run, which is not known."""
         if schedules.horizon(schedule):
@@ -317,10 +313,6 @@ class NextChunk(_Chunked, Resumed):
         share = problem.n / self.rows_seen(problem.n)
         loss = found.constant_loss + (here - found.constant_loss) * share
         return found._replace(constant_loss=loss, start_loss=np.maximum(loss, here))
-
-    def rows_seen(self, n):
-        """The rows of all chunks so far."""
-        return n + self.past.rows_seen
 
     def schedule(self, options):
         """The first chunk's schedule: durations count chunks of that length."""
