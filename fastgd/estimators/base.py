@@ -2,7 +2,7 @@
 
 import functools
 import warnings
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 
 import numpy as np
 from scipy.sparse import issparse
@@ -51,7 +51,7 @@ def all_or_nothing(method):
     return changed
 
 
-class SGD(SparseCoefMixin, Parameters):
+class SGD(SparseCoefMixin, Parameters, ABC):
     """What SGDRegressor and SGDClassifier share; each says what its targets and its scores are."""
 
     _single_target = None  # of a regressor whether y was (n,), so that ``coef_`` is (d,)

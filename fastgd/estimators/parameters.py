@@ -1,6 +1,5 @@
 """The parameters of both SGD estimators, checked, and the arguments of ``fastgd.fit`` that they come to."""
 
-from abc import ABC, abstractmethod
 from numbers import Integral, Real
 from typing import ClassVar
 
@@ -18,16 +17,93 @@ from ..solvers.newton import LARGEST, Newton
 from ..solvers.staged_sgd import chosen_epochs
 from .sklearn_rules import PASSIVE_AGGRESSIVE, SCHEDULES, optimizer_of, schedule_of, step_of
 
+OF_EPSILON = {"huber": "delta", "epsilon_insensitive": "epsilon", "squared_epsilon_insensitive": "epsilon"}
 TOL = 1e-3  # scikit-learn's, of objectives and scores; relative, what scores tell apart
 
 
-class Parameters(BaseEstimator, ABC):
+class Parameters(BaseEstimator):
     """The parameters of an SGD estimator.
 
-    ``_check_parameters`` checks them; ``_options`` turns them into the arguments of ``fastgd.fit``.
+    ``_check_parameters`` checks them; ``_options`` turns them into the arguments of ``fastgd.fit``. What follows goes
+    into the docstrings of the estimators (``docs.py``).
+
+    Parameters
+    ----------
+    penalty : {"l2", "l1", "elasticnet"} or None, default "l2"
+        Its strength is ``alpha``, of the raw coefficients as in scikit-learn; where columns are standardised, of the
+        scaled ones.
+    alpha : float, default 0.0001
+        Strength of the penalty; also what "optimal" rates are made of.
+    l1_ratio : float or None, default 0.15
+        The share of L1 in "elasticnet".
+    fit_intercept : bool, default True
+    max_iter : int, default 1000
+        The largest number of passes of ``fit``.
+    tol : "auto", float or None, default "auto"
+        When to end. With an automatic rate the relative decrease of the objective that is too little, "auto" is 1e-6 on
+        the full batch of a loss without kinks and 1e-3 otherwise. Else scikit-learn's rule: the objective (or the
+        score of the held-out rows) has to gain this much, in absolute terms, and "auto" is 1e-3. None never ends.
+    shuffle : bool or {"block", "full", "replacement"}, default True
+        True is scikit-learn's order for given schedules, and "block" otherwise, which reads faster. See
+        :func:`fastgd.fit` for the others.
+    verbose : int, default 0
+        1 prints what was chosen and shows a progress bar.
+    epsilon : float, default 0.1
+        Of the losses "huber", "epsilon_insensitive" and "squared_epsilon_insensitive".
+    random_state : int, RandomState instance or None, default None
+    learning_rate : str, float or part, default "auto"
+        "auto" asks for no rate: Newton's steps on the full batch, and what :func:`fastgd.fit` does elsewhere.
+        scikit-learn's "constant", "optimal", "invscaling", "adaptive", "pa1" and "pa2" take scikit-learn's steps. A
+        number, the name of another of :mod:`fastgd.schedules` (its first rate is ``eta0``), or e.g.
+        ``fastgd.schedules.Cosine(0.1)``.
+    eta0 : float, default 0.01
+    early_stopping : bool, default False
+        Hold out ``validation_fraction`` of the rows and end when their score has not risen by ``tol`` for
+        ``n_iter_no_change`` epochs. The weights are the last ones.
+    validation_fraction : float, default 0.1
+    n_iter_no_change : int, default 5
+    warm_start : bool, default False
+        Begin at the coefficients of the fit before.
+    average : bool or int, default False
+        Give the mean of the weights after each step, from the first step or the step of this number on.
+    optimizer : "auto", str or part, default "auto"
+        One of :mod:`fastgd.optimizers`.
+    momentum : float or None, default None
+        Of "sgd", "momentum", "nesterov" or "rmsprop".
+    batch_size : "auto", int or None, default "auto"
+        Rows a step, None is all. "auto" is 1 with a given schedule; with an automatic rate it is all, or 32 of sparse
+        rows with 1,024 columns or more.
+    standardize : "auto", "scale" or bool, default "auto"
+        Scale the columns as they are read; "scale" does not centre them, which sparse ones never are. "auto" is False
+        with a given schedule. With an automatic rate it is False where nothing is lost by it, so that ``alpha`` acts on
+        raw coefficients: for Newton's steps (see :func:`fastgd.fit`) and for sparse rows of many columns; else True.
+        ``coef_`` is in the units of the columns either way.
+    bounds : (low, high) or None, default None
+        Numbers or arrays (d,) between which the coefficients stay.
+
+    Attributes
+    ----------
+    n_iter_ : int
+        Passes over the data; of models that ended apart the most.
+    t_ : float
+        1 + the rows passed, as scikit-learn counts them.
+    loss_curve_ : ndarray (n_iter_,)
+        The loss of each epoch, the mean over targets or classes: the objective on the full batch, and the running mean
+        of the losses, without the penalty, in batches.
+    choices_ : dict of str to str
+        What was chosen for each setting left at "auto", in words.
+    n_features_in_, feature_names_in_
+
+    Notes
+    -----
+    With an automatic rate, and on the full batch, row weights are scaled to mean 1, so that integer weights equal
+    repeated rows. On batches with a given schedule, and in ``partial_fit``, they are taken as they are, and the results
+    are scikit-learn's to rounding on dense rows without L1 and at the same number of epochs. Where an epoch ends a run
+    may differ by a hair: the penalty is measured between epochs. L1 is a proximal step here, not cumulative, and early
+    stopping scores the weights as they are (scikit-learn: before their L2 shrinking is multiplied in). Sparse rows give
+    the model that they give when dense: their intercept is not held back.
     """
 
-    loss_functions: ClassVar[dict]  # scikit-learn's losses by name: the class, and the default of its field ``epsilon``
     margin_loss: ClassVar[str]  # the loss that the schedules "pa1" and "pa2" are for
 
     _parameter_constraints = {
@@ -59,9 +135,6 @@ class Parameters(BaseEstimator, ABC):
         "standardize": [StrOptions({"auto", "scale"}), "boolean"],
         "bounds": "no_validation",
     }
-
-    @abstractmethod
-    def __init__(self): ...
 
     def _set_parameters(self, given):
         """Set the parameters: the arguments of ``__init__``, by name."""
@@ -100,8 +173,9 @@ class Parameters(BaseEstimator, ABC):
 
     def _loss(self):
         """The loss; ``epsilon`` is a field of some."""
-        known = self.loss_functions.get(self.loss, ()) if isinstance(self.loss, str) else ()
-        return known[0](float(self.epsilon)) if len(known) > 1 else arguments.part("loss", self.loss, losses)
+        loss = arguments.part("loss", self.loss, losses)
+        field = OF_EPSILON.get(self.loss) if isinstance(self.loss, str) else None
+        return loss if field is None else loss._replace(**{field: float(self.epsilon)})
 
     def _options(self, X, stream=False):
         """The arguments of fit (of partial_fit for a ``stream``), and the L2 penalty that the optimizer applies."""
