@@ -114,15 +114,15 @@ class SGD(SparseCoefMixin, Parameters, ABC):
             intercept_init = self.intercept_ if intercept_init is None else intercept_init
         if coef_init is None and intercept_init is None:
             return None, None
-        coef = np.zeros((models, d)) if coef_init is None else np.asarray(coef_init, dtype=dtype)
-        if coef.shape != (models, d) and not (models == 1 and coef.size == d):
-            raise ValueError(f"Provided coef_init does not match dataset: {coef.shape}, not {(models, d)}.")
-        intercept = np.zeros(models) if intercept_init is None else np.asarray(intercept_init, dtype=dtype)
-        if intercept.shape != (models,) and not (models == 1 and intercept.shape == ()):
-            raise ValueError(f"Provided intercept_init does not match dataset: {intercept.shape}, not {(models,)}.")
-        if not (np.isfinite(coef).all() and np.isfinite(intercept).all()):
-            raise ValueError("coef_init and intercept_init must be finite.")
-        return coef.reshape(models, d).astype(np.float64), intercept.reshape(models).astype(np.float64)
+        start = []
+        for name, given, shape in (("coef", coef_init, (models, d)), ("intercept", intercept_init, (models,))):
+            array = np.zeros(shape) if given is None else np.asarray(given, dtype=dtype)
+            if array.shape != shape and not (models == 1 and array.size == np.prod(shape)):
+                raise ValueError(f"Provided {name}_init does not match dataset: {array.shape}, not {shape}.")
+            if not np.isfinite(array).all():
+                raise ValueError("coef_init and intercept_init must be finite.")
+            start.append(array.reshape(shape).astype(np.float64))
+        return start
 
     # Requests: what is asked of fastgd.fit ----------------------------------------------------------------------------
 
