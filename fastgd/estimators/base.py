@@ -58,8 +58,8 @@ class SGD(SparseCoefMixin, Parameters, ABC):
     _known_scores = None  # (X, the linear scores of these very rows), while SweepCV scores many models on the same rows
 
     @abstractmethod
-    def _training_data(self, X, y, sample_weight, reset=True):
-        """The checked ``TrainingData``; ``reset`` learns the features and classes anew."""
+    def _training_data(self, X, y, sample_weight):
+        """The checked ``TrainingData``; features and classes are learned anew."""
 
     @abstractmethod
     def _held_out_score(self, scores, y, weight):
@@ -153,7 +153,7 @@ class SGD(SparseCoefMixin, Parameters, ABC):
                 y=y,
                 options={**options, "sample_weight": weight, "random_state": seed},
                 classes=data.codes,
-                scale_weights=self._automatic or takes_all(options),
+                scale_weights=self._automatic or takes_all(options["batch_size"]),
                 start=Fresh() if start[0] is None else Warm(*(of_model(one, model) for one in start)),
                 single_targets=y.ndim == 2,
                 order=ShuffledOrder(seed, n, trained) if ordered else None,
@@ -167,7 +167,7 @@ class SGD(SparseCoefMixin, Parameters, ABC):
 
     def _sklearn_order(self, options):
         """Whether the order of the rows is scikit-learn's."""
-        return self.shuffle is True and options["shuffle"] == "full" and not self._full
+        return self.shuffle is True and options["shuffle"] == "full" and not takes_all(options["batch_size"])
 
     def _rule(self, options, decay, held):
         """A function that makes the stopping rule of a model; None where fit's own rule holds.
@@ -177,7 +177,7 @@ class SGD(SparseCoefMixin, Parameters, ABC):
         if self._automatic and held is None:
             return None
         # Losses of the full batch include fit's own penalty.
-        shown = 0.0 if takes_all(options) else options["alpha"]
+        shown = 0.0 if takes_all(options["batch_size"]) else options["alpha"]
         l1, l2 = shown * options["l1_ratio"], decay + shown * (1.0 - options["l1_ratio"])
         if self._schedule in PASSIVE_AGGRESSIVE:
             l1, l2 = 0.0, 0.0
@@ -281,8 +281,7 @@ class SGD(SparseCoefMixin, Parameters, ABC):
         self.coef_ = coef[0] if self._single_target else coef
         self.intercept_ = np.concatenate([np.atleast_1d(result.intercept) for result in results]).astype(dtype)
         for name in AVERAGED:
-            if hasattr(self, name):
-                delattr(self, name)
+            vars(self).pop(name, None)
         if not self.average:
             return
         for kind, name in (("standard", "weights"), ("average", "averages")):

@@ -8,8 +8,8 @@ from .parameters import Parameters
 
 def with_inherited_docs(cls):
     """The class, its docstring completed by the base's sections: parameters in the order of the signature."""
-    if cls.__doc__:  # none under python -OO
-        own, base = sections(cls), sections(Parameters)
+    own, base = sections(cls), sections(Parameters)
+    if "Parameters" in own:  # no docstrings under python -OO
         known = entries(base["Parameters"]) | entries(own["Parameters"])
         own["Parameters"] = "\n".join(known[name] for name in inspect.signature(cls).parameters)
         own["Attributes"] += f"\n{base['Attributes']}"

@@ -1,5 +1,6 @@
 """The parameters of both SGD estimators, checked, and the arguments of ``fastgd.fit`` that they come to."""
 
+from dataclasses import KW_ONLY, dataclass, field, fields
 from numbers import Integral, Real
 from typing import ClassVar
 
@@ -21,6 +22,12 @@ OF_EPSILON = {"huber": "delta", "epsilon_insensitive": "epsilon", "squared_epsil
 TOL = 1e-3  # scikit-learn's, of objectives and scores; relative, what scores tell apart
 
 
+def parameter(default, constraints):
+    """A parameter of the estimators: its default, and the constraints that scikit-learn checks it by."""
+    return field(default=default, metadata={"constraints": constraints})
+
+
+@dataclass(eq=False, repr=False)
 class Parameters(BaseEstimator):
     """The parameters of an SGD estimator.
 
@@ -106,40 +113,40 @@ class Parameters(BaseEstimator):
 
     margin_loss: ClassVar[str]  # the loss that the schedules "pa1" and "pa2" are for
 
-    _parameter_constraints = {
-        "penalty": [StrOptions({"l2", "l1", "elasticnet"}), None],
-        "alpha": [Interval(Real, 0, None, closed="left")],
-        "l1_ratio": [Interval(Real, 0, 1, closed="both"), None],
-        "fit_intercept": ["boolean"],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "tol": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left"), None],
-        "shuffle": ["boolean", StrOptions({"block", "full", "replacement"})],
-        "verbose": ["verbose"],
-        "epsilon": [Interval(Real, 0, None, closed="left")],
-        "random_state": ["random_state"],
-        "learning_rate": [
-            StrOptions({"auto", *SCHEDULES}),
-            Interval(Real, 0, None, closed="neither"),
-            HasMethods(["rate"]),
-        ],
-        "eta0": [Interval(Real, 0, None, closed="neither")],
-        "power_t": [Interval(Real, None, None, closed="neither")],
-        "early_stopping": ["boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
-        "warm_start": ["boolean"],
-        "average": [Interval(Integral, 0, None, closed="neither"), "boolean"],
-        "optimizer": [StrOptions({"auto", *map(snake_case, optimizers.__all__)}), HasMethods(["prepare", "move"])],
-        "momentum": [Interval(Real, 0, 1, closed="left"), None],
-        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left"), None],
-        "standardize": [StrOptions({"auto", "scale"}), "boolean"],
-        "bounds": "no_validation",
-    }
+    loss: object = parameter(None, "no_validation")  # each estimator has its own
+    _: KW_ONLY
+    penalty: str | None = parameter("l2", [StrOptions({"l2", "l1", "elasticnet"}), None])
+    alpha: float = parameter(0.0001, [Interval(Real, 0, None, closed="left")])
+    l1_ratio: float | None = parameter(0.15, [Interval(Real, 0, 1, closed="both"), None])
+    fit_intercept: bool = parameter(True, ["boolean"])
+    max_iter: int = parameter(1000, [Interval(Integral, 1, None, closed="left")])
+    tol: object = parameter("auto", [StrOptions({"auto"}), Interval(Real, 0, None, closed="left"), None])
+    shuffle: object = parameter(True, ["boolean", StrOptions({"block", "full", "replacement"})])
+    verbose: int = parameter(0, ["verbose"])
+    epsilon: float = parameter(0.1, [Interval(Real, 0, None, closed="left")])
+    random_state: object = parameter(None, ["random_state"])
+    learning_rate: object = parameter(
+        "auto", [StrOptions({"auto", *SCHEDULES}), Interval(Real, 0, None, closed="neither"), HasMethods(["rate"])]
+    )
+    eta0: float = parameter(0.01, [Interval(Real, 0, None, closed="neither")])
+    power_t: float = parameter(0.25, [Interval(Real, None, None, closed="neither")])
+    early_stopping: bool = parameter(False, ["boolean"])
+    validation_fraction: float = parameter(0.1, [Interval(Real, 0, 1, closed="neither")])
+    n_iter_no_change: int = parameter(5, [Interval(Integral, 1, None, closed="left")])
+    warm_start: bool = parameter(False, ["boolean"])
+    average: object = parameter(False, [Interval(Integral, 0, None, closed="neither"), "boolean"])
+    optimizer: object = parameter(
+        "auto", [StrOptions({"auto", *map(snake_case, optimizers.__all__)}), HasMethods(["prepare", "move"])]
+    )
+    momentum: float | None = parameter(None, [Interval(Real, 0, 1, closed="left"), None])
+    batch_size: object = parameter("auto", [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left"), None])
+    standardize: object = parameter("auto", [StrOptions({"auto", "scale"}), "boolean"])
+    bounds: object = parameter(None, "no_validation")
 
-    def _set_parameters(self, given):
-        """Set the parameters: the arguments of ``__init__``, by name."""
-        for name in self._get_param_names():
-            setattr(self, name, given[name])
+    @property
+    def _parameter_constraints(self):
+        """What scikit-learn checks the parameters by."""
+        return {one.name: one.metadata["constraints"] for one in fields(self)}
 
     @property
     def _schedule(self):
@@ -155,11 +162,6 @@ class Parameters(BaseEstimator):
     def _batch(self):
         """Rows a step; "auto" is 1 where a schedule is given."""
         return 1 if self.batch_size == "auto" and not self._automatic else self.batch_size
-
-    @property
-    def _full(self):
-        """Whether a step takes all rows."""
-        return self._batch is None or self._batch == "auto"
 
     def _check_parameters(self, one_pass=False):
         """Check the parameters, each by itself and together."""
@@ -222,7 +224,9 @@ class Parameters(BaseEstimator):
         chosen = {}
         if wide and options["optimizer"] == "auto" and not self.average and self.batch_size == "auto":
             chosen = {"batch_size": STREAM_BATCH, "optimizer": "sgd"}
-        steps_open = options["optimizer"] == "auto" and not self.average and takes_all(options) and not stream
+        steps_open = (
+            options["optimizer"] == "auto" and not self.average and takes_all(options["batch_size"]) and not stream
+        )
         raw = wide or (steps_open and Newton.suits_shape(options["loss"], X.shape[1]) is None)
         if self.standardize == "auto" and options["alpha"] > 0 and raw:
             chosen["standardize"] = False
@@ -230,7 +234,7 @@ class Parameters(BaseEstimator):
 
     def _epochs(self, options, n):
         """The largest number of epochs; of batches at an automatic rate no more than fit would take."""
-        if self._automatic and not takes_all(options):
+        if self._automatic and not takes_all(options["batch_size"]):
             return min(self.max_iter, chosen_epochs(n, EPOCHS_BATCHES))
         return self.max_iter
 
@@ -240,9 +244,9 @@ class Parameters(BaseEstimator):
             return None
         if self.tol != "auto":
             return self.tol
-        return TOL_FULL if takes_all(options) and options["loss"].smooth else TOL
+        return TOL_FULL if takes_all(options["batch_size"]) and options["loss"].smooth else TOL
 
 
-def takes_all(options):
+def takes_all(batch_size):
     """Whether a step takes all rows."""
-    return options["batch_size"] in ("auto", None)
+    return batch_size in ("auto", None)

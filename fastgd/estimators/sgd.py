@@ -4,7 +4,8 @@ With ``learning_rate="auto"``, the default, fastgd's own rules hold. With one of
 stopping are scikit-learn's.
 """
 
-from numbers import Integral
+from dataclasses import KW_ONLY, dataclass
+from numbers import Integral, Real
 
 import numpy as np
 
@@ -12,7 +13,7 @@ try:
     from sklearn.base import ClassifierMixin, RegressorMixin
     from sklearn.metrics import r2_score
     from sklearn.utils import compute_class_weight
-    from sklearn.utils._param_validation import HasMethods, StrOptions
+    from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
     from sklearn.utils.metaestimators import available_if
     from sklearn.utils.multiclass import check_classification_targets
 except ImportError as error:
@@ -23,8 +24,15 @@ from ..parts import losses
 from ..parts.registry import snake_case
 from .base import SGD, all_or_nothing
 from .docs import with_inherited_docs
-from .parameters import OF_EPSILON
+from .parameters import OF_EPSILON, parameter
 from .training_data import TrainingData
+
+BALANCED = (
+    "class_weight 'balanced' is not supported for partial_fit. In order to use 'balanced' weights, use "
+    "compute_class_weight('balanced', classes=classes, y=y). In place of y you can use a large enough sample of the "
+    "full training set target to properly estimate the class frequency distributions. Pass the resulting weights as "
+    "the class_weight parameter."
+)
 
 
 def losses_of(labels, joint=False):
@@ -35,15 +43,8 @@ def losses_of(labels, joint=False):
     return {name: (loss, 0.1) if name in OF_EPSILON else (loss,) for name, loss in found.items()}
 
 
-BALANCED = (
-    "class_weight 'balanced' is not supported for partial_fit. In order to use 'balanced' weights, use "
-    "compute_class_weight('balanced', classes=classes, y=y). In place of y you can use a large enough sample of the "
-    "full training set target to properly estimate the class frequency distributions. Pass the resulting weights as "
-    "the class_weight parameter."
-)
-
-
 @with_inherited_docs
+@dataclass(eq=False, repr=False)
 class SGDRegressor(RegressorMixin, SGD):
     """scikit-learn's ``SGDRegressor`` over :func:`fastgd.fit`, which needs no scaling step and no rate.
 
@@ -73,40 +74,7 @@ class SGDRegressor(RegressorMixin, SGD):
     loss_functions = losses_of(labels=False)
     margin_loss = "epsilon_insensitive"
     _single_target = True
-    _parameter_constraints = {
-        **SGD._parameter_constraints,
-        "loss": [StrOptions({*loss_functions}), HasMethods(["value", "slope"])],
-    }
-
-    def __init__(
-        self,
-        loss="squared_error",
-        *,
-        penalty="l2",
-        alpha=0.0001,
-        l1_ratio=0.15,
-        fit_intercept=True,
-        max_iter=1000,
-        tol="auto",
-        shuffle=True,
-        verbose=0,
-        epsilon=0.1,
-        random_state=None,
-        learning_rate="auto",
-        eta0=0.01,
-        power_t=0.25,
-        early_stopping=False,
-        validation_fraction=0.1,
-        n_iter_no_change=5,
-        warm_start=False,
-        average=False,
-        optimizer="auto",
-        momentum=None,
-        batch_size="auto",
-        standardize="auto",
-        bounds=None,
-    ):
-        self._set_parameters(locals())
+    loss: object = parameter("squared_error", [StrOptions({*loss_functions}), HasMethods(["value", "slope"])])
 
     @all_or_nothing
     def partial_fit(self, X, y, sample_weight=None):
@@ -157,6 +125,7 @@ class SGDRegressor(RegressorMixin, SGD):
 
 
 @with_inherited_docs
+@dataclass(eq=False, repr=False)
 class SGDClassifier(ClassifierMixin, SGD):
     """scikit-learn's ``SGDClassifier`` over :func:`fastgd.fit`, which needs no scaling step and no rate.
 
@@ -196,48 +165,18 @@ class SGDClassifier(ClassifierMixin, SGD):
         name: SGDRegressor.loss_functions[name] for name in ("squared_error", *OF_EPSILON)
     }
     margin_loss = "hinge"
-    _parameter_constraints = {
-        **SGD._parameter_constraints,
-        "loss": [
+    loss: object = parameter(
+        "hinge",
+        [
             StrOptions({*loss_functions, *losses_of(labels=True, joint=True)}),
             HasMethods(["value", "slope"]),
             HasMethods(["value_and_slopes"]),
         ],
-        "n_jobs": [Integral, None],
-        "class_weight": [StrOptions({"balanced"}), dict, None],
-    }
-
-    def __init__(
-        self,
-        loss="hinge",
-        *,
-        penalty="l2",
-        alpha=0.0001,
-        l1_ratio=0.15,
-        fit_intercept=True,
-        max_iter=1000,
-        tol="auto",
-        shuffle=True,
-        verbose=0,
-        epsilon=0.1,
-        n_jobs=None,
-        random_state=None,
-        learning_rate="auto",
-        eta0=0.01,
-        power_t=0.5,
-        early_stopping=False,
-        validation_fraction=0.1,
-        n_iter_no_change=5,
-        class_weight=None,
-        warm_start=False,
-        average=False,
-        optimizer="auto",
-        momentum=None,
-        batch_size="auto",
-        standardize="auto",
-        bounds=None,
-    ):
-        self._set_parameters(locals())
+    )
+    _: KW_ONLY
+    n_jobs: int | None = parameter(None, [Integral, None])
+    power_t: float = parameter(0.5, [Interval(Real, None, None, closed="neither")])
+    class_weight: object = parameter(None, [StrOptions({"balanced"}), dict, None])
 
     @all_or_nothing
     def partial_fit(self, X, y, classes=None, sample_weight=None):
@@ -324,10 +263,9 @@ class SGDClassifier(ClassifierMixin, SGD):
         check_classification_targets(y)
         return X, y, sample_weight
 
-    def _training_data(self, X, y, sample_weight, reset=True):
-        X, y, weight = self._validated(X, y, sample_weight, reset)
-        if reset:
-            self._set_classes(y)
+    def _training_data(self, X, y, sample_weight):
+        X, y, weight = self._validated(X, y, sample_weight, reset=True)
+        self._set_classes(y)
         return self._encoded(X, y, weight)
 
     def _set_classes(self, labels):

@@ -114,9 +114,7 @@ class SweepCV(GridSearchCV):
             return [self._fold(X, y, routed, *split, parameters, sweepable) for split in splits]
 
         found = tabulated(self, outcomes, len(splits))
-        for name in FOUND:
-            if hasattr(found, name):
-                setattr(self, name, getattr(found, name))
+        vars(self).update({name: value for name, value in vars(found).items() if name in FOUND})
         self.scorer_ = self._scorers()
         if self.refit:
             self.best_estimator_ = clone(self.estimator).set_params(**clone(self.best_params_, safe=False))
@@ -244,7 +242,7 @@ def to_sweep(estimator, parameters):
     except Exception:
         return None
     by_itself = one.early_stopping or one.warm_start
-    return one if not by_itself and (one._automatic or one._full or one.shuffle is not True) else None
+    return one if not by_itself and (one._automatic or takes_all(one._batch) or one.shuffle is not True) else None
 
 
 def fit_swept(sweepable, X, y, weight):
@@ -278,7 +276,7 @@ def fit_swept(sweepable, X, y, weight):
 def swept_request(request):
     """The request, silent, and with a seed that others share where the seed is not used."""
     options = {**request.options, "verbose": 0}
-    if takes_all(options):
+    if takes_all(options["batch_size"]):
         options["random_state"] = 0  # the full batch uses no random order
     return replace(request, options=options)
 
