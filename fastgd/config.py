@@ -1,5 +1,6 @@
 """What fastgd runs on, and compiling ahead of time."""
 
+import contextlib
 import itertools
 import os
 import platform
@@ -179,13 +180,9 @@ def _sequence(given):
 
 
 def _float_type(given):
-    try:
-        dtype = np.dtype(given)
-    except TypeError:
-        dtype = None
-    if dtype is None or dtype.name not in ("float32", "float64"):
-        raise ValueError(f"dtypes={given!r} is not known. Valid are: 'float32', 'float64'.")
-    return dtype
+    with contextlib.suppress(TypeError):
+        given = np.dtype(given).name
+    return np.dtype(arguments.one_of("dtypes", given, ("float32", "float64")))
 
 
 def _warm_up(loss, optimizer, dtype, batch_size, penalty, learning_rate):

@@ -8,13 +8,13 @@ import numpy as np
 
 import fastgd
 
+from ..inputs.options import names
 from ..results.lr_rules import RULES
 from . import options, sweep
 from .options import OF_FIT, READING, ROWS_AND_COLUMNS, TABLE, option
 from .program import DIVERGED, INTERRUPTED, Program, say
 
-_AFTER_MODEL = ("epochs", "tol", "validation", "standardize", "average", "learning_rate")
-MODEL = [made for name, made in OF_FIT.items() if name not in _AFTER_MODEL]
+OF_LR_FIND = [made for name, made in OF_FIT.items() if name in names(not_range=None)]
 
 
 @click.group(cls=Program, no_args_is_help=False, context_settings={"help_option_names": ["-h", "--help"]})
@@ -46,7 +46,6 @@ def fit(ctx, file, **given):
     """
     from . import report, tables
 
-    options.keep_inputs(file, given["save"], given["plot"])
     asked = options.fit_arguments(given)
     X, y, of_rows, shown = tables.data_of(file, given, options.checked(asked).loss.labels)
     result = fastgd.fit(X, y, **of_rows, verbose=int(shown), **asked)
@@ -66,7 +65,7 @@ def fit(ctx, file, **given):
     "lr-find",
     params=[
         *TABLE,
-        *MODEL,
+        *OF_LR_FIND,
         *ROWS_AND_COLUMNS,
         option("--start", type=options.number_or(float, "auto"), default="auto", show_default=True, help="First rate."),
         option("--stop", type=options.number_or(float, "auto"), default="auto", show_default=True, help="Last rate."),
@@ -86,7 +85,6 @@ def lr_find(ctx, file, **given):
     from ..linear.lr_find import checked_span
     from . import report, tables
 
-    options.keep_inputs(file, given["plot"])
     asked = options.fit_arguments(given)
     labels = options.checked(asked).loss.labels
     span = {name: given[name] for name in ("start", "stop", "num")}
@@ -121,8 +119,7 @@ def predict(model, file, out, score, offset, delimiter, shown):
     """
     from . import files, tables
 
-    for read in (file, model):
-        options.keep_inputs(read, out)
+    options.keep_inputs([file, model], [out])
     result = load(model)
     source = files.open_table(file, delimiter)
     if offset is None and result.state is not None and result.state.offset:
@@ -133,7 +130,7 @@ def predict(model, file, out, score, offset, delimiter, shown):
     header = True
     shown = tables.is_shown(shown, file)
     with files.writing(out) as stream, tables.progress(shown, source, "predicting") as told:
-        for values, _, done in tables.Cells(source, columns + of_rows, for_model=True):
+        for values, _, done in tables.Cells(source, columns + of_rows):
             found = np.asarray(answer(values[:, : len(columns)], values[:, -1] if of_rows else None))
             names = [word] if found.ndim == 1 else [f"{word}_{k}" for k in range(found.shape[1])]
             frame = tables.pd.DataFrame(found.reshape(len(found), -1), columns=names)

@@ -112,10 +112,11 @@ def picture(ctx, param, value):
     return path
 
 
-def keep_inputs(read, *outputs):
-    """Raise where an output would take the place of a file that is read."""
+def keep_inputs(inputs, outputs):
+    """Raise where an output would take the place of a file that is read; other values than paths are no outputs."""
+    there = [path for path in inputs if Path(path).exists()]
     for path in outputs:
-        if path is not None and path.is_file() and Path(read).exists() and path.samefile(read):
+        if isinstance(path, Path) and path.is_file() and any(map(path.samefile, there)):
             raise ValueError(f"{path} is a file that is read: write to another one.")
 
 

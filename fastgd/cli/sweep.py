@@ -46,7 +46,6 @@ def sweep(ctx, file, **given):
     """
     from . import files, report, tables
 
-    options.keep_inputs(file, given["save"], given["plot"], given["table"])
     asked = options.fit_arguments(given)
     own = sweep_arguments(given, asked)
     X, y, of_rows, shown = tables.data_of(file, given, has_classes(asked))
@@ -137,8 +136,7 @@ class Ranking(NamedTuple):
             columns = {"mean_score" if name == "mean_loss" else name: of for name, of in columns.items()}
             criterion = "mean_score"
         # The last finite weights of a run that diverged are no model, whatever their loss is.
-        keys = [(s == "diverged", np.nan_to_num(v, nan=np.inf)) for s, v in zip(status, result.losses, strict=True)]
-        order = sorted(range(len(keys)), key=keys.__getitem__)
+        order = np.lexsort((np.nan_to_num(result.losses, nan=np.inf), np.array(status) == "diverged")).tolist()
         return cls(result, columns, order, criterion, status.count("diverged"))
 
     def text(self, most):

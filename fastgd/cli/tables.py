@@ -14,7 +14,7 @@ import numpy as np
 
 from ..parts.registry import brief
 from .files import TableError, open_table, pd
-from .options import OF_ROWS
+from .options import OF_ROWS, keep_inputs
 
 SHOW_BYTES = 20_000_000  # reading and fitting less is a matter of a second or two
 MOST_CLASSES = 1000  # more different labels than this are no classes
@@ -122,11 +122,10 @@ def _shown(names, most):
 
 
 class Cells:
-    """The checked cells of a table, a chunk at a time."""
+    """The checked cells of a table, a chunk at a time; a model to predict with has no ``optional`` columns."""
 
-    def __init__(self, source, columns, label=None, target=None, needed=(), for_model=False):
-        self.source, self.columns, self.label, self.target, self.for_model = source, columns, label, target, for_model
-        self.needed = {target, *(columns if for_model else needed)}  # what can't be left out
+    def __init__(self, source, columns, label=None, target=None, optional=()):
+        self.source, self.columns, self.label, self.target, self.optional = source, columns, label, target, optional
 
     def __iter__(self):
         """Yield (values (k, columns) float64, labels (k,) or None, progress): every value finite, every label there."""
@@ -173,14 +172,14 @@ class Cells:
         what, them, hold = ("column", "it", "holds") if len(names) == 1 else ("columns", "them", "hold")
         shown = ", ".join(f"{name!r} ({text[name]})" for name in names[:3])
         shown += f" and {len(names) - 3} more" if len(names) > 3 else ""
-        drop = " ".join(f"--drop {shlex.quote(name)}" for name in names if name not in self.needed)
-        do = f"encode {them} as {'for the fit' if self.for_model else 'numbers'}"
+        drop = " ".join(f"--drop {shlex.quote(name)}" for name in names if name in self.optional)
+        do = f"encode {them} as {'numbers' if self.optional else 'for the fit'}"
         do += f", or leave {them} out with {drop}" if drop else ""
         return TableError(f"{path}: {what} {shown} {hold} text or dates: {do}.")
 
     def _not_finite(self, name, row, value):
         what, do = ("a missing value", "fill it") if np.isnan(value) else ("an infinite value", "replace it")
-        out = "" if name in self.needed else f", or leave the column out with --drop {shlex.quote(name)}"
+        out = f", or leave the column out with --drop {shlex.quote(name)}" if name in self.optional else ""
         place = f"{self.source.path}: column {name!r} has {what} in {self.source.place(row)}"
         return TableError(f"{place}: {do} or remove the row{out}.")
 
@@ -219,7 +218,7 @@ def read(source, features, target, labels, of_rows=None, dtype=np.float64, told=
     X, n, targets, classes = np.empty((source.rows, len(features)), dtype), 0, [], set()
     columns = [*features, *of_rows.values(), *([] if labels else [target])]
     numbers = {role: [] for role in of_rows}
-    for values, text, done in Cells(source, columns, target if labels else None, target, of_rows.values()):
+    for values, text, done in Cells(source, columns, target if labels else None, target, features):
         with np.errstate(over="ignore"):
             part = values[:, : len(features)].astype(dtype, copy=False)
         if dtype == np.float32 and not np.isfinite(part).all():
@@ -270,6 +269,7 @@ def typed(labels):
 
 def data_of(file, given, labels):
     """What a command fits: a frame of columns, targets, arguments of its rows; and whether progress is shown."""
+    keep_inputs([file], given.values())
     source = open_table(file, given["delimiter"])
     of_rows = {role: given[role] for role in OF_ROWS if given[role]}
     columns = chosen_columns(source, given["target"], given["columns"], given["drop"], of_rows)

@@ -2,7 +2,7 @@
 
 import functools
 import warnings
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 
 import numpy as np
 from scipy.sparse import issparse
@@ -51,15 +51,15 @@ def all_or_nothing(method):
     return changed
 
 
-class SGD(SparseCoefMixin, Parameters):
+class SGD(SparseCoefMixin, Parameters, ABC):
     """What SGDRegressor and SGDClassifier share; each says what its targets and its scores are."""
 
     _single_target = None  # of a regressor whether y was (n,), so that ``coef_`` is (d,)
     _known_scores = None  # (X, the linear scores of these very rows), while SweepCV scores many models on the same rows
 
     @abstractmethod
-    def _training_data(self, X, y, sample_weight, reset=True):
-        """The checked ``TrainingData``; ``reset`` learns the features and classes anew."""
+    def _training_data(self, X, y, sample_weight):
+        """The checked ``TrainingData``; features and classes are learned anew."""
 
     @abstractmethod
     def _held_out_score(self, scores, y, weight):
@@ -114,15 +114,15 @@ class SGD(SparseCoefMixin, Parameters):
             intercept_init = self.intercept_ if intercept_init is None else intercept_init
         if coef_init is None and intercept_init is None:
             return None, None
-        coef = np.zeros((models, d)) if coef_init is None else np.asarray(coef_init, dtype=dtype)
-        if coef.shape != (models, d) and not (models == 1 and coef.size == d):
-            raise ValueError(f"Provided coef_init does not match dataset: {coef.shape}, not {(models, d)}.")
-        intercept = np.zeros(models) if intercept_init is None else np.asarray(intercept_init, dtype=dtype)
-        if intercept.shape != (models,) and not (models == 1 and intercept.shape == ()):
-            raise ValueError(f"Provided intercept_init does not match dataset: {intercept.shape}, not {(models,)}.")
-        if not (np.isfinite(coef).all() and np.isfinite(intercept).all()):
-            raise ValueError("coef_init and intercept_init must be finite.")
-        return coef.reshape(models, d).astype(np.float64), intercept.reshape(models).astype(np.float64)
+        start = []
+        for name, given, shape in (("coef", coef_init, (models, d)), ("intercept", intercept_init, (models,))):
+            array = np.zeros(shape) if given is None else np.asarray(given, dtype=dtype)
+            if array.shape != shape and not (models == 1 and array.size == np.prod(shape)):
+                raise ValueError(f"Provided {name}_init does not match dataset: {array.shape}, not {shape}.")
+            if not np.isfinite(array).all():
+                raise ValueError("coef_init and intercept_init must be finite.")
+            start.append(array.reshape(shape).astype(np.float64))
+        return start
 
     # Requests: what is asked of fastgd.fit ----------------------------------------------------------------------------
 
@@ -153,7 +153,7 @@ class SGD(SparseCoefMixin, Parameters):
                 y=y,
                 options={**options, "sample_weight": weight, "random_state": seed},
                 classes=data.codes,
-                scale_weights=self._automatic or takes_all(options),
+                scale_weights=self._automatic or takes_all(options["batch_size"]),
                 start=Fresh() if start[0] is None else Warm(*(of_model(one, model) for one in start)),
                 single_targets=y.ndim == 2,
                 order=ShuffledOrder(seed, n, trained) if ordered else None,
@@ -167,7 +167,7 @@ class SGD(SparseCoefMixin, Parameters):
 
     def _sklearn_order(self, options):
         """Whether the order of the rows is scikit-learn's."""
-        return self.shuffle is True and options["shuffle"] == "full" and not self._full
+        return self.shuffle is True and options["shuffle"] == "full" and not takes_all(options["batch_size"])
 
     def _rule(self, options, decay, held):
         """A function that makes the stopping rule of a model; None where fit's own rule holds.
@@ -177,7 +177,7 @@ class SGD(SparseCoefMixin, Parameters):
         if self._automatic and held is None:
             return None
         # Losses of the full batch include fit's own penalty.
-        shown = 0.0 if takes_all(options) else options["alpha"]
+        shown = 0.0 if takes_all(options["batch_size"]) else options["alpha"]
         l1, l2 = shown * options["l1_ratio"], decay + shown * (1.0 - options["l1_ratio"])
         if self._schedule in PASSIVE_AGGRESSIVE:
             l1, l2 = 0.0, 0.0
@@ -281,8 +281,7 @@ class SGD(SparseCoefMixin, Parameters):
         self.coef_ = coef[0] if self._single_target else coef
         self.intercept_ = np.concatenate([np.atleast_1d(result.intercept) for result in results]).astype(dtype)
         for name in AVERAGED:
-            if hasattr(self, name):
-                delattr(self, name)
+            vars(self).pop(name, None)
         if not self.average:
             return
         for kind, name in (("standard", "weights"), ("average", "averages")):

@@ -1,6 +1,6 @@
 """The parameters of both SGD estimators, checked, and the arguments of ``fastgd.fit`` that they come to."""
 
-from abc import ABC, abstractmethod
+from dataclasses import KW_ONLY, dataclass, field, fields
 from numbers import Integral, Real
 from typing import ClassVar
 
@@ -18,55 +18,135 @@ from ..solvers.newton import LARGEST, Newton
 from ..solvers.staged_sgd import chosen_epochs
 from .sklearn_rules import PASSIVE_AGGRESSIVE, SCHEDULES, optimizer_of, schedule_of, step_of
 
+OF_EPSILON = {"huber": "delta", "epsilon_insensitive": "epsilon", "squared_epsilon_insensitive": "epsilon"}
 TOL = 1e-3  # scikit-learn's, of objectives and scores; relative, what scores tell apart
 
 
-class Parameters(BaseEstimator, ABC):
+def parameter(default, constraints):
+    """A parameter of the estimators: its default, and the constraints that scikit-learn checks it by."""
+    return field(default=default, metadata={"constraints": constraints})
+
+
+@dataclass(eq=False, repr=False)
+class Parameters(BaseEstimator):
     """The parameters of an SGD estimator.
 
-    ``_check_parameters`` checks them; ``_options`` turns them into the arguments of ``fastgd.fit``.
+    ``_check_parameters`` checks them; ``_options`` turns them into the arguments of ``fastgd.fit``. What follows goes
+    into the docstrings of the estimators (``docs.py``).
+
+    Parameters
+    ----------
+    penalty : {"l2", "l1", "elasticnet"} or None, default "l2"
+        Its strength is ``alpha``, of the raw coefficients as in scikit-learn; where columns are standardised, of the
+        scaled ones.
+    alpha : float, default 0.0001
+        Strength of the penalty; also what "optimal" rates are made of.
+    l1_ratio : float or None, default 0.15
+        The share of L1 in "elasticnet".
+    fit_intercept : bool, default True
+    max_iter : int, default 1000
+        The largest number of passes of ``fit``.
+    tol : "auto", float or None, default "auto"
+        When to end. With an automatic rate the relative decrease of the objective that is too little, "auto" is 1e-6 on
+        the full batch of a loss without kinks and 1e-3 otherwise. Else scikit-learn's rule: the objective (or the
+        score of the held-out rows) has to gain this much, in absolute terms, and "auto" is 1e-3. None never ends.
+    shuffle : bool or {"block", "full", "replacement"}, default True
+        True is scikit-learn's order for given schedules, and "block" otherwise, which reads faster. See
+        :func:`fastgd.fit` for the others.
+    verbose : int, default 0
+        1 prints what was chosen and shows a progress bar.
+    epsilon : float, default 0.1
+        Of the losses "huber", "epsilon_insensitive" and "squared_epsilon_insensitive".
+    random_state : int, RandomState instance or None, default None
+    learning_rate : str, float or part, default "auto"
+        "auto" asks for no rate: Newton's steps on the full batch, and what :func:`fastgd.fit` does elsewhere.
+        scikit-learn's "constant", "optimal", "invscaling", "adaptive", "pa1" and "pa2" take scikit-learn's steps. A
+        number, the name of another of :mod:`fastgd.schedules` (its first rate is ``eta0``), or e.g.
+        ``fastgd.schedules.Cosine(0.1)``.
+    eta0 : float, default 0.01
+    early_stopping : bool, default False
+        Hold out ``validation_fraction`` of the rows and end when their score has not risen by ``tol`` for
+        ``n_iter_no_change`` epochs. The weights are the last ones.
+    validation_fraction : float, default 0.1
+    n_iter_no_change : int, default 5
+    warm_start : bool, default False
+        Begin at the coefficients of the fit before.
+    average : bool or int, default False
+        Give the mean of the weights after each step, from the first step or the step of this number on.
+    optimizer : "auto", str or part, default "auto"
+        One of :mod:`fastgd.optimizers`.
+    momentum : float or None, default None
+        Of "sgd", "momentum", "nesterov" or "rmsprop".
+    batch_size : "auto", int or None, default "auto"
+        Rows a step, None is all. "auto" is 1 with a given schedule; with an automatic rate it is all, or 32 of sparse
+        rows with 1,024 columns or more.
+    standardize : "auto", "scale" or bool, default "auto"
+        Scale the columns as they are read; "scale" does not centre them, which sparse ones never are. "auto" is False
+        with a given schedule. With an automatic rate it is False where nothing is lost by it, so that ``alpha`` acts on
+        raw coefficients: for Newton's steps (see :func:`fastgd.fit`) and for sparse rows of many columns; else True.
+        ``coef_`` is in the units of the columns either way.
+    bounds : (low, high) or None, default None
+        Numbers or arrays (d,) between which the coefficients stay.
+
+    Attributes
+    ----------
+    n_iter_ : int
+        Passes over the data; of models that ended apart the most.
+    t_ : float
+        1 + the rows passed, as scikit-learn counts them.
+    loss_curve_ : ndarray (n_iter_,)
+        The loss of each epoch, the mean over targets or classes: the objective on the full batch, and the running mean
+        of the losses, without the penalty, in batches.
+    choices_ : dict of str to str
+        What was chosen for each setting left at "auto", in words.
+    n_features_in_, feature_names_in_
+
+    Notes
+    -----
+    With an automatic rate, and on the full batch, row weights are scaled to mean 1, so that integer weights equal
+    repeated rows. On batches with a given schedule, and in ``partial_fit``, they are taken as they are, and the results
+    are scikit-learn's to rounding on dense rows without L1 and at the same number of epochs. Where an epoch ends a run
+    may differ by a hair: the penalty is measured between epochs. L1 is a proximal step here, not cumulative, and early
+    stopping scores the weights as they are (scikit-learn: before their L2 shrinking is multiplied in). Sparse rows give
+    the model that they give when dense: their intercept is not held back.
     """
 
-    loss_functions: ClassVar[dict]  # scikit-learn's losses by name: the class, and the default of its field ``epsilon``
     margin_loss: ClassVar[str]  # the loss that the schedules "pa1" and "pa2" are for
 
-    _parameter_constraints = {
-        "penalty": [StrOptions({"l2", "l1", "elasticnet"}), None],
-        "alpha": [Interval(Real, 0, None, closed="left")],
-        "l1_ratio": [Interval(Real, 0, 1, closed="both"), None],
-        "fit_intercept": ["boolean"],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "tol": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left"), None],
-        "shuffle": ["boolean", StrOptions({"block", "full", "replacement"})],
-        "verbose": ["verbose"],
-        "epsilon": [Interval(Real, 0, None, closed="left")],
-        "random_state": ["random_state"],
-        "learning_rate": [
-            StrOptions({"auto", *SCHEDULES}),
-            Interval(Real, 0, None, closed="neither"),
-            HasMethods(["rate"]),
-        ],
-        "eta0": [Interval(Real, 0, None, closed="neither")],
-        "power_t": [Interval(Real, None, None, closed="neither")],
-        "early_stopping": ["boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
-        "warm_start": ["boolean"],
-        "average": [Interval(Integral, 0, None, closed="neither"), "boolean"],
-        "optimizer": [StrOptions({"auto", *map(snake_case, optimizers.__all__)}), HasMethods(["prepare", "move"])],
-        "momentum": [Interval(Real, 0, 1, closed="left"), None],
-        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left"), None],
-        "standardize": [StrOptions({"auto", "scale"}), "boolean"],
-        "bounds": "no_validation",
-    }
+    loss: object = parameter(None, "no_validation")  # each estimator has its own
+    _: KW_ONLY
+    penalty: str | None = parameter("l2", [StrOptions({"l2", "l1", "elasticnet"}), None])
+    alpha: float = parameter(0.0001, [Interval(Real, 0, None, closed="left")])
+    l1_ratio: float | None = parameter(0.15, [Interval(Real, 0, 1, closed="both"), None])
+    fit_intercept: bool = parameter(True, ["boolean"])
+    max_iter: int = parameter(1000, [Interval(Integral, 1, None, closed="left")])
+    tol: object = parameter("auto", [StrOptions({"auto"}), Interval(Real, 0, None, closed="left"), None])
+    shuffle: object = parameter(True, ["boolean", StrOptions({"block", "full", "replacement"})])
+    verbose: int = parameter(0, ["verbose"])
+    epsilon: float = parameter(0.1, [Interval(Real, 0, None, closed="left")])
+    random_state: object = parameter(None, ["random_state"])
+    learning_rate: object = parameter(
+        "auto", [StrOptions({"auto", *SCHEDULES}), Interval(Real, 0, None, closed="neither"), HasMethods(["rate"])]
+    )
+    eta0: float = parameter(0.01, [Interval(Real, 0, None, closed="neither")])
+    power_t: float = parameter(0.25, [Interval(Real, None, None, closed="neither")])
+    early_stopping: bool = parameter(False, ["boolean"])
+    validation_fraction: float = parameter(0.1, [Interval(Real, 0, 1, closed="neither")])
+    n_iter_no_change: int = parameter(5, [Interval(Integral, 1, None, closed="left")])
+    warm_start: bool = parameter(False, ["boolean"])
+    average: object = parameter(False, [Interval(Integral, 0, None, closed="neither"), "boolean"])
+    optimizer: object = parameter(
+        "auto", [StrOptions({"auto", *map(snake_case, optimizers.__all__)}), HasMethods(["prepare", "move"])]
+    )
+    momentum: float | None = parameter(None, [Interval(Real, 0, 1, closed="left"), None])
+    batch_size: object = parameter("auto", [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left"), None])
+    standardize: object = parameter("auto", [StrOptions({"auto", "scale"}), "boolean"])
+    bounds: object = parameter(None, "no_validation")
 
-    @abstractmethod
-    def __init__(self): ...
-
-    def _set_parameters(self, given):
-        """Set the parameters: the arguments of ``__init__``, by name."""
-        for name in self._get_param_names():
-            setattr(self, name, given[name])
+    @property
+    def _parameter_constraints(self):
+        """What scikit-learn checks the parameters by."""
+        return {one.name: one.metadata["constraints"] for one in fields(self)}
 
     @property
     def _schedule(self):
@@ -83,11 +163,6 @@ class Parameters(BaseEstimator, ABC):
         """Rows a step; "auto" is 1 where a schedule is given."""
         return 1 if self.batch_size == "auto" and not self._automatic else self.batch_size
 
-    @property
-    def _full(self):
-        """Whether a step takes all rows."""
-        return self._batch is None or self._batch == "auto"
-
     def _check_parameters(self, one_pass=False):
         """Check the parameters, each by itself and together."""
         self._validate_params()
@@ -100,8 +175,9 @@ class Parameters(BaseEstimator, ABC):
 
     def _loss(self):
         """The loss; ``epsilon`` is a field of some."""
-        known = self.loss_functions.get(self.loss, ()) if isinstance(self.loss, str) else ()
-        return known[0](float(self.epsilon)) if len(known) > 1 else arguments.part("loss", self.loss, losses)
+        loss = arguments.part("loss", self.loss, losses)
+        field = OF_EPSILON.get(self.loss) if isinstance(self.loss, str) else None
+        return loss if field is None else loss._replace(**{field: float(self.epsilon)})
 
     def _options(self, X, stream=False):
         """The arguments of fit (of partial_fit for a ``stream``), and the L2 penalty that the optimizer applies."""
@@ -148,7 +224,9 @@ class Parameters(BaseEstimator, ABC):
         chosen = {}
         if wide and options["optimizer"] == "auto" and not self.average and self.batch_size == "auto":
             chosen = {"batch_size": STREAM_BATCH, "optimizer": "sgd"}
-        steps_open = options["optimizer"] == "auto" and not self.average and takes_all(options) and not stream
+        steps_open = (
+            options["optimizer"] == "auto" and not self.average and takes_all(options["batch_size"]) and not stream
+        )
         raw = wide or (steps_open and Newton.suits_shape(options["loss"], X.shape[1]) is None)
         if self.standardize == "auto" and options["alpha"] > 0 and raw:
             chosen["standardize"] = False
@@ -156,7 +234,7 @@ class Parameters(BaseEstimator, ABC):
 
     def _epochs(self, options, n):
         """The largest number of epochs; of batches at an automatic rate no more than fit would take."""
-        if self._automatic and not takes_all(options):
+        if self._automatic and not takes_all(options["batch_size"]):
             return min(self.max_iter, chosen_epochs(n, EPOCHS_BATCHES))
         return self.max_iter
 
@@ -166,9 +244,9 @@ class Parameters(BaseEstimator, ABC):
             return None
         if self.tol != "auto":
             return self.tol
-        return TOL_FULL if takes_all(options) and options["loss"].smooth else TOL
+        return TOL_FULL if takes_all(options["batch_size"]) and options["loss"].smooth else TOL
 
 
-def takes_all(options):
+def takes_all(batch_size):
     """Whether a step takes all rows."""
-    return options["batch_size"] in ("auto", None)
+    return batch_size in ("auto", None)

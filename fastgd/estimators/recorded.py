@@ -1,6 +1,5 @@
 """Known outcomes of a search, tabulated by scikit-learn's ``GridSearchCV``: its tables, ranks, warnings and checks."""
 
-import copy
 from collections import Counter
 from functools import partial
 from typing import NamedTuple
@@ -30,7 +29,7 @@ class Recorded(BaseEstimator):
         self.outcomes, self.folds, self.asked = outcomes, folds, Counter()
 
     def __sklearn_clone__(self):
-        return copy.copy(self)  # clones share the counter
+        return self  # outcomes are looked up one after the other
 
     def set_params(self, **parameters):
         """Take no parameters: candidates are known by their order."""

@@ -4,17 +4,16 @@ With ``learning_rate="auto"``, the default, fastgd's own rules hold. With one of
 stopping are scikit-learn's.
 """
 
-from numbers import Integral
+from dataclasses import KW_ONLY, dataclass
+from numbers import Integral, Real
 
 import numpy as np
 
 try:
-    from scipy.special import expit
     from sklearn.base import ClassifierMixin, RegressorMixin
     from sklearn.metrics import r2_score
     from sklearn.utils import compute_class_weight
-    from sklearn.utils._param_validation import HasMethods, StrOptions
-    from sklearn.utils.extmath import softmax
+    from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
     from sklearn.utils.metaestimators import available_if
     from sklearn.utils.multiclass import check_classification_targets
 except ImportError as error:
@@ -22,25 +21,12 @@ except ImportError as error:
     raise ImportError(f"fastgd.SGDRegressor and fastgd.SGDClassifier {words} ({error}).") from None
 
 from ..parts import losses
+from ..parts.registry import snake_case
 from .base import SGD, all_or_nothing
-from .docs import with_shared_docs
+from .docs import with_inherited_docs
+from .parameters import OF_EPSILON, parameter
 from .training_data import TrainingData
 
-# scikit-learn's losses; a number is the default of the field that ``epsilon`` sets.
-REGRESSION = {
-    "squared_error": (losses.SquaredError,),
-    "huber": (losses.Huber, 0.1),
-    "epsilon_insensitive": (losses.EpsilonInsensitive, 0.1),
-    "squared_epsilon_insensitive": (losses.SquaredEpsilonInsensitive, 0.1),
-}
-CLASSES = {
-    "hinge": (losses.Hinge,),
-    "squared_hinge": (losses.SquaredHinge,),
-    "perceptron": (losses.Perceptron,),
-    "log_loss": (losses.LogLoss,),
-    "modified_huber": (losses.ModifiedHuber,),
-}
-FURTHER = {"mse", "absolute_error", "quantile", "poisson", "gamma", "tweedie"}
 BALANCED = (
     "class_weight 'balanced' is not supported for partial_fit. In order to use 'balanced' weights, use "
     "compute_class_weight('balanced', classes=classes, y=y). In place of y you can use a large enough sample of the "
@@ -49,7 +35,16 @@ BALANCED = (
 )
 
 
-@with_shared_docs
+def losses_of(labels, joint=False):
+    """The losses of classes, or of numbers, by name: the class and, where ``epsilon`` is a field, its default."""
+    found = {
+        snake_case(name): loss for name, loss in losses.classes.items() if (loss.labels, loss.joint) == (labels, joint)
+    }
+    return {name: (loss, 0.1) if name in OF_EPSILON else (loss,) for name, loss in found.items()}
+
+
+@with_inherited_docs
+@dataclass(eq=False, repr=False)
 class SGDRegressor(RegressorMixin, SGD):
     """scikit-learn's ``SGDRegressor`` over :func:`fastgd.fit`, which needs no scaling step and no rate.
 
@@ -58,20 +53,13 @@ class SGDRegressor(RegressorMixin, SGD):
     loss : str or part, default "squared_error"
         scikit-learn's "squared_error", "huber", "epsilon_insensitive" and "squared_epsilon_insensitive"; "mse",
         "absolute_error", "quantile", "poisson", "gamma" and "tweedie"; or e.g. ``fastgd.losses.Quantile(0.9)``.
-    <penalty to epsilon>
-    <random_state to eta0>
     power_t : float, default 0.25
         The exponent of "invscaling".
-    <early_stopping to n_iter_no_change>
-    <warm_start to bounds>
 
     Attributes
     ----------
     coef_ : ndarray (d,), or (m, d) for targets (n, m)
     intercept_ : ndarray (1,), or (m,)
-    <n_iter_ to feature_names_in_>
-
-    <Notes>
 
     Examples
     --------
@@ -83,43 +71,10 @@ class SGDRegressor(RegressorMixin, SGD):
     1.0
     """
 
-    loss_functions = REGRESSION
+    loss_functions = losses_of(labels=False)
     margin_loss = "epsilon_insensitive"
     _single_target = True
-    _parameter_constraints = {
-        **SGD._parameter_constraints,
-        "loss": [StrOptions({*REGRESSION, *FURTHER}), HasMethods(["value", "slope"])],
-    }
-
-    def __init__(
-        self,
-        loss="squared_error",
-        *,
-        penalty="l2",
-        alpha=0.0001,
-        l1_ratio=0.15,
-        fit_intercept=True,
-        max_iter=1000,
-        tol="auto",
-        shuffle=True,
-        verbose=0,
-        epsilon=0.1,
-        random_state=None,
-        learning_rate="auto",
-        eta0=0.01,
-        power_t=0.25,
-        early_stopping=False,
-        validation_fraction=0.1,
-        n_iter_no_change=5,
-        warm_start=False,
-        average=False,
-        optimizer="auto",
-        momentum=None,
-        batch_size="auto",
-        standardize="auto",
-        bounds=None,
-    ):
-        self._set_parameters(locals())
+    loss: object = parameter("squared_error", [StrOptions({*loss_functions}), HasMethods(["value", "slope"])])
 
     @all_or_nothing
     def partial_fit(self, X, y, sample_weight=None):
@@ -169,7 +124,8 @@ class SGDRegressor(RegressorMixin, SGD):
         return tags
 
 
-@with_shared_docs
+@with_inherited_docs
+@dataclass(eq=False, repr=False)
 class SGDClassifier(ClassifierMixin, SGD):
     """scikit-learn's ``SGDClassifier`` over :func:`fastgd.fit`, which needs no scaling step and no rate.
 
@@ -180,26 +136,19 @@ class SGDClassifier(ClassifierMixin, SGD):
     loss : str or part, default "hinge"
         scikit-learn's "hinge", "log_loss", "modified_huber", "squared_hinge", "perceptron" and its losses of
         regression; "multinomial"; or e.g. ``fastgd.losses.Hinge(width=0.5)``.
-    <penalty to epsilon>
     n_jobs : int or None, default None
         Threads; None is as many as this process may use. The result has the same bits for any number.
-    <random_state to eta0>
     power_t : float, default 0.5
         The exponent of "invscaling".
-    <early_stopping to n_iter_no_change>
     class_weight : dict, "balanced" or None, default None
         Weights of the classes, times those of the rows; against a class, the rest weighs 1. Of more than two classes
         they make a run of each.
-    <warm_start to bounds>
 
     Attributes
     ----------
     coef_ : ndarray (1, d), or (K, d) for K > 2 classes
     intercept_ : ndarray (1,), or (K,)
     classes_ : ndarray (K,)
-    <n_iter_ to feature_names_in_>
-
-    <Notes>
 
     Examples
     --------
@@ -211,50 +160,23 @@ class SGDClassifier(ClassifierMixin, SGD):
     ['poor', 'rich', 'rich']
     """
 
-    loss_functions = {**CLASSES, **REGRESSION}
+    # scikit-learn takes its losses of numbers for classes too, coded -1 and 1.
+    loss_functions = losses_of(labels=True) | {
+        name: SGDRegressor.loss_functions[name] for name in ("squared_error", *OF_EPSILON)
+    }
     margin_loss = "hinge"
-    _parameter_constraints = {
-        **SGD._parameter_constraints,
-        "loss": [
-            StrOptions({*CLASSES, *REGRESSION, "multinomial"}),
+    loss: object = parameter(
+        "hinge",
+        [
+            StrOptions({*loss_functions, *losses_of(labels=True, joint=True)}),
             HasMethods(["value", "slope"]),
             HasMethods(["value_and_slopes"]),
         ],
-        "n_jobs": [Integral, None],
-        "class_weight": [StrOptions({"balanced"}), dict, None],
-    }
-
-    def __init__(
-        self,
-        loss="hinge",
-        *,
-        penalty="l2",
-        alpha=0.0001,
-        l1_ratio=0.15,
-        fit_intercept=True,
-        max_iter=1000,
-        tol="auto",
-        shuffle=True,
-        verbose=0,
-        epsilon=0.1,
-        n_jobs=None,
-        random_state=None,
-        learning_rate="auto",
-        eta0=0.01,
-        power_t=0.5,
-        early_stopping=False,
-        validation_fraction=0.1,
-        n_iter_no_change=5,
-        class_weight=None,
-        warm_start=False,
-        average=False,
-        optimizer="auto",
-        momentum=None,
-        batch_size="auto",
-        standardize="auto",
-        bounds=None,
-    ):
-        self._set_parameters(locals())
+    )
+    _: KW_ONLY
+    n_jobs: int | None = parameter(None, [Integral, None])
+    power_t: float = parameter(0.5, [Interval(Real, None, None, closed="neither")])
+    class_weight: object = parameter(None, [StrOptions({"balanced"}), dict, None])
 
     @all_or_nothing
     def partial_fit(self, X, y, classes=None, sample_weight=None):
@@ -298,13 +220,13 @@ class SGDClassifier(ClassifierMixin, SGD):
         return self._linear_scores(X)
 
     def _check_proba(self):
-        if self.loss not in ("log_loss", "modified_huber", "multinomial"):
+        if self._loss().probabilities is None:
             raise AttributeError(f"probability estimates are not available for loss={self.loss!r}")
         return True
 
     @available_if(_check_proba)
     def predict_proba(self, X):
-        """The probabilities of the classes, for the losses "log_loss", "modified_huber" and "multinomial".
+        """The probabilities of the classes, for losses that have them: "log_loss", "modified_huber" and "multinomial".
 
         Parameters
         ----------
@@ -314,15 +236,7 @@ class SGDClassifier(ClassifierMixin, SGD):
         -------
         ndarray (n, K)
         """
-        scores = self.decision_function(X)
-        if self.loss == "multinomial" and scores.ndim == 2:
-            return softmax(scores)
-        # Of the positive class; for "modified_huber" after Zhang 2004.
-        shares = (np.clip(scores, -1, 1) + 1) / 2 if self.loss == "modified_huber" else expit(scores)
-        if shares.ndim == 1:
-            return np.column_stack([1 - shares, shares])
-        shares[shares.sum(axis=1) == 0] = 1  # where no class is likely, all are alike
-        return shares / shares.sum(axis=1, keepdims=True)
+        return self._loss().probabilities(self.decision_function(X))
 
     @available_if(_check_proba)
     def predict_log_proba(self, X):
@@ -340,7 +254,7 @@ class SGDClassifier(ClassifierMixin, SGD):
 
     def _loss(self):
         """The loss; "multinomial" of two classes is the log loss."""
-        if self.loss == "multinomial" and self.classes_.size == 2:
+        if self.loss == "multinomial" and np.size(getattr(self, "classes_", ())) == 2:
             return losses.LogLoss()
         return super()._loss()
 
@@ -349,10 +263,9 @@ class SGDClassifier(ClassifierMixin, SGD):
         check_classification_targets(y)
         return X, y, sample_weight
 
-    def _training_data(self, X, y, sample_weight, reset=True):
-        X, y, weight = self._validated(X, y, sample_weight, reset)
-        if reset:
-            self._set_classes(y)
+    def _training_data(self, X, y, sample_weight):
+        X, y, weight = self._validated(X, y, sample_weight, reset=True)
+        self._set_classes(y)
         return self._encoded(X, y, weight)
 
     def _set_classes(self, labels):

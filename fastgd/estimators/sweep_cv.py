@@ -106,11 +106,15 @@ class SweepCV(GridSearchCV):
         routed = self._routed(params)
         cv = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
         splits = list(cv.split(X, y, **routed.splitter.split))
-        outcomes = functools.cache(lambda: [self._fold(X, y, routed, *split) for split in splits])
+
+        @functools.cache
+        def outcomes():
+            parameters = list(ParameterGrid(self.param_grid))
+            sweepable = [to_sweep(self.estimator, one) for one in parameters]
+            return [self._fold(X, y, routed, *split, parameters, sweepable) for split in splits]
+
         found = tabulated(self, outcomes, len(splits))
-        for name in FOUND:
-            if hasattr(found, name):
-                setattr(self, name, getattr(found, name))
+        vars(self).update({name: value for name, value in vars(found).items() if name in FOUND})
         self.scorer_ = self._scorers()
         if self.refit:
             self.best_estimator_ = clone(self.estimator).set_params(**clone(self.best_params_, safe=False))
@@ -144,44 +148,38 @@ class SweepCV(GridSearchCV):
             scorer=Bunch(score={"sample_weight": weight} if weighted else {}),
         )
 
-    def _fold(self, X, y, routed, train, test):
-        """The outcomes of the candidates in one fold."""
+    def _fold(self, X, y, routed, train, test, parameters, sweepable):
+        """The outcomes in one fold of candidates; one whose ``sweepable`` is None is fitted alone."""
         trained, held = (Rows.of(X, y, routed, numbers) for numbers in (train, test))
-        candidates, outcomes, swept = list(ParameterGrid(self.param_grid)), {}, {}
+        outcomes, swept = {}, {}
         scorer = check_scoring(self.estimator, self.scoring, raise_exc=self.error_score == "raise")
         given = {name: one for name, one in trained.fit.items() if one is not None}
         began = time.perf_counter()
         if given.keys() <= {"sample_weight"}:
-            swept = fit_swept(self.estimator, trained.X, trained.y, given.get("sample_weight"), candidates)
+            swept = fit_swept(sweepable, trained.X, trained.y, given.get("sample_weight"))
         each = (time.perf_counter() - began) / max(len(swept), 1)
         for k, estimator in with_known_scores(swept, held.X):
             # The rows, targets and scoring parameters are validated with the first candidate only.
             with config_context(assume_finite=bool(outcomes), skip_parameter_validation=bool(outcomes)):
                 outcomes[k] = self._outcome(scorer, estimator, each, trained, held)
-        left = [k for k in range(len(candidates)) if k not in swept]
+        left = [k for k in range(len(parameters)) if k not in swept]
         fits = Parallel(n_jobs=self.n_jobs, pre_dispatch=self.pre_dispatch)(
-            delayed(fit_alone)(clone(self.estimator), candidates[k], trained, self.error_score) for k in left
+            delayed(fit_alone)(clone(self.estimator), parameters[k], trained, self.error_score) for k in left
         )
         outcomes |= {k: self._outcome(scorer, *fit, trained, held) for k, fit in zip(left, fits, strict=True)}
-        return [outcomes[k] for k in range(len(candidates))]
+        return [outcomes[k] for k in range(len(parameters))]
 
     def _outcome(self, scorer, estimator, fit_time, trained, held):
         """The outcome of a fit, whose ``estimator`` is an exception where it failed."""
         if isinstance(estimator, Exception):
             return Outcome({}, estimator, fit_time, 0.0)
-        began = time.perf_counter()
 
         def score(rows):
-            try:
-                return scorer(estimator, rows.X, rows.y, **rows.score)
-            except Exception as error:
-                if self.error_score == "raise":
-                    raise
-                return error
+            return attempt(lambda: scorer(estimator, rows.X, rows.y, **rows.score), self.error_score)
 
-        scores = {"test": score(held)}
-        seconds = time.perf_counter() - began
-        return Outcome(scores | ({"train": score(trained)} if self.return_train_score else {}), None, fit_time, seconds)
+        test, seconds = score(held)
+        train = {"train": score(trained)[0]} if self.return_train_score else {}
+        return Outcome({"test": test} | train, None, fit_time, seconds)
 
 
 class Rows(NamedTuple):
@@ -195,16 +193,14 @@ class Rows(NamedTuple):
     @classmethod
     def of(cls, X, y, routed, numbers):
         """The rows of these numbers."""
-        n = np.shape(X)[0]
+        n, by_name = np.shape(X)[0], (routed.estimator.fit, routed.scorer.score)
 
-        def taken(given):
-            return {
-                name: _safe_indexing(one, numbers) if hasattr(one, "__len__") and len(one) == n else one
-                for name, one in given.items()
-            }
+        def taken(one):
+            return _safe_indexing(one, numbers) if hasattr(one, "__len__") and len(one) == n else one
 
-        y = None if y is None else _safe_indexing(y, numbers)
-        return cls(_safe_indexing(X, numbers), y, taken(routed.estimator.fit), taken(routed.scorer.score))
+        return cls(
+            _safe_indexing(X, numbers), taken(y), *({name: taken(one) for name, one in of.items()} for of in by_name)
+        )
 
 
 def takes_weights(scorer):
@@ -214,39 +210,54 @@ def takes_weights(scorer):
     return "sample_weight" in signature(scorer).parameters
 
 
-def fit_alone(estimator, parameters, rows, error_score):
-    """A fitted estimator or the exception that its fit raised, and the seconds."""
+def attempt(call, error_score):
+    """What a call returns, or the exception that it raised, and the seconds; "raise" raises it."""
     began = time.perf_counter()
     try:
-        estimator.set_params(**clone(parameters, safe=False)).fit(rows.X, rows.y, **rows.fit)
+        found = call()
     except Exception as error:
         if error_score == "raise":
             raise
-        estimator = error
-    return estimator, time.perf_counter() - began
+        found = error
+    return found, time.perf_counter() - began
 
 
-def fit_swept(estimator, X, y, weight, candidates):
-    """The fitted estimators of the candidates that sweeps can fit, by their numbers.
+def fit_alone(estimator, parameters, rows, error_score):
+    """A fitted estimator or the exception that its fit raised, and the seconds."""
+    made = clone(parameters, safe=False)
+    return attempt(lambda: estimator.set_params(**made).fit(rows.X, rows.y, **rows.fit), error_score)
 
-    A candidate whose parameters raise an error is left out: fitted alone, it raises the same error.
+
+def to_sweep(estimator, parameters):
+    """The estimator with these parameters, checked; None where no sweep can fit it.
+
+    That is also one whose parameters raise an error: fitted alone, it raises the same.
     """
+    one = clone(estimator)
+    if not parameters.keys() <= vars(one).keys():
+        return None
+    vars(one).update(clone(parameters, safe=False))  # set_params is slow
+    try:
+        one._check_parameters()
+    except Exception:
+        return None
+    by_itself = one.early_stopping or one.warm_start
+    return one if not by_itself and (one._automatic or takes_all(one._batch) or one.shuffle is not True) else None
+
+
+def fit_swept(sweepable, X, y, weight):
+    """The fitted estimators that sweeps can fit, by their numbers; as in ``to_sweep``, none that raises an error."""
     requests, numbers, first = [], {}, {}
-    unfitted, names = clone(estimator), set(estimator.get_params(deep=False))
-    for k, parameters in enumerate(candidates):
-        if parameters.keys() - names:
+    for k, one in enumerate(map(copy.copy, sweepable)):
+        if one is None:
             continue
         try:
-            one = copy.copy(unfitted)
-            vars(one).update(clone(parameters, safe=False))  # set_params is slow
-            one._check_parameters()
-            if not can_sweep(one):
-                continue
             # Candidates share the encoded targets and the attributes learned from them.
             key = repr([getattr(one, name, None) for name in ENCODING])
             if key not in first:
+                unfitted = set(vars(one))
                 data = one._training_data(X, y, weight)
-                first[key] = data, {name: value for name, value in vars(one).items() if name not in names}
+                first[key] = data, {name: value for name, value in vars(one).items() if name not in unfitted}
             data, learned = first[key]
             vars(one).update(learned)
             own = [swept_request(request) for request in one._fit_requests(data, (None, None))]
@@ -262,16 +273,10 @@ def fit_swept(estimator, X, y, weight, candidates):
     return fitted
 
 
-def can_sweep(estimator):
-    """Whether a sweep can fit an estimator."""
-    by_itself = estimator.early_stopping or estimator.warm_start
-    return not by_itself and (estimator._automatic or estimator._full or estimator.shuffle is not True)
-
-
 def swept_request(request):
     """The request, silent, and with a seed that others share where the seed is not used."""
     options = {**request.options, "verbose": 0}
-    if takes_all(options):
+    if takes_all(options["batch_size"]):
         options["random_state"] = 0  # the full batch uses no random order
     return replace(request, options=options)
 

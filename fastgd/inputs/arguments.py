@@ -58,9 +58,7 @@ def one_of(argument, value, valid):
     for known in valid:
         if type(value) is type(known) and value == known:
             return value
-    if isinstance(value, str):
-        raise unknown(argument, value, valid)
-    raise ValueError(f"{argument}={brief(value)} is not known. Valid are: {', '.join(map(repr, valid))}.")
+    raise unknown(argument, value, valid)
 
 
 # Losses, optimizers and schedules -----------------------------------------------------------------------------------
@@ -74,17 +72,15 @@ def part(argument, given, module):
             raise unknown(argument, given, list(known))
         return known[given]()
     if type(given) in (*known.values(), *getattr(module, "BY_ROW", ())):
-        return type(given)(**_fields(argument, given._asdict(), getattr(given, "limits", {}), {"low": 0.0}))
+        return type(given)(**_fields(argument, given._asdict(), given.limits, {"low": 0.0}))
     wrapped = custom_parts.wrap_custom_part(argument, given, module)
     if wrapped is None:
         raise _not_a_part(argument, given, known, module)
     kind, fields = wrapped
-    if module is schedules:  # never compiled: its fields may be anything
-        rest = {name: value for name, value in fields.items() if not isinstance(value, numbers.Real)}
-        fields = {name: value for name, value in fields.items() if name not in rest}
-        made = kind(**_fields(argument, fields, kind.limits, {}), **rest)
-    else:
-        made = kind(**_fields(argument, fields, kind.limits, {}))
+    # Schedules are never compiled: their fields may be anything.
+    others = {k: value for k, value in fields.items() if module is schedules and not isinstance(value, numbers.Real)}
+    checked = {name: value for name, value in fields.items() if name not in others}
+    made = kind(**_fields(argument, checked, kind.limits, {}), **others)
     custom_part_checks.validate_custom_part(argument, made, module)
     return made
 

@@ -7,6 +7,7 @@ import numpy as np
 from ..kernels.layouts import CSR, Dense, frozen
 from ..parts.registry import brief
 from . import sparse_rows
+from .numeric import as_float, numeric
 
 
 class Matrix(NamedTuple):
@@ -43,12 +44,10 @@ def table(X, y, sample_weight, loss, classes=None, scale=True, coded=False, give
 
 def with_offset(table, given, loss):
     """The table with an offset, which is subtracted from the targets if the loss is residual-only."""
-    if given is None:
-        return table._replace(offset=offset(None, 0, table.X.dtype))
-    if loss.residual_only:
-        y = table.y - offset(given, table.X.shape[0], np.float64)
-        return table._replace(y=frozen(y), offset=offset(None, 0, table.X.dtype))
-    return table._replace(offset=offset(given, table.X.shape[0], table.X.dtype))
+    n, dtype = table.X.shape[0], table.X.dtype
+    if given is not None and loss.residual_only:
+        table, given = table._replace(y=frozen(table.y - offset(given, n, np.float64))), None
+    return table._replace(offset=offset(given, n, dtype))
 
 
 # X ------------------------------------------------------------------------------------------------------------------
@@ -69,7 +68,7 @@ def matrix(X):
         X = _frame(X, names)
     if sparse_rows.is_sparse(X):
         two_dimensions(X.shape)
-        rows, note = sparse_rows.csr(X, lambda values: as_float("X", values))
+        rows, note = sparse_rows.csr(X)
         return Matrix(rows, names, note if names is None else "sparse columns copied into one CSR array")
     if hasattr(X, "tocsr"):
         raise TypeError(f"X is a {type(X).__name__}, not a SciPy sparse array: convert it, e.g. X.tocsr().")
@@ -122,39 +121,6 @@ def finite_columns(X, names):
 # Numbers ------------------------------------------------------------------------------------------------------------
 
 
-def numeric(name, values):
-    """``values`` as an array of real numbers."""
-    if np.ma.isMaskedArray(values):
-        raise TypeError(f"{name} is a masked array: fill or drop its missing values first, e.g. {name}.filled(0).")
-    try:
-        values = np.asarray(values)
-    except ValueError as error:
-        raise ValueError(f"{name} can't be converted to an array: {error}.") from None
-    if values.dtype.kind == "O":
-        try:
-            values = values.astype(np.float64)
-        except OverflowError:
-            raise ValueError(f"{name} holds a number that overflows float64: rescale it.") from None
-        except (TypeError, ValueError):
-            raise TypeError(f"{name} holds objects that are not numbers: encode or drop them.") from None
-    if values.dtype.kind not in "biuf":
-        hint = ' For labels of two classes pass e.g. loss="log_loss".' if name == "y" else ""
-        raise TypeError(f"{name} has dtype {values.dtype}, but must hold real numbers.{hint}")
-    return values
-
-
-def as_float(name, values):
-    """Numbers as a contiguous array of float32 or float64, not copied if they are one already."""
-    values = numeric(name, values)
-    return _contiguous(values, "float32" if values.dtype.name in ("float16", "float32") else "float64")
-
-
-def _contiguous(values, kind):
-    with np.errstate(all="ignore"):  # overflow is reported later, and a signalling NaN is a NaN
-        values = np.require(values, np.dtype(kind), ["C", "A"])
-    return np.asarray(values)
-
-
 def all_finite(name, values, given):
     """Raise for the first value that is not finite, or that overflowed in the conversion of ``given``."""
     bad = ~np.isfinite(values)
@@ -202,11 +168,19 @@ def target(y, n, dtype, loss, classes=None, coded=False):
     return frozen(y), None
 
 
+# The limits of a domain in words, and which targets are beyond them.
+OUTSIDE = {
+    "low": ("at least", np.less),
+    "above": ("greater than", np.less_equal),
+    "high": ("at most", np.greater),
+    "below": ("less than", np.greater_equal),
+}
+
+
 def in_domain(y, loss):
     """Raise for the first target that the loss is not defined for."""
-    tests = {"low": ("at least", np.less), "above": ("greater than", np.less_equal)}
     for bound, limit in loss.domain.items():
-        words, outside = tests[bound]
+        words, outside = OUTSIDE[bound]
         bad = outside(y, limit)
         if bad.any():
             raise ValueError(f"{first_of(bad)} = {y[bad][0]:g}, but this loss needs targets {words} {limit:g}.")

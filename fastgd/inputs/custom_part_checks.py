@@ -12,6 +12,7 @@ from .custom_parts import kind_of, label_of
 H = 1e-5  # of the differences
 SCORES = np.linspace(-3.0, 3.0, 25)
 TARGETS = np.array([-2.5, -1.0, 0.0, 0.4, 1.0, 2.2])
+AWAY = np.array([0.2, 0.5, 1.0, 2.0, 4.0])  # from the one limit of the targets
 MAX_SLOTS = 3
 JOINT = (
     "p (classes,) are the scores of one row and y is the number of its class; it writes a slope for each class into "
@@ -65,9 +66,7 @@ def _hint(error, part):
 def elementwise(label, part, word, *arrays):
     """What an elementwise method gives for arrays of one shape, as float64; checked one by one on some of them."""
     shape, method = arrays[0].shape, getattr(part, word)
-    values = np.asarray(call(label, part, word, *arrays))
-    if values.dtype.kind not in "iuf":
-        raise TypeError(f"{label}: {word} returns {_described(values)}; real numbers are needed.")
+    values = _real(label, word, call(label, part, word, *arrays))
     if values.shape != shape:
         raise ValueError(
             f"{label}: {word} returns shape {values.shape} for arrays of shape {shape}: it must work entry by entry "
@@ -79,13 +78,25 @@ def elementwise(label, part, word, *arrays):
         raise ValueError(f"{label}: {word} is {values[bad][0]} {where}.")
     for k in range(0, values.size, max(1, values.size // 12)):
         at = [array.flat[k] for array in arrays]
-        alone = np.asarray(call(label, part, word, *at))
-        if alone.shape != () or not np.isclose(alone, values.flat[k], rtol=1e-6, atol=1e-12):
-            raise ValueError(
-                f"{label}: {word} must work entry by entry, but {_location(method, at)} it gives "
-                f"{values.flat[k]:.6g} in an array and {alone} alone."
-            )
+        _check_alone(label, word, call(label, part, word, *at), values.flat[k], _location(method, at))
     return values.astype(np.float64)
+
+
+def _real(label, word, values, what=""):
+    """The values that the method ``word`` returned, as an array of real numbers."""
+    values = np.asarray(values)
+    if values.dtype.kind not in "iuf":
+        raise TypeError(f"{label}: {word} returns {_described(values)}{what}; real numbers are needed.")
+    return values
+
+
+def _check_alone(label, word, alone, together, where):
+    """Raise where the method ``word`` gives another number for numbers than among arrays of them."""
+    if np.shape(alone) != () or not np.isclose(alone, together, rtol=1e-6, atol=1e-12):
+        raise ValueError(
+            f"{label}: {word} must work entry by entry, but {where} it gives {together:.6g} in an array and {alone} "
+            "alone."
+        )
 
 
 def _location(method, values):
@@ -107,13 +118,11 @@ def _targets(loss):
     domain = loss.domain
     low = max(domain.get("low", -np.inf), domain.get("above", -np.inf))
     high = min(domain.get("high", np.inf), domain.get("below", np.inf))
-    edge = np.array([domain[side] for side in ("low", "high") if np.isfinite(domain.get(side, np.nan))])
-    if np.isfinite(low) and np.isfinite(high):
-        return np.append(edge, low + (high - low) * np.array([0.05, 0.3, 0.6, 0.95]))
-    if np.isfinite(low):
-        return np.append(edge, low + np.array([0.2, 0.5, 1.0, 2.0, 4.0]))
-    if np.isfinite(high):
-        return np.append(edge, high - np.array([0.2, 0.5, 1.0, 2.0, 4.0]))
+    edges = [domain[side] for side in ("low", "high") if np.isfinite(domain.get(side, np.nan))]
+    if np.isfinite(high - low):
+        return np.append(edges, low + (high - low) * np.array([0.05, 0.3, 0.6, 0.95]))
+    if np.isfinite(low) or np.isfinite(high):
+        return np.append(edges, low + AWAY if np.isfinite(low) else high - AWAY)
     return TARGETS
 
 
@@ -125,15 +134,10 @@ def _check_loss(label, loss):
     value = elementwise(label, loss, "value", p, y)
     slope = elementwise(label, loss, "slope", p, y)
     _check_mean(label, loss)
-    after = (elementwise(label, loss, "value", p + H, y) - value) / H
-    before = (value - elementwise(label, loss, "value", p - H, y)) / H
-    # At a kink the two differ, and any slope between them is right; elsewhere they are equal.
-    differences = np.clip(slope, np.minimum(before, after), np.maximum(before, after))
-    rounding = 64 * np.finfo(float).eps * np.abs(value).max() / H
-    excess = np.abs(slope - differences) - 1e-5 * np.maximum(np.abs(slope), np.abs(differences)) - rounding
-    if (excess > 0).any():
-        k = int(np.argmax(excess))
-        given, right = slope[k], 0.5 * (before[k] + after[k])
+    below, above = (elementwise(label, loss, "value", p + step, y) for step in (-H, H))
+    wrong = _wrong_slope(slope, value, below, above, np.abs(value).max())
+    if wrong is not None:
+        k, given, right = wrong
         ratio = f" (ratio {given / right:.3g})" if abs(right) > 1e-6 else ""
         raise ValueError(
             f"{label}: slope is not the derivative of value in {_location(loss.slope, [0])[3:-2]}: "
@@ -141,6 +145,20 @@ def _check_loss(label, loss):
             f"{ratio}."
         )
     _check_traits(label, loss, p, y, value)
+
+
+def _wrong_slope(slopes, value, below, above, size):
+    """The slope that is furthest from differences of the value: its number, itself and the difference; or None.
+
+    ``below`` and ``above`` are the values at scores less and more by H, of numbers of a ``size`` that may be rounded.
+    """
+    before, after = (value - below) / H, (above - value) / H
+    # At a kink the two differ, and any slope between them is right; elsewhere they are equal.
+    differences = np.clip(slopes, np.minimum(before, after), np.maximum(before, after))
+    rounding = 64 * np.finfo(float).eps * size / H
+    excess = np.abs(slopes - differences) - 1e-5 * np.maximum(np.abs(slopes), np.abs(differences)) - rounding
+    k = int(np.argmax(excess))
+    return (k, slopes[k], 0.5 * (before[k] + after[k])) if excess[k] > 0 else None
 
 
 def _check_joint_loss(label, loss):
@@ -159,22 +177,18 @@ def _check_joint_loss(label, loss):
 def _check_joint_row(label, loss, p, y):
     """Try a joint loss on one row: its slopes against differences of its value, its curvature against theirs."""
     where = f"at p={np.array2string(p, precision=6, separator=', ')}, y={y}"
-    value, slopes = _joint_row(label, loss, p, y, where)
-    steps = H * np.eye(p.size)
-    above = [_joint_row(label, loss, p + step, y, where) for step in steps]
-    below = [_joint_row(label, loss, p - step, y, where) for step in steps]
-    after = (np.array([one for one, _ in above]) - value) / H
-    before = (value - np.array([one for one, _ in below])) / H
-    differences = np.clip(slopes, np.minimum(before, after), np.maximum(before, after))  # as in _check_loss
-    rounding = 64 * np.finfo(float).eps * max(1.0, abs(value)) / H
-    excess = np.abs(slopes - differences) - 1e-5 * np.maximum(np.abs(slopes), np.abs(differences)) - rounding
-    if (excess > 0).any():
-        k = int(np.argmax(excess))
+    moves = H * np.vstack([np.zeros(p.size), -np.eye(p.size), np.eye(p.size)])
+    rows = [_joint_row(label, loss, p + move, y, where) for move in moves]
+    value, slopes = (np.array(found) for found in zip(*rows, strict=True))
+    below, above = slice(1, p.size + 1), slice(p.size + 1, None)
+    wrong = _wrong_slope(slopes[0], value[0], value[below], value[above], max(1.0, abs(value[0])))
+    if wrong is not None:
+        k, given, right = wrong
         raise ValueError(
             f"{label}: slopes are not the derivatives of the loss that value_and_slopes returns: {where} it writes "
-            f"slopes[{k}] = {slopes[k]:.6g}, differences of the loss give {0.5 * (before[k] + after[k]):.6g}."
+            f"slopes[{k}] = {given:.6g}, differences of the loss give {right:.6g}."
         )
-    second = (np.array([one for _, one in above]) - np.array([one for _, one in below])) / (2 * H)
+    second = (slopes[above] - slopes[below]) / (2 * H)
     largest = np.linalg.eigvalsh(0.5 * (second + second.T)).max()
     if largest > loss.curvature * (1 + 1e-4) + 1e-6:
         raise ValueError(
@@ -295,9 +309,9 @@ def _check_optimizer(label, optimizer):
 def _check_zero_gradient(label, optimizer, c, w, state):
     """Check the traits about steps: ``zero_gradient`` and ``plain``."""
     form, slots = optimizer.zero_gradient, optimizer.slots
-    field = {"adagrad": "epsilon", "momentum": "beta", "nesterov": "beta"}.get(form)
-    needed = {"momentum": 1, "nesterov": 2, "adagrad": 1}.get(form, slots)
-    if form not in (None, "sgd", "adagrad", "momentum", "nesterov"):
+    known = {"adagrad": ("epsilon", 1), "momentum": ("beta", 1), "nesterov": ("beta", 2)}
+    field, needed = known.get(form, (None, slots))
+    if form not in (None, "sgd", *known):
         raise ValueError(f"{label}: zero_gradient={form!r} must be None, 'sgd', 'adagrad', 'momentum' or 'nesterov'.")
     if (field and field not in optimizer._fields) or slots != needed:
         raise ValueError(f"{label}: zero_gradient={form!r} needs the field {field} and slots = {needed}.")
@@ -339,9 +353,7 @@ def _move(label, optimizer, slots, c, w, g, state):
     named = [("change", change), ("step", step), *((f"state[{k}]", value) for k, value in enumerate(after))]
     made = []
     for name, value in named:
-        array = np.asarray(value)
-        if array.dtype.kind not in "iuf":
-            raise TypeError(f"{label}: move returns {_described(array)} as {name}; real numbers are needed.")
+        array = _real(label, "move", value, f" as {name}")
         if array.shape not in ((), w.shape) or (name == "change" and array.shape == ()):
             raise ValueError(f"{label}: move returns {name} of shape {array.shape} for weights of shape {w.shape}.")
         array = np.broadcast_to(array, w.shape).astype(np.float64)
@@ -362,11 +374,7 @@ def _check_single_weights(label, optimizer, c, w, g, state, moved):
     for k in range(w.size):
         change, step, after = call(label, optimizer, "move", c, w[k], g[k], tuple(slot[k] for slot in state))
         for alone, together in zip((change, step, *after), moved, strict=True):
-            if not np.allclose(alone, together[k], rtol=1e-6, atol=1e-12):
-                raise ValueError(
-                    f"{label}: move must work entry by entry, but where the gradient is {g[k]:.6g} it gives "
-                    f"{together[k]:.6g} in an array and {alone} alone."
-                )
+            _check_alone(label, "move", alone, together[k], f"where the gradient is {g[k]:.6g}")
 
 
 # Schedules ------------------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ same content again is compiled already.
 """
 
 import builtins
+import dataclasses
 import dis
 import functools
 import hashlib
@@ -76,7 +77,7 @@ def wrap_custom_part(argument, given, module):
     for word, method in protocol.methods.items():
         if method.required or content.get(word) is not None:
             _check_signature(name, word, method.arguments, content.get(word))
-    fields = _fields(given)
+    fields = fields_of(given) or dict(getattr(given, "__dict__", {}))  # which __init__ set
     bad = [field for field in fields if not field.isidentifier() or field.startswith("_")]
     if bad:
         raise TypeError(f"{name} has the field {bad[0]!r}: the name of a field must not begin with an underscore.")
@@ -130,13 +131,13 @@ def _attributes(kind):
     return found
 
 
-def _fields(given):
-    """The fields of an instance: of a named tuple, of a data class, or what __init__ set."""
-    if hasattr(given, "_asdict"):
-        return given._asdict()
-    if hasattr(given, "__dataclass_fields__"):
-        return {name: getattr(given, name) for name in given.__dataclass_fields__}
-    return dict(getattr(given, "__dict__", {}))
+def fields_of(value):
+    """The fields of a named tuple or a data class, by name; none of anything else."""
+    if hasattr(type(value), "_asdict"):
+        return value._asdict()
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    return {}
 
 
 _wrapper_classes = {}
@@ -144,19 +145,18 @@ _wrapper_classes = {}
 
 def _wrapper_class(user_class, fields, content, kind, protocol):
     """The wrapper class of a content, made once; it lives as long as the process, as its compiled code does."""
-    stamp = Stamp()
+    snapshot = Snapshot()
     for item in (kind, user_class.__name__, fields, content):
-        stamp.add(item)
-    digest = stamp.hash.hexdigest()[:16]
+        snapshot.take(item)
+    digest = snapshot.hash.hexdigest()[:16]
     if digest not in _wrapper_classes:
-        frozen = Frozen()
-        body = {name: frozen(value) for name, value in content.items()}
+        body = {name: snapshot.take(value) for name, value in content.items()}
         # The digest is in the name: Numba makes symbols of names, and the linker takes two of one name for the same.
         made = type(f"{user_class.__name__}_{digest}", (namedtuple("Fields", fields),), {"__slots__": (), **body})
         methods = [name for name, value in body.items() if inspect.isfunction(value)]
         own = set(map(id, body.values()))
-        helpers = [f for f in frozen.made.values() if id(f) not in own]
-        made.origin = Origin(user_class.__name__, methods, helpers, stamp.keepalive)
+        helpers = [f for f in snapshot.functions.values() if id(f) not in own]
+        made.origin = Origin(user_class.__name__, methods, helpers, snapshot.keepalive)
         _wrapper_classes.setdefault(digest, complete(made, protocol))
     return _wrapper_classes[digest]
 
@@ -210,25 +210,32 @@ def _stable_name(value):
     return f"{type(value).__name__} {value.__module__}.{name}" if name and package in lasting else None
 
 
-class Stamp:
-    """A hash of values by content: numbers, text, arrays, containers, and functions with all they read.
+# NumPy as seen by the methods: np.where and np.clip that Numba compiles for single numbers.
+numpy = types.ModuleType("numpy")
+numpy.where, numpy.clip = elementary.where, elementary.clip
+numpy.__getattr__ = lambda name: getattr(np, name)
+
+
+class Snapshot:
+    """A hash of values by content and a copy of each: numbers, text, containers, and functions with all they read.
 
     Modules and what comes with NumPy and Python are hashed by name, so that every process finds the same hash. Other
     objects are hashed by their place in memory: ``keepalive`` holds them, so that no other object gets it.
     """
 
     def __init__(self):
-        self.hash, self.seen, self.keepalive = hashlib.sha256(), {}, []
+        self.hash, self.seen, self.functions, self.keepalive = hashlib.sha256(), {}, {}, []
 
-    def add(self, value):
+    def take(self, value):
+        """Add a value to the hash; returns a copy that the user's later changes do not reach."""
         function = getattr(value, "py_func", value)  # of a function compiled by Numba
         if isinstance(function, types.FunctionType) and not _of_fastgd(function):
-            self._function(function)
-        elif isinstance(value, property):
-            self._all("property", [value.fget, value.fset])
-        elif isinstance(value, (staticmethod, classmethod)):
-            self._all(type(value).__name__, [value.__func__])
-        elif value is None or type(value) in (bool, int, float, complex, str, bytes):
+            return self._function(function)
+        if isinstance(value, property):
+            return property(*self._all("property", [value.fget, value.fset]), doc=value.__doc__)
+        if isinstance(value, (staticmethod, classmethod)):
+            return type(value)(*self._all(type(value).__name__, [value.__func__]))
+        if value is None or type(value) in (bool, int, float, complex, str, bytes):
             self._text(f"{type(value).__name__} {value!r}")
         elif isinstance(value, (np.ndarray, np.generic)) and not value.dtype.hasobject:
             self._text(f"array {value.dtype.descr} {value.shape}")
@@ -236,20 +243,24 @@ class Stamp:
         elif type(value) in (tuple, list, dict, set, frozenset):
             self._container(value)
         elif isinstance(value, types.CodeType):
-            self._code(value)
+            shape = value.co_argcount, value.co_kwonlyargcount, value.co_flags, value.co_varnames, value.co_freevars
+            self._all("code", [value.co_code, value.co_exceptiontable, value.co_names, *shape, value.co_consts])
         elif name := _stable_name(value):
             self._text(name)
         else:
             self._text(f"object {id(value)}")
             self.keepalive.append(value)
+        for known, replacement in ((np, numpy), (np.where, numpy.where), (np.clip, numpy.clip)):
+            if value is known:
+                return replacement
+        return value.copy() if type(value) in CONTAINERS else function
 
     def _text(self, text):
         self.hash.update(f"{len(text)} {text}".encode())
 
     def _all(self, word, values):
         self._text(f"{word} {len(values)}")
-        for value in values:
-            self.add(value)
+        return [self.take(value) for value in values]
 
     def _container(self, value):
         if self._again(value):
@@ -267,69 +278,30 @@ class Stamp:
         self.seen[id(value)] = len(self.seen), value
         return False
 
-    def _code(self, code):
-        shape = code.co_argcount, code.co_kwonlyargcount, code.co_flags, code.co_varnames, code.co_freevars
-        self._all("code", [code.co_code, code.co_exceptiontable, code.co_names, *shape, code.co_consts])
-
     def _function(self, function):
         if self._again(function):
-            return
-        self._all("function", [function.__code__, function.__defaults__, function.__kwdefaults__])
-        cells = _cells(function)
-        for root, *attributes in names_read(function.__code__):
-            value = cells.get(root, function.__globals__.get(root, getattr(builtins, root, None)))
+            return self.functions[id(function)]
+        code, scope = function.__code__, {"__builtins__": builtins, "__name__": function.__globals__.get("__name__")}
+        given, cells = _cells(function), {name: types.CellType() for name in code.co_freevars}
+        closure = tuple(cells.values()) or None
+        made = types.FunctionType(code, scope, function.__name__, function.__defaults__, closure)
+        made.__kwdefaults__, made.__qualname__ = function.__kwdefaults__, function.__qualname__
+        made.__module__, made.__doc__ = function.__module__, function.__doc__
+        self.functions[id(function)] = made  # before what it reads, which may include itself
+        self._all("function", [code, function.__defaults__, function.__kwdefaults__])
+        for root, *attributes in names_read(code):
+            value = given.get(root, function.__globals__.get(root, getattr(builtins, root, None)))
             self._text(root)
-            self.add(value)
+            copy = self.take(value)
+            if root in given:
+                cells[root].cell_contents = copy
+            elif root in function.__globals__:
+                scope[root] = copy
             for attribute in attributes:
                 # Of a module, the attributes that are read: it may be edited and reloaded.
                 if not isinstance(value, types.ModuleType):
                     break
                 value = getattr(value, attribute, None)
                 self._text(attribute)
-                self.add(value)
-
-
-# Copies that hold what they read --------------------------------------------------------------------------------------
-
-
-# NumPy as seen by the methods: np.where and np.clip that Numba compiles for single numbers.
-numpy = types.ModuleType("numpy")
-numpy.where, numpy.clip = elementary.where, elementary.clip
-numpy.__getattr__ = lambda name: getattr(np, name)
-
-
-class Frozen:
-    """Copies values: functions with what they read, arrays and containers; ``made`` are the copies, by identity."""
-
-    def __init__(self):
-        self.made = {}
-
-    def __call__(self, value):
-        for known, replacement in ((np, numpy), (np.where, numpy.where), (np.clip, numpy.clip)):
-            if value is known:
-                return replacement
-        value = getattr(value, "py_func", value)
-        if isinstance(value, types.FunctionType) and not _of_fastgd(value):
-            return self._function(value)
-        if isinstance(value, property):
-            return property(*(f and self(f) for f in (value.fget, value.fset)), doc=value.__doc__)
-        if isinstance(value, (staticmethod, classmethod)):
-            return type(value)(self(value.__func__))
-        return value.copy() if type(value) in CONTAINERS else value
-
-    def _function(self, function):
-        if id(function) in self.made:
-            return self.made[id(function)]
-        code, scope = function.__code__, {"__builtins__": builtins, "__name__": function.__globals__.get("__name__")}
-        cells = {name: types.CellType() for name in code.co_freevars}
-        closure = tuple(cells.values()) or None
-        made = types.FunctionType(code, scope, function.__name__, function.__defaults__, closure)
-        made.__kwdefaults__, made.__qualname__ = function.__kwdefaults__, function.__qualname__
-        made.__module__, made.__doc__ = function.__module__, function.__doc__
-        self.made[id(function)] = made  # before what it reads, which may include itself
-        for name, value in _cells(function).items():
-            cells[name].cell_contents = self(value)
-        for root, *_ in names_read(code):
-            if root in function.__globals__:
-                scope[root] = self(function.__globals__[root])
+                self.take(value)
         return made

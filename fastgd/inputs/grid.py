@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .custom_parts import fields_of
+
 MOST = 100_000  # points: more are a mistake
 
 
@@ -50,7 +52,9 @@ def expand(given, product=True, pairs=()):
         if _is_axis(value) and not (name in pairs and isinstance(value, tuple)):
             axes[name] = _values(name, value)
         else:
-            axes |= {f"{name}.{field}": _values(f"{name}.{field}", v) for field, v in _fields(value) if _is_axis(v)}
+            axes |= {
+                f"{name}.{field}": _values(f"{name}.{field}", v) for field, v in fields_of(value).items() if _is_axis(v)
+            }
     sizes = {name: len(values) for name, values in axes.items()}
     if not product and len(set(sizes.values())) > 1:
         raise ValueError(f"product=False pairs the lists, so they must have one length; got {sizes}.")
@@ -66,15 +70,6 @@ def expand(given, product=True, pairs=()):
             point[argument] = _with(point[argument], field, value) if field else value
         points.append(point)
     return Grid(points, {name: [row[k] for row in rows] for k, name in enumerate(axes)})
-
-
-def _fields(value):
-    """The fields of a part: a named tuple or a user's dataclass."""
-    if hasattr(type(value), "_asdict"):
-        return value._asdict().items()
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return [(field.name, getattr(value, field.name)) for field in dataclasses.fields(value)]
-    return ()
 
 
 def _with(part, field, value):

@@ -4,24 +4,26 @@ import dataclasses
 import functools
 import inspect
 from dataclasses import dataclass, field
+from functools import partial
 
 from ..kernels.threads import available_threads
 from ..parts import losses, optimizers, schedules
 from ..parts.registry import unknown_option
 from . import arguments
+from .arguments import number, whole
 
 SHUFFLES = ("block", "full", "replacement", False)
+# Why a call does not take an option.
 ONCE = "each chunk is passed over once"
-
-
-def _as_given(name, value):
-    """For options that are checked together with the data."""
-    return value
+NUM = "num is the number of steps"
+ENDS = "the test ends with num steps or where the loss blows up"
+BATCHES = "the losses are those of the batches"
+STARTS = "it starts with the weights that a fit starts with"
 
 
 def option(
     default,
-    check=_as_given,
+    check=None,
     words=(),
     axis=False,
     kept=False,
@@ -37,8 +39,8 @@ def option(
     Parameters
     ----------
     default : object
-    check : callable (name, value) -> value
-        The canonical value, or an error that names the option.
+    check : callable (name, value) -> value, or None
+        The canonical value, or an error that names the option; None for options that are checked with the data.
     words : tuple
         Values that are not checked, such as "auto" and None.
     axis : bool
@@ -62,22 +64,6 @@ def option(
     return field(default=default, metadata={name: value for name, value in known.items() if name != "default"})
 
 
-def _choice(*valid):
-    return lambda name, value: arguments.one_of(name, value, valid)
-
-
-def _whole(low):
-    return lambda name, value: arguments.whole(name, value, low)
-
-
-def _number(**limits):
-    return lambda name, value: arguments.number(name, value, **limits)
-
-
-def _part(module):
-    return lambda name, value: arguments.part(name, value, module)
-
-
 def _shuffle(name, value):
     """True is the default order, as in scikit-learn."""
     return "block" if value is True else arguments.one_of(name, value, SHUFFLES)
@@ -87,44 +73,39 @@ def _shuffle(name, value):
 class FitOptions:
     """The options of :func:`fastgd.fit`, each checked by itself; ``"auto"`` is resolved later, on the data."""
 
-    loss: object = option("squared_error", _part(losses), axis=True, kept=True, part=losses)
-    optimizer: object = option("auto", _part(optimizers), words=("auto",), axis=True, kept=True, part=optimizers)
+    loss: object = option("squared_error", axis=True, kept=True, part=losses)
+    optimizer: object = option("auto", words=("auto",), axis=True, kept=True, part=optimizers)
     learning_rate: object = option(
-        "auto", arguments.schedule, words=("auto",), axis=True, kept=True, part=schedules,
+        "auto",
+        arguments.schedule,
+        words=("auto",),
+        axis=True,
+        kept=True,
+        part=schedules,
         not_range="it is what is looked for",
-    )  # fmt: skip
-    batch_size: object = option("auto", _whole(1), words=("auto", "full", None), axis=True, kept=True)
-    alpha: float = option(0.0, _number(low=0.0), axis=True, kept=True)
-    l1_ratio: float = option(0.0, _number(low=0.0, high=1.0), axis=True, kept=True)
+    )
+    batch_size: object = option("auto", partial(whole, low=1), words=("auto", "full", None), axis=True, kept=True)
+    alpha: float = option(0.0, partial(number, low=0.0), axis=True, kept=True)
+    l1_ratio: float = option(0.0, partial(number, low=0.0, high=1.0), axis=True, kept=True)
     bounds: object = option(None, axis=True)
     fit_intercept: bool = option(True, arguments.truth, kept=True)
     standardize: object = option("auto", lambda name, value: arguments.standardize(value), kept=True)
     sample_weight: object = option(None)
     offset: object = option(None)
-    epochs: object = option(
-        "auto", _whole(0), words=("auto",), not_chunks=ONCE, chunks=(1,), not_range="num is the number of steps"
-    )
+    epochs: object = option("auto", partial(whole, low=0), words=("auto",), not_chunks=ONCE, chunks=(1,), not_range=NUM)
     max_steps: int | None = option(
-        None, _whole(0), words=(None,), not_chunks=ONCE, not_range="num is the number of steps", shown=True
+        None, partial(whole, low=0), words=(None,), not_chunks=ONCE, not_range=NUM, shown=True
     )
     tol: object = option(
-        "auto", _number(low=0.0), words=("auto", None), not_chunks=ONCE, chunks=(None,),
-        not_range="the test ends with num steps or where the loss blows up",
-    )  # fmt: skip
+        "auto", partial(number, low=0.0), words=("auto", None), not_chunks=ONCE, chunks=(None,), not_range=ENDS
+    )
     shuffle: object = option("block", _shuffle, kept=True, chunks=(False,))
     validation: object = option(
-        None, lambda name, value: arguments.validation(value), kept=True, not_chunks=ONCE,
-        not_range="the losses are those of the batches",
-    )  # fmt: skip
-    patience: int = option(
-        5, _whole(1), not_chunks=ONCE, not_range="the test ends with num steps or where the loss blows up", shown=True
+        None, lambda name, value: arguments.validation(value), kept=True, not_chunks=ONCE, not_range=BATCHES
     )
-    evaluate: bool = option(
-        False, arguments.truth, not_chunks=ONCE, not_range="the losses are those of the batches", shown=True
-    )
-    average: int | None = option(
-        False, lambda name, value: arguments.average(value), kept=True, not_range="the losses are those of the batches"
-    )
+    patience: int = option(5, partial(whole, low=1), not_chunks=ONCE, not_range=ENDS, shown=True)
+    evaluate: bool = option(False, arguments.truth, not_chunks=ONCE, not_range=BATCHES, shown=True)
+    average: int | None = option(False, lambda name, value: arguments.average(value), kept=True, not_range=BATCHES)
     bootstrap: int = option(
         0,
         lambda name, value: arguments.replicates(value),
@@ -133,19 +114,20 @@ class FitOptions:
         not_sweep="bootstrap one of its settings with fit",
     )
     lazy: bool = option(False, arguments.truth, kept=True)
-    parallel: str | None = option(None, _choice(None, "hogwild"), shown=True)
+    parallel: str | None = option(None, partial(arguments.one_of, valid=(None, "hogwild")), shown=True)
     random_state: int = option(None, lambda name, value: arguments.seed(value), axis=True, kept=True)
-    n_threads: int | None = option(None, _whole(1), words=(None,))  # no result depends on it
+    n_threads: int | None = option(None, partial(whole, low=1), words=(None,))  # no result depends on it
     callback: object = option(
         None, lambda name, value: arguments.callback(value), not_range="there are no epochs to call it after"
     )
     verbose: int = option(0, lambda name, value: arguments.verbosity(value))
-    start: object = option(None, not_range="it starts with the weights that a fit starts with")
+    start: object = option(None, not_range=STARTS)
     resume: object = option(
-        None, not_chunks="r, the third argument, is the run to go on with",
-        not_range="it starts with the weights that a fit starts with",
+        None,
+        not_chunks="r, the third argument, is the run to go on with",
+        not_range=STARTS,
         not_sweep="resume one of its results with fit",
-    )  # fmt: skip
+    )
 
     @classmethod
     def checked(cls, given):
@@ -155,7 +137,7 @@ class FitOptions:
         """
         # Checking every default anew took a tenth of the time of a fit of 100 rows.
         values = _canonical_defaults() | {
-            name: _canonical(name, value) for name, value in given.items() if name in FIELDS
+            name: canonical(name, value) for name, value in given.items() if name in FIELDS
         }
         if values["random_state"] is None:
             values["random_state"] = arguments.seed(None)
@@ -170,18 +152,20 @@ class FitOptions:
         return dataclasses.replace(self, **changes)
 
 
-def _canonical(name, value):
+def canonical(name, value):
     """The canonical form of an option's value."""
     known = FIELDS[name].metadata
     if any(value is word or (isinstance(value, str) and value == word) for word in known["words"]):
         return value
-    return known["check"](name, value)
+    if known["check"] is not None:
+        return known["check"](name, value)
+    return arguments.part(name, value, known["part"]) if known["part"] else value
 
 
 @functools.cache
 def _canonical_defaults():
     """The canonical form of each default; a seed is to be drawn, and threads are to be counted."""
-    found = {name: _canonical(name, known.default) for name, known in FIELDS.items() if name != "random_state"}
+    found = {name: canonical(name, known.default) for name, known in FIELDS.items() if name != "random_state"}
     return found | {"random_state": None}
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..kernels.layouts import CSR, frozen
 from ..parts.registry import brief
+from .numeric import as_float
 
 CHECKED = 1 << 17  # indices at a time: what is compared stays in the cache for the second test
 MOST_COLUMNS = 2**32 - 1
@@ -23,17 +24,14 @@ def is_sparse(X):
     return module is not None and module.issparse(X)
 
 
-def csr(X, as_float):
-    """A sparse matrix or array as CSR, and what was copied, or None.
-
-    ``as_float`` makes numbers float32 or float64. Arrays in canonical form are not copied.
-    """
+def csr(X):
+    """A sparse matrix or array as CSR, and what was copied, or None; arrays in canonical form are not copied."""
     n, columns = lengths(X.shape)
     if X.format != "csr":
-        rows, _ = csr(_converted(X, n, columns, as_float), as_float)
+        rows, _ = csr(_converted(X, n, columns))
         return rows, f"converted from {X.format.upper()} to CSR, a copy: X.tocsr() does so once for many fits"
     notes, (starts, given) = [], _compressed(X, n, "row")
-    values = as_float(X.data)
+    values = as_float("X", X.data)
     if values.ndim != 1 or len(values) < len(given):
         raise ValueError(f"X.data must have one number for each of {len(given)} indices, got shape {values.shape}.")
     if values.size and not np.may_share_memory(values, np.asarray(X.data)):
@@ -154,7 +152,7 @@ def _ascends(rows):
 # Other formats ------------------------------------------------------------------------------------------------------
 
 
-def _converted(X, n, columns, as_float):
+def _converted(X, n, columns):
     """Another format as SciPy's CSR, converted by SciPy after the checks that SciPy does not make."""
     from scipy import sparse
 
@@ -162,21 +160,21 @@ def _converted(X, n, columns, as_float):
     if convert is None:
         raise TypeError(f"X has the unknown format {brief(X.format)}: pass X.tocsr().")
     try:
-        return convert(sparse, X, n, columns, as_float).tocsr()
+        return convert(sparse, X, n, columns).tocsr()
     except Exception as error:
         if str(error).startswith("X"):  # ours
             raise
         raise ValueError(f"X is not a valid {X.format.upper()} array: {error}.") from None
 
 
-def _csc(sparse, X, n, columns, as_float):
+def _csc(sparse, X, n, columns):
     starts, indices = _compressed(X, columns, "column")
     check_range(indices, n, starts, "column")
-    return sparse.csc_array((as_float(X.data), indices, starts), shape=(n, columns))
+    return sparse.csc_array((as_float("X", X.data), indices, starts), shape=(n, columns))
 
 
-def _bsr(sparse, X, n, columns, as_float):
-    values = as_float(X.data)
+def _bsr(sparse, X, n, columns):
+    values = as_float("X", X.data)
     if values.ndim != 3 or 0 in values.shape[1:] or n % values.shape[1] or columns % values.shape[2]:
         raise ValueError(f"X.data has shape {values.shape}, but must hold blocks that divide X, {n} by {columns}.")
     high, wide = values.shape[1:]
@@ -185,21 +183,21 @@ def _bsr(sparse, X, n, columns, as_float):
     return sparse.bsr_array((values, indices, starts), shape=(n, columns))
 
 
-def _coo(sparse, X, n, columns, as_float):
+def _coo(sparse, X, n, columns):
     X = X.tocoo()
     row, col = _whole(X, "row"), _whole(X, "col")
-    return sparse.coo_array((np.ravel(as_float(X.data)), (row, col)), shape=(n, columns))  # checks their range
+    return sparse.coo_array((np.ravel(as_float("X", X.data)), (row, col)), shape=(n, columns))  # checks their range
 
 
-def _dia(sparse, X, n, columns, as_float):
-    values, offsets = as_float(X.data), _whole(X, "offsets")
+def _dia(sparse, X, n, columns):
+    values, offsets = as_float("X", X.data), _whole(X, "offsets")
     if values.ndim != 2 or len(values) != len(offsets):
         raise ValueError(f"X.data has shape {values.shape}, but must have one row for each of {len(offsets)} offsets.")
     inside = (offsets > -n) & (offsets < columns)  # the others hold no number, and SciPy would narrow them to int32
     return sparse.dia_array((values[inside], offsets[inside]), shape=(n, columns))
 
 
-def _lil(sparse, X, n, columns, as_float):
+def _lil(sparse, X, n, columns):
     rows, data = (np.asarray(getattr(X, name, None)) for name in ("rows", "data"))
     for name, lists in (("rows", rows), ("data", data)):
         if lists.shape != (n,) or not all(isinstance(one, list) for one in lists):

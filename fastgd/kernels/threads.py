@@ -6,6 +6,8 @@ import sys
 import threading
 from itertools import count
 
+import numpy as np
+
 LIMITS = ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
@@ -37,6 +39,7 @@ def run_tasks(task, tasks, n_threads):
 
     An exception in any thread, or Ctrl-C in this one, stops the others at their next task and is raised here.
     """
+    task = np.errstate(all="ignore")(task)  # for kernels run as plain Python; a setting of each thread
     if n_threads == 1 or tasks == 1:
         for k in range(tasks):
             task(k)

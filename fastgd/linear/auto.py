@@ -5,57 +5,89 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..inputs import arrays, custom_parts
-from ..kernels.lanes import Data
 from ..parts import penalties
+from ..solvers.data_statistics import DataStatistics
 from ..solvers.plan import Model
 from ..solvers.problem import Problem, left_open
 
 
 @dataclass(frozen=True)
-class Choice:
-    """What was chosen for a problem: solver, model, scaling, epochs and tolerance, and the words for the user."""
+class Choice(Problem):
+    """A problem and what was chosen for it, with the words for the user."""
 
-    problem: Problem
     solver: type
     model: Model
-    data: Data  # without targets
     scaling: object
     standardize: object
     epochs: int
     tol: float | None
     words: dict
 
-    @property
-    def options(self):
-        """The options of the fit."""
-        return self.problem.options
 
-    @property
-    def table(self):
-        """The table that is trained on."""
-        return self.problem.table
+class Choices:
+    """The choices of fits by a backend: those with the same table share it, and what is measured on it.
 
-    @property
-    def bounds(self):
-        """The bounds of the coefficients, in the units of the columns."""
-        return self.problem.bounds
+    Tables are the same if their arrays lie at the same place in memory. ``single``: no folds are fitted in the same
+    passes.
+    """
+
+    def __init__(self, backend, single=True):
+        self.backend, self.single, self.known = backend, single, {}
+
+    def once(self, key, answer):
+        """The value under a key, computed the first time only."""
+        if key not in self.known:
+            self.known[key] = answer()
+        return self.known[key]
+
+    def rows(self, X, canonical=arrays.matrix):
+        """``X`` as a ``Matrix``, checked and made canonical once."""
+        return self.once(place(X), lambda: canonical(X))
+
+    def of(self, X, y, options, start, given=None, **coding):
+        """The choice for options and data; ``given`` are the options that the user named."""
+        options = start.agree(options, given or {})
+        if isinstance(options.validation, tuple) and (options.offset is None) != (len(options.validation) < 4):
+            raise ValueError(
+                "offset and the offset of validation go together: pass validation=(X, y, sample_weight, offset) with "
+                "offset, sample_weight being None for none."
+            )
+        loss, weight, offset = options.loss, options.sample_weight, options.offset
+        coded = str([np.array(value).tolist() for value in coding.values()])
+        kind = loss.labels, loss.joint, loss.residual_only, tuple(loss.domain.items()), coded
+        key = *map(place, (X, y, weight, offset)), *kind
+        table = self.once(key, lambda: arrays.table(self.rows(X), y, weight, loss, given_offset=offset, **coding))
+        # Rows are held out by the seed; all other statistics are kept with what they depend on.
+        held = None if options.validation is None else options.random_state
+        statistics = self.once(
+            (key, held, options.fit_intercept, options.n_threads),
+            lambda: DataStatistics(start.same_columns(table), options, self.backend, start.chunked),
+        )
+        return choose(options, statistics, start, self.backend, self.single)
 
 
-def problem_of(options, statistics, start, backend, single=True, words=None):
-    """The problem of options and a table; ``single``: no folds are fitted in the same passes."""
+def place(array):
+    """Where an array lies in memory: the same for each view of the same numbers."""
+    if not isinstance(array, np.ndarray):
+        return id(array)
+    return array.__array_interface__["data"][0], array.shape, array.strides, array.dtype.str
+
+
+def problem_of(options, statistics, start, backend, single, words):
+    """The problem of options and a table."""
     table = statistics.table
     if backend.compiles:
         custom_parts.compile_custom_part("loss", options.loss, table.X.dtype)
         custom_parts.compile_custom_part("optimizer", options.optimizer, table.X.dtype)
     if options.lazy and not table.X.sparse:
         raise ValueError("lazy=True is for sparse X, whose rows hold numbers in some of the columns: leave it out.")
-    batch = start.batch(options, statistics.n, {} if words is None else words)
+    batch = start.batch(options, statistics.n, words)
     bounds = arrays.box(options.bounds, table.X.shape[1])
-    full = batch == statistics.n and not start.chunked
+    full = start.is_full(options, batch, statistics.n)
     return Problem(options, statistics, start, bounds, batch, full, single, backend)
 
 
-def choose(options, statistics, start, backend, single=True):
+def choose(options, statistics, start, backend, single):
     """Resolve every "auto": on the data, or as the resumed run did."""
     words = start.words()
     if statistics.table.note:
@@ -90,8 +122,8 @@ def choose(options, statistics, start, backend, single=True):
     )
     schedule, multiplier = solver.schedule(problem, model, targets, (scaling, standardize), epochs, words)
     model = replace(model, schedule=schedule, rate_multiplier=multiplier)
-    data = statistics.data(scaling)
-    return Choice(problem, solver, model, data, scaling, standardize, start.epochs(epochs), tol, words)
+    chosen = solver, model, scaling, standardize, start.epochs(epochs), tol, words
+    return Choice(*vars(problem).values(), *chosen)
 
 
 def solver_of(problem, words):

@@ -1,16 +1,10 @@
 """``fit``: check the options and the data, choose, plan, train, report."""
 
-from dataclasses import replace
-
-import numpy as np
-
-from ..inputs import arrays
 from ..inputs.options import FitOptions, only_known, signature_of
-from ..results.progress import tell
+from ..results.progress import print_choices
 from ..solvers.compiled import COMPILED
-from ..solvers.data_statistics import DataStatistics
 from ..training.loop import train
-from .auto import choose
+from .auto import Choices
 from .planning import plan_of
 from .report import report, with_replicates
 from .start import start_of
@@ -188,7 +182,7 @@ def fit_by(backend, X, y, given):
     """The result of a fit by a backend: the compiled one, or NumPy."""
     choice, plan = planned(backend, X, y, given)
     if choice.options.verbose:
-        tell(choice.words)
+        print_choices(choice.words)
     outcomes = train(plan)
     result = report(choice, plan, 0, outcomes[0])
     return with_replicates(result, choice, outcomes[1:]) if outcomes[1:] else result
@@ -199,27 +193,12 @@ def planned(backend, X, y, given):
     options = FitOptions.checked(given)
     if options.resume is not None and options.bootstrap:
         raise ValueError("resume goes on with one model, without the replicates of bootstrap: leave one of them out.")
-    choice = prepare(X, y, options, start_of(options), backend, given)
-    plan = plan_of([choice], replicates(choice))
-    choice.problem.start.check(choice, plan)
-    return choice, plan
-
-
-def prepare(X, y, options, start, backend, given=None, **table):
-    """The choice for options and data; ``given`` are the options that the user named."""
-    options = start.agree(options, given or {})
-    if isinstance(options.validation, tuple) and (options.offset is None) != (len(options.validation) < 4):
-        raise ValueError(
-            "offset and the offset of validation go together: pass validation=(X, y, sample_weight, offset) with "
-            "offset, sample_weight being None for none."
-        )
-    checked = arrays.table(X, y, options.sample_weight, options.loss, given_offset=options.offset, **table)
-    return choose(options, DataStatistics(start.same_columns(checked), options, backend), start, backend)
+    choice = Choices(backend).of(X, y, options, start_of(options), given)
+    return choice, plan_of([choice], replicates(choice))
 
 
 def replicates(choice):
     """The model of a choice, and one for each of its bootstrap replicates."""
     if not choice.options.bootstrap:
         return [choice.model]
-    again = replace(choice.model, start_loss=np.full(len(choice.model.start_loss), np.inf))
-    return [choice.model, *(replace(again, replicate=b) for b in range(choice.options.bootstrap))]
+    return [choice.model, *(choice.model.of_other_rows(replicate=b) for b in range(choice.options.bootstrap))]

@@ -1,7 +1,7 @@
 """What a run keeps of its options: plain values, which a file can hold and a run that goes on is compared with."""
 
 from ..inputs.options import FIELDS, names
-from ..inputs.part_serialization import part_at, part_facts
+from ..inputs.part_serialization import part_of_run, part_to_dict
 
 KEPT = names(kept=True)
 PARTS = {name: FIELDS[name].metadata["part"] for name in KEPT if FIELDS[name].metadata["part"]}
@@ -10,7 +10,7 @@ PARTS = {name: FIELDS[name].metadata["part"] for name in KEPT if FIELDS[name].me
 def described(options):
     """The options that a resumed run must keep, as plain values: a file holds them, and ``Resumed.agree`` compares."""
     found = {name: getattr(options, name) for name in KEPT}
-    found |= {name: part_facts(found[name]) for name in PARTS if found[name] != "auto"}
+    found |= {name: part_to_dict(found[name]) for name in PARTS if found[name] != "auto"}
     if isinstance(options.validation, tuple):
         found["validation"] = "data"
     return found
@@ -19,7 +19,7 @@ def described(options):
 def options_before(past, given):
     """The options that the run ``past`` started with; in a new process custom parts come from ``given``."""
     return {
-        name: part_at(past, name, PARTS[name]) if isinstance(fact, dict) and name not in given else fact
+        name: part_of_run(past, name, PARTS[name]) if isinstance(fact, dict) and name not in given else fact
         for name, fact in past.options.items()
     }
 

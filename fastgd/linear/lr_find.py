@@ -12,7 +12,7 @@ from ..results.lr_rules import cut, suggested
 from ..results.progress import Bar
 from ..results.state import Clock
 from ..solvers.compiled import COMPILED
-from .fit import prepare
+from .auto import Choices
 from .planning import plan_of
 from .start import Fresh
 
@@ -81,30 +81,12 @@ class Steps:
         return loss, bool(finite)
 
 
-class Mean:
-    """An exponentially weighted mean, corrected for its bias to its initial value 0."""
-
-    def __init__(self, beta):
-        self.beta, self.sum, self.weight = beta, 0.0, 1.0
-
-    def add(self, value):
-        """The mean with one more value."""
-        self.sum = self.beta * self.sum + (1 - self.beta) * value
-        self.weight *= self.beta
-        return self.sum / (1 - self.weight)
-
-
-class BaselineRatio:
-    """Running means of losses divided by those of ``baseline``, the losses of the same batches at the first weights."""
-
-    def __init__(self, baseline, beta):
-        self.loss_sum, self.unmoved, self.baseline = Mean(beta), Mean(beta), iter(baseline)
-        self.tiny = 1e-6 * float(np.abs(baseline).mean()) or 1.0  # for losses of 0
-
-    def add(self, loss):
-        """The share with one more loss."""
-        loss_sum, unmoved = self.loss_sum.add(loss), self.unmoved.add(next(self.baseline))
-        return 1.0 + (loss_sum - unmoved) / (abs(unmoved) + self.tiny)  # a custom loss may be negative
+def smoothed(values, beta):
+    """Yield the exponentially weighted means up to each value, corrected for their bias to their initial value 0."""
+    total, weight = 0.0, 1.0
+    for value in values:
+        total, weight = beta * total + (1 - beta) * value, beta * weight
+        yield total / (1 - weight)
 
 
 class Curve(NamedTuple):
@@ -148,7 +130,12 @@ class RangeTest:
             steps.rewind()
             baseline.append(steps.next()[0])
         self.baseline = np.resize(baseline, num)
+        self.tiny = 1e-6 * float(np.abs(self.baseline).mean()) or 1.0  # for losses of 0
         self.has_signal = bool(self.baseline.any())  # a loss of 0 can't fall
+
+    def share(self, mean, unmoved):
+        """A mean of losses divided by that of the same batches at the first weights."""
+        return 1.0 + (mean - unmoved) / (abs(unmoved) + self.tiny)  # a custom loss may be negative
 
     def curve(self, start, stop, num):
         """The curve of rates from ``start`` to ``stop``.
@@ -156,30 +143,36 @@ class RangeTest:
         It ends where the smoothed loss is above 4 times its least, unless the same batches' losses at the first weights
         show that this is noise: the loss of the first row or two is often less than a quarter of the next one's.
         """
-        growth, mean, ratio = Growth(start, stop, num), Mean(self.beta), BaselineRatio(self.baseline, self.beta)
-        steps, raw, losses, diverged = Steps(self.plan, growth), [], [], False
+        growth, raw, losses, rises = Growth(start, stop, num), [], [], False
         least = least_share = np.inf
-        while len(raw) < num and not diverged:
-            loss, finite = steps.next()
-            if not finite:
-                diverged = True
-                break
-            raw.append(loss)
-            losses.append(mean.add(loss))
-            share = ratio.add(loss)
-            least, least_share = min(least, losses[-1]), min(least_share, share)
-            rise = share - least_share > (DIVERGED / 2 - 1) * abs(least_share)  # relative to the baseline: no noise
-            diverged = bool(rise and losses[-1] - least > (DIVERGED - 1) * abs(least))
+        means = smoothed(self.finite_losses(growth, num, raw), self.beta)
+        for mean, unmoved in zip(means, smoothed(self.baseline, self.beta), strict=False):
+            losses.append(mean)
+            share = self.share(mean, unmoved)
+            least, least_share = min(least, mean), min(least_share, share)
+            rises = share - least_share > (DIVERGED / 2 - 1) * abs(least_share)  # relative to the baseline: no noise
+            rises = bool(rises and mean - least > (DIVERGED - 1) * abs(least))
             self.taken += 1
-            self.bar.update(self.taken, loss)
-        ratio = BaselineRatio(self.baseline, self.ratio_beta)
+            self.bar.update(self.taken, raw[-1])
+            if rises:
+                break
+        pairs = zip(smoothed(raw, self.ratio_beta), smoothed(self.baseline, self.ratio_beta), strict=False)
         return Curve(
             rates=growth.rate(np.arange(1.0, len(raw) + 1)),
             raw=np.array(raw),
             losses=np.array(losses),
-            shares=np.array([ratio.add(loss) for loss in raw]),
-            diverged=diverged,
+            shares=np.array([self.share(*pair) for pair in pairs]),
+            diverged=rises or len(raw) < num,
         )
+
+    def finite_losses(self, growth, num, raw):
+        """Yield the losses of ``num`` steps until one is not finite, each added to ``raw`` before."""
+        steps = Steps(self.plan, growth)
+        for loss, finite in (steps.next() for _ in range(num)):
+            if not finite:
+                return
+            raw.append(loss)
+            yield loss
 
 
 def range_test(test, start, stop, num):
@@ -304,7 +297,7 @@ def lr_find_by(backend, X, y, start, stop, num, fit_options):
     """The result of a test by a backend: the compiled one, or NumPy."""
     start, stop, num = checked_span(start, stop, num)
     options = FitOptions.checked({**fit_options, "learning_rate": 1.0, "epochs": num})
-    choice = prepare(X, y, options, Fresh(), backend)
+    choice = Choices(backend).of(X, y, options, Fresh())
     plan = plan_of([choice])
     bar = Bar(options.verbose, None, "step")
     test = RangeTest(plan, num, bar)

@@ -4,7 +4,7 @@ from ..inputs import arrays
 from ..inputs.options import FIELDS, FitOptions, only_known, reasons, signature_of
 from ..solvers.compiled import COMPILED
 from ..training.loop import train
-from .fit import prepare
+from .auto import Choices
 from .kept_options import options_before
 from .planning import plan_of
 from .report import report
@@ -65,12 +65,9 @@ def partial_fit(X, y, r=None, classes=None, **options):
     r = run_of(r, "r", chunked=True)
     given = chunk_options(r, options)
     checked = FitOptions.checked(given)
-    choice = prepare(
-        X, y, checked, chunk_start(checked, r), COMPILED, given,
-        classes=known_labels(checked.loss, classes, r), scale=False,
-    )  # fmt: skip
+    labels = known_labels(checked.loss, classes, r)
+    choice = Choices(COMPILED).of(X, y, checked, chunk_start(checked, r), given, classes=labels, scale=False)
     plan = plan_of([choice])
-    choice.problem.start.check(choice, plan)
     return report(choice, plan, 0, train(plan)[0])
 
 

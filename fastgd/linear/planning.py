@@ -1,6 +1,6 @@
 """From choices to a plan: the models of one group, their data and their lanes."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 
@@ -8,6 +8,7 @@ from ..kernels.lanes import Parts, make_lanes
 from ..kernels.layouts import frozen
 from ..parts import penalties
 from ..solvers.plan import Plan, are_many
+from ..solvers.problem import Problem
 
 
 def plan_of(choices, models=None, folds=None, **more):
@@ -16,47 +17,43 @@ def plan_of(choices, models=None, folds=None, **more):
     ``folds`` are those that the models' numbers refer to; ``more`` are fields of :class:`Plan`.
     """
     first = choices[0]
-    problem, options = first.problem, first.options
+    options, backend = first.options, first.backend
     models = of_one_penalty(models or [choice.model for choice in choices])
     parts = Parts(models[0].loss, models[0].optimizer, models[0].penalty)
     centres = list(dict.fromkeys(tuple(model.centre) for model in models))
-    lanes = make_lanes(models, problem.backend.passes.lane_type(problem.table.X.dtype), options.average)
-    set_targets(lanes, models, centres, len(problem.table.y))
-    data = with_targets(first, first.data, problem.table, centres)
+    lanes = make_lanes(models, backend.passes.lane_type(first.table.X.dtype), options.average)
+    set_targets(lanes, models, centres, len(first.table.y))
+    data = with_targets(first, first.statistics.data(first.scaling), first.table, centres)
     if any(model.replicate >= 0 for model in models):
         data = data._replace(seed=options.random_state)
-        totals = problem.backend.passes(data, options.n_threads).totals(lanes)
+        totals = backend.passes(data, options.n_threads).many().totals(lanes)
         if not totals.all():
             raise ValueError("bootstrap: a replicate draws no row of positive weight: there are too few rows for it.")
         lanes.scale[:] = data.count / totals
     if folds is not None:
         data = data._replace(roles=frozen(folds.roles))
         lanes.scale[:] = (data.count / fold_weights(folds.roles, data.weight))[lanes.fold]
-    full, many = problem.start.is_full(options, problem.batch, problem.n), are_many(data, lanes)
-    if options.parallel and (full or many or not data.rows.sparse):
+    many = are_many(data, lanes)
+    if options.parallel and (first.full or many or not data.rows.sparse):
         raise ValueError(
             "parallel='hogwild' is for one model on batches of sparse rows: leave it out, or pass a SciPy sparse "
             "matrix and batch_size=1."
         )
     plan = Plan(
+        **{known.name: getattr(first, known.name) for known in fields(Problem)},
         data=data,
         parts=parts,
         lanes=lanes,
         models=models,
-        options=options,
-        start=problem.start,
-        backend=problem.backend,
         solver=first.solver,
-        batch=problem.batch,
-        full=full,
         many=many,
         epochs=first.epochs,
         tol=first.tol,
-        rows=problem.statistics.rows,
         held=held_data(first, centres),
         **more,
     )
-    problem.start.fill(plan, first.scaling)
+    first.start.fill(plan, first.scaling)
+    first.start.check(first, plan)
     return plan
 
 
@@ -77,7 +74,7 @@ def set_targets(lanes, models, centres, targets):
 
 def with_targets(choice, data, table, centres):
     """Data with the targets of a table, once for each of the centres, which are subtracted from them."""
-    loss, statistics = choice.options.loss, choice.problem.statistics
+    loss, statistics = choice.options.loss, choice.statistics
     rows = [statistics.targets(table, loss, np.array(centre)) for centre in centres]
     classes = len(table.classes) if loss.joint else 1
     stacked = rows[0] if len(rows) == 1 else frozen(np.concatenate(rows))
@@ -86,10 +83,11 @@ def with_targets(choice, data, table, centres):
 
 def held_data(choice, centres):
     """The data held out to validate on, or None."""
-    held = choice.problem.statistics.held
+    statistics = choice.statistics
+    held = statistics.held
     if held is None:
         return None
-    data = choice.data._replace(rows=held.X, weight=held.weight, count=float(held.X.shape[0]))
+    data = statistics.data(choice.scaling)._replace(rows=held.X, weight=held.weight, count=float(held.X.shape[0]))
     return with_targets(choice, data, held, centres)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..inputs import arrays
 from ..inputs.options import names
-from ..inputs.part_serialization import part_facts
+from ..inputs.part_serialization import part_to_dict
 from ..results import messages
 from ..results.bootstrap import Replicates
 from ..results.fit_result import FitResult
@@ -21,9 +21,8 @@ SHOWN = names(shown=True)
 def report(choice, plan, number, outcome, objective=None):
     """The result of one model of a finished plan; ``objective`` is its exact value where that is known."""
     table, model = choice.table, plan.models[number]
-    if outcome.status == "diverged":
-        arrays.finite_columns(table.X, table.names)
-    if plan.options.evaluate and not np.isfinite(outcome.history["objective"][-1:]).all():
+    unknown = plan.options.evaluate and not np.isfinite(outcome.history["objective"][-1:]).all()
+    if unknown or outcome.status == "diverged":
         arrays.finite_columns(table.X, table.names)
     coef, intercept = user_weights(choice, model, outcome.weights)
     if not np.isfinite(coef).all() or not np.isfinite(intercept).all():
@@ -71,19 +70,18 @@ def advice(plan, outcome):
         return messages.ADVICE[outcome.status]
     if outcome.reason in (messages.SEPARABLE, messages.ZERO):
         return messages.NO_MORE
-    return messages.MORE_DIGITS if plan.automatic_rate else messages.ADVICE["converged"]
+    return messages.MORE_DIGITS if plan.automatic else messages.ADVICE["converged"]
 
 
 def state_of(choice, plan, model, outcome):
     """The state from which the run can go on."""
-    options, problem, clock = choice.options, choice.problem, outcome.clock
     low, high = choice.bounds or (None, None)
     parts = {"loss": model.loss, "optimizer": model.optimizer, "schedule": model.schedule}
-    if options.learning_rate != "auto":
-        parts["learning_rate"] = options.learning_rate
-    kept = described(options)
-    optimizer = model.optimizer and part_facts(model.optimizer)
-    schedule = model.schedule and part_facts(model.schedule)
+    if choice.options.learning_rate != "auto":
+        parts["learning_rate"] = choice.options.learning_rate
+    kept = described(choice.options)
+    optimizer = model.optimizer and part_to_dict(model.optimizer)
+    schedule = model.schedule and part_to_dict(model.schedule)
     return RunState(
         options=kept,
         resolved=resolved_options(kept, choice, plan, optimizer, schedule),
@@ -96,19 +94,15 @@ def state_of(choice, plan, model, outcome):
         start=model.start.tolist(),
         start_loss=model.constant_loss.tolist(),
         rows=int(plan.data.count),
-        rows_seen=problem.start.rows_seen(problem.n),
+        rows_seen=choice.start.rows_seen(choice.n),
         chunked=plan.start.chunked,
-        offset=options.offset is not None,
-        epoch=clock.epoch,
-        row=clock.row,
-        steps=clock.steps,
+        offset=choice.options.offset is not None,
+        **vars(outcome.clock),
         backoffs=outcome.backoffs,
         confirmed_backoffs=outcome.confirmed_backoffs,
         best_epoch=outcome.best and outcome.best[0],
         plateau=outcome.plateau,
-        loss_sum=np.zeros(len(outcome.solver_state.weights)) + clock.loss_sum,
-        shift=choice.scaling.shift,
-        inverse_scale=choice.scaling.inverse_scale,
+        **choice.scaling._asdict(),
         low=low,
         high=high,
         best=outcome.best and outcome.best[1],
@@ -125,7 +119,7 @@ def resolved_options(kept, choice, plan, optimizer, schedule):
         "solver": plan.solver.name,
         "optimizer": optimizer,
         "learning_rate": schedule,
-        "batch_size": min(plan.batch, choice.problem.n) if not plan.start.chunked else plan.batch,
+        "batch_size": min(plan.batch, choice.n) if not plan.start.chunked else plan.batch,
         "standardize": choice.standardize,
         "epochs": choice.epochs,
         "tol": choice.tol,

@@ -6,11 +6,10 @@ import numpy as np
 
 from ..inputs import arrays
 from ..inputs.options import FitOptions
-from ..results.progress import tell
+from ..results.progress import print_choices
 from ..solvers.compiled import COMPILED
-from ..solvers.data_statistics import DataStatistics
-from ..training.loop import Group, train, train_together
-from .auto import choose
+from ..training.loop import train, train_together
+from .auto import Choices
 from .partial_fit import chunk_options
 from .planning import plan_of
 from .report import report
@@ -54,20 +53,6 @@ class Request:
     order: object = None
     rule: object = None
 
-    @property
-    def rows(self):
-        """``X`` as a ``Matrix``."""
-        return arrays.matrix(arrays.checked(self.X))
-
-    @property
-    def coding(self):
-        """How targets and weights become a table."""
-        return {"classes": self.classes, "scale": self.scale_weights, "coded": self.classes is not None}
-
-    def choose(self, statistics, options):
-        """The choice for the table of ``statistics``."""
-        return choose(options, statistics, self.start, COMPILED)
-
     def models(self, choice):
         """The models of a choice: one, or one for each target."""
         return choice.model.single_targets() if self.single_targets else [choice.model]
@@ -75,37 +60,27 @@ class Request:
 
 def fit_request(request):
     """The results of a fit, one for each of its models."""
-    options = FitOptions.checked(request.options)
-    table = arrays.table(request.rows, request.y, options.sample_weight, options.loss, **request.coding)
-    choice = request.choose(DataStatistics(table, options, COMPILED), options)
-    if options.verbose:
-        tell(choice.words)
-    plan = plan_of([choice], request.models(choice), order=request.order, rule=rule_of({0: (choice, request)}))
+    choice = choice_of(request, Choices(COMPILED))
+    if choice.options.verbose and not request.start.chunked:
+        print_choices(choice.words)
+    plan = plan_of_requests({0: (choice, request)})
     return [report(choice, plan, k, outcome) for k, outcome in enumerate(train(plan))]
 
 
 def fit_chunk(request, r):
     """The result of one more chunk, after the result ``r`` or None."""
-    given = chunk_options(r, request.options)
-    options, start = FitOptions.checked(given), request.start
-    options = start.agree(options, given)
-    table = arrays.table(request.rows, request.y, options.sample_weight, options.loss, **request.coding)
-    choice = request.choose(DataStatistics(start.same_columns(table), options, COMPILED), options)
-    plan = plan_of([choice], order=request.order)
-    start.check(choice, plan)
-    return report(choice, plan, 0, train(plan)[0])
+    return fit_request(replace(request, options=chunk_options(r, request.options)))[0]
 
 
 def fit_requests(requests):
     """The results of many fits, run together where one pass can train them.
 
-    For each there is a list of results, one for each of its models, or the exception that its options raise. Tables are
-    the same if their arrays lie at the same place in memory.
+    For each there is a list of results, one for each of its models, or the exception that its options raise.
     """
-    known, groups, chosen, found = {}, {}, {}, []
+    choices, groups, chosen, found = Choices(COMPILED), {}, {}, []
     for number, request in enumerate(requests):
         try:
-            choice = choice_of(request, known)
+            choice = choice_of(request, choices)
         except Exception as error:
             found.append(error)
             continue
@@ -115,53 +90,31 @@ def fit_requests(requests):
         chosen[number] = choice, request
         found.append([])
     plans = [plan_of_requests({number: chosen[number] for number in numbers}) for numbers in groups.values()]
-    for plan, outcomes in zip(plans, train_together([Group(plan) for plan in plans]), strict=True):
+    for plan, outcomes in zip(plans, train_together(plans), strict=True):
         for k, (model, outcome) in enumerate(zip(plan.models, outcomes, strict=True)):
             found[model.number].append(report(chosen[model.number][0], plan, k, outcome))
     return found
 
 
-def choice_of(request, known):
-    """The choice for a request; tables and their statistics are ``known`` from the requests before."""
+def choice_of(request, choices):
+    """The choice for a request, among ``choices`` that share what they can."""
+    choices.rows(request.X, lambda X: arrays.matrix(arrays.checked(X)))
+    coding = {"classes": request.classes, "scale": request.scale_weights, "coded": request.classes is not None}
     options = FitOptions.checked(request.options)
-    loss, classes = options.loss, None if request.classes is None else tuple(request.classes)
-    data = tuple(map(place, (request.X, request.y, options.sample_weight)))
-    coding = loss.labels, loss.joint, tuple(loss.domain.items()), classes, request.scale_weights
-    if data not in known:
-        known[data] = request.rows
-    if (data, coding) not in known:
-        known[data, coding] = arrays.table(known[data], request.y, options.sample_weight, loss, **request.coding)
-    key = data, coding, options.fit_intercept, options.n_threads
-    if key not in known:
-        known[key] = DataStatistics(known[data, coding], options, COMPILED)
-    return request.choose(known[key], options)
+    return choices.of(request.X, request.y, options, request.start, request.options, **coding)
 
 
 def plan_of_requests(chosen):
-    """The plan of a group: ``chosen`` are choices and requests by number."""
+    """The plan of a group: ``chosen`` are choices and requests by number; all or none of them have a stopping rule."""
     models = [
         replace(model, number=number)
         for number, (choice, request) in chosen.items()
         for model in request.models(choice)
     ]
     choices, first = [choice for choice, _ in chosen.values()], next(iter(chosen.values()))[1]
-    return plan_of(choices, models, order=first.order, rule=rule_of(chosen))
-
-
-def rule_of(chosen):
-    """The stopping rule of a model, among choices and requests by number; None where they have none."""
-    if all(request.rule is None for _, request in chosen.values()):
-        return None
 
     def rule(model):
         choice, request = chosen[model.number]
         return request.rule(choice, model)
 
-    return rule
-
-
-def place(array):
-    """Where an array lies in memory: the same for each view of the same numbers."""
-    if not isinstance(array, np.ndarray):
-        return id(array)
-    return array.__array_interface__["data"][0], array.shape, array.strides, array.dtype.str
+    return plan_of(choices, models, order=first.order, rule=first.rule and rule)

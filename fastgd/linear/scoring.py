@@ -6,7 +6,7 @@ from types import FunctionType
 
 import numpy as np
 
-from ..inputs.part_serialization import part_at
+from ..inputs.part_serialization import part_of_run
 from ..parts import losses
 from ..parts.registry import brief, snake_case
 
@@ -153,7 +153,7 @@ def estimator_of(result):
     if result.classes is None or state is None:
         return Estimator(result)
     try:
-        loss = part_at(state, "loss", losses)
+        loss = part_of_run(state, "loss", losses)
     except ValueError:  # a user's own loss, of a result that was loaded from a file
         return Estimator(result)
     return Estimator(result) if loss.probabilities is None else ProbabilityEstimator(result, loss)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..inputs import arrays, custom_parts
-from ..inputs.part_serialization import part_at, part_facts
+from ..inputs.part_serialization import part_of_run, part_to_dict
 from ..inputs.scaling import Scaling
 from ..parts import optimizers, schedules
 from ..results.fit_result import FitResult, load
@@ -84,7 +84,7 @@ class Fresh:
 
     def rows_seen(self, n):
         """The rows of all chunks so far."""
-        return n
+        return n + (self.past.rows_seen if self.chunked and self.past else 0)
 
     def optimizer(self, options):
         """The optimizer of the run that goes on, or None."""
@@ -212,13 +212,13 @@ class Resumed(Fresh):
         """The run's, where it was chosen."""
         if options.optimizer != "auto":
             return None
-        return part_at(self.past, "optimizer", optimizers)
+        return part_of_run(self.past, "optimizer", optimizers)
 
     def schedule(self, options):
         """The run's, where it was chosen."""
         if options.learning_rate != "auto":
             return None
-        return part_at(self.past, "schedule", schedules), np.array(self.past.rate_multiplier)
+        return part_of_run(self.past, "schedule", schedules), np.array(self.past.rate_multiplier)
 
     def enter(self, loop):
         """Set a loop to the state of the run, or to the restart that a longer run would have made instead."""
@@ -234,7 +234,7 @@ class Resumed(Fresh):
             raise ValueError(
                 f"{argument}: X has {int(plan.data.count)} rows to train on, but the run was on {past.rows}."
             )
-        schedule = choice.model.schedule and part_facts(choice.model.schedule)
+        schedule = choice.model.schedule and part_to_dict(choice.model.schedule)
         if schedule != past.schedule:
             raise ValueError(
                 f"{argument}: the schedule's durations follow the run's length: they were {shown(past.schedule)} in "
@@ -282,10 +282,6 @@ class _Chunked:
         """Whether a step takes the whole chunk: only where ``batch_size`` says so."""
         return batch == n and options.batch_size == "full"
 
-    def scaling(self, statistics, standardize):
-        """A column that does not vary in the first chunk may do so later."""
-        return super().scaling(statistics, standardize) if self.past else statistics.scaling(standardize, chunked=True)
-
     def check_schedule(self, schedule):
         """Raise for a duration of 0, the rest of the run, which is not known."""
         if schedules.horizon(schedule):
@@ -318,15 +314,11 @@ class NextChunk(_Chunked, Resumed):
         loss = found.constant_loss + (here - found.constant_loss) * share
         return found._replace(constant_loss=loss, start_loss=np.maximum(loss, here))
 
-    def rows_seen(self, n):
-        """The rows of all chunks so far."""
-        return n + self.past.rows_seen
-
     def schedule(self, options):
         """The first chunk's schedule: durations count chunks of that length."""
         if custom_parts.is_custom(options.learning_rate):
             return None
-        return part_at(self.past, "schedule", schedules), np.array(self.past.rate_multiplier)
+        return part_of_run(self.past, "schedule", schedules), np.array(self.past.rate_multiplier)
 
     def enter(self, loop):
         """Set a loop to the state of the run; the rest of an interrupted chunk is skipped."""

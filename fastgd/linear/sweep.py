@@ -2,7 +2,6 @@
 
 import functools
 from dataclasses import replace
-from typing import NamedTuple
 
 import numpy as np
 
@@ -14,11 +13,9 @@ from ..parts.registry import brief
 from ..results.scores import Scores
 from ..results.sweep_results import CrossValidation, Results, SweepResult
 from ..solvers.compiled import COMPILED
-from ..solvers.data_statistics import DataStatistics
-from ..solvers.plan import Plan
-from ..training.loop import Group, train_together
+from ..training.loop import train_together
 from ..training.monitor import Evaluation
-from .auto import Choice, choose
+from .auto import Choice, Choices
 from .fit import fit_by
 from .planning import plan_of
 from .report import report
@@ -102,16 +99,16 @@ def sweep_by(backend, X, y, options, product, cv, groups, scoring, refit, keep):
     points, settings = settings_of(options, product)
     scorer, cross = scorer_of(scoring), cv is not None
     check_cross_validation(cross, options, groups, scoring, refit)
-    choices = Choices(X, y, backend, single=not cross)
-    chosen = [choices.of(point) for point in points]
+    choices = Choices(backend, single=not cross)
+    checked = map(FitOptions.checked, points)
+    chosen = [choices.of(X, y, options, start_of(options)) for options in checked]
     folds = None
     if cross:
         table = chosen[0].table
         folds = folds_of(cv, table.X.given(), table.y, table.classes, chosen[0].options.random_state, groups)
     epochs = halvings(keep, chosen)
-    members = grouped(chosen, folds, bool(epochs))
-    finished = train_together([Group(member.plan) for member in members], epochs)
-    runs = Runs(chosen, members, finished, folds)
+    plans = grouped(chosen, folds, bool(epochs))
+    runs = Runs(chosen, plans, train_together(plans, epochs), folds)
     if runs.any_status("diverged"):
         arrays.finite_columns(chosen[0].table.X, chosen[0].table.names)
     if not cross:
@@ -135,7 +132,7 @@ def plain_result(runs, settings):
     """The result of a sweep without folds."""
     objectives = functools.cache(lambda: runs.losses(Evaluation.objective)[:, 0])
     results = Results(len(runs.chosen), lambda k: runs.result(k, 0, float(objectives()[k])))
-    held = runs.members[0].plan.held is not None
+    held = runs.plans[0].held is not None
     losses = (lambda: runs.losses(Evaluation.selection_loss)[:, 0]) if held else objectives
     return SweepResult(results, settings, losses, runs.statuses(0))
 
@@ -150,7 +147,7 @@ def cross_result(runs, settings, scorer, X, y, refit, fit_setting):
     else:
         held = np.full((settings_count, folds), np.nan) if interrupted else runs.scored(scorer, X, y)
     order = [choice.options.alpha for choice in runs.chosen]
-    statuses = [[runs.outcome(k, f).status for f in range(folds)] for k in range(settings_count)]
+    statuses = [list(each) for each in zip(*map(runs.statuses, range(folds)), strict=True)]
     # A diverged run has its last finite weights, whose loss says nothing about the setting.
     scores = Scores(np.where(np.array(statuses) == "diverged", np.inf, held))
     found = CrossValidation(results, settings, None, statuses, scores, order, fit_setting)
@@ -172,67 +169,31 @@ def settings_of(options, product):
     return points, grid.settings
 
 
-class Choices:
-    """The choices for points of a grid on one table; what they share is computed once."""
-
-    def __init__(self, X, y, backend, single):
-        self.X, self.y, self.backend, self.single = X, y, backend, single
-        self.tables, self.statistics = {}, {}
-
-    def of(self, point):
-        """The choice for a point, a dict of options."""
-        options = FitOptions.checked(point)
-        loss = options.loss
-        key = loss.labels, loss.joint, tuple(loss.domain.items()), loss.residual_only
-        if key not in self.tables:
-            self.X = arrays.matrix(self.X)  # checked and made canonical once
-            found = arrays.table(self.X, self.y, options.sample_weight, loss, given_offset=options.offset)
-            first = next(iter(self.tables.values()), found)
-            self.tables[key] = found._replace(X=first.X, weight=first.weight)
-        # Rows are held out by the seed; all other statistics are kept with what they depend on.
-        held = None if options.validation is None else (options.random_state, key)
-        if (key, held) not in self.statistics:
-            self.statistics[key, held] = DataStatistics(self.tables[key], options, self.backend)
-        return choose(options, self.statistics[key, held], start_of(options), self.backend, self.single)
-
-
-class Member(NamedTuple):
-    """A group: its plan, and the number of the setting behind each ``folds`` of its models."""
-
-    plan: Plan
-    settings: list
-
-
 def grouped(chosen, folds, every_epoch):
-    """The groups of choices that one pass can train."""
+    """A plan for each group of choices that one pass can train; the numbers of its models are those of the choices."""
     groups = {}
     for k, choice in enumerate(chosen):
         groups.setdefault(kind(choice), []).append(k)
-    members = []
+    plans = []
     for numbers in groups.values():
         models = [replace(chosen[k].model, number=k) for k in numbers]
         if folds is not None:
-            models = [
-                replace(model, fold=f, start_loss=np.full(len(model.start_loss), np.inf))
-                for model in models
-                for f in range(len(folds.roles))
-            ]
-        plan = plan_of([chosen[k] for k in numbers], models, folds, every_epoch=every_epoch)
-        members.append(Member(plan, numbers))
-    return members
+            models = [model.of_other_rows(fold=f) for model in models for f in range(len(folds.roles))]
+        plans.append(plan_of([chosen[k] for k in numbers], models, folds, every_epoch=every_epoch))
+    return plans
 
 
 def kind(choice: Choice):
     """A key that is equal for choices which one pass can train together."""
-    options, model, problem = choice.options, choice.model, choice.problem
+    options, model = choice.options, choice.model
     parts = [type(model.loss), type(model.optimizer)]
     schedule = model.schedule
     while schedule is not None:
         parts.append(type(schedule))
         schedule = getattr(schedule, "then", None)
     alone = None if choice.solver.many_models else id(choice)
-    run = problem.batch, choice.solver, alone, problem.automatic, options.random_state, choice.epochs, choice.tol
-    return id(problem.statistics), tuple(parts), *run
+    run = choice.batch, choice.solver, alone, choice.automatic, options.random_state, choice.epochs, choice.tol
+    return id(choice.statistics), tuple(parts), *run
 
 
 def halvings(keep, chosen):
@@ -253,42 +214,38 @@ def halvings(keep, chosen):
 
 
 class Runs:
-    """The outcomes of all models of a sweep, found by setting and fold."""
+    """The outcomes of all models of a sweep, found by setting and fold (0 where there are none)."""
 
-    def __init__(self, chosen, members, finished, folds):
-        self.chosen, self.members, self.finished = chosen, members, finished
-        self.folds = 1 if folds is None else len(folds.roles)
+    def __init__(self, chosen, plans, finished, folds):
+        self.chosen, self.plans, self.finished = chosen, plans, finished
         self.roles = None if folds is None else folds.roles
-        self.place = {k: (g, i) for g, member in enumerate(members) for i, k in enumerate(member.settings)}
+        self.folds = 1 if folds is None else len(folds.roles)
+        self.found = {
+            (model.number, max(model.fold, 0)): (plan, k, outcome)
+            for plan, outcomes in zip(plans, finished, strict=True)
+            for k, (model, outcome) in enumerate(zip(plan.models, outcomes, strict=True))
+        }
 
     def any_status(self, status):
         """Whether any run ended so."""
-        return any(outcome.status == status for outcomes in self.finished for outcome in outcomes)
-
-    def outcome(self, k, fold):
-        """How the run of a setting in a fold ended."""
-        group, position = self.place[k]
-        return self.finished[group][position * self.folds + fold]
+        return any(outcome.status == status for _, _, outcome in self.found.values())
 
     def statuses(self, fold):
         """How the runs of a fold ended."""
-        return [self.outcome(k, fold).status for k in range(len(self.chosen))]
+        return [self.found[k, fold][2].status for k in range(len(self.chosen))]
 
     def result(self, k, fold, objective=None):
         """The result of a setting in a fold."""
-        group, position = self.place[k]
-        number = position * self.folds + fold
-        plan = self.members[group].plan
-        return report(self.chosen[k], plan, number, self.finished[group][number], objective)
+        return report(self.chosen[k], *self.found[k, fold], objective)
 
     def losses(self, measure):
         """The losses (settings, folds) that a method of ``Evaluation`` measures."""
         found = np.empty((len(self.chosen), self.folds))
-        for member, outcomes in zip(self.members, self.finished, strict=True):
-            weights = np.concatenate([outcome.weights for outcome in outcomes])
-            weights = weights.astype(member.plan.lanes.weights.dtype)
-            losses = measure(Evaluation(member.plan), member.plan.lanes, weights)
-            found[member.settings] = losses.mean(axis=1).reshape(-1, self.folds)
+        for plan, outcomes in zip(self.plans, self.finished, strict=True):
+            weights = np.concatenate([outcome.weights for outcome in outcomes]).astype(plan.lanes.weights.dtype)
+            losses = measure(Evaluation(plan), plan.lanes, weights).mean(axis=1)
+            for model, loss in zip(plan.models, losses, strict=True):
+                found[model.number, max(model.fold, 0)] = loss
         return found
 
     def scored(self, scorer, X, y):

@@ -236,14 +236,19 @@ def brief(value, most=200):
 
 
 def unknown(argument, given, valid):
-    """The error for a name that is not one of ``valid``, with the nearest one."""
-    near = difflib.get_close_matches(given.lower()[:200], [name for name in valid if isinstance(name, str)], n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
+    """The error for a value that is not one of ``valid``, with the nearest name."""
+    hint = _did_you_mean(given, valid)
     return ValueError(f"{argument}={brief(given)} is not known.{hint} Valid are: {', '.join(map(repr, valid))}.")
 
 
 def unknown_option(caller, given, valid):
     """The error for an option that a call does not have, with the nearest one."""
-    near = difflib.get_close_matches(given.lower()[:200], list(valid), n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else f" Valid are: {', '.join(valid)}."
+    hint = _did_you_mean(given, valid) or f" Valid are: {', '.join(valid)}."
     return TypeError(f"{caller}() got an unexpected option {given!r}.{hint}")
+
+
+def _did_you_mean(given, valid):
+    """The nearest of the names in ``valid``, as a hint; nothing where none is near."""
+    words = given.lower()[:200] if isinstance(given, str) else ""
+    near = difflib.get_close_matches(words, [name for name in valid if isinstance(name, str)], n=1)
+    return f" Did you mean {near[0]!r}?" if near else ""

@@ -3,14 +3,14 @@
 import numpy as np
 
 from ..inputs import arrays
-from ..inputs.part_serialization import part_at
+from ..inputs.part_serialization import part_of_run
 from ..parts import losses
 from ..parts.penalties import ElasticNet
 
 
 def objective(result, X, y, sample_weight=None, offset=None):
     """The mean of weight * loss over targets and rows, weights scaled to mean 1, plus the penalty of a result."""
-    state, loss = result.state, part_at(result.state, "loss", losses)
+    state, loss = result.state, part_of_run(result.state, "loss", losses)
     scores = result.decision_function(X, offset)
     n = len(scores)
     y, _ = arrays.target(y, n, state.shift.dtype, loss, result.classes)

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..inputs import arrays
 from ..inputs.arrays import finite_columns, matrix
-from ..inputs.part_serialization import part_at
+from ..inputs.part_serialization import part_of_run
 from ..parts import losses
 from . import saving
 from .bootstrap import Replicates, percentile_interval
@@ -216,7 +216,7 @@ class FitResult:
             return self.classes[scores.argmax(axis=1)]
         if self.classes is not None:
             return self.classes[(scores > 0).astype(np.intp)]
-        return part_at(self.state, "loss", losses).mean(scores) if self.state.link else scores
+        return part_of_run(self.state, "loss", losses).mean(scores) if self.state.link else scores
 
     def predict_proba(self, X, offset=None):
         """The probability of each class, (n, classes), in the order of ``classes``.
@@ -241,7 +241,7 @@ class FitResult:
         >>> r.predict_proba([[0.0]]).round(2)
         array([[0.5, 0.5]])
         """
-        loss = part_at(self.state, "loss", losses)
+        loss = part_of_run(self.state, "loss", losses)
         if self.classes is None or loss.probabilities is None:
             name = type(loss).__name__
             raise AttributeError(f"{name} gives no probabilities: fit with log_loss, modified_huber or multinomial.")

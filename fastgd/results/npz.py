@@ -51,13 +51,13 @@ def _file_name(path):
     """The name of a file as a string."""
     try:
         name = os.fsdecode(path)
-        if b"\0" not in os.fsencode(name):
-            return name
+        if b"\0" in os.fsencode(name):
+            raise ValueError
+        return name
     except TypeError:
         raise TypeError(f"path={brief(path)} must be a string or a path.") from None
-    except UnicodeError:
-        pass
-    raise ValueError(f"path={brief(path)} can't be the name of a file.")
+    except ValueError:  # of text that the system can't encode, too
+        raise ValueError(f"path={brief(path)} can't be the name of a file.") from None
 
 
 # Writing ------------------------------------------------------------------------------------------------------------
@@ -289,7 +289,7 @@ def _array(archive, name, info):
         fits = member.tell() + math.prod(shape) * dtype.itemsize == info.file_size and min(shape, default=0) >= 0
         known = not fortran and 0 < dtype.itemsize <= KINDS.get(dtype.kind, 0)
         _require(fits and known, f"its array {name!r} is not {dtype} of shape {shape!r:.99} in C order")
-    with archive.open(info) as member:
+        member.seek(0)
         array = npy.read_array(member, allow_pickle=False, max_header_size=LARGEST_HEADER)
     array = array.astype(dtype.newbyteorder("="), copy=False)
     # Booleans other than 0 and 1 and strings beyond Unicode would break NumPy later, far from here.

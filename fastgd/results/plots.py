@@ -162,15 +162,13 @@ def plot_histories(ax, result):
     dash = {k: dashes.get(words, "-") for words, runs in groups.items() for k in runs.tolist()}
     lost = []
     for k, (curve, words) in enumerate(zip(curves, _words(result), strict=True)):
-        losses = np.where(drawable(curve), curve, np.nan if good[k] else np.inf)
+        losses = np.minimum(np.where(drawable(curve), curve, np.nan if good[k] else np.inf), top)
         style = {
             "marker": "." if curve.size <= 12 else None,
             "linestyle": dash[k],
             "color": colours(norm(axis.values[k])),
         }
-        ax.plot(
-            start + np.arange(curve.size), losses if good[k] else np.minimum(losses, top), label=words or "_", **style
-        )
+        ax.plot(start + np.arange(curve.size), losses, label=words or "_", **style)
         if not good[k]:
             gone = np.flatnonzero(losses > ax.get_ylim()[1])
             lost.append(start + (gone[0] if gone.size else max(curve.size - 1, 0)))

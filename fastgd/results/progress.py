@@ -60,7 +60,7 @@ class StepProgress:
     fold: int = -1
 
 
-def tell(choices):
+def print_choices(choices):
     """Print what was chosen, a line each, to where the bar goes."""
     for name, words in choices.items():
         print(f"{name}: {words}", file=sys.stderr)  # noqa: T201

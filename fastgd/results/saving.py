@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 import numpy as np
 
-from ..inputs.options import FIELDS, names
-from ..inputs.part_serialization import part_facts, part_of
+from ..inputs.options import FIELDS, canonical, names
+from ..inputs.part_serialization import part_from_dict, part_to_dict
 from ..parts import losses, optimizers, schedules
 from . import npz
 from .bootstrap import Replicates
@@ -60,7 +60,7 @@ def _is_part(facts, module):
         named = type(name) is type(facts["stamp"]) is str and type(fields) is dict
         return named and all(type(value) in (str, float) for value in fields.values())
     try:
-        return part_facts(part_of(facts, module, "")) == facts
+        return part_to_dict(part_from_dict(facts, module, "")) == facts
     except Exception:  # what a constructor says to fields that are not its own is an open list
         return False
 
@@ -72,15 +72,12 @@ def _is_part_of_solver(facts, module, solver):
 
 def _is_option(name, value):
     """Whether a value is the canonical one of an option that a run keeps."""
-    known = FIELDS[name].metadata
-    if (isinstance(value, str) and value in known["words"]) or (name, value) == ("validation", "data"):
-        return True
-    if known["part"]:
-        return _is_part(value, known["part"])
+    if (module := FIELDS[name].metadata["part"]) and type(value) is dict:
+        return _is_part(value, module)
     try:
-        return repr(known["check"](name, value)) == repr(value)
+        return (name, value) == ("validation", "data") or repr(canonical(name, value)) == repr(value)
     except (TypeError, ValueError):
-        return value is None and None in known["words"]
+        return False
 
 
 def _is_class_labels(model):
@@ -94,7 +91,7 @@ def _is_loss_of(model):
     facts, classes = model.state.options["loss"], model.classes is not None
     if "stamp" in facts:
         return True
-    loss = part_of(facts, losses, "loss")
+    loss = part_from_dict(facts, losses, "loss")
     several = classes and model.coef.ndim == 2
     return (loss.labels, loss.joint, loss.link != "identity" and not loss.labels) == (
         classes,

@@ -2,28 +2,26 @@
 
 A state is a dataclass, a NamedTuple or a TypedDict. What its fields may be annotated with:
 
-- ``None``, ``bool``, ``int``, ``float``, ``str``, ``Literal[...]``, ``list[T]``, ``tuple[T, ...]``, ``dict[str, T]``,
+- ``bool``, ``int``, ``float``, ``str``, ``Literal[...]``, ``list[T]``, ``tuple[T, ...]``, ``dict[str, T]``,
   and ``list`` or ``dict`` for any plain values: these go into the metadata, which JSON can hold;
 - ``np.ndarray``: goes into the arrays, under its dotted place, such as ``"solver.slots"``;
 - another state class;
 - a class with an attribute ``classes`` of its own, a dict: the field holds one of these classes, and the metadata its
   name;
-- a union of these, and ``Annotated[T, note]`` with what else must hold: :class:`Range`, :class:`Size`,
-  :class:`Array`, :class:`Check`.
+- ``T | None`` of these, and ``Annotated[T, note]`` with what else must hold: :class:`Range`, :class:`Size`,
+  :class:`Array`.
 """
 
 import dataclasses
 import math
 import types
-from collections.abc import Callable
-from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints, is_typeddict
+from typing import Annotated, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints, is_typeddict
 
 import numpy as np
 
 from ..parts.registry import brief
 
 CLASS = "class"  # the key of the name of one of several classes
-MISSING = type("Missing", (), {"__repr__": lambda self: "nothing"})()
 
 
 class Range(NamedTuple):
@@ -38,20 +36,6 @@ class Range(NamedTuple):
     def holds(self, value, sizes):
         """Whether a number lies in the range."""
         return (isinstance(value, int) or math.isfinite(value)) and self.low <= value <= self.high
-
-
-class Check(NamedTuple):
-    """A value for which ``test`` is true; ``words`` say what it is."""
-
-    test: Callable[[Any], bool]
-    words: str
-
-    def __str__(self):
-        return self.words
-
-    def holds(self, value, sizes):
-        """Whether the value passes the test."""
-        return self.test(value)
 
 
 class Size(NamedTuple):
@@ -132,7 +116,7 @@ def encode(state):
     ValueError: 'since' must be int, got '3'.
     """
     arrays = {}
-    return _encoded(state, type(state), "", arrays), arrays
+    return _encoded(state, "", arrays), arrays
 
 
 def decode(kind, metadata, arrays):
@@ -151,47 +135,40 @@ def decode(kind, metadata, arrays):
 
 
 def _hints_of(kind):
-    """The annotations of a state class's fields by name, None for another class; ``saved: False`` leaves one out."""
+    """The annotations of a state class's fields by name, none for another class; ``saved: False`` leaves one out."""
     if dataclasses.is_dataclass(kind):
         names = [known.name for known in dataclasses.fields(kind) if known.init and known.metadata.get("saved", True)]
-    elif hasattr(kind, "_fields") or is_typeddict(kind):
-        names = kind.__annotations__
     else:
-        return None
-    hints = get_type_hints(kind, include_extras=True)
+        names = kind.__annotations__ if hasattr(kind, "_fields") or is_typeddict(kind) else ()
+    hints = get_type_hints(kind, include_extras=True) if names else {}
     return {name: hints[name] for name in names}
 
 
 def _classes_of(kind):
-    """The classes by name that a field so annotated may hold one of, None where it is itself the class."""
-    classes = vars(kind).get("classes") if isinstance(kind, type) else None
-    return classes if isinstance(classes, dict) else None
+    """The classes by name that a field annotated with ``kind``, or with one of them, may hold one of."""
+    classes = getattr(kind, "classes", None)
+    return classes if isinstance(classes, dict) else {}
 
 
 def _at(place, name):
     return f"{place}.{name}" if place else str(name)
 
 
-def _encoded(value, hint, place, arrays):
-    """The metadata of a value annotated with ``hint``; its arrays are put into ``arrays``."""
-    kinds = [kind for kind in (hint, *get_args(hint)) if kind is not type(None)]
-    typed = next((kind for kind in kinds if is_typeddict(kind)), type(value))
-    hints = _hints_of(typed)
-    if hints is None:
-        if isinstance(value, (list, tuple)):
-            return [
-                _encoded(item, kinds[1] if kinds[1:] else None, _at(place, k), arrays) for k, item in enumerate(value)
-            ]
+def _encoded(value, place, arrays):
+    """The metadata of a value; its arrays are put into ``arrays``."""
+    if isinstance(value, (list, tuple)) and not hasattr(value, "_fields"):
+        return [_encoded(item, _at(place, k), arrays) for k, item in enumerate(value)]
+    kind = type(value)
+    fields = value if isinstance(value, dict) else {name: getattr(value, name) for name in _hints_of(kind)}
+    if not fields and not isinstance(value, dict):
         return value
-    metadata = {}
-    for several in filter(None, map(_classes_of, kinds)):
-        metadata[CLASS] = next(name for name, kind in several.items() if kind is typed)
-    for name, inner in hints.items():
-        item, there = value[name] if is_typeddict(typed) else getattr(value, name), _at(place, name)
+    name = next((name for name, known in _classes_of(kind).items() if known is kind), None)
+    metadata = {CLASS: name} if name else {}
+    for name, item in fields.items():
         if isinstance(item, np.ndarray):
-            arrays[there] = item
+            arrays[_at(place, name)] = item
         else:
-            metadata[name] = _encoded(item, inner, there, arrays)
+            metadata[name] = _encoded(item, _at(place, name), arrays)
     return metadata
 
 
@@ -205,50 +182,36 @@ class _Reader(NamedTuple):
         """A state of class ``kind``."""
         if type(metadata) is not dict:
             raise _error(place, f"a {kind.__name__}", metadata)
-        hints = _hints_of(kind)
+        hints, values = _hints_of(kind), {}
         for name in metadata:
             if name not in hints:
                 raise ValueError(f"{_at(place, name)!r} is not known.")
-        places = {name: (hint, metadata.get(name, MISSING), _at(place, name)) for name, hint in hints.items()}
-        return kind(**{name: self.value(*found) for name, found in places.items()})
+        for name, hint in hints.items():
+            there = _at(place, name)
+            if name not in metadata and there not in self.arrays:
+                raise ValueError(f"{there!r} is missing.")
+            found = metadata[name] if name in metadata else self.arrays.pop(there)
+            values[name] = self.value(hint, found, there)
+        return kind(**values)
 
     def value(self, hint, found, place):
-        """The value ``found`` at a place, decoded by its annotation; of a union by the first that fits."""
-        found = self.arrays.pop(place) if found is MISSING and place in self.arrays else found
-        if found is MISSING:
-            raise ValueError(f"{place!r} is missing.")
-        kinds = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
-        if found is None and type(None) in kinds:
-            return None
-        kinds = [kind for kind in kinds if kind is not type(None)]
-        if len(kinds) == 1:  # whose error may name a field inside
-            return self.one(kinds[0], found, place)
-        for kind in kinds:
-            before = dict(self.arrays), dict(self.sizes)
-            try:
-                return self.one(kind, found, place)
-            except ValueError:
-                for now, then in zip((self.arrays, self.sizes), before, strict=True):
-                    now.clear()
-                    now.update(then)
-        raise _error(place, " or ".join(map(_words, kinds)), found)
-
-    def one(self, hint, found, place):
-        """The value found, decoded by an annotation that is no union."""
-        if get_origin(hint) is Annotated:
-            hint, *notes = get_args(hint)
-            value = self.one(hint, found, place)
+        """The value ``found`` at a place, decoded by its annotation."""
+        kind, of = get_origin(hint) or hint, get_args(hint)
+        if kind in (Union, types.UnionType):
+            return None if found is None else self.value(of[0], found, place)
+        if kind is Annotated:
+            hint, *notes = of
+            value = self.value(hint, found, place)
             for note in notes:
                 if not note.holds(value, self.sizes):
                     raise _error(place, f"{_words(hint)}, {note}", found)
             return value
-        kind, of = get_origin(hint) or hint, get_args(hint)
         if classes := _classes_of(kind):
             name = found.get(CLASS) if type(found) is dict else found
             if type(name) is not str or name not in classes:
                 raise _error(place, f"one of {', '.join(classes)}", name)
             return self.state(classes[name], {key: found[key] for key in found if key != CLASS}, place)
-        if _hints_of(kind) is not None:
+        if _hints_of(kind):
             return self.state(kind, found, place)
         if kind is Literal:
             right = any(type(found) is type(value) and found == value for value in of)
@@ -267,9 +230,6 @@ def _words(hint):
     """An annotation in words."""
     if get_origin(hint) is Literal:
         return " or ".join(map(repr, get_args(hint)))
-    if get_origin(hint) is Annotated:
-        hint, *notes = get_args(hint)
-        return ", ".join([_words(hint), *map(str, notes)])
     return "an array" if hint is np.ndarray else getattr(hint, "__name__", str(hint))
 
 

@@ -16,17 +16,14 @@ class Results(Sequence):
     """Results that are made when they are first read: ``make(k)`` is the k-th."""
 
     def __init__(self, count, make):
-        self._make, self._made = make, [None] * count
+        self._runs, self._make = range(count), functools.cache(make)
 
     def __len__(self):
-        return len(self._made)
+        return len(self._runs)
 
     def __getitem__(self, k):
-        if isinstance(k, slice):
-            return [self[i] for i in range(*k.indices(len(self)))]
-        if self._made[k] is None:
-            self._made[k] = self._make(range(len(self))[k])
-        return self._made[k]
+        found = self._runs[k]
+        return list(map(self._make, found)) if isinstance(k, slice) else self._make(found)
 
     def __repr__(self):
         return f"<{len(self)} results>"
@@ -35,7 +32,7 @@ class Results(Sequence):
         return list(self)
 
     def __setstate__(self, made):
-        self._make, self._made = None, made
+        self.__init__(len(made), made.__getitem__)
 
 
 @dataclass(frozen=True, repr=False, eq=False)

@@ -9,8 +9,8 @@ class Backend:
 
     name: str
     compiles: bool  # whether parts are compiled
-    passes: type  # (data, n_threads, many): sums over all rows
+    passes: type  # (data, n_threads): sums over all rows
     derivatives: type  # (plan): the derivatives for Newton's method
     staged_steps: type  # (plan): the steps of staged SGD
-    first_order: tuple  # the loops of first-order steps; the first whose ``runs(plan)`` is true runs the plan
+    first_order: object  # (plan): the class of the loop of first-order steps that runs the plan
     solvers: tuple  # of Solver classes, the preferred one first

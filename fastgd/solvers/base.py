@@ -105,6 +105,8 @@ class Solver:
     def advance(self, lanes, state, rates, clock, steps):
         """A slice of about 10 ms, at most to the epoch's end and of at most ``steps`` steps: its :class:`Records`.
 
+        It is called where NumPy ignores overflow, which is found in the numbers.
+
         ``state`` and ``clock`` are changed. ``rates(first, count)`` gives learning rates (count, lanes) of the steps
         ``first + 1`` on, or (1, lanes) where they are the same. A slice's length is a function of shapes and options,
         never of the time, so that a run has the same bits each time.

@@ -19,11 +19,6 @@ class Batches(FirstOrder):
     margin = 0.1  # a running mean of losses is noisy
     speed = 1  # elements a second, as a multiple of the full-batch loop of one lane
 
-    @classmethod
-    def runs(cls, plan):
-        """Any plan of batches."""
-        return True
-
     def __init__(self, plan):
         super().__init__(plan)
         self.n = int(plan.data.count)

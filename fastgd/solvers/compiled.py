@@ -4,12 +4,27 @@ from .backend import Backend
 from .batches import Batches
 from .first_order import FirstOrder
 from .full_batch import FullBatch
-from .gram_descent import GramDescent
-from .multi_lane import ManyBatches, ManyFullBatch
 from .newton import Derivatives, Newton
 from .passes import Passes
-from .sparse_lazy import EagerSparseBatches, Hogwild, LazyBatches
 from .staged_sgd import StagedSGD, WhitenedSteps
+
+
+def first_order(plan):
+    """The loop for a plan's data and lanes. What one lane of dense rows does not need is imported here, when it is."""
+    if plan.many and (plan.full or not plan.parts.optimizer.by_row):  # kernels of many lanes have no steps by row
+        from . import gram_descent, multi_lane
+
+        if gram_descent.suits(plan):
+            return gram_descent.GramDescent
+        return multi_lane.ManyFullBatch if plan.full else multi_lane.ManyBatches
+    if plan.full:
+        return FullBatch
+    if plan.data.rows.sparse and not plan.many:
+        from . import sparse_lazy
+
+        return sparse_lazy.loop(plan)
+    return Batches
+
 
 COMPILED = Backend(
     name="compiled",
@@ -17,15 +32,6 @@ COMPILED = Backend(
     passes=Passes,
     derivatives=Derivatives,
     staged_steps=WhitenedSteps,
-    first_order=(
-        Hogwild,
-        LazyBatches,
-        EagerSparseBatches,
-        GramDescent,
-        ManyFullBatch,
-        ManyBatches,
-        FullBatch,
-        Batches,
-    ),
+    first_order=first_order,
     solvers=(Newton, StagedSGD, FirstOrder),
 )

@@ -14,20 +14,21 @@ class DataStatistics:
     """Statistics of a table, each computed when first needed: many settings of a sweep share them.
 
     ``table`` is trained on (held-out rows have weight 0), ``rows`` are the numbers of its training rows or None for
-    all, ``held`` is the validation table.
+    all, ``held`` is the validation table; ``chunked``, if the table is the first chunk of a stream.
     """
 
-    def __init__(self, table, options, backend):
+    def __init__(self, table, options, backend, chunked):
         found = held_out(table, options.validation, options.random_state, options.loss)
         self.table, self.rows, self.held = found.table, found.rows, found.held
         self.n = table.X.shape[0] if self.rows is None else len(self.rows)
         self.intercept, self.threads, self.backend = options.fit_intercept, options.n_threads, backend
-        self.known = {}
+        self.chunked, self.known = chunked, {}
 
     def once(self, key, answer):
-        """The value under a key, computed the first time only."""
+        """The value under a key, computed the first time only; overflow is found in the numbers."""
         if key not in self.known:
-            self.known[key] = answer()
+            with np.errstate(all="ignore"):
+                self.known[key] = answer()
         return self.known[key]
 
     # Columns ----------------------------------------------------------------------------------------------------------
@@ -41,40 +42,36 @@ class DataStatistics:
             table.X, none, table.weight, none[0], *scaling, one, float(self.n), roles=NO_ROLES, seed=0, classes=1
         )
 
-    def scaling(self, standardize, chunked=False):
-        """The scaling: the shift of each column, and its multiplier."""
-        return self.once(("scaling", standardize), lambda: self._scaling(standardize, chunked))
+    def passes(self, scaling):
+        """Passes over the scaled columns."""
+        return self.backend.passes(self.data(scaling), self.threads)
 
-    def _scaling(self, standardize, chunked):
+    def scaling(self, standardize):
+        """The scaling: the shift of each column, and its multiplier."""
+        return self.once(("scaling", standardize), lambda: self._scaling(standardize))
+
+    def _scaling(self, standardize):
         table = self.table
         none = Scaling.none(table.X.shape[1], table.X.dtype)
         if not standardize:
             return none
         # Sparse columns stay sparse: they are scaled, not centred.
         centre = self.intercept and standardize != "scale" and not table.X.sparse
-        mean, variance = self.backend.passes(self.data(none), self.threads).moments()
+        mean, variance = self.passes(none).moments()
         # The shift of a column is no larger than this, so that it is finite in the data's type.
-        with np.errstate(over="ignore"):
-            fits = np.sqrt(variance * self.n) < np.finfo(table.X.dtype).max
+        fits = np.sqrt(variance * self.n) < np.finfo(table.X.dtype).max
         _finite_moments(table, np.isfinite(mean) & np.isfinite(variance) & fits)
         scaling = Scaling.standard(mean, variance, table.X.dtype, centre=centre, intercept=self.intercept)
         # A column that does not vary in the first chunk may do so later.
-        return scaling.kept(mean) if chunked else scaling
+        return scaling.kept(mean) if self.chunked else scaling
 
-    def curvature(self, scaling, standardize):
+    def curvature(self, standardize):
         """The largest eigenvalue of the scaled rows' second moments."""
-        with np.errstate(all="ignore"):
-            return self.once(
-                ("curvature", standardize), lambda: self.backend.passes(self.data(scaling), self.threads).curvature()
-            )
+        return self.once(("curvature", standardize), lambda: self.passes(self.scaling(standardize)).curvature())
 
-    def largest_row(self, scaling, standardize):
+    def largest_row(self, standardize):
         """The largest weight * |scaled row|**2."""
-        with np.errstate(all="ignore"):
-            return self.once(
-                ("largest row", standardize),
-                lambda: self.backend.passes(self.data(scaling), self.threads).largest_row(),
-            )
+        return self.once(("largest row", standardize), lambda: self.passes(self.scaling(standardize)).largest_row())
 
     # Targets ----------------------------------------------------------------------------------------------------------
 
@@ -88,9 +85,8 @@ class DataStatistics:
 
     def residual_rms(self, loss, constants):
         """The root mean square of each target less its constant, (targets,); 1 for classes and where it is 0."""
-        return self.once(
-            ("residual", type(loss), loss, tuple(constants)), lambda: residual_rms(self.table, loss, constants)
-        )
+        key = "residual", type(loss), loss, tuple(constants)
+        return self.once(key, lambda: residual_rms(self.table, loss, constants))
 
     def targets(self, table, loss, centre):
         """The targets (targets, n) of a table in the data's type, less ``centre`` (targets,)."""
@@ -111,9 +107,8 @@ def targets(table, loss, centre):
     """The targets (targets, n) in the data's type, less ``centre`` (targets,)."""
     y, dtype = table.y, table.X.dtype
     if centre.any() or y.dtype != dtype:
-        with np.errstate(over="ignore"):
-            arrays.all_finite("y", y.astype(dtype, copy=False), y)
-            y = (y - centre[:, None]).astype(dtype, copy=False)
+        arrays.all_finite("y", y.astype(dtype, copy=False), y)
+        y = (y - centre[:, None]).astype(dtype, copy=False)
         arrays.in_domain(y, loss)
     return frozen(np.ascontiguousarray(y))
 
@@ -127,30 +122,30 @@ def mean_over(table, y, function, rows=1 << 20):
     for first in range(0, y.size, rows):
         weight = table.weight[first : first + rows].astype(np.float64) if table.weight.size else None
         offset = table.offset[first : first + rows].astype(np.float64) if table.offset.size else np.zeros(1)
-        values = function(y[first : first + rows].astype(np.float64), offset)
-        total += np.sum(values if weight is None else values * weight)
+        with np.errstate(all="ignore"):
+            values = function(y[first : first + rows].astype(np.float64), offset)
+            total += np.sum(values if weight is None else values * weight)
         weights += values.size if weight is None else np.sum(weight)
     return float(total / weights)
 
 
 def mean_losses(table, loss, constants):
     """The objectives (targets,) of predicting constants; for a joint loss (1,), of a constant for each class."""
-    with np.errstate(all="ignore"):
-        if loss.joint:
-            values, _ = of_classes(loss, constants)
-            return np.array([mean_over(table, table.y[0], lambda y, _: values[y.astype(np.int64)])])
-        return np.array([mean_loss(table, y, loss, one) for y, one in zip(table.y, constants, strict=True)])
+    if loss.joint:
+        values, _ = of_classes(loss, constants)
+        return np.array([mean_over(table, table.y[0], lambda y, _: values[y.astype(np.int64)])])
+    return np.array([mean_loss(table, y, loss, one) for y, one in zip(table.y, constants, strict=True)])
 
 
 def of_classes(loss, constants):
     """The losses (classes,) and slopes (classes, classes) of a joint loss at constant scores, for a row of each."""
-    return losses.of_rows(loss, np.tile(constants, (len(constants), 1)), np.arange(len(constants)))
+    with np.errstate(all="ignore"):
+        return losses.of_rows(loss, np.tile(constants, (len(constants), 1)), np.arange(len(constants)))
 
 
 def mean_loss(table, y, loss, constant):
     """The objective of predicting one number for the target ``y``."""
-    with np.errstate(all="ignore"):
-        return mean_over(table, y, lambda y, offset: loss.value(constant + offset, y))
+    return mean_over(table, y, lambda y, offset: loss.value(constant + offset, y))
 
 
 def best_constants(table, loss):
@@ -173,26 +168,25 @@ def best_constant(table, y, loss):
     """The best of some constant scores, as the start of a run.
 
     The candidates for two classes are the log odds and each class's margin; otherwise the target's mean and median (of
-    at most a million rows), or their logarithms with a log link.
+    at most a million rows), or their logarithms with a log link. The mean offset is subtracted from them.
     """
-    with np.errstate(all="ignore"):
-        mean = mean_over(table, y, lambda y, _: y)
-        if loss.squared and np.isfinite(mean):
-            return mean
-        if loss.labels:
-            # A first chunk may hold one class only: the odds are unknown then.
-            share = min(max(mean, 1e-6), 1 - 1e-6) if 0 < mean < 1 else 0.5
-            # The perceptron's loss is least where all scores are zero, and no step leads away from there.
-            found = [-1.0, 1.0, *([np.log(share / (1 - share))] if loss.smooth else [])]
-        else:
-            step = -(-y.size // 1_000_000)
-            counted = table.weight[::step] > 0 if table.weight.size else slice(None)
-            sample = y[::step][counted]
-            found = [mean, float(np.median(sample)) if sample.size else mean]
-            if loss.link != "identity":
-                found = np.log(found)
-                if table.offset.size:
-                    found = found - np.log(mean_over(table, y, lambda y, offset: np.exp(offset)))
+    mean = mean_over(table, y, lambda y, _: y)
+    if loss.squared and np.isfinite(mean):
+        return mean
+    if loss.labels:
+        # A first chunk may hold one class only: the odds are unknown then.
+        share = min(max(mean, 1e-6), 1 - 1e-6) if 0 < mean < 1 else 0.5
+        # The perceptron's loss is least where all scores are zero, and no step leads away from there.
+        found = [-1.0, 1.0, *([np.log(share / (1 - share))] if loss.smooth else [])]
+        found = np.array(found) - mean_over(table, y, lambda y, offset: offset)
+    else:
+        step = -(-y.size // 1_000_000)
+        counted = table.weight[::step] > 0 if table.weight.size else slice(None)
+        sample = y[::step][counted]
+        found = [mean, float(np.median(sample)) if sample.size else mean]
+        if loss.link != "identity":
+            with np.errstate(all="ignore"):
+                found = np.log(found) - np.log(mean_over(table, y, lambda y, offset: np.exp(offset)))
     found = [float(constant) for constant in found if np.isfinite(constant)] or [0.0]
     return min(found, key=lambda constant: mean_loss(table, y, loss, constant))
 
@@ -207,10 +201,9 @@ def curvature_of(loss, table, y, constant, size):
     if loss.joint:
         return joint_curvature(loss, table)
     h = 1e-3 if loss.smooth else size
-    with np.errstate(all="ignore"):
-        above, below = np.full(1, constant + h), np.full(1, constant - h)
-        found = mean_over(table, y, lambda y, o: (loss.slope(above + o, y) - loss.slope(below + o, y)) / (2 * h))
-    return float(found) if np.isfinite(found) and found > 0 else 1.0
+    above, below = np.full(1, constant + h), np.full(1, constant - h)
+    found = mean_over(table, y, lambda y, o: (loss.slope(above + o, y) - loss.slope(below + o, y)) / (2 * h))
+    return found if np.isfinite(found) and found > 0 else 1.0
 
 
 def joint_curvature(loss, table, h=1e-3):
@@ -226,18 +219,16 @@ def joint_curvature(loss, table, h=1e-3):
 
 
 def residual_rms(table, loss, constants):
-    """The root mean square of each target less its constant; 1 for classes, and where it is 0."""
+    """The root mean square (targets,) of each target less its constant; 1 for classes, and where it is not positive."""
+    found = np.ones(len(table.y))
     if loss.labels or loss.link != "identity":
-        return np.ones(len(table.y))
-    return np.array([one_residual_rms(table, y, constant) for y, constant in zip(table.y, constants, strict=True)])
-
-
-def one_residual_rms(table, y, constant):
-    """The root mean square of a target less ``constant``; 1 where it is not positive."""
-    with np.errstate(all="ignore"):
-        away = np.sqrt(mean_over(table, y, lambda y, _: (y - constant) ** 2))
-    if not 0 < away < np.inf:
-        return 1.0
-    if away**2 > float(np.finfo(table.X.dtype).max) / 1e6:
-        raise ValueError(f"y has values whose squares overflow {table.X.dtype}: divide y, or pass X as float64.")
-    return float(away)
+        return found
+    for k, (y, constant) in enumerate(zip(table.y, constants, strict=True)):
+        square = mean_over(table, y, lambda y, _, constant=constant: (y - constant) ** 2)
+        if 0 < square < np.inf:
+            found[k] = np.sqrt(square)
+            if found[k] ** 2 > float(np.finfo(table.X.dtype).max) / 1e6:
+                raise ValueError(
+                    f"y has values whose squares overflow {table.X.dtype}: divide y, or pass X as float64."
+                )
+    return found

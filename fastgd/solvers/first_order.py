@@ -73,15 +73,10 @@ class FirstOrder(Solver):
 
     @classmethod
     def bind(cls, plan):
-        """The first loop of the backend that runs the plan."""
-        return next(loop for loop in plan.backend.first_order if loop.runs(plan))(plan)
+        """The backend's loop for the plan."""
+        return plan.backend.first_order(plan)(plan)
 
     # A run ------------------------------------------------------------------------------------------------------------
-
-    @classmethod
-    def runs(cls, plan):
-        """Whether this loop can run a plan."""
-        raise NotImplementedError
 
     def init(self):
         """The weights of the plan, and an optimizer state of zeros."""

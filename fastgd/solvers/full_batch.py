@@ -4,7 +4,6 @@ import functools
 
 import numpy as np
 
-from ..kernels import full_batch
 from .base import Records
 from .first_order import FirstOrder
 from .plan import lanes_with
@@ -18,15 +17,10 @@ class FullBatch(FirstOrder):
 
     speed = 1  # elements a second, as a multiple of this loop's
 
-    @classmethod
-    def runs(cls, plan):
-        """Whether a step takes all rows."""
-        return plan.full
-
     @functools.cached_property
     def passes(self):
         """The passes over the rows."""
-        return self.plan.backend.passes(self.plan.data, self.plan.options.n_threads)
+        return self.plan.passes(self.plan.data)
 
     def steps_at_once(self, lanes):
         """How many steps a slice takes."""
@@ -35,6 +29,10 @@ class FullBatch(FirstOrder):
         rows = self.plan.data.rows
         cost = (rows.stored + (self.passes.n + 1) * ROW_OVERHEAD + self.passes.d) * lanes
         return max(1, self.speed * SLICE_ELEMENTS // cost)
+
+    def small(self, lanes):
+        """Whether one kernel call takes all steps of a slice."""
+        return self.passes.chunks == 1
 
     def advance(self, lanes, state, rates, clock, steps):
         """A slice of steps; the kernels leave a failed lane at its last finite weights."""
@@ -52,9 +50,5 @@ class FullBatch(FirstOrder):
 
     def steps(self, lanes, rates, t):
         """Steps at rates (steps, lanes) from step ``t`` on: objectives and gradients' norms before each."""
-        if self.passes.chunks > 1:
-            return self.passes.step(self.plan.parts, lanes, rates, t)
-        objective, norm = np.empty((2, *rates.shape))
-        sums, losses = np.empty((1, *lanes.weights.shape)), np.empty((1, len(lanes.weights)))
-        full_batch.small_steps(self.plan.data, self.plan.parts, lanes, rates, t, sums, losses, objective, norm)
-        return objective, norm
+        run = self.passes.small_steps if self.small(len(lanes.weights)) else self.passes.step
+        return run(self.plan.parts, lanes, rates, t)

@@ -99,14 +99,10 @@ class Grams:
             found = [np.stack([sum(array[p] for p in parts if p != fold) for fold in folds]) for array in held]
         else:
             found = self.over_rows(folds, replicates, False)
-        D, targets = self.d + 1, self.level.size
-        products, moments = np.empty((folds.size, D, D)), np.empty((folds.size, targets, D))
-        sums, squares, totals = found
-        for q, (whole, total) in enumerate(zip(sums, totals, strict=True)):
-            products[q] = np.triu(whole[:D, :D])
-            products[q] += np.triu(whole[:D, :D], 1).T
-            products[q] /= total
-            moments[q] = whole[:D, D : D + targets].T / total
+        D, (sums, squares, totals) = self.d + 1, found
+        upper, each = np.triu(sums[:, :D, :D]), totals[:, None, None]
+        products = np.divide(upper + np.triu(upper, 1).swapaxes(1, 2), each, order="C")
+        moments = np.divide(sums[:, :D, D : D + self.level.size].swapaxes(1, 2), each, order="C")
         return products, moments, squares / totals[:, None], totals
 
     def over_rows(self, folds, replicates, held):
@@ -133,9 +129,7 @@ class Grams:
         minimiser, rest = np.empty((2, *moments.shape))
 
         def task(q):
-            with np.errstate(all="ignore"):
-                least = DEPENDENT * np.diag(products[q])
-                kernels.minimise(products[q], moments[q], least, minimiser[q], rest[q])
+            kernels.minimise(products[q], moments[q], DEPENDENT * np.diag(products[q]), minimiser[q], rest[q])
 
         run_tasks(task, len(products), self.n_threads)
         with np.errstate(all="ignore"):

@@ -67,11 +67,6 @@ def suits(plan):
 class GramDescent(FullBatch):
     """Full-batch steps of many lanes on a multiple of the squared residual, from the Gram matrix."""
 
-    @classmethod
-    def runs(cls, plan):
-        """Plans of many lanes on squared residuals, full batch, for which the Gram matrix costs less than passes."""
-        return plan.many and suits(plan)
-
     def __init__(self, plan):
         super().__init__(plan)
         self.grams = Grams(plan.data, plan.lanes, plan.options.n_threads)
@@ -116,11 +111,10 @@ class GramDescent(FullBatch):
         rates = np.ascontiguousarray(rates)
         objective, norm = np.empty((2, *rates.shape))
         scratch = np.empty((1, count, D)), np.empty((1, count))
-        with np.errstate(all="ignore"):  # for kernels run as plain Python; a setting of each thread
-            kernels.gram_steps(
-                self.plan.data, self.plan.parts, lanes, self.sums, weighting, column, first,
-                rates, t, work, *scratch, objective, norm,
-            )  # fmt: skip
+        kernels.gram_steps(
+            self.plan.data, self.plan.parts, lanes, self.sums, weighting, column, first,
+            rates, t, work, *scratch, objective, norm,
+        )  # fmt: skip
         return objective, norm
 
 

@@ -15,11 +15,11 @@ def automatic_rate(problem, model, targets, scaled, k):
     ``scaled`` is a pair: the scaling of the columns, and whether there is one. Steps of an optimizer whose moves do not
     grow with the gradient are proportional to the root mean square of the residuals at the start.
     """
-    statistics, batch, n = problem.statistics, problem.batch, problem.n
-    (scaling, _), loss, optimizer = scaled, model.loss, model.optimizer
+    (scaling, standardize), loss, optimizer = scaled, model.loss, model.optimizer
+    batch, n = problem.batch, problem.n
     residual_rms, constant = model.residual_rms[k], targets.constants[k]
     curvature = curvature_of(loss, problem.table, problem.table.y[k], constant, residual_rms)
-    smoothness = mean_smoothness(statistics, scaled, batch, n) * curvature
+    smoothness = mean_smoothness(problem.statistics, standardize, batch, n) * curvature
     if not np.isfinite(smoothness):
         arrays.finite_columns(problem.table.X, problem.table.names)
         hint = "" if np.any(scaling.inverse_scale != 1) else ", or pass standardize=True"
@@ -40,14 +40,14 @@ def automatic_rate(problem, model, targets, scaled, k):
     return schedules.InverseScaling(rate, power), f"from {rate:.4g}, falling as t**-{power:g}: {words}"
 
 
-def mean_smoothness(statistics, scaled, batch, n):
+def mean_smoothness(statistics, standardize, batch, n):
     """The expected smoothness of a batch, for a loss of second derivative 1.
 
     It lies between the whole data's and the largest row's (Gower et al. 2019, proposition 3.8).
     """
-    smoothness = MARGIN * statistics.curvature(*scaled)
+    smoothness = MARGIN * statistics.curvature(standardize)
     if batch >= n:  # a chunk may be shorter than a batch
         return smoothness
     with np.errstate(all="ignore"):
-        largest = statistics.largest_row(*scaled)
+        largest = statistics.largest_row(standardize)
         return (n * (batch - 1) * smoothness + (n - batch) * largest) / (batch * (n - 1))

@@ -1,16 +1,12 @@
 """First-order steps of many lanes, on several threads and with the same bits for any number of them."""
 
-import functools
-
-import numpy as np
-
 from ..kernels import multi_steps
 from ..kernels.multi_gradients import zero_gradient_update
 from ..kernels.threads import run_tasks
 from ..kernels.tiles import pack, unpack
 from .batches import SLICE_COLUMNS, Batches
 from .full_batch import ROW_OVERHEAD, SLICE_ELEMENTS, FullBatch
-from .multi_lane_passes import SMALL_WORK, ManyPasses
+from .multi_lane_passes import SMALL_WORK
 
 SPEED = 8  # elements a second, as a multiple of the loop of one lane
 SPARSE_SPEED = 2
@@ -26,8 +22,7 @@ def steps(data, parts, lanes, order, ahead, batch, rates, t, loss_sum, n_threads
     tiles = pack(lanes, data.classes, n_threads)
 
     def task(tile):
-        with np.errstate(all="ignore"):
-            multi_steps.multi_steps(data, parts, tiles, tile, tile + 1, order, ahead, batch, rates, t, loss_sum, lazy)
+        multi_steps.multi_steps(data, parts, tiles, tile, tile + 1, order, ahead, batch, rates, t, loss_sum, lazy)
 
     run_tasks(task, len(tiles.lane), n_threads)
     unpack(tiles, lanes)
@@ -38,34 +33,15 @@ class ManyFullBatch(FullBatch):
 
     speed = SPEED
 
-    @classmethod
-    def runs(cls, plan):
-        """Whether many lanes take full-batch steps."""
-        return plan.many and plan.full
-
-    @functools.cached_property
-    def passes(self):
-        """The passes over the rows."""
-        return ManyPasses(self.plan.data, self.plan.options.n_threads)
-
-    def steps(self, lanes, rates, t):
-        """Steps at rates (steps, lanes) from step ``t`` on: objectives and gradients' norms before each."""
-        small = self.passes.chunks == 1 and (
-            not self.plan.data.rows.sparse or self.steps_at_once(len(lanes.weights)) > 1
-        )
-        run = self.passes.small_steps if small else self.passes.step
-        return run(self.plan.parts, lanes, rates, t)
+    def small(self, lanes):
+        """Whether one kernel call takes all steps of a slice; for one step of sparse rows that does not pay."""
+        return super().small(lanes) and not (self.plan.data.rows.sparse and self.steps_at_once(lanes) == 1)
 
 
 class ManyBatches(Batches):
     """Mini-batches and single rows of many lanes."""
 
     speed = SPEED
-
-    @classmethod
-    def runs(cls, plan):
-        """Whether many lanes take steps of batches; these kernels have no steps that depend on the row."""
-        return plan.many and not plan.full and not plan.parts.optimizer.by_row
 
     def __init__(self, plan):
         super().__init__(plan)

@@ -46,8 +46,7 @@ class ManyPasses:
         n_threads = self.n_threads if work * self.chunks > SMALL_WORK else 1
 
         def tile_task(k, first):
-            with np.errstate(all="ignore"):
-                run(type(tiles)(*(array[k : k + 1] for array in tiles)), first, min(first + stride, self.chunks))
+            run(type(tiles)(*(array[k : k + 1] for array in tiles)), first, min(first + stride, self.chunks))
 
         if together:
             self.reduction.over(lambda first, last: run(tiles, first, last), stride, n_threads)

@@ -5,7 +5,6 @@ loss at each. So it depends neither on the scales of the columns nor on their co
 """
 
 import functools
-import inspect
 import math
 
 import numpy as np
@@ -19,7 +18,7 @@ from ..results.state import NewtonState
 from .base import Limits, Records, Solver, Verdict
 from .first_order import TOL_FULL
 from .gram import LARGEST_BYTES, Grams, centre_of, weightings
-from .passes import Passes, length, penalty_costs
+from .passes import length, penalty_costs
 from .plan import lanes_at, lanes_with
 from .problem import left_open
 
@@ -54,7 +53,7 @@ class Derivatives:
         self.data = plan.data._replace(targets=plan.data.targets[:1])  # moments of others are not needed
         kept = len(weightings(plan.lanes)) * (plan.data.shift.size + 2) ** 2 * 8
         self.at_once = self.loss.squared and kept <= LARGEST_BYTES
-        self.one = Passes(plan.data, plan.options.n_threads)
+        self.one = plan.backend.passes(plan.data, plan.options.n_threads)
         self.passes = self.one.many() if plan.many else self.one
         self.share = DEPENDENT[plan.lanes.weights.itemsize]
         self.shares = len(plan.models) > FEW and not self.at_once and all(m.replicate < 0 for m in plan.models)
@@ -62,9 +61,8 @@ class Derivatives:
 
     def first(self, lanes):
         """The mean losses (lanes,) and their gradients (lanes, d + 1)."""
-        with np.errstate(all="ignore"):
-            sums, losses = self.passes.sums(self.loss, lanes)
-            return losses.sum(axis=0) / self.count, sums.sum(axis=0) / self.count
+        sums, losses = self.passes.sums(self.loss, lanes)
+        return losses.sum(axis=0) / self.count, sums.sum(axis=0) / self.count
 
     def second(self, lanes, lane):
         """The second derivatives (d + 1, d + 1) at one lane's weights, of columns that are centred once more."""
@@ -73,10 +71,9 @@ class Derivatives:
             return 2.0 * lanes.loss[lane, 0] * self.squared.products[self.squared.pairs.index(pair)]
         data = self.plan.data
         out = np.empty(self.one.n, data.shift.dtype)
-        with np.errstate(all="ignore"):
-            self.one.over_chunks(
-                lambda a, b: curvature.second_derivatives(data, self.loss, lanes, lane, self.one.chunk, a, b, out)
-            )
+        self.one.over_chunks(
+            lambda a, b: curvature.second_derivatives(data, self.loss, lanes, lane, self.one.chunk, a, b, out)
+        )
         if not out.any():  # no row has a second derivative, e.g. all lie beyond their margins: the penalty alone counts
             return np.zeros((data.shift.size + 1, data.shift.size + 1))
         grams = Grams(self.data._replace(weight=frozen(out)), lanes_at(lanes, [lane], 1), self.plan.options.n_threads)
@@ -102,9 +99,8 @@ class Derivatives:
         """Whether the second derivatives ``H`` may be used at weights that differ by ``away``."""
         if not away.any():
             return True
-        with np.errstate(all="ignore"):
-            away = np.append(away[:-1], away[-1] + away[:-1] @ self.offset)
-            return self.loss.self_concordant and away @ H @ away <= NEAR**2 * H[-1, -1]
+        away = np.append(away[:-1], away[-1] + away[:-1] @ self.offset)
+        return self.loss.self_concordant and away @ H @ away <= NEAR**2 * H[-1, -1]
 
     @functools.cached_property
     def squared(self):
@@ -182,14 +178,14 @@ class Newton(Solver):
     @classmethod
     def suits(cls, problem):
         """Full-batch problems that leave the steps to fit, with a second derivative and up to 1,023 columns."""
-        if not problem.full:
+        if not problem.full or problem.start.chunked:
             return "a step takes a part of the rows"
         return cls.suits_shape(problem.options.loss, problem.d) or left_open(problem.options)
 
     @classmethod
     def suits_shape(cls, loss, d):
         """None if the loss and the number of columns allow Newton's steps, else the reason why not."""
-        if not inspect.isfunction(type(loss).second_derivative):
+        if loss.second_derivative is None:
             return "the loss has no second derivative"
         return f"X has {d} columns, and the limit is {LARGEST - 1}" if d >= LARGEST else None
 
@@ -279,16 +275,14 @@ class Newton(Solver):
             asked = lanes if len(new) == len(keys) else lanes_at(lanes, list(new.values()), 1)
             self.known |= dict(zip(new, zip(*self.derivatives.first(asked), strict=True), strict=True))
         losses, gradients = map(np.array, zip(*(self.known[key] for key in keys), strict=True))
-        with np.errstate(all="ignore"):
-            return losses + penalty_costs(self.plan.parts.penalty, lanes), gradients
+        return losses + penalty_costs(self.plan.parts.penalty, lanes), gradients
 
     def norm(self, lanes, lane, gradient):
         """The norm of the smallest subgradient of a lane's objective."""
         penalty = type(self.plan.parts.penalty)(*lanes.penalty[lane].astype(np.float64))
         bounds = lanes.low[lane], lanes.high[lane]
-        with np.errstate(all="ignore"):
-            slope = penalty.slope(lanes.weights[lane, :-1].astype(np.float64), gradient[:-1], *bounds)
-            return length(np.append(slope, gradient[-1]))
+        slope = penalty.slope(lanes.weights[lane, :-1].astype(np.float64), gradient[:-1], *bounds)
+        return length(np.append(slope, gradient[-1]))
 
     # Steps ------------------------------------------------------------------------------------------------------------
 
@@ -311,11 +305,10 @@ class Newton(Solver):
         moves, falls = np.zeros(lanes.weights.shape), np.zeros(len(lanes.weights))
         whole = lanes._replace(weights=lanes.weights.astype(np.float64))
         before = penalty_costs(self.plan.parts.penalty, whole)
-        with np.errstate(all="ignore"):
-            for lane in np.flatnonzero(wanted):
-                moves[lane], shared[lane] = self.derivatives.move(lanes, lane, gradients[lane], damping)
-            after = penalty_costs(self.plan.parts.penalty, whole._replace(weights=whole.weights + moves))
-            falls = before - after - (moves * gradients).sum(axis=1)
+        for lane in np.flatnonzero(wanted):
+            moves[lane], shared[lane] = self.derivatives.move(lanes, lane, gradients[lane], damping)
+        after = penalty_costs(self.plan.parts.penalty, whole._replace(weights=whole.weights + moves))
+        falls = before - after - (moves * gradients).sum(axis=1)
         bad = ~(falls > 0)
         moves[bad], falls[bad] = 0.0, 0.0
         return moves, falls, shared
@@ -326,8 +319,7 @@ class Newton(Solver):
         begun, dtype = lanes.weights.copy(), lanes.weights.dtype
         open_ = np.flatnonzero(length)
         while open_.size:
-            with np.errstate(all="ignore"):
-                lanes.weights[open_] = (begun[open_] + length[open_, None] * moves[open_]).astype(dtype)
+            lanes.weights[open_] = (begun[open_] + length[open_, None] * moves[open_]).astype(dtype)
             self.clip(lanes)
             reached, _ = self.evaluate(lanes)
             worst = objective - ENOUGH * length * falls + NOISE * self.eps * np.abs(objective)
@@ -361,8 +353,7 @@ class Newton(Solver):
         last |= state.width <= max(64 * self.eps, NARROWEST) * state.first_width
         settled = ~last & (falls <= SETTLED * np.abs(objective))
         state.width[settled] *= NARROWER
-        with np.errstate(all="ignore"):
-            return np.where(last, falls * np.where(objective > 0, own / objective, 1.0), np.inf)
+        return np.where(last, falls * np.where(objective > 0, own / objective, 1.0), np.inf)
 
 
 def shorter(length, fall, rise):

@@ -5,7 +5,6 @@ import math
 import numpy as np
 
 from ..kernels import full_batch
-from .multi_lane_passes import ManyPasses
 from .reduction import ChunkedReduction
 
 TASK_ELEMENTS = 1 << 21  # about a millisecond of work, so that neither Ctrl-C nor the last thread takes long
@@ -13,13 +12,10 @@ SMALL_ELEMENTS = 1 << 17  # below this a pass is over before a thread has starte
 
 
 class Passes:
-    """One pass after another over ``data``; ``n_threads`` run the chunks of each.
+    """One pass after another over ``data``, for one lane; ``n_threads`` run the chunks of each."""
 
-    ``many``: losses are computed for many lanes, or for one of many.
-    """
-
-    def __init__(self, data, n_threads, many=False):
-        self.data, self.all_threads, self.are_many = data, n_threads, many
+    def __init__(self, data, n_threads):
+        self.data, self.all_threads = data, n_threads
         self.n, self.d = data.rows.shape
         self.chunk = full_batch.chunk_rows(data.rows)
         threads = n_threads if data.rows.stored > SMALL_ELEMENTS else 1
@@ -32,7 +28,9 @@ class Passes:
         return dtype
 
     def many(self):
-        """The passes of many lanes at once."""
+        """The passes of many lanes at once; imported when they are needed."""
+        from .multi_lane_passes import ManyPasses
+
         return ManyPasses(self.data, self.all_threads)
 
     def over_chunks(self, run):
@@ -71,19 +69,16 @@ class Passes:
         full_batch.finish(self.data, parts, lanes, rates, t, sums, losses, objective, norm)
         return objective, norm
 
+    def small_steps(self, parts, lanes, rates, t):
+        """Full-batch steps over data of one chunk, one for each row of rates: objectives and norms (steps, lanes)."""
+        objective, norm = np.empty((2, *rates.shape))
+        sums, losses = np.empty((1, *lanes.weights.shape)), np.empty((1, len(lanes.weights)))
+        full_batch.small_steps(self.data, parts, lanes, rates, t, sums, losses, objective, norm)
+        return objective, norm
+
     def loss(self, loss, lanes):
         """The mean loss of each lane at its weights, (lanes,); without the penalty."""
-        if self.are_many:
-            return self.many().loss(loss, lanes)
         return self.sums(loss, lanes)[1].sum(axis=0) / self.data.count
-
-    def held_loss(self, loss, lanes):
-        """The mean loss of each lane over the rows that its fold holds out, (lanes,)."""
-        return self.many().held_loss(loss, lanes)
-
-    def totals(self, lanes):
-        """The sum of the row weights of each lane, (lanes,)."""
-        return self.many().totals(lanes)
 
     def curvature(self, iterations=40):
         """The largest eigenvalue of the scaled rows' second-moment matrix, by power iteration, a lower estimate."""

@@ -7,6 +7,7 @@ import numpy as np
 
 from ..kernels.lanes import Data, Lanes, Parts
 from ..parts.schedules import rates, watched
+from .problem import Problem
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,10 @@ class Model:
     target: int = 0  # the number of its first target
     coef: np.ndarray | None = None  # (lanes, d), the scaled coefficients that a run starts with; None for zeros
 
+    def of_other_rows(self, **changes):
+        """The model with other rows, so that the objective at its start is not known."""
+        return replace(self, start_loss=np.full(len(self.start_loss), np.inf), **changes)
+
     def single_targets(self):
         """A model for each target."""
         arrays = ("rate_multiplier", "centre", "start", "start_loss", "constant_loss", "residual_rms", "coef")
@@ -42,23 +47,17 @@ class Model:
 
 
 @dataclass(frozen=True)
-class Plan:
+class Plan(Problem):
     """A run in full: every option resolved, none "auto"."""
 
     data: Data
     parts: Parts
     lanes: Lanes
     models: tuple  # of Model; each has ``width`` lanes, in this order
-    options: object  # FitOptions
-    start: object  # Fresh, Warm, Resumed or Chunk
-    backend: object
     solver: type
-    batch: int
-    full: bool  # whether a step takes all rows
     many: bool  # whether kernels of many lanes run it, also when only some of its models still run
     epochs: int
     tol: float | None
-    rows: np.ndarray | None = None  # the rows trained on, where others are held out
     held: Data | None = None  # the validation data
     every_epoch: bool = False  # whether a slice must not be longer than an epoch, whatever the options
     order: object = None  # order(epoch): the order of an epoch's rows, in place of a shuffle's own
@@ -70,16 +69,16 @@ class Plan:
         return len(self.lanes.weights) // len(self.models)
 
     @functools.cached_property
-    def automatic_rate(self):
-        """Whether the learning rate was chosen."""
-        return self.options.learning_rate == "auto"
-
-    @functools.cached_property
     def watched(self):
         """Whether every epoch is checked, so that no slice is longer than one."""
         asked = (self.options.callback, self.rule, self.tol, self.held)
         plateaus = (model.schedule and watched(model.schedule) for model in self.models)
         return self.options.evaluate or self.every_epoch or any(one is not None for one in (*asked, *plateaus))
+
+    def passes(self, data):
+        """The passes over data, for the plan's number of lanes."""
+        passes = self.backend.passes(data, self.options.n_threads)
+        return passes.many() if self.many else passes
 
     def of(self, chosen):
         """The plan of some of its models, with lanes of their own."""

@@ -24,6 +24,11 @@ class Problem:
         return self.statistics.table
 
     @property
+    def rows(self):
+        """The numbers of the rows trained on, where others are held out, or None."""
+        return self.statistics.rows
+
+    @property
     def n(self):
         """Rows trained on."""
         return self.statistics.n

@@ -18,8 +18,7 @@ class ChunkedReduction:
         """``run(first, last)`` over all chunks, ``stride`` of them a task; it stores a result for each chunk."""
 
         def task(k):
-            with np.errstate(all="ignore"):  # for kernels run as plain Python; a setting of each thread
-                run(k * stride, min((k + 1) * stride, self.count))
+            run(k * stride, min((k + 1) * stride, self.count))
 
         run_tasks(task, -(-self.count // stride), self.n_threads if n_threads is None else n_threads)
 

@@ -19,9 +19,11 @@ EXACT = "SGD, AdaGrad (with L2 at a constant rate) and, without a penalty, momen
 DRIFTS = {"momentum": lazy.MomentumDrift, "nesterov": lazy.NesterovDrift}
 
 
-def applies(plan):
-    """Whether a plan is of batches of sparse rows and one lane."""
-    return plan.data.rows.sparse and not plan.full and not plan.many
+def loop(plan):
+    """The loop for batches of sparse rows and one lane."""
+    if plan.options.parallel is not None:
+        return Hogwild
+    return EagerSparseBatches if zero_gradient_update(plan) is None else LazyBatches
 
 
 def zero_gradient_update(plan):
@@ -70,11 +72,6 @@ def warn_of_columns(plan):
 class EagerSparseBatches(Batches):
     """Mini-batches and single rows of sparse rows, one lane: every step moves all columns."""
 
-    @classmethod
-    def runs(cls, plan):
-        """Any plan of batches of sparse rows and one lane."""
-        return applies(plan)
-
     def __init__(self, plan):
         super().__init__(plan)
         if plan.parts.optimizer.by_row and plan.batch == 1:
@@ -86,11 +83,6 @@ class EagerSparseBatches(Batches):
 
 class LazyBatches(Batches):
     """Mini-batches and single rows of sparse rows, one lane."""
-
-    @classmethod
-    def runs(cls, plan):
-        """Whether steps on the other columns have a closed form."""
-        return applies(plan) and zero_gradient_update(plan) is not None
 
     def __init__(self, plan):
         super().__init__(plan)
@@ -146,11 +138,6 @@ class Hogwild(LazyBatches):
     that moved the weight 0.126 and 0.157; with the sum 3.5 and 1e23.
     """
 
-    @classmethod
-    def runs(cls, plan):
-        """Whether ``parallel`` is given."""
-        return applies(plan) and plan.options.parallel is not None
-
     def __init__(self, plan):
         super().__init__(plan)
         optimizer = plan.parts.optimizer
@@ -186,10 +173,7 @@ class Hogwild(LazyBatches):
             some = slice(first * batch, min(last * batch, len(rows)))
             own = rates if len(rates) == 1 else np.ascontiguousarray(rates[first:last])
             mine = lanes._replace(weights=self.copies[k], slots=self.states[k], carry=carries[k])
-            with np.errstate(all="ignore"):  # for kernels run as plain Python; a setting of each thread
-                super(Hogwild, self).take(
-                    self.columns_of[k], mine, rows[some], ahead[some], own, t + first, loss_sums[k]
-                )
+            super(Hogwild, self).take(self.columns_of[k], mine, rows[some], ahead[some], own, t + first, loss_sums[k])
 
         run_tasks(task, count, count)
         loss_sum += loss_sums.sum(axis=0)

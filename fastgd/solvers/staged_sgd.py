@@ -131,7 +131,7 @@ class StagedSGD(Solver):
     def __init__(self, plan):
         super().__init__(plan)
         self.engine = plan.backend.staged_steps(plan)
-        self.passes = plan.backend.passes(plan.data, plan.options.n_threads)
+        self.passes = plan.passes(plan.data)
         self.rate = first_rate(plan.data.shift.size, plan.batch)
         loss, eps = plan.parts.loss, float(np.finfo(plan.data.shift.dtype).eps)
         # A pivot below this is rounding error of the sums; weights of float32 have no more digits either.
@@ -179,8 +179,7 @@ class StagedSGD(Solver):
         if not np.isfinite(weights).all():
             return math.inf
         at = lanes._replace(weights=weights[None].astype(lanes.weights.dtype))
-        with np.errstate(all="ignore"):
-            value = float(self.passes.loss(self.plan.parts.loss, at)[0])
+        value = float(self.passes.loss(self.plan.parts.loss, at)[0])
         return value if math.isfinite(value) else math.inf
 
     def start(self, lanes, state):

@@ -12,11 +12,13 @@ from ..parts.losses import of_rows
 from ..parts.optimizers import decayed
 from ..parts.penalties import Free
 from .backend import Backend
-from .base import Records
+from .batches import Batches
 from .first_order import FirstOrder
-from .newton import Newton
+from .full_batch import FullBatch
+from .multi_lane_passes import rows_of
+from .newton import Derivatives, Newton
 from .passes import penalty_costs
-from .plan import lanes_at, lanes_with, unweighted
+from .plan import unweighted
 from .staged_sgd import FORGET, StagedSGD
 
 # Row order --------------------------------------------------------------------------------------------------------
@@ -97,109 +99,91 @@ def drawn_counts(seed, replicate, n):
 # The models ---------------------------------------------------------------------------------------------------------
 
 
-class TextbookFullBatch(FirstOrder):
-    """First-order steps on the array ``Z``, all rows or batches: an epoch at a time."""
+class TextbookFullBatch(FullBatch):
+    """Full-batch steps on the array ``Z``, one a slice."""
 
-    @classmethod
-    def runs(cls, plan):
-        """Full-batch plans; the recorded losses of batches are no objectives."""
-        return plan.full
+    def steps_at_once(self, lanes):
+        """One."""
+        return 1
+
+    def steps(self, lanes, rates, t):
+        """A step at rates (1, lanes): objectives and gradients' norms before it; lanes that are not finite stay."""
+        data, parts, joint = self.passes, self.plan.parts, self.plan.data.classes
+        rows = np.arange(len(data.Z)) if self.plan.rows is None else self.plan.rows
+        losses, gradients = data.gradient(parts.loss, lanes, rows)
+        gradients = gradients / len(rows)
+        objective = losses / len(rows) + penalty_costs(parts.penalty, lanes)
+        norm = np.array([subgradient_norm(parts, lanes, lane, g) for lane, g in enumerate(gradients)])
+        finite = np.isfinite(objective + norm).reshape(-1, joint).all(axis=1)
+        for lane in np.flatnonzero(np.repeat(finite, joint)):
+            step(parts, lanes, lane, gradients[lane], float(rates[0, lane]), t)
+        return objective[None], norm[None]
+
+
+class TextbookBatches(Batches):
+    """Steps of batches of the array ``Z``: an epoch is a slice."""
 
     def __init__(self, plan):
         super().__init__(plan)
-        self.measured = TextbookPasses(plan.data, 1)
-        self.rows = np.arange(len(self.measured.Z)) if plan.rows is None else plan.rows
+        self.slice, self.passes = self.rows, plan.passes(plan.data)
+        self.trained = np.arange(self.n) if plan.rows is None else plan.rows
 
-    def advance(self, lanes, state, rates, clock, steps):
-        """The steps left of an epoch, at most ``steps``, for all lanes."""
-        plan, n, lanes, options = self.plan, len(self.rows), lanes_with(lanes, state), self.plan.options
-        order = np.arange(n)
-        if not plan.full:
-            order = row_order(options.shuffle, options.random_state, clock.epoch, n, plan.batch)
-        batches = [self.rows[order[first : first + plan.batch]] for first in range(0, len(order), plan.batch)]
-        left = batches[clock.row // plan.batch :][:steps]
-        table = np.broadcast_to(rates(clock.steps, len(left)), (len(left), len(lanes.weights)))
-        loss_sum, before = np.zeros(len(lanes.weights)) + clock.loss_sum, lanes.weights.copy()
-        broken = np.zeros(len(before), bool)
-        for rows, rate in zip(left, table, strict=True):
-            loss, gradient = self.measured.gradient(plan.parts.loss, lanes, rows)
-            loss_sum += loss
-            clock.steps += 1
-            broken |= self.move(lanes, gradient / len(rows), rate, clock.steps, loss_sum)
-        clock.row, clock.loss_sum = clock.row + sum(map(len, left)), loss_sum
-        if clock.row < len(order):
-            return Records(np.empty((0, len(loss_sum))), table[-1:], None, 0 * broken, broken)
-        clock.epoch, clock.row, clock.loss_sum = clock.epoch + 1, 0, 0.0
-        loss, norm = loss_sum / len(order), None
-        if plan.full:
-            loss = loss + penalty_costs(plan.parts.penalty, lanes._replace(weights=before))
-            norm = np.array([[self.norm(lanes, lane, before, gradient / n) for lane in range(len(loss_sum))]])
-            broken |= ~np.isfinite(loss)
-        return Records(loss[None], table[-1:], norm, np.where(broken, 0, 1), broken)
+    def order(self, epoch, row, count):
+        """The rows at ``count`` positions of an epoch from ``row`` on, twice."""
+        options = self.plan.options
+        order = row_order(options.shuffle, options.random_state, epoch, self.n, self.plan.batch)
+        return (self.trained[order[row : row + count]],) * 2
 
-    def move(self, lanes, gradients, rates, t, loss_sum):
-        """A step of every lane; full batch, lanes that are not finite stay. Returns which are not finite."""
-        joint = self.plan.data.classes
-        finite = np.isfinite(gradients).all(axis=1) & np.isfinite(loss_sum)
-        finite = np.repeat(finite.reshape(-1, joint).all(axis=1), joint)
-        for lane in np.flatnonzero(finite) if self.plan.full else range(len(loss_sum)):
-            self.step(lanes, lane, gradients[lane], float(rates[lane]), t)
-        return ~finite
-
-    def step(self, lanes, lane, g, rate, t):
-        """Move a lane against the gradient ``g``, all but the intercept then by penalty and bounds."""
-        parts = self.plan.parts
-        optimizer, penalty = type(parts.optimizer)(*lanes.optimizer[lane]), type(parts.penalty)(*lanes.penalty[lane])
-        w, average = lanes.weights[lane], lanes.averages[lane]
-        d = len(w) - 1
-        c, lanes.carry[lane] = optimizer.prepare(rate, t, tuple(lanes.carry[lane]))
-        change, size, slots = optimizer.move(c, w, g, tuple(lanes.slots[lane].copy()))
-        for slot, values in zip(lanes.slots[lane], slots, strict=True):
-            slot[:] = values
-        moved, size = decayed(optimizer, c, w) + change, np.broadcast_to(size, w.shape)
-        w[d] += change[d]  # the intercept does not decay
-        w[:d] = penalty.prox(moved[:d], size[:d], lanes.low[lane], lanes.high[lane])
-        if average.size and t >= lanes.begin[lane]:
-            average += (w - average) / (t - lanes.begin[lane] + 1)
-
-    def norm(self, lanes, lane, before, gradients):
-        """The norm of the objective's smallest subgradient at the weights ``before``."""
-        penalty = type(self.plan.parts.penalty)(*lanes.penalty[lane])
-        slope = penalty.slope(before[lane, :-1], gradients[lane, :-1], lanes.low[lane], lanes.high[lane])
-        return np.linalg.norm([*slope, gradients[lane, -1]])
+    def steps(self, lanes, rows, ahead, rates, t, loss_sum):
+        """A step for every batch of ``rows`` at rates (steps, lanes) from step ``t`` on; adds to ``loss_sum``."""
+        parts, batch = self.plan.parts, self.plan.batch
+        batches = [rows[first : first + batch] for first in range(0, len(rows), batch)]
+        table = np.broadcast_to(rates, (len(batches), len(loss_sum)))
+        for s, (some, own) in enumerate(zip(batches, table, strict=True)):
+            losses, gradients = self.passes.gradient(parts.loss, lanes, some)
+            loss_sum += losses
+            for lane, gradient in enumerate(gradients / len(some)):
+                step(parts, lanes, lane, gradient, float(own[lane]), t + s)
 
 
-class TextbookBatches(TextbookFullBatch):
-    """Batches: recorded losses are running means."""
-
-    exact = False
-    margin = 0.1
-
-    @classmethod
-    def runs(cls, plan):
-        """Any plan."""
-        return True
+def first_order(plan):
+    """The loop of first-order steps: the recorded losses of batches are no objectives."""
+    return TextbookFullBatch if plan.full else TextbookBatches
 
 
-class TextbookDerivatives:
-    """The derivatives for Newton's steps, from the array ``Z``; as ``newton.Derivatives``."""
+def step(parts, lanes, lane, g, rate, t):
+    """Move a lane against the gradient ``g``, all but the intercept then by penalty and bounds."""
+    optimizer, penalty = type(parts.optimizer)(*lanes.optimizer[lane]), type(parts.penalty)(*lanes.penalty[lane])
+    w, average = lanes.weights[lane], lanes.averages[lane]
+    d = len(w) - 1
+    c, lanes.carry[lane] = optimizer.prepare(rate, t, tuple(lanes.carry[lane]))
+    change, size, slots = optimizer.move(c, w, g, tuple(lanes.slots[lane].copy()))
+    for slot, values in zip(lanes.slots[lane], slots, strict=True):
+        slot[:] = values
+    moved, size = decayed(optimizer, c, w) + change, np.broadcast_to(size, w.shape)
+    w[d] += change[d]  # the intercept does not decay
+    w[:d] = penalty.prox(moved[:d], size[:d], lanes.low[lane], lanes.high[lane])
+    if average.size and t >= lanes.begin[lane]:
+        average += (w - average) / (t - lanes.begin[lane] + 1)
 
-    def __init__(self, plan):
-        self.plan, self.measured = plan, TextbookPasses(plan.data, 1)
 
-    def first(self, lanes):
-        """The mean losses (lanes,) and their gradients (lanes, d + 1)."""
-        with np.errstate(all="ignore"):
-            losses, gradients = self.measured.gradient(self.plan.parts.loss, lanes, np.arange(len(self.measured.Z)))
-        return losses / self.plan.data.count, gradients / self.plan.data.count
+def subgradient_norm(parts, lanes, lane, gradient):
+    """The norm of the smallest subgradient of a lane's objective, whose loss has the given gradient."""
+    penalty = type(parts.penalty)(*lanes.penalty[lane])
+    slope = penalty.slope(lanes.weights[lane, :-1], gradient[:-1], lanes.low[lane], lanes.high[lane])
+    return np.linalg.norm([*slope, gradient[-1]])
+
+
+class TextbookDerivatives(Derivatives):
+    """The derivatives for Newton's steps, from the array ``Z``."""
 
     def move(self, lanes, lane, gradient, damping):
         """The move (d + 1,) to the minimum of a lane's quadratic and penalty within its bounds; never shared."""
-        Z, count, d = self.measured.Z, self.plan.data.count, len(gradient) - 1
+        Z, count, d = self.passes.Z, self.plan.data.count, len(gradient) - 1
         loss = type(self.plan.parts.loss)(*lanes.loss[lane])
-        scores = Z @ lanes.weights[lane] + self.measured.offset
-        second_derivative = loss.second_derivative(scores, self.measured.y[lanes.target[lane]])
-        H = Z.T @ (Z * (second_derivative * self.measured.row_weights(lanes, lane))[:, None]) / count
+        scores = Z @ lanes.weights[lane] + self.passes.offset
+        second_derivative = loss.second_derivative(scores, self.passes.y[lanes.target[lane]])
+        H = Z.T @ (Z * (second_derivative * self.passes.row_weights(lanes, lane))[:, None]) / count
         H = H + damping * np.diag(H).max() * np.eye(d + 1)
         penalty = type(self.plan.parts.penalty)(*lanes.penalty[lane])
         if isinstance(penalty, Free):
@@ -221,7 +205,7 @@ class TextbookDerivatives:
 class TextbookPasses:
     """Passes over all rows; as ``passes.Passes``."""
 
-    def __init__(self, data, n_threads, many=False):
+    def __init__(self, data, n_threads):
         with np.errstate(all="ignore"):
             self.data, self.X = data, data.rows.array()
             Z = (self.X - data.shift) * data.inverse_scale
@@ -233,6 +217,10 @@ class TextbookPasses:
     def lane_type(dtype):
         """The type of weights: float64 for data of any type."""
         return np.dtype(np.float64)
+
+    def many(self):
+        """The same."""
+        return self
 
     def moments(self):
         """Weighted mean and variance of each column."""
@@ -269,29 +257,23 @@ class TextbookPasses:
         """The sums of the row weights of each lane, (lanes,)."""
         return np.array([self.row_weights(lanes, lane).sum() for lane in range(len(lanes.weights))])
 
+    def sums(self, loss, lanes):
+        """The sums over all rows of the gradients (1, lanes, d + 1) and of the losses (1, lanes)."""
+        losses, gradients = self.gradient(loss, lanes, np.arange(len(self.Z)))
+        return gradients[None], losses[None]
+
     def loss(self, loss, lanes):
         """The mean of weight * loss, (lanes,)."""
         return self.gradient(loss, lanes, np.arange(len(self.Z)))[0] / self.data.count
 
     def held_loss(self, loss, lanes):
         """The mean of weight * loss over the rows that each lane's fold holds out, (lanes,)."""
-        return np.array([self._held_loss(loss, lanes, lane) for lane in range(len(lanes.weights))])
-
-    def _held_loss(self, loss, lanes, lane):
-        rows = np.flatnonzero(self.data.roles[lanes.fold[lane]] < 0)
-        held = TextbookPasses(
-            self.data._replace(
-                rows=self.data.rows.take(rows),
-                weight=self.weight[rows],
-                offset=self.offset[rows],
-                targets=self.data.targets[:, rows],
-                count=self.weight[rows].sum(),
-            ),
-            1,
-        )
-        first = lane - lane % self.data.classes
-        alone = unweighted(lanes_at(lanes, [first // self.data.classes], self.data.classes))
-        return held.loss(loss, alone)[lane - first]
+        found = np.empty(len(lanes.weights))
+        for fold in np.unique(lanes.fold):
+            held = TextbookPasses(rows_of(self.data, np.flatnonzero(self.data.roles[fold] < 0)), 1)
+            members = lanes.fold == fold
+            found[members] = held.loss(loss, unweighted(lanes))[members] / held.weight.sum()
+        return found
 
     def curvature(self):
         """The largest eigenvalue of Z.T @ diag(weight) @ Z / n, the intercept's column of ones in Z."""
@@ -332,31 +314,26 @@ def implicit_slope(loss, p, y, reach):
     return low * first
 
 
-class TextbookStagedSteps:
+class TextbookStagedSteps(TextbookBatches):
     """The steps of a stage and its whitening, on the array ``Z``."""
 
-    def __init__(self, plan):
-        self.plan, self.passes = plan, TextbookPasses(plan.data, 1)
-        self.rows = self.slice = len(self.order(0))
-        self.loss = type(plan.parts.loss)(*plan.lanes.loss[0])
-
-    def order(self, epoch):
-        """The rows of an epoch."""
-        options = self.plan.options
-        return row_order(options.shuffle, options.random_state, epoch, len(self.passes.Z), self.plan.batch)
+    @property
+    def loss(self):
+        """The loss with the plan's settings."""
+        return type(self.plan.parts.loss)(*self.plan.lanes.loss[0])
 
     def take(self, lanes, state, clock, rows, rates, t, loss_sum):
         """The steps at ``rates`` of the next ``rows`` rows, ``t`` behind the stage's start."""
-        data, batch = self.passes, self.plan.batch
-        order = self.order(clock.epoch)[clock.row : clock.row + rows]
+        data, batch, loss = self.passes, self.plan.batch, self.loss
+        order, _ = self.order(clock.epoch, clock.row, rows)
         whitening, origin, position, mean = (a[0] for a in (state.whitening, state.origin, state.position, state.mean))
         for s, rate in enumerate(rates / batch):
             i = order[s * batch : (s + 1) * batch]
             z, weight, y = data.Z[i] @ whitening.T, data.weight[i], data.y[0, i]
             p = data.Z[i] @ origin + z @ position + data.offset[i]
-            loss_sum += np.sum(weight * self.loss.value(p, y))
+            loss_sum += np.sum(weight * loss.value(p, y))
             reach = rate * weight * np.sum(z**2, axis=1)
-            slopes = [implicit_slope(self.loss, *row) for row in zip(p, y, reach, strict=True)]
+            slopes = [implicit_slope(loss, *row) for row in zip(p, y, reach, strict=True)]
             position -= rate * (weight * slopes) @ z
             mean += (FORGET + 1) / (t + s + 1 + FORGET) * (position - mean)
 
@@ -383,6 +360,6 @@ NUMPY = Backend(
     passes=TextbookPasses,
     derivatives=TextbookDerivatives,
     staged_steps=TextbookStagedSteps,
-    first_order=(TextbookFullBatch, TextbookBatches),
+    first_order=first_order,
     solvers=(Newton, StagedSGD, FirstOrder),
 )

@@ -25,11 +25,13 @@ class Trend:
 
     def note(self, trained, loss, tol, rounding):
         """Add an epoch's training loss and the loss that is judged; returns whether the latter has stalled."""
-        lowest = self.lowest[-1] if self.lowest else math.inf
+        begun, lowest = bool(self.lowest), self.lowest[-1] if self.lowest else math.inf
         swings = trained > self.trained + rounding * abs(self.trained) if rounding < math.inf else False
         self.lowest.append(min(lowest, loss))
         self.trained = min(self.trained, trained)
-        return math.isfinite(lowest) and lowest - loss <= tol * abs(lowest) and not swings
+        if math.isinf(lowest):  # a held-out loss may be infinite from the first epoch on
+            return begun and trained < loss == math.inf
+        return lowest - loss <= tol * abs(lowest) and not swings
 
     def slowed(self, tol):
         """Whether the last half of the epochs has less than the tolerance and little of the whole decrease.

@@ -42,12 +42,12 @@ class Outcome:
 
 def train(plan):
     """Run a plan to its end; returns the outcome of each of its models."""
-    return train_together([Group(plan)])[0]
+    return train_together([plan])[0]
 
 
-def train_together(groups, keep=()):
-    """Run groups to their ends: a list of outcomes for each. After the epochs ``keep`` the worse half is dropped."""
-    interrupted = False
+def train_together(plans, keep=()):
+    """Run plans to their ends: a list of outcomes for each. After the epochs ``keep`` the worse half is dropped."""
+    groups, interrupted = [Group(plan) for plan in plans], False
     for epoch in (*keep, None):
         for group in groups:
             interrupted = group.run(epoch, interrupted)
@@ -85,7 +85,7 @@ class Group:
 
     def loop(self, models, backoffs):
         """A loop over some of the models."""
-        enabled = self.plan.automatic_rate and self.plan.solver.fits_rate
+        enabled = self.plan.automatic and self.plan.solver.fits_rate
         return Loop(self.plan, Backoff(backoffs, models, enabled), self.outcomes)
 
     def run(self, until=None, interrupted=False):
@@ -310,7 +310,8 @@ class Loop:
     def end(self, k, verdict, state=None, clock=None):
         """Store the outcome of a model whose run has ended: now, or with the given state and clock."""
         number, run, clock = self.running.numbers[k], self.running.runs[k], clock or self.clock
-        clock = Clock(clock.epoch, clock.row, clock.steps, self.loss_sum([k], clock))
+        loss_sum = np.zeros(self.plan.width) + self.loss_sum([k], clock)
+        clock = Clock(clock.epoch, clock.row, clock.steps, loss_sum)
         state = (state or self.running.state).take(rows_of_models([k], self.plan.width))
         weights, reason = self.solver.answer(state, clock.steps), verdict.reason
         begin = self.plan.options.average

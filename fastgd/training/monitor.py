@@ -18,9 +18,8 @@ class Evaluation:
     """Losses of the models of ``plan`` at given weights, in passes over the data."""
 
     def __init__(self, plan):
-        self.plan, passes, threads = plan, plan.backend.passes, plan.options.n_threads
-        self.passes = passes(plan.data, threads, plan.many)
-        self.held = None if plan.held is None else passes(plan.held, threads, plan.many)
+        self.plan, self.passes = plan, plan.passes(plan.data)
+        self.held = None if plan.held is None else plan.passes(plan.held)
 
     def objective(self, lanes, weights):
         """The objectives (models, targets)."""
@@ -32,25 +31,20 @@ class Evaluation:
         """The mean losses (models, targets) of the validation data; infinite where not finite."""
         with np.errstate(all="ignore"):
             loss = self.held.loss(self.plan.parts.loss, unweighted(lanes._replace(weights=weights)))
-        return self.by_model(np.where(np.isfinite(loss), loss, np.inf))
-
-    def fold_loss(self, lanes, weights):
-        """The mean losses (models, targets) of the rows that the lanes' folds hold out; infinite where not finite."""
-        with np.errstate(all="ignore"):
-            loss = self.passes.held_loss(self.plan.parts.loss, lanes._replace(weights=weights))
-        return self.by_model(np.where(np.isfinite(loss), loss, np.inf))
+        return self.by_model(finite_or_infinite(loss))
 
     def selection_loss(self, lanes, weights):
         """The losses that models are compared by, (models, targets): those of held-out rows, if any, else objectives.
 
-        Infinite where not finite.
+        Held out are the rows of the lanes' folds, or the validation data. Infinite where not finite.
         """
-        if lanes.fold[0] >= 0:
-            return self.fold_loss(lanes, weights)
-        if self.held is not None:
+        if self.held is not None and lanes.fold[0] < 0:
             return self.validation_loss(lanes, weights)
-        objective = self.objective(lanes, weights)
-        return np.where(np.isfinite(objective), objective, np.inf)
+        if lanes.fold[0] < 0:
+            return finite_or_infinite(self.objective(lanes, weights))
+        with np.errstate(all="ignore"):
+            loss = self.passes.held_loss(self.plan.parts.loss, lanes._replace(weights=weights))
+        return self.by_model(finite_or_infinite(loss))
 
     def by_model(self, numbers, combine=np.sum):
         """Numbers (..., lanes) as (..., models, targets): the lanes of a joint loss belong to one target."""
@@ -139,6 +133,11 @@ class Monitor(Evaluation):
     def close(self):
         """End the progress bar."""
         self.bar.close()
+
+
+def finite_or_infinite(losses):
+    """The losses, infinite where they are not finite."""
+    return np.where(np.isfinite(losses), losses, np.inf)
 
 
 def euclidean_norm(numbers, axis):

@@ -45,7 +45,7 @@ def test_options_are_the_arguments_of_lr_find(monkeypatch):
 
     monkeypatch.setattr(fastgd, "lr_find", lr_find)
     line = LINE + "--loss huber --optimizer adam --batch-size full --alpha 0.1 --l1-ratio 0.5 --no-intercept --seed 4 "
-    line += "--threads 2 --float32 --weight owns --drop age --start 1e-3 --stop 2 --num 50"
+    line += "--threads 2 --float32 --weight owns --drop age --start 1e-3 --stop 2 --num 50 --no-standardize"
     assert fault(line) == "fastgd lr-find: seen"
     X, y, weight, given = calls.pop()
     assert list(X.columns) == ["income"]
@@ -54,6 +54,7 @@ def test_options_are_the_arguments_of_lr_find(monkeypatch):
     assert np.array_equal(weight, frame()["owns"])
     expected = {"loss": "huber", "optimizer": "adam", "batch_size": None, "alpha": 0.1, "l1_ratio": 0.5, "num": 50}
     expected |= {"fit_intercept": False, "random_state": 4, "n_threads": 2, "start": 1e-3, "stop": 2.0, "verbose": 0}
+    expected |= {"standardize": False}
     assert given == expected
 
 

@@ -250,6 +250,9 @@ def test_multinomial():
     two = fastgd.SGDClassifier(loss="multinomial").fit(RAW, LABELS)
     same(two, fastgd.SGDClassifier(loss="log_loss").fit(RAW, LABELS))
     np.testing.assert_allclose(two.predict_proba(RAW).sum(axis=1), 1)
+    named, instance = (fastgd.SGDClassifier(loss=loss).fit(X, THREE) for loss in ("log_loss", fastgd.losses.LogLoss()))
+    np.testing.assert_array_equal(named.predict_proba(X), instance.predict_proba(X))
+    assert not hasattr(fastgd.SGDClassifier(loss=fastgd.losses.Hinge()), "predict_proba")
 
 
 @pytest.mark.parametrize("rate", ["auto", "invscaling"])

@@ -218,3 +218,30 @@ def test_a_fit_within_scipys_bounds():
     r = fastgd.fit(X, y, bounds=given)
     assert r.coef.tolist() == fastgd.fit(X, y, bounds=(given.lb, given.ub)).coef.tolist()
     assert (r.coef >= 0).all() and (r.coef <= given.ub).all()
+
+
+@pytest.mark.parametrize(
+    ("domain", "words"),
+    [
+        ({"low": 2.0}, "y[0] = 1, but this loss needs targets at least 2"),
+        ({"above": 1.0}, "y[0] = 1, but this loss needs targets greater than 1"),
+        ({"low": 0.0, "high": 2.0}, "y[2] = 3, but this loss needs targets at most 2"),
+        ({"below": 3.0}, "y[2] = 3, but this loss needs targets less than 3"),
+    ],
+)
+def test_targets_outside_of_a_domain(domain, words):
+    class Loss:
+        residual_only = True
+
+        def __init__(self):
+            self.scale = 0.5
+
+        def value(self, p, y):
+            return self.scale * (p - y) ** 2
+
+        def slope(self, p, y):
+            return 2 * self.scale * (p - y)
+
+    Loss.domain = domain
+    with pytest.raises(ValueError, match=re.escape(words)):
+        reference.fit(np.arange(3.0)[:, None], [1.0, 2.0, 3.0], loss=Loss(), learning_rate=0.1, epochs=1)

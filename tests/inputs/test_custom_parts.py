@@ -6,7 +6,7 @@ import os
 import pickle
 import re
 import types
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numba
 import numpy as np
@@ -558,6 +558,15 @@ def test_what_numba_cannot_compile_of_an_optimizer(plain):
     assert minimize(lambda x: x**2, 1.0, optimizer=Wordy(), max_iter=3).nit == 3
     with pytest.raises(TypeError, match=r"^optimizer=Wordy: Numba can't compile move: "):
         minimize(lambda x: x**2, 1.0, optimizer=Wordy(), max_iter=3, compile=True)
+
+
+def test_class_variables_of_a_data_class_are_no_fields():
+    Mean = dataclasses.make_dataclass(
+        "Mean",
+        [("keep", float, 0.5), ("slots", ClassVar[int], 1)],
+        namespace={"prepare": Averaged.prepare, "move": Averaged.move},
+    )
+    assert checked("optimizer", Mean())._fields == ("keep",)
 
 
 def test_a_rate_may_be_one_number_for_all_steps(plain):

@@ -54,6 +54,14 @@ def close(r, solution, **tolerances):
     np.testing.assert_allclose(r.intercept, solution[1], **{"rtol": 1e-3, **tolerances})
 
 
+def test_the_start_allows_for_the_offset():
+    for share in (None, RNG.random(N)):
+        plain = fastgd.fit(X, LABELS, loss="log_loss", optimizer="sgd", epochs=0, sample_weight=share)
+        r = fit(LABELS, np.full(N, 3.0), loss="log_loss", optimizer="sgd", epochs=0, sample_weight=share)
+        np.testing.assert_allclose(r.intercept, plain.intercept - 3.0, rtol=1e-12)
+        np.testing.assert_allclose(r.loss, plain.loss, rtol=1e-12)
+
+
 # Every loss ---------------------------------------------------------------------------------------------------------
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal, NamedTuple, TypedDict
 import numpy as np
 import pytest
 
-from fastgd.results.serialization import Array, Check, Range, Size, decode, encode
+from fastgd.results.serialization import Array, Range, Size, decode, encode
 
 
 class Solver:
@@ -48,11 +48,11 @@ class Run:
     epoch: Annotated[int, Range(0, 2**53)]
     stream: bool
     name: str
-    rate: float | Literal["auto"]
+    rate: float
+    order: Literal["cyclic", "drawn"]
     bounds: tuple[float, ...] | None
     words: dict[str, str]
     options: dict
-    even: Annotated[int, Check(lambda value: value % 2 == 0, "an even number")]
     scale: Annotated[np.ndarray, Array("float64", "columns")]
     columns: Annotated[int, Size("columns")]
     solver: Solver
@@ -69,10 +69,10 @@ def run(**changes):
         "stream": False,
         "name": "ü",
         "rate": 0.1,
+        "order": "cyclic",
         "bounds": (-1.0, 1.0),
         "words": {"tol": "off"},
         "options": {"alpha": 0.0, "validation": None, "list": [1, {"a": True}]},
-        "even": 2,
         "scale": np.ones(3),
         "columns": 3,
         "solver": Newton(np.zeros((2, 4), np.float32), 0.5),
@@ -102,7 +102,7 @@ def same(a, b):
 
 STATES = {
     "plain": run(),
-    "literal": run(rate="auto"),
+    "another word": run(order="drawn"),
     "none": run(bounds=None),
     "another class": run(solver=Staged(np.zeros((2, 4)), np.zeros((2, 2, 4)), np.ones(3))),
     "any leading dimensions": run(solver=Staged(np.zeros((2, 4)), np.zeros((2, 2, 4)), np.ones((2, 1, 3)))),
@@ -168,14 +168,14 @@ def changed(metadata, arrays, place, value):
         ("epoch", None, "'epoch' must be int, got None."),
         ("stream", 0, "'stream' must be bool, got 0."),
         ("name", ["ü"], "'name' must be str, got ['ü']."),
-        ("rate", 1, "'rate' must be float or 'auto', got 1."),
-        ("rate", "slow", "'rate' must be float or 'auto', got 'slow'."),
+        ("rate", 1, "'rate' must be float, got 1."),
+        ("order", 1, "'order' must be 'cyclic' or 'drawn', got 1."),
+        ("order", "full", "'order' must be 'cyclic' or 'drawn', got 'full'."),
         ("bounds", 1.0, "'bounds' must be tuple, got 1.0."),
         ("bounds", [1.0, "x"], "'bounds.1' must be float, got 'x'."),
         ("words", [], "'words' must be dict, got []."),
         ("words.tol", 1, "'words.tol' must be str, got 1."),
         ("options", None, "'options' must be dict, got None."),
-        ("even", 3, "'even' must be int, an even number, got 3."),
         ("scale", np.ones(4), "'columns' must be int, as many as columns, got 3."),
         ("columns", 4, "'columns' must be int, as many as columns, got 4."),
         (

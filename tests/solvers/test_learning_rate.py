@@ -10,12 +10,12 @@ from fastgd.solvers.learning_rate import MARGIN, mean_smoothness
 
 
 def test_the_smoothness_of_a_batch_lies_between_the_datas_and_the_largest_rows():
-    statistics = SimpleNamespace(curvature=lambda *scaled: 2.0, largest_row=lambda *scaled: 10.0)
-    found = [mean_smoothness(statistics, (None, True), batch, 32) for batch in (1, 4, 31, 32, 40)]
+    statistics = SimpleNamespace(curvature=lambda standardize: 2.0, largest_row=lambda standardize: 10.0)
+    found = [mean_smoothness(statistics, True, batch, 32) for batch in (1, 4, 31, 32, 40)]
     assert found[0] == 10.0
     assert (np.diff(found[:4]) < 0).all()
     assert found[3] == found[4] == MARGIN * 2.0
-    assert mean_smoothness(statistics, (None, True), 32, 1) == MARGIN * 2.0
+    assert mean_smoothness(statistics, True, 32, 1) == MARGIN * 2.0
 
 
 @pytest.mark.parametrize("rows", [1, 5])

@@ -18,7 +18,8 @@ from fastgd.kernels.rows import CSR, Dense, Scaled
 from fastgd.kernels.tiles import CHANGED, pack, places, unpack
 from fastgd.parts import penalties
 from fastgd.parts.losses import of_rows
-from fastgd.solvers.multi_lane import ManyPasses, steps
+from fastgd.solvers.multi_lane import steps
+from fastgd.solvers.multi_lane_passes import ManyPasses
 from fastgd.solvers.textbook import GOLDEN, MASK, mix, stream
 
 N, D = 331, 7

@@ -9,7 +9,8 @@ import fastgd
 from fastgd.kernels import multi_sums
 from fastgd.solvers import multi_lane, multi_lane_passes
 from fastgd.solvers.gram import Grams
-from fastgd.solvers.multi_lane import ManyPasses, steps
+from fastgd.solvers.multi_lane import steps
+from fastgd.solvers.multi_lane_passes import ManyPasses
 
 N, D = 231, 23
 RATES = np.geomspace(1e-3, 0.1, 9)  # of two vectors of lanes, the second with padding

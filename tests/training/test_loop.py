@@ -243,7 +243,7 @@ def test_no_target_ends_before_the_others_are_done(batch):
 def test_train_is_one_group_to_its_end():
     plan = plan_of(X, Y, learning_rate=0.05, epochs=4, batch_size=8, random_state=0)
     (outcome,) = train(plan)
-    ((other,),) = train_together([Group(plan_of(X, Y, learning_rate=0.05, epochs=4, batch_size=8, random_state=0))])
+    ((other,),) = train_together([plan_of(X, Y, learning_rate=0.05, epochs=4, batch_size=8, random_state=0)])
     np.testing.assert_array_equal(outcome.weights, other.weights)
     r = fastgd.fit(X, Y, learning_rate=0.05, epochs=4, batch_size=8, random_state=0)
     np.testing.assert_array_equal(outcome.weights[0, :3], r.coef)

@@ -180,6 +180,13 @@ def test_an_infinite_validation_loss_is_no_decrease():
     training, validation = [3.0, 2.0, 1.0, 0.5], [5.0, math.inf, math.inf, math.inf]
     assert fires(Patience(2), training, validation=validation) == 3
     assert fires(Patience(2), training, validation=[math.inf, 5.0, 4.0, 3.0]) is None
+    assert fires(Patience(2), training, validation=[math.inf, math.inf, 4.0, 3.0]) is None
+
+
+def test_a_validation_loss_that_is_infinite_from_the_first_epoch_on():
+    assert fires(Patience(2), [3.0, 2.0, 1.0, 0.5], validation=[math.inf] * 4) == 3
+    r, _ = run([8.0 - k / 2 for k in range(10)], [math.inf] * 10, patience=3, standardize=False, tol=None)
+    assert (r.status, r.n_epochs, r.best_epoch, r.coef[0]) == ("early_stopped", 4, None, 4.0)
 
 
 # Which rules a run has ----------------------------------------------------------------------------------------------

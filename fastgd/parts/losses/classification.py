@@ -129,7 +129,7 @@ class SquaredHinge(NamedTuple):
         return 2.0 * self.factor * ((2.0 * y - 1.0) * p < 1.0)
 
 
-class ModifiedHuber(NamedTuple):
+class ModifiedHuber(SquaredHinge):
     r"""Squared hinge that turns linear, robust to wrong labels.
 
     :math:`\max(0, 1-z)^2` where :math:`z \ge -1`, else :math:`-4z` (Zhang 2004).
@@ -139,10 +139,6 @@ class ModifiedHuber(NamedTuple):
     factor : float, default 1.0
         What multiplies the loss; positive.
     """
-
-    factor: float = 1.0
-    labels = True
-    curvature = SquaredHinge.curvature
 
     def value(self, p, y):
         short = np.maximum(1.0 - (2.0 * y - 1.0) * p, 0.0)

@@ -80,7 +80,7 @@ class Adamw(NamedTuple):
         return (*c, lr * self.weight_decay), carry
 
 
-class Amsgrad(NamedTuple):
+class Amsgrad(Adam):
     r"""AMSGrad (Reddi, Kale and Kumar 2018) in PyTorch's form: :class:`Adam` that divides by the largest ``v`` so far.
 
     The maximum is over the raw :math:`v`, corrected afterwards by :math:`1/(1-\beta_2^t)` of the present step; optax
@@ -92,13 +92,7 @@ class Amsgrad(NamedTuple):
         As for :class:`Adam`.
     """
 
-    beta1: float = 0.9
-    beta2: float = 0.999
-    epsilon: float = 1e-8
     slots = 3
-    scale_free = True
-    limits = Adam.limits
-    prepare = Adam.prepare
 
     def move(self, c, w, g, s):
         rate, correction, epsilon, beta1, rest1, beta2, rest2 = c
@@ -153,7 +147,7 @@ class Nadam(NamedTuple):
         return -step * (of_g * g + of_m * m), step, (m, v)
 
 
-class Radam(NamedTuple):
+class Radam(Adam):
     r"""RAdam, rectified :class:`Adam` (Liu et al. 2020, algorithm 2), as PyTorch has it.
 
     With :math:`\rho_\infty = 2/(1-\beta_2) - 1` and :math:`\rho_t = \rho_\infty - 2t\beta_2^t/(1-\beta_2^t)`: while
@@ -169,13 +163,6 @@ class Radam(NamedTuple):
     beta1, beta2, epsilon : float, default 0.9, 0.999 and 1e-8
         As for :class:`Adam`.
     """
-
-    beta1: float = 0.9
-    beta2: float = 0.999
-    epsilon: float = 1e-8
-    slots = 2
-    scale_free = True
-    limits = Adam.limits
 
     def prepare(self, lr, t, carry):
         power1, power2 = carry[0] * self.beta1, carry[1] * self.beta2
@@ -197,7 +184,7 @@ class Radam(NamedTuple):
         return -step * (m * correction), step, (m, v)
 
 
-class Adamax(NamedTuple):
+class Adamax(Adam):
     r"""AdaMax (Kingma and Ba 2015, algorithm 2): :class:`Adam` by the largest gradient, not by the mean square.
 
     :math:`u \leftarrow \max(\beta_2 u, |g| + \epsilon)`, :math:`w \leftarrow w - \eta\,\hat m/u`, and :math:`\hat m`
@@ -212,13 +199,6 @@ class Adamax(NamedTuple):
     epsilon : float, default 1e-8
         Added to the gradient's size.
     """
-
-    beta1: float = 0.9
-    beta2: float = 0.999
-    epsilon: float = 1e-8
-    slots = 2
-    scale_free = True
-    limits = Adam.limits
 
     def prepare(self, lr, t, carry):
         power = carry[0] * self.beta1

@@ -34,7 +34,7 @@ class Momentum(NamedTuple):
         return c[1] * (w - s[0]) - c[0] * g, c[0], (w,)
 
 
-class Nesterov(NamedTuple):
+class Nesterov(Momentum):
     r"""Nesterov's momentum (Sutskever et al. 2013, as PyTorch and optax write it).
 
     :math:`v \leftarrow \beta v - \eta g,\; w \leftarrow w + \beta v - \eta g`. Here it is
@@ -50,14 +50,8 @@ class Nesterov(NamedTuple):
         How much of the velocity is kept; 0 <= beta < 1.
     """
 
-    beta: float = 0.9
     slots = 2
     zero_gradient = "nesterov"
-    limits = {"beta": BELOW_ONE}
-
-    @property
-    def damping(self):
-        return 1.0 - self.beta
 
     def prepare(self, lr, t, carry):
         last = self.beta * carry[0] if t > 1 else 0.0 * self.beta  # carried is the rate of the step before

@@ -53,46 +53,24 @@ class Sgdw(NamedTuple):
 # use these classes, so they have no string names.
 
 
-class ClippedSgdw(NamedTuple):
+class ClippedSgdw(Sgdw):
     """:class:`Sgdw` whose slopes are clipped."""
 
-    weight_decay: float = 0.0
-    decays = True
     by_row = True
-    plain = True
-    zero_gradient = "sgd"
-    prepare = Sgdw.prepare
-    move = Sgdw.move
 
     def row_slope(self, rate, slope, value, square):
         return min(max(slope, -STEEPEST), STEEPEST)
 
 
-class PassiveAggressive1(NamedTuple):
+class PassiveAggressive1(ClippedSgdw):
     r"""The step :math:`\min(C, L/|x|^2)` against the sign of the slope (PA-I of Crammer et al. 2006); the rate is C."""
-
-    weight_decay: float = 0.0
-    decays = True
-    by_row = True
-    plain = True
-    zero_gradient = "sgd"
-    prepare = Sgdw.prepare
-    move = Sgdw.move
 
     def row_slope(self, rate, slope, value, square):
         return slope * min(value / max(rate * square, TINY), 1.0) * (square > 0.0)
 
 
-class PassiveAggressive2(NamedTuple):
+class PassiveAggressive2(ClippedSgdw):
     r"""The step :math:`L/(|x|^2 + 1/(2C))` against the sign of the slope (PA-II of the same); the rate is C."""
-
-    weight_decay: float = 0.0
-    decays = True
-    by_row = True
-    plain = True
-    zero_gradient = "sgd"
-    prepare = Sgdw.prepare
-    move = Sgdw.move
 
     def row_slope(self, rate, slope, value, square):
         return slope * (value / (rate * square + 0.5)) * (square > 0.0)

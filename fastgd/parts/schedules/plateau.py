@@ -4,6 +4,7 @@ import math
 from typing import NamedTuple
 
 from ..registry import POSITIVE
+from .decay import Constant
 
 
 class Plateau(NamedTuple):
@@ -51,8 +52,7 @@ class Plateau(NamedTuple):
     }
     memory = (1.0, math.inf, 0.0, 0.0)  # the rate's multiplier, the best loss, epochs since it, epochs of cooldown left
 
-    def rate(self, t):
-        return self.initial + 0.0 * t
+    rate = Constant.rate
 
     def after_epoch(self, loss, memory):
         """What multiplies the rate from now on, and the memory for the next epoch: floats, to be saved and resumed.

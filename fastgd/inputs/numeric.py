@@ -1,0 +1,32 @@
+"""Any values as an array of real numbers, or one clear error that names the argument."""
+
+import numpy as np
+
+
+def numeric(name, values):
+    """``values`` as an array of real numbers."""
+    if np.ma.isMaskedArray(values):
+        raise TypeError(f"{name} is a masked array: fill or drop its missing values first, e.g. {name}.filled(0).")
+    try:
+        values = np.asarray(values)
+    except ValueError as error:
+        raise ValueError(f"{name} can't be converted to an array: {error}.") from None
+    if values.dtype.kind == "O":
+        try:
+            values = values.astype(np.float64)
+        except OverflowError:
+            raise ValueError(f"{name} holds a number that overflows float64: rescale it.") from None
+        except (TypeError, ValueError):
+            raise TypeError(f"{name} holds objects that are not numbers: encode or drop them.") from None
+    if values.dtype.kind not in "biuf":
+        hint = ' For labels of two classes pass e.g. loss="log_loss".' if name == "y" else ""
+        raise TypeError(f"{name} has dtype {values.dtype}, but must hold real numbers.{hint}")
+    return values
+
+
+def as_float(name, values):
+    """Numbers as a contiguous array of float32 or float64, not copied if they are one already."""
+    values = numeric(name, values)
+    dtype = np.float32 if values.dtype.name in ("float16", "float32") else np.float64
+    with np.errstate(all="ignore"):  # overflow is reported later, and a signalling NaN is a NaN
+        return np.asarray(np.require(values, dtype, ["C", "A"]))
