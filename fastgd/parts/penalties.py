@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .elementary import between
+from .elementary import between, where
 
 
 class Free(NamedTuple):
@@ -68,5 +68,6 @@ class ElasticNet(NamedTuple):
         slope = g + self.l2 * w + self.l1 * side
         slope = slope - (self.one - np.abs(side)) * np.minimum(np.maximum(g, -self.l1), self.l1)
         # On a bound only what would move the weight inwards counts.
-        slope = slope - (w <= low) * np.maximum(slope, self.one - self.one)
-        return slope - (w >= high) * np.minimum(slope, self.one - self.one)
+        zero = self.one - self.one
+        slope = where(w <= low, np.minimum(slope, zero), slope)
+        return where(w >= high, np.maximum(slope, zero), slope)
