@@ -10,8 +10,8 @@ import numpy as np
 from ..parts.optimizers import decayed
 from ..parts.penalties import ElasticNet
 from . import elementary  # noqa: F401  (registers the compiled twins that losses call)
-from ._jit import UNCOUNTED, branch, cast_all, compiled_as, helper, lane_of, read_slots, routine, write_slots
-from .part_functions import call
+from ._jit import branch, cast_all, helper, lane_of, read_slots, routine, write_slots
+from .part_functions import at, call
 from .rows import add_weighted_rows, dispatch_on_layout, row_at, scores
 
 PENALTY = ElasticNet()  # also of models without a penalty, whose fields are zeros
@@ -152,19 +152,10 @@ def average(lanes, lane, t):
 def step_lane(move, lanes, lane, rate, t, gradient):
     """One step of a lane against its row of ``gradient``; ``move`` is the address of its ``move_weights``."""
     call(
-        move,
-        lanes.optimizer,
-        lanes.penalty,
-        lane,
-        rate,
-        t,
-        lanes.carry,
-        lanes.weights,
-        lanes.slots,
-        lanes.low,
-        lanes.high,
-        gradient,
-    )
+        move, at(lanes.optimizer, lane), at(lanes.penalty, lane), rate, t, at(lanes.carry, lane),
+        at(lanes.weights, lane), at(lanes.slots, lane), at(lanes.low, lane), at(lanes.high, lane),
+        at(gradient, lane), lanes.low.shape[1],
+    )  # fmt: skip
     average(lanes, lane, t)
 
 
@@ -208,38 +199,21 @@ def block_of(data):
     return Block(np.empty(rows, dtype), np.empty(rows, dtype), np.empty(rows, dtype), np.empty(2))
 
 
+@helper
 def block_slopes(loss, fields, lane, data, order, lo, count, y, block):
     """Turn the block's scores into weighted slopes, and sum them and the losses."""
-    rows = slice(lo, lo + count) if order is None else order[lo : lo + count]
-    call(
-        loss,
-        fields,
-        lane,
-        block.scores,
-        count,
-        y[rows],
-        0,
-        data.weight[rows] if data.weight.size else data.weight,
-        block.sums,
-    )
-
-
-@compiled_as(block_slopes, **UNCOUNTED)
-def _(loss, fields, lane, data, order, lo, count, y, block):
-    def contiguous(loss, fields, lane, data, order, lo, count, y, block):
-        call(loss, fields, lane, block.scores, count, y, lo, data.weight, block.sums)
-
-    def gathered(loss, fields, lane, data, order, lo, count, y, block):
+    weighted, part = data.weight.size > 0, at(fields, lane)
+    if order is None:
+        weight = at(data.weight, lo) if weighted else at(y, lo)
+        call(loss, part, at(block.scores, 0), count, at(y, lo), weight, weighted, at(block.sums, 0))
+    else:
         for k in range(count):
-            block.targets[k] = y[np.uint64(order[lo + k])]
-        if data.weight.size > 0:
+            block.targets[k] = y[np.uint64(row_at(order, lo + k))]
+        if weighted:
             for k in range(count):
-                block.weight[k] = data.weight[np.uint64(order[lo + k])]
-            call(loss, fields, lane, block.scores, count, block.targets, 0, block.weight, block.sums)
-        else:
-            call(loss, fields, lane, block.scores, count, block.targets, 0, data.weight, block.sums)
-
-    return gathered if hasattr(order, "dtype") else contiguous
+                block.weight[k] = data.weight[np.uint64(row_at(order, lo + k))]
+        targets, weight = at(block.targets, 0), at(block.weight, 0)
+        call(loss, part, at(block.scores, 0), count, targets, weight, weighted, at(block.sums, 0))
 
 
 @helper

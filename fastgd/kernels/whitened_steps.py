@@ -3,7 +3,7 @@
 import numpy as np
 
 from ._jit import helper, kernel
-from .part_functions import address, call, implicit_step, loss_block
+from .part_functions import address, at, call, implicit_step, loss_block
 from .rows import count, prefetch, read
 
 
@@ -91,7 +91,7 @@ def curvature(data, parts, lanes, weights, width, floor, out):
 def _curvature(data, loss, lanes, weights, width, floor, out):
     n, D = count(data.rows), weights.size
     table, above, scores = np.empty((1, D)), np.empty(n), np.empty(n)
-    x, y, ones, sums = table[0], data.targets[lanes.target[0]].astype(np.float64), np.empty(0), np.empty(2)
+    x, y, sums = table[0], data.targets[lanes.target[0]].astype(np.float64), np.empty(2)
     away = 0.0
     for i in range(n):
         read_row(data, i, table)
@@ -105,8 +105,9 @@ def _curvature(data, loss, lanes, weights, width, floor, out):
     for i in range(n):
         above[i] = scores[i] + h
         scores[i] -= h
-    call(loss, lanes.loss, 0, above, n, y, 0, ones, sums)
-    call(loss, lanes.loss, 0, scores, n, y, 0, ones, sums)
+    fields, target, out = at(lanes.loss, 0), at(y, 0), at(sums, 0)
+    call(loss, fields, at(above, 0), n, target, target, False, out)
+    call(loss, fields, at(scores, 0), n, target, target, False, out)
     for i in range(n):
         weight = np.float64(data.weight[i]) if data.weight.size > 0 else 1.0
         above[i] = (above[i] - scores[i]) / (2.0 * h)
