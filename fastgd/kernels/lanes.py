@@ -200,12 +200,12 @@ def block_of(data):
 
 
 @helper
-def block_slopes(loss, fields, lane, data, order, lo, count, y, block):
-    """Turn the block's scores into weighted slopes, and sum them and the losses."""
+def block_slopes(loss, fields, lane, data, order, lo, count, intercept, y, block):
+    """Turn the block's scores, plus the intercept, into weighted slopes, and sum them and the losses."""
     weighted, part = data.weight.size > 0, at(fields, lane)
     if order is None:
         weight = at(data.weight, lo) if weighted else at(y, lo)
-        call(loss, part, at(block.scores, 0), count, at(y, lo), weight, weighted, at(block.sums, 0))
+        call(loss, part, at(block.scores, 0), count, intercept, at(y, lo), weight, weighted, at(block.sums, 0))
     else:
         for k in range(count):
             block.targets[k] = y[np.uint64(row_at(order, lo + k))]
@@ -213,7 +213,7 @@ def block_slopes(loss, fields, lane, data, order, lo, count, y, block):
             for k in range(count):
                 block.weight[k] = data.weight[np.uint64(row_at(order, lo + k))]
         targets, weight = at(block.targets, 0), at(block.weight, 0)
-        call(loss, part, at(block.scores, 0), count, targets, weight, weighted, at(block.sums, 0))
+        call(loss, part, at(block.scores, 0), count, intercept, targets, weight, weighted, at(block.sums, 0))
 
 
 @helper
@@ -228,10 +228,8 @@ def block_gradient(loss, fields, lane, data, order, lo, hi, weights, y, block, o
     if data.offset.size > 0:
         add_offsets(data.offset, order, lo, hi, block.scores)
     intercept = weights[d] * weights.dtype.type(data.constant)
-    for k in range(hi - lo):
-        block.scores[k] += intercept
     block.sums[0] = block.sums[1] = 0.0
-    block_slopes(loss, fields, lane, data, order, lo, hi - lo, y, block)
+    block_slopes(loss, fields, lane, data, order, lo, hi - lo, intercept, y, block)
     add_weighted_rows(data.rows, order, lo, hi, data.shift, block.scores, out)
     out[d] += block.sums[1] * data.constant
     return block.sums[0]

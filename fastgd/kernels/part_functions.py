@@ -120,8 +120,8 @@ def _(slots, width, j, values):
 def loss_block(part):
     """Slopes in place of scores, and the sums of losses and of slopes."""
 
-    def loss_block(fields, scores, count, y, weight, weighted, out):
-        """Turn ``count`` scores into slopes; add the sums of losses and of slopes to ``out`` (2,).
+    def loss_block(fields, scores, count, intercept, y, weight, weighted, out):
+        """Turn ``count`` scores, plus the intercept, into slopes; add the sums of losses and of slopes to ``out`` (2,).
 
         Both are times the rows' weights where they are ``weighted``.
         """
@@ -130,13 +130,13 @@ def loss_block(part):
         total = slopes = 0.0
         if weighted:
             for k in range(count):
-                p, target = scores[k], y[k]
+                p, target = scores[k] + intercept, y[k]
                 total += np.float64(loss.value(p, target)) * weight[k]
                 scores[k] = loss.slope(p, target) * weight[k]
                 slopes += np.float64(scores[k])
         else:
             for k in range(count):
-                p, target = scores[k], y[k]
+                p, target = scores[k] + intercept, y[k]
                 total += np.float64(loss.value(p, target))
                 scores[k] = loss.slope(p, target)
                 slopes += np.float64(scores[k])
@@ -404,7 +404,7 @@ DOUBLES = types.CPointer(types.float64)
 
 def _loss_block_types(T, array):
     numbers = types.CPointer(T)
-    return DOUBLES, numbers, types.int64, numbers, numbers, types.boolean, DOUBLES
+    return DOUBLES, numbers, types.int64, T, numbers, numbers, types.boolean, DOUBLES
 
 
 def _second_derivative_types(T, array):
