@@ -17,7 +17,7 @@ from .rows import add_weighted_rows, dispatch_on_layout, row_at, scores
 PENALTY = ElasticNet()  # also of models without a penalty, whose fields are zeros
 NO_ROLES = np.empty((0, 0), np.int8)
 NO_ROLES.flags.writeable = False
-BLOCK_BYTES = 1 << 13  # rows multiplied at once stay in the first-level cache between the two products
+BLOCK_BYTES = 1 << 14  # rows multiplied at once stay in the first-level cache; with half as many 1.1 to 1.2 times slower
 FLUSH_ROWS = 256  # sums in the data's own type run about as long, then go on in float64
 
 
