@@ -3,8 +3,7 @@
 import numpy as np
 
 from ._jit import kernel
-from .lanes import FLUSH_ROWS, block_gradient, block_of, step_lane
-from .part_functions import address, loss_block, move_weights
+from .lanes import FLUSH_ROWS, block_gradient, block_of, loss_of, move_of, step_lane
 from .rows import prefetch
 
 
@@ -13,11 +12,7 @@ def batch_steps(data, parts, lanes, order, ahead, batch, rates, t, losses):
 
     Rates are (steps, lanes), or (1, lanes) for all steps.
     """
-    dtype = lanes.weights.dtype
-    loss, move = (
-        address(loss_block, dtype, type(parts.loss)),
-        address(move_weights, dtype, type(parts.optimizer), type(parts.penalty)),
-    )
+    loss, move = loss_of(parts.loss, lanes), move_of(parts, lanes)
     _batch_steps(data, loss, move, lanes, order, ahead, batch, rates, t, losses)
 
 

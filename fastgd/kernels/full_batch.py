@@ -6,8 +6,18 @@ The chunks depend on the shape alone, so the bits do not depend on how many thre
 import numpy as np
 
 from ._jit import in_order, kernel, lane_of, routine
-from .lanes import FLUSH_ROWS, PENALTY, block_gradient, block_of, block_rows, finite, penalty_cost, step_lane
-from .part_functions import address, loss_block, move_weights
+from .lanes import (
+    FLUSH_ROWS,
+    PENALTY,
+    block_gradient,
+    block_of,
+    block_rows,
+    finite,
+    loss_of,
+    move_of,
+    penalty_cost,
+    step_lane,
+)
 from .rows import add_weighted_rows, count, flush, scores, square, sums_of
 from .rows import moments as row_moments
 
@@ -94,16 +104,6 @@ def step(data, move, lanes, rates, k, t, sums, losses, objective, norm):
             for j in range(width):
                 gradient[lane, j] = sums[0, lane, j] / data.count
             step_lane(move, lanes, lane, rates[k, lane], t, gradient)
-
-
-def loss_of(loss, lanes):
-    """The address of what a loss does to a block."""
-    return address(loss_block, lanes.weights.dtype, type(loss))
-
-
-def move_of(parts, lanes):
-    """The address of what an optimizer and a penalty do to the weights."""
-    return address(move_weights, lanes.weights.dtype, type(parts.optimizer), type(parts.penalty))
 
 
 def chunk_sums(data, loss, lanes, chunk, first, last, sums, losses):

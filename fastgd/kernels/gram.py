@@ -9,7 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ._jit import compiled_as, kernel, routine
-from .full_batch import move_of, step
+from .full_batch import step
+from .lanes import move_of
 from .products import BYTES, panel
 from .row_weights import count as drawn
 from .rows import count as count_rows

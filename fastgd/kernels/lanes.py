@@ -11,13 +11,15 @@ from ..parts.optimizers import decayed
 from ..parts.penalties import ElasticNet
 from . import elementary  # noqa: F401  (registers the compiled twins that losses call)
 from ._jit import branch, cast_all, helper, lane_of, read_slots, routine, write_slots
-from .part_functions import at, call
+from .part_functions import address, at, call, loss_block, move_weights
 from .rows import add_weighted_rows, dispatch_on_layout, row_at, scores
 
 PENALTY = ElasticNet()  # also of models without a penalty, whose fields are zeros
 NO_ROLES = np.empty((0, 0), np.int8)
 NO_ROLES.flags.writeable = False
-BLOCK_BYTES = 1 << 14  # rows multiplied at once stay in the first-level cache; with half as many 1.1 to 1.2 times slower
+BLOCK_BYTES = (
+    1 << 14
+)  # rows multiplied at once stay in the first-level cache; with half as many 1.1 to 1.2 times slower
 FLUSH_ROWS = 256  # sums in the data's own type run about as long, then go on in float64
 
 
@@ -38,7 +40,7 @@ class Data(NamedTuple):
 
 
 class Parts(NamedTuple):
-    """Which loss, optimizer and penalty: their types choose the compiled code; their fields are in ``Lanes``."""
+    """Which loss, optimizer and penalty: their classes choose the functions; their fields are in ``Lanes``."""
 
     loss: tuple
     optimizer: tuple
@@ -100,6 +102,16 @@ def make_lanes(models, dtype, average=None):
         averages=np.zeros((lanes, 0 if average is None else d + 1)),
         begin=np.full(lanes, average or 1),
     )
+
+
+def loss_of(loss, lanes):
+    """The address of what a loss does to a block."""
+    return address(loss_block, lanes.weights.dtype, type(loss))
+
+
+def move_of(parts, lanes):
+    """The address of what an optimizer and a penalty do to the weights."""
+    return address(move_weights, lanes.weights.dtype, type(parts.optimizer), type(parts.penalty))
 
 
 @helper

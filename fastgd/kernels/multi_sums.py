@@ -8,7 +8,7 @@ import numpy as np
 from . import full_batch
 from ._jit import branch, kernel
 from .lane_vectors import assume_noalias
-from .lanes import FLUSH_ROWS
+from .lanes import FLUSH_ROWS, move_of
 from .multi_rows import add_weighted_rows, height_for, load_rows, scores
 from .multi_slopes import block_slopes, workspace
 from .part_functions import address, lane_slopes
@@ -143,7 +143,7 @@ def multi_small_steps(data, parts, lanes, tiles, chunk, rates, t, objective, nor
     """
     sums = np.empty((1, *lanes.weights.shape))
     losses = np.empty((1, lanes.weights.shape[0]))
-    slopes, move = slopes_of(parts.loss, tiles), full_batch.move_of(parts, lanes)
+    slopes, move = slopes_of(parts.loss, tiles), move_of(parts, lanes)
     _small_steps(data, slopes, move, lanes, tiles, chunk, rates, t, sums, losses, objective, norm)
 
 

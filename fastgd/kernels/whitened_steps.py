@@ -105,9 +105,9 @@ def _curvature(data, loss, lanes, weights, width, floor, out):
     for i in range(n):
         above[i] = scores[i] + h
         scores[i] -= h
-    fields, target, out = at(lanes.loss, 0), at(y, 0), at(sums, 0)
-    call(loss, fields, at(above, 0), n, 0.0, target, target, False, out)
-    call(loss, fields, at(scores, 0), n, 0.0, target, target, False, out)
+    fields, target, found = at(lanes.loss, 0), at(y, 0), at(sums, 0)
+    call(loss, fields, at(above, 0), n, 0.0, target, target, False, found)
+    call(loss, fields, at(scores, 0), n, 0.0, target, target, False, found)
     for i in range(n):
         weight = np.float64(data.weight[i]) if data.weight.size > 0 else 1.0
         above[i] = (above[i] - scores[i]) / (2.0 * h)

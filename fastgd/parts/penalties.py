@@ -16,7 +16,7 @@ from .elementary import between, where
 
 
 class Free(NamedTuple):
-    """No penalty and no bound: the step is the identity and costs nothing. Its fields are those of an ElasticNet of 0."""
+    """No penalty and no bound: the step is the identity and costs nothing. Its fields are those of ElasticNet()."""
 
     l1: float = 0.0
     l2: float = 0.0

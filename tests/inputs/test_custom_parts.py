@@ -16,7 +16,7 @@ from conftest import ELEMENTWISE
 import fastgd
 from fastgd import minimize, minimize_sweep, reference
 from fastgd.inputs import arguments, custom_part_checks
-from fastgd.kernels import block_loop, full_batch, minimize_loop, row_loop
+from fastgd.kernels import environment, minimize_loop
 from fastgd.parts import losses, optimizers, schedules
 
 JIT_OFF = os.environ.get("NUMBA_DISABLE_JIT") == "1"
@@ -111,8 +111,7 @@ def checked(argument, part):
 
 
 def compiled_signatures():
-    kernels = full_batch.small_steps, full_batch.chunk_sums, full_batch.finish, row_loop.row_steps
-    return sum(len(kernel.signatures) for kernel in (*kernels, block_loop.batch_steps, minimize_loop.advance))
+    return sum(len(kernel.signatures) for kernel in (*environment.dispatchers(), minimize_loop.advance))
 
 
 # They work ------------------------------------------------------------------------------------------------------------
