@@ -55,6 +55,8 @@ class Solver:
         Whether one run may have several models.
     judges_tol : bool
         Whether ``verdict`` decides by ``tol``; otherwise the relative decrease of the losses does.
+    watched : bool
+        Whether every epoch is looked at, so that no slice may be longer than one; set by the training loop.
     """
 
     name: ClassVar[str]
@@ -65,6 +67,7 @@ class Solver:
     judges_tol: ClassVar[bool] = False
     many_models: ClassVar[bool] = True
     objective_is_free: ClassVar[bool] = True
+    watched = False
 
     # About a problem --------------------------------------------------------------------------------------------------
 

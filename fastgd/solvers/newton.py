@@ -272,8 +272,8 @@ class Newton(Solver):
         # A pass computes new lanes only: one of several that are equal, and none that did not move.
         new = {key: lane for lane, key in enumerate(keys) if key not in self.known}
         if new:
-            asked = lanes if len(new) == len(keys) else lanes_at(lanes, list(new.values()), 1)
-            self.known |= dict(zip(new, zip(*self.derivatives.first(asked), strict=True), strict=True))
+            some = lanes if len(new) == len(keys) else lanes_at(lanes, list(new.values()), 1)
+            self.known |= dict(zip(new, zip(*self.derivatives.first(some), strict=True), strict=True))
         losses, gradients = map(np.array, zip(*(self.known[key] for key in keys), strict=True))
         return losses + penalty_costs(self.plan.parts.penalty, lanes), gradients
 

@@ -97,6 +97,17 @@ class LossHistory:
         self.lowest = min(self.lowest, self.latest)
         self.records.append(record)
 
+    def last(self, name):
+        """The newest epoch's number in a column of :class:`fastgd.results.history.History`, such as "gradient_norm".
+
+        NaN where it was not measured or no epoch is done; for several targets as there: the mean, or the norm of all
+        gradients together.
+        """
+        values = self.records[-1].get(name, math.nan) if self.records else math.nan
+        if not isinstance(values, list):
+            return values
+        return math.hypot(*values) if name == "gradient_norm" else average(values)
+
     def vanished(self, k):
         """Whether the last two losses of target ``k`` are zero to rounding.
 

@@ -142,6 +142,8 @@ class Loop:
         self.solver = plan.solver.bind(plan)
         self.monitor = Monitor(plan, self.solver)
         runs = tuple(ModelRun(plan, model, self.solver) for model in plan.models)
+        looked_at = plan.options.callback is not None or plan.options.evaluate or plan.every_epoch
+        self.solver.watched = looked_at or any(run.watched for run in runs)
         self.running = Running(numbers, plan.lanes, self.solver.init(), runs)
         self.backoff, self.outcomes = backoff, outcomes
         self.interrupted, self.clock = False, Clock(steps=plan.start.first_step)
@@ -235,9 +237,9 @@ class Loop:
         """One slice of work, and the checks of its result."""
         before, (numbers, lanes, state, runs) = self.clock.copy(), self.running
         with np.errstate(all="ignore"):
-            told = self.solver.advance(lanes, state, self.rates, self.clock, self.left)
-        whole, sound = self.by_model(np.isfinite(state.weights).all(axis=1)), self.by_model(~told.broken)
-        records, gone = self.monitor.records(told), []
+            done = self.solver.advance(lanes, state, self.rates, self.clock, self.left)
+        whole, sound = self.by_model(np.isfinite(state.weights).all(axis=1)), self.by_model(~done.broken)
+        records, gone = self.monitor.records(done), []
         for k, run in enumerate(runs):
             finite = sound[k] and whole[k]
             if self.backoff.enabled and not (finite and not run.rise.rises(records[k])):
@@ -329,7 +331,7 @@ class Loop:
             solver_state=state,
             history=run.history_until(clock.epoch),
             best=run.best,
-            plateau=[run.factor, *run.memory] if run.plateau else None,
+            plateau=[run.plateau_factor, *run.memory] if run.plateau else None,
             backoffs=self.backoff.count,
             confirmed_backoffs=self.backoff.confirmed_count(number),
             selection_loss=np.inf if verdict.status == "diverged" else run.history.latest,

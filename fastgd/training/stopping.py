@@ -1,7 +1,9 @@
 """Stopping rules, one class each.
 
-A rule has a method ``verdict(history)``, called after each epoch: a :class:`Verdict` ends the run, None lets it go on.
-A new rule is one class here and a line in :func:`rules_of`.
+A rule has a method ``verdict(history)``, called at the start and after each epoch: a :class:`Verdict` ends the run,
+None lets it go on. ``history`` is a :class:`fastgd.training.history.LossHistory`: ``history.last("gradient_norm")`` is
+the newest epoch's number in a column of the result's history, NaN where there is none; ``history.records`` has those of
+all epochs. A new rule is one class here and a line in :func:`rules_of`.
 """
 
 import math
@@ -70,10 +72,7 @@ class RelativeDecrease:
 
 
 def rules_of(plan, model, solver):
-    """The stopping rules of a run of ``model``, asked after each slice of work.
-
-    A slice ends with the epoch where something watches the run (``Plan.watched``): a tolerance, validation, a callback.
-    """
+    """The stopping rules of a run of ``model``; where there is one, no slice of work is longer than an epoch."""
     options, rules = plan.options, []
     if plan.tol is not None:
         rules.append(ZeroLoss())

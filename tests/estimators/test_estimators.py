@@ -376,3 +376,14 @@ else:
     raise AssertionError
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@quiet
+def test_a_schedule_that_follows_the_loss_acts_as_in_fit():
+    """A rate of which the loss swings is lowered; scikit-learn's rule, which has no say in it, leaves it alone."""
+    schedule = fastgd.schedules.Plateau(1.95, factor=0.5, patience=1.0)
+    given = {"alpha": 0.0, "batch_size": None, "tol": None, "max_iter": 30}
+    m = fastgd.SGDRegressor(learning_rate=schedule, **given).fit(X, Y)
+    r = fastgd.fit(X, Y, optimizer="sgd", learning_rate=schedule, epochs=30)
+    assert r.history.learning_rate[-1] < 1.95
+    np.testing.assert_allclose(m.coef_, r.coef, rtol=1e-9)
