@@ -8,7 +8,7 @@ from ..inputs import arrays, custom_parts
 from ..parts import penalties
 from ..solvers.data_statistics import DataStatistics
 from ..solvers.plan import Model
-from ..solvers.problem import Problem, left_open
+from ..solvers.problem import Problem, given_steps
 
 
 @dataclass(frozen=True)
@@ -128,15 +128,14 @@ def choose(options, statistics, start, backend, single):
 
 def solver_of(problem, words):
     """The first solver of the backend that suits; in words what it does and why the better ones do not suit."""
-    reasons = []
+    reasons, given = [], given_steps(problem.options)
     for solver in problem.backend.solvers:
-        reason = solver.suits(problem)
+        reason = (None if solver.takes_steps else given) or solver.suits(problem)
         if reason is None:
             break
         reasons.append(f"{solver.name} does not suit ({reason})")
-    if left_open(problem.options) is None:
-        said = "; ".join([solver.summary, *reasons] if solver.summary else reasons)
-        words["solver"] = f"{solver.name}: {said}" if said else solver.name
+    said = "; ".join([solver.summary, *reasons] if solver.summary else reasons)
+    words["solver"] = f"{solver.name}: {said}" if said else solver.name
     return solver
 
 

@@ -10,6 +10,7 @@ from ..inputs.part_serialization import part_of_run, part_to_dict
 from ..inputs.scaling import Scaling
 from ..parts import optimizers, schedules
 from ..results.fit_result import FitResult, load
+from ..solvers.problem import IN_CHUNKS
 from .kept_options import KEPT, described, shown
 
 STREAM_BATCH = 32
@@ -266,7 +267,7 @@ class _Chunked:
 
     chunked = True
     argument = "r"
-    not_staged = "the data come in chunks"
+    not_staged = IN_CHUNKS
 
     def batch(self, options, n, words):
         """Rows a step; "auto" is a small batch, as a chunk is a part of the data."""

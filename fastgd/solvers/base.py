@@ -53,6 +53,8 @@ class Solver:
         Whether ``objective`` may be asked for each of many models.
     many_models : bool
         Whether one run may have several models.
+    takes_steps : bool
+        Whether it takes the optimizer, learning rate or average that the user gives; others are not chosen then.
     judges_tol : bool
         Whether ``verdict`` decides by ``tol``; otherwise the relative decrease of the losses does.
     watched : bool
@@ -64,6 +66,7 @@ class Solver:
     exact: ClassVar[bool] = True
     margin: ClassVar[float] = 1e-6
     fits_rate: ClassVar[bool] = True
+    takes_steps: ClassVar[bool] = False
     judges_tol: ClassVar[bool] = False
     many_models: ClassVar[bool] = True
     objective_is_free: ClassVar[bool] = True
@@ -73,7 +76,10 @@ class Solver:
 
     @classmethod
     def suits(cls, problem):
-        """None if the solver can run a :class:`Problem`, else the reason why it can not, for ``choices``."""
+        """None if the solver can run a :class:`Problem`, else the reason why it can not, for ``choices``.
+
+        Given options of steps are not its concern: see ``takes_steps``.
+        """
         raise NotImplementedError
 
     @classmethod

@@ -20,7 +20,7 @@ from .first_order import TOL_FULL
 from .gram import LARGEST_BYTES, Grams, centre_of, weightings
 from .passes import length, penalty_costs
 from .plan import lanes_at, lanes_with
-from .problem import left_open
+from .problem import IN_CHUNKS
 
 EPOCHS = 200
 LARGEST = 1024  # columns, with the constant: a matrix of 8 MB
@@ -177,10 +177,10 @@ class Newton(Solver):
 
     @classmethod
     def suits(cls, problem):
-        """Full-batch problems that leave the steps to fit, with a second derivative and up to 1,023 columns."""
-        if not problem.full or problem.start.chunked:
-            return "a step takes a part of the rows"
-        return cls.suits_shape(problem.options.loss, problem.d) or left_open(problem.options)
+        """Full-batch problems with a second derivative and up to 1,023 columns."""
+        if problem.start.chunked:
+            return IN_CHUNKS
+        return cls.suits_shape(problem.options.loss, problem.d) if problem.full else "a step takes a part of the rows"
 
     @classmethod
     def suits_shape(cls, loss, d):

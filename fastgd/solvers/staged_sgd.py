@@ -28,7 +28,6 @@ from .batches import Batches
 from .first_order import EPOCHS_BATCHES, TOL_BATCHES
 from .full_batch import ROW_OVERHEAD, SLICE_ELEMENTS
 from .plan import lanes_with
-from .problem import left_open
 
 WIDEST = 200  # columns: a row costs half the square of them
 FIRST_ROWS, GROWTH = 5000, 1.5  # rows of the first stage, rounded up to whole epochs
@@ -94,10 +93,11 @@ class StagedSGD(Solver):
 
     @classmethod
     def suits(cls, problem):
-        """Batches of one model of up to 200 columns that leaves the steps to fit, without the options named below."""
+        """Batches of one model of up to 200 columns, without the options named below."""
         options, table = problem.options, problem.table
         reasons = {
-            "a step takes all rows": problem.batch >= problem.n or problem.full,
+            problem.start.not_staged: problem.start.not_staged is not None,
+            "a step takes all rows": problem.full,
             f"alpha={options.alpha:g} is not 0": options.alpha != 0,
             "bounds are given": problem.bounds is not None,
             f"X has {problem.d} columns, and the limit is {WIDEST}": problem.d > WIDEST,
@@ -106,9 +106,8 @@ class StagedSGD(Solver):
             "validation is given": options.validation is not None,
             "bootstrap is given": options.bootstrap > 0,
             "folds are fitted together": not problem.single,
-            problem.start.not_staged: problem.start.not_staged is not None,
         }
-        return left_open(options) or next((reason for reason, holds in reasons.items() if holds), None)
+        return next((reason for reason, holds in reasons.items() if holds), None)
 
     @classmethod
     def limits(cls, problem):

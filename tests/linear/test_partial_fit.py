@@ -267,3 +267,17 @@ def test_a_stream_that_diverges_says_so():
         r = fastgd.partial_fit(Z[rows], Z[rows] @ [1.0, 2.0], r, learning_rate=10.0, standardize=True)
     assert r.status == "diverged"
     assert np.isfinite(r.coef).all()
+
+
+@pytest.mark.parametrize("batch", ["full", "auto", 8])
+def test_why_the_solvers_of_whole_fits_do_not_suit(batch):
+    r = fastgd.partial_fit(X, Y, batch_size=batch)
+    both = "newton does not suit (the data come in chunks); staged_sgd does not suit (the data come in chunks)"
+    assert r.choices["solver"] == f"first_order: {both}"
+
+
+def test_a_chunk_as_long_as_a_batch_is_no_full_batch():
+    """The first chunk says what is done with those to come: also where it happens to hold just one batch."""
+    one = [fastgd.partial_fit(X[:rows], Y[:rows], batch_size=16).options for rows in (15, 16, 17)]
+    assert len({options["optimizer"]["name"] for options in one}) == 1
+    assert len({options["learning_rate"]["name"] for options in one}) == 1
