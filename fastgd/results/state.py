@@ -148,6 +148,7 @@ class RunState:
     solver: SolverState
     # The loss, optimizer and schedule themselves, where they are at hand.
     parts: dict = field(default_factory=dict, metadata={"saved": False})
+    finite: bool = field(default=True, metadata={"saved": False})  # False: it ended as a number was infinite or NaN
 
     def __getstate__(self):
         return {**self.__dict__, "parts": {}}

@@ -8,12 +8,9 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
+from ..results.messages import NO_MORE, SEPARABLE, Verdict
 
-class Verdict(NamedTuple):
-    """How a run ends: its status and the sentence for it."""
-
-    status: str
-    reason: str
+SEPARATED = 1e-6  # a loss of classes below this share of its start: they are linearly separable
 
 
 class Limits(NamedTuple):
@@ -133,3 +130,10 @@ class Solver:
     def answer(self, state, steps):
         """The weights (lanes, d + 1) that a run returns after so many steps."""
         return state.weights
+
+
+def separable(loss, objectives, scale):
+    """The verdict on a loss of classes whose objectives are next to nothing of those ``scale``; else None."""
+    if loss.labels and max(map(abs, objectives)) <= SEPARATED * min(scale):
+        return Verdict("converged", SEPARABLE, NO_MORE)
+    return None

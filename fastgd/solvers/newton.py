@@ -15,7 +15,7 @@ from ..kernels.layouts import frozen
 from ..parts.penalties import Free
 from ..results import messages
 from ..results.state import NewtonState
-from .base import Limits, Records, Solver, Verdict
+from .base import Limits, Records, Solver, Verdict, separable
 from .first_order import TOL_FULL
 from .gram import LARGEST_BYTES, Grams, centre_of, weightings
 from .passes import length, penalty_costs
@@ -41,7 +41,6 @@ FEW = 8  # up to so many models share none: their own cost less than the further
 SHARED = 1e5  # a shared decrement counts so many times, as such a step leaves more behind than Newton's
 SWEEPS = 2000
 PERFECT = 1e4  # in eps: residuals below this share of the start's are zero to rounding
-SEPARATED = 1e-6  # a loss of classes below this share of its start: they are linearly separable
 TIGHT = 1e-15  # coordinate descent ends when no coordinate lowers the quadratic by this share of its scale
 
 
@@ -240,18 +239,18 @@ class Newton(Solver):
             return None
         last, loss = history.records[-1], self.plan.parts.loss
         losses, falls = last["loss"], last["decrement"]
-        if loss.labels and max(map(abs, losses)) <= SEPARATED * min(history.start):
-            return Verdict("converged", messages.SEPARABLE)
+        if verdict := separable(loss, losses, history.scale):
+            return verdict
         squares = loss.residual_only and loss.smooth
         share = (PERFECT * self.eps) ** 2 if squares else 64 * self.eps
-        least = [share * abs(start) for start in history.start]
+        least = [share * abs(scale) for scale in history.scale]
         if not squares and all(abs(value) <= end for value, end in zip(losses, least, strict=True)):
-            return Verdict("converged", messages.ZERO)
+            return Verdict("converged", messages.ZERO, messages.NO_MORE)
         bound = max(tol, 64 * self.eps)
         if all(fall <= max(bound * abs(value), end) for fall, value, end in zip(falls, losses, least, strict=True)):
-            return Verdict("converged", messages.DECREMENT.format(tol=tol))
+            return Verdict("converged", messages.DECREMENT.format(tol=tol), messages.MORE_DIGITS)
         if last["learning_rate"] == 0 and len(falls) == 1 and math.isfinite(falls[0]):
-            return Verdict("converged", messages.NO_DECREASE)
+            return Verdict("converged", messages.NO_DECREASE, messages.MORE_DIGITS)
         return None
 
     # Objectives and gradients -----------------------------------------------------------------------------------------

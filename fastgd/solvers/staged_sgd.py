@@ -23,7 +23,7 @@ import numpy as np
 from ..kernels import whitened_steps
 from ..results import messages
 from ..results.state import StagedState
-from .base import Limits, Records, Solver, Verdict
+from .base import Limits, Records, Solver, Verdict, separable
 from .batches import Batches
 from .first_order import EPOCHS_BATCHES, TOL_BATCHES
 from .full_batch import ROW_OVERHEAD, SLICE_ELEMENTS
@@ -40,7 +40,6 @@ FLOOR_LINK = 1e-6  # of losses that flatten out: with 1e-3, separable tables got
 BACK, FORTH = 0.25, 2.0  # the factor of the rate after a stage in which the objective rose, and after another
 SLACK = 1e-4  # the share of itself by which noise may raise the objective
 WIDTH_SMOOTH, WIDTH = 1e-3, 1.0  # of the differences that give second derivatives, if a loss is not residual-only
-SEPARATED = 1e-6  # a loss of classes below this share of its start: they are linearly separable
 
 
 def first_rate(d, batch):
@@ -222,11 +221,11 @@ class StagedSGD(Solver):
         if tol is None or state.length[0] == 0:
             return None
         if abs(objective) <= history.zero[0]:
-            return Verdict("converged", messages.ZERO)
-        if self.plan.parts.loss.labels and 0 <= objective <= SEPARATED * history.start[0]:
-            return Verdict("converged", messages.SEPARABLE)
+            return Verdict("converged", messages.ZERO, messages.NO_MORE)
+        if verdict := separable(self.plan.parts.loss, [objective], history.scale):
+            return verdict
         if max(state.fall[0], state.fall_before[0]) <= tol:
-            return Verdict("converged", messages.STAGES.format(tol=tol))
+            return Verdict("converged", messages.STAGES.format(tol=tol), messages.MORE_DIGITS)
         return None
 
     def objective(self, lanes, state):

@@ -13,8 +13,8 @@ import numpy as np
 
 from ..kernels.lanes import Lanes
 from ..results import messages
+from ..results.messages import Verdict
 from ..results.state import Clock, SolverState
-from ..solvers.base import Verdict
 from ..solvers.plan import lanes_at, rate_table, rows_of_models
 from .backoff import Backoff
 from .history import average
@@ -28,8 +28,7 @@ class Outcome:
 
     weights: np.ndarray  # (lanes of the model, d + 1), with validation the best ones, with average the mean
     objective: float  # at these weights where it is known, else that of the last epoch
-    status: str
-    reason: str
+    verdict: Verdict
     clock: Clock
     solver_state: SolverState
     history: dict  # of arrays
@@ -38,6 +37,11 @@ class Outcome:
     backoffs: int
     confirmed_backoffs: int
     selection_loss: float = np.inf  # the last loss that models are compared by; infinite where the run diverged
+
+    @property
+    def status(self):
+        """How the run ended."""
+        return self.verdict.status
 
 
 def train(plan):
@@ -278,7 +282,7 @@ class Loop:
             state, clock = self.running.state, replace(before, epoch=before.epoch + done, steps=before.steps + done)
             own = lanes_at(lanes, [k], self.plan.width)
             self.monitor.record_epochs(own, state.take(rows), clock, [run], [records])
-        self.end(k, Verdict("diverged", messages.NOT_FINITE.format(epoch=clock.epoch)), state, clock)
+        self.end(k, Verdict("diverged", messages.NOT_FINITE.format(epoch=clock.epoch), finite=False), state, clock)
 
     def back_to_last(self):
         """Return to the last snapshot."""
@@ -325,8 +329,7 @@ class Loop:
         self.outcomes[number] = Outcome(
             weights=weights,
             objective=self.last_objective(k, run, state, verdict),
-            status=verdict.status,
-            reason=reason,
+            verdict=verdict._replace(reason=reason),
             clock=clock,
             solver_state=state,
             history=run.history_until(clock.epoch),
@@ -348,7 +351,11 @@ class Loop:
             if known is not None:
                 return float(self.monitor.by_model(known)[0].mean())
         if not records:
-            return average(run.history.start)
+            start = run.history.start
+            if run.history.unknown_start:
+                own = lanes_at(self.running.lanes, [k], self.plan.width)
+                start = self.monitor.objective(own, state.weights)[0].tolist()
+            return average(start)
         last = records[min(epoch or len(records), len(records)) - 1]
         measured = average(last.get("objective", [math.nan]))
         if not math.isnan(measured):

@@ -4,8 +4,8 @@ import time
 
 from ..parts.schedules import watched
 from ..results import messages
+from ..results.messages import Verdict
 from ..results.state import history_arrays
-from ..solvers.base import Verdict
 from .divergence import RiseCheck
 from .history import LossHistory
 from .stopping import rules_of
@@ -17,7 +17,9 @@ class ModelRun:
     def __init__(self, plan, model, solver):
         self.plan, self.model, self.solver = plan, model, solver
         dtype = plan.lanes.weights.dtype
-        self.history = LossHistory(model.start_loss, solver.exact, plan.held is not None, plan.tol, dtype)
+        # Weights that were given may be far off: what is zero to rounding is a share of the best constant's loss then.
+        scale = None if model.coef is None else model.constant_loss
+        self.history = LossHistory(model.start_loss, solver.exact, plan.held is not None, plan.tol, dtype, scale)
         self.rise = RiseCheck(self.history, model.loss.smooth, solver.margin, plan.start.chunked)
         self.rules = rules_of(plan, model, solver)
         self.rule = None if plan.rule is None else plan.rule(model)  # a stopping rule of the caller
@@ -64,12 +66,11 @@ class ModelRun:
     def apply_rule(self, weights):
         """Apply the caller's rule, if there is one, to the newest epoch, which ended at ``weights``.
 
-        ``after_epoch(record, weights)`` is a status and a reason, or (None, "") to go on; ``factor`` multiplies the
-        rates from now on.
+        ``after_epoch(record, weights)`` is a :class:`Verdict`, or None to go on; ``factor`` multiplies the rates from
+        now on.
         """
         if self.rule is not None:
-            status, reason = self.rule.after_epoch(self.history.records[-1], weights)
-            self.ruling = None if status is None else Verdict(status, reason)
+            self.ruling = self.rule.after_epoch(self.history.records[-1], weights)
 
     def verdict(self, state):
         """The verdict that ends the run, or None; ``state`` is that of the solver."""

@@ -42,7 +42,7 @@ def test_the_callers_rule_comes_first_then_the_solver_then_the_others():
         factor = 0.25
 
         def after_epoch(self, record, weights):
-            return "early_stopped", f"loss {record['loss'][0]:g}, {len(weights)} weights"
+            return Verdict("early_stopped", f"loss {record['loss'][0]:g}, {len(weights)} weights")
 
     solver = Verdict("converged", "as the solver says")
     run = run_of(8.0, 2.0, 1.0, 1.0, 1.0, rule=Mine(), verdict=solver)
@@ -98,6 +98,21 @@ def test_a_rule_sees_nan_where_nothing_was_measured(monkeypatch, batch, epochs):
     assert r.n_epochs == (len(norms) if batch == "full" else epochs)
 
 
+@pytest.mark.parametrize("advice, end", [(None, "enough."), ("Ask for less.", "enough. Ask for less.")])
+def test_a_rule_brings_its_own_advice(monkeypatch, advice, end):
+    import fastgd
+
+    class Three:
+        """Three epochs are done."""
+
+        def verdict(self, history):
+            return Verdict("converged", "Converged: three are enough.", advice) if len(history.records) == 3 else None
+
+    monkeypatch.setattr(model_run, "rules_of", lambda *run: [Three()])
+    r = fastgd.fit(X, Y, batch_size=4, learning_rate=0.01, epochs=9)
+    assert r.message == f"Converged: three are {end}"
+
+
 def test_a_schedules_factor_and_that_of_the_callers_rule_are_multiplied():
     class Half:
         """Halves the rates."""
@@ -105,7 +120,7 @@ def test_a_schedules_factor_and_that_of_the_callers_rule_are_multiplied():
         factor = 0.5
 
         def after_epoch(self, record, weights):
-            return None, ""
+            return None
 
     plateau = schedules.Plateau(0.1, factor=0.1, patience=0.0)
     run = run_of(8.0, 9.0, rule=Half(), learning_rate=plateau)
