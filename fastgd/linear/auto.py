@@ -53,6 +53,11 @@ class Choices:
                 "offset, sample_weight being None for none."
             )
         loss, weight, offset = options.loss, options.sample_weight, options.offset
+        if offset is not None and loss.joint:
+            raise ValueError(
+                "offset is for losses of one score: a number that is added to the scores of all classes alike says "
+                "nothing of a class. Leave it out."
+            )
         coded = str([np.array(value).tolist() for value in coding.values()])
         kind = loss.labels, loss.joint, loss.residual_only, tuple(loss.domain.items()), coded
         key = *map(place, (X, y, weight, offset)), *kind
