@@ -420,6 +420,22 @@ def test_verbose_shows_a_bar_on_stderr(plain, capsys):
     assert "loss=" in err
 
 
+def test_verbose_prints_the_choices_of_every_call_once(plain, capsys):
+    """Chunks after the first choose nothing; a sweep has those of each pass, here two."""
+    r = fastgd.fit(plain.X, plain.y, verbose=1, epochs=2)
+    assert all(f"{name}: {words}\n" in capsys.readouterr().err for name, words in [*r.choices.items()][:1])
+    r = fastgd.partial_fit(plain.X, plain.y, verbose=1)
+    assert f"solver: {r.choices['solver']}\n" in capsys.readouterr().err
+    fastgd.partial_fit(plain.X, plain.y, r, verbose=1)
+    assert "solver: " not in capsys.readouterr().err
+    s = fastgd.sweep(plain.X, plain.y, verbose=1, alpha=[0.0, 0.1, 0.2], loss=["squared_error", "huber"], epochs=2)
+    err = capsys.readouterr().err
+    assert err.count(f"solver: {s.results[0].choices['solver']}\n") == 1
+    s = fastgd.sweep(plain.X, plain.y, verbose=1, alpha=[0.1, 0.2], batch_size=[8, 16], epochs=2)
+    err = capsys.readouterr().err
+    assert [err.count(f"learning_rate: {r.choices['learning_rate']}\n") for r in s.results] == [1] * 4
+
+
 def test_repr_tells_the_story(plain):
     text = repr(fastgd.fit(plain.X, plain.y))
     for word in ("FitResult", "epochs", "intercept", "learning_rate", "standardize"):
@@ -654,6 +670,9 @@ HOSTILE = {
         "X": np.eye(3, 2, dtype=np.float32),
         "batch_size": 2,
     },
+    "column 1 that are too small to be scaled in float64: divide": {"X": np.array([[1, 1e-170], [2, 3e-170], [3, 0]])},
+    "column 0 that are too small to be scaled in float32: divide": {"X": np.array([[0], [1e-42], [2e-42]], np.float32)},
+    "offset is for losses of one score": {"loss": "multinomial", "y": ["a", "b", "c"], "offset": [1.0, 2.0, 3.0]},
     "learning_rate is too large": {"learning_rate": 10**400},
     "row 0, column 'a'": {"X": pd.DataFrame({"a": pd.array([None, 1, 2], dtype="Int64"), "b": 1.0})},
     "loss=.* is not one of fastgd's losses": {"loss": optimizers.Adam()},
