@@ -133,9 +133,12 @@ def choose(options, statistics, start, backend, single):
 
 def solver_of(problem, words):
     """The first solver of the backend that suits; in words what it does and why the better ones do not suit."""
-    reasons, given = [], given_steps(problem.options)
+    given = given_steps(problem.options)
+    reasons = [given] if given else []
     for solver in problem.backend.solvers:
-        reason = (None if solver.takes_steps else given) or solver.suits(problem)
+        if given and not solver.takes_steps:
+            continue
+        reason = solver.suits(problem)
         if reason is None:
             break
         reasons.append(f"{solver.name} does not suit ({reason})")

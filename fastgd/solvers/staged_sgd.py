@@ -84,6 +84,7 @@ class StagedSGD(Solver):
         "outlying rows slow them down"
     )
     exact = False
+    fits_rate = False
     margin = math.inf  # stages handle a rise of the losses themselves
     judges_tol = True
     many_models = False
