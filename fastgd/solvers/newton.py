@@ -118,10 +118,7 @@ class Derivatives:
         ``damping`` is the share of the largest second derivative that is added to all of them.
         """
         H, shared = self.second_near(lanes, lane)
-        if not np.isfinite(H).all():
-            H = np.eye(len(H))
-        if damping:
-            H = H + damping * max(np.diag(H).max(), 1e-300) * np.eye(len(H))
+        H = damped(H, gradient, damping)
         part, fields = self.plan.parts.penalty, lanes.penalty[lane : lane + 1].astype(np.float64)
         low, high = lanes.low[lane].astype(np.float64), lanes.high[lane].astype(np.float64)
         weights = lanes.weights[lane].astype(np.float64)
@@ -296,6 +293,10 @@ class Newton(Solver):
             wanted = (taken == 0) & (predicted > (self.plan.tol or WITHOUT_TOL) * np.abs(objective))
             if not wanted.any():
                 break
+        wanted &= falls > np.abs(objective)
+        if wanted.any():  # a quadratic that predicts a decrease of more than the loss is of no use: exp(-30) is flat
+            moves, predicted, _ = self.moves(lanes, gradients, wanted, math.inf)
+            taken = np.maximum(taken, self.search(lanes, objective, moves, predicted))
         return taken, falls
 
     def moves(self, lanes, gradients, wanted, damping):
@@ -353,6 +354,13 @@ class Newton(Solver):
         settled = ~last & (falls <= SETTLED * np.abs(objective))
         state.width[settled] *= NARROWER
         return np.where(last, falls * np.where(objective > 0, own / objective, 1.0), np.inf)
+
+
+def damped(H, gradient, damping):
+    """Second derivatives with a share of the largest added to all; an infinite one makes a step of length 1."""
+    if math.isinf(damping) or not (np.isfinite(H).all() and H.any()):
+        return np.eye(len(H)) * (length(gradient) if math.isinf(damping) else 1.0)
+    return H + damping * max(np.diag(H).max(), 1e-300) * np.eye(len(H)) if damping else H
 
 
 def shorter(length, fall, rise):
