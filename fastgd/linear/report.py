@@ -133,7 +133,8 @@ def with_replicates(result, choice, outcomes):
     sound = [outcome for outcome in outcomes if outcome.status != "diverged"]
     stopped = sum(outcome.status == "interrupted" for outcome in outcomes)
     if len(sound) < 2 or all(outcome.clock.steps == 0 for outcome in sound):
-        words = "no replicates: " + ("they were interrupted" if stopped else "they diverged; lower learning_rate")
+        hint = "" if choice.automatic else "; lower learning_rate"
+        words = "no replicates: " + ("they were interrupted" if stopped else f"they diverged{hint}")
         return replace(result, choices={**result.choices, "bootstrap": words})
     found = [user_weights(choice, choice.model, outcome.weights) for outcome in sound]
     shape = np.shape(result.intercept)
