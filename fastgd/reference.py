@@ -34,7 +34,6 @@ def fit(X, y, **options):
     >>> r.coef.round(3), round(r.intercept, 3)
     (array([2.]), 1.0)
     """
-    only_known("fit", options)
     return fit_by(NUMPY, X, y, options)
 
 
@@ -50,7 +49,7 @@ def sweep(X, y, *, product=True, cv=None, groups=None, scoring=None, refit=False
     >>> s.status
     ['slow', 'diverged']
     """
-    only_known("sweep", options, NOT_SWEEP)
+    only_known(sweep, options, NOT_SWEEP)
     return sweep_by(NUMPY, X, y, options, product, cv, groups, scoring, refit, keep)
 
 
@@ -66,7 +65,7 @@ def lr_find(X, y, *, start="auto", stop="auto", num=100, **fit_options):
     >>> f.status, 0.01 < f.suggestion() < 0.5
     ('found', True)
     """
-    only_known("lr_find", fit_options, NOT_RANGE)
+    only_known(lr_find, fit_options, NOT_RANGE)
     return lr_find_by(NUMPY, X, y, start, stop, num, fit_options)
 
 

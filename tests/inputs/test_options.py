@@ -81,10 +81,44 @@ def test_options_are_keyword_only(name):
 @pytest.mark.parametrize("name", CALLS)
 def test_an_unknown_option_names_the_nearest(name):
     known = name.removeprefix("reference.")
-    with pytest.raises(TypeError, match=rf"^{known}\(\).*learning_rate\b"):
-        call(name)(learning_rat=0.1)
-    with pytest.raises(TypeError, match=rf"^{known}\(\).*zzzz"):
+    with pytest.raises(TypeError, match=rf"^{known}\(\).*'zzzz'\. Valid are: ") as raised:
         call(name)(zzzz=1)
+    assert set(str(raised.value).split(": ")[1].rstrip(".").split(", ")) == {*CALLS[name][1][2:], *FIELDS} - (
+        CALLS[name][2] - set(CALLS[name][1])
+    )
+    with pytest.raises(TypeError, match=rf"^{known}\(\).*'batch_sise'\. Did you mean 'batch_size'\?$"):
+        call(name)(batch_sise=1)
+
+
+@pytest.mark.parametrize(
+    "function, given, meant",
+    [
+        (fastgd.sweep, "scorin", "'scoring'"),
+        (fastgd.lr_find, "num_steps", "'num'"),
+        (fastgd.partial_fit, "clases", "'classes'"),
+        (fastgd.fit, "lr", "'learning_rate'"),
+        (fastgd.fit, "C", "'alpha'"),
+        (fastgd.fit, "penalty", "'alpha' or 'l1_ratio'"),
+        (fastgd.fit, "solver", "'optimizer'"),
+        (fastgd.fit, "max_iter", "'epochs'"),
+    ],
+)
+def test_what_was_meant(function, given, meant):
+    with pytest.raises(TypeError, match=rf"unexpected option '{given}'\. Did you mean {meant}\?$"):
+        function(X, Y, **{given: 1})
+
+
+def test_unknown_options_are_no_options():
+    """Also where no public call has looked at them."""
+    with pytest.raises(TypeError, match=r"'alhpa'.*'alpha'"):
+        FitOptions.checked({"alhpa": 3})
+
+
+@pytest.mark.parametrize("option", ["loss", "optimizer", "learning_rate", "batch_size", "alpha", "l1_ratio"])
+def test_several_values_are_for_sweep(option):
+    for several in ([0.1, 0.2], (0.1, 0.2), np.array([0.1, 0.2])):
+        with pytest.raises(TypeError, match=rf"^{option}=.* holds several values: .* fastgd\.sweep\.$"):
+            fastgd.fit(X, Y, **{option: several})
 
 
 @pytest.mark.parametrize("name", CALLS)
