@@ -9,7 +9,7 @@ import inspect
 import numpy as np
 
 from .functions.problem import one_gradient
-from .functions.run import RunSettings
+from .functions.run import RunSettings, known_options
 from .inputs.options import only_known
 from .linear.fit import fit as compiled_fit
 from .linear.fit import fit_by
@@ -73,6 +73,7 @@ for _here, _there in ((fit, compiled_fit), (sweep, compiled_sweep), (lr_find, co
     _here.__signature__ = inspect.signature(_there)
 
 
+@known_options
 def minimize(fun, x0, grad=None, *, jac=None, optimizer="sgd", learning_rate=0.1, max_iter=100, tol=None, history=True):
     """:func:`fastgd.minimize` in plain NumPy, without compile, callback and verbose: the shortest loop.
 

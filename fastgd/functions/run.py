@@ -94,7 +94,7 @@ class Run:
         """Call the callback, if any; ``number`` is the run's place in a sweep. True ends the run."""
         if callback is not None:
             x = self.x if isinstance(self.x, float) else self.x.copy()
-            if arguments.truthy("callback", callback(StepProgress(self.nit, x, self.fun, number))):
+            if arguments.is_true("callback", callback(StepProgress(self.nit, x, self.fun, number))):
                 self.status, self.reason = "early_stopped", f"The callback returned True after iteration {self.nit}."
 
     def interrupt(self, began=True):

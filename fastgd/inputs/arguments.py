@@ -181,7 +181,7 @@ def callback(given):
     return given
 
 
-def truthy(name, answer):
+def is_true(name, answer):
     """Whether a user's function returned True; anything but True, False and None is an error."""
     if answer is None or isinstance(answer, (bool, np.bool_)):
         return bool(answer)

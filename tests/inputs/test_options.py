@@ -9,6 +9,7 @@ import pytest
 import fastgd
 from fastgd import losses, optimizers, reference, schedules
 from fastgd.inputs.options import FIELDS, FitOptions
+from fastgd.parts.registry import ALIASES, snake_case
 
 X, Y = np.arange(6.0)[:, None], np.array([1.0, 3.0, 2.0, 5.0, 4.0, 6.0])
 # Written down here: what each call does not take of the options of fit.
@@ -106,6 +107,14 @@ def test_an_unknown_option_names_the_nearest(name):
 def test_what_was_meant(function, given, meant):
     with pytest.raises(TypeError, match=rf"unexpected option '{given}'\. Did you mean {meant}\?$"):
         function(X, Y, **{given: 1})
+
+
+def test_aliases_are_no_names_and_mean_some():
+    known = {*FIELDS, *inspect.signature(fastgd.minimize).parameters, *inspect.signature(fastgd.lr_find).parameters}
+    known |= {snake_case(name) for module in (losses, optimizers, schedules) for name in module.__all__}
+    assert {name for meant in ALIASES.values() for name in meant} <= known
+    assert all(alias == alias.lower() for alias in ALIASES)
+    assert not ALIASES.keys() & (known - {"max_iter"})  # which is minimize's, and epochs in fit
 
 
 def test_unknown_options_are_no_options():
