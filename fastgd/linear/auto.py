@@ -104,7 +104,7 @@ def choose(options, statistics, start, backend, single):
     targets = start.targets(problem, scaling)
     statistics.targets(problem.table, options.loss, targets.centre)  # raises for targets outside of the loss's domain
     if not np.isfinite(targets.constant_loss).all():
-        raise ValueError("y has values whose loss overflows: divide y by its largest value.")
+        raise loss_overflow(options, problem.table.y)
     epochs, tol = limits_of(problem, solver, words)
     # The penalty of zero weights is zero; other weights need a pass.
     known = start.chunked or (targets.coef is None and not ((low > 0).any() or (high < 0).any()))
@@ -129,6 +129,20 @@ def choose(options, statistics, start, backend, single):
     model = replace(model, schedule=schedule, rate_multiplier=multiplier)
     chosen = solver, model, scaling, standardize, start.epochs(epochs), tol, words
     return Choice(*vars(problem).values(), *chosen)
+
+
+def loss_overflow(options, y):
+    """The error for a loss that is not finite even at the best constant."""
+    loss, offset = options.loss, options.offset
+    if offset is not None:
+        sizes = f"offset has entries as large as {np.abs(np.asarray(offset, np.float64)).max():.4g}"
+        remedy = "pass the logarithm of the exposure" if loss.link == "log" else "pass y and offset in a larger unit"
+        return ValueError(f"The loss overflows: {sizes}, and it is added to the scores: {remedy}.")
+    remedy = "divide y by it"
+    if custom_parts.is_custom(loss):
+        label = custom_parts.label_of("loss", loss)
+        remedy += f", or write value of {label} so that it does not overflow (np.logaddexp in place of a log of exp)"
+    return ValueError(f"The loss overflows: the largest size of a value of y is {np.abs(y).max():.4g}: {remedy}.")
 
 
 def solver_of(problem, words):

@@ -1,6 +1,6 @@
 """``fit``: check the options and the data, choose, plan, train, report."""
 
-from ..inputs.options import FitOptions, only_known, signature_of
+from ..inputs.options import FitOptions, signature_of
 from ..results.progress import print_choices
 from ..solvers.compiled import COMPILED
 from ..training.loop import train
@@ -113,7 +113,8 @@ def fit(X, y, **options):
         None: as many as this process may use.
     callback : callable or None, default None
         Called after each epoch with a progress object (``epoch``, ``n_steps``, ``loss``, ``learning_rate``,
-        ``seconds``, ``objective``, ``validation_loss``); a true answer ends the run.
+        ``seconds``, ``objective``, ``validation_loss``); True ends the run, None
+        and False don't.
     verbose : int, default 0
         1 prints what was chosen, as ``choices`` of the result have it, and shows a progress bar (tqdm); both go to
         stderr. ``sweep`` prints those of the first setting of each pass, ``partial_fit`` those of the first chunk.
@@ -171,7 +172,6 @@ def fit(X, y, **options):
     >>> r.coef.round(3), round(r.intercept, 3)
     (array([2.]), 1.0)
     """
-    only_known("fit", options)
     return fit_by(COMPILED, X, y, options)
 
 

@@ -62,7 +62,7 @@ def partial_fit(X, y, r=None, classes=None, **options):
     >>> r.n_epochs, r.n_steps, r.coef.round(3), round(r.intercept, 3)
     (10, 130, array([2.]), 1.0)
     """
-    only_known("partial_fit", options, NOT_CHUNKS)
+    only_known(partial_fit, options, NOT_CHUNKS)
     r = run_of(r, "r", chunked=True)
     given = chunk_options(r, options)
     checked = FitOptions.checked(given)

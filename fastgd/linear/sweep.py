@@ -77,7 +77,7 @@ def sweep(X, y, *, product=True, cv=None, groups=None, scoring=None, refit=False
     -----
     A run that diverges keeps its last finite weights, and its message says when. After Ctrl-C the runs that had not
     ended are "interrupted", and nothing is scored or fitted again. A callback's ``run`` says which setting it is called
-    for and its ``fold`` which fold; a true answer ends the setting's runs.
+    for and its ``fold`` which fold; True ends the setting's runs.
 
     Examples
     --------
@@ -88,7 +88,7 @@ def sweep(X, y, *, product=True, cv=None, groups=None, scoring=None, refit=False
     >>> s.status, s.best.coef.round(2)
     (['slow', 'slow', 'diverged'], array([2.]))
     """
-    only_known("sweep", options, NOT_SWEEP)
+    only_known(sweep, options, NOT_SWEEP)
     return sweep_by(COMPILED, X, y, options, product, cv, groups, scoring, refit, keep)
 
 

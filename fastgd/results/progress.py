@@ -25,7 +25,7 @@ class EpochProgress:
     run : int
         Which setting of a sweep; 0 in ``fit``.
     fold : int
-        Which fold of it with ``cv``, else -1. A true answer ends all folds of the setting.
+        Which fold of it with ``cv``, else -1. True ends all folds of the setting.
     """
 
     epoch: int

@@ -125,7 +125,7 @@ class Monitor(Evaluation):
             if callback is not None and run.model.replicate < 0:
                 numbers |= {"learning_rate": last["learning_rate"], "seconds": last["seconds"]}
                 progress = EpochProgress(clock.epoch, clock.steps, run=run.model.number, fold=run.model.fold, **numbers)
-                if arguments.truthy("callback", callback(progress)):
+                if arguments.is_true("callback", callback(progress)):
                     ended.add(run.model.number)
                 still_sound(self.plan.data.rows)
         return [k for k, run in enumerate(runs) if run.model.number in ended]

@@ -291,7 +291,7 @@ def test_what_contradicts_itself_is_refused(tmp_path, content, change, words):
     _, facts, arrays = copy.deepcopy(content)
     change(facts, arrays)
     npz.write(tmp_path / "model", facts, arrays)
-    with pytest.raises(ValueError, match=rf"model' is not a fastgd model: '({words})' .*\. Save"):
+    with pytest.raises(ValueError, match=rf"model' is not a fastgd model: '({words})' .*\. Take another"):
         fastgd.load(tmp_path / "model")
 
 
