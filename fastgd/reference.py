@@ -9,7 +9,7 @@ import inspect
 import numpy as np
 
 from .functions.problem import one_gradient
-from .functions.run import RunSettings
+from .functions.run import RunSettings, known_options
 from .inputs.options import only_known
 from .linear.fit import fit as compiled_fit
 from .linear.fit import fit_by
@@ -34,7 +34,6 @@ def fit(X, y, **options):
     >>> r.coef.round(3), round(r.intercept, 3)
     (array([2.]), 1.0)
     """
-    only_known("fit", options)
     return fit_by(NUMPY, X, y, options)
 
 
@@ -50,7 +49,7 @@ def sweep(X, y, *, product=True, cv=None, groups=None, scoring=None, refit=False
     >>> s.status
     ['slow', 'diverged']
     """
-    only_known("sweep", options, NOT_SWEEP)
+    only_known(sweep, options, NOT_SWEEP)
     return sweep_by(NUMPY, X, y, options, product, cv, groups, scoring, refit, keep)
 
 
@@ -66,7 +65,7 @@ def lr_find(X, y, *, start="auto", stop="auto", num=100, **fit_options):
     >>> f.status, 0.01 < f.suggestion() < 0.5
     ('found', True)
     """
-    only_known("lr_find", fit_options, NOT_RANGE)
+    only_known(lr_find, fit_options, NOT_RANGE)
     return lr_find_by(NUMPY, X, y, start, stop, num, fit_options)
 
 
@@ -74,6 +73,7 @@ for _here, _there in ((fit, compiled_fit), (sweep, compiled_sweep), (lr_find, co
     _here.__signature__ = inspect.signature(_there)
 
 
+@known_options
 def minimize(fun, x0, grad=None, *, jac=None, optimizer="sgd", learning_rate=0.1, max_iter=100, tol=None, history=True):
     """:func:`fastgd.minimize` in plain NumPy, without compile, callback and verbose: the shortest loop.
 

@@ -42,6 +42,19 @@ def number_or(number, *words, or_name=False):
     return convert
 
 
+def single(kind, metavar):
+    """A type: one value of those of which ``sweep`` takes a list or a range."""
+    kind = click.types.convert_type(kind)
+
+    def convert(value):
+        if isinstance(value, str) and ("," in value or ":" in value):
+            raise click.BadParameter(f"{value!r} is several values: pass one, or all to fastgd sweep.")
+        return kind.convert(value, None, None)
+
+    convert.__name__ = metavar
+    return convert
+
+
 def list_of(kind, ranges):
     """A type: values with commas in between, with ``ranges`` also start:stop:count; one value is no list."""
     kind = click.types.convert_type(kind)
@@ -138,13 +151,16 @@ def fit_option(flags, name, **words):
     return option(flags, name, default=default, show_default=not switch, **words)
 
 
+RATE = number_or(float, "auto", or_name=True)
 _OF_FIT = (
     fit_option("--loss", "loss", type=str, help="squared_error, huber, log_loss, ..."),
     fit_option("--optimizer", "optimizer", type=str, help="auto, sgd, momentum, adam, ..."),
-    fit_option("--learning-rate", "learning_rate", type=number_or(float, "auto", or_name=True), help="Or a schedule."),
+    fit_option("--learning-rate", "learning_rate", type=single(RATE, RATE.__name__), help="Or a schedule."),
     fit_option("--batch-size", "batch_size", type=number_or(int, "auto", "full"), help="Rows a step."),
-    fit_option("--alpha", "alpha", type=float, help="Strength of the penalty."),
-    fit_option("--l1-ratio", "l1_ratio", type=float, help="The penalty's share of L1: 0 is ridge, 1 lasso."),
+    fit_option("--alpha", "alpha", type=single(float, "FLOAT"), help="Strength of the penalty."),
+    fit_option(
+        "--l1-ratio", "l1_ratio", type=single(float, "FLOAT"), help="The penalty's share of L1: 0 is ridge, 1 lasso."
+    ),
     fit_option("--seed", "random_state", type=int, help="Of the row order."),
     fit_option("--epochs", "epochs", type=number_or(int, "auto")),
     fit_option("--tol", "tol", type=number_or(float, "auto", "none")),

@@ -270,7 +270,7 @@ class SGD(SparseCoefMixin, Parameters, ABC):
     def _set_results(self, results, dtype):
         """Set what results say."""
         for result in results:
-            if result.status == "diverged" and not self._automatic and "infinite or NaN" in result.message:
+            if not (result.state.finite or self._automatic):
                 raise ValueError(OVERFLOW.format(result.n_epochs + 1))
         self.n_iter_, self._n_steps = max(r.n_epochs for r in results), max(r.n_steps for r in results)
         self.choices_ = results[0].choices

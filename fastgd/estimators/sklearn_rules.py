@@ -10,6 +10,7 @@ from ..inputs import arguments
 from ..kernels import order
 from ..parts import optimizers, schedules
 from ..parts.registry import snake_case
+from ..results.messages import MORE_DIGITS_GIVEN, Verdict
 
 LATER = {"optimal", "invscaling", "adaptive", "pa1", "pa2"}  # scikit-learn's schedules, besides "constant"
 PASSIVE_AGGRESSIVE = {"pa1": optimizers.PassiveAggressive1, "pa2": optimizers.PassiveAggressive2}
@@ -123,21 +124,22 @@ class EpochRule:
         self.factor, self.count, self.best, self.penalty_before = 1.0, 0, np.inf, None
 
     def after_epoch(self, record, weights):
-        """Take an epoch into account: a status and a reason, or (None, "")."""
+        """Take an epoch into account: a :class:`Verdict`, or None to go on."""
         with np.errstate(all="ignore"):
             loss = self.measured(record, weights)
         if self.tol is None:
-            return None, ""
+            return None
         self.count = self.count + 1 if loss > self.best - self.tol else 0
         self.best = min(self.best, loss)
         if self.count < self.patience:
-            return None, ""
+            return None
         if self.adaptive is not None and self.adaptive * self.factor > SMALLEST_RATE:
             self.factor, self.count = self.factor / ADAPTIVE_DIVISOR, 0
-            return None, ""
+            return None
         if self.score is not None:
-            return "early_stopped", f"The score of the held-out rows has not risen by tol={self.tol:g}."
-        return "converged", f"The objective fell by less than tol={self.tol:g}, {self.patience} epochs in a row."
+            return Verdict("early_stopped", f"The score of the held-out rows has not risen by tol={self.tol:g}.")
+        reason = f"The objective fell by less than tol={self.tol:g}, {self.patience} epochs in a row."
+        return Verdict("converged", reason, MORE_DIGITS_GIVEN)
 
     def measured(self, record, weights):
         """The negative score, or the epoch's mean objective, its penalty taken as the mean of before and after."""

@@ -96,7 +96,7 @@ class CompiledRuns:
         return seconds
 
     def report(self, bar):
-        """Show where the running lanes are and ask the callback, whose true answer ends a run."""
+        """Show where the running lanes are and ask the callback, whose answer True ends a run."""
         for lane in self.running():
             run = self.current(lane)
             bar.update(self.done, run.fun)

@@ -4,9 +4,10 @@ from dataclasses import replace
 
 from .problem import Problem
 from .python_loop import python_loop
-from .run import Limits, RunSettings
+from .run import Limits, RunSettings, known_options
 
 
+@known_options
 def minimize(
     fun,
     x0,
@@ -52,7 +53,7 @@ def minimize(
         functions' globals are constants then. To compile once for many calls, decorate them with ``numba.njit``.
     callback : callable or None, default None
         Called with an object of ``nit``, ``x``, ``fun`` and ``run`` (0) after each iteration; in compiled runs between
-        slices of about 20 ms. A true answer ends the run.
+        slices of about 20 ms. True ends the run, None and False don't.
     verbose : int, default 0
         1 shows a progress bar (tqdm).
 

@@ -7,9 +7,10 @@ from ..inputs.grid import expand
 from ..results.sweep_results import SweepResult
 from .minimize import run_all
 from .problem import Problem
-from .run import Limits, RunSettings
+from .run import Limits, RunSettings, known_options
 
 
+@known_options
 def minimize_sweep(
     fun,
     x0,
@@ -42,7 +43,7 @@ def minimize_sweep(
         each other.
     max_iter, tol, history, compile, callback, verbose
         As for :func:`fastgd.minimize`, for each run; never lists. A callback's ``run`` says which run it is called for,
-        and a true answer ends that run.
+        and True ends that run.
 
     Returns
     -------

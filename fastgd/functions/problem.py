@@ -86,6 +86,22 @@ class Problem:
             gradient[j] = (self.value(above) - self.value(below)) / (2.0 * h)
         return gradient
 
+    def wrong_slope(self):
+        """The rate of change of ``fun`` along ``grad`` at the start, by ``grad`` and by differences, where they differ.
+
+        None where they agree, at a kink, or where there is no ``grad`` to look at.
+        """
+        size = float(np.linalg.norm(self.jac0))
+        if self.grad is None or not 0 < size < math.inf:
+            return None
+        h = STEP * max(1.0, float(np.linalg.norm(self.x0)))
+        move = self.jac0 * (h / size)
+        below, above = (value_or(math.nan, self.value, self.x0 + step) for step in (-move, move))
+        before, after = (self.fun0 - below) / h, (above - self.fun0) / h
+        rounding = 64 * np.finfo(float).eps * max(map(abs, (self.fun0, below, above))) / h
+        excess = abs(size - min(max(size, min(before, after)), max(before, after)))
+        return (size, 0.5 * (before + after)) if excess > 0.1 * size + rounding else None
+
     def point(self, row):
         """A point of its own from the row (d,) of an array."""
         return float(row[0]) if self.scalar else row.copy()

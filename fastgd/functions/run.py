@@ -1,5 +1,7 @@
 """One run of ``minimize``: how it steps, when it ends, where it stands, and why it ended in words."""
 
+import functools
+import inspect
 import math
 from dataclasses import dataclass
 
@@ -7,12 +9,27 @@ import numpy as np
 
 from ..inputs import arguments
 from ..parts import optimizers, schedules
+from ..parts.registry import unknown_option
 from ..results.messages import MINIMIZE_ADVICE
 from ..results.minimize_result import MinimizeHistory, MinimizeResult
 from ..results.progress import StepProgress
 
 ZERO = 1e-8  # a gradient of this size, times max(1, that of the start), is zero to rounding
 RISE = 1e-12  # how far, relatively, fun may lie above its start by rounding
+
+
+def known_options(function):
+    """A public call whose error for an unknown option names the nearest one, as that of ``fit`` does."""
+    known = inspect.signature(function).parameters
+
+    @functools.wraps(function)
+    def call(*arguments, **options):
+        for name in options:
+            if name not in known:
+                raise unknown_option(function.__name__, name, list(known)[2:])
+        return function(*arguments, **options)
+
+    return call
 
 
 @dataclass(frozen=True)
@@ -24,6 +41,8 @@ class RunSettings:
 
     @classmethod
     def checked(cls, optimizer, learning_rate, max_iter):
+        arguments.single("learning_rate", learning_rate, "fastgd.minimize_sweep")
+        arguments.single("optimizer", optimizer, "fastgd.minimize_sweep")
         schedule = arguments.schedule("learning_rate", learning_rate)
         if schedules.watched(schedule) is not None:
             raise ValueError(
@@ -72,10 +91,10 @@ class Run:
     history: MinimizeHistory | None = None
 
     def ask(self, callback, number):
-        """Call the callback, if any; ``number`` is the run's place in a sweep. A true answer ends the run."""
+        """Call the callback, if any; ``number`` is the run's place in a sweep. True ends the run."""
         if callback is not None:
             x = self.x if isinstance(self.x, float) else self.x.copy()
-            if arguments.truthy("callback", callback(StepProgress(self.nit, x, self.fun, number))):
+            if arguments.is_true("callback", callback(StepProgress(self.nit, x, self.fun, number))):
                 self.status, self.reason = "early_stopped", f"The callback returned True after iteration {self.nit}."
 
     def interrupt(self, began=True):
@@ -92,7 +111,10 @@ class Run:
         """The result, with the status and the message."""
         if self.status is None:
             self.status, self.reason = self._verdict(problem, limits)
-        message = [self.reason, MINIMIZE_ADVICE[self.status]]
+        advice = MINIMIZE_ADVICE[self.status]
+        if self.status == "diverged":
+            advice = self._remedy(problem) or advice
+        message = [self.reason, advice]
         if problem.grad is None:
             entries = 1 if problem.scalar else problem.x0.size
             message.append(f"Derivatives were central differences, {2 * entries} evaluations of fun an iteration.")
@@ -100,6 +122,21 @@ class Run:
             message.append(self.hint)
         jac = self.jac if self.jac is not None else problem.jac0 * math.nan
         return MinimizeResult(self.x, self.fun, jac, self.nit, self.status, " ".join(message), self.history)
+
+    def _remedy(self, problem):
+        """What to do about a run that diverged by another cause than its learning rate; None where none is seen."""
+        if not math.isfinite(problem.fun0):
+            return "Choose an x0 where fun is finite."
+        if not math.isfinite(problem.largest_entry(problem.jac0)):
+            return "Choose an x0 where the gradient is finite, or correct the gradient."
+        wrong = problem.wrong_slope()
+        if wrong is None:
+            return None
+        given, right = wrong
+        return (
+            f"{problem.grad_name} is not the derivative of fun: along it at x0, fun changes at the rate {right:.4g} by "
+            f"differences, {given:.4g} by {problem.grad_name}. Correct it (its sign, a factor)."
+        )
 
     def _verdict(self, problem, limits):
         """Status and reason of a run that reached ``max_iter``, ``tol`` or a gradient that is not finite."""

@@ -1,6 +1,7 @@
 """Single arguments, each checked by itself: the value in canonical form, or one clear error that names it."""
 
 import contextlib
+import inspect
 import math
 import numbers
 
@@ -61,6 +62,12 @@ def one_of(argument, value, valid):
     raise unknown(argument, value, valid)
 
 
+def single(argument, value, taker):
+    """Raise for a list of values, which ``taker`` would take."""
+    if type(value) in (list, tuple, range) or (isinstance(value, np.ndarray) and value.ndim > 0):
+        raise TypeError(f"{argument}={brief(value, 60)} holds several values: pass one, or all to {taker}.")
+
+
 # Losses, optimizers and schedules -----------------------------------------------------------------------------------
 
 
@@ -100,6 +107,9 @@ def _not_a_part(argument, given, known, module):
     kind = custom_parts.kind_of(module)
     if isinstance(given, type):
         hint = f" Call it: {given.__name__}()."
+    elif inspect.isroutine(given):
+        methods = " and ".join(f"{word}(self, {needs})" for word, needs in PROTOCOLS[kind].required.items())
+        hint = f" A function is not enough: pass an instance of a class with {methods} (README: A part of your own)."
     else:
         methods = " and ".join(PROTOCOLS[kind].required)
         names = ", ".join(map(repr, known))
@@ -109,6 +119,9 @@ def _not_a_part(argument, given, known, module):
 
 def schedule(argument, given):
     """A schedule from a number (constant), a name or an instance."""
+    if isinstance(given, str):
+        with contextlib.suppress(ValueError):
+            raise TypeError(f"{argument}={given!r} is a string: pass the number {float(given):g} without quotes.")
     if isinstance(given, str) or hasattr(given, "rate"):
         checked = part(argument, given, schedules)
         if hasattr(getattr(checked, "then", None), "then"):
@@ -134,7 +147,7 @@ def validation(given):
                 f"{len(given)} items."
             )
         return tuple(given)
-    if not isinstance(given, numbers.Real):
+    if not isinstance(given, numbers.Real) or isinstance(given, (bool, np.bool_)):
         raise TypeError(f"validation={brief(given, 60)} must be a fraction of the rows such as 0.1, or a pair (X, y).")
     return number("validation", given, above=0.0, below=1.0)
 
@@ -144,6 +157,13 @@ def average(given):
     if given is None or isinstance(given, (bool, np.bool_)):
         return 1 if given else None
     return whole("average", given, 1)
+
+
+def batch_size(name, value):
+    """A whole number of rows."""
+    if isinstance(value, numbers.Real) and 0 < value < 1:
+        raise TypeError(f'{name}={value:g} must be a whole number of rows, such as 32, or "full".')
+    return whole(name, value, low=1)
 
 
 def replicates(given):
@@ -161,12 +181,11 @@ def callback(given):
     return given
 
 
-def truthy(name, answer):
-    """Whether what a user's function returned is true; an array is if any of it is."""
-    try:
-        return bool(np.any(answer))
-    except Exception:
-        raise TypeError(f"{name} returned {brief(answer)}: return True to end the run, else None or False.") from None
+def is_true(name, answer):
+    """Whether a user's function returned True; anything but True, False and None is an error."""
+    if answer is None or isinstance(answer, (bool, np.bool_)):
+        return bool(answer)
+    raise TypeError(f"{name} returned {brief(answer)}: return True to end the run, else None or False.")
 
 
 def verbosity(given):

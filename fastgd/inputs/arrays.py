@@ -89,7 +89,9 @@ def checked(X):
 def two_dimensions(shape):
     """Raise if ``X`` is not a table."""
     if len(shape) != 2:
-        hint = " For one column pass X.reshape(-1, 1)." if len(shape) == 1 else ""
+        hint = ""
+        if len(shape) == 1:
+            hint = " For one column pass X.reshape(-1, 1), for one row X.reshape(1, -1); fit takes X, then y."
         raise ValueError(f"X must have 2 dimensions (rows, columns), got shape {shape}.{hint}")
     if 0 in shape:
         raise ValueError(f"X is empty: its shape is {shape}; at least one row and one column are needed.")
@@ -152,6 +154,8 @@ def target(y, n, dtype, loss, classes=None, coded=False):
     if len(getattr(y, "shape", ())) == 2:
         y = y.to_numpy() if hasattr(y, "to_numpy") else np.asarray(y)
         y = y.reshape(-1) if y.shape[1] == 1 else y
+    if y is None:
+        raise TypeError(f"y=None: pass one target for each of the {n} rows of X.")
     raw = np.asarray(y) if loss.labels else numeric("y", y)
     if raw.ndim not in (1, 2) or 0 in raw.shape[1:]:
         raise ValueError(f"y must have shape (rows,) or (rows, targets), got {raw.shape}.")

@@ -14,6 +14,7 @@ import functools
 import hashlib
 import inspect
 import math
+import sys
 import types
 from collections import namedtuple
 from typing import NamedTuple
@@ -286,7 +287,9 @@ class Snapshot:
         closure = tuple(cells.values()) or None
         made = types.FunctionType(code, scope, function.__name__, function.__defaults__, closure)
         made.__kwdefaults__, made.__qualname__ = function.__kwdefaults__, function.__qualname__
-        made.__module__, made.__doc__ = function.__module__, function.__doc__
+        # Numba imports the module of a function by name: one that is not loaded may be a script that would run again.
+        made.__module__ = function.__module__ if function.__module__ in sys.modules else None
+        made.__doc__ = function.__doc__
         self.functions[id(function)] = made  # before what it reads, which may include itself
         self._all("function", [code, function.__defaults__, function.__kwdefaults__])
         for root, *attributes in names_read(code):

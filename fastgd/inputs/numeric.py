@@ -1,5 +1,7 @@
 """Any values as an array of real numbers, or one clear error that names the argument."""
 
+import contextlib
+
 import numpy as np
 
 
@@ -20,6 +22,10 @@ def numeric(name, values):
             raise TypeError(f"{name} holds objects that are not numbers: encode or drop them.") from None
     if values.dtype.kind not in "biuf":
         hint = ' For labels of two classes pass e.g. loss="log_loss".' if name == "y" else ""
+        if values.dtype.kind in "US":
+            with contextlib.suppress(ValueError):
+                values.ravel()[:100].astype(np.float64)
+                hint = f" It holds numbers as text: pass {name}.astype(float)."
         raise TypeError(f"{name} has dtype {values.dtype}, but must hold real numbers.{hint}")
     return values
 

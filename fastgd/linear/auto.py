@@ -8,7 +8,7 @@ from ..inputs import arrays, custom_parts
 from ..parts import penalties
 from ..solvers.data_statistics import DataStatistics
 from ..solvers.plan import Model
-from ..solvers.problem import Problem, left_open
+from ..solvers.problem import Problem, given_steps
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,11 @@ class Choices:
                 "offset, sample_weight being None for none."
             )
         loss, weight, offset = options.loss, options.sample_weight, options.offset
+        if offset is not None and loss.joint:
+            raise ValueError(
+                "offset is for losses of one score: a number that is added to the scores of all classes alike says "
+                "nothing of a class. Leave it out."
+            )
         coded = str([np.array(value).tolist() for value in coding.values()])
         kind = loss.labels, loss.joint, loss.residual_only, tuple(loss.domain.items()), coded
         key = *map(place, (X, y, weight, offset)), *kind
@@ -99,7 +104,7 @@ def choose(options, statistics, start, backend, single):
     targets = start.targets(problem, scaling)
     statistics.targets(problem.table, options.loss, targets.centre)  # raises for targets outside of the loss's domain
     if not np.isfinite(targets.constant_loss).all():
-        raise ValueError("y has values whose loss overflows: divide y by its largest value.")
+        raise loss_overflow(options, problem.table.y)
     epochs, tol = limits_of(problem, solver, words)
     # The penalty of zero weights is zero; other weights need a pass.
     known = start.chunked or (targets.coef is None and not ((low > 0).any() or (high < 0).any()))
@@ -126,17 +131,33 @@ def choose(options, statistics, start, backend, single):
     return Choice(*vars(problem).values(), *chosen)
 
 
+def loss_overflow(options, y):
+    """The error for a loss that is not finite even at the best constant."""
+    loss, offset = options.loss, options.offset
+    if offset is not None:
+        sizes = f"offset has entries as large as {np.abs(np.asarray(offset, np.float64)).max():.4g}"
+        remedy = "pass the logarithm of the exposure" if loss.link == "log" else "pass y and offset in a larger unit"
+        return ValueError(f"The loss overflows: {sizes}, and it is added to the scores: {remedy}.")
+    remedy = "divide y by it"
+    if custom_parts.is_custom(loss):
+        label = custom_parts.label_of("loss", loss)
+        remedy += f", or write value of {label} so that it does not overflow (np.logaddexp in place of a log of exp)"
+    return ValueError(f"The loss overflows: the largest size of a value of y is {np.abs(y).max():.4g}: {remedy}.")
+
+
 def solver_of(problem, words):
     """The first solver of the backend that suits; in words what it does and why the better ones do not suit."""
-    reasons = []
+    given = given_steps(problem.options)
+    reasons = [given] if given else []
     for solver in problem.backend.solvers:
+        if given and not solver.takes_steps:
+            continue
         reason = solver.suits(problem)
         if reason is None:
             break
         reasons.append(f"{solver.name} does not suit ({reason})")
-    if left_open(problem.options) is None:
-        said = "; ".join([solver.summary, *reasons] if solver.summary else reasons)
-        words["solver"] = f"{solver.name}: {said}" if said else solver.name
+    said = "; ".join([solver.summary, *reasons] if solver.summary else reasons)
+    words["solver"] = f"{solver.name}: {said}" if said else solver.name
     return solver
 
 

@@ -1,6 +1,6 @@
 """``fit``: check the options and the data, choose, plan, train, report."""
 
-from ..inputs.options import FitOptions, only_known, signature_of
+from ..inputs.options import FitOptions, signature_of
 from ..results.progress import print_choices
 from ..solvers.compiled import COMPILED
 from ..training.loop import train
@@ -57,7 +57,7 @@ def fit(X, y, **options):
         Weights of the rows, zero or more; integer weights mean repeated rows.
     offset : array-like (n,) or None, default None
         A known number that is added to the score of each row: the logarithm of the exposure for "poisson", "gamma" and
-        "tweedie". Predictions of the model then need an offset too.
+        "tweedie". Predictions of the model then need an offset too. Not for "multinomial".
     epochs : "auto" or int, default "auto"
         Passes over the data: exactly so many, unless ``max_steps``, ``tol`` or the callback ends the run. "auto" is
         at most 200 of Newton's steps, otherwise 1000 on the full batch and 20 on batches; in stages as many as half a
@@ -113,10 +113,11 @@ def fit(X, y, **options):
         None: as many as this process may use.
     callback : callable or None, default None
         Called after each epoch with a progress object (``epoch``, ``n_steps``, ``loss``, ``learning_rate``,
-        ``seconds``, ``objective``, ``validation_loss``); a true answer ends the run.
+        ``seconds``, ``objective``, ``validation_loss``); True ends the run, None
+        and False don't.
     verbose : int, default 0
         1 prints what was chosen, as ``choices`` of the result have it, and shows a progress bar (tqdm); both go to
-        stderr.
+        stderr. ``sweep`` prints those of the first setting of each pass, ``partial_fit`` those of the first chunk.
     start : FitResult, path, (coef, intercept) or None, default None
         The first weights, in the units of the columns: those of a result, of the file of one, or coefficients (d,) and
         an intercept, (m, d) and (m,) for m targets or classes. All else is as in a new fit. None starts at the best
@@ -171,7 +172,6 @@ def fit(X, y, **options):
     >>> r.coef.round(3), round(r.intercept, 3)
     (array([2.]), 1.0)
     """
-    only_known("fit", options)
     return fit_by(COMPILED, X, y, options)
 
 

@@ -1,5 +1,6 @@
 """What a run keeps of its options: plain values, which a file can hold and a run that goes on is compared with."""
 
+from ..inputs import arrays
 from ..inputs.options import FIELDS, names
 from ..inputs.part_serialization import part_of_run, part_to_dict
 
@@ -30,3 +31,8 @@ def shown(fact):
         return repr(fact)
     fields = ", ".join(f"{name}={shown(value)}" for name, value in fact["fields"].items() if value != "")
     return f"{fact['name']}({fields})"
+
+
+def bounds_shown(low, high):
+    """Bounds (d,), or None, as the user would write them, for a message."""
+    return None if low is None else f"([{arrays.shown(low)}], [{arrays.shown(high)}])"

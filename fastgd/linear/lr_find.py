@@ -286,7 +286,7 @@ def lr_find(X, y, *, start="auto", stop="auto", num=100, **fit_options):
     >>> r.coef.round(2)
     array([ 1., -2.,  3.])
     """
-    only_known("lr_find", fit_options, NOT_RANGE)
+    only_known(lr_find, fit_options, NOT_RANGE)
     return lr_find_by(COMPILED, X, y, start, stop, num, fit_options)
 
 

@@ -2,6 +2,7 @@
 
 from ..inputs import arrays
 from ..inputs.options import FIELDS, FitOptions, only_known, reasons, signature_of
+from ..results.progress import print_choices
 from ..solvers.compiled import COMPILED
 from ..training.loop import train
 from .auto import Choices
@@ -61,12 +62,14 @@ def partial_fit(X, y, r=None, classes=None, **options):
     >>> r.n_epochs, r.n_steps, r.coef.round(3), round(r.intercept, 3)
     (10, 130, array([2.]), 1.0)
     """
-    only_known("partial_fit", options, NOT_CHUNKS)
+    only_known(partial_fit, options, NOT_CHUNKS)
     r = run_of(r, "r", chunked=True)
     given = chunk_options(r, options)
     checked = FitOptions.checked(given)
     labels = known_labels(checked.loss, classes, r)
     choice = Choices(COMPILED).of(X, y, checked, chunk_start(checked, r), given, classes=labels, scale=False)
+    if checked.verbose and r is None:
+        print_choices(choice.words)
     plan = plan_of([choice])
     return report(choice, plan, 0, train(plan)[0])
 

@@ -11,6 +11,7 @@ from ..results import messages
 from ..results.bootstrap import Replicates
 from ..results.fit_result import FitResult
 from ..results.history import History
+from ..results.messages import Verdict
 from ..results.state import RunState
 from ..training.backoff import FACTOR
 from .kept_options import described
@@ -27,7 +28,7 @@ def report(choice, plan, number, outcome, objective=None):
     coef, intercept = user_weights(choice, model, outcome.weights)
     if not np.isfinite(coef).all() or not np.isfinite(intercept).all():
         # Finite weights of the scaled columns may overflow in the user's units.
-        outcome = replace(outcome, status="diverged", reason=messages.OVERFLOW)
+        outcome = replace(outcome, verdict=Verdict("diverged", messages.OVERFLOW))
         coef, intercept = np.zeros_like(coef), np.zeros_like(intercept) + model.centre
     words = dict(choice.words)
     if outcome.backoffs:
@@ -43,7 +44,7 @@ def report(choice, plan, number, outcome, objective=None):
         intercept=float(intercept[0]) if one else intercept,
         loss=float(outcome.objective if objective is None else objective),
         status=outcome.status,
-        message=f"{outcome.reason} {advice(plan, outcome)}",
+        message=f"{outcome.verdict.reason} {advice(plan, outcome.verdict)}".rstrip(),
         n_epochs=state.epoch,
         n_steps=state.steps,
         best_epoch=state.best_epoch,
@@ -62,15 +63,14 @@ def user_weights(choice, model, weights):
         return coef, intercept + model.centre
 
 
-def advice(plan, outcome):
-    """What to do next."""
-    if plan.start.chunked and outcome.status == "max_epochs":
+def advice(plan, verdict):
+    """What to do next: as the verdict says, or by its status."""
+    if verdict.advice is not None:
+        return verdict.advice
+    if plan.start.chunked and verdict.status == "max_epochs":
         return messages.NEXT_CHUNK
-    if outcome.status != "converged":
-        return messages.ADVICE[outcome.status]
-    if outcome.reason in (messages.SEPARABLE, messages.ZERO):
-        return messages.NO_MORE
-    return messages.MORE_DIGITS if plan.automatic else messages.ADVICE["converged"]
+    automatic = plan.automatic and plan.options.standardize is not False
+    return messages.TOO_LARGE if verdict.status == "diverged" and automatic else messages.ADVICE[verdict.status]
 
 
 def state_of(choice, plan, model, outcome):
@@ -109,6 +109,7 @@ def state_of(choice, plan, model, outcome):
         history=outcome.history,
         solver=outcome.solver_state,
         parts={name: part for name, part in parts.items() if part is not None},
+        finite=outcome.verdict.finite,
     )
 
 
@@ -132,7 +133,8 @@ def with_replicates(result, choice, outcomes):
     sound = [outcome for outcome in outcomes if outcome.status != "diverged"]
     stopped = sum(outcome.status == "interrupted" for outcome in outcomes)
     if len(sound) < 2 or all(outcome.clock.steps == 0 for outcome in sound):
-        words = "no replicates: " + ("they were interrupted" if stopped else "they diverged; lower learning_rate")
+        hint = "" if choice.automatic else "; lower learning_rate"
+        words = "no replicates: " + ("they were interrupted" if stopped else f"they diverged{hint}")
         return replace(result, choices={**result.choices, "bootstrap": words})
     found = [user_weights(choice, choice.model, outcome.weights) for outcome in sound]
     shape = np.shape(result.intercept)

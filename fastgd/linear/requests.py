@@ -40,7 +40,7 @@ class Request:
     order : callable or None
         ``order(epoch)``, the rows of an epoch; with shuffle="full".
     rule : callable or None
-        ``rule(choice, model)``, a stopping rule with ``after_epoch`` and ``factor`` (see ``ModelRun.ask_rule``).
+        ``rule(choice, model)``, a stopping rule with ``after_epoch`` and ``factor`` (see ``ModelRun.apply_rule``).
     """
 
     X: object

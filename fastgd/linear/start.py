@@ -10,7 +10,8 @@ from ..inputs.part_serialization import part_of_run, part_to_dict
 from ..inputs.scaling import Scaling
 from ..parts import optimizers, schedules
 from ..results.fit_result import FitResult, load
-from .kept_options import KEPT, described, shown
+from ..solvers.problem import IN_CHUNKS
+from .kept_options import KEPT, bounds_shown, described, shown
 
 STREAM_BATCH = 32
 
@@ -178,18 +179,23 @@ class Resumed(Fresh):
         argument, run, past = self.argument, self.run, self.past
         d = table.X.shape[1]
         if d != past.shift.size:
-            raise ValueError(f"{argument}: X has {d} columns, but the run was on {past.shift.size}.")
+            raise ValueError(f"{argument}: X has {d} columns, but the run was on {past.shift.size}: pass these.")
         if table.X.sparse and past.shift.any():
             raise ValueError(f"{argument}: the run was on dense columns that were centred: pass X.toarray().")
         if table.X.dtype != past.shift.dtype:
             raise ValueError(f"{argument}: X is {table.X.dtype}, but the run was on {past.shift.dtype}: convert X.")
         if len(table.y) != len(past.centre):
-            raise ValueError(f"{argument}: y has {len(table.y)} targets, but the run was on {len(past.centre)}.")
+            raise ValueError(
+                f"{argument}: y has {len(table.y)} targets, but the run was on {len(past.centre)}: pass these."
+            )
         if table.names and run.feature_names and table.names != run.feature_names:
-            raise ValueError(f"{argument}: X has the columns {table.names}, but the run was on {run.feature_names}.")
+            raise ValueError(
+                f"{argument}: X has the columns {table.names}, but the run was on {run.feature_names}: pass these, in "
+                "this order."
+            )
         if table.classes is not None and table.classes.tolist() != run.classes.tolist():
             now, then = arrays.shown(table.classes), arrays.shown(run.classes)
-            raise ValueError(f"{argument}: y holds the classes {now}, but the run was on {then}.")
+            raise ValueError(f"{argument}: y holds the classes {now}, but the run was on {then}: pass these.")
         return table._replace(names=table.names or run.feature_names)
 
     def words(self):
@@ -232,7 +238,8 @@ class Resumed(Fresh):
         past, argument = self.past, self.argument
         if plan.data.count != past.rows and not self.chunked:
             raise ValueError(
-                f"{argument}: X has {int(plan.data.count)} rows to train on, but the run was on {past.rows}."
+                f"{argument}: X has {int(plan.data.count)} rows to train on, but the run was on {past.rows}: "
+                "pass these, or the weights as start for a new run."
             )
         schedule = choice.model.schedule and part_to_dict(choice.model.schedule)
         if schedule != past.schedule:
@@ -240,14 +247,16 @@ class Resumed(Fresh):
                 f"{argument}: the schedule's durations follow the run's length: they were {shown(past.schedule)} in "
                 f"steps, and would be {shown(schedule)} now. Give them in epochs, or the same epochs as before."
             )
-        now = dict(zip(("low", "high"), choice.bounds or (None, None), strict=True))
-        for name, values in now.items():
-            before = getattr(past, name)
-            if not np.array_equal(values, before):
-                raise ValueError(f"{argument}: bounds ({name}) are not those that the run was started with.")
+        now, before = choice.bounds or (None, None), (past.low, past.high)
+        if not all(map(np.array_equal, now, before)):
+            before, now = (bounds_shown(*bounds) for bounds in (before, now))
+            raise ValueError(f"{argument}: the run was started with bounds={before}, not {now}: pass the same.")
         batches = -(-int(plan.data.count) // plan.batch)
         if not self.chunked and (past.row % plan.batch or not 0 <= past.row < batches * plan.batch):
-            raise ValueError(f"{argument}: the state's position, row {past.row} of an epoch, lies beyond the data.")
+            raise ValueError(
+                f"{argument}: the run stopped at row {past.row} of an epoch, which no batch of {plan.batch} of the "
+                f"{int(plan.data.count)} rows begins with: pass the same data and batch_size."
+            )
 
     def check_state(self, here):
         """Raise where the state's arrays differ in type or shape from the solver's: kernels do not check them."""
@@ -266,7 +275,7 @@ class _Chunked:
 
     chunked = True
     argument = "r"
-    not_staged = "the data come in chunks"
+    not_staged = IN_CHUNKS
 
     def batch(self, options, n, words):
         """Rows a step; "auto" is a small batch, as a chunk is a part of the data."""
@@ -343,6 +352,8 @@ def start_of(options):
 def chunk_start(options, r):
     """The start of a chunk with these options, after the run of the chunks before."""
     if r is not None:
+        if options.start is not None:
+            raise ValueError("start is for the first chunk: leave it out, or start a new run without r.")
         return NextChunk(r, "r")
     return FirstChunk() if options.start is None else WarmChunk(*given_weights(options.start))
 

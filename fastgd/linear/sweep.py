@@ -10,6 +10,7 @@ from ..inputs.folds import folds_of
 from ..inputs.grid import expand
 from ..inputs.options import FitOptions, defaults, names, only_known, reasons, signature_of
 from ..parts.registry import brief
+from ..results.progress import print_choices
 from ..results.scores import Scores
 from ..results.sweep_results import CrossValidation, Results, SweepResult
 from ..solvers.compiled import COMPILED
@@ -20,7 +21,7 @@ from .fit import fit_by
 from .planning import plan_of
 from .report import report
 from .scoring import scorer_of
-from .start import start_of
+from .start import given_weights, start_of
 
 AXES = names(axis=True)
 NOT_SWEEP = reasons("not_sweep")
@@ -76,7 +77,7 @@ def sweep(X, y, *, product=True, cv=None, groups=None, scoring=None, refit=False
     -----
     A run that diverges keeps its last finite weights, and its message says when. After Ctrl-C the runs that had not
     ended are "interrupted", and nothing is scored or fitted again. A callback's ``run`` says which setting it is called
-    for and its ``fold`` which fold; a true answer ends the setting's runs.
+    for and its ``fold`` which fold; True ends the setting's runs.
 
     Examples
     --------
@@ -87,7 +88,7 @@ def sweep(X, y, *, product=True, cv=None, groups=None, scoring=None, refit=False
     >>> s.status, s.best.coef.round(2)
     (['slow', 'slow', 'diverged'], array([2.]))
     """
-    only_known("sweep", options, NOT_SWEEP)
+    only_known(sweep, options, NOT_SWEEP)
     return sweep_by(COMPILED, X, y, options, product, cv, groups, scoring, refit, keep)
 
 
@@ -96,6 +97,8 @@ sweep.__signature__ = signature_of(sweep, but=NOT_SWEEP)
 
 def sweep_by(backend, X, y, options, product, cv, groups, scoring, refit, keep):
     """A sweep by a backend: the compiled one, or NumPy."""
+    if options.get("start") is not None:
+        options = {**options, "start": given_weights(options["start"])}  # read once, not at each point
     points, settings = settings_of(options, product)
     scorer, cross = scorer_of(scoring), cv is not None
     check_cross_validation(cross, options, groups, scoring, refit)
@@ -108,6 +111,8 @@ def sweep_by(backend, X, y, options, product, cv, groups, scoring, refit, keep):
         folds = folds_of(cv, table.X.given(), table.y, table.classes, chosen[0].options.random_state, groups)
     epochs = halvings(keep, chosen)
     plans = grouped(chosen, folds, bool(epochs))
+    if chosen[0].options.verbose:
+        print_choices(*(chosen[plan.models[0].number].words for plan in plans))
     runs = Runs(chosen, plans, train_together(plans, epochs), folds)
     if runs.any_status("diverged"):
         arrays.finite_columns(chosen[0].table.X, chosen[0].table.names)

@@ -60,6 +60,38 @@ def softmax(p):
     return odds / np.sum(odds, axis=-1, keepdims=True)
 
 
+# Names that other libraries have for an option or a part, and what fastgd calls it.
+ALIASES = {
+    "lr": ("learning_rate",),
+    "eta": ("learning_rate",),
+    "eta0": ("learning_rate",),
+    "step_size": ("learning_rate",),
+    "c": ("alpha",),
+    "reg": ("alpha",),
+    "weight_decay": ("alpha",),
+    "penalty": ("alpha", "l1_ratio"),
+    "solver": ("optimizer",),
+    "method": ("optimizer",),
+    "max_iter": ("epochs",),
+    "maxiter": ("epochs", "max_iter"),
+    "n_iter": ("epochs", "max_iter"),
+    "n_epochs": ("epochs",),
+    "num_steps": ("num", "max_steps"),
+    "seed": ("random_state",),
+    "n_jobs": ("n_threads",),
+    "weights": ("sample_weight",),
+    "gradient": ("grad",),
+    "mae": ("absolute_error",),
+    "l1": ("absolute_error",),
+    "l2": ("squared_error",),
+    "least_squares": ("squared_error",),
+    "pinball": ("quantile",),
+    "logistic": ("log_loss", "multinomial"),
+    "cross_entropy": ("log_loss", "multinomial"),
+    "softmax": ("multinomial",),
+    "svm": ("hinge",),
+}
+
 # The mean of the target as a function of the score, for each link function.
 INVERSE_LINKS = {"identity": lambda p: p, "log": exp, "logit": sigmoid, "softmax": softmax}
 
@@ -250,5 +282,8 @@ def unknown_option(caller, given, valid):
 def _did_you_mean(given, valid):
     """The nearest of the names in ``valid``, as a hint; nothing where none is near."""
     words = given.lower()[:200] if isinstance(given, str) else ""
-    near = difflib.get_close_matches(words, [name for name in valid if isinstance(name, str)], n=1)
-    return f" Did you mean {near[0]!r}?" if near else ""
+    names = [name for name in valid if isinstance(name, str)]
+    near = [name for name in ALIASES.get(words, ()) if name in names]
+    near = near or [name for name in names if sorted(name) == sorted(words)][:1]  # two letters in the wrong order
+    near = near or difflib.get_close_matches(words, names, n=1)
+    return f" Did you mean {' or '.join(map(repr, near))}?" if near else ""

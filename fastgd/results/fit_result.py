@@ -70,9 +70,11 @@ class FitResult:
     def options(self):
         """The options as values: what "auto" became (dict); parts are dicts of a name and fields.
 
-        ``options["solver"]`` names the solver; ``choices`` has the reasons in words.
+        ``options["solver"]`` names the solver; ``choices`` has the reasons in words. ``options["bounds"]`` is None or
+        two arrays (d,), the lower and the upper ones.
         """
-        return dict(self.state.resolved)
+        low, high = self.state.low, self.state.high
+        return self.state.resolved | {"bounds": None if low is None else (low.copy(), high.copy())}
 
     def objective(self, X, y, sample_weight=None, offset=None):
         """The objective of this model on data, for several targets the mean: one pass.
@@ -149,7 +151,8 @@ class FitResult:
     def save(self, path):
         """Write the model and the state of its run to one file (npz, without pickle); see :func:`load`.
 
-        The file is written whole; if anything fails, it is as it was before.
+        The file is written whole; if anything fails, it is as it was before. A process that is killed meanwhile may
+        leave a file ``.fastgd-*.tmp`` in the same folder, which can be deleted.
 
         Raises
         ------

@@ -1,4 +1,20 @@
-"""The sentences of a result: why a run ended, and what to do next."""
+"""How a run ended, and the sentences of a result: why it did, and what to do next."""
+
+from typing import NamedTuple
+
+
+class Verdict(NamedTuple):
+    """How a run ends: its status and the sentence for it.
+
+    ``advice`` is what to do next: None is that of the status (``ADVICE``), "" nothing. ``finite`` is False where the
+    run ended as a number was infinite or NaN.
+    """
+
+    status: str
+    reason: str
+    advice: str | None = None
+    finite: bool = True
+
 
 ZERO = "Converged: the loss is zero to rounding."
 SEPARABLE = (
@@ -27,13 +43,15 @@ CHUNKS = "Chunks done: {epoch}."
 NOT_AVERAGED = "Averaging starts with step {begin}: these are the last weights."
 
 ADVICE = {
-    "converged": "For more digits lower tol, or raise a learning_rate that was given.",
+    "converged": "",
     "max_epochs": "If the loss was still decreasing, give more epochs; resume with this result goes on.",
     "early_stopped": "To go on, resume with this result (after an early stop, with more patience).",
     "diverged": "Lower learning_rate (a tenth is a good next try), or leave it at 'auto'; standardize=True helps too.",
     "interrupted": "The weights are the last finite ones; resume with this result goes on.",
 }
 MORE_DIGITS = "For more digits lower tol."
+MORE_DIGITS_GIVEN = "For more digits lower tol, or raise a learning_rate that was given."
+TOO_LARGE = "The learning rate is automatic: look for very large numbers in X, y and start."
 NO_MORE = "There is nothing more to gain."
 NEXT_CHUNK = "Pass this result to partial_fit with the next chunk."
 MINIMIZE_ADVICE = {

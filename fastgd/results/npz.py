@@ -31,6 +31,7 @@ LARGEST_METADATA = 2**26  # bytes of JSON, whose Python objects take some thirty
 LARGEST_READ = 2**20  # bytes at once, and so of a zip's directory, of which zipfile makes objects ten times its size
 LARGEST_HEADER = 2**10  # characters of an array's header, which NumPy parses as a Python literal
 KINDS = {"b": 1, "i": 8, "u": 8, "f": 8, "U": LARGEST_READ}  # the largest item: float128 differs between machines
+REMEDY = "Take another copy of the file, or fit and save again."
 BITS = "float64 bits"  # {BITS: "7ff8000000000000"} is a float that JSON can't write
 
 NAME = re.compile(r"[A-Za-z_][\w.]{0,99}", re.ASCII)
@@ -219,9 +220,7 @@ def read(path, largest=LARGEST):
             if version <= FORMAT:
                 return _unpack(file, size)
         except _Damage as error:
-            raise ValueError(
-                f"{path!r} is not a fastgd model, or is damaged: {error}. Save the model again."
-            ) from error
+            raise ValueError(f"{path!r} is not a fastgd model, or is damaged: {error}. {REMEDY}") from error
     raise ValueError(
         f"{path!r} was written by a later fastgd (format {version}; this one reads up to {FORMAT}): upgrade fastgd."
     )

@@ -25,7 +25,7 @@ class EpochProgress:
     run : int
         Which setting of a sweep; 0 in ``fit``.
     fold : int
-        Which fold of it with ``cv``, else -1. A true answer ends all folds of the setting.
+        Which fold of it with ``cv``, else -1. True ends all folds of the setting.
     """
 
     epoch: int
@@ -60,10 +60,10 @@ class StepProgress:
     fold: int = -1
 
 
-def print_choices(choices):
-    """Print what was chosen, a line each, to where the bar goes."""
-    for name, words in choices.items():
-        print(f"{name}: {words}", file=sys.stderr)  # noqa: T201
+def print_choices(*choices):
+    """Print what was chosen for some runs, a line each and none twice, to where the bar goes."""
+    for line in dict.fromkeys(f"{name}: {words}" for each in choices for name, words in each.items()):
+        print(line, file=sys.stderr)  # noqa: T201
 
 
 class Bar:

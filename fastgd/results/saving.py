@@ -49,7 +49,7 @@ def read(path):
             if not agrees(model, model.state):
                 raise ValueError(f"{name!r} contradicts the rest.")
     except ValueError as error:
-        raise ValueError(f"{os.fsdecode(path)!r} is not a fastgd model: {error} Save the model again.") from None
+        raise ValueError(f"{os.fsdecode(path)!r} is not a fastgd model: {error} {npz.REMEDY}") from None
     return model
 
 

@@ -28,13 +28,20 @@ Records = Annotated[np.ndarray, Array("float64", "epochs")]
 class SolverState:
     """The state of a solver between steps: a frozen dataclass of arrays with a row for each lane.
 
-    A subclass is known by its name: a saved run names the class of its state.
+    A subclass is known by its name: a saved run names the class of its state. So a class of this name in another module
+    is an error; in the same one it is the class defined anew.
     """
 
     classes: ClassVar[dict] = {}
 
     def __init_subclass__(cls, **options):
         super().__init_subclass__(**options)
+        known = SolverState.classes.get(cls.__name__, cls)
+        if known.__module__ != cls.__module__:
+            raise TypeError(
+                f"{cls.__name__} is a state of {known.__module__} already, and files know states by their names: give "
+                f"the class of {cls.__module__} another name."
+            )
         SolverState.classes[cls.__name__] = cls
 
     def take(self, rows=None):
@@ -148,6 +155,7 @@ class RunState:
     solver: SolverState
     # The loss, optimizer and schedule themselves, where they are at hand.
     parts: dict = field(default_factory=dict, metadata={"saved": False})
+    finite: bool = field(default=True, metadata={"saved": False})  # False: it ended as a number was infinite or NaN
 
     def __getstate__(self):
         return {**self.__dict__, "parts": {}}

@@ -8,12 +8,9 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
+from ..results.messages import NO_MORE, SEPARABLE, Verdict
 
-class Verdict(NamedTuple):
-    """How a run ends: its status and the sentence for it."""
-
-    status: str
-    reason: str
+SEPARATED = 1e-6  # a loss of classes below this share of its start: they are linearly separable
 
 
 class Limits(NamedTuple):
@@ -53,8 +50,12 @@ class Solver:
         Whether ``objective`` may be asked for each of many models.
     many_models : bool
         Whether one run may have several models.
+    takes_steps : bool
+        Whether it takes the optimizer, learning rate or average that the user gives; others are not chosen then.
     judges_tol : bool
         Whether ``verdict`` decides by ``tol``; otherwise the relative decrease of the losses does.
+    watched : bool
+        Whether every epoch is looked at, so that no slice may be longer than one; set by the training loop.
     """
 
     name: ClassVar[str]
@@ -62,15 +63,20 @@ class Solver:
     exact: ClassVar[bool] = True
     margin: ClassVar[float] = 1e-6
     fits_rate: ClassVar[bool] = True
+    takes_steps: ClassVar[bool] = False
     judges_tol: ClassVar[bool] = False
     many_models: ClassVar[bool] = True
     objective_is_free: ClassVar[bool] = True
+    watched = False
 
     # About a problem --------------------------------------------------------------------------------------------------
 
     @classmethod
     def suits(cls, problem):
-        """None if the solver can run a :class:`Problem`, else the reason why it can not, for ``choices``."""
+        """None if the solver can run a :class:`Problem`, else the reason why it can not, for ``choices``.
+
+        Given options of steps are not its concern: see ``takes_steps``.
+        """
         raise NotImplementedError
 
     @classmethod
@@ -124,3 +130,10 @@ class Solver:
     def answer(self, state, steps):
         """The weights (lanes, d + 1) that a run returns after so many steps."""
         return state.weights
+
+
+def separable(loss, objectives, scale):
+    """The verdict on a loss of classes whose objectives are next to nothing of those ``scale``; else None."""
+    if loss.labels and max(map(abs, objectives)) <= SEPARATED * min(scale):
+        return Verdict("converged", SEPARABLE, NO_MORE)
+    return None

@@ -9,6 +9,8 @@ from ..kernels.lanes import NO_ROLES, Data
 from ..kernels.layouts import frozen
 from ..parts import losses
 
+TINY = 1e-140  # the squares of numbers so small have too few digits, or none
+
 
 class DataStatistics:
     """Statistics of a table, each computed when first needed: many settings of a sweep share them.
@@ -60,8 +62,14 @@ class DataStatistics:
         mean, variance = self.passes(none).moments()
         # The shift of a column is no larger than this, so that it is finite in the data's type.
         fits = np.sqrt(variance * self.n) < np.finfo(table.X.dtype).max
-        _finite_moments(table, np.isfinite(mean) & np.isfinite(variance) & fits)
+        _good_moments(table, np.isfinite(mean) & np.isfinite(variance) & fits, "whose squares overflow")
         scaling = Scaling.standard(mean, variance, table.X.dtype, centre=centre, intercept=self.intercept)
+        if not scaling.inverse_scale.all():
+            # Columns of inverse scale 0 do not vary, or squares underflow, or the inverse of the scale overflows.
+            tiny = (mean != 0) & (np.abs(mean) < TINY) if self.intercept else np.zeros(mean.size, bool)
+            tiny |= (variance > 0) & ~(1.0 / np.sqrt(variance) < np.finfo(table.X.dtype).max)
+            good = ~tiny | (scaling.inverse_scale != 0)
+            _good_moments(table, good, f"that are too small to be scaled in {table.X.dtype}")
         # A column that does not vary in the first chunk may do so later.
         return scaling.kept(mean) if self.chunked else scaling
 
@@ -94,13 +102,13 @@ class DataStatistics:
         return self.once(key, lambda: targets(table, loss, centre))
 
 
-def _finite_moments(table, finite):
-    """Raise for a column that holds NaN or infinity, or whose squares overflow, where ``finite`` (d,) says so."""
-    if not finite.all():
+def _good_moments(table, good, fault):
+    """Raise for a column that holds NaN or infinity, or that has a fault, where ``good`` (d,) is False."""
+    if not good.all():
         arrays.finite_columns(table.X, table.names)
-        j = int(np.argmin(finite))
+        j = int(np.argmin(good))
         label = repr(table.names[j]) if table.names else j
-        raise ValueError(f"X has values in column {label} whose squares overflow: divide the column by its largest.")
+        raise ValueError(f"X has values in column {label} {fault}: divide the column by its largest.")
 
 
 def targets(table, loss, centre):
@@ -186,9 +194,18 @@ def best_constant(table, y, loss):
         found = [mean, float(np.median(sample)) if sample.size else mean]
         if loss.link != "identity":
             with np.errstate(all="ignore"):
-                found = np.log(found) - np.log(mean_over(table, y, lambda y, offset: np.exp(offset)))
+                found = np.log(found) - log_mean_exp_offset(table, y)
     found = [float(constant) for constant in found if np.isfinite(constant)] or [0.0]
     return min(found, key=lambda constant: mean_loss(table, y, loss, constant))
+
+
+def log_mean_exp_offset(table, y):
+    """The logarithm of the mean of ``exp(offset)``, also where that under- or overflows."""
+    found = np.log(mean_over(table, y, lambda y, offset: np.exp(offset)))
+    if np.isfinite(found):
+        return found
+    largest = float((table.offset[table.weight > 0] if table.weight.size else table.offset).max())
+    return largest + np.log(mean_over(table, y, lambda y, offset: np.exp(offset - largest)))
 
 
 def curvature_of(loss, table, y, constant, size):

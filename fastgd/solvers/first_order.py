@@ -16,6 +16,7 @@ class FirstOrder(Solver):
     """The usual loop of gradient descent; the backend has one class for each layout of data and number of lanes."""
 
     name = "first_order"
+    takes_steps = True
     objective_is_free = False
 
     # About a problem --------------------------------------------------------------------------------------------------
@@ -28,14 +29,14 @@ class FirstOrder(Solver):
     @classmethod
     def limits(cls, problem):
         """1000 epochs of full-batch steps, 20 of smaller batches."""
-        if problem.batch == problem.n:
+        if problem.full:
             return Limits(EPOCHS_FULL, TOL_FULL)
         return Limits(EPOCHS_BATCHES, TOL_BATCHES)
 
     @classmethod
     def optimizer(cls, problem, targets, words):
         """The optimizer given, that of the resumed run, or one that suits the batches."""
-        options, full = problem.options, problem.batch == problem.n
+        options, full = problem.options, problem.full
         known = problem.start.optimizer(options)
         if known is not None:
             return known

@@ -24,7 +24,7 @@ class FullBatch(FirstOrder):
 
     def steps_at_once(self, lanes):
         """How many steps a slice takes."""
-        if self.plan.watched or self.passes.chunks > 1:
+        if self.watched or self.passes.chunks > 1:
             return 1
         rows = self.plan.data.rows
         cost = (rows.stored + (self.passes.n + 1) * ROW_OVERHEAD + self.passes.d) * lanes

@@ -75,7 +75,7 @@ class GramDescent(FullBatch):
     def steps_at_once(self, lanes):
         """How many steps a slice takes."""
         D = self.grams.d + 1
-        return 1 if self.plan.watched else max(1, SLICE_WORK // (lanes * D * (2 * D + LANE_OVERHEAD)))
+        return 1 if self.watched else max(1, SLICE_WORK // (lanes * D * (2 * D + LANE_OVERHEAD)))
 
     def objective(self, lanes, state):
         """The objective of each lane, (lanes,): what a step on a copy would report."""

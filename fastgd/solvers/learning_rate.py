@@ -33,7 +33,7 @@ def automatic_rate(problem, model, targets, scaled, k):
         return schedules.InverseScaling(rate, 0.5), f"from {rate:.4g}: {words}, falling as 1/sqrt(t)"
     rate = 1.0 / smoothness if smoothness > 0 else 1.0
     words = f"1 / {smoothness:.4g}, the curvature that a batch of {batch} rows can meet"
-    if batch == n and loss.smooth:
+    if problem.full and loss.smooth:
         return schedules.Constant(rate), f"{rate:.4g}: {words}"
     rate *= optimizer.damping
     power = 0.25 if loss.smooth else 0.5  # a subgradient does not shrink towards the optimum

@@ -15,12 +15,12 @@ from ..kernels.layouts import frozen
 from ..parts.penalties import Free
 from ..results import messages
 from ..results.state import NewtonState
-from .base import Limits, Records, Solver, Verdict
+from .base import Limits, Records, Solver, Verdict, separable
 from .first_order import TOL_FULL
 from .gram import LARGEST_BYTES, Grams, centre_of, weightings
 from .passes import length, penalty_costs
 from .plan import lanes_at, lanes_with
-from .problem import left_open
+from .problem import IN_CHUNKS
 
 EPOCHS = 200
 LARGEST = 1024  # columns, with the constant: a matrix of 8 MB
@@ -41,7 +41,6 @@ FEW = 8  # up to so many models share none: their own cost less than the further
 SHARED = 1e5  # a shared decrement counts so many times, as such a step leaves more behind than Newton's
 SWEEPS = 2000
 PERFECT = 1e4  # in eps: residuals below this share of the start's are zero to rounding
-SEPARATED = 1e-6  # a loss of classes below this share of its start: they are linearly separable
 TIGHT = 1e-15  # coordinate descent ends when no coordinate lowers the quadratic by this share of its scale
 
 
@@ -119,10 +118,7 @@ class Derivatives:
         ``damping`` is the share of the largest second derivative that is added to all of them.
         """
         H, shared = self.second_near(lanes, lane)
-        if not np.isfinite(H).all():
-            H = np.eye(len(H))
-        if damping:
-            H = H + damping * max(np.diag(H).max(), 1e-300) * np.eye(len(H))
+        H = damped(H, gradient, damping)
         part, fields = self.plan.parts.penalty, lanes.penalty[lane : lane + 1].astype(np.float64)
         low, high = lanes.low[lane].astype(np.float64), lanes.high[lane].astype(np.float64)
         weights = lanes.weights[lane].astype(np.float64)
@@ -177,10 +173,10 @@ class Newton(Solver):
 
     @classmethod
     def suits(cls, problem):
-        """Full-batch problems that leave the steps to fit, with a second derivative and up to 1,023 columns."""
-        if not problem.full or problem.start.chunked:
-            return "a step takes a part of the rows"
-        return cls.suits_shape(problem.options.loss, problem.d) or left_open(problem.options)
+        """Full-batch problems with a second derivative and up to 1,023 columns."""
+        if problem.start.chunked:
+            return IN_CHUNKS
+        return cls.suits_shape(problem.options.loss, problem.d) if problem.full else "a step takes a part of the rows"
 
     @classmethod
     def suits_shape(cls, loss, d):
@@ -240,18 +236,18 @@ class Newton(Solver):
             return None
         last, loss = history.records[-1], self.plan.parts.loss
         losses, falls = last["loss"], last["decrement"]
-        if loss.labels and max(map(abs, losses)) <= SEPARATED * min(history.start):
-            return Verdict("converged", messages.SEPARABLE)
+        if verdict := separable(loss, losses, history.scale):
+            return verdict
         squares = loss.residual_only and loss.smooth
         share = (PERFECT * self.eps) ** 2 if squares else 64 * self.eps
-        least = [share * abs(start) for start in history.start]
+        least = [share * abs(scale) for scale in history.scale]
         if not squares and all(abs(value) <= end for value, end in zip(losses, least, strict=True)):
-            return Verdict("converged", messages.ZERO)
+            return Verdict("converged", messages.ZERO, messages.NO_MORE)
         bound = max(tol, 64 * self.eps)
         if all(fall <= max(bound * abs(value), end) for fall, value, end in zip(falls, losses, least, strict=True)):
-            return Verdict("converged", messages.DECREMENT.format(tol=tol))
+            return Verdict("converged", messages.DECREMENT.format(tol=tol), messages.MORE_DIGITS)
         if last["learning_rate"] == 0 and len(falls) == 1 and math.isfinite(falls[0]):
-            return Verdict("converged", messages.NO_DECREASE)
+            return Verdict("converged", messages.NO_DECREASE, messages.MORE_DIGITS)
         return None
 
     # Objectives and gradients -----------------------------------------------------------------------------------------
@@ -272,8 +268,8 @@ class Newton(Solver):
         # A pass computes new lanes only: one of several that are equal, and none that did not move.
         new = {key: lane for lane, key in enumerate(keys) if key not in self.known}
         if new:
-            asked = lanes if len(new) == len(keys) else lanes_at(lanes, list(new.values()), 1)
-            self.known |= dict(zip(new, zip(*self.derivatives.first(asked), strict=True), strict=True))
+            some = lanes if len(new) == len(keys) else lanes_at(lanes, list(new.values()), 1)
+            self.known |= dict(zip(new, zip(*self.derivatives.first(some), strict=True), strict=True))
         losses, gradients = map(np.array, zip(*(self.known[key] for key in keys), strict=True))
         return losses + penalty_costs(self.plan.parts.penalty, lanes), gradients
 
@@ -297,6 +293,10 @@ class Newton(Solver):
             wanted = (taken == 0) & (predicted > (self.plan.tol or WITHOUT_TOL) * np.abs(objective))
             if not wanted.any():
                 break
+        wanted &= falls > np.abs(objective)
+        if wanted.any():  # a quadratic that predicts a decrease of more than the loss is of no use: exp(-30) is flat
+            moves, predicted, _ = self.moves(lanes, gradients, wanted, math.inf)
+            taken = np.maximum(taken, self.search(lanes, objective, moves, predicted))
         return taken, falls
 
     def moves(self, lanes, gradients, wanted, damping):
@@ -354,6 +354,13 @@ class Newton(Solver):
         settled = ~last & (falls <= SETTLED * np.abs(objective))
         state.width[settled] *= NARROWER
         return np.where(last, falls * np.where(objective > 0, own / objective, 1.0), np.inf)
+
+
+def damped(H, gradient, damping):
+    """Second derivatives with a share of the largest added to all; an infinite one makes a step of length 1."""
+    if math.isinf(damping) or not (np.isfinite(H).all() and H.any()):
+        return np.eye(len(H)) * (length(gradient) if math.isinf(damping) else 1.0)
+    return H + damping * max(np.diag(H).max(), 1e-300) * np.eye(len(H)) if damping else H
 
 
 def shorter(length, fall, rise):

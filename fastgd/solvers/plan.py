@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..kernels.lanes import Data, Lanes, Parts
-from ..parts.schedules import rates, watched
+from ..parts.schedules import rates
 from .problem import Problem
 
 
@@ -67,13 +67,6 @@ class Plan(Problem):
     def width(self):
         """The lanes of a model."""
         return len(self.lanes.weights) // len(self.models)
-
-    @functools.cached_property
-    def watched(self):
-        """Whether every epoch is checked, so that no slice is longer than one."""
-        asked = (self.options.callback, self.rule, self.tol, self.held)
-        plateaus = (model.schedule and watched(model.schedule) for model in self.models)
-        return self.options.evaluate or self.every_epoch or any(one is not None for one in (*asked, *plateaus))
 
     def passes(self, data):
         """The passes over data, for the plan's number of lanes."""

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from .data_statistics import DataStatistics
 
+IN_CHUNKS = "the data come in chunks"  # why some solvers do not suit
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -44,7 +46,7 @@ class Problem:
         return self.options.learning_rate == "auto"
 
 
-def left_open(options):
+def given_steps(options):
     """None if the choice of steps is left to fit, else a sentence that names the option which was given."""
     for name in ("optimizer", "learning_rate"):
         if getattr(options, name) != "auto":

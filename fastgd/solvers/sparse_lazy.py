@@ -1,6 +1,7 @@
 """Batches of sparse rows: which steps update only the columns of their rows, and the work of a slice of them."""
 
 import math
+import sys
 import warnings
 
 import numpy as np
@@ -65,8 +66,16 @@ def warn_of_columns(plan):
             f"as in PyTorch's SparseAdam: another path to about the same optimum), or choose an optimizer that moves "
             f"only these and takes exactly the same steps: {EXACT}.",
             UserWarning,
-            stacklevel=9,
+            stacklevel=level_outside(),
         )
+
+
+def level_outside():
+    """The ``stacklevel`` of the line outside of fastgd that a call of it came from, for ``warnings.warn``."""
+    frame, level = sys._getframe(1), 1
+    while frame is not None and frame.f_globals.get("__name__", "").startswith("fastgd."):
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 class EagerSparseBatches(Batches):
@@ -75,8 +84,10 @@ class EagerSparseBatches(Batches):
     def __init__(self, plan):
         super().__init__(plan)
         if plan.parts.optimizer.by_row and plan.batch == 1:
+            given = "bounds" if bounded(plan) else "an L1 penalty"
             raise ValueError(
-                "average with an L1 penalty is not for single steps on sparse rows: leave one of them out."
+                f"average with {given} is not for single steps on sparse rows: leave one of them out, or pass a "
+                "batch_size of 2 or more."
             )
         warn_of_columns(plan)
 

@@ -23,12 +23,11 @@ import numpy as np
 from ..kernels import whitened_steps
 from ..results import messages
 from ..results.state import StagedState
-from .base import Limits, Records, Solver, Verdict
+from .base import Limits, Records, Solver, Verdict, separable
 from .batches import Batches
 from .first_order import EPOCHS_BATCHES, TOL_BATCHES
 from .full_batch import ROW_OVERHEAD, SLICE_ELEMENTS
 from .plan import lanes_with
-from .problem import left_open
 
 WIDEST = 200  # columns: a row costs half the square of them
 FIRST_ROWS, GROWTH = 5000, 1.5  # rows of the first stage, rounded up to whole epochs
@@ -41,7 +40,6 @@ FLOOR_LINK = 1e-6  # of losses that flatten out: with 1e-3, separable tables got
 BACK, FORTH = 0.25, 2.0  # the factor of the rate after a stage in which the objective rose, and after another
 SLACK = 1e-4  # the share of itself by which noise may raise the objective
 WIDTH_SMOOTH, WIDTH = 1e-3, 1.0  # of the differences that give second derivatives, if a loss is not residual-only
-SEPARATED = 1e-6  # a loss of classes below this share of its start: they are linearly separable
 
 
 def first_rate(d, batch):
@@ -86,6 +84,7 @@ class StagedSGD(Solver):
         "outlying rows slow them down"
     )
     exact = False
+    fits_rate = False
     margin = math.inf  # stages handle a rise of the losses themselves
     judges_tol = True
     many_models = False
@@ -94,10 +93,11 @@ class StagedSGD(Solver):
 
     @classmethod
     def suits(cls, problem):
-        """Batches of one model of up to 200 columns that leaves the steps to fit, without the options named below."""
+        """Batches of one model of up to 200 columns, without the options named below."""
         options, table = problem.options, problem.table
         reasons = {
-            "a step takes all rows": problem.batch >= problem.n or problem.full,
+            problem.start.not_staged: problem.start.not_staged is not None,
+            "a step takes all rows": problem.full,
             f"alpha={options.alpha:g} is not 0": options.alpha != 0,
             "bounds are given": problem.bounds is not None,
             f"X has {problem.d} columns, and the limit is {WIDEST}": problem.d > WIDEST,
@@ -106,9 +106,8 @@ class StagedSGD(Solver):
             "validation is given": options.validation is not None,
             "bootstrap is given": options.bootstrap > 0,
             "folds are fitted together": not problem.single,
-            problem.start.not_staged: problem.start.not_staged is not None,
         }
-        return left_open(options) or next((reason for reason, holds in reasons.items() if holds), None)
+        return next((reason for reason, holds in reasons.items() if holds), None)
 
     @classmethod
     def limits(cls, problem):
@@ -223,11 +222,11 @@ class StagedSGD(Solver):
         if tol is None or state.length[0] == 0:
             return None
         if abs(objective) <= history.zero[0]:
-            return Verdict("converged", messages.ZERO)
-        if self.plan.parts.loss.labels and 0 <= objective <= SEPARATED * history.start[0]:
-            return Verdict("converged", messages.SEPARABLE)
+            return Verdict("converged", messages.ZERO, messages.NO_MORE)
+        if verdict := separable(self.plan.parts.loss, [objective], history.scale):
+            return verdict
         if max(state.fall[0], state.fall_before[0]) <= tol:
-            return Verdict("converged", messages.STAGES.format(tol=tol))
+            return Verdict("converged", messages.STAGES.format(tol=tol), messages.MORE_DIGITS)
         return None
 
     def objective(self, lanes, state):

@@ -16,7 +16,7 @@ from .batches import Batches
 from .first_order import FirstOrder
 from .full_batch import FullBatch
 from .multi_lane_passes import rows_of
-from .newton import Derivatives, Newton
+from .newton import Derivatives, Newton, damped
 from .passes import penalty_costs
 from .plan import unweighted
 from .staged_sgd import FORGET, StagedSGD
@@ -184,7 +184,7 @@ class TextbookDerivatives(Derivatives):
         scores = Z @ lanes.weights[lane] + self.passes.offset
         second_derivative = loss.second_derivative(scores, self.passes.y[lanes.target[lane]])
         H = Z.T @ (Z * (second_derivative * self.passes.row_weights(lanes, lane))[:, None]) / count
-        H = H + damping * np.diag(H).max() * np.eye(d + 1)
+        H = damped(H, gradient, damping)
         penalty = type(self.plan.parts.penalty)(*lanes.penalty[lane])
         if isinstance(penalty, Free):
             return -np.linalg.pinv(H, rcond=1e-13, hermitian=True) @ gradient, False

@@ -59,12 +59,15 @@ class LossHistory:
         A smaller relative decrease counts as none.
     dtype : dtype
         Of the weights.
+    scale : ndarray (targets,) or None
+        The objective whose shares are zero to rounding; None is that at the start.
     """
 
-    def __init__(self, start_loss, exact, held_out, tol, dtype):
+    def __init__(self, start_loss, exact, held_out, tol, dtype, scale=None):
         self.exact, self.judged, self.tol = exact, "validation_loss" if held_out else "loss", tol or 0.0
         self.eps = float(np.finfo(dtype).eps)
         self.rounding = max(1e-6, 64 * self.eps)
+        self.given_scale = scale
         self.starts_at(start_loss)
         self.records, self.trends = [], [Trend() for _ in self.start]
         self.stalls = 0  # how many epochs in a row did not lower a loss
@@ -73,7 +76,8 @@ class LossHistory:
     def starts_at(self, losses):
         """Set the objective at the start, (targets,)."""
         self.start = [float(loss) for loss in losses]
-        self.zero = [(ROUNDING * self.eps) ** 2 * abs(start) for start in self.start]
+        self.scale = self.start if self.given_scale is None else [float(loss) for loss in self.given_scale]
+        self.zero = [(ROUNDING * self.eps) ** 2 * abs(scale) for scale in self.scale]
 
     @property
     def unknown_start(self):
@@ -96,6 +100,17 @@ class LossHistory:
         self.latest = average(judged)
         self.lowest = min(self.lowest, self.latest)
         self.records.append(record)
+
+    def last(self, name):
+        """The newest epoch's number in a column of :class:`fastgd.results.history.History`, such as "gradient_norm".
+
+        NaN where it was not measured or no epoch is done; for several targets as there: the mean, or the norm of all
+        gradients together.
+        """
+        values = self.records[-1].get(name, math.nan) if self.records else math.nan
+        if not isinstance(values, list):
+            return values
+        return math.hypot(*values) if name == "gradient_norm" else average(values)
 
     def vanished(self, k):
         """Whether the last two losses of target ``k`` are zero to rounding.

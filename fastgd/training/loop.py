@@ -13,8 +13,8 @@ import numpy as np
 
 from ..kernels.lanes import Lanes
 from ..results import messages
+from ..results.messages import Verdict
 from ..results.state import Clock, SolverState
-from ..solvers.base import Verdict
 from ..solvers.plan import lanes_at, rate_table, rows_of_models
 from .backoff import Backoff
 from .history import average
@@ -28,8 +28,7 @@ class Outcome:
 
     weights: np.ndarray  # (lanes of the model, d + 1), with validation the best ones, with average the mean
     objective: float  # at these weights where it is known, else that of the last epoch
-    status: str
-    reason: str
+    verdict: Verdict
     clock: Clock
     solver_state: SolverState
     history: dict  # of arrays
@@ -38,6 +37,11 @@ class Outcome:
     backoffs: int
     confirmed_backoffs: int
     selection_loss: float = np.inf  # the last loss that models are compared by; infinite where the run diverged
+
+    @property
+    def status(self):
+        """How the run ended."""
+        return self.verdict.status
 
 
 def train(plan):
@@ -142,6 +146,8 @@ class Loop:
         self.solver = plan.solver.bind(plan)
         self.monitor = Monitor(plan, self.solver)
         runs = tuple(ModelRun(plan, model, self.solver) for model in plan.models)
+        looked_at = plan.options.callback is not None or plan.options.evaluate or plan.every_epoch
+        self.solver.watched = looked_at or any(run.watched for run in runs)
         self.running = Running(numbers, plan.lanes, self.solver.init(), runs)
         self.backoff, self.outcomes = backoff, outcomes
         self.interrupted, self.clock = False, Clock(steps=plan.start.first_step)
@@ -235,9 +241,9 @@ class Loop:
         """One slice of work, and the checks of its result."""
         before, (numbers, lanes, state, runs) = self.clock.copy(), self.running
         with np.errstate(all="ignore"):
-            told = self.solver.advance(lanes, state, self.rates, self.clock, self.left)
-        whole, sound = self.by_model(np.isfinite(state.weights).all(axis=1)), self.by_model(~told.broken)
-        records, gone = self.monitor.records(told), []
+            done = self.solver.advance(lanes, state, self.rates, self.clock, self.left)
+        whole, sound = self.by_model(np.isfinite(state.weights).all(axis=1)), self.by_model(~done.broken)
+        records, gone = self.monitor.records(done), []
         for k, run in enumerate(runs):
             finite = sound[k] and whole[k]
             if self.backoff.enabled and not (finite and not run.rise.rises(records[k])):
@@ -276,7 +282,7 @@ class Loop:
             state, clock = self.running.state, replace(before, epoch=before.epoch + done, steps=before.steps + done)
             own = lanes_at(lanes, [k], self.plan.width)
             self.monitor.record_epochs(own, state.take(rows), clock, [run], [records])
-        self.end(k, Verdict("diverged", messages.NOT_FINITE.format(epoch=clock.epoch)), state, clock)
+        self.end(k, Verdict("diverged", messages.NOT_FINITE.format(epoch=clock.epoch), finite=False), state, clock)
 
     def back_to_last(self):
         """Return to the last snapshot."""
@@ -323,13 +329,12 @@ class Loop:
         self.outcomes[number] = Outcome(
             weights=weights,
             objective=self.last_objective(k, run, state, verdict),
-            status=verdict.status,
-            reason=reason,
+            verdict=verdict._replace(reason=reason),
             clock=clock,
             solver_state=state,
             history=run.history_until(clock.epoch),
             best=run.best,
-            plateau=[run.factor, *run.memory] if run.plateau else None,
+            plateau=[run.plateau_factor, *run.memory] if run.plateau else None,
             backoffs=self.backoff.count,
             confirmed_backoffs=self.backoff.confirmed_count(number),
             selection_loss=np.inf if verdict.status == "diverged" else run.history.latest,
@@ -346,7 +351,11 @@ class Loop:
             if known is not None:
                 return float(self.monitor.by_model(known)[0].mean())
         if not records:
-            return average(run.history.start)
+            start = run.history.start
+            if run.history.unknown_start:
+                own = lanes_at(self.running.lanes, [k], self.plan.width)
+                start = self.monitor.objective(own, state.weights)[0].tolist()
+            return average(start)
         last = records[min(epoch or len(records), len(records)) - 1]
         measured = average(last.get("objective", [math.nan]))
         if not math.isnan(measured):

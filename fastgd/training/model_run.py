@@ -4,8 +4,8 @@ import time
 
 from ..parts.schedules import watched
 from ..results import messages
+from ..results.messages import Verdict
 from ..results.state import history_arrays
-from ..solvers.base import Verdict
 from .divergence import RiseCheck
 from .history import LossHistory
 from .stopping import rules_of
@@ -17,13 +17,15 @@ class ModelRun:
     def __init__(self, plan, model, solver):
         self.plan, self.model, self.solver = plan, model, solver
         dtype = plan.lanes.weights.dtype
-        self.history = LossHistory(model.start_loss, solver.exact, plan.held is not None, plan.tol, dtype)
+        # Weights that were given may be far off: what is zero to rounding is a share of the best constant's loss then.
+        scale = None if model.coef is None else model.constant_loss
+        self.history = LossHistory(model.start_loss, solver.exact, plan.held is not None, plan.tol, dtype, scale)
         self.rise = RiseCheck(self.history, model.loss.smooth, solver.margin, plan.start.chunked)
         self.rules = rules_of(plan, model, solver)
         self.rule = None if plan.rule is None else plan.rule(model)  # a stopping rule of the caller
         self.ruling = None  # its verdict on the newest epoch
         self.plateau = model.schedule and watched(model.schedule)
-        self.factor, self.memory = 1.0, self.plateau.memory if self.plateau else ()
+        self.plateau_factor, self.memory = 1.0, self.plateau.memory if self.plateau else ()
         self.best = None  # the epoch of the lowest validation loss and its weights
         self.before = None  # the run of the chunks before, whose records are not read again
         self.began = time.perf_counter()
@@ -42,25 +44,33 @@ class ModelRun:
             return
         self.before = past
         if past.epoch and self.plateau:
-            self.factor, *memory = past.plateau
+            self.plateau_factor, *memory = past.plateau
             self.memory = tuple(memory)
 
     def note(self, record):
         """Add the record of an epoch: a dict of lists, a number for each target."""
         self.history.note(record)
         if self.plateau:
-            self.factor, self.memory = self.plateau.after_epoch(self.history.latest, self.memory)
+            self.plateau_factor, self.memory = self.plateau.after_epoch(self.history.latest, self.memory)
 
-    def ask_rule(self, weights):
+    @property
+    def watched(self):
+        """Whether every epoch is looked at: by a stopping rule, or by a schedule that follows the loss."""
+        return bool(self.rules) or self.rule is not None or self.plateau is not None
+
+    @property
+    def factor(self):
+        """What multiplies the learning rates from now on: the schedule's factor times that of the caller's rule."""
+        return self.plateau_factor * (1.0 if self.rule is None else self.rule.factor)
+
+    def apply_rule(self, weights):
         """Apply the caller's rule, if there is one, to the newest epoch, which ended at ``weights``.
 
-        ``after_epoch(record, weights)`` is a status and a reason, or (None, "") to go on; ``factor`` multiplies the
-        rates from now on.
+        ``after_epoch(record, weights)`` is a :class:`Verdict`, or None to go on; ``factor`` multiplies the rates from
+        now on.
         """
         if self.rule is not None:
-            status, reason = self.rule.after_epoch(self.history.records[-1], weights)
-            self.ruling = None if status is None else Verdict(status, reason)
-            self.factor = self.rule.factor
+            self.ruling = self.rule.after_epoch(self.history.records[-1], weights)
 
     def verdict(self, state):
         """The verdict that ends the run, or None; ``state`` is that of the solver."""

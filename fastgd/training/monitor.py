@@ -69,15 +69,15 @@ class Monitor(Evaluation):
             known = self.solver.objective(lanes, state)
         return self.objective(lanes, self.solver.answer(state, steps)) if known is None else self.by_model(known)
 
-    def records(self, told):
+    def records(self, done):
         """The epochs that a slice finished as one list for each model: of dicts, with a number for each target."""
-        columns = {"loss": self.by_model(told.loss).tolist()}
-        rate = told.learning_rate[:, :: self.plan.width].tolist()
-        if told.gradient_norm is not None:
-            columns["gradient_norm"] = self.by_model(told.gradient_norm, euclidean_norm).tolist()
-        if told.decrement is not None:
-            columns["decrement"] = self.by_model(told.decrement).tolist()
-        good = self.by_model(told.good, np.min).min(axis=-1).tolist()
+        columns = {"loss": self.by_model(done.loss).tolist()}
+        rate = done.learning_rate[:, :: self.plan.width].tolist()
+        if done.gradient_norm is not None:
+            columns["gradient_norm"] = self.by_model(done.gradient_norm, euclidean_norm).tolist()
+        if done.decrement is not None:
+            columns["decrement"] = self.by_model(done.decrement).tolist()
+        good = self.by_model(done.good, np.min).min(axis=-1).tolist()
         return [
             [
                 {**{name: column[k][m] for name, column in columns.items()}, "learning_rate": rate[k][m]}
@@ -108,7 +108,7 @@ class Monitor(Evaluation):
                 new[-1]["validation_loss"] = held[k]
             for record in new:
                 run.note(record)
-            run.ask_rule(state.weights[own])
+            run.apply_rule(state.weights[own])
             if held and run.history.lowest < lowest:
                 run.best = clock.epoch, answer[own].copy()
 
@@ -124,8 +124,8 @@ class Monitor(Evaluation):
                 self.bar.update(clock.epoch, numbers["loss"])
             if callback is not None and run.model.replicate < 0:
                 numbers |= {"learning_rate": last["learning_rate"], "seconds": last["seconds"]}
-                told = EpochProgress(clock.epoch, clock.steps, run=run.model.number, fold=run.model.fold, **numbers)
-                if arguments.truthy("callback", callback(told)):
+                progress = EpochProgress(clock.epoch, clock.steps, run=run.model.number, fold=run.model.fold, **numbers)
+                if arguments.is_true("callback", callback(progress)):
                     ended.add(run.model.number)
                 still_sound(self.plan.data.rows)
         return [k for k, run in enumerate(runs) if run.model.number in ended]

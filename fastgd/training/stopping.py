@@ -1,13 +1,15 @@
 """Stopping rules, one class each.
 
-A rule has a method ``verdict(history)``, called after each epoch: a :class:`Verdict` ends the run, None lets it go on.
-A new rule is one class here and a line in :func:`rules_of`.
+A rule has a method ``verdict(history)``, called at the start and after each epoch: a :class:`Verdict` ends the run,
+None lets it go on. ``history`` is a :class:`fastgd.training.history.LossHistory`: ``history.last("gradient_norm")`` is
+the newest epoch's number in a column of the result's history, NaN where there is none; ``history.records`` has those of
+all epochs. A new rule is one class here and a line in :func:`rules_of`.
 """
 
 import math
 
 from ..results import messages
-from ..solvers.base import Verdict
+from ..results.messages import Verdict
 
 LEFT = 10.0  # the decrease still to come may be so many tolerances
 
@@ -18,7 +20,7 @@ class ZeroLoss:
     def verdict(self, history):
         """Converged, if they are in the last two epochs."""
         if all(map(history.vanished, range(len(history.zero)))):
-            return Verdict("converged", messages.ZERO)
+            return Verdict("converged", messages.ZERO, messages.NO_MORE)
         return None
 
 
@@ -42,8 +44,8 @@ class RelativeDecrease:
     decrease must have slowed down too and, on the full batch of a smooth loss, the gradient must have decreased as far.
     """
 
-    def __init__(self, tol, patience, smooth):
-        self.tol, self.patience, self.smooth = tol, patience, smooth
+    def __init__(self, tol, patience, smooth, automatic=True):
+        self.tol, self.patience, self.smooth, self.automatic = tol, patience, smooth, automatic
 
     def verdict(self, history):
         """Converged, if all targets have."""
@@ -51,7 +53,8 @@ class RelativeDecrease:
             return None
         if not all(self.settled(history, k) for k in range(len(history.trends))):
             return None
-        return Verdict("converged", messages.RELATIVE_DECREASE.format(tol=self.tol, patience=self.patience))
+        advice = messages.MORE_DIGITS if self.automatic else messages.MORE_DIGITS_GIVEN
+        return Verdict("converged", messages.RELATIVE_DECREASE.format(tol=self.tol, patience=self.patience), advice)
 
     def settled(self, history, k):
         """Whether the loss of target ``k`` has slowed down, and its gradient decreased as far."""
@@ -70,17 +73,14 @@ class RelativeDecrease:
 
 
 def rules_of(plan, model, solver):
-    """The stopping rules of a run of ``model``, asked after each slice of work.
-
-    A slice ends with the epoch where something watches the run (``Plan.watched``): a tolerance, validation, a callback.
-    """
+    """The stopping rules of a run of ``model``; where there is one, no slice of work is longer than an epoch."""
     options, rules = plan.options, []
     if plan.tol is not None:
         rules.append(ZeroLoss())
     if plan.held is not None:
         rules.append(Patience(patience_of(plan, model, solver)))
     elif plan.tol is not None and not solver.judges_tol:
-        rules.append(RelativeDecrease(plan.tol, options.patience, model.loss.smooth))
+        rules.append(RelativeDecrease(plan.tol, options.patience, model.loss.smooth, plan.automatic))
     return rules
 
 

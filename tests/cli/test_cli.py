@@ -194,6 +194,11 @@ def test_plot():
         ("--target price --learning-rate 0", "--learning-rate=0 must be greater than 0"),
         ("--target price --learning-rate constnt", "--learning-rate='constnt' is not known. Did you mean 'constant'?"),
         ("--target price --batch-size some", "'--batch-size': 'some' is none of auto|full|N."),
+        (
+            "--target price --learning-rate 1e-3:1:16",
+            "'--learning-rate': '1e-3:1:16' is several values: pass one, or all",
+        ),
+        ("--target price --alpha 0,1", "'--alpha': '0,1' is several values: pass one, or all to fastgd sweep."),
         ("--target price --epochs 1.5", "'--epochs': '1.5' is none of auto|N."),
         ("--target price --alpha -1", "--alpha=-1 must be at least 0"),
         ("--target price --l1-ratio 2", "--l1-ratio=2 must be in [0, 1]"),

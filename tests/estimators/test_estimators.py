@@ -3,6 +3,7 @@
 import pickle
 import subprocess
 import sys
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -255,6 +256,30 @@ def test_multinomial():
     assert not hasattr(fastgd.SGDClassifier(loss=fastgd.losses.Hinge()), "predict_proba")
 
 
+class Logistic(NamedTuple):
+    """A user's own loss of classes, with probabilities."""
+
+    factor: float = 1.0
+    labels = True
+
+    def value(self, p, y):
+        return self.factor * (np.logaddexp(0.0, p) - y * p)
+
+    def slope(self, p, y):
+        return self.factor * (1 / (1 + np.exp(-p)) - y)
+
+    def probabilities(self, scores):
+        share = 1 / (1 + np.exp(-scores))
+        return np.stack([1 - share, share], axis=-1)
+
+
+def test_probabilities_of_a_custom_loss():
+    given = {"alpha": 0.01, "tol": 1e-12, "standardize": False}
+    model = fastgd.SGDClassifier(loss=Logistic(), **given).fit(X, LABELS)
+    known = fastgd.SGDClassifier(loss=fastgd.losses.LogLoss(), **given).fit(X, LABELS)
+    np.testing.assert_allclose(model.predict_proba(X), known.predict_proba(X), atol=1e-3)
+
+
 @pytest.mark.parametrize("rate", ["auto", "invscaling"])
 def test_several_targets(rate):
     both = np.column_stack([Y, 2 * Y + X[:, 0]])
@@ -365,6 +390,7 @@ def test_every_parameter_of_scikit_learns_is_there():
 def test_without_scikit_learn():
     code = """
 import sys
+from typing import NamedTuple
 import fastgd
 assert "sklearn" not in sys.modules
 sys.modules["sklearn"] = None
@@ -376,3 +402,14 @@ else:
     raise AssertionError
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@quiet
+def test_a_schedule_that_follows_the_loss_acts_as_in_fit():
+    """A rate of which the loss swings is lowered; scikit-learn's rule, which has no say in it, leaves it alone."""
+    schedule = fastgd.schedules.Plateau(1.95, factor=0.5, patience=1.0)
+    given = {"alpha": 0.0, "batch_size": None, "tol": None, "max_iter": 30}
+    m = fastgd.SGDRegressor(learning_rate=schedule, **given).fit(X, Y)
+    r = fastgd.fit(X, Y, optimizer="sgd", learning_rate=schedule, epochs=30)
+    assert r.history.learning_rate[-1] < 1.95
+    np.testing.assert_allclose(m.coef_, r.coef, rtol=1e-9)

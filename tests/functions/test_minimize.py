@@ -366,7 +366,32 @@ def test_overflow_errors_of_python_numbers():
 def test_a_start_where_fun_is_not_finite(mode):
     o = fastgd.minimize(mode(bowl), [1e200, 0.0], mode(bowl_grad))
     assert (o.x.tolist(), o.fun, o.nit, o.status) == ([1e200, 0.0], math.inf, 0, "diverged")
-    assert "fun is inf at x0" in o.message
+    assert "fun is inf at x0. Choose an x0 where fun is finite." in o.message
+
+
+@pytest.mark.parametrize("scale", [-1.0, 3.0])
+def test_a_wrong_gradient_is_blamed_for_the_divergence(mode, scale):
+    rate = 0.1 if scale < 0 else 1.0
+    o = fastgd.minimize(square, 10.0, jac=lambda x: scale * square_grad(x), learning_rate=rate, max_iter=10)
+    assert o.status == "diverged"
+    assert (
+        f"fun changes at the rate {np.sign(scale) * 20:.4g} by differences, {20 * abs(scale):.4g} by jac" in o.message
+    )
+    assert "learning_rate" not in o.message
+
+
+def test_a_right_gradient_is_not(mode):
+    for start in (10.0, [-1.2, 1.0]):
+        fun, grad = (square, square_grad) if start == 10.0 else (rosenbrock, rosenbrock_grad)
+        o = fastgd.minimize(mode(fun), start, mode(grad), learning_rate=5.0, max_iter=10)
+        assert o.status == "diverged"
+        assert o.message.endswith("Lower learning_rate: a tenth is a good next try.")
+
+
+def test_a_kink_at_the_start_is_no_wrong_gradient():
+    o = fastgd.minimize(lambda x: abs(x), 0.0, lambda x: 1.0 if x >= 0 else -1.0, learning_rate=3.0, max_iter=3)
+    assert o.status == "diverged"
+    assert "Lower learning_rate" in o.message
 
 
 def test_an_error_of_the_function_comes_through():
@@ -423,6 +448,31 @@ def test_callback(mode):
     assert seen[0][0] == 1  # a slow compiled function holds Ctrl-C no longer than it must
     if mode(square) is square:  # in Python
         assert [nit for nit, *_ in seen] == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("answer", [3.0, "stop", np.ones(2), []])
+def test_only_true_ends_a_run(mode, answer):
+    with pytest.raises(TypeError, match=r"^callback returned .*: return True to end the run, else None or False\.$"):
+        fastgd.minimize(mode(square), 10.0, mode(square_grad), callback=lambda progress: answer)
+    for goes_on in (None, False, np.False_):
+        assert fastgd.minimize(mode(square), 10.0, mode(square_grad), callback=lambda _: goes_on).nit == 100  # noqa: B023
+    o = fastgd.minimize(mode(square), 10.0, mode(square_grad), callback=lambda progress: np.True_)
+    assert o.status == "early_stopped"
+
+
+@pytest.mark.parametrize("function", [fastgd.minimize, fastgd.minimize_sweep])
+def test_an_unknown_option_names_the_nearest(function):
+    with pytest.raises(TypeError, match=rf"^{function.__name__}\(\) got .*'maxiter'\. Did you mean 'max_iter'\?$"):
+        function(square, 10.0, maxiter=3)
+    with pytest.raises(TypeError, match="positional"):
+        function(square, 10.0, square_grad, square_grad)
+
+
+def test_several_values_are_for_minimize_sweep():
+    with pytest.raises(
+        TypeError, match=r"learning_rate=\[0.1, 0.2\] holds several values: .* fastgd\.minimize_sweep\.$"
+    ):
+        fastgd.minimize(square, 10.0, learning_rate=[0.1, 0.2])
 
 
 def test_slices_grow_to_their_time():

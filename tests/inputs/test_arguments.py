@@ -16,10 +16,18 @@ nan, inf = np.nan, np.inf
 BAD_SETTINGS = {
     "loss": [
         ("square_error", ValueError, "'squared_error'"),
+        ("mae", ValueError, "Did you mean 'absolute_error'?"),
+        ("logistic", ValueError, "Did you mean 'log_loss' or 'multinomial'?"),
+        (lambda p, y: p - y, TypeError, "value(self, p, y) and slope(self, p, y) (README"),
         (3, TypeError, ""),
         (losses.Huber, TypeError, "Call it: Huber()"),
     ],
-    "optimizer": [("addam", ValueError, "'adam'"), (losses.Huber(), TypeError, ""), (None, TypeError, "")],
+    "optimizer": [
+        ("addam", ValueError, "'adam'"),
+        ("adma", ValueError, "mean 'adam'?"),
+        (losses.Huber(), TypeError, ""),
+        (None, TypeError, ""),
+    ],
     "learning_rate": [
         (0, ValueError, "greater than 0"),
         (-0.1, ValueError, "greater than 0"),
@@ -27,10 +35,16 @@ BAD_SETTINGS = {
         (inf, ValueError, ""),
         ("constnt", ValueError, "'constant'"),
         (True, TypeError, ""),
-        ([0.1, 0.2], TypeError, ""),
+        ("0.1", TypeError, "without quotes"),
         (None, TypeError, ""),
     ],
-    "batch_size": [(0, ValueError, "at least 1"), (-1, ValueError, ""), (2.5, TypeError, ""), ("all", TypeError, "")],
+    "batch_size": [
+        (0.5, TypeError, "such as 32"),
+        (0, ValueError, "at least 1"),
+        (-1, ValueError, ""),
+        (2.5, TypeError, ""),
+        ("all", TypeError, ""),
+    ],
     "alpha": [(-1, ValueError, "at least 0"), (nan, ValueError, ""), ("1", TypeError, "")],
     "l1_ratio": [(-0.1, ValueError, "[0, 1]"), (1.1, ValueError, "[0, 1]")],
     "fit_intercept": [(1, TypeError, "True or False"), ("yes", TypeError, "")],

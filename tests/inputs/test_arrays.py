@@ -25,7 +25,11 @@ def with_value(array, index, value):
 BAD_DATA = {
     "X has no rows": ({"X": X[:0], "y": y[:0]}, ValueError, "X is empty: its shape is (0, 3)"),
     "X has no columns": ({"X": X[:, :0]}, ValueError, "X is empty: its shape is (12, 0)"),
-    "X of 1 dimension": ({"X": X[:, 0]}, ValueError, "X.reshape(-1, 1)"),
+    "X of 1 dimension": ({"X": X[:, 0]}, ValueError, "X.reshape(-1, 1), for one row X.reshape(1, -1)"),
+    "y before X": ({"X": y, "y": X}, ValueError, "fit takes X, then y"),
+    "X of text": ({"X": X.astype(str)}, TypeError, "pass X.astype(float)"),
+    "y of text": ({"y": y.astype(str)}, TypeError, "pass y.astype(float)"),
+    "no y": ({"y": None}, TypeError, "y=None: pass one target for each of the 12 rows of X"),
     "X of 0 dimensions": ({"X": 3.0}, ValueError, "X must have 2 dimensions"),
     "X of 3 dimensions": ({"X": X[None]}, ValueError, "X must have 2 dimensions"),
     "X ragged": ({"X": [[1.0], [1.0, 2.0]]}, ValueError, "X can't be converted to an array"),

@@ -5,6 +5,7 @@ import dataclasses
 import os
 import pickle
 import re
+import sys
 import types
 from typing import ClassVar, NamedTuple
 
@@ -571,3 +572,21 @@ def test_class_variables_of_a_data_class_are_no_fields():
 def test_a_rate_may_be_one_number_for_all_steps(plain):
     r = fastgd.fit(plain.X, plain.y, learning_rate=schedule(lambda self, t: 0.1), epochs=7)
     np.testing.assert_array_equal(r.coef, fastgd.fit(plain.X, plain.y, learning_rate=0.1, epochs=7).coef)
+
+
+@pytest.mark.jit
+@pytest.mark.slow
+def test_the_module_of_a_part_is_never_imported(tmp_path, monkeypatch):
+    """One that is not loaded under its name may be a script, which would run a second time."""
+    source = (
+        "import numpy as np\nfrom typing import NamedTuple\nclass Own(NamedTuple):\n    c: float = 1.0\n"
+        "    def value(self, p, y): return np.sqrt(self.c + (p - y) ** 2)\n"
+        "    def slope(self, p, y): return (p - y) / np.sqrt(self.c + (p - y) ** 2)\n"
+    )
+    (tmp_path / "a_script_of_mine.py").write_text("raise RuntimeError")
+    monkeypatch.syspath_prepend(tmp_path)
+    scope = {"__name__": "a_script_of_mine"}
+    exec(source, scope)
+    X = np.arange(8.0)[:, None]
+    assert fastgd.fit(X, X[:, 0], loss=scope["Own"](2.0), epochs=2).n_epochs == 2
+    assert "a_script_of_mine" not in sys.modules

@@ -9,6 +9,7 @@ import pytest
 import fastgd
 from fastgd import losses, optimizers, reference, schedules
 from fastgd.inputs.options import FIELDS, FitOptions
+from fastgd.parts.registry import ALIASES, snake_case
 
 X, Y = np.arange(6.0)[:, None], np.array([1.0, 3.0, 2.0, 5.0, 4.0, 6.0])
 # Written down here: what each call does not take of the options of fit.
@@ -81,10 +82,52 @@ def test_options_are_keyword_only(name):
 @pytest.mark.parametrize("name", CALLS)
 def test_an_unknown_option_names_the_nearest(name):
     known = name.removeprefix("reference.")
-    with pytest.raises(TypeError, match=rf"^{known}\(\).*learning_rate\b"):
-        call(name)(learning_rat=0.1)
-    with pytest.raises(TypeError, match=rf"^{known}\(\).*zzzz"):
+    with pytest.raises(TypeError, match=rf"^{known}\(\).*'zzzz'\. Valid are: ") as raised:
         call(name)(zzzz=1)
+    assert set(str(raised.value).split(": ")[1].rstrip(".").split(", ")) == {*CALLS[name][1][2:], *FIELDS} - (
+        CALLS[name][2] - set(CALLS[name][1])
+    )
+    with pytest.raises(TypeError, match=rf"^{known}\(\).*'batch_sise'\. Did you mean 'batch_size'\?$"):
+        call(name)(batch_sise=1)
+
+
+@pytest.mark.parametrize(
+    "function, given, meant",
+    [
+        (fastgd.sweep, "scorin", "'scoring'"),
+        (fastgd.lr_find, "num_steps", "'num'"),
+        (fastgd.partial_fit, "clases", "'classes'"),
+        (fastgd.fit, "lr", "'learning_rate'"),
+        (fastgd.fit, "C", "'alpha'"),
+        (fastgd.fit, "penalty", "'alpha' or 'l1_ratio'"),
+        (fastgd.fit, "solver", "'optimizer'"),
+        (fastgd.fit, "max_iter", "'epochs'"),
+    ],
+)
+def test_what_was_meant(function, given, meant):
+    with pytest.raises(TypeError, match=rf"unexpected option '{given}'\. Did you mean {meant}\?$"):
+        function(X, Y, **{given: 1})
+
+
+def test_aliases_are_no_names_and_mean_some():
+    known = {*FIELDS, *inspect.signature(fastgd.minimize).parameters, *inspect.signature(fastgd.lr_find).parameters}
+    known |= {snake_case(name) for module in (losses, optimizers, schedules) for name in module.__all__}
+    assert {name for meant in ALIASES.values() for name in meant} <= known
+    assert all(alias == alias.lower() for alias in ALIASES)
+    assert not ALIASES.keys() & (known - {"max_iter"})  # which is minimize's, and epochs in fit
+
+
+def test_unknown_options_are_no_options():
+    """Also where no public call has looked at them."""
+    with pytest.raises(TypeError, match=r"'alhpa'.*'alpha'"):
+        FitOptions.checked({"alhpa": 3})
+
+
+@pytest.mark.parametrize("option", ["loss", "optimizer", "learning_rate", "batch_size", "alpha", "l1_ratio"])
+def test_several_values_are_for_sweep(option):
+    for several in ([0.1, 0.2], (0.1, 0.2), np.array([0.1, 0.2])):
+        with pytest.raises(TypeError, match=rf"^{option}=.* holds several values: .* fastgd\.sweep\.$"):
+            fastgd.fit(X, Y, **{option: several})
 
 
 @pytest.mark.parametrize("name", CALLS)

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import tracemalloc
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fastgd
-from fastgd import losses, optimizers
+from fastgd import losses, optimizers, reference
 from fastgd.inputs import arrays
 from fastgd.kernels import block_loop, full_batch, order, row_loop
 from fastgd.parts.registry import snake_case
@@ -420,6 +421,22 @@ def test_verbose_shows_a_bar_on_stderr(plain, capsys):
     assert "loss=" in err
 
 
+def test_verbose_prints_the_choices_of_every_call_once(plain, capsys):
+    """Chunks after the first choose nothing; a sweep has those of each pass, here two."""
+    r = fastgd.fit(plain.X, plain.y, verbose=1, epochs=2)
+    assert all(f"{name}: {words}\n" in capsys.readouterr().err for name, words in [*r.choices.items()][:1])
+    r = fastgd.partial_fit(plain.X, plain.y, verbose=1)
+    assert f"solver: {r.choices['solver']}\n" in capsys.readouterr().err
+    fastgd.partial_fit(plain.X, plain.y, r, verbose=1)
+    assert "solver: " not in capsys.readouterr().err
+    s = fastgd.sweep(plain.X, plain.y, verbose=1, alpha=[0.0, 0.1, 0.2], loss=["squared_error", "huber"], epochs=2)
+    err = capsys.readouterr().err
+    assert err.count(f"solver: {s.results[0].choices['solver']}\n") == 1
+    s = fastgd.sweep(plain.X, plain.y, verbose=1, alpha=[0.1, 0.2], batch_size=[8, 16], epochs=2)
+    err = capsys.readouterr().err
+    assert [err.count(f"learning_rate: {r.choices['learning_rate']}\n") for r in s.results] == [1] * 4
+
+
 def test_repr_tells_the_story(plain):
     text = repr(fastgd.fit(plain.X, plain.y))
     for word in ("FitResult", "epochs", "intercept", "learning_rate", "standardize"):
@@ -648,12 +665,15 @@ HOSTILE = {
     "bounds has a .min, max. pair for each of 2 columns: pass all lower bounds": {"bounds": [(0, 1), (0, 1)]},
     "bounds overflow float32": {"bounds": (1e39, None), "X": np.ones((3, 2), np.float32)},
     "alpha=1e.39 overflows": {"alpha": 1e39, "X": np.ones((3, 2), np.float32)},
-    "y has values whose loss overflows": {"y": [1e200, 2e200, 3e200]},
+    "The loss overflows: the largest size of a value of y is 3e": {"y": [1e200, 2e200, 3e200]},
     "y has values whose squares overflow float32": {
         "y": np.array([1e20, 2e20, 4e20]),
         "X": np.eye(3, 2, dtype=np.float32),
         "batch_size": 2,
     },
+    "column 1 that are too small to be scaled in float64: divide": {"X": np.array([[1, 1e-170], [2, 3e-170], [3, 0]])},
+    "column 0 that are too small to be scaled in float32: divide": {"X": np.array([[0], [1e-42], [2e-42]], np.float32)},
+    "offset is for losses of one score": {"loss": "multinomial", "y": ["a", "b", "c"], "offset": [1.0, 2.0, 3.0]},
     "learning_rate is too large": {"learning_rate": 10**400},
     "row 0, column 'a'": {"X": pd.DataFrame({"a": pd.array([None, 1, 2], dtype="Int64"), "b": 1.0})},
     "loss=.* is not one of fastgd's losses": {"loss": optimizers.Adam()},
@@ -666,3 +686,47 @@ def test_hostile_arguments_are_named(words):
     arguments = {"X": np.arange(6.0).reshape(3, 2), "y": [1.0, 2.0, 4.0], **HOSTILE[words]}
     with pytest.raises((TypeError, ValueError), match=words):
         fastgd.fit(**arguments)
+
+
+COUNTS = np.arange(40.0) % 7
+
+
+class LogCosh(NamedTuple):
+    """A user's loss, written so that it overflows."""
+
+    scale: float = 1.0
+    residual_only = True
+
+    def value(self, p, y):
+        return self.scale**2 * np.log(np.cosh((p - y) / self.scale))
+
+    def slope(self, p, y):
+        return self.scale * np.tanh((p - y) / self.scale)
+
+
+@pytest.mark.parametrize(
+    "y, options, words",
+    [
+        (
+            COUNTS,
+            {"loss": "poisson", "offset": np.full(40, 800.0)},
+            "offset .*as large as 800.*logarithm of the exposure",
+        ),
+        (COUNTS, {"loss": "mse", "offset": np.linspace(0, 1e300, 40)}, r"offset .*as large as 1e\+300.*larger unit"),
+        (COUNTS * 1e4, {"loss": LogCosh()}, "y is [0-9e+]*: divide y by it, or write value of loss=LogCosh so that"),
+        (COUNTS * 1e200, {"loss": "mse"}, r"y is [0-9]e\+200: divide y by it\.$"),
+    ],
+)
+def test_the_cause_of_an_overflow_is_named(y, options, words):
+    with pytest.raises(ValueError, match=f"^The loss overflows: .*{words}"):
+        reference.fit(np.arange(40.0)[:, None], y, **options)
+
+
+def test_options_have_the_bounds():
+    X = np.arange(12.0).reshape(6, 2) % 5
+    r = fastgd.fit(X, X @ [1.0, -1.0], bounds=(0, [1.0, np.inf]))
+    low, high = r.options["bounds"]
+    assert (low.tolist(), high.tolist()) == ([0.0, 0.0], [1.0, np.inf])
+    low[:] = 5.0
+    assert r.options["bounds"][0].tolist() == [0.0, 0.0]
+    assert fastgd.fit(X, X[:, 0]).options["bounds"] is None

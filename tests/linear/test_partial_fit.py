@@ -150,7 +150,10 @@ def test_classes_may_come_later():
             "r: the run was started with batch_size='auto', not 8",
         ),
         (lambda r: fastgd.partial_fit(X, LABELS, r, average=True), "r: the run was started with average=None, not 1"),
-        (lambda r: fastgd.partial_fit(X, LABELS, r, bounds=(0, 1)), "r: bounds ("),
+        (
+            lambda r: fastgd.partial_fit(X, LABELS, r, bounds=(0, 1)),
+            "r: the run was started with bounds=None, not ([0.0, 0.0, 0.0], [1.0, 1.0, 1.0]): pass the same.",
+        ),
         (lambda r: fastgd.partial_fit(X[:, :2], LABELS, r), "r: X has 2 columns, but the run was on 3"),
         (lambda r: fastgd.partial_fit(X[:0], LABELS[:0], r), "X is empty"),
         (
@@ -267,3 +270,23 @@ def test_a_stream_that_diverges_says_so():
         r = fastgd.partial_fit(Z[rows], Z[rows] @ [1.0, 2.0], r, learning_rate=10.0, standardize=True)
     assert r.status == "diverged"
     assert np.isfinite(r.coef).all()
+
+
+@pytest.mark.parametrize("batch", ["full", "auto", 8])
+def test_why_the_solvers_of_whole_fits_do_not_suit(batch):
+    r = fastgd.partial_fit(X, Y, batch_size=batch)
+    both = "newton does not suit (the data come in chunks); staged_sgd does not suit (the data come in chunks)"
+    assert r.choices["solver"] == f"first_order: {both}"
+
+
+def test_a_chunk_as_long_as_a_batch_is_no_full_batch():
+    """The first chunk says what is done with those to come: also where it happens to hold just one batch."""
+    one = [fastgd.partial_fit(X[:rows], Y[:rows], batch_size=16).options for rows in (15, 16, 17)]
+    assert len({options["optimizer"]["name"] for options in one}) == 1
+    assert len({options["learning_rate"]["name"] for options in one}) == 1
+
+
+def test_a_later_chunk_starts_where_the_one_before_ended():
+    r = fastgd.partial_fit(X, Y, start=(np.ones(3), 0.0))
+    with pytest.raises(ValueError, match="start is for the first chunk: leave it out, or start a new run without r"):
+        fastgd.partial_fit(X, Y, r, start=(np.ones(3), 0.0))

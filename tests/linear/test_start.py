@@ -6,6 +6,7 @@ from scipy.special import softmax
 
 import fastgd
 from fastgd import reference
+from fastgd.linear import start
 
 RNG = np.random.default_rng(4)
 N, D = 48, 3
@@ -30,6 +31,23 @@ def test_without_a_step_the_model_is_the_start(standardize, batch):
     r = fit(start=(COEF, INTERCEPT), epochs=0, batch_size=batch, standardize=standardize)
     np.testing.assert_allclose(r.coef, COEF, rtol=1e-12)
     assert r.intercept == pytest.approx(INTERCEPT, rel=1e-12)
+    assert r.loss == pytest.approx(np.mean((X @ COEF + INTERCEPT - Y) ** 2) / 2, rel=1e-9)
+
+
+@pytest.mark.parametrize("far", [1e10, 1e30, 1e100, 1e150])
+@pytest.mark.parametrize("optimizer", ["auto", "sgd"])
+def test_what_is_zero_to_rounding_does_not_depend_on_the_start(far, optimizer):
+    """From a start however far off, least squares end where NumPy's do."""
+    r = fit(start=([far, 0.0, 0.0], 0.0), optimizer=optimizer, tol=1e-12, epochs=3000)
+    solution = np.linalg.lstsq(np.column_stack([X, np.ones(N)]), Y, rcond=None)[0]
+    assert r.status == "converged"
+    np.testing.assert_allclose([*r.coef, r.intercept], solution, rtol=1e-5)
+
+
+def test_a_start_that_overflows_is_not_blamed_on_an_automatic_rate():
+    r = fit(start=([1e300, 0.0, 0.0], 0.0))
+    assert r.status == "diverged"
+    assert r.message.endswith("The learning rate is automatic: look for very large numbers in X, y and start.")
 
 
 def test_the_first_step_by_hand():
@@ -212,6 +230,16 @@ def test_a_start_far_off_that_the_run_makes_worse_has_diverged():
 def test_what_is_no_start_is_named(call, start, error, words):
     with pytest.raises(error, match=words):
         call(X, Y, start=start)
+
+
+def test_a_sweep_reads_the_file_of_its_start_once(tmp_path, monkeypatch):
+    fit(epochs=2).save(tmp_path / "r.npz")
+    load, read = start.load, []
+    monkeypatch.setattr(start, "load", lambda path: read.append(path) or load(path))
+    s = fastgd.sweep(X, Y, start=tmp_path / "r.npz", alpha=[0.0, 0.1, 0.2], epochs=1, random_state=0)
+    assert len(read) == 1
+    alone = fit(start=tmp_path / "r.npz", alpha=0.1, epochs=1)
+    np.testing.assert_allclose(s.results[1].coef, alone.coef, rtol=1e-9)
 
 
 def test_start_and_resume_exclude_each_other():

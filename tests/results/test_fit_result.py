@@ -291,15 +291,21 @@ def test_what_contradicts_itself_is_refused(tmp_path, content, change, words):
     _, facts, arrays = copy.deepcopy(content)
     change(facts, arrays)
     npz.write(tmp_path / "model", facts, arrays)
-    with pytest.raises(ValueError, match=rf"model' is not a fastgd model: '({words})' .*\. Save"):
+    with pytest.raises(ValueError, match=rf"model' is not a fastgd model: '({words})' .*\. Take another"):
         fastgd.load(tmp_path / "model")
 
 
 @pytest.mark.parametrize(
     "change, words",
     [
-        (lambda facts, arrays: facts["state"].update(row=16 * 5), "position, row 80 of an epoch"),
-        (lambda facts, arrays: facts["state"].update(row=1), "position, row 1 of an epoch"),
+        (
+            lambda facts, arrays: facts["state"].update(row=16 * 5),
+            "the run stopped at row 80 of an epoch, which no batch of 16",
+        ),
+        (
+            lambda facts, arrays: facts["state"].update(row=1),
+            "the run stopped at row 1 of an epoch, which no batch of 16",
+        ),
         (lambda facts, arrays: facts["state"].update(rows=29), "30 rows to train on, but the run was on 29"),
         (
             lambda facts, arrays: arrays.update({"state.solver.slots": RNG.standard_normal((1, 9, 4))}),

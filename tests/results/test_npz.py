@@ -67,7 +67,7 @@ def refusal(path, **options):
         npz.read(path, **options)
     assert type(caught.value) is ValueError
     assert str(caught.value).startswith(f"{str(path)!r} is not a fastgd model, or is damaged: ")
-    assert str(caught.value).endswith(". Save the model again.")
+    assert str(caught.value).endswith(". Take another copy of the file, or fit and save again.")
     return str(caught.value)
 
 

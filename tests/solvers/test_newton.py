@@ -307,3 +307,17 @@ def test_any_number_of_threads_gives_the_same_bits():
     X = X[:, :5].copy()
     one, three = (fastgd.fit(X, y, loss="log_loss", n_threads=n) for n in (1, 3))
     np.testing.assert_array_equal(one.coef, three.coef)
+
+
+@pytest.mark.parametrize("engine", [fastgd, reference])
+@pytest.mark.parametrize("intercept", [-60.0, -30.0, -10.0])
+def test_a_start_where_the_loss_is_next_to_straight_is_left(engine, intercept):
+    """exp(-30) has a slope, and no curvature to speak of: Newton's step is far too long, and no optimum is near."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((60, 3))
+    y = rng.poisson(2.0, 60)
+    best = engine.fit(X, y, loss="poisson")
+    far = engine.fit(X, y, loss="poisson", start=([0.0, 0.0, 0.0], intercept))
+    assert far.status == "converged"
+    np.testing.assert_allclose([*far.coef, far.intercept], [*best.coef, best.intercept], rtol=1e-2, atol=1e-3)
+    assert engine.fit(X, y, loss="poisson", start=([0.0, 0.0, 0.0], -800.0)).status == "max_epochs"

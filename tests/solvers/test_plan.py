@@ -39,16 +39,3 @@ def test_rates_are_each_models_and_each_lanes_own():
     table = rate_table(models, [1.0, 0.5], 2, 4, 3)
     falling = rates(models[1].schedule, 4, 3, 0.5)
     np.testing.assert_array_equal(table, np.column_stack([np.full((3, 2), 0.1), falling, 3 * falling]))
-
-
-def test_what_looks_at_every_epoch():
-    assert not plan_of(X, Y, learning_rate=0.1, epochs=3).watched
-    watching = [
-        {"callback": print},
-        {"tol": 1e-3},
-        {"validation": 0.2},
-        {"evaluate": True},
-        {"learning_rate": "plateau"},
-    ]
-    for options in watching:
-        assert plan_of(X, Y, **{"learning_rate": 0.1, "epochs": 3, **options}).watched

@@ -158,6 +158,28 @@ def test_why_it_does_not_suit_is_among_the_choices():
     )
 
 
+@pytest.mark.parametrize(
+    "given, named",
+    [({"learning_rate": 0.1}, "learning_rate"), ({"optimizer": "sgd"}, "optimizer"), ({"average": True}, "average")],
+)
+def test_given_steps_are_taken_by_a_solver_that_takes_them(given, named):
+    """``suits`` says only whether it can run the problem: this one, which finds its own rates, would ignore them."""
+    r = fit(**given, epochs=5)
+    assert r.options["solver"] == "first_order"
+    assert r.choices["solver"] == f"first_order: {named} is given"
+    usual = fastgd.fit(X, Y, **given, epochs=5, random_state=0)
+    assert r.coef.tobytes() == usual.coef.tobytes()
+
+    class Mine(LineSearch):
+        """A solver that takes them."""
+
+        name = "mine"
+        takes_steps = True
+
+    r = fit_by(dataclasses.replace(COMPILED, solvers=(Mine, *COMPILED.solvers)), X, Y, {**given, "epochs": 5})
+    assert r.options["solver"] == "mine"
+
+
 def test_validation():
     """The first epoch is the best: what is held out has the targets' mean."""
     held = X[:10], np.full(10, Y.mean())

@@ -113,9 +113,26 @@ def test_all_columns_at_each_step_are_told_of():
     X = sparse.random_array((20, 10_000), density=0.001, rng=rng, format="csr")
     y = rng.standard_normal(20)
     options = {"optimizer": "adam", "batch_size": 20, "learning_rate": 0.01, "epochs": 1, "shuffle": "replacement"}
-    with pytest.warns(UserWarning, match=r"moves all 10000 columns.*lazy=True"):
-        fastgd.fit(X, y, **options | {"batch_size": 10})
+    calls = [
+        lambda: fastgd.fit(X, y, **options | {"batch_size": 10}),
+        lambda: fastgd.sweep(X, y, **options | {"batch_size": 10}),
+        lambda: fastgd.partial_fit(X, y, **{name: options[name] for name in ("optimizer", "learning_rate")}),
+    ]
+    for call in calls:
+        with pytest.warns(UserWarning, match=r"moves all 10000 columns.*lazy=True") as caught:
+            call()
+        assert [warning.filename for warning in caught] == [__file__]  # the line that called fastgd is blamed
     fastgd.fit(X, y, **options | {"batch_size": 10, "lazy": True})
+
+
+@pytest.mark.parametrize(
+    "given, named", [({"bounds": (0, 1)}, "bounds"), ({"alpha": 0.1, "l1_ratio": 1.0}, "an L1 penalty")]
+)
+def test_what_excludes_an_average_of_single_steps_is_named(given, named):
+    X, y = rows()
+    optimizer = optimizers.ClippedSgdw(0.0)
+    with pytest.raises(ValueError, match=f"^average with {named} is not for single steps on sparse rows: leave one"):
+        fastgd.fit(X, y, average=True, optimizer=optimizer, **OPTIONS, **given)
 
 
 def test_lazy_moves_the_columns_of_the_rows_alone():

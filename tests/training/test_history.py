@@ -96,3 +96,11 @@ def test_average():
     assert average([2.5]) == 2.5
     assert average([1.0, 2.0, 6.0]) == 3.0
     assert average([1e16, 1.0, -1e16]) == 1 / 3  # without the rounding of a sum
+
+
+def test_the_last_number_of_a_column():
+    history, _ = noted([], start=(9.0,))
+    assert math.isnan(history.last("loss"))
+    history, _ = noted([{"loss": [4.0, 2.0], "gradient_norm": [3.0, 4.0], "learning_rate": 0.1}], start=(9.0, 9.0))
+    assert (history.last("loss"), history.last("gradient_norm"), history.last("learning_rate")) == (3.0, 5.0, 0.1)
+    assert math.isnan(history.last("decrement"))

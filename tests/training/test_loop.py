@@ -258,3 +258,19 @@ def test_a_group_stops_where_it_is_told_and_goes_on():
     group.run(None)
     assert group.outcomes[0].clock.epoch == 5
     assert group.standings() == []
+
+
+def test_what_looks_at_every_epoch():
+    def watched(**options):
+        (loop,) = Group(plan_of(X, Y, **{"learning_rate": 0.1, "epochs": 3, **options})).loops
+        return loop.solver.watched
+
+    assert not watched()
+    looking = [
+        {"callback": print},
+        {"tol": 1e-3},
+        {"validation": 0.25},
+        {"evaluate": True},
+        {"learning_rate": "plateau"},
+    ]
+    assert all(watched(**options) for options in looking)

@@ -42,12 +42,12 @@ def test_the_callers_rule_comes_first_then_the_solver_then_the_others():
         factor = 0.25
 
         def after_epoch(self, record, weights):
-            return "early_stopped", f"loss {record['loss'][0]:g}, {len(weights)} weights"
+            return Verdict("early_stopped", f"loss {record['loss'][0]:g}, {len(weights)} weights")
 
     solver = Verdict("converged", "as the solver says")
     run = run_of(8.0, 2.0, 1.0, 1.0, 1.0, rule=Mine(), verdict=solver)
     assert run.verdict(None) == solver
-    run.ask_rule(np.zeros(2))
+    run.apply_rule(np.zeros(2))
     assert run.verdict(None) == Verdict("early_stopped", "loss 1, 2 weights")
     assert run.factor == 0.25
     assert run_of(8.0, 2.0, 1.0, 1.0, 1.0, verdict=solver).verdict(None) == solver
@@ -61,18 +61,72 @@ def test_a_users_own_stopping_rule_is_one_class_and_one_line(monkeypatch):
         """The loss is below half of its first."""
 
         def verdict(self, history):
-            losses = [record["loss"][0] for record in history.records]
-            below = losses and losses[-1] < losses[0] / 2
+            below = history.records and history.last("loss") < history.records[0]["loss"][0] / 2
             return Verdict("early_stopped", "Stopped early: half is enough.") if below else None
 
     usual = model_run.rules_of
     monkeypatch.setattr(model_run, "rules_of", lambda *run: [*usual(*run), BelowHalf()])
     x = np.linspace(-1, 1, 12)
-    r = fastgd.fit(x[:, None], 2 * x + 1, optimizer="sgd", learning_rate=0.3, epochs=50, tol=0.0)
+    r = fastgd.fit(x[:, None], 2 * x + 1, optimizer="sgd", learning_rate=0.3, epochs=50)
     assert r.status == "early_stopped"
     assert r.message.startswith("Stopped early: half is enough.")
     losses = r.history.loss
     assert losses[-1] < losses[0] / 2 <= losses[-2]
+
+
+@pytest.mark.parametrize("batch, epochs", [("full", 12), (4, 50)])
+def test_a_rule_sees_nan_where_nothing_was_measured(monkeypatch, batch, epochs):
+    """A rule on the gradient ends a full batch, and never one of batches, whose gradient no step computes."""
+    import fastgd
+
+    class SmallGradient:
+        """The gradient is below a tenth."""
+
+        def verdict(self, history):
+            small = history.last("gradient_norm") < 0.1
+            return Verdict("early_stopped", "Stopped early: the gradient is small.") if small else None
+
+    monkeypatch.setattr(model_run, "rules_of", lambda *run: [SmallGradient()])
+    x = np.linspace(-1, 1, 12)
+    r = fastgd.fit(x[:, None], 2 * x + 1, optimizer="sgd", learning_rate=0.3, epochs=50, batch_size=batch)
+    w, b, norms = 0.0, 0.0, []  # the same steps by hand
+    while not norms or norms[-1] >= 0.1:
+        off = w * x + b - (2 * x + 1)
+        g = np.mean(off * x), np.mean(off)
+        w, b = w - 0.3 * g[0], b - 0.3 * g[1]
+        norms.append(np.hypot(*g))
+    assert r.n_epochs == (len(norms) if batch == "full" else epochs)
+
+
+@pytest.mark.parametrize("advice, end", [(None, "enough."), ("Ask for less.", "enough. Ask for less.")])
+def test_a_rule_brings_its_own_advice(monkeypatch, advice, end):
+    import fastgd
+
+    class Three:
+        """Three epochs are done."""
+
+        def verdict(self, history):
+            return Verdict("converged", "Converged: three are enough.", advice) if len(history.records) == 3 else None
+
+    monkeypatch.setattr(model_run, "rules_of", lambda *run: [Three()])
+    r = fastgd.fit(X, Y, batch_size=4, learning_rate=0.01, epochs=9)
+    assert r.message == f"Converged: three are {end}"
+
+
+def test_a_schedules_factor_and_that_of_the_callers_rule_are_multiplied():
+    class Half:
+        """Halves the rates."""
+
+        factor = 0.5
+
+        def after_epoch(self, record, weights):
+            return None
+
+    plateau = schedules.Plateau(0.1, factor=0.1, patience=0.0)
+    run = run_of(8.0, 9.0, rule=Half(), learning_rate=plateau)
+    run.apply_rule(np.zeros(2))
+    assert run.factor == pytest.approx(0.1 * 0.5)
+    assert run_of(8.0, 9.0, learning_rate=plateau).factor == pytest.approx(0.1)
 
 
 # The end of all that was asked for ----------------------------------------------------------------------------------

@@ -194,7 +194,7 @@ def test_a_validation_loss_that_is_infinite_from_the_first_epoch_on():
 
 def rules(tol=0.01, held=None, patience=5, optimizer=None, exact=True, judges_tol=False):
     """The rules of a run, and its patience."""
-    plan = SimpleNamespace(tol=tol, held=held, options=SimpleNamespace(patience=patience))
+    plan = SimpleNamespace(automatic=False, tol=tol, held=held, options=SimpleNamespace(patience=patience))
     model = SimpleNamespace(loss=SimpleNamespace(smooth=True), optimizer=optimizer)
     solver = SimpleNamespace(exact=exact, judges_tol=judges_tol)
     return [type(rule) for rule in rules_of(plan, model, solver)], patience_of(plan, model, solver)

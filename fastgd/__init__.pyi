@@ -1,0 +1,184 @@
+"""Written by ``python docs/tables.py``."""
+
+from . import losses as losses
+from . import optimizers as optimizers
+from . import reference as reference
+from . import schedules as schedules
+from .config import show_config as show_config
+from .config import warmup as warmup
+from .estimators.sgd import SGDClassifier as SGDClassifier
+from .estimators.sgd import SGDRegressor as SGDRegressor
+from .estimators.sweep_cv import SweepCV as SweepCV
+from .results.fit_result import FitResult as FitResult
+from .results.fit_result import load as load
+from .results.history import History as History
+from .results.lr_find import LrFind as LrFind
+from .results.minimize_result import MinimizeResult as MinimizeResult
+from .results.sweep_results import CrossValidation as CrossValidation
+from .results.sweep_results import SweepResult as SweepResult
+
+__version__: str
+
+def fit(
+    X,
+    y,
+    *,
+    loss="squared_error",
+    optimizer="auto",
+    learning_rate="auto",
+    batch_size="auto",
+    alpha=0.0,
+    l1_ratio=0.0,
+    bounds=None,
+    fit_intercept=True,
+    standardize="auto",
+    sample_weight=None,
+    offset=None,
+    epochs="auto",
+    max_steps=None,
+    tol="auto",
+    shuffle="block",
+    validation=None,
+    patience=5,
+    evaluate=False,
+    average=False,
+    bootstrap=0,
+    lazy=False,
+    parallel=None,
+    random_state=None,
+    n_threads=None,
+    callback=None,
+    verbose=0,
+    start=None,
+    resume=None,
+) -> FitResult:
+    """Fit a linear model by gradient descent."""
+
+def lr_find(
+    X,
+    y,
+    *,
+    start="auto",
+    stop="auto",
+    num=100,
+    loss="squared_error",
+    optimizer="auto",
+    batch_size="auto",
+    alpha=0.0,
+    l1_ratio=0.0,
+    bounds=None,
+    fit_intercept=True,
+    standardize="auto",
+    sample_weight=None,
+    offset=None,
+    shuffle="block",
+    lazy=False,
+    parallel=None,
+    random_state=None,
+    n_threads=None,
+    verbose=0,
+) -> LrFind:
+    """Find a learning rate by the range test: steps at rates that grow from tiny to too large (Smith 2017)."""
+
+def minimize(
+    fun,
+    x0,
+    grad=None,
+    *,
+    jac=None,
+    optimizer="sgd",
+    learning_rate=0.1,
+    max_iter=100,
+    tol=None,
+    history=True,
+    compile=False,
+    callback=None,
+    verbose=0,
+) -> MinimizeResult:
+    """Minimise a function by gradient descent."""
+
+def minimize_sweep(
+    fun,
+    x0,
+    grad=None,
+    *,
+    jac=None,
+    learning_rate=0.1,
+    optimizer="sgd",
+    product=True,
+    max_iter=100,
+    tol=None,
+    history=True,
+    compile=False,
+    callback=None,
+    verbose=0,
+) -> SweepResult:
+    """Minimise a function with many settings, all from one start."""
+
+def partial_fit(
+    X,
+    y,
+    r=None,
+    classes=None,
+    *,
+    loss="squared_error",
+    optimizer="auto",
+    learning_rate="auto",
+    batch_size="auto",
+    alpha=0.0,
+    l1_ratio=0.0,
+    bounds=None,
+    fit_intercept=True,
+    standardize="auto",
+    sample_weight=None,
+    offset=None,
+    shuffle=False,
+    average=False,
+    lazy=False,
+    parallel=None,
+    random_state=None,
+    n_threads=None,
+    callback=None,
+    verbose=0,
+    start=None,
+) -> FitResult:
+    """Fit a linear model to one more chunk of data: one pass over its rows, in their order."""
+
+def sweep(
+    X,
+    y,
+    *,
+    product=True,
+    cv=None,
+    groups=None,
+    scoring=None,
+    refit=False,
+    keep=None,
+    loss="squared_error",
+    optimizer="auto",
+    learning_rate="auto",
+    batch_size="auto",
+    alpha=0.0,
+    l1_ratio=0.0,
+    bounds=None,
+    fit_intercept=True,
+    standardize="auto",
+    sample_weight=None,
+    offset=None,
+    epochs="auto",
+    max_steps=None,
+    tol="auto",
+    shuffle="block",
+    validation=None,
+    patience=5,
+    evaluate=False,
+    average=False,
+    lazy=False,
+    parallel=None,
+    random_state=None,
+    n_threads=None,
+    callback=None,
+    verbose=0,
+    start=None,
+) -> SweepResult:
+    """Fit a linear model with many settings, all in one pass over the data."""
