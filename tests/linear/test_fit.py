@@ -709,8 +709,8 @@ class LogCosh(NamedTuple):
     [
         (
             COUNTS,
-            {"loss": "poisson", "offset": np.full(40, 800.0)},
-            "offset .*as large as 800.*logarithm of the exposure",
+            {"loss": "gamma", "offset": np.linspace(0.0, 2000.0, 40)},
+            "offset .*as large as 2000.*logarithm of the exposure",
         ),
         (COUNTS, {"loss": "mse", "offset": np.linspace(0, 1e300, 40)}, r"offset .*as large as 1e\+300.*larger unit"),
         (COUNTS * 1e4, {"loss": LogCosh()}, "y is [0-9e+]*: divide y by it, or write value of loss=LogCosh so that"),
