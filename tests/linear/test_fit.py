@@ -708,7 +708,7 @@ class LogCosh(NamedTuple):
     "y, options, words",
     [
         (
-            COUNTS,
+            COUNTS + 1.0,
             {"loss": "gamma", "offset": np.linspace(0.0, 2000.0, 40)},
             "offset .*as large as 2000.*logarithm of the exposure",
         ),
