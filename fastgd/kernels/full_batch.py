@@ -72,14 +72,15 @@ def chunk_gradient(data, loss, lanes, lo, hi, c, sums, losses):
 
 
 @in_order
-def subgradient_square(data, lanes, lane, sums):
+def subgradient_square(data, free, lanes, lane, sums):
     """The squared norm of the objective's smallest subgradient; row 0 of ``sums`` is over all rows."""
     penalty = lane_of(PENALTY, lanes.penalty, lane)
     d = data.shift.size
     square = (sums[0, lane, d] / data.count) ** 2
     for j in range(d):
-        g = sums[0, lane, j] / data.count
-        slope = penalty.slope(lanes.weights[lane, j], g, lanes.low[lane, j], lanes.high[lane, j])
+        slope = sums[0, lane, j] / data.count
+        if not free:
+            slope = penalty.slope(lanes.weights[lane, j], slope, lanes.low[lane, j], lanes.high[lane, j])
         square += slope * slope
     return square
 
@@ -96,8 +97,10 @@ def step(data, move, lanes, rates, k, t, sums, losses, objective, norm):
     for first in range(0, count, max(1, data.classes)):
         whole = True
         for lane in range(first, first + data.classes):
-            square = subgradient_square(data, lanes, lane, sums)
-            objective[k, lane] = losses[0, lane] / data.count + penalty_cost(lanes, lane)
+            square = subgradient_square(data, move.free, lanes, lane, sums)
+            objective[k, lane] = losses[0, lane] / data.count
+            if not move.free:
+                objective[k, lane] += penalty_cost(lanes, lane)
             norm[k, lane] = np.sqrt(square)
             whole = whole and finite(objective[k, lane]) and finite(square)
         for lane in range(first, first + data.classes if whole else first):

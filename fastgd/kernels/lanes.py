@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..parts.optimizers import decayed
-from ..parts.penalties import ElasticNet
+from ..parts.penalties import ElasticNet, Free
 from . import elementary  # noqa: F401  (registers the compiled twins that losses call)
 from ._jit import branch, cast_all, helper, lane_of, read_slots, routine, write_slots
 from .part_functions import address, at, call, loss_block, move_weights
@@ -109,9 +109,17 @@ def loss_of(loss, lanes):
     return address(loss_block, lanes.weights.dtype, type(loss))
 
 
+class Move(NamedTuple):
+    """How a step moves weights."""
+
+    address: int  # of the ``move_weights`` of the optimizer and the penalty
+    free: bool  # whether there is neither a penalty nor a bound
+
+
 def move_of(parts, lanes):
-    """The address of what an optimizer and a penalty do to the weights."""
-    return address(move_weights, lanes.weights.dtype, type(parts.optimizer), type(parts.penalty))
+    """How steps of an optimizer with a penalty move the weights."""
+    found = address(move_weights, lanes.weights.dtype, type(parts.optimizer), type(parts.penalty))
+    return Move(found, type(parts.penalty) is Free)
 
 
 @helper
@@ -162,9 +170,9 @@ def average(lanes, lane, t):
 
 @helper
 def step_lane(move, lanes, lane, rate, t, gradient):
-    """One step of a lane against its row of ``gradient``; ``move`` is the address of its ``move_weights``."""
+    """One step of a lane against its row of ``gradient``."""
     call(
-        move, at(lanes.optimizer, lane), at(lanes.penalty, lane), rate, t, at(lanes.carry, lane),
+        move.address, at(lanes.optimizer, lane), at(lanes.penalty, lane), rate, t, at(lanes.carry, lane),
         at(lanes.weights, lane), at(lanes.slots, lane), at(lanes.low, lane), at(lanes.high, lane),
         at(gradient, lane), lanes.low.shape[1],
     )  # fmt: skip

@@ -10,6 +10,8 @@ from ..parts import penalties
 from ..solvers.plan import Plan, are_many
 from ..solvers.problem import Problem
 
+OF_PROBLEM = tuple(field.name for field in fields(Problem))
+
 
 def plan_of(choices, models=None, folds=None, **more):
     """The plan of choices of one group: for their models or for those given, all with the same classes of parts.
@@ -40,7 +42,7 @@ def plan_of(choices, models=None, folds=None, **more):
             "matrix and batch_size=1."
         )
     plan = Plan(
-        **{known.name: getattr(first, known.name) for known in fields(Problem)},
+        **{name: getattr(first, name) for name in OF_PROBLEM},
         data=data,
         parts=parts,
         lanes=lanes,
