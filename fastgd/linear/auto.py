@@ -28,21 +28,24 @@ class Choices:
     """The choices of fits by a backend: those with the same table share it, and what is measured on it.
 
     Tables are the same if their arrays lie at the same place in memory. ``single``: no folds are fitted in the same
-    passes.
+    passes; ``shared``: there is more than one fit.
     """
 
-    def __init__(self, backend, single=True):
-        self.backend, self.single, self.known = backend, single, {}
+    def __init__(self, backend, single=True, shared=True):
+        self.backend, self.single, self.shared, self.known = backend, single, shared, {}
 
     def once(self, key, answer):
-        """The value under a key, computed the first time only."""
-        if key not in self.known:
-            self.known[key] = answer()
-        return self.known[key]
+        """The value under the key that ``key()`` is, computed the first time only."""
+        if not self.shared:  # keys took 4 % of a fit of 100 rows
+            return answer()
+        name = key()
+        if name not in self.known:
+            self.known[name] = answer()
+        return self.known[name]
 
     def rows(self, X, canonical=arrays.matrix):
         """``X`` as a ``Matrix``, checked and made canonical once."""
-        return self.once(place(X), lambda: canonical(X))
+        return self.once(lambda: place(X), lambda: canonical(X))
 
     def of(self, X, y, options, start, given=None, **coding):
         """The choice for options and data; ``given`` are the options that the user named."""
@@ -58,14 +61,20 @@ class Choices:
                 "offset is for losses of one score: a number that is added to the scores of all classes alike says "
                 "nothing of a class. Leave it out."
             )
-        coded = str([np.array(value).tolist() for value in coding.values()])
-        kind = loss.labels, loss.joint, loss.residual_only, tuple(loss.domain.items()), coded
-        key = *map(place, (X, y, weight, offset)), *kind
+
+        def key():
+            coded = str([np.array(value).tolist() for value in coding.values()])
+            kind = loss.labels, loss.joint, loss.residual_only, tuple(loss.domain.items()), coded
+            return *map(place, (X, y, weight, offset)), *kind
+
+        def key_of_statistics():
+            # Rows are held out by the seed; all other statistics are kept with what they depend on.
+            held = None if options.validation is None else options.random_state
+            return key(), held, options.fit_intercept, options.n_threads
+
         table = self.once(key, lambda: arrays.table(self.rows(X), y, weight, loss, given_offset=offset, **coding))
-        # Rows are held out by the seed; all other statistics are kept with what they depend on.
-        held = None if options.validation is None else options.random_state
         statistics = self.once(
-            (key, held, options.fit_intercept, options.n_threads),
+            key_of_statistics,
             lambda: DataStatistics(start.same_columns(table), options, self.backend, start.chunked),
         )
         return choose(options, statistics, start, self.backend, self.single)

@@ -193,7 +193,7 @@ def planned(backend, X, y, given):
     options = FitOptions.checked(given)
     if options.resume is not None and options.bootstrap:
         raise ValueError("resume goes on with one model, without the replicates of bootstrap: leave one of them out.")
-    choice = Choices(backend).of(X, y, options, start_of(options), given)
+    choice = Choices(backend, shared=False).of(X, y, options, start_of(options), given)
     return choice, plan_of([choice], replicates(choice))
 
 

@@ -297,7 +297,7 @@ def lr_find_by(backend, X, y, start, stop, num, fit_options):
     """The result of a test by a backend: the compiled one, or NumPy."""
     start, stop, num = checked_span(start, stop, num)
     options = FitOptions.checked({**fit_options, "learning_rate": 1.0, "epochs": num})
-    choice = Choices(backend).of(X, y, options, Fresh())
+    choice = Choices(backend, shared=False).of(X, y, options, Fresh())
     plan = plan_of([choice])
     bar = Bar(options.verbose, None, "step")
     test = RangeTest(plan, num, bar)

@@ -67,7 +67,8 @@ def partial_fit(X, y, r=None, classes=None, **options):
     given = chunk_options(r, options)
     checked = FitOptions.checked(given)
     labels = known_labels(checked.loss, classes, r)
-    choice = Choices(COMPILED).of(X, y, checked, chunk_start(checked, r), given, classes=labels, scale=False)
+    choices = Choices(COMPILED, shared=False)
+    choice = choices.of(X, y, checked, chunk_start(checked, r), given, classes=labels, scale=False)
     if checked.verbose and r is None:
         print_choices(choice.words)
     plan = plan_of([choice])
