@@ -32,10 +32,10 @@ ALWAYS = {
         "test_average_sparse[SparseSGDRegressor]",
         "test_sgd_proba[SparseSGDClassifier]",  # of another winner than dense rows have
     ],
-    "it goes by the epoch at which noisy scores end it; scikit-learn scores weights before their L2 shrinking": [
-        "test_multi_thread_multi_class_and_early_stopping"
-    ],
 }
+# It goes by the epoch at which noisy scores end it (scikit-learn scores weights before their L2 shrinking): a machine's
+# rounding decides whether it passes.
+EITHER_WAY = {"test_multi_thread_multi_class_and_early_stopping"}
 # Left out besides with scikit-learn's schedules.
 SCHEDULED = {
     "they demand exact zeros of the last steps, which scikit-learn's cumulative L1 leaves more often; ours is the same "
@@ -94,6 +94,6 @@ def test_scikit_learns_own_tests(defaults, tmp_path):
         pytest.skip("the list is of scikit-learn 1.9's tests")
     found = outcomes(tmp_path, defaults)
     left_out = {name for names in (ALWAYS | (SCHEDULED if defaults else AUTOMATIC)).values() for name in names}
-    assert left_out <= set(found)
-    assert {name for name, outcome in found.items() if outcome != "passed"} == left_out
-    assert len(found) - len(left_out) >= (199 if defaults else 185)
+    assert left_out | EITHER_WAY <= set(found)
+    assert {name for name, outcome in found.items() if outcome != "passed"} - EITHER_WAY == left_out
+    assert len(found) - len(left_out | EITHER_WAY) >= (199 if defaults else 185)
