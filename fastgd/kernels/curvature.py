@@ -3,8 +3,9 @@
 import numpy as np
 
 from ._jit import kernel, lane_of
+from .addresses import address, call
 from .lanes import add_offsets, block_rows
-from .part_functions import address, call, second_derivative_block
+from .part_functions import second_derivative_block
 from .rows import scores
 
 

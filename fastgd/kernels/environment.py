@@ -9,7 +9,7 @@ import llvmlite
 import llvmlite.binding as llvm
 import numba
 
-from . import __path__, _cache, part_functions
+from . import __path__, _cache, addresses
 
 # The widest registers first, in bits; on ARM neon is the rule.
 WIDTHS = {"avx512f": 512, "avx2": 256, "avx": 256, "sse2": 128, "neon": 128}
@@ -32,7 +32,7 @@ def cpu():
 def dispatchers():
     """All kernels and functions of parts that may be cached on disk; none where nothing is compiled."""
     modules = [importlib.import_module(f"{__package__}.{found.name}") for found in pkgutil.iter_modules(__path__)]
-    values = [value for module in modules for value in vars(module).values()] + part_functions.compiled
+    values = [value for module in modules for value in vars(module).values()] + addresses.compiled
     return list({id(value): value for value in values if "__" in _mark(value)}.values())
 
 

@@ -11,7 +11,8 @@ from ..parts.optimizers import decayed
 from ..parts.penalties import ElasticNet, Free
 from . import elementary  # noqa: F401  (registers the compiled twins that losses call)
 from ._jit import branch, cast_all, helper, lane_of, read_slots, routine, write_slots
-from .part_functions import address, at, call, loss_block, move_weights
+from .addresses import address, at, call
+from .part_functions import loss_block, move_weights
 from .rows import add_weighted_rows, dispatch_on_layout, row_at, scores
 
 PENALTY = ElasticNet()  # also of models without a penalty, whose fields are zeros

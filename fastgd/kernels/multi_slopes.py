@@ -5,9 +5,9 @@ from typing import NamedTuple
 import numpy as np
 
 from ._jit import branch, leaf, routine
+from .addresses import call
 from .lane_vectors import for_each_lane, simd_width
 from .multi_rows import height_for, rows_at_once
-from .part_functions import call
 from .row_weights import fill_weights
 from .rows import row_at
 from .tiles import fill, scratch

@@ -6,8 +6,10 @@ import numpy as np
 
 from ..parts.penalties import Free
 from ._jit import branch, kernel, leaf
+from .addresses import address, call
 from .lane_vectors import assume_noalias, for_each_lane, simd_width
 from .lanes import FLUSH_ROWS
+from .multi_functions import coefficients_of, lane_slopes, move_lanes, move_lanes_by_row, prepare_lanes
 from .multi_gradients import (
     ALL_COLUMNS,
     NO_DRIFT,
@@ -26,7 +28,6 @@ from .multi_gradients import (
 )
 from .multi_rows import SPARSE_ROWS, add_weighted_rows, load_rows, scores
 from .multi_slopes import add_offsets, block_slopes, call_slopes, fill_rows, workspace
-from .part_functions import address, call, coefficients_of, lane_slopes, move_lanes, move_lanes_by_row, prepare_lanes
 from .products import row_scores, row_step
 from .rows import prefetch
 from .tiles import scratch

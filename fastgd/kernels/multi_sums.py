@@ -7,11 +7,12 @@ import numpy as np
 
 from . import full_batch
 from ._jit import branch, kernel
+from .addresses import address
 from .lane_vectors import assume_noalias
 from .lanes import FLUSH_ROWS, move_of
+from .multi_functions import lane_slopes
 from .multi_rows import add_weighted_rows, height_for, load_rows, scores
 from .multi_slopes import block_slopes, workspace
-from .part_functions import address, lane_slopes
 from .row_weights import row_weight
 from .rows import sums_of
 from .tiles import fill, flush, scratch

@@ -3,7 +3,8 @@
 import numpy as np
 
 from ._jit import helper, kernel
-from .part_functions import address, at, call, implicit_step, loss_block
+from .addresses import address, at, call
+from .part_functions import implicit_step, loss_block
 from .rows import count, prefetch, read
 
 

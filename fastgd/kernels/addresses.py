@@ -1,0 +1,167 @@
+"""Functions of parts that loops call through their addresses: loops are compiled once for all parts.
+
+What a loss does to the scores of a block of rows, or an optimizer with its penalty to the weights of a lane, is a small
+function, compiled for the class of the part and the data's type (0.2 to 0.4 s); a loop that calls it once a block or a
+step takes its address, a number. A call costs some ns. Where nothing is compiled, the function itself is the address.
+
+A function is made by a function of parts (``part_functions.py``, ``multi_functions.py``), whose fields it is handed at
+each call; ``arguments`` says what else.
+"""
+
+import functools
+
+import numba
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic, overload
+
+from . import _cache
+from ._jit import INLINE, INNER, UNCOUNTED, compiled_as
+
+compiled = []  # the dispatchers: code lives as long as its dispatcher
+
+
+def arguments(words):
+    """Declare what a function takes: F float64, T the data's type, U uint32; a star a pointer, a number dimensions."""
+
+    def declared(make):
+        make.arguments = words.split()
+        return make
+
+    return declared
+
+
+def _kind(word, number):
+    """The Numba type of a declared argument."""
+    if word in ("int", "bool"):
+        return {"int": types.int64, "bool": types.boolean}[word]
+    kind = {"F": types.float64, "T": number, "U": types.uint32}[word[0]]
+    if word[1:] == "*":
+        return types.CPointer(kind)
+    return types.Array(kind, int(word[1:]), "C") if word[1:] else kind
+
+
+@functools.cache
+def address(make, dtype, *classes):
+    """The address of what ``make`` makes for parts of these classes and a data type."""
+    function = make(*(kind(*(0.5 for _ in kind._fields)) for kind in classes))
+    if numba.config.DISABLE_JIT:
+        return function
+    signature = tuple(_kind(word, numba.from_dtype(dtype)) for word in make.arguments)
+    function.__qualname__ = f"{make.__name__}_{'_'.join(kind.__name__ for kind in classes)}__{_cache.stamp()}"
+    dispatcher = numba.njit(nogil=True, **INNER, **UNCOUNTED)(function)
+    if _cache.lasting(tuple(types.NamedTuple([types.float64] * len(kind._fields), kind) for kind in classes)):
+        dispatcher = _cache.attach(dispatcher)
+    dispatcher.compile(signature)
+    compiled.append(dispatcher)
+    found = dispatcher.overloads[signature]
+    return found.library.get_pointer_to_function(found.fndesc.llvm_func_name)
+
+
+@intrinsic
+def _call(typing, address, arguments):
+    kinds = tuple(arguments)
+    result = types.void
+
+    def build(context, builder, signature, args):
+        convention = context.call_conv
+        pointer = builder.inttoptr(args[0], convention.get_function_type(result, kinds).as_pointer())
+        values = [builder.extract_value(args[1], k) for k in range(len(kinds))]
+        convention.call_function(builder, pointer, result, kinds, values)
+        return context.get_dummy_value()
+
+    return result(types.int64, arguments), build
+
+
+def call(address, *arguments):
+    """Call a function by its address."""
+    address(*arguments)
+
+
+@overload(call, jit_options=INLINE, strict=False)
+def _(address, *arguments):
+    return lambda address, *arguments: _call(address, arguments)
+
+
+# Arguments that come as pointers: they fit into registers, where arrays took 30 ns a call -----------------------------
+
+
+def at(array, k):
+    """Where number k of an array lies, or its row k."""
+    return array[k:] if array.ndim == 1 else array[k].reshape(-1)
+
+
+@intrinsic
+def _at(typing, array, k):
+    def build(context, builder, signature, args):
+        view = context.make_array(array)(context, builder, args[0])
+        step = args[1]
+        for length in cgutils.unpack_tuple(builder, view.shape, array.ndim)[1:]:
+            step = builder.mul(step, length)
+        return builder.gep(view.data, [step])
+
+    return types.CPointer(array.dtype)(array, types.intp), build
+
+
+@compiled_as(at)
+def _(array, k):
+    return lambda array, k: _at(array, k)
+
+
+def part_at(part, fields):
+    """The part with these fields."""
+    return type(part)(*fields[: len(part)])
+
+
+@compiled_as(part_at)
+def _(part, fields):
+    return lambda part, fields: _part_at(part, fields)
+
+
+@intrinsic
+def _part_at(typing, part, fields):
+    made = types.NamedTuple([fields.dtype] * len(part), part.instance_class)
+
+    def build(context, builder, signature, args):
+        values = [builder.load(builder.gep(args[1], [context.get_constant(types.intp, k)])) for k in range(len(part))]
+        return context.make_tuple(builder, made, values)
+
+    return made(part, fields), build
+
+
+def state_at(part, slots, width, j):
+    """The optimizer's state of weight ``j``, a number for each slot of ``width`` numbers."""
+    return tuple(slots[k * width + j] for k in range(part.slots))
+
+
+@compiled_as(state_at)
+def _(part, slots, width, j):
+    return {
+        0: lambda part, slots, width, j: (),
+        1: lambda part, slots, width, j: (slots[j],),
+        2: lambda part, slots, width, j: (slots[j], slots[width + j]),
+        3: lambda part, slots, width, j: (slots[j], slots[width + j], slots[2 * width + j]),
+    }[part.instance_class.slots]
+
+
+def store_state(slots, width, j, values):
+    """Store the state of weight ``j``."""
+    for k, value in enumerate(values):
+        slots[k * width + j] = value
+
+
+@compiled_as(store_state)
+def _(slots, width, j, values):
+    def one(slots, width, j, values):
+        slots[j] = values[0]
+
+    def two(slots, width, j, values):
+        slots[j] = values[0]
+        slots[width + j] = values[1]
+
+    def three(slots, width, j, values):
+        slots[j] = values[0]
+        slots[width + j] = values[1]
+        slots[2 * width + j] = values[2]
+
+    return {0: lambda slots, width, j, values: None, 1: one, 2: two, 3: three}[len(values)]
