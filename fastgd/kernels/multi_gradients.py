@@ -19,6 +19,7 @@ class DenseGradient(NamedTuple):
 
     values: np.ndarray  # (d + 1, W) T
     sums: np.ndarray  # (d + 1, W) float64, of batches of more than ``FLUSH_ROWS`` rows; else (0, W)
+    columns: np.ndarray  # (0,) uint32: all of them in their order
     sparse = False
 
 
@@ -61,7 +62,7 @@ def _dense_gradient(rows, data, update, work, batch):
     width = work.S.shape[1]
     height = data.shift.size + 1
     sums = scratch(height if batch > FLUSH_ROWS else 0, width, work.weight)
-    return DenseGradient(scratch(height, width, work.S), sums)
+    return DenseGradient(scratch(height, width, work.S), sums, np.empty(0, np.uint32))
 
 
 def _sparse_gradient(rows, data, update, work, batch):
@@ -181,8 +182,6 @@ begin = dispatch_on_layout(_begin_dense, _begin_sparse, **UNCOUNTED)
 collect = dispatch_on_layout(_dense_collect, _sparse_collect, **UNCOUNTED)
 # The number of columns, of ``d``, that it has rows for.
 height = dispatch_on_layout(lambda gradient, d: d, lambda gradient, d: gradient.count[0], **UNCOUNTED)
-# The columns that it has rows for, or none for all of them.
-columns_of = dispatch_on_layout(lambda gradient, none: none, lambda gradient, none: gradient.columns)
 
 
 @branch

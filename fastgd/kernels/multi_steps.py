@@ -16,7 +16,6 @@ from .multi_gradients import (
     SHRINKING,
     begin,
     collect,
-    columns_of,
     flush,
     gradient_for,
     height,
@@ -32,11 +31,8 @@ from .products import row_scores, row_step
 from .rows import prefetch
 from .tiles import scratch
 
-NONE = np.empty(0, np.uint32)
-NONE.flags.writeable = False
 
-
-class Rules(NamedTuple):
+class StepFunctions(NamedTuple):
     """What the parts do, as the addresses of their functions, and what loops ask of them."""
 
     slopes: int  # of the loss's ``lane_slopes``
@@ -47,10 +43,10 @@ class Rules(NamedTuple):
     by_step: bool  # whether the coefficients depend on the step, and not on the rate alone
 
 
-def rules_of(parts, dtype, move=move_lanes):
-    """The rules of some parts."""
+def functions_of(parts, dtype, move=move_lanes):
+    """The functions of some parts."""
     loss, optimizer, penalty = map(type, parts)
-    return Rules(
+    return StepFunctions(
         address(lane_slopes, dtype, loss),
         address(prepare_lanes, dtype, optimizer),
         address(move, dtype, optimizer, penalty),
@@ -69,16 +65,16 @@ def multi_steps(data, parts, tiles, first, last, order, ahead, batch, rates, t, 
     """
     sparse, dtype, plain = data.rows.sparse, tiles.weights.dtype, is_plain(parts)
     if sparse and plain and batch <= SPARSE_ROWS and tiles.averages.shape[1] == 0:
-        plain_steps(data, rules_of(parts, dtype), tiles, first, last, order, ahead, batch, rates, t, loss_sum)
+        plain_steps(data, functions_of(parts, dtype), tiles, first, last, order, ahead, batch, rates, t, loss_sum)
     elif batch == 1 and not sparse:
-        rules = rules_of(parts, dtype, move_lanes_by_row)
-        single_steps(data, rules, tiles, first, last, order, ahead, rates, t, loss_sum)
+        functions = functions_of(parts, dtype, move_lanes_by_row)
+        single_steps(data, functions, tiles, first, last, order, ahead, rates, t, loss_sum)
     else:
         update = NO_DRIFT if lazy else zero_gradient_update(parts)
         if update == SHRINKING and tiles.averages.shape[1] > 0:
             update = ALL_COLUMNS
         batch_steps(
-            data, rules_of(parts, dtype), tiles, first, last, order, ahead, batch, rates, t, loss_sum, update, NONE
+            data, functions_of(parts, dtype), tiles, first, last, order, ahead, batch, rates, t, loss_sum, update
         )
 
 
@@ -88,31 +84,31 @@ def is_plain(parts):
 
 
 @leaf
-def prepare(rules, tiles, tile, rates, s, t, rate, coefficients):
+def prepare(functions, tiles, tile, rates, s, t, rate, coefficients):
     """What depends on the step alone, in float64; cast to the weights' type. ``rate`` (W,) is worked on."""
     first, s = tiles.lane[tile], min(s, rates.shape[0] - 1)
     for lane in range(tiles.size[tile]):
         rate[lane] = rates[s, first + lane]
-    call(rules.prepare, tiles.optimizer, tile, rate, t, tiles.carry, coefficients)
+    call(functions.prepare, tiles.optimizer, tile, rate, t, tiles.carry, coefficients)
 
 
 @leaf
-def step_row(rules, coefficients, work, step, k, nearest, tiles, tile, weights, slots):
+def step_row(functions, coefficients, work, step, k, nearest, tiles, tile, weights, slots):
     """Step against row k of the workspace, whose slopes are known; then the scores of row ``nearest`` are.
 
     A step of plain SGD and the scores that follow touch the weights once: 130 ns of 210 (d=50, float64). Two products
     for 16 rows and corrections by their own products in between: 179 ns a row in all, not 166 (32 lanes, d=50,
     float32), and 347, not 297 (float64).
     """
-    if rules.plain:
+    if functions.plain:
         for start in range(0, step.size, simd_width(work.S)):
             for_each_lane(negative_product, work.S, start, (coefficients, work.S, k, step))
         row_step(work.Z, k, step, nearest, weights, work.S)
     else:
-        low, high = tiles.low, tiles.high
         call(
-            rules.move, tiles.optimizer, tiles.penalty, tile, coefficients, work.Z, work.S, k, low, high, weights, slots
-        )
+            functions.move, tiles.optimizer, tiles.penalty, tile, coefficients, work.Z, work.S, k,
+            tiles.low, tiles.high, weights, slots,
+        )  # fmt: skip
         row_scores(work.Z, nearest, weights, work.S)
 
 
@@ -135,10 +131,10 @@ def average(tiles, tile, t):
 
 
 @kernel
-def single_steps(data, rules, tiles, first, last, order, ahead, rates, t, loss_sum):
+def single_steps(data, functions, tiles, first, last, order, ahead, rates, t, loss_sum):
     """One step for each row."""
     work = workspace(data, tiles.weights, 16)
-    W, number = work.S.shape[1], rules.coefficients
+    W, number = work.S.shape[1], functions.coefficients
     losses, rate = np.zeros((2, W))
     coefficients, step = scratch(number, W, work.S).reshape((1, number, W)), scratch(1, W, work.S)[0]
     for tile in range(first, last):
@@ -155,11 +151,11 @@ def single_steps(data, rules, tiles, first, last, order, ahead, rates, t, loss_s
             for k in range(rows):
                 if data.offset.size > 0:
                     add_offsets(data.offset, order, start, k, k + 1, work.S)
-                call_slopes(rules.slopes, data, tiles, tile, k, k + 1, work, losses)
-                if start + k == 0 or rates.shape[0] > 1 or rules.by_step:
-                    prepare(rules, tiles, tile, rates, start + k, t + start + k, rate, coefficients)
+                call_slopes(functions.slopes, data, tiles, tile, k, k + 1, work, losses)
+                if start + k == 0 or rates.shape[0] > 1 or functions.by_step:
+                    prepare(functions, tiles, tile, rates, start + k, t + start + k, rate, coefficients)
                 nearest = min(k + 1, rows - 1)
-                step_row(rules, coefficients, work, step, k, nearest, tiles, tile, weights, slots)
+                step_row(functions, coefficients, work, step, k, nearest, tiles, tile, weights, slots)
                 if tiles.averages.shape[1] > 0:
                     average(tiles, tile, t + start + k)
         for lane in range(tiles.size[tile]):
@@ -167,10 +163,10 @@ def single_steps(data, rules, tiles, first, last, order, ahead, rates, t, loss_s
 
 
 @kernel
-def batch_steps(data, rules, tiles, first, last, order, ahead, batch, rates, t, loss_sum, update, none):
+def batch_steps(data, functions, tiles, first, last, order, ahead, batch, rates, t, loss_sum, update):
     """One step for each batch; beyond ``FLUSH_ROWS`` rows its gradient is summed in float64."""
     work = workspace(data, tiles.weights, batch)
-    W, number, d = work.S.shape[1], rules.coefficients, data.shift.size
+    W, number, d = work.S.shape[1], functions.coefficients, data.shift.size
     losses, rate = np.zeros((2, W))
     coefficients = scratch(number, W, work.S).reshape((1, number, W))
     gradient = gradient_for(data.rows, data, update, work, batch)
@@ -189,16 +185,16 @@ def batch_steps(data, rules, tiles, first, last, order, ahead, batch, rates, t, 
                 load_rows(data.rows, data, order, start, rows, work)
                 refresh_columns(gradient, data.rows, order, start, rows, update, tiles, tile, weights)
                 scores(data.rows, data, order, start, rows, work, weights)
-                block_slopes(rules.slopes, data, tiles, tile, order, start, rows, work, losses)
+                block_slopes(functions.slopes, data, tiles, tile, order, start, rows, work, losses)
                 collect(data.rows, data, order, start, rows, work, gradient)
                 if start + rows >= full:
                     full = start + rows + FLUSH_ROWS
                     flush(gradient.values, gradient.sums, height(gradient, d))
             mean(gradient.values, gradient.sums, height(gradient, d), hi - lo)
-            prepare(rules, tiles, tile, rates, s, t + s, rate, coefficients)
+            prepare(functions, tiles, tile, rates, s, t + s, rate, coefficients)
             call(
-                rules.move, tiles.optimizer, tiles.penalty, tile, coefficients, gradient.values,
-                columns_of(gradient, none), height(gradient, d), tiles.low, tiles.high, weights, slots,
+                functions.move, tiles.optimizer, tiles.penalty, tile, coefficients, gradient.values,
+                gradient.columns, height(gradient, d), tiles.low, tiles.high, weights, slots,
             )  # fmt: skip
             mark_stale(gradient, update, coefficients, tiles, tile, weights)
             if tiles.averages.shape[1] > 0:
@@ -209,7 +205,7 @@ def batch_steps(data, rules, tiles, first, last, order, ahead, batch, rates, t, 
 
 
 @kernel
-def plain_steps(data, rules, tiles, first, last, order, ahead, batch, rates, t, loss_sum):
+def plain_steps(data, functions, tiles, first, last, order, ahead, batch, rates, t, loss_sum):
     """One step of plain SGD for each batch of sparse rows that a workspace holds: no gradient is stored."""
     work = workspace(data, tiles.weights, batch)
     W = work.S.shape[1]
@@ -224,8 +220,8 @@ def plain_steps(data, rules, tiles, first, last, order, ahead, batch, rates, t, 
             for k in range(lo, hi):
                 prefetch(data.rows, ahead[k])
             scores(data.rows, data, order, lo, hi - lo, work, weights)
-            block_slopes(rules.slopes, data, tiles, tile, order, lo, hi - lo, work, losses)
-            prepare(rules, tiles, tile, rates, s, t + s, rate, coefficients)
+            block_slopes(functions.slopes, data, tiles, tile, order, lo, hi - lo, work, losses)
+            prepare(functions, tiles, tile, rates, s, t + s, rate, coefficients)
             scale_slopes(coefficients, hi - lo, work.S)
             add_weighted_rows(data.rows, data, order, lo, hi - lo, work, weights)
         for lane in range(tiles.size[tile]):
