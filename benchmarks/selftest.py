@@ -101,8 +101,8 @@ def inserted(path, line, code):
 
 PLANTS = (
     Plant("5 % more instructions", "instructions", "SGD, single rows", lengthened("row_steps", 1, "{} // 8")),
-    # Three loops took 29 % more on a quiet Intel machine, but the gate saw 1 to 38 % on a busy AMD EPYC (46 % by the least
-    # of turns), where waiting for the rows hid them. Eight take 60 to 80 % there.
+    # Three loops took 29 % more on a quiet Intel machine, but the gate saw 1 to 38 % on a busy AMD EPYC (46 % by the
+    # least of turns), where waiting for the rows hid them. Eight take 60 to 80 % there.
     Plant("at least 30 % more time", "ratios", "SGD, single rows", lengthened("row_steps", 8, "5 * {} // 8")),
 )
 
