@@ -54,7 +54,7 @@ class Parameters(BaseEstimator):
         True is scikit-learn's order for given schedules, and "block" otherwise, which reads faster. See
         :func:`fastgd.fit` for the others.
     verbose : int, default 0
-        1 prints what was chosen and shows a progress bar.
+        1 prints what was chosen and shows a progress bar; -1 is silent about compilation, too.
     epsilon : float, default 0.1
         Of the losses "huber", "epsilon_insensitive" and "squared_epsilon_insensitive".
     random_state : int, RandomState instance or None, default None
@@ -122,7 +122,7 @@ class Parameters(BaseEstimator):
     max_iter: int = parameter(1000, [Interval(Integral, 1, None, closed="left")])
     tol: object = parameter("auto", [StrOptions({"auto"}), Interval(Real, 0, None, closed="left"), None])
     shuffle: object = parameter(True, ["boolean", StrOptions({"block", "full", "replacement"})])
-    verbose: int = parameter(0, ["verbose"])
+    verbose: int = parameter(0, ["boolean", Interval(Integral, -1, None, closed="left")])
     epsilon: float = parameter(0.1, [Interval(Real, 0, None, closed="left")])
     random_state: object = parameter(None, ["random_state"])
     learning_rate: object = parameter(
@@ -198,7 +198,7 @@ class Parameters(BaseEstimator):
             "shuffle": self.shuffle,
             "average": self.average,
             "n_threads": None if n_jobs is None else effective_n_jobs(n_jobs),
-            "verbose": int(bool(self.verbose)),
+            "verbose": min(int(self.verbose), 1),
         }
         if self.shuffle is True:
             options["shuffle"] = "block" if self._automatic else "full"

@@ -275,7 +275,7 @@ def fit_swept(sweepable, X, y, weight):
 
 def swept_request(request):
     """The request, silent, and with a seed that others share where the seed is not used."""
-    options = {**request.options, "verbose": 0}
+    options = {**request.options, "verbose": min(request.options["verbose"], 0)}
     if takes_all(options["batch_size"]):
         options["random_state"] = 0  # the full batch uses no random order
     return replace(request, options=options)

@@ -7,6 +7,7 @@ import numpy as np
 
 from ..inputs import custom_parts
 from ..kernels import minimize_loop, user_functions
+from ..kernels.notice import notice
 from ..parts import schedules
 from ..results.minimize_result import MinimizeHistory
 from ..results.progress import Bar
@@ -24,13 +25,14 @@ def compiled_loop(problem, settings, numbers, limits):
     A slice grows until it takes about ``SLICE_SECONDS``: the clock may decide because no number depends on where a
     slice ends.
     """
+    notice.wanted = limits.verbose >= 0
     runs = CompiledRuns(problem, settings, numbers, limits)
-    size, bar = FIRST_SLICE, Bar(limits.verbose, limits.max_iter, "step")
+    size, bar = FIRST_SLICE, Bar(limits.verbose > 0, limits.max_iter, "step")
     try:
         while runs.done < limits.max_iter and runs.running().size:
             steps = min(size, limits.max_iter - runs.done)
             size = next_size(steps, runs.advance(steps))
-            if limits.callback is not None or limits.verbose:
+            if limits.callback is not None or limits.verbose > 0:
                 runs.report(bar)
     except KeyboardInterrupt:
         runs.interrupt()

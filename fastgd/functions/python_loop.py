@@ -20,7 +20,7 @@ def python_loop(problem, settings, limits, number=0):
     run = Run(problem.x0, problem.fun0, problem.jac0, 0)
     slots, carry = (0.0 * problem.x0,) * optimizer.slots, (1.0, 1.0)
     xs, values, rates = [run.x], [run.fun], []
-    began, bar = time.perf_counter(), Bar(limits.verbose, limits.max_iter, "step")
+    began, bar = time.perf_counter(), Bar(limits.verbose > 0, limits.max_iter, "step")
     try:
         with np.errstate(all="ignore"):
             while run.status is None and run.nit < limits.max_iter and math.isfinite(run.fun):

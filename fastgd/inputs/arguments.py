@@ -189,8 +189,8 @@ def is_true(name, answer):
 
 
 def verbosity(given):
-    """A whole number of at least 0; True is 1."""
-    return int(given) if isinstance(given, (bool, np.bool_)) else whole("verbose", given, 0)
+    """A whole number of at least -1; True is 1."""
+    return int(given) if isinstance(given, (bool, np.bool_)) else whole("verbose", given, -1)
 
 
 def standardize(given):

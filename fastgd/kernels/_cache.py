@@ -21,6 +21,8 @@ from numba import types
 from numba.core.caching import FunctionCache, IndexDataCacheFile
 from numba.core.compiler_lock import global_compiler_lock
 
+from .notice import notice
+
 # Every line that is compiled lies in one of these folders: an edit anywhere in them makes every kernel a new one.
 COMPILED = ("kernels", "parts")
 # The options of the environment that change the code.
@@ -114,15 +116,18 @@ class KernelCache(FunctionCache):
 
 def attach(dispatcher):
     """Give a dispatcher the cache, or leave it without one where no place is writable."""
+    name = dispatcher.py_func.__qualname__
+    kernel, compile_one = name.partition("__")[0].strip("_"), dispatcher.compile
     try:
         dispatcher._cache = KernelCache(dispatcher.py_func)
+        folder = dispatcher._cache.cache_path
     except (RuntimeError, OSError):
-        return dispatcher
-    compile_one = dispatcher.compile
+        folder = None
 
     def compile_locked(sig):
-        shared = _lock(dispatcher._cache.cache_path, dispatcher.py_func.__qualname__)
-        with shared if lasting(sig) else contextlib.nullcontext(), _interrupt_held():
+        kept = folder is not None and lasting(sig)
+        shared = _lock(folder, name) if kept else contextlib.nullcontext()
+        with shared, _interrupt_held(), notice.while_compiling(kernel, folder if kept else None):
             return compile_one(sig)
 
     dispatcher.compile = compile_locked

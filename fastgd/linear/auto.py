@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..inputs import arrays, custom_parts
+from ..kernels.notice import notice
 from ..parts import penalties
 from ..solvers.data_statistics import DataStatistics
 from ..solvers.plan import Model
@@ -50,6 +51,7 @@ class Choices:
     def of(self, X, y, options, start, given=None, **coding):
         """The choice for options and data; ``given`` are the options that the user named."""
         options = start.agree(options, given or {})
+        notice.wanted = options.verbose >= 0
         if isinstance(options.validation, tuple) and (options.offset is None) != (len(options.validation) < 4):
             raise ValueError(
                 "offset and the offset of validation go together: pass validation=(X, y, sample_weight, offset) with "

@@ -117,7 +117,8 @@ def fit(X, y, **options):
         and False don't.
     verbose : int, default 0
         1 prints what was chosen, as ``choices`` of the result have it, and shows a progress bar (tqdm); both go to
-        stderr. ``sweep`` prints those of the first setting of each pass, ``partial_fit`` those of the first chunk.
+        stderr. ``sweep`` prints those of the first setting of each pass, ``partial_fit`` those of the first chunk. -1
+        leaves out the line that tells, on a terminal, that kernels are being compiled.
     start : FitResult, path, (coef, intercept) or None, default None
         The first weights, in the units of the columns: those of a result, of the file of one, or coefficients (d,) and
         an intercept, (m, d) and (m,) for m targets or classes. All else is as in a new fit. None starts at the best
@@ -181,7 +182,7 @@ fit.__signature__ = signature_of(fit)
 def fit_by(backend, X, y, given):
     """The result of a fit by a backend: the compiled one, or NumPy."""
     choice, plan = planned(backend, X, y, given)
-    if choice.options.verbose:
+    if choice.options.verbose > 0:
         print_choices(choice.words)
     outcomes = train(plan)
     result = report(choice, plan, 0, outcomes[0])

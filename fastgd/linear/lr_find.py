@@ -299,7 +299,7 @@ def lr_find_by(backend, X, y, start, stop, num, fit_options):
     options = FitOptions.checked({**fit_options, "learning_rate": 1.0, "epochs": num})
     choice = Choices(backend, shared=False).of(X, y, options, Fresh())
     plan = plan_of([choice])
-    bar = Bar(options.verbose, None, "step")
+    bar = Bar(options.verbose > 0, None, "step")
     test = RangeTest(plan, num, bar)
     if not np.isfinite(test.baseline).all():
         arrays.finite_columns(choice.table.X, choice.table.names)

@@ -69,7 +69,7 @@ def partial_fit(X, y, r=None, classes=None, **options):
     labels = known_labels(checked.loss, classes, r)
     choices = Choices(COMPILED, shared=False)
     choice = choices.of(X, y, checked, chunk_start(checked, r), given, classes=labels, scale=False)
-    if checked.verbose and r is None:
+    if checked.verbose > 0 and r is None:
         print_choices(choice.words)
     plan = plan_of([choice])
     return report(choice, plan, 0, train(plan)[0])

@@ -61,7 +61,7 @@ class Request:
 def fit_request(request):
     """The results of a fit, one for each of its models."""
     choice = choice_of(request, Choices(COMPILED))
-    if choice.options.verbose and not request.start.chunked:
+    if choice.options.verbose > 0 and not request.start.chunked:
         print_choices(choice.words)
     plan = plan_of_requests({0: (choice, request)})
     return [report(choice, plan, k, outcome) for k, outcome in enumerate(train(plan))]

@@ -111,7 +111,7 @@ def sweep_by(backend, X, y, options, product, cv, groups, scoring, refit, keep):
         folds = folds_of(cv, table.X.given(), table.y, table.classes, chosen[0].options.random_state, groups)
     epochs = halvings(keep, chosen)
     plans = grouped(chosen, folds, bool(epochs))
-    if chosen[0].options.verbose:
+    if chosen[0].options.verbose > 0:
         print_choices(*(chosen[plan.models[0].number].words for plan in plans))
     runs = Runs(chosen, plans, train_together(plans, epochs), folds)
     if runs.any_status("diverged"):

@@ -61,7 +61,7 @@ class Monitor(Evaluation):
     def __init__(self, plan, solver):
         super().__init__(plan)
         self.solver = solver
-        self.bar = Bar(plan.options.verbose, plan.epochs, "epoch")
+        self.bar = Bar(plan.options.verbose > 0, plan.epochs, "epoch")
 
     def present_objective(self, lanes, state, steps):
         """The objectives (models, targets) at the weights that a run would return after so many steps."""

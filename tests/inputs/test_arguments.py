@@ -63,7 +63,7 @@ BAD_SETTINGS = {
     "random_state": [(-1, ValueError, "at least 0"), (1.5, TypeError, ""), ("x", TypeError, "")],
     "n_threads": [(0, ValueError, "at least 1"), (1.5, TypeError, "")],
     "callback": [(3, TypeError, "callable")],
-    "verbose": [(-1, ValueError, "at least 0")],
+    "verbose": [(-2, ValueError, "at least -1")],
 }
 
 
