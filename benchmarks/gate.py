@@ -261,7 +261,11 @@ def main(arguments=None):
         found += map(told, gate.ratios())
     if not found:
         raise SystemExit(f"{given.checks} has nothing to measure in {', '.join(names)}")
-    verdicts = {one.verdict for one in found if not (given.record and one.check in gate.measured)}
+    counted = [one for one in found if not (given.record and one.check in gate.measured)]
+    verdicts = {one.verdict for one in counted}
+    if odd := [one for one in counted if one.verdict != FINE]:
+        print("\nNot fine:")  # once more at the end, where a log that was cut still has it
+        list(map(told, odd))
     if given.record and FAILED in verdicts:
         print("Nothing was recorded: what FAILED comes first.")
     elif given.record:
