@@ -302,13 +302,14 @@ class Newton(Solver):
     def moves(self, lanes, gradients, wanted, damping):
         """Whole steps (lanes, d + 1), the decreases (lanes,) they predict, and which use shared derivatives."""
         shared = np.zeros(len(lanes.weights), bool)
-        moves, falls = np.zeros(lanes.weights.shape), np.zeros(len(lanes.weights))
-        whole = lanes._replace(weights=lanes.weights.astype(np.float64))
-        before = penalty_costs(self.plan.parts.penalty, whole)
+        moves, penalty = np.zeros(lanes.weights.shape), self.plan.parts.penalty
         for lane in np.flatnonzero(wanted):
             moves[lane], shared[lane] = self.derivatives.move(lanes, lane, gradients[lane], damping)
-        after = penalty_costs(self.plan.parts.penalty, whole._replace(weights=whole.weights + moves))
-        falls = before - after - (moves * gradients).sum(axis=1)
+        falls = -(moves * gradients).sum(axis=1)
+        if not isinstance(penalty, Free):
+            whole = lanes._replace(weights=lanes.weights.astype(np.float64))
+            after = whole._replace(weights=whole.weights + moves)
+            falls += penalty_costs(penalty, whole) - penalty_costs(penalty, after)
         bad = ~(falls > 0)
         moves[bad], falls[bad] = 0.0, 0.0
         return moves, falls, shared

@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from ..kernels import full_batch
+from ..parts.penalties import Free
 from .reduction import ChunkedReduction
 
 TASK_ELEMENTS = 1 << 21  # about a millisecond of work, so that neither Ctrl-C nor the last thread takes long
@@ -107,6 +108,8 @@ def length(vector):
 
 def penalty_costs(penalty, lanes):
     """The penalty of each lane's weights, (lanes,), without the intercept; the fields of ``penalty`` are the lanes'."""
+    if type(penalty) is Free:
+        return np.zeros(len(lanes.weights))
     weights = lanes.weights[:, :-1].astype(np.float64)
     fields = type(penalty)(*lanes.penalty.astype(np.float64).T[:, :, None])
     with np.errstate(all="ignore"):

@@ -9,7 +9,7 @@ import types
 import joblib
 import pytest
 
-from fastgd.kernels.threads import available_threads, run_tasks
+from fastgd.kernels.threads import available_threads, cgroup_quota, run_tasks
 
 
 @pytest.mark.parametrize("n_threads", [1, 2, 4, 9])
@@ -59,9 +59,11 @@ def roomy(monkeypatch):
             return io.StringIO(text) if str(path).endswith("cpu.max") else real_open(path, *args, **kwargs)
 
         monkeypatch.setattr(builtins, "open", fake)
+        cgroup_quota.cache_clear()
 
     with_quota("max 100000")
-    return monkeypatch, with_quota
+    yield monkeypatch, with_quota
+    cgroup_quota.cache_clear()
 
 
 def test_the_smallest_limit_counts(roomy):
