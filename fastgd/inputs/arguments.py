@@ -4,6 +4,7 @@ import contextlib
 import inspect
 import math
 import numbers
+import os
 
 import numpy as np
 
@@ -202,7 +203,7 @@ def standardize(given):
 def seed(random_state):
     """A seed in [0, 2**62) from None, an integer or a NumPy generator."""
     if random_state is None:
-        return int(np.random.SeedSequence().generate_state(1, np.uint64)[0] >> np.uint64(2))
+        return int.from_bytes(os.urandom(8), "little") >> 2  # NumPy's SeedSequence took 3 % of a fit of 100 rows
     if isinstance(random_state, np.random.Generator):
         return int(random_state.integers(2**62))
     if isinstance(random_state, np.random.RandomState):
