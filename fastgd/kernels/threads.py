@@ -33,7 +33,7 @@ def thread_limits():
 
 @functools.cache
 def cgroup_quota():
-    """The processors that the container's quota allows, or None; read once, as a file takes 3 % of a fit of 100 rows."""
+    """The processors that the container's quota allows, or None; read once: a file takes 3 % of a fit of 100 rows."""
     try:
         with open("/sys/fs/cgroup/cpu.max") as file:
             quota, period = file.read().split()
