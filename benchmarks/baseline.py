@@ -20,7 +20,8 @@ import fastgd
 
 HERE = Path(__file__).parent
 FILE = HERE / "baseline.json"
-EMPTY = {"cases": [], "signatures": {}, "instructions": {}, "ratios": {}}
+KEYED = "compiled", "instructions", "ratios"  # kept by what they hang on
+EMPTY = {"cases": [], "signatures": {}, **{check: {} for check in KEYED}}
 PACKAGES = "numpy", "numba", "llvmlite", "scipy"
 
 
@@ -41,8 +42,7 @@ def read():
     try:
         numbers = json.loads(FILE.read_text())
         found = {name: type(value) for name, value in numbers.items()}
-        kept = (*numbers["instructions"].values(), *numbers["ratios"].values())
-        sound = all(number > 0 for one in kept for number in one.values())
+        sound = all(number > 0 for check in KEYED for one in numbers[check].values() for number in one.values())
         if sound and found == {name: type(value) for name, value in EMPTY.items()}:
             return numbers
         why = f"it has to have {', '.join(EMPTY)}, and numbers above 0"

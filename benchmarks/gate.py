@@ -6,6 +6,7 @@ presence      every case that the baseline names is there, and no other; all run
 reference     each case's objective is the NumPy reference's
 signatures    as many combinations of types were compiled as the baseline says, kernel by kernel
 fused         the listed kernels have packed fused multiply-adds
+compiled      lines of LLVM's code that each kind of first call compiles, within 2 % of the baseline; all cases' run
 instructions  counted by callgrind, within 2 % of the baseline
 ratios        the least seconds over the NumPy reference's, in turn, by three processes: not above 1.25 times the
               baseline's, or a second batch of processes says otherwise; nothing was compiled while the clock ran
@@ -30,13 +31,14 @@ from fastgd.kernels.threads import available_threads
 
 from . import baseline, instructions, processes
 from .arguments import chosen
+from .first_calls import FIRST_CALLS
 from .gated import GATED
 from .machine import THREAD_VARIABLES
 
 TREE = Path(__file__).parent.parent
 FINE, FAILED, UNKNOWN = "fine", "FAILED", "UNKNOWN"
 APART = 1e-6  # of the objectives, relatively
-MORE_INSTRUCTIONS, MORE_SECONDS = 0.02, 1.25
+MORE_INSTRUCTIONS, MORE_LINES, MORE_SECONDS = 0.02, 0.02, 1.25
 PROCESSES = 3
 MINUTES = 15  # until a process is given up
 
@@ -151,6 +153,27 @@ class Gate:
             for kernel, count in answer["fused"].items()
         ]
 
+    def compiled(self):
+        """What first calls compile, in processes of their own, against the baseline's lines."""
+        if set(self.names) != set(GATED):
+            return []
+        lines, faults = self._lines(self.tree)
+        key = baseline.toolchain()
+        base, words = self._base("compiled", key, lambda tree: self._lines(tree)[0])
+        self.measured["compiled"] = {key: lines}
+        return faults + [
+            self._held("compiled", name, lines[name], base.get(name), 1 + MORE_LINES, words) for name in lines
+        ]
+
+    def _lines(self, tree):
+        lines, faults = {}, []
+        for name in FIRST_CALLS:
+            with tempfile.TemporaryDirectory() as cache:
+                asked = ask("compiled", [name], tree, NUMBA_CACHE_DIR=cache, **instructions.PINNED)
+            faults += asked.faults
+            lines |= {call: answer["lines"] for call, answer in asked.answers.items()}
+        return lines, faults
+
     def instructions(self):
         """Counts against the baseline's."""
         if why := instructions.missing():
@@ -214,13 +237,13 @@ class Gate:
         return Finding(check, name, verdict, f"{now / base:.3f} x {words} {base:.4g}{better}")
 
 
-CHECKS = ("presence", "reference", "fused", "instructions", "ratios")
+CHECKS = ("presence", "reference", "fused", "compiled", "instructions", "ratios")
 
 
 def record(gate, committed):
     """Write what was measured into the baseline; other machines' numbers stay."""
     partial = set(gate.names) != set(GATED)
-    for check in ("instructions", "ratios"):
+    for check in baseline.KEYED:
         for key, numbers in gate.measured.get(check, {}).items():
             kept = committed[check].get(key, {}) if partial else {}
             committed[check][key] = kept | numbers

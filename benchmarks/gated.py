@@ -1,5 +1,7 @@
 """What the gate asks of a process of its own, ``python -m benchmarks.gated``: a JSON line before and after each case.
 
+``compiled`` is asked about first calls (`first_calls`), the other questions about cases.
+
 Cases are run at the size of their field ``gate``, on one thread. A process that is killed has said what it was at. The
 NumPy reference, which takes a hundred times as long, is given a twentieth of it: it is the yardstick.
 """
@@ -16,7 +18,7 @@ import numpy as np
 import fastgd
 from fastgd.kernels import environment
 
-from . import instructions, measure, race
+from . import first_calls, instructions, measure, race
 from .cases import CASES
 
 GATED = {case.name: case for case in CASES if case.gate}
@@ -116,7 +118,8 @@ def main(question, *names):
     """Answer for each of the named cases."""
     for name in names:
         print(json.dumps({"at": name}), flush=True)
-        print(json.dumps({"case": name, **QUESTIONS[question](GATED[name])}), flush=True)
+        answer = first_calls.compiled(name) if question == "compiled" else QUESTIONS[question](GATED[name])
+        print(json.dumps({"case": name, **answer}), flush=True)
     print(json.dumps({"signatures": signatures()}), flush=True)
 
 

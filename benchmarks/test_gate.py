@@ -42,6 +42,9 @@ class Measured(gate.Gate):
     def _counts(self, tree):
         return {NAME: self.counts}, []
 
+    def _lines(self, tree):
+        return {"fit": self.counts}, []
+
 
 @pytest.mark.parametrize(
     ("batches", "verdict"),
@@ -60,6 +63,25 @@ def test_more_instructions_than_two_per_cent(count, verdict, monkeypatch):
     found = Measured({"instructions": {"key": {NAME: 1000}}}, counts=count).instructions()
     assert told(found) == [(NAME, verdict)]
     assert ("record" in found[0].words) == (count == 900)
+
+
+@pytest.mark.parametrize(("lines", "verdict"), [(1020, gate.FINE), (1021, gate.FAILED), (900, gate.FINE)])
+def test_more_lines_to_compile_than_two_per_cent(lines, verdict):
+    one = Measured({"compiled": {baseline.toolchain(): {"fit": 1000}}}, counts=lines)
+    assert one.compiled() == []  # of some cases: nothing is asked of first calls
+    one.names = list(GATED)
+    assert told(one.compiled()) == [("fit", verdict)]
+
+
+@pytest.mark.jit
+@pytest.mark.slow
+def test_what_a_first_call_compiles_is_counted_the_same_each_time(monkeypatch):
+    monkeypatch.setattr(gate, "FIRST_CALLS", {"minimize": None})
+    asked = [gate.Gate(list(GATED), EMPTY)._lines(gate.TREE) for _ in range(2)]
+    (lines, faults), (again, _) = asked
+    assert faults == []
+    assert lines == again == {"minimize": lines["minimize"]}
+    assert 1000 < lines["minimize"] < 50000
 
 
 @pytest.mark.skipif(not baseline.git("rev-parse", "HEAD"), reason="there is no history here")
