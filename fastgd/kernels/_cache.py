@@ -10,6 +10,7 @@ import contextlib
 import functools
 import hashlib
 import os
+import re
 import signal
 import sys
 import threading
@@ -23,10 +24,13 @@ from numba.core.compiler_lock import global_compiler_lock
 
 from .notice import notice
 
-# Every line that is compiled lies in one of these folders: an edit anywhere in them makes every kernel a new one.
-COMPILED = ("kernels", "parts")
+# Every line that is compiled lies in one of these places: an edit anywhere in them makes every kernel a new one.
+COMPILED = ("kernels", "parts", "inputs/custom_parts.py")
 # The options of the environment that change the code.
 SETTINGS = ("BOUNDSCHECK", "OPT", "LOOP_VECTORIZE", "SLP_VECTORIZE", "FULL_TRACEBACKS", "DEBUG_NAN", "JIT_COVERAGE")
+PACKAGE = __name__.partition(".")[0]
+VERSIONS = 16  # of a user's class whose functions are kept
+DIGEST = re.compile("_[0-9a-f]{16}(?=_|$)")  # of the content of a user's class, in a function's name
 LOCK_SECONDS = 60.0  # a compilation takes 1 to 5 s; whoever waits longer compiles for itself
 
 # A fork waits for the end of a compilation: its child would wait for ever for the lock of a thread that it has not got.
@@ -43,7 +47,8 @@ def stamp():
     """Twelve hexadecimal digits: 8 of the compiled sources, 4 of the options of the environment."""
     package = Path(__file__).resolve().parent.parent
     text = hashlib.sha256()
-    for source in sorted(path for folder in COMPILED for path in (package / folder).rglob("*.py")):
+    places = [package / place for place in COMPILED]
+    for source in sorted(path for place in places for path in ([place] if place.suffix else place.rglob("*.py"))):
         text.update(source.relative_to(package).as_posix().encode() + b"\0" + source.read_bytes())
     settings = [str(getattr(numba.config, name, None)) for name in SETTINGS]
     return text.hexdigest()[:8] + hashlib.sha256(repr(settings).encode()).hexdigest()[:4]
@@ -58,18 +63,35 @@ def lasting(kind):
     made = getattr(kind, "instance_class", None)
     if made is not None:
         place = sys.modules.get(made.__module__)
-        inside = made.__module__.partition(".")[0] == __name__.partition(".")[0]
+        inside = made.__module__.partition(".")[0] == PACKAGE
         if not inside or getattr(place, made.__qualname__, None) is not made:
             return False
     return all(map(lasting, kind.types))
+
+
+def named_by_content(kind):
+    """Whether the name of a user's wrapped class says all that its methods read: a hash of it, the same everywhere."""
+    return hasattr(kind, "origin") and not kind.origin.keepalive
 
 
 class KernelCache(FunctionCache):
     """Numba's cache of a function, with an index of its own for each signature and no exception it can raise.
 
     Signatures with a class from outside the package stay in this process: a file that names a class breaks every
-    process that can't import it, and lies once the class is edited.
+    process that can't import it, and lies once the class is edited. Functions that are made for a user's class and take
+    plain numbers are kept: their names hold a hash of the class's content, and their files name no module of the user.
     """
+
+    def _index_key(self, sig, codegen):
+        # The function's name says which code it is: by the stamp, and the class that it was made for.
+        return sig, codegen.magic_tuple()
+
+    def _save_overload(self, sig, data):
+        """As Numba does, but without what it would have to import from outside the package, and without the source."""
+        self._impl.locator.ensure_cache_path()
+        *parts, environments = data._replace(type_annotation="")._reduce()
+        own = tuple(one for one in environments if one.globals.get("__name__", "").partition(".")[0] == PACKAGE)
+        self._cache_file.save(self._index_key(sig, data.codegen), (*parts, own))
 
     def _file(self, sig):
         digest = hashlib.sha256(str(sig).encode()).hexdigest()[:10]
@@ -106,12 +128,37 @@ class KernelCache(FunctionCache):
             )
 
     def _prune(self):
-        """Remove the files of this kernel that older sources left."""
+        """Remove this kernel's files that older sources left, and those of the oldest versions of a user's class."""
         name, _, mark = self._py_func.__qualname__.rpartition("__")
-        for old in Path(self._cache_path).glob(f"*{name}__*"):
-            if old.name.partition(f"{name}__")[2][:8] != mark[:8]:
-                with contextlib.suppress(OSError):
-                    old.unlink()
+        versions = Path(self._cache_path).glob(f"*{DIGEST.sub('_' + 16 * '[0-9a-f]', name)}__*.nb?")
+        old = sorted(versions, key=written)[: -2 * VERSIONS] if DIGEST.search(name) else []
+        for path in Path(self._cache_path).glob(f"*{name}__*"):
+            if path.name.partition(f"{name}__")[2][:8] != mark[:8]:
+                old.append(path)
+        for path in old:
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+
+def written(path):
+    """When a file was written last, or long ago if another process has removed it."""
+    with contextlib.suppress(OSError):
+        return path.stat().st_mtime_ns
+    return 0
+
+
+# What is known of a user's class ------------------------------------------------------------------------------------
+
+
+def note_of(kind, dtype):
+    """The file that says that a user's class was compiled without objections; None where there can be none."""
+    if not named_by_content(kind):
+        return None
+    try:
+        folder = KernelCache(stamp.__wrapped__).cache_path
+    except (RuntimeError, OSError):
+        return None
+    return Path(folder) / f"{kind.__name__}__{stamp()}-{numba.__version__}-{dtype}.checked"
 
 
 def attach(dispatcher):

@@ -50,12 +50,17 @@ def address(make, dtype, *classes):
     signature = tuple(_kind(word, numba.from_dtype(dtype)) for word in make.arguments)
     function.__qualname__ = f"{make.__name__}_{'_'.join(kind.__name__ for kind in classes)}__{_cache.stamp()}"
     dispatcher = numba.njit(nogil=True, **INNER, **UNCOUNTED)(function)
-    if _cache.lasting(tuple(types.NamedTuple([types.float64] * len(kind._fields), kind) for kind in classes)):
+    if all(_cache.named_by_content(kind) or _cache.lasting(_type_of(kind)) for kind in classes):
         dispatcher = _cache.attach(dispatcher)
     dispatcher.compile(signature)
     compiled.append(dispatcher)
     found = dispatcher.overloads[signature]
     return found.library.get_pointer_to_function(found.fndesc.llvm_func_name)
+
+
+def _type_of(kind):
+    """The Numba type of a part of a class."""
+    return types.NamedTuple([types.float64] * len(kind._fields), kind)
 
 
 @intrinsic

@@ -1,12 +1,16 @@
 """Compiles a user's own parts before anything runs: what Numba can't compile is an error of one sentence."""
 
+import contextlib
 import functools
 
 import numba
 from numba import types
 
 from ..parts.registry import COMPILED_METHODS
-from . import elementary  # noqa: F401  (registers the compiled functions that methods call)
+from . import (
+    _cache,
+    elementary,  # noqa: F401  (registers the compiled functions that methods call)
+)
 from ._jit import INNER, bridge, compiled_as
 from .user_functions import short
 
@@ -18,9 +22,9 @@ CALLS = {
 
 @functools.cache
 def compile_methods(label, kind, dtype):
-    """Let kernels call the methods of a wrapper class and their helpers, and compile them; raises Numba's objections.
+    """Let kernels call the methods of a wrapper class and their helpers; raises where Numba can't compile them.
 
-    The types are those of kernels, which use the same compiled code.
+    They are tried where no process has tried them before.
     """
     if numba.config.DISABLE_JIT:
         return
@@ -28,6 +32,20 @@ def compile_methods(label, kind, dtype):
         bridge(word)
     for helper in kind.origin.helpers:
         compiled_as(helper)(lambda *arguments, helper=helper: helper)
+    note = _cache.note_of(kind, dtype)
+    if note is None or not note.exists():  # the trial takes 0.2 s
+        try_methods(label, kind, dtype)
+        if note is not None:
+            with contextlib.suppress(OSError):
+                note.parent.mkdir(parents=True, exist_ok=True)
+                note.touch()
+
+
+def try_methods(label, kind, dtype):
+    """Compile the methods of a wrapper class; raises Numba's objections.
+
+    The types are those of kernels, which use the same compiled code.
+    """
     part, number = types.NamedTuple([types.float64] * len(kind._fields), kind), numba.from_dtype(dtype)
     if "value_and_slopes" in kind.origin.methods:
         row = types.Array(number, 1, "C"), types.int64, types.Array(types.float64, 1, "C")

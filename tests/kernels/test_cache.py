@@ -227,18 +227,64 @@ class Sgd(NamedTuple):  # fastgd has one of this name
 """
 
 
-def test_a_class_of_the_user_stays_in_its_process(run):
-    files = {path.name: path.read_bytes() for path in run.folder.glob("cache/**/*.nb?")}
-    module = run.folder / "mine.py"
-    module.write_text(OWN)
-    places = f"exec({OWN!r}, globals())\n", "from mine import *\n"
-    own = [run.start(", loss=Cauchy(1.0), optimizer=Sgd()", place + SCRIPT) for place in places]
-    for value, hits in map(run.finish, own):
-        assert value != run.value
-        assert hits == 1, "loops know no part"
-    module.unlink()
-    shutil.rmtree(run.folder / "__pycache__", ignore_errors=True)
+HITS = """
+from fastgd.kernels import addresses
+print(*(f.py_func.__qualname__.split("__")[0] for f in addresses.compiled if sum(f.stats.cache_hits.values())))
+"""
+
+
+class Own:
+    """Fits with the user's class, each in a process, with the class in a module or typed in."""
+
+    def __init__(self, run):
+        self.run, self.module = run, run.folder / "mine.py"
+
+    def __call__(self, source=OWN, module=False, loss="Cauchy(1.0)"):
+        """The fitted number, and the functions of parts that were found on the disk."""
+        if module:
+            self.module.write_text(source)
+        place = "from mine import *\n" if module else f"exec({source!r}, globals())\n"
+        started = self.run.start(f", loss={loss}, optimizer=Sgd()", place + SCRIPT + HITS)
+        out, err = started.communicate(timeout=120)
+        assert started.returncode == 0, err
+        value, hits = out.splitlines()
+        assert value.split()[1] == "1", "loops know no part"
+        self.module.unlink(missing_ok=True)
+        shutil.rmtree(self.run.folder / "__pycache__", ignore_errors=True)
+        return float(value.split()[0]), sorted(hits.split())
+
+
+def test_functions_of_a_users_class_are_kept_by_its_content(run):
+    own = Own(run)
+    value, hits = own(module=True)
+    assert (value != run.value, hits) == (True, [])
+    again, hits = own()  # the same content from elsewhere; the module is gone
+    assert again == value
+    assert [name[:13] for name in hits] == ["loss_block_Ca", "move_weights_"]
+    other, hits = own(OWN.replace("0.5 * self.factor", "0.25 * self.factor"))
+    assert (other != value, len(hits)) == (True, 1), "an edited class is another one"
+    assert own()[0] == value
     assert run() == (run.value, 1)
-    after = {path.name: path.read_bytes() for path in run.folder.glob("cache/**/*.nb?")}
-    assert {name: data for name, data in after.items() if name in files} == files
-    assert not any(word in data for data in after.values() for word in (b"Cauchy", b"mine", b"__main__"))
+
+
+def scaled(number):
+    """The user's class with its loss times a number."""
+    source = OWN.replace("return 0.5 * self.c", f"return {number} * 0.5 * self.c")
+    return source.replace("return (p - y)", f"return {number} * (p - y)")
+
+
+def test_a_class_that_reads_an_object_is_not_kept(run):
+    """Its hash goes by the object's place in memory, which means something else in the next process."""
+    source = "import numba\n" + OWN.replace("return (p - y)", "return numba.float64(1.0) * (p - y)")
+    values, hits = zip(*(Own(run)(source) for _ in range(2)), strict=True)
+    assert values[0] == values[1]
+    assert [[name[:13] for name in found] for found in hits] == [[], ["move_weights_"]]
+    assert not list(run.folder.glob("cache/**/*Cauchy*.nb?"))
+
+
+def test_old_versions_of_a_users_class_are_removed(run):
+    edit(run.folder / "fastgd" / "kernels" / "_cache.py", "VERSIONS = 16", "VERSIONS = 1")
+    run()
+    for number in range(1, 4):
+        Own(run)(scaled(number))
+    assert len(list(run.folder.glob("cache/**/*loss_block_Cauchy*.nbi"))) == 1
