@@ -42,7 +42,13 @@ def gradient_of(data, loss, lanes, chunk, sums, losses):
     """The kernel of chunks' gradients for a layout of rows, and its arguments but for the first and the last chunk."""
     rows, d = data.rows, data.shift.size
     if rows.sparse:
-        kernel, values, indices, starts, most = _sparse_gradients, rows.values[None], rows.indices, rows.starts, SPARSE_ROWS
+        kernel, values, indices, starts, most = (
+            _sparse_gradients,
+            rows.values[None],
+            rows.indices,
+            rows.starts,
+            SPARSE_ROWS,
+        )
         size = d + most
     else:
         kernel, values, indices, starts = _dense_gradients, rows.values, NO_INDICES, NO_STARTS
