@@ -200,8 +200,12 @@ class Body:
         return v
 
     def add_rows(self, ptr, rows, slopes, mask, shift):
-        """Add ``slopes`` times the eight rows' vectors to the one that lies at ``ptr``, in two sums."""
-        sums = [self.load(ptr), self.zero]
+        """Add ``slopes`` times the eight rows' vectors to the one that lies at ``ptr``.
+
+        In two sums, which are added to it at the end: the next eight rows wait for this addition alone.
+        """
+        sums = [None, None]
         for q, (row, slope) in enumerate(zip(rows, slopes, strict=True)):
-            sums[q % 2] = self.fma(self.centred(row, mask, shift), slope, sums[q % 2])
-        self.store(self.add(*sums), ptr)
+            x, k = self.centred(row, mask, shift), q % 2
+            sums[k] = self.b.fmul(x, slope, flags=FLAGS) if sums[k] is None else self.fma(x, slope, sums[k])
+        self.store(self.add(self.load(ptr), self.add(*sums)), ptr)
