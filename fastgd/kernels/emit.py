@@ -1,8 +1,8 @@
 """Vector code that is a function of its own: eight rows at once, with the registers to themselves.
 
-Inlined into a kernel, the same instructions shared its registers: pointers were spilled and read anew for every row, and
-a pass over rows of 50 took twice as long. A vector is 64 bytes: one register with AVX-512, which LLVM splits on narrower
-CPUs. Results depend on the inputs only, never on alignment.
+Inlined into a kernel, the same instructions shared its registers: pointers were spilled and read anew for every row,
+and a pass over rows of 50 took twice as long. A vector is 64 bytes: one register with AVX-512; LLVM splits it on
+narrower CPUs. Results depend on the inputs only, never on alignment.
 """
 
 import inspect
@@ -23,7 +23,7 @@ I8, I32, I64, PTR = ir.IntType(8), ir.IntType(32), ir.IntType(64), ir.PointerTyp
 def emitted(plain):
     """What is emitted by the decorated function of a :class:`Body`; ``plain`` does the same in NumPy.
 
-    The arguments are those of ``plain``, arrays, pointers and whole numbers; the type of the first is that of all numbers.
+    The arguments are those of ``plain``: arrays, pointers and whole numbers. The first one's type is that of all numbers.
     """
     return lambda emit: plain if numba.config.DISABLE_JIT else _intrinsic(plain, emit)
 
