@@ -4,8 +4,8 @@ A pass over memory reads eight streams of rows, each a segment of a chunk: one s
 While the next rows' products are taken, the last ones', still in the first-level cache, are added to the gradient, so
 the memory is never idle; and it is asked for rows a kilobyte ahead.
 
-``work`` is scratch of the rows' type: from 0, D and 2 * D on the weights, the shift and the sum, each ``D`` numbers, the
-``padded`` d, with zeros at the end; from 3 * D on eight numbers for every eight rows.
+``work`` is scratch of the rows' type: from 0, D and 2 * D on the weights, the shift and the sum, each ``D`` numbers,
+the ``padded`` d, with zeros at the end; from 3 * D on eight numbers for every eight rows.
 """
 
 import numpy as np

@@ -23,7 +23,7 @@ I8, I32, I64, PTR = ir.IntType(8), ir.IntType(32), ir.IntType(64), ir.PointerTyp
 def emitted(plain):
     """What is emitted by the decorated function of a :class:`Body`; ``plain`` does the same in NumPy.
 
-    The arguments are those of ``plain``: arrays, pointers and whole numbers. The first one's type is that of all numbers.
+    The arguments are those of ``plain``: arrays, pointers and whole numbers. All numbers are of the first one's type.
     """
     return lambda emit: plain if numba.config.DISABLE_JIT else _intrinsic(plain, emit)
 

@@ -77,7 +77,7 @@ def _dense_gradients(
 
     A block is ``count`` groups of eight rows ``apart`` rows from each other. The last one begins early enough to be
     whole, and its first rows, which had their turn, get slopes of 0. So do those of the eight rows that end the data,
-    where they are no multiple of eight; of fewer rows than eight each comes by itself, eight times, of which one counts.
+    where they are no multiple of eight; of fewer rows than eight each comes by itself, eight times, and counts once.
     """
     d = shift.size
     D = (d + 15) // 16 * 16
