@@ -4,7 +4,7 @@ import numpy as np
 
 from ._jit import lean
 from .addresses import at, call
-from .eight_rows import add_eight, eight_scores, padded
+from .eight_rows import add_eight, eight_scores, padded, pick_eight
 from .emit import ROWS
 from .full_batch import SPARSE_ROWS, layout_of
 from .lanes import FLUSH_ROWS, loss_of, move_of
@@ -57,14 +57,13 @@ def _dense_batches(
                 count = stop - start
                 for k in range(0, count, 8):
                     eight_scores(X, order, start + k, stop - 1, d, work, D, P + k, ahead)
-                for k in range(count):
-                    work[Y + k] = targets[y + order[start + k]]
-                if offset.size > 0:
-                    for k in range(count):
-                        work[P + k] += offset[order[start + k]]
-                if weight.size > 0:
-                    for k in range(count):
-                        work[W + k] = weight[order[start + k]]
+                    pick_eight(targets, y, order, start + k, stop - 1, work, Y + k, ahead)
+                    if offset.size > 0:
+                        pick_eight(offset, 0, order, start + k, stop - 1, work, W + k, ahead)
+                        for q in range(k, k + 8):
+                            work[P + q] += work[W + q]
+                    if weight.size > 0:
+                        pick_eight(weight, 0, order, start + k, stop - 1, work, W + k, ahead)
                 call(
                     loss, at(fields, lane), at(work, P), count, intercept, at(work, Y), at(work, W), weight.size > 0,
                     at(totals, 0),

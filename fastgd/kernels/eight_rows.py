@@ -135,6 +135,22 @@ def add_eight(body, X, order, k, last, d, work, D, place, ahead):
     body.columns(d, [], column)
 
 
+def _pick_eight(y, first, order, k, last, work, place, ahead):
+    """The items of ``y`` from ``first`` on that belong to these scores, into ``work`` from ``place`` on."""
+    work[place : place + ROWS] = y[first + order[np.minimum(np.arange(k, k + ROWS), last)]]
+
+
+@emitted(_pick_eight)
+def pick_eight(body, y, first, order, k, last, work, place, ahead):
+    y = body.at(y, body.bytes(first))
+    v = ir.Constant(ir.VectorType(body.item, ROWS), ir.Undefined)
+    for q, at in enumerate(_named(body, y, order, k, last, I64(1))):
+        v = body.b.insert_element(v, body.number(at), I32(q))
+    body.b.store(v, body.at(work, body.bytes(place)), align=body.size)
+    for at in _named(body, y, ahead, k, last, I64(1)):
+        body.prefetch(at, 2)
+
+
 def _named(body, X, order, k, last, d):
     """Where eight rows lie that an order names, the last one instead of those beyond."""
     b, row, out = body.b, body.bytes(d), []
