@@ -31,7 +31,7 @@ def batch_steps(data, parts, lanes, order, ahead, batch, rates, t, losses):
 
 @lean
 def _dense_batches(
-    X, indices, starts, targets, weight, offset, shift, inverse_scale, constant, n,
+    X, targets, weight, offset, shift, inverse_scale, constant, n,
     order, ahead, batch, most, loss, target, fields,
     move, optimizer, penalty, carry, weights, slots, low, high, averages, begin, rates, t, losses,
     work, sums, totals, gradient,

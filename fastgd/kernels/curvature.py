@@ -31,7 +31,7 @@ def second_derivatives(data, loss, lanes, lane, chunk, first, last, out):
 
 @lean
 def _dense_second_derivatives(
-    X, indices, starts, targets, weight, offset, shift, inverse_scale, constant, n,
+    X, targets, weight, offset, shift, inverse_scale, constant, n,
     function, fields, y, intercept, chunk, first, last, work, order, out,
 ):  # fmt: skip
     d = shift.size

@@ -21,7 +21,6 @@ NEAR = (
 )  # bytes; eight neighbours of that length are as many streams, apart they met in the cache: 1.2 times slower
 SPARSE_ROWS = 64  # of a block
 LAG_BYTES = 1 << 13  # of rows whose slopes wait: they stay in the first-level cache; twice as many were no faster
-NO_INDICES, NO_STARTS = np.empty(0, np.uint32), np.empty(0, np.uint64)  # of dense rows
 
 
 def chunk_rows(rows):
@@ -42,15 +41,12 @@ def chunk_sums(data, loss, lanes, chunk, first, last, sums, losses):
 
 
 def layout_of(data):
-    """What kernels of one lane read of the data: plain arrays of the same types for dense and for sparse rows."""
+    """What kernels of one lane read of the data, as plain arrays: those of the rows, dense or sparse, come first."""
     rows = data.rows
-    if rows.sparse:
-        values, indices, starts = rows.values, rows.indices, rows.starts
-    else:
-        values, indices, starts = rows.values, NO_INDICES, NO_STARTS
     return (
-        values, indices, starts, data.targets.reshape(-1), data.weight, data.offset, data.shift, data.inverse_scale,
-        data.constant, data.targets.shape[1],
+        *((rows.values, rows.indices, rows.starts) if rows.sparse else (rows.values,)),
+        data.targets.reshape(-1), data.weight, data.offset, data.shift, data.inverse_scale, data.constant,
+        data.targets.shape[1],
     )  # fmt: skip
 
 
@@ -70,7 +66,7 @@ def gradient_of(data, loss, lanes, chunk, sums, losses):
 
 @lean
 def _dense_gradients(
-    X, indices, starts, targets, weight, offset, shift, inverse_scale, constant, n,
+    X, targets, weight, offset, shift, inverse_scale, constant, n,
     chunk, most, loss, target, fields, weights, work, totals, sums, losses, first, last,
 ):  # fmt: skip
     """Blocks of eight streams: each call adds the last block's rows and takes the next one's scores (``eight_rows``).
