@@ -5,6 +5,7 @@ decorator    inlined  may make    for
                       arrays
 ===========  =======  ==========  ======================================================================
 ``kernel``   -        yes         what Python calls: ``nogil``, cached on disk
+``lean``     -        no          the same, of plain arrays; sums are not reassociated
 ``helper``   yes      yes         functions inside loops
 ``in_order`` yes      yes         the same, where sums must not be reassociated
 ``leaf``     yes      no          functions inside loops that pass tuples of arrays on
@@ -38,6 +39,9 @@ FASTMATH = {"reassoc", "contract", "nsz", "arcp"}
 OPTIONS = {"error_model": "numpy", "fastmath": FASTMATH}
 # Only Python and C need the wrappers that are left out: a quarter of the time to compile.
 INNER = {**OPTIONS, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+# Numba counts the references to every array of a tuple that a function is passed, two atomic instructions each: 300 ns
+# a call with all of a tile's. A function that makes no array may do without.
+UNCOUNTED = {"_nrt": False}
 INLINE = {**INNER, "forceinline": True}  # without forceinline a composed kernel ran at half the hand-written speed
 
 
@@ -47,6 +51,15 @@ def kernel(function):
         return function
     function.__qualname__ += f"__{_cache.stamp()}"
     return _cache.attach(numba.njit(nogil=True, no_cfunc_wrapper=True, **OPTIONS)(function))
+
+
+def lean(function):
+    """Compile a kernel of plain arrays that makes none: it counts no references, and sums are added in order."""
+    if numba.config.DISABLE_JIT:
+        return function
+    function.__qualname__ += f"__{_cache.stamp()}"
+    options = {**OPTIONS, "fastmath": FASTMATH - {"reassoc"}, **UNCOUNTED}
+    return _cache.attach(numba.njit(nogil=True, no_cfunc_wrapper=True, **options)(function))
 
 
 def helper(function):
@@ -69,11 +82,6 @@ def in_order(function):
 def routine(function):
     """Compile a function that kernels call and that is not worth inlining: compiled once, not in every caller."""
     return numba.njit(**INNER)(function)
-
-
-# Numba counts the references to every array of a tuple that a function is passed, two atomic instructions each: 300 ns
-# a call with all of a tile's. A function that makes no array may do without.
-UNCOUNTED = {"_nrt": False}
 
 
 def leaf(function):
