@@ -72,44 +72,50 @@ def _(optimizer, rate, slope, value, rows, d, i):
     return by_row
 
 
-def row_steps(data, rows, parts, lanes, order, ahead, rates, t, losses):
-    """One step of one lane for each row of ``order``; the sum of losses before each step is added to ``losses`` (1,).
+def row_steps(data, rows, parts, lanes, order, ahead, rates, t, losses, inside=False):
+    """One step of every lane for each row of ``order``; the sums of losses before each step are added to ``losses``.
 
-    Rates are (steps, 1), or (1, 1) for all steps. ``rows`` are the data's, or as they are read standardised; at each
-    step the memory is asked for row ``ahead``.
+    Rates are (steps, lanes), or (1, lanes) for all steps. ``rows`` are the data's, or as they are read standardised; at
+    each step the memory is asked for row ``ahead``. ``order`` may go on with the row of the next call, which is
+    ``inside`` then: the steps have the same bits as in one call.
     """
     d, dtype = data.shift.size, lanes.weights.dtype
     if d * dtype.itemsize > LONG:
         # A window of long rows fills the cache: those of the next window took 250 ns a row, those of the next steps 195
         # (d=500, float64); short ones 21 and 30 (d=50).
-        ahead = np.append(order[NEAR:], np.repeat(order[-1:], NEAR))[: order.size]
-    targets = data.targets[lanes.target[0]], data.weight, data.offset, data.constant
-    loss, optimizer = lane_of(parts.loss, lanes.loss, 0), lane_of(parts.optimizer, lanes.optimizer, 0)
-    if optimizer.plain and type(parts.penalty) is Free and lanes.averages.size == 0:
-        weights = np.zeros(padded_size(d, dtype), dtype)
-        weights[: d + 1] = lanes.weights[0]
-        _plain_steps(rows, loss, optimizer, *targets, order, ahead, rates, t, weights, losses)
-        lanes.weights[0] = weights[: d + 1]
-    else:
-        penalty = lane_of(parts.penalty, lanes.penalty, 0)
-        _any_steps(
-            rows, loss, optimizer, penalty, *targets, order, ahead, rates, t, lanes.weights, lanes.slots,
-            lanes.carry[0], lanes.low[0], lanes.high[0], lanes.averages[0], lanes.begin[0], losses,
-        )  # fmt: skip
+        ahead = np.append(order[NEAR:], np.repeat(order[-1:], NEAR))[: ahead.size]
+    plain = parts.optimizer.plain and type(parts.penalty) is Free and lanes.averages.size == 0
+    for lane in range(len(lanes.weights)):
+        targets = data.targets[lanes.target[lane]], data.weight, data.offset, data.constant
+        loss, optimizer = lane_of(parts.loss, lanes.loss, lane), lane_of(parts.optimizer, lanes.optimizer, lane)
+        path, carry = (order, ahead, rates, t, lane), lanes.carry[lane]
+        if plain:
+            weights = np.zeros(padded_size(d, dtype), dtype)
+            weights[: d + 1] = lanes.weights[lane]
+            kept = inside and carry[1] == 0  # the carry isn't the optimizer's, but the next row's score and 0
+            _plain_steps(rows, loss, optimizer, *targets, *path, kept, carry, weights, losses)
+            lanes.weights[lane] = weights[: d + 1]
+        else:
+            penalty = lane_of(parts.penalty, lanes.penalty, lane)
+            bounds, averages = (lanes.low[lane], lanes.high[lane]), (lanes.averages[lane], lanes.begin[lane])
+            state = lanes.weights, lanes.slots, carry
+            _any_steps(rows, loss, optimizer, penalty, *targets, *path, *state, *bounds, *averages, losses)
 
 
 @kernel
-def _plain_steps(rows, loss, optimizer, y, weight, offset, constant, order, ahead, rates, t, weights, losses):
+def _plain_steps(
+    rows, loss, optimizer, y, weight, offset, constant, order, ahead, rates, t, lane, kept, carry, weights, losses
+):
     """Steps of an optimizer without state, without penalty and averages; ``weights`` are as ``row_step`` has them."""
     dtype, d, last = weights.dtype.type, rows.values.shape[1], rates.shape[0] - 1
-    constant, intercept, total = dtype(constant), weights[d], 0.0
+    constant, intercept, total = dtype(constant), weights[d], losses[lane]
     # Two turns without a step come first: they take the score of the first row, and of the second with their product.
     now = following = order[0]
     decay, change, p, score, product = dtype(0), dtype(0), dtype(0), dtype(0), dtype(0)
-    for k in range(-2, order.size):
+    for k in range(-2, ahead.size):
         if k >= 0:
             i = np.uint64(now)
-            rate = rates[k if k < last else last, 0]
+            rate = rates[k if k < last else last, lane]
             c, _ = optimizer.prepare(rate, t + k, (1.0, 1.0))
             size = -dtype(c[0])
             value = weighted = np.float64(loss.value(p, y[i]))
@@ -125,34 +131,36 @@ def _plain_steps(rows, loss, optimizer, y, weight, offset, constant, order, ahea
         p = ((score - decay * score) + intercept * constant) + change * (product + constant * constant)
         if offset.size > 0:
             p += offset[np.uint64(following)]
+        if k == -1 and kept:
+            p = dtype(carry[0])
         intercept += change * constant
         prefetch_run(y, soon, soon + 1)  # of fully shuffled rows, 41 ns a row became 32 (d=50, float32)
         score, product = row_step(rows, now, following, later, soon, decay, change, weights)
         now, following = following, later
-    weights[d] = intercept
-    losses[0] += total
+    weights[d], losses[lane] = intercept, total
+    carry[0], carry[1] = (np.float64(p), 0.0) if order.size > ahead.size else (1.0, 1.0)
 
 
 @kernel
 def _any_steps(
-    rows, loss, optimizer, penalty, y, weight, offset, constant, order, ahead, rates, t, weights, slots, carry,
+    rows, loss, optimizer, penalty, y, weight, offset, constant, order, ahead, rates, t, lane, weights, slots, carry,
     low, high, averages, begin, losses,
 ):  # fmt: skip
     """Steps of any optimizer and penalty.
 
     The parts are compiled into the loop: with calls through addresses a step took 37 ns, not 25 (L2, d=50, float32).
     """
-    dtype, d, last, total = weights.dtype.type, low.size, rates.shape[0] - 1, 0.0
+    dtype, d, last, total = weights.dtype.type, low.size, rates.shape[0] - 1, losses[lane]
     constant, state = dtype(constant), (carry[0], carry[1])
-    for k in range(order.size):
+    for k in range(ahead.size):
         i = np.uint64(order[k])
         prefetch_row(rows.values, ahead[k])
-        p = weights[0, d] * constant
+        p = weights[lane, d] * constant
         if offset.size > 0:
             p += offset[i]
         for j in range(d):
-            p += rows.at(i, j) * weights[0, j]
-        rate = rates[k if k < last else last, 0]
+            p += rows.at(i, j) * weights[lane, j]
+        rate = rates[k if k < last else last, lane]
         value = weighted = np.float64(loss.value(p, y[i]))
         slope = dtype(slope_of_row(optimizer, rate, loss.slope(p, y[i]), value, rows, d, i))
         if weight.size > 0:
@@ -162,16 +170,16 @@ def _any_steps(
         prepared, state = optimizer.prepare(rate, t + k, state)
         c = cast_all(prepared, weights)
         for j in range(d):
-            w = weights[0, j]
-            change, step, s = optimizer.move(c, w, slope * rows.at(i, j), read_slots(optimizer, slots, 0, j))
-            weights[0, j] = penalty.prox(decayed(optimizer, c, w) + change, step, low[j], high[j])
-            write_slots(slots, 0, j, s)
-        change, _, s = optimizer.move(c, weights[0, d], slope * constant, read_slots(optimizer, slots, 0, d))
-        weights[0, d] += change
-        write_slots(slots, 0, d, s)
+            w = weights[lane, j]
+            change, step, s = optimizer.move(c, w, slope * rows.at(i, j), read_slots(optimizer, slots, lane, j))
+            weights[lane, j] = penalty.prox(decayed(optimizer, c, w) + change, step, low[j], high[j])
+            write_slots(slots, lane, j, s)
+        change, _, s = optimizer.move(c, weights[lane, d], slope * constant, read_slots(optimizer, slots, lane, d))
+        weights[lane, d] += change
+        write_slots(slots, lane, d, s)
         if averages.size > 0 and t + k >= begin:
             share = 1.0 / (t + k - begin + 1)
             for j in range(averages.size):
-                averages[j] += share * (weights[0, j] - averages[j])
+                averages[j] += share * (weights[lane, j] - averages[j])
     carry[0], carry[1] = state
-    losses[0] += total
+    losses[lane] = total
