@@ -105,14 +105,25 @@ def gram_chunk(data, centre, level, folds, replicates, held, lo, hi, block, S, s
     totals : ndarray (weightings,) float64
         The weights.
     """
-    rows, add = data.rows.flat(), _add_pairs if scatters(data.rows, centre.size) else _add_rows
+    rows, scale = data.rows.flat(), data.inverse_scale
+    add = _add_pairs if scatters(data.rows, centre.size) else _add_rows
     for start in range(lo, hi, block):
         for q, (fold, replicate) in enumerate(zip(folds, replicates, strict=True)):
             weights = row_weights(data, fold, replicate, held, start, min(start + block, hi))
             totals[q] += weights.sum()
-            add(
-                *rows, data.targets, centre, data.inverse_scale, level, np.uint64(start), weights, S, sums[q], squares[q]
-            )
+            add(*rows, data.targets, centre, scale, level, np.uint64(start), weights, S, sums[q], squares[q])
+
+
+def weighted_products(data, weight):
+    """The sum of ``weight * row row^T`` over standardised rows, the constant behind them: its upper triangle (D, D)."""
+    n, D = data.rows.shape[0], data.shift.size + 1
+    width = (-(-D // VECTOR) | 1) * VECTOR
+    S, sums, none = products.aligned((256, width), np.float64), np.zeros((1, width, width)), np.empty((1, 0))
+    S[:] = 0.0
+    data = data._replace(weight=weight)
+    gram_chunk(data, data.shift.astype(np.float64), none[0], [-1], [-1], False, 0, n, n, S, sums, none, np.zeros(1))
+    sums[0, :, D - 1] *= data.constant
+    return sums[0, :D, :D]
 
 
 @kernel
