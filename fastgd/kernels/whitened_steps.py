@@ -5,6 +5,7 @@ import numpy as np
 from ._jit import kernel
 from .addresses import address, call
 from .gram import weighted_products
+from .lane_vectors import assume_noalias
 from .part_functions import implicit_step
 from .simd import prefetch_run
 
@@ -38,6 +39,7 @@ def _whitened_steps(
     values, indices, starts, y, weights, offset, shift, inverse_scale, constant, loss, fields, order, ahead, batch,
     rates, t, triangle, anchor, place, mean, forget, losses, scratch, found,
 ):  # fmt: skip
+    assume_noalias()
     d, D = np.uint64(shift.size), anchor.size
     sparse, x, z, gradient = starts.size > 0, scratch[0], scratch[1], scratch[2]
     for s in range(rates.size):
@@ -110,17 +112,15 @@ def curvature(data, parts, lanes, weights, width, floor, out):
 
 def scores_of(data, weights):
     """The scores (n,) float64 at weights (D,) of standardised columns."""
-    rows, coef = data.rows, weights[:-1]
+    rows, coef = data.rows, weights[:-1] * data.inverse_scale
     if rows.sparse:
-        scores = rows.scores(coef * data.inverse_scale)
+        scores = rows.scores(coef)
     else:
         scores = np.empty(rows.shape[0])
         step = max(1, BLOCK // coef.size)
         for first in range(0, scores.size, step):
-            Z = (rows.values[first : first + step].astype(np.float64) - data.shift) * data.inverse_scale
+            some = slice(first, first + step)
             # Not by BLAS, whose bits depend on its threads.
-            np.einsum("ij,j->i", Z, coef, out=scores[first : first + step])
+            np.einsum("ij,j->i", np.subtract(rows.values[some], data.shift, dtype=np.float64), coef, out=scores[some])
     scores += weights[-1] * data.constant
-    if data.offset.size:
-        scores += data.offset
-    return scores
+    return scores + data.offset if data.offset.size else scores
