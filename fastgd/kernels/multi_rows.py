@@ -4,63 +4,63 @@ For dense rows the table ``Z`` of the workspace is filled once and serves all ti
 cost of a row is proportional to its numbers.
 """
 
+import numpy as np
+
 from . import products, sparse_products
-from ._jit import UNCOUNTED
-from .rows import dispatch_on_layout
-from .tiles import read_rows
+from ._jit import UNCOUNTED, branch
+from .lane_vectors import assume_noalias
+from .rows import dispatch_on_layout, row_at
 
 ROWS_BYTES = 1 << 14  # of a workspace's dense rows
 SPARSE_ROWS = 64
 
 
-def _dense_at_once(rows, data, most):
+def rows_at_once(data, most):
+    """How many rows are read at once, at most ``most``: they stay in the cache while tiles use them."""
+    if data.rows.sparse:
+        return min(most, SPARSE_ROWS)
     wanted = ROWS_BYTES // ((data.shift.size + 1) * data.shift.itemsize) // 8 * 8
     return min(most, max(16, min(64, wanted)))
 
 
-def _sparse_at_once(rows, data, most):
-    return min(most, SPARSE_ROWS)
+@branch
+def standardise(X, order, lo, count, shift, inverse_scale, constant, Z):
+    """Put standardised rows, the intercept's constant behind each, into the first ``count`` rows of Z."""
+    assume_noalias()
+    for k in range(count):
+        i = np.uint64(row_at(order, lo + k))
+        for j in range(shift.size):
+            Z[k, j] = (X[i, j] - shift[j]) * inverse_scale[j]
+        Z[k, shift.size] = constant
 
 
-def _dense_height(rows, height):
-    return height
+def _dense_load_rows(rows, order, lo, count, shift, inverse_scale, constant, Z):
+    standardise(rows.values, order, lo, count, shift, inverse_scale, constant, Z)
 
 
-def _sparse_height(rows, height):
-    return 0
-
-
-def _dense_load_rows(rows, data, order, lo, count, work):
-    read_rows(rows, order, lo, count, data.shift, data.inverse_scale, data.constant, work.Z)
-
-
-def _sparse_load_rows(rows, data, order, lo, count, work):
+def _sparse_load_rows(rows, order, lo, count, shift, inverse_scale, constant, Z):
     pass
 
 
-def _dense_scores(rows, data, order, lo, count, work, weights):
-    products.scores(work.Z, count, weights, work.S)
+def _dense_scores(rows, order, lo, count, inverse_scale, constant, Z, weights, S):
+    products.scores(Z, count, weights, S)
 
 
-def _sparse_scores(rows, data, order, lo, count, work, weights):
-    sparse_products.scores(rows, order, lo, count, data.inverse_scale, data.constant, weights, work.S)
+def _sparse_scores(rows, order, lo, count, inverse_scale, constant, Z, weights, S):
+    sparse_products.scores(rows, order, lo, count, inverse_scale, constant, weights, S)
 
 
-def _dense_add_weighted_rows(rows, data, order, lo, count, work, out):
-    products.add_weighted_rows(work.Z, count, work.S, out)
+def _dense_add_weighted_rows(rows, order, lo, count, inverse_scale, constant, Z, S, out):
+    products.add_weighted_rows(Z, count, S, out)
 
 
-def _sparse_add_weighted_rows(rows, data, order, lo, count, work, out):
-    sparse_products.add_weighted_rows(rows, order, lo, count, data.inverse_scale, data.constant, work.S, None, out)
+def _sparse_add_weighted_rows(rows, order, lo, count, inverse_scale, constant, Z, S, out):
+    sparse_products.add_weighted_rows(rows, order, lo, count, inverse_scale, constant, S, None, out)
 
 
-# How many rows are read at once, at most ``most``: they stay in the cache while tiles use them.
-rows_at_once = dispatch_on_layout(_dense_at_once, _sparse_at_once)
-# The height of a table that dense rows need and sparse ones do not.
-height_for = dispatch_on_layout(_dense_height, _sparse_height)
-# Load the ``count`` rows at ``lo`` into the workspace.
+# Load the ``count`` rows at ``lo`` into the table Z.
 load_rows = dispatch_on_layout(_dense_load_rows, _sparse_load_rows, **UNCOUNTED)
-# Their scores in every lane of a tile, into the workspace's ``S``.
+# Their scores in every lane of a tile, into S.
 scores = dispatch_on_layout(_dense_scores, _sparse_scores, **UNCOUNTED)
 # ``out += rows.T @ S``, (d + 1, W).
 add_weighted_rows = dispatch_on_layout(_dense_add_weighted_rows, _sparse_add_weighted_rows, **UNCOUNTED)

@@ -5,7 +5,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ..parts.penalties import Free
-from ._jit import branch, kernel, leaf
+from . import products, sparse_products
+from ._jit import branch, leaf, loop
 from .addresses import address, call
 from .lane_vectors import assume_noalias, for_each_lane, simd_width
 from .lanes import FLUSH_ROWS
@@ -15,21 +16,18 @@ from .multi_gradients import (
     NO_DRIFT,
     SHRINKING,
     begin,
-    collect,
     flush,
     gradient_for,
-    height,
-    mark_stale,
     mean,
     refresh_columns,
-    refresh_weights,
     zero_gradient_update,
 )
-from .multi_rows import SPARSE_ROWS, add_weighted_rows, load_rows, scores
-from .multi_slopes import add_offsets, block_slopes, call_slopes, fill_rows, workspace
-from .products import row_scores, row_step
+from .multi_lazy import refresh_all, store
+from .multi_rows import SPARSE_ROWS, load_rows
+from .multi_slopes import add_offsets, fill_rows, workspace
+from .multi_sums import fill
+from .products import aligned, row_scores, row_step
 from .rows import prefetch
-from .tiles import scratch
 
 
 class StepFunctions(NamedTuple):
@@ -63,19 +61,31 @@ def multi_steps(data, parts, tiles, first, last, order, ahead, batch, rates, t, 
     added to ``loss_sum`` (lanes,); at each row the row in ``ahead`` is prefetched. ``lazy``: a step moves only the
     columns of its (sparse) rows.
     """
-    sparse, dtype, plain = data.rows.sparse, tiles.weights.dtype, is_plain(parts)
-    if sparse and plain and batch <= SPARSE_ROWS and tiles.averages.shape[1] == 0:
-        plain_steps(data, functions_of(parts, dtype), tiles, first, last, order, ahead, batch, rates, t, loss_sum)
-    elif batch == 1 and not sparse:
-        functions = functions_of(parts, dtype, move_lanes_by_row)
-        single_steps(data, functions, tiles, first, last, order, ahead, rates, t, loss_sum)
-    else:
-        update = NO_DRIFT if lazy else zero_gradient_update(parts)
-        if update == SHRINKING and tiles.averages.shape[1] > 0:
-            update = ALL_COLUMNS
-        batch_steps(
-            data, functions_of(parts, dtype), tiles, first, last, order, ahead, batch, rates, t, loss_sum, update
-        )
+    sparse, dtype, width = data.rows.sparse, tiles.weights.dtype, tiles.weights.shape[2]
+    update, averaged = NO_DRIFT if lazy else zero_gradient_update(parts), tiles.averages.shape[1] > 0
+    if update == SHRINKING and averaged:
+        update = ALL_COLUMNS
+    single = batch == 1 and not sparse
+    functions = functions_of(parts, dtype, move_lanes_by_row if single else move_lanes)
+    work = workspace(data, tiles.weights, 16 if single else batch)
+    coefficients = aligned((1, functions.coefficients, width), dtype)
+    shared = data, functions, tiles, work, coefficients, order, ahead
+    for tile in range(first, last):
+        lanes = slice(tiles.lane[tile], tiles.lane[tile] + tiles.size[tile])
+        losses, table = np.zeros(width), np.zeros((len(rates), width))
+        table[:, : tiles.size[tile]] = rates[:, lanes]
+        if single:
+            single_steps(*shared, tile, table, t, losses, aligned((width,), dtype))
+        elif not sparse:
+            gradient = aligned(tiles.weights.shape[1:], dtype)
+            sums = aligned((len(gradient) if batch > FLUSH_ROWS else 0, width), np.float64)
+            batch_steps(*shared, batch, tile, table, t, losses, gradient, sums, np.empty(0, np.uint32))
+        elif functions.plain and batch <= SPARSE_ROWS and not averaged:
+            plain_steps(*shared, batch, tile, table, t, losses)
+        else:
+            gradient = gradient_for(data, tiles.weights, update, batch)
+            sparse_steps(*shared, batch, tile, table, t, losses, gradient, update)
+        loss_sum[lanes] += losses[: tiles.size[tile]]
 
 
 def is_plain(parts):
@@ -84,32 +94,20 @@ def is_plain(parts):
 
 
 @leaf
-def prepare(functions, tiles, tile, rates, s, t, rate, coefficients):
-    """What depends on the step alone, in float64; cast to the weights' type. ``rate`` (W,) is worked on."""
-    first, s = tiles.lane[tile], min(s, rates.shape[0] - 1)
-    for lane in range(tiles.size[tile]):
-        rate[lane] = rates[s, first + lane]
-    call(functions.prepare, tiles.optimizer, tile, rate, t, tiles.carry, coefficients)
-
-
-@leaf
-def step_row(functions, coefficients, work, step, k, nearest, tiles, tile, weights, slots):
+def step_row(plain, move, optimizer, penalty, low, high, coefficients, Z, S, step, k, nearest, tile, weights, slots):
     """Step against row k of the workspace, whose slopes are known; then the scores of row ``nearest`` are.
 
     A step of plain SGD and the scores that follow touch the weights once: 130 ns of 210 (d=50, float64). Two products
     for 16 rows and corrections by their own products in between: 179 ns a row in all, not 166 (32 lanes, d=50,
     float32), and 347, not 297 (float64).
     """
-    if functions.plain:
-        for start in range(0, step.size, simd_width(work.S)):
-            for_each_lane(negative_product, work.S, start, (coefficients, work.S, k, step))
-        row_step(work.Z, k, step, nearest, weights, work.S)
+    if plain:
+        for start in range(0, step.size, simd_width(S)):
+            for_each_lane(negative_product, S, start, (coefficients, S, k, step))
+        row_step(Z, k, step, nearest, weights, S)
     else:
-        call(
-            functions.move, tiles.optimizer, tiles.penalty, tile, coefficients, work.Z, work.S, k,
-            tiles.low, tiles.high, weights, slots,
-        )  # fmt: skip
-        row_scores(work.Z, nearest, weights, work.S)
+        call(move, optimizer, penalty, tile, coefficients, Z, S, k, low, high, weights, slots)
+        row_scores(Z, nearest, weights, S)
 
 
 @leaf
@@ -119,113 +117,173 @@ def negative_product(lane, start, coefficients, S, k, out):
 
 
 @branch
-def average(tiles, tile, t):
-    """Take the weights into their running means."""
+def average(averages, begin, tile, weights, t):
+    """Take the weights (d + 1, W) into their running means (tiles, d + 1, W), from step ``begin`` (tiles, W) on."""
     assume_noalias()
-    for j in range(tiles.averages.shape[1]):
-        for lane in range(tiles.weights.shape[2]):
-            begin = tiles.begin[tile, lane]
-            share = 1.0 / (t - begin + 1) if t >= begin else 0.0
-            mean = tiles.averages[tile, j, lane]
-            tiles.averages[tile, j, lane] = mean + share * (tiles.weights[tile, j, lane] - mean)
+    for j in range(averages.shape[1]):
+        for lane in range(averages.shape[2]):
+            first = begin[tile, lane]
+            share = 1.0 / (t - first + 1) if t >= first else 0.0
+            mean = averages[tile, j, lane]
+            averages[tile, j, lane] = mean + share * (weights[j, lane] - mean)
 
 
-@kernel
-def single_steps(data, functions, tiles, first, last, order, ahead, rates, t, loss_sum):
-    """One step for each row."""
-    work = workspace(data, tiles.weights, 16)
-    W, number = work.S.shape[1], functions.coefficients
-    losses, rate = np.zeros((2, W))
-    coefficients, step = scratch(number, W, work.S).reshape((1, number, W)), scratch(1, W, work.S)[0]
-    for tile in range(first, last):
-        weights, slots = tiles.weights[tile], tiles.slots[tile]
-        for lane in range(losses.size):
-            losses[lane] = 0.0
-        for start in range(0, order.size, work.Z.shape[0]):
-            rows = min(work.Z.shape[0], order.size - start)
+@loop
+def single_steps(data, functions, tiles, work, coefficients, order, ahead, tile, rates, t, losses, step):
+    """One step of a tile for each row."""
+    Z, S, y, weight = work.Z, work.S, work.y, work.weight
+    weights, slots, most = tiles.weights[tile], tiles.slots[tile], Z.shape[0]
+    for start in range(0, order.size, most):
+        rows = most if start + most < order.size else order.size - start
+        for k in range(start, start + rows):
+            prefetch(data.rows, ahead[k])
+        load_rows(data.rows, order, start, rows, data.shift, data.inverse_scale, data.constant, Z)
+        fill_rows(
+            data.targets, data.weight, data.roles, data.seed, tiles.target, tiles.fold, tiles.replicate,
+            tiles.scale, tiles.same, tiles.weighted, tile, order, start, rows, y, weight,
+        )  # fmt: skip
+        row_scores(Z, 0, weights, S)
+        for k in range(rows):
+            if data.offset.size > 0:
+                add_offsets(data.offset, order, start, k, k + 1, S)
+            call(
+                functions.slopes, tiles.loss, tile, S, y, weight, k, k + 1, tiles.size[tile], data.classes,
+                work.slopes, losses,
+            )  # fmt: skip
+            s = start + k
+            if s == 0 or rates.shape[0] > 1 or functions.by_step:
+                rate = rates[s if rates.shape[0] > 1 else 0]
+                call(functions.prepare, tiles.optimizer, tile, rate, t + s, tiles.carry, coefficients)
+            step_row(
+                functions.plain, functions.move, tiles.optimizer, tiles.penalty, tiles.low, tiles.high, coefficients,
+                Z, S, step, k, k + 1 if k + 1 < rows else k, tile, weights, slots,
+            )  # fmt: skip
+            if tiles.averages.shape[1] > 0:
+                average(tiles.averages, tiles.begin, tile, weights, t + s)
+
+
+@loop
+def batch_steps(
+    data, functions, tiles, work, coefficients, order, ahead, batch, tile, rates, t, losses, gradient, sums, columns
+):
+    """One step of a tile for each batch of dense rows; beyond ``FLUSH_ROWS`` rows its gradient is summed in float64."""
+    Z, S, y, weight = work.Z, work.S, work.y, work.weight
+    weights, d, most = tiles.weights[tile], data.shift.size, S.shape[0]
+    for s in range((order.size + batch - 1) // batch):
+        lo, hi = s * batch, (s + 1) * batch
+        if hi > order.size:
+            hi = order.size
+        fill(gradient, 0)
+        fill(sums, 0.0)
+        full = lo + FLUSH_ROWS
+        for start in range(lo, hi, most):
+            rows = most if start + most < hi else hi - start
             for k in range(start, start + rows):
                 prefetch(data.rows, ahead[k])
-            load_rows(data.rows, data, order, start, rows, work)
-            fill_rows(data, tiles, tile, order, start, rows, work)
-            row_scores(work.Z, 0, weights, work.S)
-            for k in range(rows):
-                if data.offset.size > 0:
-                    add_offsets(data.offset, order, start, k, k + 1, work.S)
-                call_slopes(functions.slopes, data, tiles, tile, k, k + 1, work, losses)
-                if start + k == 0 or rates.shape[0] > 1 or functions.by_step:
-                    prepare(functions, tiles, tile, rates, start + k, t + start + k, rate, coefficients)
-                nearest = min(k + 1, rows - 1)
-                step_row(functions, coefficients, work, step, k, nearest, tiles, tile, weights, slots)
-                if tiles.averages.shape[1] > 0:
-                    average(tiles, tile, t + start + k)
-        for lane in range(tiles.size[tile]):
-            loss_sum[tiles.lane[tile] + lane] += losses[lane]
-
-
-@kernel
-def batch_steps(data, functions, tiles, first, last, order, ahead, batch, rates, t, loss_sum, update):
-    """One step for each batch; beyond ``FLUSH_ROWS`` rows its gradient is summed in float64."""
-    work = workspace(data, tiles.weights, batch)
-    W, number, d = work.S.shape[1], functions.coefficients, data.shift.size
-    losses, rate = np.zeros((2, W))
-    coefficients = scratch(number, W, work.S).reshape((1, number, W))
-    gradient = gradient_for(data.rows, data, update, work, batch)
-    for tile in range(first, last):
-        weights, slots = tiles.weights[tile], tiles.slots[tile]
-        for lane in range(losses.size):
-            losses[lane] = 0.0
-        for s in range((order.size + batch - 1) // batch):
-            lo, hi = s * batch, min((s + 1) * batch, order.size)
-            begin(gradient, update)
-            full = lo + FLUSH_ROWS
-            for start in range(lo, hi, work.S.shape[0]):
-                rows = min(work.S.shape[0], hi - start)
-                for k in range(start, start + rows):
-                    prefetch(data.rows, ahead[k])
-                load_rows(data.rows, data, order, start, rows, work)
-                refresh_columns(gradient, data.rows, order, start, rows, update, tiles, tile, weights)
-                scores(data.rows, data, order, start, rows, work, weights)
-                block_slopes(functions.slopes, data, tiles, tile, order, start, rows, work, losses)
-                collect(data.rows, data, order, start, rows, work, gradient)
-                if start + rows >= full:
-                    full = start + rows + FLUSH_ROWS
-                    flush(gradient.values, gradient.sums, height(gradient, d))
-            mean(gradient.values, gradient.sums, height(gradient, d), hi - lo)
-            prepare(functions, tiles, tile, rates, s, t + s, rate, coefficients)
-            call(
-                functions.move, tiles.optimizer, tiles.penalty, tile, coefficients, gradient.values,
-                gradient.columns, height(gradient, d), tiles.low, tiles.high, weights, slots,
+            load_rows(data.rows, order, start, rows, data.shift, data.inverse_scale, data.constant, Z)
+            products.scores(Z, rows, weights, S)
+            if data.offset.size > 0:
+                add_offsets(data.offset, order, start, 0, rows, S)
+            fill_rows(
+                data.targets, data.weight, data.roles, data.seed, tiles.target, tiles.fold, tiles.replicate,
+                tiles.scale, tiles.same, tiles.weighted, tile, order, start, rows, y, weight,
             )  # fmt: skip
-            mark_stale(gradient, update, coefficients, tiles, tile, weights)
-            if tiles.averages.shape[1] > 0:
-                average(tiles, tile, t + s)
-        refresh_weights(gradient, update, tiles, tile, weights)
-        for lane in range(tiles.size[tile]):
-            loss_sum[tiles.lane[tile] + lane] += losses[lane]
+            call(
+                functions.slopes, tiles.loss, tile, S, y, weight, 0, rows, tiles.size[tile], data.classes,
+                work.slopes, losses,
+            )  # fmt: skip
+            products.add_weighted_rows(Z, rows, S, gradient)
+            if start + rows >= full:
+                full = start + rows + FLUSH_ROWS
+                flush(gradient, sums, d)
+        mean(gradient, sums, d, hi - lo)
+        rate = rates[s if rates.shape[0] > 1 else 0]
+        call(functions.prepare, tiles.optimizer, tile, rate, t + s, tiles.carry, coefficients)
+        call(
+            functions.move, tiles.optimizer, tiles.penalty, tile, coefficients, gradient, columns, d,
+            tiles.low, tiles.high, weights, tiles.slots[tile],
+        )  # fmt: skip
+        if tiles.averages.shape[1] > 0:
+            average(tiles.averages, tiles.begin, tile, weights, t + s)
 
 
-@kernel
-def plain_steps(data, functions, tiles, first, last, order, ahead, batch, rates, t, loss_sum):
-    """One step of plain SGD for each batch of sparse rows that a workspace holds: no gradient is stored."""
-    work = workspace(data, tiles.weights, batch)
-    W = work.S.shape[1]
-    losses, rate = np.zeros((2, W))
-    coefficients = scratch(1, W, work.S).reshape((1, 1, W))
-    for tile in range(first, last):
-        weights = tiles.weights[tile]
-        for lane in range(losses.size):
-            losses[lane] = 0.0
-        for s in range((order.size + batch - 1) // batch):
-            lo, hi = s * batch, min((s + 1) * batch, order.size)
-            for k in range(lo, hi):
+@loop
+def sparse_steps(
+    data, functions, tiles, work, coefficients, order, ahead, batch, tile, rates, t, losses, gradient, update
+):
+    """The same for sparse rows."""
+    S, y, weight = work.S, work.y, work.weight
+    weights, most, lazy, columns = tiles.weights[tile], S.shape[0], gradient.lazy, gradient.columns
+    for s in range((order.size + batch - 1) // batch):
+        lo, hi = s * batch, (s + 1) * batch
+        if hi > order.size:
+            hi = order.size
+        begin(gradient, update)
+        full = lo + FLUSH_ROWS
+        for start in range(lo, hi, most):
+            rows = most if start + most < hi else hi - start
+            for k in range(start, start + rows):
                 prefetch(data.rows, ahead[k])
-            scores(data.rows, data, order, lo, hi - lo, work, weights)
-            block_slopes(functions.slopes, data, tiles, tile, order, lo, hi - lo, work, losses)
-            prepare(functions, tiles, tile, rates, s, t + s, rate, coefficients)
-            scale_slopes(coefficients, hi - lo, work.S)
-            add_weighted_rows(data.rows, data, order, lo, hi - lo, work, weights)
-        for lane in range(tiles.size[tile]):
-            loss_sum[tiles.lane[tile] + lane] += losses[lane]
+            refresh_columns(gradient, data.rows, order, start, rows, update, tiles, tile, weights)
+            sparse_products.scores(data.rows, order, start, rows, data.inverse_scale, data.constant, weights, S)
+            if data.offset.size > 0:
+                add_offsets(data.offset, order, start, 0, rows, S)
+            fill_rows(
+                data.targets, data.weight, data.roles, data.seed, tiles.target, tiles.fold, tiles.replicate,
+                tiles.scale, tiles.same, tiles.weighted, tile, order, start, rows, y, weight,
+            )  # fmt: skip
+            call(
+                functions.slopes, tiles.loss, tile, S, y, weight, 0, rows, tiles.size[tile], data.classes,
+                work.slopes, losses,
+            )  # fmt: skip
+            sparse_products.add_weighted_rows(
+                data.rows, order, start, rows, data.inverse_scale, data.constant, S, gradient.position, gradient.values
+            )
+            if start + rows >= full:
+                full = start + rows + FLUSH_ROWS
+                flush(gradient.values, gradient.sums, gradient.count[0])
+        mean(gradient.values, gradient.sums, gradient.count[0], hi - lo)
+        rate = rates[s if rates.shape[0] > 1 else 0]
+        call(functions.prepare, tiles.optimizer, tile, rate, t + s, tiles.carry, coefficients)
+        call(
+            functions.move, tiles.optimizer, tiles.penalty, tile, coefficients, gradient.values, columns,
+            gradient.count[0], tiles.low, tiles.high, weights, tiles.slots[tile],
+        )  # fmt: skip
+        if update == SHRINKING:
+            store(tiles, tile, coefficients, weights, lazy, columns, gradient.count[0])
+        if tiles.averages.shape[1] > 0:
+            average(tiles.averages, tiles.begin, tile, weights, t + s)
+    if update == SHRINKING:
+        refresh_all(tiles, tile, weights, lazy)
+
+
+@loop
+def plain_steps(data, functions, tiles, work, coefficients, order, ahead, batch, tile, rates, t, losses):
+    """One step of plain SGD for each batch of sparse rows that a workspace holds: no gradient is stored."""
+    S, y, weight, weights = work.S, work.y, work.weight, tiles.weights[tile]
+    for s in range((order.size + batch - 1) // batch):
+        lo, hi = s * batch, (s + 1) * batch
+        if hi > order.size:
+            hi = order.size
+        for k in range(lo, hi):
+            prefetch(data.rows, ahead[k])
+        sparse_products.scores(data.rows, order, lo, hi - lo, data.inverse_scale, data.constant, weights, S)
+        if data.offset.size > 0:
+            add_offsets(data.offset, order, lo, 0, hi - lo, S)
+        fill_rows(
+            data.targets, data.weight, data.roles, data.seed, tiles.target, tiles.fold, tiles.replicate,
+            tiles.scale, tiles.same, tiles.weighted, tile, order, lo, hi - lo, y, weight,
+        )  # fmt: skip
+        call(
+            functions.slopes, tiles.loss, tile, S, y, weight, 0, hi - lo, tiles.size[tile], data.classes,
+            work.slopes, losses,
+        )  # fmt: skip
+        rate = rates[s if rates.shape[0] > 1 else 0]
+        call(functions.prepare, tiles.optimizer, tile, rate, t + s, tiles.carry, coefficients)
+        scale_slopes(coefficients, hi - lo, S)
+        sparse_products.add_weighted_rows(
+            data.rows, order, lo, hi - lo, data.inverse_scale, data.constant, S, None, weights
+        )
 
 
 @branch
