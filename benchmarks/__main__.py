@@ -1,7 +1,8 @@
 """``python -m benchmarks``: every case against its peers, interleaved, with the floors beside them.
 
 ``python -m benchmarks autotune`` fits real tables with nothing tuned; ``python -m benchmarks dropins`` holds the
-estimators against scikit-learn's on real data; ``python -m benchmarks report`` measures everything and draws it.
+estimators against scikit-learn's on real data; ``python -m benchmarks bandwidth`` compares a gradient with how fast
+memory is read; ``python -m benchmarks report`` measures everything and draws it.
 """
 
 import argparse
@@ -34,7 +35,7 @@ def main(arguments=None):
     return 0 if fine else 1
 
 
-OTHERS = "autotune", "dropins", "gate", "report"  # modules with a main of their own
+OTHERS = "autotune", "bandwidth", "dropins", "gate", "report"  # modules with a main of their own
 
 if __name__ == "__main__":
     try:

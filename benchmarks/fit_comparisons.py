@@ -3,44 +3,25 @@
 import numpy as np
 
 import fastgd
-from fastgd.kernels.threads import available_threads, run_tasks
-from fastgd.linear.fit import planned
-from fastgd.solvers.compiled import COMPILED
-from fastgd.solvers.passes import Passes
+from fastgd.kernels.threads import available_threads
 
+from .bandwidth import full_batch_pass, reading
 from .data import problem
 from .registry import TYPES, Comparison
 
 # Full batch ---------------------------------------------------------------------------------------------------------
 
 
-def full_batch_pass(X, y, w, threads):
-    """What a full-batch step asks of the data at coefficients (d,): a run that returns their mean squared error."""
-    options = {"loss": "mse", "learning_rate": 0.1, "batch_size": None, "fit_intercept": False}
-    _, plan = planned(COMPILED, X, y, options)
-    plan.lanes.weights[0, : w.size] = w
-    passes = Passes(plan.data, threads)
-    return lambda: float(passes.loss(plan.parts.loss, plan.lanes)[0])
-
-
 def gradient(n, d, dtype):
-    """One full-batch gradient, and a plain sum over the same array on the same threads (the read bandwidth)."""
-    from numba import njit
-
+    """One full-batch gradient, and a plain reading of the same array on the same threads (the bandwidth)."""
     X, y = problem(n, d, dtype)
     threads = available_threads()
     w = np.full(d, 0.01, dtype)
 
-    @njit(nogil=True, fastmath={"reassoc", "contract", "nsz", "arcp"})
-    def total(x):
-        s = x[0] * 0
-        for i in range(x.size):
-            s += x[i]
-        return s
+    read = reading(X, threads)
 
-    flat, parts_ = X.reshape(-1), 16
-    edges = np.linspace(0, flat.size, parts_ + 1).astype(int)
-    total(flat[:1])
+    def reads():
+        read()
 
     def numpys():
         residual = X @ w - y
@@ -50,7 +31,7 @@ def gradient(n, d, dtype):
     return {
         "fastgd": full_batch_pass(X, y, w, threads),
         "numpy": numpys,
-        "read": lambda: run_tasks(lambda k: total(flat[edges[k] : edges[k + 1]]), parts_, threads),
+        "read": reads,
     }
 
 

@@ -5,7 +5,7 @@ decorator    inlined  may make    for
                       arrays
 ===========  =======  ==========  ======================================================================
 ``kernel``   -        yes         what Python calls: ``nogil``, cached on disk
-``loop``     -        no          the same, with scratch arrays from Python: a half of the time to compile
+``lean``     -        no          the same, of plain arrays; sums are not reassociated
 ``helper``   yes      yes         functions inside loops
 ``in_order`` yes      yes         the same, where sums must not be reassociated
 ``leaf``     yes      no          functions inside loops that pass tuples of arrays on
@@ -39,6 +39,9 @@ FASTMATH = {"reassoc", "contract", "nsz", "arcp"}
 OPTIONS = {"error_model": "numpy", "fastmath": FASTMATH}
 # Only Python and C need the wrappers that are left out: a quarter of the time to compile.
 INNER = {**OPTIONS, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+# Numba counts the references to every array of a tuple that a function is passed, two atomic instructions each: 300 ns
+# a call with all of a tile's. A function that makes no array may do without.
+UNCOUNTED = {"_nrt": False}
 INLINE = {**INNER, "forceinline": True}  # without forceinline a composed kernel ran at half the hand-written speed
 
 
@@ -46,12 +49,17 @@ def kernel(function):
     """Compile a top-level kernel: ``nogil``, cached on disk under a name stamped with all compiled sources."""
     if numba.config.DISABLE_JIT:
         return function
-    return _kernel(function)
-
-
-def _kernel(function, **options):
     function.__qualname__ += f"__{_cache.stamp()}"
-    return _cache.attach(numba.njit(nogil=True, no_cfunc_wrapper=True, **OPTIONS, **options)(function))
+    return _cache.attach(numba.njit(nogil=True, no_cfunc_wrapper=True, **OPTIONS)(function))
+
+
+def lean(function):
+    """Compile a kernel of plain arrays that makes none: it counts no references, and sums are added in order."""
+    if numba.config.DISABLE_JIT:
+        return function
+    function.__qualname__ += f"__{_cache.stamp()}"
+    options = {**OPTIONS, "fastmath": FASTMATH - {"reassoc"}, **UNCOUNTED}
+    return _cache.attach(numba.njit(nogil=True, no_cfunc_wrapper=True, **options)(function))
 
 
 def helper(function):
@@ -74,16 +82,6 @@ def in_order(function):
 def routine(function):
     """Compile a function that kernels call and that is not worth inlining: compiled once, not in every caller."""
     return numba.njit(**INNER)(function)
-
-
-# Numba counts the references to every array of a tuple that a function is passed, two atomic instructions each: 300 ns
-# a call with all of a tile's. A function that makes no array may do without.
-UNCOUNTED = {"_nrt": False}
-
-
-def loop(function):
-    """Compile a kernel that makes no array: it counts no references, and a slice costs nothing."""
-    return function if numba.config.DISABLE_JIT else _kernel(function, **UNCOUNTED)
 
 
 def leaf(function):

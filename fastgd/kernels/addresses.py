@@ -13,10 +13,10 @@ import functools
 import numba
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic, overload
+from numba.extending import intrinsic
 
 from . import _cache
-from ._jit import INLINE, INNER, UNCOUNTED, compiled_as
+from ._jit import INNER, UNCOUNTED, compiled_as
 
 compiled = []  # the dispatchers: code lives as long as its dispatcher
 
@@ -58,37 +58,44 @@ def address(make, dtype, *classes):
     return found.library.get_pointer_to_function(found.fndesc.llvm_func_name)
 
 
+def address_of(kernel, arguments):
+    """The address of a kernel for arguments like these, which ``call`` hands on; arrays are C-contiguous."""
+    if numba.config.DISABLE_JIT:
+        return kernel
+    # What decides the arguments' types; Numba's own question takes some microseconds an array.
+    kinds = [(x.dtype, x.ndim, x.flags.writeable) if hasattr(x, "dtype") else type(x) for x in arguments]
+    known = kernel, *kinds
+    if known not in _addresses:
+        signature = tuple(map(numba.typeof, arguments))
+        kernel.compile(signature)
+        found = kernel.overloads[signature]
+        _addresses[known] = found.library.get_pointer_to_function(found.fndesc.llvm_func_name)
+    return _addresses[known]
+
+
+_addresses = {}
+
+
 @intrinsic
-def _call(typing, address, arguments):
-    kinds = tuple(arguments)
+def _call(typing, address, *arguments):
     result = types.void
 
     def build(context, builder, signature, args):
         convention = context.call_conv
-        pointer = builder.inttoptr(args[0], convention.get_function_type(result, kinds).as_pointer())
-        values = [builder.extract_value(args[1], k) for k in range(len(kinds))]
-        convention.call_function(builder, pointer, result, kinds, values)
+        pointer = builder.inttoptr(args[0], convention.get_function_type(result, arguments).as_pointer())
+        values = [builder.extract_value(args[1], k) for k in range(len(arguments))]
+        convention.call_function(builder, pointer, result, arguments, values)
         return context.get_dummy_value()
 
-    return result(types.int64, arguments), build
+    return result(types.int64, types.StarArgTuple(arguments)), build
 
 
-def call(address, *arguments):
+def _plain_call(address, *arguments):
     """Call a function by its address."""
     address(*arguments)
 
 
-@overload(call, jit_options=INLINE, strict=False)
-def _(address, *arguments):
-    return lambda address, *arguments: _call(address, arguments)
-
-
 # Arguments that come as pointers: they fit into registers, where arrays took 30 ns a call -----------------------------
-
-
-def at(array, k):
-    """Where number k of an array lies, or its row k."""
-    return array[k:] if array.ndim == 1 else array[k].reshape(-1)
 
 
 @intrinsic
@@ -103,9 +110,13 @@ def _at(typing, array, k):
     return types.CPointer(array.dtype)(array, types.intp), build
 
 
-@compiled_as(at)
-def _(array, k):
-    return lambda array, k: _at(array, k)
+def _plain_at(array, k):
+    """Where number k of an array lies, or its row k."""
+    return array[k:] if array.ndim == 1 else array[k].reshape(-1)
+
+
+# Intrinsics by themselves: an overload around them took 20 ms to compile for every combination of types.
+call, at = (_plain_call, _plain_at) if numba.config.DISABLE_JIT else (_call, _at)
 
 
 def part_at(part, fields):

@@ -5,25 +5,20 @@ The chunks depend on the shape alone, so the bits do not depend on how many thre
 
 import numpy as np
 
-from ._jit import in_order, kernel, lane_of, routine
-from .lanes import (
-    FLUSH_ROWS,
-    PENALTY,
-    block_gradient,
-    block_of,
-    block_rows,
-    finite,
-    loss_of,
-    move_of,
-    penalty_cost,
-    step_lane,
-)
+from ._jit import kernel, lane_of, lean, routine
+from .addresses import address_of, at, call
+from .eight_rows import gather, padded, pass_on
+from .emit import ROWS
+from .lanes import FLUSH_ROWS, PENALTY, block_rows, loss_of, move_of
 from .rows import add_weighted_rows, count, flush, scores, square, sums_of
 from .rows import moments as row_moments
 
 CHUNK_ELEMENTS = 1 << 17
 CHUNK_ROWS = 256
 SPARSE_CHUNKS = 64
+SPARSE_ROWS = 64  # of a block
+LAG_BYTES = 1 << 14  # of rows whose slopes wait: they stay in the first-level cache
+NO_INDICES, NO_STARTS = np.empty(0, np.uint32), np.empty(0, np.uint64)  # of dense rows
 
 
 def chunk_rows(rows):
@@ -32,123 +27,239 @@ def chunk_rows(rows):
     if rows.sparse:
         chunks = max(1, rows.stored // max(CHUNK_ELEMENTS, 4 * d))
         return max(CHUNK_ROWS, -(-n // min(chunks, SPARSE_CHUNKS)))
-    return max(CHUNK_ROWS, CHUNK_ELEMENTS // d)
-
-
-@routine
-def chunk_gradient(data, loss, lanes, lo, hi, c, sums, losses):
-    """The sums of slope * scaled row (lanes, d + 1) and of the losses (lanes,) over rows lo to hi, float64, into row c.
-
-    ``loss`` is the address of its ``loss_block``. Loops fill the arrays: an assignment to a slice takes 0.3 s to
-    compile.
-    """
-    count, width = lanes.weights.shape
-    d = data.shift.size
-    block = block_of(data)
-    size = block.scores.size
-    together = FLUSH_ROWS // size * size
-    scaled = np.empty(width, lanes.weights.dtype)
-    gradient = np.empty(width, lanes.weights.dtype)
-    for lane in range(count):
-        y = data.targets[lanes.target[lane]]
-        total = 0.0
-        for j in range(width):
-            scaled[j] = lanes.weights[lane, j]
-            sums[c, lane, j] = 0.0
-            gradient[j] = 0
-        for j in range(d):
-            scaled[j] *= data.inverse_scale[j]
-        whole = sums[c, lane]
-        out = sums_of(data.rows, gradient, whole)
-        for first in range(lo, hi, together):
-            last = min(first + together, hi)
-            for start in range(first, last, size):
-                stop = min(start + size, last)
-                total += block_gradient(loss, lanes.loss, lane, data, None, start, stop, scaled, y, block, out)
-            flush(data.rows, gradient, whole)
-        for j in range(d):
-            sums[c, lane, j] *= data.inverse_scale[j]
-        losses[c, lane] = total
-
-
-@in_order
-def subgradient_square(data, free, lanes, lane, sums):
-    """The squared norm of the objective's smallest subgradient; row 0 of ``sums`` is over all rows."""
-    penalty = lane_of(PENALTY, lanes.penalty, lane)
-    d = data.shift.size
-    square = (sums[0, lane, d] / data.count) ** 2
-    for j in range(d):
-        slope = sums[0, lane, j] / data.count
-        if not free:
-            slope = penalty.slope(lanes.weights[lane, j], slope, lanes.low[lane, j], lanes.high[lane, j])
-        square += slope * slope
-    return square
-
-
-@routine
-def step(data, move, lanes, rates, k, t, sums, losses, objective, norm):
-    """Report the objective and the norm of its smallest subgradient of every lane, then move it.
-
-    A lane whose objective or gradient is not finite stays where it is, and with it all of its model. Row 0 of ``sums``
-    and ``losses`` is over all rows; row k of rates, objective and norm is this step's.
-    """
-    count, width = lanes.weights.shape
-    gradient = np.empty((count, width), lanes.weights.dtype)
-    for first in range(0, count, max(1, data.classes)):
-        whole = True
-        for lane in range(first, first + data.classes):
-            square = subgradient_square(data, move.free, lanes, lane, sums)
-            objective[k, lane] = losses[0, lane] / data.count
-            if not move.free:
-                objective[k, lane] += penalty_cost(lanes, lane)
-            norm[k, lane] = np.sqrt(square)
-            whole = whole and finite(objective[k, lane]) and finite(square)
-        for lane in range(first, first + data.classes if whole else first):
-            for j in range(width):
-                gradient[lane, j] = sums[0, lane, j] / data.count
-            step_lane(move, lanes, lane, rates[k, lane], t, gradient)
+    return max(CHUNK_ROWS, CHUNK_ELEMENTS // d // ROWS * ROWS)
 
 
 def chunk_sums(data, loss, lanes, chunk, first, last, sums, losses):
-    """The sums of chunks first to last, each ``chunk`` rows: (chunks, lanes, d + 1) and (chunks, lanes)."""
-    _chunk_sums(data, loss_of(loss, lanes), lanes, chunk, first, last, sums, losses)
+    """The sums of chunks first to last, each ``chunk`` rows: of slope * scaled row, (chunks, lanes, d + 1), and of the
+    losses, (chunks, lanes); float64.
+    """
+    kernel, passed = gradient_of(data, loss, lanes, chunk, sums, losses)
+    kernel(*passed, first, last)
 
 
-@kernel
-def _chunk_sums(data, loss, lanes, chunk, first, last, sums, losses):
-    n = data.targets.shape[1]
+def gradient_of(data, loss, lanes, chunk, sums, losses):
+    """The kernel of chunks' gradients for a layout of rows, and its arguments but for the first and the last chunk."""
+    rows, d = data.rows, data.shift.size
+    if rows.sparse:
+        kernel, values, indices, starts, most = (
+            _sparse_gradients,
+            rows.values[None],
+            rows.indices,
+            rows.starts,
+            SPARSE_ROWS,
+        )
+        size = d + most
+    else:
+        kernel, values, indices, starts = _dense_gradients, rows.values, NO_INDICES, NO_STARTS
+        most = max(1, min(FLUSH_ROWS, LAG_BYTES // (d * rows.values.itemsize)) // ROWS)  # groups of eight rows
+        size = 3 * padded(d) + 3 * ROWS * most
+    return kernel, (
+        values, indices, starts, data.targets.reshape(-1), data.weight, data.offset, data.shift, data.inverse_scale,
+        data.constant, loss_of(loss, lanes), lanes.target, lanes.loss, lanes.weights, data.targets.shape[1], chunk, most,
+        np.zeros(size, lanes.weights.dtype), np.zeros(2), sums, losses,
+    )  # fmt: skip
+
+
+@lean
+def _dense_gradients(
+    X, indices, starts, targets, weight, offset, shift, inverse_scale,
+    constant, loss, target, fields, weights, n, chunk, most,
+    work, totals, sums, losses, first, last,
+):  # fmt: skip
+    """Blocks of eight streams: each call adds the last block's rows and takes the next one's scores (``eight_rows``).
+
+    A block is ``count`` groups of eight rows ``apart`` rows from each other. The last one begins early enough to be whole,
+    and its first scores, which are known, count as slopes of 0. So do those of the eight rows that end the chunk, where
+    it is no multiple of eight; fewer rows than eight come each by itself, eight times the same, of which one counts.
+    """
+    d = shift.size
+    D = (d + 15) // 16 * 16
+    P = 3 * D
+    for j in range(d):
+        work[D + j] = shift[j]
     for c in range(first, last):
-        chunk_gradient(data, loss, lanes, c * chunk, min((c + 1) * chunk, n), c, sums, losses)
+        lo = c * chunk
+        hi = lo + chunk if lo + chunk < n else n
+        stride = (hi - lo) // 8
+        groups = most if most < stride else stride
+        left = hi - lo - 8 * stride
+        blocks = (stride + groups - 1) // groups if stride > 0 else -1
+        tails = left if hi < 8 else 1 if left > 0 else 0
+        Y, W = P + 8 * most, P + 16 * most
+        for lane in range(weights.shape[0]):
+            intercept = weights[lane, d] * work.dtype.type(constant)
+            y = target[lane] * n
+            totals[0] = totals[1] = 0.0
+            for j in range(d):
+                work[j] = weights[lane, j] * inverse_scale[j]
+                work[2 * D + j] = 0
+                sums[c, lane, j] = 0.0
+            for k in range(8 * most):
+                work[P + k] = 0
+            old, pending, apart, count = lo, 0, stride, groups
+            for step in range(blocks + 1 + 2 * tails):
+                new, fresh = old, 8 * count  # by default the last block's rows are added, and no scores are taken
+                if step < blocks:
+                    new = step * groups if (step + 1) * groups < stride else stride - groups
+                    fresh = 8 * (step * groups - new)
+                    new += lo
+                elif step > blocks and (step - blocks) % 2 == 1:
+                    count, fresh = 1, 8 - left if hi >= 8 else 7
+                    apart = 1 if hi >= 8 else 0
+                    old = new = hi - 8 if hi >= 8 else lo + (step - blocks) // 2
+                pass_on(X, new, old, apart, count, d, work, D)
+                taken = 8 * count - fresh
+                if taken > 0:
+                    gather(targets, y + new, apart, count, work, Y)
+                    if offset.size > 0:
+                        gather(offset, new, apart, count, work, W)
+                        for k in range(fresh, 8 * count):
+                            work[P + k] += work[W + k]
+                    if weight.size > 0:
+                        gather(weight, new, apart, count, work, W)
+                    call(
+                        loss, at(fields, lane), at(work, P + fresh), taken, intercept, at(work, Y + fresh),
+                        at(work, W + fresh), weight.size > 0, at(totals, 0),
+                    )  # fmt: skip
+                for k in range(fresh):
+                    work[P + k] = 0
+                old = new
+                pending += 8 * count
+                if pending >= FLUSH_ROWS or step == blocks + 2 * tails:
+                    pending = 0
+                    for j in range(d):
+                        sums[c, lane, j] += work[2 * D + j]
+                        work[2 * D + j] = 0
+            for j in range(d):
+                sums[c, lane, j] *= inverse_scale[j]
+            sums[c, lane, d] = totals[1] * constant
+            losses[c, lane] = totals[0]
+
+
+@lean
+def _sparse_gradients(
+    values, indices, starts, targets, weight, offset, shift, inverse_scale,
+    constant, loss, target, fields, weights, n, chunk, most,
+    work, totals, sums, losses, first, last,
+):  # fmt: skip
+    """Blocks of ``most`` rows; all sums in float64."""
+    d = shift.size
+    for c in range(first, last):
+        hi = (c + 1) * chunk if (c + 1) * chunk < n else n
+        for lane in range(weights.shape[0]):
+            intercept = weights[lane, d] * work.dtype.type(constant)
+            totals[0] = totals[1] = 0.0
+            for j in range(d):
+                work[j] = weights[lane, j] * inverse_scale[j]
+                sums[c, lane, j] = 0.0
+            for start in range(c * chunk, hi, most):
+                stop = start + most if start + most < hi else hi
+                for i in range(np.uint64(start), np.uint64(stop)):
+                    total = work.dtype.type(0)
+                    for q in range(starts[i], starts[i + np.uint64(1)]):
+                        total += values[0, q] * work[indices[q]]
+                    if offset.size > 0:
+                        total += offset[i]
+                    work[np.uint64(d) + i - np.uint64(start)] = total
+                call(
+                    loss, at(fields, lane), at(work, d), stop - start, intercept, at(targets, target[lane] * n + start),
+                    at(weight, start), weight.size > 0, at(totals, 0),
+                )  # fmt: skip
+                for i in range(np.uint64(start), np.uint64(stop)):
+                    slope = work[np.uint64(d) + i - np.uint64(start)]
+                    for q in range(starts[i], starts[i + np.uint64(1)]):
+                        sums[c, lane, indices[q]] += slope * values[0, q]
+            for j in range(d):
+                sums[c, lane, j] *= inverse_scale[j]
+            sums[c, lane, d] = totals[1] * constant
+            losses[c, lane] = totals[0]
 
 
 def finish(data, parts, lanes, rates, t, sums, losses, objective, norm):
     """Add the chunks in order and take the step. Rates, objective, norm: (1, lanes)."""
-    _finish(data, move_of(parts, lanes), lanes, rates, t, sums, losses, objective, norm)
-
-
-@kernel
-def _finish(data, move, lanes, rates, t, sums, losses, objective, norm):
-    for c in range(1, sums.shape[0]):
-        for lane in range(sums.shape[1]):
-            losses[0, lane] += losses[c, lane]
-            for j in range(sums.shape[2]):
-                sums[0, lane, j] += sums[c, lane, j]
-    step(data, move, lanes, rates, 0, t, sums, losses, objective, norm)
+    _step(*step_of(data, parts, lanes, rates, t, sums, losses, objective, norm), 0)
 
 
 def small_steps(data, parts, lanes, rates, t, sums, losses, objective, norm):
     """Several full-batch steps over data of one chunk: rates, objective and norm are (steps, lanes)."""
-    _small_steps(
-        data, loss_of(parts.loss, lanes), move_of(parts, lanes), lanes, rates, t, sums, losses, objective, norm
-    )
+    kernel, passed = gradient_of(data, parts.loss, lanes, data.targets.shape[1], sums, losses)
+    stepped = step_of(data, parts, lanes, rates, t, sums, losses, objective, norm)
+    passed = (*passed, 0, 1)
+    alternate(address_of(kernel, passed), passed, address_of(_step, (*stepped, 0)), stepped, len(rates))
 
 
-@kernel
-def _small_steps(data, loss, move, lanes, rates, t, sums, losses, objective, norm):
-    n = data.targets.shape[1]
-    for k in range(rates.shape[0]):
-        chunk_gradient(data, loss, lanes, 0, n, 0, sums, losses)
-        step(data, move, lanes, rates, k, t + k, sums, losses, objective, norm)
+@lean
+def alternate(gradient, passed, step, stepped, steps):
+    """Gradient and step in turn, both by their addresses; the last argument of a step is its number."""
+    for k in range(steps):
+        call(gradient, *passed)
+        call(step, *stepped, k)
+
+
+def step_of(data, parts, lanes, rates, t, sums, losses, objective, norm):
+    """The arguments of ``_step`` but for the last."""
+    move = move_of(parts, lanes)
+    return (
+        sums, losses, data.count, data.classes, move.address, move.free, lanes.optimizer, lanes.penalty, lanes.carry,
+        lanes.weights, lanes.slots, lanes.low, lanes.high, lanes.averages, lanes.begin, rates, t, objective, norm,
+        np.empty(lanes.weights.shape, lanes.weights.dtype),
+    )  # fmt: skip
+
+
+@lean
+def _step(
+    sums, losses, count, classes, move, free, optimizer, penalty, carry, weights, slots, low, high, averages, begin, rates,
+    t, objective, norm, gradient, k,
+):  # fmt: skip
+    """Add the chunks' sums in order; report every lane's objective and the norm of its smallest subgradient; move it.
+
+    A lane whose objective or gradient is not finite stays where it is, and with it all of its model. Row k of rates,
+    objective and norm is this step's; ``t`` is the number of the first step.
+    """
+    chunks, lanes, width = sums.shape
+    d = width - 1
+    for c in range(1, chunks):
+        for lane in range(lanes):
+            losses[0, lane] += losses[c, lane]
+            for j in range(width):
+                sums[0, lane, j] += sums[c, lane, j]
+    for first in range(0, lanes, classes):
+        whole = True
+        for lane in range(first, first + classes):
+            part = lane_of(PENALTY, penalty, lane)
+            cost, square = 0.0, 0.0
+            for j in range(width):
+                slope = sums[0, lane, j] / count
+                gradient[lane, j] = slope
+                if not free and j < d:
+                    w = weights[lane, j]
+                    slope = part.slope(w, slope, low[lane, j], high[lane, j])
+                    cost += np.float64(part.cost(w))
+                square += slope * slope
+            objective[k, lane] = losses[0, lane] / count + cost
+            norm[k, lane] = np.sqrt(square)
+            whole = whole and abs(objective[k, lane]) < np.inf and square < np.inf
+        if whole:
+            for lane in range(first, first + classes):
+                call(
+                    move, at(optimizer, lane), at(penalty, lane), rates[k, lane], t + k, at(carry, lane),
+                    at(weights, lane), at(slots, lane), at(low, lane), at(high, lane), at(gradient, lane), d,
+                )  # fmt: skip
+                if averages.shape[1] > 0 and t + k >= begin[lane]:
+                    share = 1.0 / (t + k - begin[lane] + 1)
+                    for j in range(width):
+                        averages[lane, j] += share * (weights[lane, j] - averages[lane, j])
+
+
+@routine
+def step(data, move, lanes, rates, k, t, sums, losses, objective, norm):
+    """The same step inside a kernel, whose number from 1 on is ``t``."""
+    _step(
+        sums, losses, data.count, data.classes, move.address, move.free, lanes.optimizer, lanes.penalty, lanes.carry,
+        lanes.weights, lanes.slots, lanes.low, lanes.high, lanes.averages, lanes.begin, rates, t - k, objective, norm,
+        np.empty(lanes.weights.shape, lanes.weights.dtype), k,
+    )  # fmt: skip
 
 
 @kernel

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..parts.penalties import Free
 from . import products, sparse_products
-from ._jit import branch, leaf, loop
+from ._jit import branch, leaf, lean
 from .addresses import address, call
 from .lane_vectors import assume_noalias, for_each_lane, simd_width
 from .lanes import FLUSH_ROWS
@@ -128,7 +128,7 @@ def average(averages, begin, tile, weights, t):
             averages[tile, j, lane] = mean + share * (weights[j, lane] - mean)
 
 
-@loop
+@lean
 def single_steps(data, functions, tiles, work, coefficients, order, ahead, tile, rates, t, losses, step):
     """One step of a tile for each row."""
     Z, S, y, weight = work.Z, work.S, work.y, work.weight
@@ -162,7 +162,7 @@ def single_steps(data, functions, tiles, work, coefficients, order, ahead, tile,
                 average(tiles.averages, tiles.begin, tile, weights, t + s)
 
 
-@loop
+@lean
 def batch_steps(
     data, functions, tiles, work, coefficients, order, ahead, batch, tile, rates, t, losses, gradient, sums, columns
 ):
@@ -207,7 +207,7 @@ def batch_steps(
             average(tiles.averages, tiles.begin, tile, weights, t + s)
 
 
-@loop
+@lean
 def sparse_steps(
     data, functions, tiles, work, coefficients, order, ahead, batch, tile, rates, t, losses, gradient, update
 ):
@@ -257,7 +257,7 @@ def sparse_steps(
         refresh_all(tiles, tile, weights, lazy)
 
 
-@loop
+@lean
 def plain_steps(data, functions, tiles, work, coefficients, order, ahead, batch, tile, rates, t, losses):
     """One step of plain SGD for each batch of sparse rows that a workspace holds: no gradient is stored."""
     S, y, weight, weights = work.S, work.y, work.weight, tiles.weights[tile]

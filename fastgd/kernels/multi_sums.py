@@ -6,7 +6,7 @@ Rows are cut into fixed chunks, whose float64 results are added in chunk order: 
 import numpy as np
 
 from . import full_batch
-from ._jit import branch, loop
+from ._jit import branch, lean
 from .addresses import address, call
 from .lane_vectors import assume_noalias
 from .lanes import FLUSH_ROWS
@@ -83,7 +83,7 @@ def _arguments(data, loss, tiles, chunk, first, last, sums, losses):
     return data, slopes, tiles, work, gradients, totals, loss_sum, flush_rows, chunk, first, last, sums, losses
 
 
-@loop
+@lean
 def _multi_sums(data, slopes, tiles, work, gradients, totals, loss_sum, flush_rows, chunk, first, last, sums, losses):
     Z, S, y, weight = work.Z, work.S, work.y, work.weight
     count, n, most = tiles.size.size, data.targets.shape[1], S.shape[0]
@@ -125,7 +125,7 @@ def _multi_sums(data, slopes, tiles, work, gradients, totals, loss_sum, flush_ro
                 store_sums(totals[tile], tiles.lane[tile], tiles.size[tile], row, row < c, sums)
 
 
-@loop
+@lean
 def _multi_totals(weight, roles, seed, same, fold, replicate, lane, size, n, chunk, first, last, totals):
     for c in range(first, last):
         stop = (c + 1) * chunk
@@ -151,7 +151,7 @@ def multi_totals(data, tiles, chunk, first, last, totals):
     )  # fmt: skip
 
 
-@loop
+@lean
 def load_weights(weights, lane, size, out):
     """Put the lanes' weights (lanes, d + 1) into their tiles (tiles, d + 1, W)."""
     for tile in range(lane.size):

@@ -15,7 +15,9 @@ KINDS = {False: SEQUENTIAL, "block": BLOCK, "full": FULL, "replacement": REPLACE
 BLOCK_ROWS = 32
 WINDOW_BLOCKS = 4
 WINDOW = WINDOW_BLOCKS * BLOCK_ROWS
+RUN = 8  # rows of a block that are asked for in a row
 SOON = 16  # positions from asking for a random row to its step
+FEW = 64  # rows drawn that are compared with each other; more are looked up in a table of flags
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -40,20 +42,21 @@ def stream(seed, epoch, purpose):
     return mix(mix(np.uint64(seed) + np.uint64(purpose) * GOLDEN) ^ mix(np.uint64(epoch) + GOLDEN))
 
 
-@helper
-def shuffle(items, size, key):
-    """Fisher and Yates, in place, over the first ``size`` items."""
-    for i in range(size - 1, 0, -1):
-        j = below(key, i, i + 1)
-        items[i], items[j] = items[j], items[i]
-
-
 @kernel
+def shuffle(items, window, seed, epoch, purpose):
+    """Fisher and Yates, in place, over each ``window`` items; their streams are ``purpose`` and those after it."""
+    for first in range(0, items.size, window):
+        last = first + window if first + window < items.size else items.size
+        key = stream(seed, epoch, purpose + first // window)
+        for i in range(last - first - 1, 0, -1):
+            here, there = np.uint64(first + i), np.uint64(first + below(key, i, i + 1))  # no test for wrapping around
+            items[here], items[there] = items[there], items[here]
+
+
 def permutation(seed, epoch, out):
-    """A random order of 0..len(out)-1."""
-    for i in range(out.size):
-        out[i] = i
-    shuffle(out, out.size, stream(seed, epoch, 0))
+    """A random order of 0..len(out)-1, uint32."""
+    out[:] = np.arange(out.size)
+    shuffle(out, out.size, seed, epoch, 0)
 
 
 @kernel
@@ -70,80 +73,72 @@ def transposed(seed, out):
         out[i], out[j] = out[j], out[i]
 
 
-@kernel
 def fill(kind, seed, epoch, n, batch, drawn, start, out, ahead):
     """The rows at positions start.. of the epoch, and for each position a row to ask the memory for meanwhile.
 
-    ``drawn`` is the order of blocks (block) or of all rows (full). What ``ahead`` names comes a window later, in runs
-    as it lies in the memory: a single-row step takes 45 ns instead of 88 so (d=50, float64).
+    ``drawn`` is the order of blocks (block) or of all rows (full).
     """
     if kind == BLOCK:
-        fill_blocks(seed, epoch, n, drawn, start, out)
-        for k in range(out.size):
-            ahead[k] = row_as_it_lies(n, drawn, min(start + k + WINDOW, n - 1))
+        fill_blocks(seed, epoch, n, drawn, start, out, ahead)
         return
     if kind == SEQUENTIAL:
-        for k in range(out.size):
-            out[k] = start + k
+        out[:] = np.arange(start, start + out.size)
     elif kind == FULL:
-        for k in range(out.size):
-            out[k] = drawn[start + k]
+        out[:] = drawn[start : start + out.size]
     else:
-        fill_drawn(seed, epoch, n, batch, start, out)
-    for k in range(out.size):
-        ahead[k] = out[min(k + SOON, out.size - 1)]
+        draw(seed, epoch, n, batch, start, out, np.zeros(n if batch > FEW else 0, np.bool_))
+    ahead[:-SOON], ahead[-SOON:] = out[SOON:], out[-1]
 
 
-@helper
-def row_as_it_lies(n, drawn, position):
-    """The row at a position of the epoch before the windows are shuffled: blocks in the order ``drawn``.
+def fill_blocks(seed, epoch, n, drawn, start, out, ahead):
+    """Windows of blocks in the order ``drawn``, the rows of each window shuffled.
+
+    What ``ahead`` names comes a window later, in runs as it lies in the memory, of each of the window's blocks in turn:
+    a single-row step takes 45 ns instead of 88 so (d=50, float64).
+    """
+    first = start // WINDOW * WINDOW
+    windows = -(-(start + out.size - first) // WINDOW)
+    lying = rows_as_they_lie(n, drawn, first, windows + 1)
+    rows = lying[: min(windows * WINDOW, n - first)].copy()
+    shuffle(rows, WINDOW, seed, epoch, 16 + first // WINDOW)
+    out[:] = rows[start - first :][: out.size]
+    later = lying[WINDOW:].reshape(windows, WINDOW_BLOCKS, BLOCK_ROWS // RUN, RUN).swapaxes(1, 2)
+    ahead[:] = later.reshape(-1)[start - first :][: out.size]
+
+
+def rows_as_they_lie(n, drawn, first, windows):
+    """The rows of some windows before they are shuffled, blocks in the order ``drawn``; the last row beyond the end.
 
     The short block at the end of the data changes places with the last one drawn, so every window but the last is full.
     """
-    blocks = drawn.size
-    at = position // BLOCK_ROWS
-    block = np.int64(drawn[at])
-    if block == blocks - 1:
-        block = np.int64(drawn[blocks - 1])
-    elif at == blocks - 1:
-        block = blocks - 1
-    return block * BLOCK_ROWS + position % BLOCK_ROWS
+    last = drawn.size - 1
+    places = np.arange(first // BLOCK_ROWS, first // BLOCK_ROWS + windows * WINDOW_BLOCKS)
+    blocks = drawn[np.minimum(places, last)]
+    blocks[blocks == last] = drawn[last]
+    blocks[places >= last] = last
+    rows = blocks[:, None] * np.uint32(BLOCK_ROWS) + np.arange(BLOCK_ROWS, dtype=np.uint32)
+    return np.minimum(rows, np.uint32(n - 1), out=rows).reshape(-1)
 
 
-@helper
-def fill_blocks(seed, epoch, n, drawn, start, out):
-    """Windows of blocks in the order ``drawn``, the rows of each window shuffled."""
-    rows = np.empty(WINDOW, np.int64)
-    for w in range(start // WINDOW, (start + out.size + WINDOW - 1) // WINDOW):
-        first = w * WINDOW
-        size = min(WINDOW, n - first)
-        for i in range(size):
-            rows[i] = row_as_it_lies(n, drawn, first + i)
-        shuffle(rows, size, stream(seed, epoch, w + 16))
-        for i in range(max(start - first, 0), min(size, start + out.size - first)):
-            out[first + i - start] = rows[i]
-
-
-@helper
-def fill_drawn(seed, epoch, n, batch, start, out):
-    """Each batch drawn afresh, its rows distinct (Floyd 1987; a table of flags beyond 64 rows)."""
-    seen = np.zeros(n if batch > 64 else 0, np.bool_)
+@kernel
+def draw(seed, epoch, n, batch, start, out, seen):
+    """Each batch drawn afresh, its rows distinct (Floyd 1987); ``seen`` are n flags, or none for up to FEW rows."""
     for first in range(0, out.size, batch):
-        size = min(batch, out.size - first)
+        size = batch if first + batch < out.size else out.size - first
         key = stream(seed, epoch, 16 + (start + first) // batch)
         for k in range(size):
             # Floyd: draw from the first n - size + k + 1 rows; a row drawn before is replaced by the last of them.
             last = n - size + k
             row = below(key, k, last + 1)
             repeated = False
-            if batch > 64:
+            if batch > FEW:
                 repeated = seen[row]
             else:
                 for i in range(first, first + k):
                     repeated = repeated or out[i] == row
             out[first + k] = last if repeated else row
-            if batch > 64:
+            if batch > FEW:
                 seen[out[first + k]] = True
-        if batch > 64:
+        if batch > FEW:
             for k in range(first, first + size):
                 seen[out[k]] = False
