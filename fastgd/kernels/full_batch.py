@@ -184,8 +184,12 @@ def finish(data, parts, lanes, rates, t, sums, losses, objective, norm):
 def small_steps(data, parts, lanes, rates, t, sums, losses, objective, norm):
     """Several full-batch steps over data of one chunk: rates, objective and norm are (steps, lanes)."""
     kernel, passed = gradient_of(data, parts.loss, lanes, data.targets.shape[1], sums, losses)
+    steps_in_turn(kernel, (*passed, 0, 1), data, parts, lanes, rates, t, sums, losses, objective, norm)
+
+
+def steps_in_turn(kernel, passed, data, parts, lanes, rates, t, sums, losses, objective, norm):
+    """The same with a kernel of the gradients, and its arguments."""
     stepped = step_of(data, parts, lanes, rates, t, sums, losses, objective, norm)
-    passed = (*passed, 0, 1)
     alternate(address_of(kernel, passed), passed, address_of(_step, (*stepped, 0)), stepped, len(rates))
 
 

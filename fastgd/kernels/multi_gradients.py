@@ -126,7 +126,7 @@ def flush(values, sums, height):
 
 @branch
 def mean(values, sums, height, rows):
-    """Divide the first rows, and the intercept's, by the number of rows of data."""
+    """Divide the first rows, and the intercept's, by the number of rows of data; the sums are zero then."""
     assume_noalias()
     share, last = 1.0 / rows, values.shape[0] - 1
     factor = values.dtype.type(share)
@@ -135,6 +135,7 @@ def mean(values, sums, height, rows):
         if sums.shape[0] > 0:
             for lane in range(values.shape[1]):
                 values[j, lane] = (sums[j, lane] + values[j, lane]) * share
+                sums[j, lane] = 0
         else:
             for lane in range(values.shape[1]):
                 values[j, lane] *= factor

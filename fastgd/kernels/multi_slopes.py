@@ -4,7 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ._jit import branch
+from ._jit import branch, leaf
+from .lane_vectors import assume_noalias, for_each_lane, simd_width
 from .multi_rows import rows_at_once
 from .products import aligned
 from .row_weights import fill_weights
@@ -37,26 +38,47 @@ def workspace(data, weights, most):
 
 
 @branch
-def add_offsets(offset, order, lo, first, stop, S):
-    """Add their offsets to the scores of rows first to stop, in every lane; row 0 of S is the row at ``lo``."""
-    for k in range(first, stop):
+def fill_rows(
+    targets,
+    weight,
+    roles,
+    seed,
+    offset,
+    target,
+    fold,
+    replicate,
+    scale,
+    same,
+    weighted,
+    tile,
+    order,
+    lo,
+    rows,
+    y,
+    shares,
+    S,
+):
+    """What the loss is told of the ``rows`` rows at ``lo`` in every lane of a tile.
+
+    Their targets ``y``; their weights ``shares``, where rows are weighted; and their offsets are added to scores ``S``.
+    """
+    assume_noalias()
+    for start in range(0, y.shape[1], simd_width(y)):
+        number, until = target[tile, start], same[tile, start]
+        for k in range(rows):
+            i = np.uint64(row_at(order, lo + k))
+            for_each_lane(put, y, start, (targets[number, i], y, np.uint64(k)))
+            for lane in range(until, start + simd_width(y)):
+                y[k, lane] = targets[target[tile, lane], i]
+    if weighted[tile] or weight.size > 0:
+        fill_weights(weight, roles, seed, fold, replicate, scale, same, tile, order, lo, rows, shares)
+    for k in range(rows if offset.size > 0 else 0):
         number = offset[np.uint64(row_at(order, lo + k))]
         for lane in range(S.shape[1]):
             S[k, lane] += number
 
 
-@branch
-def fill_rows(
-    targets, weight, roles, seed, target, fold, replicate, scale, same, weighted, tile, order, lo, rows, y, shares
-):
-    """The targets and, where rows are weighted, the weights of the ``rows`` rows at ``lo`` in every lane of a tile."""
-    for k in range(rows):
-        i = np.uint64(row_at(order, lo + k))
-        lane = 0
-        while lane < y.shape[1]:
-            number, stop = targets[target[tile, lane], i], same[tile, lane]
-            for place in range(lane, stop):
-                y[k, place] = number
-            lane = stop
-    if weighted[tile] or weight.size > 0:
-        fill_weights(weight, roles, seed, fold, replicate, scale, same, tile, order, lo, rows, shares)
+@leaf
+def put(lane, start, number, out, k):
+    """The same number in each lane of a row."""
+    out[k, lane] = number

@@ -24,9 +24,8 @@ from .multi_gradients import (
 )
 from .multi_lazy import refresh_all, store
 from .multi_rows import SPARSE_ROWS, load_rows
-from .multi_slopes import add_offsets, fill_rows, workspace
-from .multi_sums import fill
-from .products import aligned, row_scores, row_step
+from .multi_slopes import fill_rows, workspace
+from .products import aligned, row_scores, row_step, zeros
 from .rows import prefetch
 
 
@@ -78,7 +77,7 @@ def multi_steps(data, parts, tiles, first, last, order, ahead, batch, rates, t, 
             single_steps(*shared, tile, table, t, losses, aligned((width,), dtype))
         elif not sparse:
             gradient = aligned(tiles.weights.shape[1:], dtype)
-            sums = aligned((len(gradient) if batch > FLUSH_ROWS else 0, width), np.float64)
+            sums = zeros((len(gradient) if batch > FLUSH_ROWS else 0, width), np.float64)
             batch_steps(*shared, batch, tile, table, t, losses, gradient, sums, np.empty(0, np.uint32))
         elif functions.plain and batch <= SPARSE_ROWS and not averaged:
             plain_steps(*shared, batch, tile, table, t, losses)
@@ -139,13 +138,14 @@ def single_steps(data, functions, tiles, work, coefficients, order, ahead, tile,
             prefetch(data.rows, ahead[k])
         load_rows(data.rows, order, start, rows, data.shift, data.inverse_scale, data.constant, Z)
         fill_rows(
-            data.targets, data.weight, data.roles, data.seed, tiles.target, tiles.fold, tiles.replicate,
-            tiles.scale, tiles.same, tiles.weighted, tile, order, start, rows, y, weight,
+            data.targets, data.weight, data.roles, data.seed, data.offset, tiles.target, tiles.fold, tiles.replicate,
+            tiles.scale, tiles.same, tiles.weighted, tile, order, start, rows, y, weight, S,
         )  # fmt: skip
         row_scores(Z, 0, weights, S)
         for k in range(rows):
             if data.offset.size > 0:
-                add_offsets(data.offset, order, start, k, k + 1, S)
+                for lane in range(S.shape[1]):
+                    S[k, lane] += data.offset[np.uint64(order[start + k])]
             call(
                 functions.slopes, tiles.loss, tile, S, y, weight, k, k + 1, tiles.size[tile], data.classes,
                 work.slopes, losses,
@@ -173,8 +173,9 @@ def batch_steps(
         lo, hi = s * batch, (s + 1) * batch
         if hi > order.size:
             hi = order.size
-        fill(gradient, 0)
-        fill(sums, 0.0)
+        for j in range(d + 1):
+            for lane in range(S.shape[1]):
+                gradient[j, lane] = 0
         full = lo + FLUSH_ROWS
         for start in range(lo, hi, most):
             rows = most if start + most < hi else hi - start
@@ -182,11 +183,9 @@ def batch_steps(
                 prefetch(data.rows, ahead[k])
             load_rows(data.rows, order, start, rows, data.shift, data.inverse_scale, data.constant, Z)
             products.scores(Z, rows, weights, S)
-            if data.offset.size > 0:
-                add_offsets(data.offset, order, start, 0, rows, S)
             fill_rows(
-                data.targets, data.weight, data.roles, data.seed, tiles.target, tiles.fold, tiles.replicate,
-                tiles.scale, tiles.same, tiles.weighted, tile, order, start, rows, y, weight,
+                data.targets, data.weight, data.roles, data.seed, data.offset, tiles.target, tiles.fold, tiles.replicate,
+                tiles.scale, tiles.same, tiles.weighted, tile, order, start, rows, y, weight, S,
             )  # fmt: skip
             call(
                 functions.slopes, tiles.loss, tile, S, y, weight, 0, rows, tiles.size[tile], data.classes,
@@ -226,11 +225,9 @@ def sparse_steps(
                 prefetch(data.rows, ahead[k])
             refresh_columns(gradient, data.rows, order, start, rows, update, tiles, tile, weights)
             sparse_products.scores(data.rows, order, start, rows, data.inverse_scale, data.constant, weights, S)
-            if data.offset.size > 0:
-                add_offsets(data.offset, order, start, 0, rows, S)
             fill_rows(
-                data.targets, data.weight, data.roles, data.seed, tiles.target, tiles.fold, tiles.replicate,
-                tiles.scale, tiles.same, tiles.weighted, tile, order, start, rows, y, weight,
+                data.targets, data.weight, data.roles, data.seed, data.offset, tiles.target, tiles.fold, tiles.replicate,
+                tiles.scale, tiles.same, tiles.weighted, tile, order, start, rows, y, weight, S,
             )  # fmt: skip
             call(
                 functions.slopes, tiles.loss, tile, S, y, weight, 0, rows, tiles.size[tile], data.classes,
@@ -268,11 +265,9 @@ def plain_steps(data, functions, tiles, work, coefficients, order, ahead, batch,
         for k in range(lo, hi):
             prefetch(data.rows, ahead[k])
         sparse_products.scores(data.rows, order, lo, hi - lo, data.inverse_scale, data.constant, weights, S)
-        if data.offset.size > 0:
-            add_offsets(data.offset, order, lo, 0, hi - lo, S)
         fill_rows(
-            data.targets, data.weight, data.roles, data.seed, tiles.target, tiles.fold, tiles.replicate,
-            tiles.scale, tiles.same, tiles.weighted, tile, order, lo, hi - lo, y, weight,
+            data.targets, data.weight, data.roles, data.seed, data.offset, tiles.target, tiles.fold, tiles.replicate,
+            tiles.scale, tiles.same, tiles.weighted, tile, order, lo, hi - lo, y, weight, S,
         )  # fmt: skip
         call(
             functions.slopes, tiles.loss, tile, S, y, weight, 0, hi - lo, tiles.size[tile], data.classes,

@@ -181,3 +181,10 @@ def aligned(shape, dtype):
     raw = np.empty(size + BYTES, np.uint8)
     first = -raw.ctypes.data % BYTES
     return raw[first : first + size].view(dtype).reshape(shape)
+
+
+def zeros(shape, dtype):
+    """An array of zeros that begins at a multiple of a vector's size."""
+    made = aligned(shape, dtype)
+    made.fill(0)
+    return made
