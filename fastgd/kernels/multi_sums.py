@@ -57,50 +57,55 @@ def _arguments(data, loss, tiles, chunk, first, last, sums, losses, weights=None
     gradients = totals if data.rows.sparse else zeros(totals.shape, dtype)
     flush_rows = 0 if data.rows.sparse else FLUSH_ROWS // len(work.S) * len(work.S)
     return (
-        data, address(lane_slopes, dtype, type(loss)), tiles, work, gradients, totals, zeros((count, lanes), np.float64),
-        np.empty((0, 0), dtype) if weights is None else weights, flush_rows, sums, losses, chunk, first, last,
+        data.rows, data.shift, data.inverse_scale, data.constant,
+        data.targets, data.weight, data.roles, data.seed, data.offset,
+        tiles.target, tiles.fold, tiles.replicate, tiles.scale, tiles.same, tiles.weighted,
+        address(lane_slopes, dtype, type(loss)), tiles.loss, data.classes, tiles.lane, tiles.size,
+        tiles.weights, np.empty((0, 0), dtype) if weights is None else weights,
+        *work, gradients, totals, zeros((count, lanes), np.float64),
+        flush_rows, sums, losses, chunk, first, last,
     )  # fmt: skip
 
 
 @lean
 def _multi_sums(
-    data, slopes, tiles, work, gradients, totals, loss_sum, natural, flush_rows, sums, losses, chunk, first, last
-):
+    rows, shift, inverse_scale, constant,
+    targets, row_weight, roles, seed, offset,
+    target, fold, replicate, scale, same, weighted,
+    slopes, loss, classes, lane, size,
+    weights, natural,
+    Z, S, y, weight, joint, gradients, totals, loss_sum,
+    flush_rows, sums, losses, chunk, first, last,
+):  # fmt: skip
     """The sums of chunks first to last; the losses alone, where ``sums`` is empty.
 
     The weights are those of the lanes in ``natural`` layout, where given. ``gradients``, ``totals`` and ``loss_sum``
     are zero, and left so.
     """
-    Z, S, y, weight = work.Z, work.S, work.y, work.weight
-    count, n, most = tiles.size.size, data.targets.shape[1], S.shape[0]
+    count, n, most = size.size, targets.shape[1], S.shape[0]
     for tile in range(count if natural.size > 0 else 0):
-        load_weights(natural, tiles.lane[tile], tiles.size[tile], tiles.weights[tile])
+        load_weights(natural, lane[tile], size[tile], weights[tile])
     for c in range(first, last):
         stop = (c + 1) * chunk
         if stop > n:
             stop = n
         for start in range(c * chunk, stop, most):
-            rows = most if start + most < stop else stop - start
-            load_rows(data.rows, None, start, rows, data.shift, data.inverse_scale, data.constant, Z)
-            done = start + rows - c * chunk
+            some = most if start + most < stop else stop - start
+            load_rows(rows, None, start, some, shift, inverse_scale, constant, Z)
+            done = start + some - c * chunk
             for tile in range(count):
-                scores(data.rows, None, start, rows, data.inverse_scale, data.constant, Z, tiles.weights[tile], S)
+                scores(rows, None, start, some, inverse_scale, constant, Z, weights[tile], S)
                 fill_rows(
-                    data.targets, data.weight, data.roles, data.seed, data.offset, tiles.target, tiles.fold,
-                    tiles.replicate, tiles.scale, tiles.same, tiles.weighted, tile, None, start, rows, y, weight, S,
+                    targets, row_weight, roles, seed, offset, target, fold, replicate, scale, same, weighted,
+                    tile, None, start, some, y, weight, S,
                 )  # fmt: skip
-                call(
-                    slopes, tiles.loss, tile, S, y, weight, 0, rows, tiles.size[tile], data.classes, work.slopes,
-                    loss_sum[tile],
-                )  # fmt: skip
+                call(slopes, loss, tile, S, y, weight, 0, some, size[tile], classes, joint, loss_sum[tile])
                 if sums.size > 0:
-                    add_weighted_rows(
-                        data.rows, None, start, rows, data.inverse_scale, data.constant, Z, S, gradients[tile]
-                    )
-                    if flush_rows > 0 and (done % flush_rows == 0 or start + rows == stop):
+                    add_weighted_rows(rows, None, start, some, inverse_scale, constant, Z, S, gradients[tile])
+                    if flush_rows > 0 and (done % flush_rows == 0 or start + some == stop):
                         flush(gradients[tile], totals[tile])
         for tile in range(count):
-            store_sums(totals[tile], loss_sum[tile], tiles.lane[tile], tiles.size[tile], c, sums, losses)
+            store_sums(totals[tile], loss_sum[tile], lane[tile], size[tile], c, sums, losses)
 
 
 @branch
