@@ -22,7 +22,9 @@ compiled = []  # the dispatchers: code lives as long as its dispatcher
 
 
 def arguments(words):
-    """Declare what a function takes: F float64, T the data's type, U uint32; a star a pointer, a number dimensions."""
+    """Declare what a function takes: F float64, T the data's type, U uint32, I int64, B int8; a star a pointer, a
+    number dimensions.
+    """
 
     def declared(make):
         make.arguments = words.split()
@@ -35,7 +37,7 @@ def _kind(word, number):
     """The Numba type of a declared argument."""
     if word in ("int", "bool"):
         return {"int": types.int64, "bool": types.boolean}[word]
-    kind = {"F": types.float64, "T": number, "U": types.uint32}[word[0]]
+    kind = {"F": types.float64, "T": number, "U": types.uint32, "I": types.int64, "B": types.int8}[word[0]]
     if word[1:] == "*":
         return types.CPointer(kind)
     return types.Array(kind, int(word[1:]), "C") if word[1:] else kind
@@ -59,14 +61,11 @@ def address(make, dtype, *classes):
 
 
 def address_of(kernel, arguments):
-    """The address of a kernel for arguments like these, which ``call`` hands on; arrays are C-contiguous.
-
-    A tuple's class stands for its arrays: their type is that of other arguments.
-    """
+    """The address of a kernel for arguments like these, which ``call`` hands on; arrays are C-contiguous."""
     if numba.config.DISABLE_JIT:
         return kernel
     # What decides the arguments' types; Numba's own question takes some microseconds an array.
-    kinds = [(x.dtype, x.ndim, x.flags.writeable) if hasattr(x, "flags") else type(x) for x in arguments]
+    kinds = [(x.dtype, x.ndim, x.flags.writeable) if hasattr(x, "dtype") else type(x) for x in arguments]
     known = kernel, *kinds
     if known not in _addresses:
         signature = tuple(map(numba.typeof, arguments))

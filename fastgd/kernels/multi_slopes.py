@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ._jit import branch, leaf
+from .addresses import address, call
 from .lane_vectors import assume_noalias, for_each_lane, simd_width
 from .multi_rows import rows_at_once
 from .products import aligned
@@ -37,6 +38,12 @@ def workspace(data, weights, most):
     return made
 
 
+def weigher(data, tiles):
+    """The address of ``fill_weights`` where lanes weigh rows; else 0."""
+    weigh = data.weight.size > 0 or tiles.weighted.any()
+    return address(fill_weights, tiles.weights.dtype) if weigh else 0
+
+
 @branch
 def fill_rows(
     targets,
@@ -49,7 +56,7 @@ def fill_rows(
     replicate,
     scale,
     same,
-    weighted,
+    weigher,
     tile,
     order,
     lo,
@@ -60,7 +67,7 @@ def fill_rows(
 ):
     """What the loss is told of the ``rows`` rows at ``lo`` in every lane of a tile.
 
-    Their targets ``y``; their weights ``shares``, where rows are weighted; and their offsets are added to scores ``S``.
+    Their targets ``y``; their weights ``shares``, where there is a ``weigher``; their offsets are added to scores ``S``.
     """
     assume_noalias()
     for start in range(0, y.shape[1], simd_width(y)):
@@ -70,8 +77,8 @@ def fill_rows(
             for_each_lane(put, y, start, (targets[number, i], y, np.uint64(k)))
             for lane in range(until, start + simd_width(y)):
                 y[k, lane] = targets[target[tile, lane], i]
-    if weighted[tile] or weight.size > 0:
-        fill_weights(weight, roles, seed, fold, replicate, scale, same, tile, order, lo, rows, shares)
+    if weigher != 0:
+        call(weigher, weight, roles, seed, fold, replicate, scale, same, tile, order, lo, rows, shares)
     for k in range(rows if offset.size > 0 else 0):
         number = offset[np.uint64(row_at(order, lo + k))]
         for lane in range(S.shape[1]):

@@ -24,7 +24,7 @@ from .multi_gradients import (
 )
 from .multi_lazy import refresh_all, store
 from .multi_rows import SPARSE_ROWS, load_rows
-from .multi_slopes import fill_rows, workspace
+from .multi_slopes import fill_rows, weigher, workspace
 from .products import aligned, row_scores, row_step, zeros
 from .rows import prefetch
 
@@ -32,6 +32,7 @@ from .rows import prefetch
 class StepFunctions(NamedTuple):
     """What the parts do, as the addresses of their functions, and what loops ask of them."""
 
+    weigh: int  # of ``fill_weights``, where lanes weigh rows; else 0
     slopes: int  # of the loss's ``lane_slopes``
     prepare: int  # of the optimizer's ``prepare_lanes``
     move: int  # of its and the penalty's ``move_lanes``, or of ``move_lanes_by_row``
@@ -40,10 +41,12 @@ class StepFunctions(NamedTuple):
     by_step: bool  # whether the coefficients depend on the step, and not on the rate alone
 
 
-def functions_of(parts, dtype, move=move_lanes):
-    """The functions of some parts."""
+def functions_of(data, parts, tiles, move=move_lanes):
+    """The functions of some parts, for the lanes of tiles."""
+    dtype = tiles.weights.dtype
     loss, optimizer, penalty = map(type, parts)
     return StepFunctions(
+        weigher(data, tiles),
         address(lane_slopes, dtype, loss),
         address(prepare_lanes, dtype, optimizer),
         address(move, dtype, optimizer, penalty),
@@ -65,7 +68,7 @@ def multi_steps(data, parts, tiles, first, last, order, ahead, batch, rates, t, 
     if update == SHRINKING and averaged:
         update = ALL_COLUMNS
     single = batch == 1 and not sparse
-    functions = functions_of(parts, dtype, move_lanes_by_row if single else move_lanes)
+    functions = functions_of(data, parts, tiles, move_lanes_by_row if single else move_lanes)
     work = workspace(data, tiles.weights, 16 if single else batch)
     coefficients = aligned((1, functions.coefficients, width), dtype)
     shared = data, functions, tiles, work, coefficients, order, ahead
@@ -139,7 +142,7 @@ def single_steps(data, functions, tiles, work, coefficients, order, ahead, tile,
         load_rows(data.rows, order, start, rows, data.shift, data.inverse_scale, data.constant, Z)
         fill_rows(
             data.targets, data.weight, data.roles, data.seed, data.offset, tiles.target, tiles.fold, tiles.replicate,
-            tiles.scale, tiles.same, tiles.weighted, tile, order, start, rows, y, weight, S,
+            tiles.scale, tiles.same, functions.weigh, tile, order, start, rows, y, weight, S,
         )  # fmt: skip
         row_scores(Z, 0, weights, S)
         for k in range(rows):
@@ -185,7 +188,7 @@ def batch_steps(
             products.scores(Z, rows, weights, S)
             fill_rows(
                 data.targets, data.weight, data.roles, data.seed, data.offset, tiles.target, tiles.fold, tiles.replicate,
-                tiles.scale, tiles.same, tiles.weighted, tile, order, start, rows, y, weight, S,
+                tiles.scale, tiles.same, functions.weigh, tile, order, start, rows, y, weight, S,
             )  # fmt: skip
             call(
                 functions.slopes, tiles.loss, tile, S, y, weight, 0, rows, tiles.size[tile], data.classes,
@@ -227,7 +230,7 @@ def sparse_steps(
             sparse_products.scores(data.rows, order, start, rows, data.inverse_scale, data.constant, weights, S)
             fill_rows(
                 data.targets, data.weight, data.roles, data.seed, data.offset, tiles.target, tiles.fold, tiles.replicate,
-                tiles.scale, tiles.same, tiles.weighted, tile, order, start, rows, y, weight, S,
+                tiles.scale, tiles.same, functions.weigh, tile, order, start, rows, y, weight, S,
             )  # fmt: skip
             call(
                 functions.slopes, tiles.loss, tile, S, y, weight, 0, rows, tiles.size[tile], data.classes,
@@ -267,7 +270,7 @@ def plain_steps(data, functions, tiles, work, coefficients, order, ahead, batch,
         sparse_products.scores(data.rows, order, lo, hi - lo, data.inverse_scale, data.constant, weights, S)
         fill_rows(
             data.targets, data.weight, data.roles, data.seed, data.offset, tiles.target, tiles.fold, tiles.replicate,
-            tiles.scale, tiles.same, tiles.weighted, tile, order, lo, hi - lo, y, weight, S,
+            tiles.scale, tiles.same, functions.weigh, tile, order, lo, hi - lo, y, weight, S,
         )  # fmt: skip
         call(
             functions.slopes, tiles.loss, tile, S, y, weight, 0, hi - lo, tiles.size[tile], data.classes,

@@ -12,11 +12,12 @@ from .lane_vectors import assume_noalias
 from .lanes import FLUSH_ROWS
 from .multi_functions import lane_slopes
 from .multi_rows import add_weighted_rows, load_rows, scores
-from .multi_slopes import fill_rows, workspace
+from .multi_slopes import fill_rows, weigher, workspace
 from .products import zeros
 from .row_weights import row_weight
 
 MOST_CHUNKS = 64  # their sums are (chunks, lanes, d + 1)
+NO_ORDER = np.empty(0, np.int64)
 
 
 def chunk_rows(rows):
@@ -45,7 +46,10 @@ def multi_small_steps(data, parts, lanes, tiles, chunk, rates, t, objective, nor
     """
     sums, losses = np.empty((1, *lanes.weights.shape)), np.empty((1, len(lanes.weights)))
     passed = _arguments(data, parts.loss, tiles, chunk, 0, 1, sums, losses, lanes.weights)
-    full_batch.steps_in_turn(_multi_sums, passed, data, parts, lanes, rates, t, sums, losses, objective, norm)
+    stepped = full_batch.step_of(data, parts, lanes, rates, t, sums, losses, objective, norm)
+    for k in range(len(rates)):
+        _multi_sums(*passed)
+        full_batch._step(*stepped, k)
 
 
 def _arguments(data, loss, tiles, chunk, first, last, sums, losses, weights=None):
@@ -59,7 +63,7 @@ def _arguments(data, loss, tiles, chunk, first, last, sums, losses, weights=None
     return (
         data.rows, data.shift, data.inverse_scale, data.constant,
         data.targets, data.weight, data.roles, data.seed, data.offset,
-        tiles.target, tiles.fold, tiles.replicate, tiles.scale, tiles.same, tiles.weighted,
+        tiles.target, tiles.fold, tiles.replicate, tiles.scale, tiles.same, weigher(data, tiles), NO_ORDER,
         address(lane_slopes, dtype, type(loss)), tiles.loss, data.classes, tiles.lane, tiles.size,
         tiles.weights, np.empty((0, 0), dtype) if weights is None else weights,
         *work, gradients, totals, zeros((count, lanes), np.float64),
@@ -71,7 +75,7 @@ def _arguments(data, loss, tiles, chunk, first, last, sums, losses, weights=None
 def _multi_sums(
     rows, shift, inverse_scale, constant,
     targets, row_weight, roles, seed, offset,
-    target, fold, replicate, scale, same, weighted,
+    target, fold, replicate, scale, same, weigh, order,
     slopes, loss, classes, lane, size,
     weights, natural,
     Z, S, y, weight, joint, gradients, totals, loss_sum,
@@ -91,17 +95,17 @@ def _multi_sums(
             stop = n
         for start in range(c * chunk, stop, most):
             some = most if start + most < stop else stop - start
-            load_rows(rows, None, start, some, shift, inverse_scale, constant, Z)
+            load_rows(rows, order, start, some, shift, inverse_scale, constant, Z)
             done = start + some - c * chunk
             for tile in range(count):
-                scores(rows, None, start, some, inverse_scale, constant, Z, weights[tile], S)
+                scores(rows, order, start, some, inverse_scale, constant, Z, weights[tile], S)
                 fill_rows(
-                    targets, row_weight, roles, seed, offset, target, fold, replicate, scale, same, weighted,
-                    tile, None, start, some, y, weight, S,
+                    targets, row_weight, roles, seed, offset, target, fold, replicate, scale, same, weigh,
+                    tile, order, start, some, y, weight, S,
                 )  # fmt: skip
                 call(slopes, loss, tile, S, y, weight, 0, some, size[tile], classes, joint, loss_sum[tile])
                 if sums.size > 0:
-                    add_weighted_rows(rows, None, start, some, inverse_scale, constant, Z, S, gradients[tile])
+                    add_weighted_rows(rows, order, start, some, inverse_scale, constant, Z, S, gradients[tile])
                     if flush_rows > 0 and (done % flush_rows == 0 or start + some == stop):
                         flush(gradients[tile], totals[tile])
         for tile in range(count):

@@ -8,7 +8,8 @@ import math
 
 import numpy as np
 
-from ._jit import branch, leaf
+from ._jit import leaf
+from .addresses import arguments
 from .lane_vectors import assume_noalias
 from .order import GOLDEN, mix, stream
 from .rows import row_at
@@ -44,16 +45,21 @@ def row_weight(weight, roles, seed, fold, replicate, i):
     return share
 
 
-@branch
-def fill_weights(weight, roles, seed, fold, replicate, scale, same, tile, order, lo, rows, out):
-    """The weights of the ``rows`` rows at ``lo`` in every lane of a tile, times the lane's scale, into ``out``."""
-    assume_noalias()
-    for k in range(rows):
-        i = np.uint64(row_at(order, lo + k))
-        lane = 0
-        while lane < out.shape[1]:
-            share = row_weight(weight, roles, seed, fold[tile, lane], replicate[tile, lane], i)
-            stop = same[tile, lane]
-            for place in range(lane, stop):
-                out[k, place] = share * scale[tile, place]
-            lane = stop
+@arguments("T1 B2 int I2 I2 F2 I2 int I1 int int F2")
+def fill_weights():
+    """What rows weigh: called by its address, as lanes seldom weigh rows."""
+
+    def fill_weights(weight, roles, seed, fold, replicate, scale, same, tile, order, lo, rows, out):
+        """The weights of the ``rows`` rows at ``lo`` in every lane of a tile, times the lane's scale, into ``out``."""
+        assume_noalias()
+        for k in range(rows):
+            i = np.uint64(row_at(order, lo + k))
+            lane = 0
+            while lane < out.shape[1]:
+                share = row_weight(weight, roles, seed, fold[tile, lane], replicate[tile, lane], i)
+                stop = same[tile, lane]
+                for place in range(lane, stop):
+                    out[k, place] = share * scale[tile, place]
+                lane = stop
+
+    return fill_weights
