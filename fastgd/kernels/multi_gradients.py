@@ -5,10 +5,10 @@ from typing import NamedTuple
 import numpy as np
 
 from ..parts.penalties import Free
-from ._jit import branch, leaf
+from ._jit import branch
 from .lane_vectors import assume_noalias
 from .lanes import FLUSH_ROWS
-from .multi_lazy import LazyState, closed_form, refresh
+from .multi_lazy import LazyState, closed_form
 from .products import aligned
 from .rows import row_at
 
@@ -47,7 +47,7 @@ def zero_gradient_update(parts):
     return update_of(type(parts.optimizer), type(parts.penalty))
 
 
-def gradient_for(data, weights, update, batch):
+def gradient_for(weights, update, batch):
     """A gradient of batches of so many rows, for tiles of ``weights`` (tiles, d + 1, W)."""
     (_, height, width), dtype = weights.shape, weights.dtype
     columns = np.arange(height - 1, dtype=np.uint32)
@@ -63,7 +63,7 @@ def gradient_for(data, weights, update, batch):
 
 
 @branch
-def begin(gradient, update):
+def restart(gradient, update):
     """Reset it: with all columns, or with none where an ``update`` makes up for steps without a gradient."""
     last = gradient.values.shape[0] - 1
     if update != ALL_COLUMNS:
@@ -100,16 +100,6 @@ def touch(rows, order, lo, count, gradient):
                 zero_row(gradient.values, gradient.sums, np.int64(known))
                 known += np.uint64(1)
     gradient.count[0] = np.int64(known)
-
-
-@leaf
-def refresh_columns(gradient, rows, order, lo, count, update, tiles, tile, weights):
-    """Bring the weights of the columns of the ``count`` rows at ``lo`` up to date."""
-    if update != ALL_COLUMNS:
-        known = gradient.count[0]
-        touch(rows, order, lo, count, gradient)
-        if update == SHRINKING:
-            refresh(tiles, tile, weights, gradient.lazy, gradient.columns, known, gradient.count[0])
 
 
 @branch

@@ -38,36 +38,24 @@ def workspace(data, weights, most):
     return made
 
 
-def weigher(data, tiles):
-    """The address of ``fill_weights`` where lanes weigh rows; else 0."""
-    weigh = data.weight.size > 0 or tiles.weighted.any()
-    return address(fill_weights, tiles.weights.dtype) if weigh else 0
+def told(data, tiles):
+    """What ``fill_rows`` takes of data and tiles; the last the address of what weighs rows, 0 where no lane does."""
+    weighs = data.weight.size > 0 or tiles.weighted.any()
+    return (
+        data.targets, data.weight, data.roles, data.seed, data.offset,
+        tiles.target, tiles.fold, tiles.replicate, tiles.scale, tiles.same,
+        address(fill_weights, tiles.weights.dtype) if weighs else 0,
+    )  # fmt: skip
 
 
 @branch
 def fill_rows(
-    targets,
-    weight,
-    roles,
-    seed,
-    offset,
-    target,
-    fold,
-    replicate,
-    scale,
-    same,
-    weigher,
-    tile,
-    order,
-    lo,
-    rows,
-    y,
-    shares,
-    S,
-):
+    targets, weight, roles, seed, offset, target, fold, replicate, scale, same, weigh,
+    tile, order, lo, rows, y, shares, S,
+):  # fmt: skip
     """What the loss is told of the ``rows`` rows at ``lo`` in every lane of a tile.
 
-    Their targets ``y``; their weights ``shares``, where there is a ``weigher``; their offsets are added to scores ``S``.
+    Their targets ``y``; their weights ``shares``, where any weighs; and their offsets are added to the scores ``S``.
     """
     assume_noalias()
     for start in range(0, y.shape[1], simd_width(y)):
@@ -77,8 +65,8 @@ def fill_rows(
             for_each_lane(put, y, start, (targets[number, i], y, np.uint64(k)))
             for lane in range(until, start + simd_width(y)):
                 y[k, lane] = targets[target[tile, lane], i]
-    if weigher != 0:
-        call(weigher, weight, roles, seed, fold, replicate, scale, same, tile, order, lo, rows, shares)
+    if weigh != 0:
+        call(weigh, weight, roles, seed, fold, replicate, scale, same, tile, order, lo, rows, shares)
     for k in range(rows if offset.size > 0 else 0):
         number = offset[np.uint64(row_at(order, lo + k))]
         for lane in range(S.shape[1]):

@@ -1,7 +1,5 @@
 """Mini-batches and single rows of many lanes, a tile at a time: tiles know nothing of each other."""
 
-from typing import NamedTuple
-
 import numpy as np
 
 from ..parts.penalties import Free
@@ -15,45 +13,20 @@ from .multi_gradients import (
     ALL_COLUMNS,
     NO_DRIFT,
     SHRINKING,
-    begin,
     flush,
     gradient_for,
     mean,
-    refresh_columns,
+    restart,
+    touch,
     zero_gradient_update,
 )
-from .multi_lazy import refresh_all, store
+from .multi_lazy import refresh, refresh_all, store
 from .multi_rows import SPARSE_ROWS, load_rows
-from .multi_slopes import fill_rows, weigher, workspace
+from .multi_slopes import fill_rows, told, workspace
 from .products import aligned, row_scores, row_step, zeros
 from .rows import prefetch
 
-
-class StepFunctions(NamedTuple):
-    """What the parts do, as the addresses of their functions, and what loops ask of them."""
-
-    weigh: int  # of ``fill_weights``, where lanes weigh rows; else 0
-    slopes: int  # of the loss's ``lane_slopes``
-    prepare: int  # of the optimizer's ``prepare_lanes``
-    move: int  # of its and the penalty's ``move_lanes``, or of ``move_lanes_by_row``
-    coefficients: int  # how many numbers the optimizer prepares
-    plain: bool  # whether steps only add the gradient to the weights
-    by_step: bool  # whether the coefficients depend on the step, and not on the rate alone
-
-
-def functions_of(data, parts, tiles, move=move_lanes):
-    """The functions of some parts, for the lanes of tiles."""
-    dtype = tiles.weights.dtype
-    loss, optimizer, penalty = map(type, parts)
-    return StepFunctions(
-        weigher(data, tiles),
-        address(lane_slopes, dtype, loss),
-        address(prepare_lanes, dtype, optimizer),
-        address(move, dtype, optimizer, penalty),
-        len(coefficients_of(parts.optimizer)),
-        is_plain(parts),
-        not optimizer.plain,
-    )
+NO_COLUMNS = np.empty(0, np.uint32)  # all of them in their order
 
 
 def multi_steps(data, parts, tiles, first, last, order, ahead, batch, rates, t, loss_sum, lazy=False):
@@ -63,31 +36,38 @@ def multi_steps(data, parts, tiles, first, last, order, ahead, batch, rates, t, 
     added to ``loss_sum`` (lanes,); at each row the row in ``ahead`` is prefetched. ``lazy``: a step moves only the
     columns of its (sparse) rows.
     """
-    sparse, dtype, width = data.rows.sparse, tiles.weights.dtype, tiles.weights.shape[2]
-    update, averaged = NO_DRIFT if lazy else zero_gradient_update(parts), tiles.averages.shape[1] > 0
+    sparse, dtype, (_, height, width) = data.rows.sparse, tiles.weights.dtype, tiles.weights.shape
+    single, plain, averaged = batch == 1 and not sparse, is_plain(parts), tiles.averages.shape[1] > 0
+    loss, optimizer, penalty = map(type, parts)
+    slopes = address(lane_slopes, dtype, loss)
+    prepare = address(prepare_lanes, dtype, optimizer)
+    move = address(move_lanes_by_row if single else move_lanes, dtype, optimizer, penalty)
+    coefficients = aligned((1, len(coefficients_of(parts.optimizer)), width), dtype)
+    update = NO_DRIFT if lazy else zero_gradient_update(parts)
     if update == SHRINKING and averaged:
         update = ALL_COLUMNS
-    single = batch == 1 and not sparse
-    functions = functions_of(data, parts, tiles, move_lanes_by_row if single else move_lanes)
-    work = workspace(data, tiles.weights, 16 if single else batch)
-    coefficients = aligned((1, functions.coefficients, width), dtype)
-    shared = data, functions, tiles, work, coefficients, order, ahead
+    shared = (
+        data.rows, data.shift, data.inverse_scale, data.constant, *told(data, tiles),
+        slopes, prepare, move, data.classes, tiles.loss, tiles.optimizer, tiles.penalty, tiles.low, tiles.high,
+        tiles.carry, coefficients, *workspace(data, tiles.weights, 16 if single else batch), order, ahead, batch, t,
+    )  # fmt: skip
     for tile in range(first, last):
-        lanes = slice(tiles.lane[tile], tiles.lane[tile] + tiles.size[tile])
+        size = tiles.size[tile]
+        lanes = slice(tiles.lane[tile], tiles.lane[tile] + size)
         losses, table = np.zeros(width), np.zeros((len(rates), width))
-        table[:, : tiles.size[tile]] = rates[:, lanes]
+        table[:, :size] = rates[:, lanes]
+        of_tile = (tile, size, tiles.weights[tile], tiles.slots[tile], tiles.averages[tile], tiles.begin[tile], table)
         if single:
-            single_steps(*shared, tile, table, t, losses, aligned((width,), dtype))
+            step = aligned((width,), dtype)
+            _single_steps(*shared, *of_tile, losses, plain, not parts.optimizer.plain, step)
         elif not sparse:
-            gradient = aligned(tiles.weights.shape[1:], dtype)
-            sums = zeros((len(gradient) if batch > FLUSH_ROWS else 0, width), np.float64)
-            batch_steps(*shared, batch, tile, table, t, losses, gradient, sums, np.empty(0, np.uint32))
-        elif functions.plain and batch <= SPARSE_ROWS and not averaged:
-            plain_steps(*shared, batch, tile, table, t, losses)
+            sums = zeros((height if batch > FLUSH_ROWS else 0, width), np.float64)
+            _batch_steps(*shared, *of_tile, losses, aligned((height, width), dtype), sums, NO_COLUMNS)
+        elif plain and batch <= SPARSE_ROWS and not averaged:
+            _plain_steps(*shared, *of_tile, losses)
         else:
-            gradient = gradient_for(data, tiles.weights, update, batch)
-            sparse_steps(*shared, batch, tile, table, t, losses, gradient, update)
-        loss_sum[lanes] += losses[: tiles.size[tile]]
+            _sparse_steps(*shared, *of_tile, losses, gradient_for(tiles.weights, update, batch), update)
+        loss_sum[lanes] += losses[:size]
 
 
 def is_plain(parts):
@@ -119,59 +99,63 @@ def negative_product(lane, start, coefficients, S, k, out):
 
 
 @branch
-def average(averages, begin, tile, weights, t):
-    """Take the weights (d + 1, W) into their running means (tiles, d + 1, W), from step ``begin`` (tiles, W) on."""
+def average(averages, begin, weights, t):
+    """Take a tile's weights (d + 1, W) into their running means (d + 1, W), from step ``begin`` (W,) on."""
     assume_noalias()
-    for j in range(averages.shape[1]):
-        for lane in range(averages.shape[2]):
-            first = begin[tile, lane]
+    for j in range(averages.shape[0]):
+        for lane in range(averages.shape[1]):
+            first = begin[lane]
             share = 1.0 / (t - first + 1) if t >= first else 0.0
-            mean = averages[tile, j, lane]
-            averages[tile, j, lane] = mean + share * (weights[j, lane] - mean)
+            mean = averages[j, lane]
+            averages[j, lane] = mean + share * (weights[j, lane] - mean)
 
 
 @lean
-def single_steps(data, functions, tiles, work, coefficients, order, ahead, tile, rates, t, losses, step):
-    """One step of a tile for each row."""
-    Z, S, y, weight = work.Z, work.S, work.y, work.weight
-    weights, slots, most = tiles.weights[tile], tiles.slots[tile], Z.shape[0]
+def _single_steps(
+    rows, shift, inverse_scale, constant,
+    targets, weight, roles, seed, offset, target, fold, replicate, scale, same, weigh,
+    slopes, prepare, move, classes, loss, optimizer, penalty, low, high,
+    carry, coefficients, Z, S, y, shares, joint, order, ahead, batch, t,
+    tile, size, weights, slots, averages, begin, rates, losses, plain, by_step, step,
+):  # fmt: skip
+    """A tile's step for each row; ``plain``: it only adds the gradient; ``by_step``: its coefficients depend on t."""
+    most = Z.shape[0]
     for start in range(0, order.size, most):
-        rows = most if start + most < order.size else order.size - start
-        for k in range(start, start + rows):
-            prefetch(data.rows, ahead[k])
-        load_rows(data.rows, order, start, rows, data.shift, data.inverse_scale, data.constant, Z)
+        some = most if start + most < order.size else order.size - start
+        for k in range(start, start + some):
+            prefetch(rows, ahead[k])
+        load_rows(rows, order, start, some, shift, inverse_scale, constant, Z)
         fill_rows(
-            data.targets, data.weight, data.roles, data.seed, data.offset, tiles.target, tiles.fold, tiles.replicate,
-            tiles.scale, tiles.same, functions.weigh, tile, order, start, rows, y, weight, S,
+            targets, weight, roles, seed, offset, target, fold, replicate, scale, same, weigh,
+            tile, order, start, some, y, shares, S,
         )  # fmt: skip
         row_scores(Z, 0, weights, S)
-        for k in range(rows):
-            if data.offset.size > 0:
+        for k in range(some):
+            if offset.size > 0:
                 for lane in range(S.shape[1]):
-                    S[k, lane] += data.offset[np.uint64(order[start + k])]
-            call(
-                functions.slopes, tiles.loss, tile, S, y, weight, k, k + 1, tiles.size[tile], data.classes,
-                work.slopes, losses,
-            )  # fmt: skip
+                    S[k, lane] += offset[np.uint64(order[start + k])]
+            call(slopes, loss, tile, S, y, shares, k, k + 1, size, classes, joint, losses)
             s = start + k
-            if s == 0 or rates.shape[0] > 1 or functions.by_step:
-                rate = rates[s if rates.shape[0] > 1 else 0]
-                call(functions.prepare, tiles.optimizer, tile, rate, t + s, tiles.carry, coefficients)
+            if s == 0 or rates.shape[0] > 1 or by_step:
+                call(prepare, optimizer, tile, rates[s if rates.shape[0] > 1 else 0], t + s, carry, coefficients)
             step_row(
-                functions.plain, functions.move, tiles.optimizer, tiles.penalty, tiles.low, tiles.high, coefficients,
-                Z, S, step, k, k + 1 if k + 1 < rows else k, tile, weights, slots,
+                plain, move, optimizer, penalty, low, high, coefficients, Z, S, step, k, k + 1 if k + 1 < some else k,
+                tile, weights, slots,
             )  # fmt: skip
-            if tiles.averages.shape[1] > 0:
-                average(tiles.averages, tiles.begin, tile, weights, t + s)
+            if averages.shape[0] > 0:
+                average(averages, begin, weights, t + s)
 
 
 @lean
-def batch_steps(
-    data, functions, tiles, work, coefficients, order, ahead, batch, tile, rates, t, losses, gradient, sums, columns
-):
-    """One step of a tile for each batch of dense rows; beyond ``FLUSH_ROWS`` rows its gradient is summed in float64."""
-    Z, S, y, weight = work.Z, work.S, work.y, work.weight
-    weights, d, most = tiles.weights[tile], data.shift.size, S.shape[0]
+def _batch_steps(
+    rows, shift, inverse_scale, constant,
+    targets, weight, roles, seed, offset, target, fold, replicate, scale, same, weigh,
+    slopes, prepare, move, classes, loss, optimizer, penalty, low, high,
+    carry, coefficients, Z, S, y, shares, joint, order, ahead, batch, t,
+    tile, size, weights, slots, averages, begin, rates, losses, gradient, sums, columns,
+):  # fmt: skip
+    """A step of a tile for each batch of dense rows; beyond ``FLUSH_ROWS`` rows its gradient is summed in float64."""
+    d, most = shift.size, S.shape[0]
     for s in range((order.size + batch - 1) // batch):
         lo, hi = s * batch, (s + 1) * batch
         if hi > order.size:
@@ -181,107 +165,100 @@ def batch_steps(
                 gradient[j, lane] = 0
         full = lo + FLUSH_ROWS
         for start in range(lo, hi, most):
-            rows = most if start + most < hi else hi - start
-            for k in range(start, start + rows):
-                prefetch(data.rows, ahead[k])
-            load_rows(data.rows, order, start, rows, data.shift, data.inverse_scale, data.constant, Z)
-            products.scores(Z, rows, weights, S)
+            some = most if start + most < hi else hi - start
+            for k in range(start, start + some):
+                prefetch(rows, ahead[k])
+            load_rows(rows, order, start, some, shift, inverse_scale, constant, Z)
+            products.scores(Z, some, weights, S)
             fill_rows(
-                data.targets, data.weight, data.roles, data.seed, data.offset, tiles.target, tiles.fold, tiles.replicate,
-                tiles.scale, tiles.same, functions.weigh, tile, order, start, rows, y, weight, S,
+                targets, weight, roles, seed, offset, target, fold, replicate, scale, same, weigh,
+                tile, order, start, some, y, shares, S,
             )  # fmt: skip
-            call(
-                functions.slopes, tiles.loss, tile, S, y, weight, 0, rows, tiles.size[tile], data.classes,
-                work.slopes, losses,
-            )  # fmt: skip
-            products.add_weighted_rows(Z, rows, S, gradient)
-            if start + rows >= full:
-                full = start + rows + FLUSH_ROWS
+            call(slopes, loss, tile, S, y, shares, 0, some, size, classes, joint, losses)
+            products.add_weighted_rows(Z, some, S, gradient)
+            if start + some >= full:
+                full = start + some + FLUSH_ROWS
                 flush(gradient, sums, d)
         mean(gradient, sums, d, hi - lo)
-        rate = rates[s if rates.shape[0] > 1 else 0]
-        call(functions.prepare, tiles.optimizer, tile, rate, t + s, tiles.carry, coefficients)
-        call(
-            functions.move, tiles.optimizer, tiles.penalty, tile, coefficients, gradient, columns, d,
-            tiles.low, tiles.high, weights, tiles.slots[tile],
-        )  # fmt: skip
-        if tiles.averages.shape[1] > 0:
-            average(tiles.averages, tiles.begin, tile, weights, t + s)
+        call(prepare, optimizer, tile, rates[s if rates.shape[0] > 1 else 0], t + s, carry, coefficients)
+        call(move, optimizer, penalty, tile, coefficients, gradient, columns, d, low, high, weights, slots)
+        if averages.shape[0] > 0:
+            average(averages, begin, weights, t + s)
 
 
 @lean
-def sparse_steps(
-    data, functions, tiles, work, coefficients, order, ahead, batch, tile, rates, t, losses, gradient, update
-):
+def _sparse_steps(
+    rows, shift, inverse_scale, constant,
+    targets, weight, roles, seed, offset, target, fold, replicate, scale, same, weigh,
+    slopes, prepare, move, classes, loss, optimizer, penalty, low, high,
+    carry, coefficients, Z, S, y, shares, joint, order, ahead, batch, t,
+    tile, size, weights, slots, averages, begin, rates, losses, gradient, update,
+):  # fmt: skip
     """The same for sparse rows."""
-    S, y, weight = work.S, work.y, work.weight
-    weights, most, lazy, columns = tiles.weights[tile], S.shape[0], gradient.lazy, gradient.columns
+    most, lazy, columns = S.shape[0], gradient.lazy, gradient.columns
     for s in range((order.size + batch - 1) // batch):
         lo, hi = s * batch, (s + 1) * batch
         if hi > order.size:
             hi = order.size
-        begin(gradient, update)
+        restart(gradient, update)
         full = lo + FLUSH_ROWS
         for start in range(lo, hi, most):
-            rows = most if start + most < hi else hi - start
-            for k in range(start, start + rows):
-                prefetch(data.rows, ahead[k])
-            refresh_columns(gradient, data.rows, order, start, rows, update, tiles, tile, weights)
-            sparse_products.scores(data.rows, order, start, rows, data.inverse_scale, data.constant, weights, S)
+            some = most if start + most < hi else hi - start
+            for k in range(start, start + some):
+                prefetch(rows, ahead[k])
+            if update != ALL_COLUMNS:
+                known = gradient.count[0]
+                touch(rows, order, start, some, gradient)
+                if update == SHRINKING:
+                    refresh(penalty, low, high, tile, weights, lazy, columns, known, gradient.count[0])
+            sparse_products.scores(rows, order, start, some, inverse_scale, constant, weights, S)
             fill_rows(
-                data.targets, data.weight, data.roles, data.seed, data.offset, tiles.target, tiles.fold, tiles.replicate,
-                tiles.scale, tiles.same, functions.weigh, tile, order, start, rows, y, weight, S,
+                targets, weight, roles, seed, offset, target, fold, replicate, scale, same, weigh,
+                tile, order, start, some, y, shares, S,
             )  # fmt: skip
-            call(
-                functions.slopes, tiles.loss, tile, S, y, weight, 0, rows, tiles.size[tile], data.classes,
-                work.slopes, losses,
-            )  # fmt: skip
+            call(slopes, loss, tile, S, y, shares, 0, some, size, classes, joint, losses)
             sparse_products.add_weighted_rows(
-                data.rows, order, start, rows, data.inverse_scale, data.constant, S, gradient.position, gradient.values
+                rows, order, start, some, inverse_scale, constant, S, gradient.position, gradient.values
             )
-            if start + rows >= full:
-                full = start + rows + FLUSH_ROWS
+            if start + some >= full:
+                full = start + some + FLUSH_ROWS
                 flush(gradient.values, gradient.sums, gradient.count[0])
-        mean(gradient.values, gradient.sums, gradient.count[0], hi - lo)
-        rate = rates[s if rates.shape[0] > 1 else 0]
-        call(functions.prepare, tiles.optimizer, tile, rate, t + s, tiles.carry, coefficients)
-        call(
-            functions.move, tiles.optimizer, tiles.penalty, tile, coefficients, gradient.values, columns,
-            gradient.count[0], tiles.low, tiles.high, weights, tiles.slots[tile],
-        )  # fmt: skip
+        count = gradient.count[0]
+        mean(gradient.values, gradient.sums, count, hi - lo)
+        call(prepare, optimizer, tile, rates[s if rates.shape[0] > 1 else 0], t + s, carry, coefficients)
+        call(move, optimizer, penalty, tile, coefficients, gradient.values, columns, count, low, high, weights, slots)
         if update == SHRINKING:
-            store(tiles, tile, coefficients, weights, lazy, columns, gradient.count[0])
-        if tiles.averages.shape[1] > 0:
-            average(tiles.averages, tiles.begin, tile, weights, t + s)
+            store(penalty, low, high, tile, coefficients, weights, lazy, columns, count)
+        if averages.shape[0] > 0:
+            average(averages, begin, weights, t + s)
     if update == SHRINKING:
-        refresh_all(tiles, tile, weights, lazy)
+        refresh_all(penalty, low, high, tile, weights, lazy)
 
 
 @lean
-def plain_steps(data, functions, tiles, work, coefficients, order, ahead, batch, tile, rates, t, losses):
+def _plain_steps(
+    rows, shift, inverse_scale, constant,
+    targets, weight, roles, seed, offset, target, fold, replicate, scale, same, weigh,
+    slopes, prepare, move, classes, loss, optimizer, penalty, low, high,
+    carry, coefficients, Z, S, y, shares, joint, order, ahead, batch, t,
+    tile, size, weights, slots, averages, begin, rates, losses,
+):  # fmt: skip
     """One step of plain SGD for each batch of sparse rows that a workspace holds: no gradient is stored."""
-    S, y, weight, weights = work.S, work.y, work.weight, tiles.weights[tile]
     for s in range((order.size + batch - 1) // batch):
         lo, hi = s * batch, (s + 1) * batch
         if hi > order.size:
             hi = order.size
         for k in range(lo, hi):
-            prefetch(data.rows, ahead[k])
-        sparse_products.scores(data.rows, order, lo, hi - lo, data.inverse_scale, data.constant, weights, S)
+            prefetch(rows, ahead[k])
+        sparse_products.scores(rows, order, lo, hi - lo, inverse_scale, constant, weights, S)
         fill_rows(
-            data.targets, data.weight, data.roles, data.seed, data.offset, tiles.target, tiles.fold, tiles.replicate,
-            tiles.scale, tiles.same, functions.weigh, tile, order, lo, hi - lo, y, weight, S,
+            targets, weight, roles, seed, offset, target, fold, replicate, scale, same, weigh,
+            tile, order, lo, hi - lo, y, shares, S,
         )  # fmt: skip
-        call(
-            functions.slopes, tiles.loss, tile, S, y, weight, 0, hi - lo, tiles.size[tile], data.classes,
-            work.slopes, losses,
-        )  # fmt: skip
-        rate = rates[s if rates.shape[0] > 1 else 0]
-        call(functions.prepare, tiles.optimizer, tile, rate, t + s, tiles.carry, coefficients)
+        call(slopes, loss, tile, S, y, shares, 0, hi - lo, size, classes, joint, losses)
+        call(prepare, optimizer, tile, rates[s if rates.shape[0] > 1 else 0], t + s, carry, coefficients)
         scale_slopes(coefficients, hi - lo, S)
-        sparse_products.add_weighted_rows(
-            data.rows, order, lo, hi - lo, data.inverse_scale, data.constant, S, None, weights
-        )
+        sparse_products.add_weighted_rows(rows, order, lo, hi - lo, inverse_scale, constant, S, None, weights)
 
 
 @branch

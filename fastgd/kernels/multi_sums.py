@@ -12,7 +12,7 @@ from .lane_vectors import assume_noalias
 from .lanes import FLUSH_ROWS
 from .multi_functions import lane_slopes
 from .multi_rows import add_weighted_rows, load_rows, scores
-from .multi_slopes import fill_rows, weigher, workspace
+from .multi_slopes import fill_rows, told, workspace
 from .products import zeros
 from .row_weights import row_weight
 
@@ -62,8 +62,7 @@ def _arguments(data, loss, tiles, chunk, first, last, sums, losses, weights=None
     flush_rows = 0 if data.rows.sparse else FLUSH_ROWS // len(work.S) * len(work.S)
     return (
         data.rows, data.shift, data.inverse_scale, data.constant,
-        data.targets, data.weight, data.roles, data.seed, data.offset,
-        tiles.target, tiles.fold, tiles.replicate, tiles.scale, tiles.same, weigher(data, tiles), NO_ORDER,
+        *told(data, tiles), NO_ORDER,
         address(lane_slopes, dtype, type(loss)), tiles.loss, data.classes, tiles.lane, tiles.size,
         tiles.weights, np.empty((0, 0), dtype) if weights is None else weights,
         *work, gradients, totals, zeros((count, lanes), np.float64),
