@@ -5,6 +5,8 @@ exchanged: eight numbers of the block are each multiplied by one vector of lanes
 one order, whatever stands in the lanes beside it, so its bits don't depend on how many there are.
 """
 
+import math
+
 import numpy as np
 from numba import types
 from numba.core import cgutils
@@ -177,10 +179,9 @@ def _(Z, k, D, nearest, W, out):
 
 def aligned(shape, dtype):
     """An uninitialised array that begins at a multiple of a vector's size: loads across cache lines cost twice."""
-    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
-    raw = np.empty(size + BYTES, np.uint8)
-    first = -raw.ctypes.data % BYTES
-    return raw[first : first + size].view(dtype).reshape(shape)
+    dtype = np.dtype(dtype)
+    raw = np.empty(math.prod(shape) * dtype.itemsize + BYTES, np.uint8)
+    return np.ndarray(shape, dtype, raw, -raw.__array_interface__["data"][0] % BYTES)
 
 
 def zeros(shape, dtype):
