@@ -6,9 +6,9 @@ from ..parts.penalties import Free
 from . import products, sparse_products
 from ._jit import branch, leaf, lean
 from .addresses import address, call
-from .lane_vectors import assume_noalias, for_each_lane, simd_width
+from .lane_vectors import for_each_lane, simd_width
 from .lanes import FLUSH_ROWS
-from .multi_functions import coefficients_of, lane_slopes, move_lanes, move_lanes_by_row, prepare_lanes
+from .multi_functions import average_lanes, coefficients_of, lane_slopes, move_lanes, move_lanes_by_row, prepare_lanes
 from .multi_gradients import (
     ALL_COLUMNS,
     NO_DRIFT,
@@ -42,6 +42,7 @@ def multi_steps(data, parts, tiles, first, last, order, ahead, batch, rates, t, 
     slopes = address(lane_slopes, dtype, loss)
     prepare = address(prepare_lanes, dtype, optimizer)
     move = address(move_lanes_by_row if single else move_lanes, dtype, optimizer, penalty)
+    average = address(average_lanes, dtype) if averaged else 0
     coefficients = aligned((1, len(coefficients_of(parts.optimizer)), width), dtype)
     update = NO_DRIFT if lazy else zero_gradient_update(parts)
     if update == SHRINKING and averaged:
@@ -56,7 +57,8 @@ def multi_steps(data, parts, tiles, first, last, order, ahead, batch, rates, t, 
         lanes = slice(tiles.lane[tile], tiles.lane[tile] + size)
         losses, table = np.zeros(width), np.zeros((len(rates), width))
         table[:, :size] = rates[:, lanes]
-        of_tile = (tile, size, tiles.weights[tile], tiles.slots[tile], tiles.averages[tile], tiles.begin[tile], table)
+        averages = average, tiles.averages[tile], tiles.begin[tile]
+        of_tile = tile, size, tiles.weights[tile], tiles.slots[tile], *averages, table
         if single:
             step = aligned((width,), dtype)
             _single_steps(*shared, *of_tile, losses, plain, not parts.optimizer.plain, step)
@@ -98,25 +100,13 @@ def negative_product(lane, start, coefficients, S, k, out):
     out[lane] = -(coefficients[0, 0, lane] * S[k, lane])
 
 
-@branch
-def average(averages, begin, weights, t):
-    """Take a tile's weights (d + 1, W) into their running means (d + 1, W), from step ``begin`` (W,) on."""
-    assume_noalias()
-    for j in range(averages.shape[0]):
-        for lane in range(averages.shape[1]):
-            first = begin[lane]
-            share = 1.0 / (t - first + 1) if t >= first else 0.0
-            mean = averages[j, lane]
-            averages[j, lane] = mean + share * (weights[j, lane] - mean)
-
-
 @lean
 def _single_steps(
     rows, shift, inverse_scale, constant,
     targets, weight, roles, seed, offset, target, fold, replicate, scale, same, weigh,
     slopes, prepare, move, classes, loss, optimizer, penalty, low, high,
     carry, coefficients, Z, S, y, shares, joint, order, ahead, batch, t,
-    tile, size, weights, slots, averages, begin, rates, losses, plain, by_step, step,
+    tile, size, weights, slots, average, averages, begin, rates, losses, plain, by_step, step,
 ):  # fmt: skip
     """A tile's step for each row; ``plain``: it only adds the gradient; ``by_step``: its coefficients depend on t."""
     most = Z.shape[0]
@@ -129,8 +119,9 @@ def _single_steps(
             targets, weight, roles, seed, offset, target, fold, replicate, scale, same, weigh,
             tile, order, start, some, y, shares, S,
         )  # fmt: skip
-        row_scores(Z, 0, weights, S)
         for k in range(some):
+            if k == 0:
+                row_scores(Z, k, weights, S)
             if offset.size > 0:
                 for lane in range(S.shape[1]):
                     S[k, lane] += offset[np.uint64(order[start + k])]
@@ -143,7 +134,7 @@ def _single_steps(
                 tile, weights, slots,
             )  # fmt: skip
             if averages.shape[0] > 0:
-                average(averages, begin, weights, t + s)
+                call(average, averages, begin, weights, t + s)
 
 
 @lean
@@ -152,7 +143,7 @@ def _batch_steps(
     targets, weight, roles, seed, offset, target, fold, replicate, scale, same, weigh,
     slopes, prepare, move, classes, loss, optimizer, penalty, low, high,
     carry, coefficients, Z, S, y, shares, joint, order, ahead, batch, t,
-    tile, size, weights, slots, averages, begin, rates, losses, gradient, sums, columns,
+    tile, size, weights, slots, average, averages, begin, rates, losses, gradient, sums, columns,
 ):  # fmt: skip
     """A step of a tile for each batch of dense rows; beyond ``FLUSH_ROWS`` rows its gradient is summed in float64."""
     d, most = shift.size, S.shape[0]
@@ -183,7 +174,7 @@ def _batch_steps(
         call(prepare, optimizer, tile, rates[s if rates.shape[0] > 1 else 0], t + s, carry, coefficients)
         call(move, optimizer, penalty, tile, coefficients, gradient, columns, d, low, high, weights, slots)
         if averages.shape[0] > 0:
-            average(averages, begin, weights, t + s)
+            call(average, averages, begin, weights, t + s)
 
 
 @lean
@@ -192,7 +183,7 @@ def _sparse_steps(
     targets, weight, roles, seed, offset, target, fold, replicate, scale, same, weigh,
     slopes, prepare, move, classes, loss, optimizer, penalty, low, high,
     carry, coefficients, Z, S, y, shares, joint, order, ahead, batch, t,
-    tile, size, weights, slots, averages, begin, rates, losses, gradient, update,
+    tile, size, weights, slots, average, averages, begin, rates, losses, gradient, update,
 ):  # fmt: skip
     """The same for sparse rows."""
     most, lazy, columns = S.shape[0], gradient.lazy, gradient.columns
@@ -230,7 +221,7 @@ def _sparse_steps(
         if update == SHRINKING:
             store(penalty, low, high, tile, coefficients, weights, lazy, columns, count)
         if averages.shape[0] > 0:
-            average(averages, begin, weights, t + s)
+            call(average, averages, begin, weights, t + s)
     if update == SHRINKING:
         refresh_all(penalty, low, high, tile, weights, lazy)
 
@@ -241,7 +232,7 @@ def _plain_steps(
     targets, weight, roles, seed, offset, target, fold, replicate, scale, same, weigh,
     slopes, prepare, move, classes, loss, optimizer, penalty, low, high,
     carry, coefficients, Z, S, y, shares, joint, order, ahead, batch, t,
-    tile, size, weights, slots, averages, begin, rates, losses,
+    tile, size, weights, slots, average, averages, begin, rates, losses,
 ):  # fmt: skip
     """One step of plain SGD for each batch of sparse rows that a workspace holds: no gradient is stored."""
     for s in range((order.size + batch - 1) // batch):
