@@ -78,23 +78,6 @@ def is_plain(parts):
 
 
 @leaf
-def step_row(plain, move, optimizer, penalty, low, high, coefficients, Z, S, step, k, nearest, tile, weights, slots):
-    """Step against row k of the workspace, whose slopes are known; then the scores of row ``nearest`` are.
-
-    A step of plain SGD and the scores that follow touch the weights once: 130 ns of 210 (d=50, float64). Two products
-    for 16 rows and corrections by their own products in between: 179 ns a row in all, not 166 (32 lanes, d=50,
-    float32), and 347, not 297 (float64).
-    """
-    if plain:
-        for start in range(0, step.size, simd_width(S)):
-            for_each_lane(negative_product, S, start, (coefficients, S, k, step))
-        row_step(Z, k, step, nearest, weights, S)
-    else:
-        call(move, optimizer, penalty, tile, coefficients, Z, S, k, low, high, weights, slots)
-        row_scores(Z, nearest, weights, S)
-
-
-@leaf
 def negative_product(lane, start, coefficients, S, k, out):
     """What a step adds for a 1 in the row."""
     out[lane] = -(coefficients[0, 0, lane] * S[k, lane])
@@ -108,7 +91,12 @@ def _single_steps(
     carry, coefficients, Z, S, y, shares, joint, order, ahead, batch, t,
     tile, size, weights, slots, average, averages, begin, rates, losses, plain, by_step, step,
 ):  # fmt: skip
-    """A tile's step for each row; ``plain``: it only adds the gradient; ``by_step``: its coefficients depend on t."""
+    """A step of a tile for each row. ``by_step``: its coefficients depend on the step, and not on the rate alone.
+
+    A ``plain`` step only adds the gradient: it and the scores that follow touch the weights once, 130 ns of 210 (d=50,
+    float64). Two products for 16 rows and corrections by their own products in between: 179 ns a row in all, not 166
+    (32 lanes, d=50, float32), and 347, not 297 (float64).
+    """
     most = Z.shape[0]
     for start in range(0, order.size, most):
         some = most if start + most < order.size else order.size - start
@@ -129,10 +117,14 @@ def _single_steps(
             s = start + k
             if s == 0 or rates.shape[0] > 1 or by_step:
                 call(prepare, optimizer, tile, rates[s if rates.shape[0] > 1 else 0], t + s, carry, coefficients)
-            step_row(
-                plain, move, optimizer, penalty, low, high, coefficients, Z, S, step, k, k + 1 if k + 1 < some else k,
-                tile, weights, slots,
-            )  # fmt: skip
+            following = k + 1 if k + 1 < some else k
+            if plain:
+                for first in range(0, step.size, simd_width(S)):
+                    for_each_lane(negative_product, S, first, (coefficients, S, k, step))
+                row_step(Z, k, step, following, weights, S)
+            else:
+                call(move, optimizer, penalty, tile, coefficients, Z, S, k, low, high, weights, slots)
+                row_scores(Z, following, weights, S)
             if averages.shape[0] > 0:
                 call(average, averages, begin, weights, t + s)
 
