@@ -6,13 +6,15 @@ cost of a row is proportional to its numbers.
 
 import numpy as np
 
-from . import products, sparse_products
-from ._jit import UNCOUNTED, branch
-from .lane_vectors import assume_noalias
+from . import sparse_products
+from ._jit import UNCOUNTED, compiled_as
+from .lane_vectors import assume_noalias, simd_width
+from .products import panel
 from .rows import dispatch_on_layout, row_at
 
 ROWS_BYTES = 1 << 14  # of a workspace's dense rows
 SPARSE_ROWS = 64
+ONCE = {"forceinline": False, **UNCOUNTED}
 
 
 def rows_at_once(data, most):
@@ -23,44 +25,67 @@ def rows_at_once(data, most):
     return min(most, max(16, min(64, wanted)))
 
 
-@branch
-def standardise(X, order, lo, count, shift, inverse_scale, constant, Z):
-    """Put standardised rows, the intercept's constant behind each, into the first ``count`` rows of Z."""
+def _dense_load_rows(rows, order, lo, count, shift, inverse_scale, constant, Z):
     assume_noalias()
     for k in range(count):
         i = np.uint64(row_at(order, lo + k))
         for j in range(shift.size):
-            Z[k, j] = (X[i, j] - shift[j]) * inverse_scale[j]
+            Z[k, j] = (rows.values[i, j] - shift[j]) * inverse_scale[j]
         Z[k, shift.size] = constant
-
-
-def _dense_load_rows(rows, order, lo, count, shift, inverse_scale, constant, Z):
-    standardise(rows.values, order, lo, count, shift, inverse_scale, constant, Z)
 
 
 def _sparse_load_rows(rows, order, lo, count, shift, inverse_scale, constant, Z):
     pass
 
 
-def _dense_scores(rows, order, lo, count, inverse_scale, constant, Z, weights, S):
-    products.scores(Z, count, weights, S)
+# Put the ``count`` rows at ``lo``, standardised, the intercept's constant behind each, into the table Z.
+load_rows = dispatch_on_layout(_dense_load_rows, _sparse_load_rows, **ONCE)
 
 
-def _sparse_scores(rows, order, lo, count, inverse_scale, constant, Z, weights, S):
-    sparse_products.scores(rows, order, lo, count, inverse_scale, constant, weights, S)
+def scores(rows, order, lo, count, inverse_scale, constant, Z, weights, S):
+    """Their scores in every lane of a tile, into S; the lanes fill whole vectors."""
+    if rows.sparse:
+        sparse_products.scores(rows, order, lo, count, inverse_scale, constant, weights, S)
+    else:
+        np.matmul(Z[:count], weights, out=S[:count])
 
 
-def _dense_add_weighted_rows(rows, order, lo, count, inverse_scale, constant, Z, S, out):
-    products.add_weighted_rows(Z, count, S, out)
+@compiled_as(scores, **ONCE)
+def _(rows, order, lo, count, inverse_scale, constant, Z, weights, S):
+    def dense(rows, order, lo, count, inverse_scale, constant, Z, weights, S):
+        d, eights = Z.shape[1], count - count % 8
+        for v in range(0, weights.shape[1], simd_width(weights)):
+            for i in range(0, eights, 8):
+                panel(Z, i * d, d, 1, d, weights, S, i, v, 8, False)
+            for i in range(eights, count):
+                panel(Z, i * d, d, 1, d, weights, S, i, v, 1, False)
+
+    def sparse(rows, order, lo, count, inverse_scale, constant, Z, weights, S):
+        sparse_products.scores(rows, order, lo, count, inverse_scale, constant, weights, S)
+
+    return sparse if rows.instance_class.sparse else dense
 
 
-def _sparse_add_weighted_rows(rows, order, lo, count, inverse_scale, constant, Z, S, out):
-    sparse_products.add_weighted_rows(rows, order, lo, count, inverse_scale, constant, S, None, out)
+def add_weighted_rows(rows, order, lo, count, inverse_scale, constant, Z, S, out):
+    """``out += rows.T @ S``, (d + 1, W)."""
+    if rows.sparse:
+        sparse_products.add_weighted_rows(rows, order, lo, count, inverse_scale, constant, S, None, out)
+    else:
+        out += Z[:count].T @ S[:count]
 
 
-# Load the ``count`` rows at ``lo`` into the table Z.
-load_rows = dispatch_on_layout(_dense_load_rows, _sparse_load_rows, **UNCOUNTED)
-# Their scores in every lane of a tile, into S.
-scores = dispatch_on_layout(_dense_scores, _sparse_scores, **UNCOUNTED)
-# ``out += rows.T @ S``, (d + 1, W).
-add_weighted_rows = dispatch_on_layout(_dense_add_weighted_rows, _sparse_add_weighted_rows, **UNCOUNTED)
+@compiled_as(add_weighted_rows, **ONCE)
+def _(rows, order, lo, count, inverse_scale, constant, Z, S, out):
+    def dense(rows, order, lo, count, inverse_scale, constant, Z, S, out):
+        d = Z.shape[1]
+        eights = d - d % 8
+        for v in range(0, S.shape[1], simd_width(S)):
+            for j in range(0, eights, 8):
+                panel(Z, j, 1, d, count, S, out, j, v, 8, True)
+            for j in range(eights, d):
+                panel(Z, j, 1, d, count, S, out, j, v, 1, True)
+
+    def sparse(rows, order, lo, count, inverse_scale, constant, Z, S, out):
+        sparse_products.add_weighted_rows(rows, order, lo, count, inverse_scale, constant, S, None, out)
+
+    return sparse if rows.instance_class.sparse else dense

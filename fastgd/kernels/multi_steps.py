@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..parts.penalties import Free
-from . import products, sparse_products
+from . import sparse_products
 from ._jit import branch, leaf, lean
 from .addresses import address, call
 from .lane_vectors import for_each_lane, simd_width
@@ -21,7 +21,7 @@ from .multi_gradients import (
     zero_gradient_update,
 )
 from .multi_lazy import refresh, refresh_all, store
-from .multi_rows import SPARSE_ROWS, load_rows
+from .multi_rows import SPARSE_ROWS, add_weighted_rows, load_rows, scores
 from .multi_slopes import fill_rows, told, workspace
 from .products import aligned, row_scores, row_step, zeros
 from .rows import prefetch
@@ -152,13 +152,13 @@ def _batch_steps(
             for k in range(start, start + some):
                 prefetch(rows, ahead[k])
             load_rows(rows, order, start, some, shift, inverse_scale, constant, Z)
-            products.scores(Z, some, weights, S)
+            scores(rows, order, start, some, inverse_scale, constant, Z, weights, S)
             fill_rows(
                 targets, weight, roles, seed, offset, target, fold, replicate, scale, same, weigh,
                 tile, order, start, some, y, shares, S,
             )  # fmt: skip
             call(slopes, loss, tile, S, y, shares, 0, some, size, classes, joint, losses)
-            products.add_weighted_rows(Z, some, S, gradient)
+            add_weighted_rows(rows, order, start, some, inverse_scale, constant, Z, S, gradient)
             if start + some >= full:
                 full = start + some + FLUSH_ROWS
                 flush(gradient, sums, d)
