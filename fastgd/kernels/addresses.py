@@ -22,7 +22,9 @@ compiled = []  # the dispatchers: code lives as long as its dispatcher
 
 
 def arguments(words):
-    """Declare what a function takes: F float64, T the data's type, U uint32; a star a pointer, a number dimensions."""
+    """Declare what a function takes: F float64, T the data's type, U uint32, I int64, B int8; a star a pointer, a
+    number dimensions.
+    """
 
     def declared(make):
         make.arguments = words.split()
@@ -35,7 +37,7 @@ def _kind(word, number):
     """The Numba type of a declared argument."""
     if word in ("int", "bool"):
         return {"int": types.int64, "bool": types.boolean}[word]
-    kind = {"F": types.float64, "T": number, "U": types.uint32}[word[0]]
+    kind = {"F": types.float64, "T": number, "U": types.uint32, "I": types.int64, "B": types.int8}[word[0]]
     if word[1:] == "*":
         return types.CPointer(kind)
     return types.Array(kind, int(word[1:]), "C") if word[1:] else kind

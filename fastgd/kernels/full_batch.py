@@ -15,11 +15,11 @@ from .rows import add_weighted_rows, count, flush, scores, sums_of
 CHUNK_ELEMENTS = 1 << 17
 CHUNK_ROWS = 256
 SPARSE_CHUNKS = 64
-NEAR = (
-    1 << 12
-)  # bytes; eight neighbours of that length are as many streams, apart they met in the cache: 1.2 times slower
+# Bytes: eight neighbours of that length are as many streams; apart they met in the cache, and took 1.2 times as long.
+NEAR = 1 << 12
 SPARSE_ROWS = 64  # of a block
 LAG_BYTES = 1 << 13  # of rows whose slopes wait: they stay in the first-level cache; twice as many were no faster
+NO_INDICES, NO_STARTS = np.empty(0, np.uint32), np.empty(0, np.uint64)  # of dense rows
 
 
 def chunk_rows(rows):

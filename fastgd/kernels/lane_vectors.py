@@ -13,19 +13,17 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from ._jit import compiled_as
 from .products import BYTES
 
 
-def simd_width(like):
-    """How many numbers of the type of ``like`` fill a vector: known when compiled, so no check for 0 is."""
-    return BYTES // like.itemsize
-
-
-@compiled_as(simd_width)
-def _(like):
+@intrinsic
+def _simd_width(typing, like):
     lanes = BYTES * 8 // like.dtype.bitwidth
-    return lambda like: lanes
+    return types.intp(like), lambda context, builder, signature, args: context.get_constant(types.intp, lanes)
+
+
+def _plain_simd_width(like):
+    return BYTES // like.itemsize
 
 
 def _forbid_unrolling(branch, module):
@@ -61,7 +59,7 @@ def _for_each_lane(typing, body, like, start, args):
 
 
 def _plain_for_each_lane(body, like, start, args):
-    for lane in range(start, start + simd_width(like)):
+    for lane in range(start, start + _plain_simd_width(like)):
         body(lane, start, *args)
 
 
@@ -85,18 +83,22 @@ def _nothing():
     pass
 
 
+# ``simd_width(like)``: how many numbers of the type of ``like`` fill a vector, known when compiled: no check for 0.
 # ``for_each_lane(body, like, start, args)`` is body(lane, start, *args) for as many lanes from ``start`` on as fill a
 # vector of the type of ``like``; ``body`` is a leaf. ``assume_noalias()``: the arrays of floats among the caller's
 # arguments do not overlap; ``for_each_lane`` includes it.
-for_each_lane, assume_noalias = (
-    (_plain_for_each_lane, _nothing) if numba.config.DISABLE_JIT else (_for_each_lane, _assume_noalias)
+# All here are intrinsics by themselves: an overload around one takes 15 ms to compile for each combination of types.
+simd_width, for_each_lane, assume_noalias = (
+    (_plain_simd_width, _plain_for_each_lane, _nothing)
+    if numba.config.DISABLE_JIT
+    else (_simd_width, _for_each_lane, _assume_noalias)
 )
 
 
 # A column: a lane's numbers in a table (tiles, fields, lanes)
 
 
-def column_of(part, table, tile, lane):
+def _plain_column_of(part, table, tile, lane):
     """The part with the fields of one lane of a tile; ``table`` is (tiles, fields, lanes)."""
     values = table[tile, : len(part), lane]
     return type(part)(*values) if hasattr(part, "_fields") else tuple(values)
@@ -123,12 +125,7 @@ def column_places(context, builder, table, args, count):
     return [builder.gep(first, [builder.mul(width, context.get_constant(types.uintp, k))]) for k in range(count)]
 
 
-@compiled_as(column_of)
-def _(part, table, tile, lane):
-    return lambda part, table, tile, lane: _column_of(part, table, tile, lane)
-
-
-def store_column(table, tile, lane, values):
+def _plain_store_column(table, tile, lane, values):
     """Store the numbers of a tuple, cast to the table's type, as one lane's of a tile."""
     table[tile, : len(values), lane] = values
 
@@ -144,21 +141,16 @@ def _store_column(typing, table, tile, lane, values):
     return types.void(table, types.uintp, types.uintp, values), build
 
 
-@compiled_as(store_column)
-def _(table, tile, lane, values):
-    return lambda table, tile, lane, values: _store_column(table, tile, lane, values)
-
-
 # The optimizer's state of the weights of a tile: (d + 1, groups, slots, V) for groups of V lanes. The slots of a group
 # are a fixed distance apart: otherwise LLVM would have to check that it exceeds a vector.
 
 
-def slots_at(part, slots, j, start, lane):
+def _plain_slots_at(part, slots, j, start, lane):
     """The state of weight ``j`` of a lane, whose group begins at lane ``start``: a number for each slot."""
     return tuple(slots[j, start // slots.shape[3], k, lane - start] for k in range(part.slots))
 
 
-def store_slots(slots, j, start, lane, values):
+def _plain_store_slots(slots, j, start, lane, values):
     """Store the state of weight ``j`` of a lane."""
     for k, value in enumerate(values):
         slots[j, start // slots.shape[3], k, lane - start] = value
@@ -186,11 +178,6 @@ def _slots_at(typing, part, slots, j, start, lane):
     return made(part, slots, types.uintp, types.uintp, types.uintp), build
 
 
-@compiled_as(slots_at)
-def _(part, slots, j, start, lane):
-    return lambda part, slots, j, start, lane: _slots_at(part, slots, j, start, lane)
-
-
 @intrinsic
 def _store_slots(typing, slots, j, start, lane, values):
     def build(context, b, signature, args):
@@ -201,6 +188,8 @@ def _store_slots(typing, slots, j, start, lane, values):
     return types.void(slots, types.uintp, types.uintp, types.uintp, values), build
 
 
-@compiled_as(store_slots)
-def _(slots, j, start, lane, values):
-    return lambda slots, j, start, lane, values: _store_slots(slots, j, start, lane, values)
+column_of, store_column, slots_at, store_slots = (
+    (_plain_column_of, _plain_store_column, _plain_slots_at, _plain_store_slots)
+    if numba.config.DISABLE_JIT
+    else (_column_of, _store_column, _slots_at, _store_slots)
+)

@@ -119,6 +119,23 @@ def move_lanes_by_row(optimizer, penalty):
     return move_lanes_by_row
 
 
+@arguments("F2 I1 T2 int")
+def average_lanes():
+    """The running means of weights."""
+
+    def average_lanes(averages, begin, weights, t):
+        """Take a tile's weights (d + 1, W) into their running means (d + 1, W), from step ``begin`` (W,) on."""
+        assume_noalias()
+        for j in range(averages.shape[0]):
+            for lane in range(averages.shape[1]):
+                first = begin[lane]
+                share = 1.0 / (t - first + 1) if t >= first else 0.0
+                mean = averages[j, lane]
+                averages[j, lane] = mean + share * (weights[j, lane] - mean)
+
+    return average_lanes
+
+
 def coefficients_of(optimizer):
     """As many numbers as the optimizer prepares for a step."""
     with np.errstate(all="ignore"):

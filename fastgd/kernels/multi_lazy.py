@@ -27,42 +27,44 @@ def closed_form(optimizer, penalty):
 
 
 @branch
-def refresh(tiles, tile, weights, state, columns, first, last):
+def refresh(penalty, low, high, tile, weights, state, columns, first, last):
     """Bring the weights of columns first to last of a list up to date."""
     for start in range(0, weights.shape[1], simd_width(weights)):
         for k in range(first, last):
             j = np.uint64(columns[k])
-            for_each_lane(refresh_lane, weights, start, (j, tiles, tile, weights, state.totals, state.since))
+            for_each_lane(
+                refresh_lane, weights, start, (j, penalty, low, high, tile, weights, state.totals, state.since)
+            )
 
 
 @leaf
-def refresh_lane(lane, start, j, tiles, tile, weights, totals, since):
+def refresh_lane(lane, start, j, penalties, lows, highs, tile, weights, totals, since):
     """One weight of a lane."""
     number = weights.dtype.type
-    penalty = column_of(PENALTY, tiles.penalty, tile, lane)
+    penalty = column_of(PENALTY, penalties, tile, lane)
     pull, share = number(totals[1, lane] - since[j, lane]), number(totals[2, lane])
-    low, high = tiles.low[tile, j, lane], tiles.high[tile, j, lane]
+    low, high = lows[tile, j, lane], highs[tile, j, lane]
     weights[j, lane] = penalty.shrink(weights[j, lane], pull, share, low, high)
 
 
 @branch
-def store(tiles, tile, coefficients, weights, state, columns, count):
+def store(penalty, low, high, tile, coefficients, weights, state, columns, count):
     """Count the step that was taken, and store the weights of the first columns of a list."""
     totals, near_overflow = state.totals, False
     for start in range(0, weights.shape[1], simd_width(weights)):
-        for_each_lane(count_step_lane, weights, start, (tiles, tile, coefficients, totals))
+        for_each_lane(count_step_lane, weights, start, (penalty, tile, coefficients, totals))
         for k in range(count):
             for_each_lane(store_lane, weights, start, (np.uint64(columns[k]), weights, totals, state.since))
     for lane in range(weights.shape[1]):
         near_overflow |= not totals[0, lane] < LIMIT
     if near_overflow:
-        refresh_all(tiles, tile, weights, state)
+        refresh_all(penalty, low, high, tile, weights, state)
 
 
 @leaf
-def count_step_lane(lane, start, tiles, tile, coefficients, totals):
+def count_step_lane(lane, start, penalties, tile, coefficients, totals):
     """The totals of a lane after a step."""
-    penalty = column_of(PENALTY, tiles.penalty, tile, lane)
+    penalty = column_of(PENALTY, penalties, tile, lane)
     step, before = np.float64(coefficients[0, 0, lane]), totals[0, lane]
     totals[1, lane] += np.float64(penalty.pull(step)) * before
     totals[0, lane] = before * np.float64(penalty.divisor(step))
@@ -77,12 +79,14 @@ def store_lane(lane, start, j, weights, totals, since):
 
 
 @branch
-def refresh_all(tiles, tile, weights, state):
+def refresh_all(penalty, low, high, tile, weights, state):
     """Bring all weights of a tile up to date, and reset the totals."""
     totals, since = state.totals, state.since
     for start in range(0, weights.shape[1], simd_width(weights)):
         for j in range(since.shape[0]):
-            for_each_lane(refresh_lane, weights, start, (np.uint64(j), tiles, tile, weights, totals, since))
+            for_each_lane(
+                refresh_lane, weights, start, (np.uint64(j), penalty, low, high, tile, weights, totals, since)
+            )
     for j in range(since.shape[0]):
         for lane in range(since.shape[1]):
             since[j, lane] = 0.0

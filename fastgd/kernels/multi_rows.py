@@ -4,63 +4,88 @@ For dense rows the table ``Z`` of the workspace is filled once and serves all ti
 cost of a row is proportional to its numbers.
 """
 
-from . import products, sparse_products
-from ._jit import UNCOUNTED
-from .rows import dispatch_on_layout
-from .tiles import read_rows
+import numpy as np
+
+from . import sparse_products
+from ._jit import UNCOUNTED, compiled_as
+from .lane_vectors import assume_noalias, simd_width
+from .products import panel
+from .rows import dispatch_on_layout, row_at
 
 ROWS_BYTES = 1 << 14  # of a workspace's dense rows
 SPARSE_ROWS = 64
+ONCE = {"forceinline": False, **UNCOUNTED}
 
 
-def _dense_at_once(rows, data, most):
+def rows_at_once(data, most):
+    """How many rows are read at once, at most ``most``: they stay in the cache while tiles use them."""
+    if data.rows.sparse:
+        return min(most, SPARSE_ROWS)
     wanted = ROWS_BYTES // ((data.shift.size + 1) * data.shift.itemsize) // 8 * 8
     return min(most, max(16, min(64, wanted)))
 
 
-def _sparse_at_once(rows, data, most):
-    return min(most, SPARSE_ROWS)
+def _dense_load_rows(rows, order, lo, count, shift, inverse_scale, constant, Z):
+    assume_noalias()
+    for k in range(count):
+        i = np.uint64(row_at(order, lo + k))
+        for j in range(shift.size):
+            Z[k, j] = (rows.values[i, j] - shift[j]) * inverse_scale[j]
+        Z[k, shift.size] = constant
 
 
-def _dense_height(rows, height):
-    return height
-
-
-def _sparse_height(rows, height):
-    return 0
-
-
-def _dense_load_rows(rows, data, order, lo, count, work):
-    read_rows(rows, order, lo, count, data.shift, data.inverse_scale, data.constant, work.Z)
-
-
-def _sparse_load_rows(rows, data, order, lo, count, work):
+def _sparse_load_rows(rows, order, lo, count, shift, inverse_scale, constant, Z):
     pass
 
 
-def _dense_scores(rows, data, order, lo, count, work, weights):
-    products.scores(work.Z, count, weights, work.S)
+# Put the ``count`` rows at ``lo``, standardised, the intercept's constant behind each, into the table Z.
+load_rows = dispatch_on_layout(_dense_load_rows, _sparse_load_rows, **ONCE)
 
 
-def _sparse_scores(rows, data, order, lo, count, work, weights):
-    sparse_products.scores(rows, order, lo, count, data.inverse_scale, data.constant, weights, work.S)
+def scores(rows, order, lo, count, inverse_scale, constant, Z, weights, S):
+    """Their scores in every lane of a tile, into S; the lanes fill whole vectors."""
+    if rows.sparse:
+        sparse_products.scores(rows, order, lo, count, inverse_scale, constant, weights, S)
+    else:
+        np.matmul(Z[:count], weights, out=S[:count])
 
 
-def _dense_add_weighted_rows(rows, data, order, lo, count, work, out):
-    products.add_weighted_rows(work.Z, count, work.S, out)
+@compiled_as(scores, **ONCE)
+def _(rows, order, lo, count, inverse_scale, constant, Z, weights, S):
+    def dense(rows, order, lo, count, inverse_scale, constant, Z, weights, S):
+        d, eights = Z.shape[1], count - count % 8
+        for v in range(0, weights.shape[1], simd_width(weights)):
+            for i in range(0, eights, 8):
+                panel(Z, i * d, d, 1, d, weights, S, i, v, 8, False)
+            for i in range(eights, count):
+                panel(Z, i * d, d, 1, d, weights, S, i, v, 1, False)
+
+    def sparse(rows, order, lo, count, inverse_scale, constant, Z, weights, S):
+        sparse_products.scores(rows, order, lo, count, inverse_scale, constant, weights, S)
+
+    return sparse if rows.instance_class.sparse else dense
 
 
-def _sparse_add_weighted_rows(rows, data, order, lo, count, work, out):
-    sparse_products.add_weighted_rows(rows, order, lo, count, data.inverse_scale, data.constant, work.S, None, out)
+def add_weighted_rows(rows, order, lo, count, inverse_scale, constant, Z, S, out):
+    """``out += rows.T @ S``, (d + 1, W)."""
+    if rows.sparse:
+        sparse_products.add_weighted_rows(rows, order, lo, count, inverse_scale, constant, S, None, out)
+    else:
+        out += Z[:count].T @ S[:count]
 
 
-# How many rows are read at once, at most ``most``: they stay in the cache while tiles use them.
-rows_at_once = dispatch_on_layout(_dense_at_once, _sparse_at_once)
-# The height of a table that dense rows need and sparse ones do not.
-height_for = dispatch_on_layout(_dense_height, _sparse_height)
-# Load the ``count`` rows at ``lo`` into the workspace.
-load_rows = dispatch_on_layout(_dense_load_rows, _sparse_load_rows, **UNCOUNTED)
-# Their scores in every lane of a tile, into the workspace's ``S``.
-scores = dispatch_on_layout(_dense_scores, _sparse_scores, **UNCOUNTED)
-# ``out += rows.T @ S``, (d + 1, W).
-add_weighted_rows = dispatch_on_layout(_dense_add_weighted_rows, _sparse_add_weighted_rows, **UNCOUNTED)
+@compiled_as(add_weighted_rows, **ONCE)
+def _(rows, order, lo, count, inverse_scale, constant, Z, S, out):
+    def dense(rows, order, lo, count, inverse_scale, constant, Z, S, out):
+        d = Z.shape[1]
+        eights = d - d % 8
+        for v in range(0, S.shape[1], simd_width(S)):
+            for j in range(0, eights, 8):
+                panel(Z, j, 1, d, count, S, out, j, v, 8, True)
+            for j in range(eights, d):
+                panel(Z, j, 1, d, count, S, out, j, v, 1, True)
+
+    def sparse(rows, order, lo, count, inverse_scale, constant, Z, S, out):
+        sparse_products.add_weighted_rows(rows, order, lo, count, inverse_scale, constant, S, None, out)
+
+    return sparse if rows.instance_class.sparse else dense

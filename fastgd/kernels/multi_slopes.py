@@ -1,16 +1,16 @@
-"""From the scores of a block of rows to their losses and slopes, in every lane of a tile."""
+"""What the loss is told of a block of rows in every lane of a tile: targets, weights and offsets."""
 
 from typing import NamedTuple
 
 import numpy as np
 
-from ._jit import branch, leaf, routine
-from .addresses import call
-from .lane_vectors import for_each_lane, simd_width
-from .multi_rows import height_for, rows_at_once
+from ._jit import branch, leaf
+from .addresses import address, call
+from .lane_vectors import assume_noalias, for_each_lane, simd_width
+from .multi_rows import rows_at_once
+from .products import aligned
 from .row_weights import fill_weights
 from .rows import row_at
-from .tiles import fill, scratch
 
 
 class Workspace(NamedTuple):
@@ -23,80 +23,57 @@ class Workspace(NamedTuple):
     slopes: np.ndarray  # (W,) float64, those of one row, where a joint loss writes them
 
 
-@routine
 def workspace(data, weights, most):
     """A workspace for tiles of ``weights`` (tiles, d + 1, W) that takes at most ``most`` rows at once."""
-    width = weights.shape[2]
-    rows = rows_at_once(data.rows, data, most)
-    numbers = np.empty(1)
+    (_, height, width), dtype = weights.shape, weights.dtype
+    rows = rows_at_once(data, most)
     made = Workspace(
-        scratch(height_for(data.rows, rows), weights.shape[1], weights),
-        scratch(rows, width, weights),
-        scratch(rows, width, weights),
-        scratch(rows, width, numbers),
-        scratch(1, width, numbers)[0],
+        aligned((0 if data.rows.sparse else rows, height), dtype),
+        aligned((rows, width), dtype),
+        aligned((rows, width), dtype),
+        aligned((rows, width), np.float64),
+        np.empty(width),
     )
-    fill(made.weight, 1.0)
+    made.weight.fill(1.0)
     return made
+
+
+def told(data, tiles):
+    """What ``fill_rows`` takes of data and tiles; the last the address of what weighs rows, 0 where no lane does."""
+    weighs = data.weight.size > 0 or tiles.weighted.any()
+    return (
+        data.targets, data.weight, data.roles, data.seed, data.offset,
+        tiles.target, tiles.fold, tiles.replicate, tiles.scale, tiles.same,
+        address(fill_weights, tiles.weights.dtype) if weighs else 0,
+    )  # fmt: skip
+
+
+@branch
+def fill_rows(
+    targets, weight, roles, seed, offset, target, fold, replicate, scale, same, weigh,
+    tile, order, lo, rows, y, shares, S,
+):  # fmt: skip
+    """What the loss is told of the ``rows`` rows at ``lo`` in every lane of a tile.
+
+    Their targets ``y``; their weights ``shares``, where any weighs; and their offsets are added to the scores ``S``.
+    """
+    assume_noalias()
+    for start in range(0, y.shape[1], simd_width(y)):
+        number, until = target[tile, start], same[tile, start]
+        for k in range(rows):
+            i = np.uint64(row_at(order, lo + k))
+            for_each_lane(put, y, start, (targets[number, i], y, np.uint64(k)))
+            for lane in range(until, start + simd_width(y)):
+                y[k, lane] = targets[target[tile, lane], i]
+    if weigh != 0:
+        call(weigh, weight, roles, seed, fold, replicate, scale, same, tile, order, lo, rows, shares)
+    for k in range(rows if offset.size > 0 else 0):
+        number = offset[np.uint64(row_at(order, lo + k))]
+        for lane in range(S.shape[1]):
+            S[k, lane] += number
 
 
 @leaf
 def put(lane, start, number, out, k):
     """The same number in each lane of a row."""
     out[k, lane] = number
-
-
-@leaf
-def fill_targets(targets, tiles, tile, start, i, out, k):
-    """The target of row i in each lane of a vector."""
-    for_each_lane(put, out, start, (targets[tiles.target[tile, start], i], out, np.uint64(k)))
-    for lane in range(tiles.same[tile, start], start + simd_width(out)):
-        out[k, lane] = targets[tiles.target[tile, lane], i]
-
-
-@leaf
-def fill_all(data, tiles, tile, start, i, work, k):
-    """The target of row i and, where lanes weigh rows, its weight, in each lane of a vector."""
-    fill_targets(data.targets, tiles, tile, start, i, work.y, k)
-    stop = start + simd_width(work.y)
-    if tiles.weighted[tile]:
-        fold, replicate = tiles.fold, tiles.replicate
-        fill_weights(data, fold, replicate, tiles.scale, tiles.same, tile, start, stop, i, work.weight, k)
-    elif data.weight.size > 0:
-        for_each_lane(put, work.y, start, (np.float64(data.weight[i]), work.weight, np.uint64(k)))
-
-
-@branch
-def add_offsets(offset, order, lo, first, stop, S):
-    """Add their offsets to the scores of rows first to stop, in every lane; row 0 of S is the row at ``lo``."""
-    for k in range(first, stop):
-        number = offset[np.uint64(row_at(order, lo + k))]
-        for lane in range(S.shape[1]):
-            S[k, lane] += number
-
-
-@branch
-def fill_rows(data, tiles, tile, order, lo, rows, work):
-    """The targets and weights of the ``rows`` rows at ``lo`` in every lane of a tile."""
-    for start in range(0, work.S.shape[1], simd_width(work.S)):
-        for k in range(rows):
-            fill_all(data, tiles, tile, start, np.uint64(row_at(order, lo + k)), work, k)
-
-
-@leaf
-def block_slopes(slopes, data, tiles, tile, order, lo, rows, work, loss_sum):
-    """Turn the scores of the workspace's rows into weighted slopes; add the losses to ``loss_sum``.
-
-    ``slopes`` is the address of the loss's ``lane_slopes``; row 0 of the workspace is the row at ``lo``.
-    """
-    if data.offset.size > 0:
-        add_offsets(data.offset, order, lo, 0, rows, work.S)
-    fill_rows(data, tiles, tile, order, lo, rows, work)
-    call_slopes(slopes, data, tiles, tile, 0, rows, work, loss_sum)
-
-
-@leaf
-def call_slopes(slopes, data, tiles, tile, first, stop, work, loss_sum):
-    """The same for rows first to stop, whose offsets, targets and weights are known."""
-    size = tiles.size[tile]
-    call(slopes, tiles.loss, tile, work.S, work.y, work.weight, first, stop, size, data.classes, work.slopes, loss_sum)

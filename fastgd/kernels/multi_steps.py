@@ -1,59 +1,32 @@
 """Mini-batches and single rows of many lanes, a tile at a time: tiles know nothing of each other."""
 
-from typing import NamedTuple
-
 import numpy as np
 
 from ..parts.penalties import Free
-from ._jit import branch, kernel, leaf
+from . import sparse_products
+from ._jit import branch, leaf, lean
 from .addresses import address, call
-from .lane_vectors import assume_noalias, for_each_lane, simd_width
+from .lane_vectors import for_each_lane, simd_width
 from .lanes import FLUSH_ROWS
-from .multi_functions import coefficients_of, lane_slopes, move_lanes, move_lanes_by_row, prepare_lanes
+from .multi_functions import average_lanes, coefficients_of, lane_slopes, move_lanes, move_lanes_by_row, prepare_lanes
 from .multi_gradients import (
     ALL_COLUMNS,
     NO_DRIFT,
     SHRINKING,
-    begin,
-    collect,
     flush,
     gradient_for,
-    height,
-    mark_stale,
     mean,
-    refresh_columns,
-    refresh_weights,
+    restart,
+    touch,
     zero_gradient_update,
 )
+from .multi_lazy import refresh, refresh_all, store
 from .multi_rows import SPARSE_ROWS, add_weighted_rows, load_rows, scores
-from .multi_slopes import add_offsets, block_slopes, call_slopes, fill_rows, workspace
-from .products import row_scores, row_step
+from .multi_slopes import fill_rows, told, workspace
+from .products import aligned, row_scores, row_step, zeros
 from .rows import prefetch
-from .tiles import scratch
 
-
-class StepFunctions(NamedTuple):
-    """What the parts do, as the addresses of their functions, and what loops ask of them."""
-
-    slopes: int  # of the loss's ``lane_slopes``
-    prepare: int  # of the optimizer's ``prepare_lanes``
-    move: int  # of its and the penalty's ``move_lanes``, or of ``move_lanes_by_row``
-    coefficients: int  # how many numbers the optimizer prepares
-    plain: bool  # whether steps only add the gradient to the weights
-    by_step: bool  # whether the coefficients depend on the step, and not on the rate alone
-
-
-def functions_of(parts, dtype, move=move_lanes):
-    """The functions of some parts."""
-    loss, optimizer, penalty = map(type, parts)
-    return StepFunctions(
-        address(lane_slopes, dtype, loss),
-        address(prepare_lanes, dtype, optimizer),
-        address(move, dtype, optimizer, penalty),
-        len(coefficients_of(parts.optimizer)),
-        is_plain(parts),
-        not optimizer.plain,
-    )
+NO_COLUMNS = np.empty(0, np.uint32)  # all of them in their order
 
 
 def multi_steps(data, parts, tiles, first, last, order, ahead, batch, rates, t, loss_sum, lazy=False):
@@ -63,19 +36,40 @@ def multi_steps(data, parts, tiles, first, last, order, ahead, batch, rates, t, 
     added to ``loss_sum`` (lanes,); at each row the row in ``ahead`` is prefetched. ``lazy``: a step moves only the
     columns of its (sparse) rows.
     """
-    sparse, dtype, plain = data.rows.sparse, tiles.weights.dtype, is_plain(parts)
-    if sparse and plain and batch <= SPARSE_ROWS and tiles.averages.shape[1] == 0:
-        plain_steps(data, functions_of(parts, dtype), tiles, first, last, order, ahead, batch, rates, t, loss_sum)
-    elif batch == 1 and not sparse:
-        functions = functions_of(parts, dtype, move_lanes_by_row)
-        single_steps(data, functions, tiles, first, last, order, ahead, rates, t, loss_sum)
-    else:
-        update = NO_DRIFT if lazy else zero_gradient_update(parts)
-        if update == SHRINKING and tiles.averages.shape[1] > 0:
-            update = ALL_COLUMNS
-        batch_steps(
-            data, functions_of(parts, dtype), tiles, first, last, order, ahead, batch, rates, t, loss_sum, update
-        )
+    sparse, dtype, (_, height, width) = data.rows.sparse, tiles.weights.dtype, tiles.weights.shape
+    single, plain, averaged = batch == 1 and not sparse, is_plain(parts), tiles.averages.shape[1] > 0
+    loss, optimizer, penalty = map(type, parts)
+    slopes = address(lane_slopes, dtype, loss)
+    prepare = address(prepare_lanes, dtype, optimizer)
+    move = address(move_lanes_by_row if single else move_lanes, dtype, optimizer, penalty)
+    average = address(average_lanes, dtype) if averaged else 0
+    coefficients = aligned((1, len(coefficients_of(parts.optimizer)), width), dtype)
+    update = NO_DRIFT if lazy else zero_gradient_update(parts)
+    if update == SHRINKING and averaged:
+        update = ALL_COLUMNS
+    shared = (
+        data.rows, data.shift, data.inverse_scale, data.constant, *told(data, tiles),
+        slopes, prepare, move, data.classes, tiles.loss, tiles.optimizer, tiles.penalty, tiles.low, tiles.high,
+        tiles.carry, coefficients, *workspace(data, tiles.weights, 16 if single else batch), order, ahead, batch, t,
+    )  # fmt: skip
+    for tile in range(first, last):
+        size = tiles.size[tile]
+        lanes = slice(tiles.lane[tile], tiles.lane[tile] + size)
+        losses, table = np.zeros(width), np.zeros((len(rates), width))
+        table[:, :size] = rates[:, lanes]
+        averages = average, tiles.averages[tile], tiles.begin[tile]
+        of_tile = tile, size, tiles.weights[tile], tiles.slots[tile], *averages, table
+        if single:
+            step = aligned((width,), dtype)
+            _single_steps(*shared, *of_tile, losses, plain, not parts.optimizer.plain, step)
+        elif not sparse:
+            sums = zeros((height if batch > FLUSH_ROWS else 0, width), np.float64)
+            _batch_steps(*shared, *of_tile, losses, aligned((height, width), dtype), sums, NO_COLUMNS)
+        elif plain and batch <= SPARSE_ROWS and not averaged:
+            _plain_steps(*shared, *of_tile, losses)
+        else:
+            _sparse_steps(*shared, *of_tile, losses, gradient_for(tiles.weights, update, batch), update)
+        loss_sum[lanes] += losses[:size]
 
 
 def is_plain(parts):
@@ -84,148 +78,170 @@ def is_plain(parts):
 
 
 @leaf
-def prepare(functions, tiles, tile, rates, s, t, rate, coefficients):
-    """What depends on the step alone, in float64; cast to the weights' type. ``rate`` (W,) is worked on."""
-    first, s = tiles.lane[tile], min(s, rates.shape[0] - 1)
-    for lane in range(tiles.size[tile]):
-        rate[lane] = rates[s, first + lane]
-    call(functions.prepare, tiles.optimizer, tile, rate, t, tiles.carry, coefficients)
-
-
-@leaf
-def step_row(functions, coefficients, work, step, k, nearest, tiles, tile, weights, slots):
-    """Step against row k of the workspace, whose slopes are known; then the scores of row ``nearest`` are.
-
-    A step of plain SGD and the scores that follow touch the weights once: 130 ns of 210 (d=50, float64). Two products
-    for 16 rows and corrections by their own products in between: 179 ns a row in all, not 166 (32 lanes, d=50,
-    float32), and 347, not 297 (float64).
-    """
-    if functions.plain:
-        for start in range(0, step.size, simd_width(work.S)):
-            for_each_lane(negative_product, work.S, start, (coefficients, work.S, k, step))
-        row_step(work.Z, k, step, nearest, weights, work.S)
-    else:
-        call(
-            functions.move, tiles.optimizer, tiles.penalty, tile, coefficients, work.Z, work.S, k,
-            tiles.low, tiles.high, weights, slots,
-        )  # fmt: skip
-        row_scores(work.Z, nearest, weights, work.S)
-
-
-@leaf
 def negative_product(lane, start, coefficients, S, k, out):
     """What a step adds for a 1 in the row."""
     out[lane] = -(coefficients[0, 0, lane] * S[k, lane])
 
 
-@branch
-def average(tiles, tile, t):
-    """Take the weights into their running means."""
-    assume_noalias()
-    for j in range(tiles.averages.shape[1]):
-        for lane in range(tiles.weights.shape[2]):
-            begin = tiles.begin[tile, lane]
-            share = 1.0 / (t - begin + 1) if t >= begin else 0.0
-            mean = tiles.averages[tile, j, lane]
-            tiles.averages[tile, j, lane] = mean + share * (tiles.weights[tile, j, lane] - mean)
+@lean
+def _single_steps(
+    rows, shift, inverse_scale, constant,
+    targets, weight, roles, seed, offset, target, fold, replicate, scale, same, weigh,
+    slopes, prepare, move, classes, loss, optimizer, penalty, low, high,
+    carry, coefficients, Z, S, y, shares, joint, order, ahead, batch, t,
+    tile, size, weights, slots, average, averages, begin, rates, losses, plain, by_step, step,
+):  # fmt: skip
+    """A step of a tile for each row. ``by_step``: its coefficients depend on the step, and not on the rate alone.
+
+    A ``plain`` step only adds the gradient: it and the scores that follow touch the weights once, 130 ns of 210 (d=50,
+    float64). Two products for 16 rows and corrections by their own products in between: 179 ns a row in all, not 166
+    (32 lanes, d=50, float32), and 347, not 297 (float64).
+    """
+    most = Z.shape[0]
+    for start in range(0, order.size, most):
+        some = most if start + most < order.size else order.size - start
+        for k in range(start, start + some):
+            prefetch(rows, ahead[k])
+        load_rows(rows, order, start, some, shift, inverse_scale, constant, Z)
+        fill_rows(
+            targets, weight, roles, seed, offset, target, fold, replicate, scale, same, weigh,
+            tile, order, start, some, y, shares, S,
+        )  # fmt: skip
+        for k in range(some):
+            if k == 0:
+                row_scores(Z, k, weights, S)
+            if offset.size > 0:
+                for lane in range(S.shape[1]):
+                    S[k, lane] += offset[np.uint64(order[start + k])]
+            call(slopes, loss, tile, S, y, shares, k, k + 1, size, classes, joint, losses)
+            s = start + k
+            if s == 0 or rates.shape[0] > 1 or by_step:
+                call(prepare, optimizer, tile, rates[s if rates.shape[0] > 1 else 0], t + s, carry, coefficients)
+            following = k + 1 if k + 1 < some else k
+            if plain:
+                for first in range(0, step.size, simd_width(S)):
+                    for_each_lane(negative_product, S, first, (coefficients, S, k, step))
+                row_step(Z, k, step, following, weights, S)
+            else:
+                call(move, optimizer, penalty, tile, coefficients, Z, S, k, low, high, weights, slots)
+                row_scores(Z, following, weights, S)
+            if averages.shape[0] > 0:
+                call(average, averages, begin, weights, t + s)
 
 
-@kernel
-def single_steps(data, functions, tiles, first, last, order, ahead, rates, t, loss_sum):
-    """One step for each row."""
-    work = workspace(data, tiles.weights, 16)
-    W, number = work.S.shape[1], functions.coefficients
-    losses, rate = np.zeros((2, W))
-    coefficients, step = scratch(number, W, work.S).reshape((1, number, W)), scratch(1, W, work.S)[0]
-    for tile in range(first, last):
-        weights, slots = tiles.weights[tile], tiles.slots[tile]
-        for lane in range(losses.size):
-            losses[lane] = 0.0
-        for start in range(0, order.size, work.Z.shape[0]):
-            rows = min(work.Z.shape[0], order.size - start)
-            for k in range(start, start + rows):
-                prefetch(data.rows, ahead[k])
-            load_rows(data.rows, data, order, start, rows, work)
-            fill_rows(data, tiles, tile, order, start, rows, work)
-            row_scores(work.Z, 0, weights, work.S)
-            for k in range(rows):
-                if data.offset.size > 0:
-                    add_offsets(data.offset, order, start, k, k + 1, work.S)
-                call_slopes(functions.slopes, data, tiles, tile, k, k + 1, work, losses)
-                if start + k == 0 or rates.shape[0] > 1 or functions.by_step:
-                    prepare(functions, tiles, tile, rates, start + k, t + start + k, rate, coefficients)
-                nearest = min(k + 1, rows - 1)
-                step_row(functions, coefficients, work, step, k, nearest, tiles, tile, weights, slots)
-                if tiles.averages.shape[1] > 0:
-                    average(tiles, tile, t + start + k)
-        for lane in range(tiles.size[tile]):
-            loss_sum[tiles.lane[tile] + lane] += losses[lane]
-
-
-@kernel
-def batch_steps(data, functions, tiles, first, last, order, ahead, batch, rates, t, loss_sum, update):
-    """One step for each batch; beyond ``FLUSH_ROWS`` rows its gradient is summed in float64."""
-    work = workspace(data, tiles.weights, batch)
-    W, number, d = work.S.shape[1], functions.coefficients, data.shift.size
-    losses, rate = np.zeros((2, W))
-    coefficients = scratch(number, W, work.S).reshape((1, number, W))
-    gradient = gradient_for(data.rows, data, update, work, batch)
-    for tile in range(first, last):
-        weights, slots = tiles.weights[tile], tiles.slots[tile]
-        for lane in range(losses.size):
-            losses[lane] = 0.0
-        for s in range((order.size + batch - 1) // batch):
-            lo, hi = s * batch, min((s + 1) * batch, order.size)
-            begin(gradient, update)
-            full = lo + FLUSH_ROWS
-            for start in range(lo, hi, work.S.shape[0]):
-                rows = min(work.S.shape[0], hi - start)
-                for k in range(start, start + rows):
-                    prefetch(data.rows, ahead[k])
-                load_rows(data.rows, data, order, start, rows, work)
-                refresh_columns(gradient, data.rows, order, start, rows, update, tiles, tile, weights)
-                scores(data.rows, data, order, start, rows, work, weights)
-                block_slopes(functions.slopes, data, tiles, tile, order, start, rows, work, losses)
-                collect(data.rows, data, order, start, rows, work, gradient)
-                if start + rows >= full:
-                    full = start + rows + FLUSH_ROWS
-                    flush(gradient.values, gradient.sums, height(gradient, d))
-            mean(gradient.values, gradient.sums, height(gradient, d), hi - lo)
-            prepare(functions, tiles, tile, rates, s, t + s, rate, coefficients)
-            call(
-                functions.move, tiles.optimizer, tiles.penalty, tile, coefficients, gradient.values,
-                gradient.columns, height(gradient, d), tiles.low, tiles.high, weights, slots,
+@lean
+def _batch_steps(
+    rows, shift, inverse_scale, constant,
+    targets, weight, roles, seed, offset, target, fold, replicate, scale, same, weigh,
+    slopes, prepare, move, classes, loss, optimizer, penalty, low, high,
+    carry, coefficients, Z, S, y, shares, joint, order, ahead, batch, t,
+    tile, size, weights, slots, average, averages, begin, rates, losses, gradient, sums, columns,
+):  # fmt: skip
+    """A step of a tile for each batch of dense rows; beyond ``FLUSH_ROWS`` rows its gradient is summed in float64."""
+    d, most = shift.size, S.shape[0]
+    for s in range((order.size + batch - 1) // batch):
+        lo, hi = s * batch, (s + 1) * batch
+        if hi > order.size:
+            hi = order.size
+        for j in range(d + 1):
+            for lane in range(S.shape[1]):
+                gradient[j, lane] = 0
+        full = lo + FLUSH_ROWS
+        for start in range(lo, hi, most):
+            some = most if start + most < hi else hi - start
+            for k in range(start, start + some):
+                prefetch(rows, ahead[k])
+            load_rows(rows, order, start, some, shift, inverse_scale, constant, Z)
+            scores(rows, order, start, some, inverse_scale, constant, Z, weights, S)
+            fill_rows(
+                targets, weight, roles, seed, offset, target, fold, replicate, scale, same, weigh,
+                tile, order, start, some, y, shares, S,
             )  # fmt: skip
-            mark_stale(gradient, update, coefficients, tiles, tile, weights)
-            if tiles.averages.shape[1] > 0:
-                average(tiles, tile, t + s)
-        refresh_weights(gradient, update, tiles, tile, weights)
-        for lane in range(tiles.size[tile]):
-            loss_sum[tiles.lane[tile] + lane] += losses[lane]
+            call(slopes, loss, tile, S, y, shares, 0, some, size, classes, joint, losses)
+            add_weighted_rows(rows, order, start, some, inverse_scale, constant, Z, S, gradient)
+            if start + some >= full:
+                full = start + some + FLUSH_ROWS
+                flush(gradient, sums, d)
+        mean(gradient, sums, d, hi - lo)
+        call(prepare, optimizer, tile, rates[s if rates.shape[0] > 1 else 0], t + s, carry, coefficients)
+        call(move, optimizer, penalty, tile, coefficients, gradient, columns, d, low, high, weights, slots)
+        if averages.shape[0] > 0:
+            call(average, averages, begin, weights, t + s)
 
 
-@kernel
-def plain_steps(data, functions, tiles, first, last, order, ahead, batch, rates, t, loss_sum):
+@lean
+def _sparse_steps(
+    rows, shift, inverse_scale, constant,
+    targets, weight, roles, seed, offset, target, fold, replicate, scale, same, weigh,
+    slopes, prepare, move, classes, loss, optimizer, penalty, low, high,
+    carry, coefficients, Z, S, y, shares, joint, order, ahead, batch, t,
+    tile, size, weights, slots, average, averages, begin, rates, losses, gradient, update,
+):  # fmt: skip
+    """The same for sparse rows."""
+    most, lazy, columns = S.shape[0], gradient.lazy, gradient.columns
+    for s in range((order.size + batch - 1) // batch):
+        lo, hi = s * batch, (s + 1) * batch
+        if hi > order.size:
+            hi = order.size
+        restart(gradient, update)
+        full = lo + FLUSH_ROWS
+        for start in range(lo, hi, most):
+            some = most if start + most < hi else hi - start
+            for k in range(start, start + some):
+                prefetch(rows, ahead[k])
+            if update != ALL_COLUMNS:
+                known = gradient.count[0]
+                touch(rows, order, start, some, gradient)
+                if update == SHRINKING:
+                    refresh(penalty, low, high, tile, weights, lazy, columns, known, gradient.count[0])
+            sparse_products.scores(rows, order, start, some, inverse_scale, constant, weights, S)
+            fill_rows(
+                targets, weight, roles, seed, offset, target, fold, replicate, scale, same, weigh,
+                tile, order, start, some, y, shares, S,
+            )  # fmt: skip
+            call(slopes, loss, tile, S, y, shares, 0, some, size, classes, joint, losses)
+            sparse_products.add_weighted_rows(
+                rows, order, start, some, inverse_scale, constant, S, gradient.position, gradient.values
+            )
+            if start + some >= full:
+                full = start + some + FLUSH_ROWS
+                flush(gradient.values, gradient.sums, gradient.count[0])
+        count = gradient.count[0]
+        mean(gradient.values, gradient.sums, count, hi - lo)
+        call(prepare, optimizer, tile, rates[s if rates.shape[0] > 1 else 0], t + s, carry, coefficients)
+        call(move, optimizer, penalty, tile, coefficients, gradient.values, columns, count, low, high, weights, slots)
+        if update == SHRINKING:
+            store(penalty, low, high, tile, coefficients, weights, lazy, columns, count)
+        if averages.shape[0] > 0:
+            call(average, averages, begin, weights, t + s)
+    if update == SHRINKING:
+        refresh_all(penalty, low, high, tile, weights, lazy)
+
+
+@lean
+def _plain_steps(
+    rows, shift, inverse_scale, constant,
+    targets, weight, roles, seed, offset, target, fold, replicate, scale, same, weigh,
+    slopes, prepare, move, classes, loss, optimizer, penalty, low, high,
+    carry, coefficients, Z, S, y, shares, joint, order, ahead, batch, t,
+    tile, size, weights, slots, average, averages, begin, rates, losses,
+):  # fmt: skip
     """One step of plain SGD for each batch of sparse rows that a workspace holds: no gradient is stored."""
-    work = workspace(data, tiles.weights, batch)
-    W = work.S.shape[1]
-    losses, rate = np.zeros((2, W))
-    coefficients = scratch(1, W, work.S).reshape((1, 1, W))
-    for tile in range(first, last):
-        weights = tiles.weights[tile]
-        for lane in range(losses.size):
-            losses[lane] = 0.0
-        for s in range((order.size + batch - 1) // batch):
-            lo, hi = s * batch, min((s + 1) * batch, order.size)
-            for k in range(lo, hi):
-                prefetch(data.rows, ahead[k])
-            scores(data.rows, data, order, lo, hi - lo, work, weights)
-            block_slopes(functions.slopes, data, tiles, tile, order, lo, hi - lo, work, losses)
-            prepare(functions, tiles, tile, rates, s, t + s, rate, coefficients)
-            scale_slopes(coefficients, hi - lo, work.S)
-            add_weighted_rows(data.rows, data, order, lo, hi - lo, work, weights)
-        for lane in range(tiles.size[tile]):
-            loss_sum[tiles.lane[tile] + lane] += losses[lane]
+    for s in range((order.size + batch - 1) // batch):
+        lo, hi = s * batch, (s + 1) * batch
+        if hi > order.size:
+            hi = order.size
+        for k in range(lo, hi):
+            prefetch(rows, ahead[k])
+        sparse_products.scores(rows, order, lo, hi - lo, inverse_scale, constant, weights, S)
+        fill_rows(
+            targets, weight, roles, seed, offset, target, fold, replicate, scale, same, weigh,
+            tile, order, lo, hi - lo, y, shares, S,
+        )  # fmt: skip
+        call(slopes, loss, tile, S, y, shares, 0, hi - lo, size, classes, joint, losses)
+        call(prepare, optimizer, tile, rates[s if rates.shape[0] > 1 else 0], t + s, carry, coefficients)
+        scale_slopes(coefficients, hi - lo, S)
+        sparse_products.add_weighted_rows(rows, order, lo, hi - lo, inverse_scale, constant, S, None, weights)
 
 
 @branch

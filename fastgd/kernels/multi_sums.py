@@ -6,19 +6,18 @@ Rows are cut into fixed chunks, whose float64 results are added in chunk order: 
 import numpy as np
 
 from . import full_batch
-from ._jit import branch, kernel
-from .addresses import address
+from ._jit import branch, lean
+from .addresses import address, call
 from .lane_vectors import assume_noalias
-from .lanes import FLUSH_ROWS, move_of
+from .lanes import FLUSH_ROWS
 from .multi_functions import lane_slopes
-from .multi_rows import add_weighted_rows, height_for, load_rows, scores
-from .multi_slopes import block_slopes, workspace
+from .multi_rows import add_weighted_rows, load_rows, scores
+from .multi_slopes import fill_rows, told, workspace
+from .products import zeros
 from .row_weights import row_weight
-from .rows import sums_of
-from .tiles import fill, flush, scratch
 
-COPIED = 64  # columns at once
 MOST_CHUNKS = 64  # their sums are (chunks, lanes, d + 1)
+NO_ORDER = np.empty(0, np.int64)
 
 
 def chunk_rows(rows):
@@ -27,114 +26,17 @@ def chunk_rows(rows):
     return -(-most // FLUSH_ROWS) * FLUSH_ROWS
 
 
-@branch
-def tile_gradient(slopes, data, tiles, tile, weights, lo, rows, workspace, out, losses):
-    """Add what the workspace's rows, those at lo to lo + rows of the data, give one tile."""
-    scores(data.rows, data, None, lo, rows, workspace, weights)
-    block_slopes(slopes, data, tiles, tile, None, lo, rows, workspace, losses)
-    add_weighted_rows(data.rows, data, None, lo, rows, workspace, out)
-
-
-@branch
-def store_sums(tiles, tile, total, losses, c, sums, out):
-    """One tile's sums, in the natural layout, as those of chunk c; or added to the first's, where there is no room."""
-    first, size, width = tiles.lane[tile], tiles.size[tile], sums.shape[2]
-    for lane in range(size):
-        out[c, first + lane] = losses[tile, lane]
-    row, adds = (c, False) if c < sums.shape[0] else (0, True)
-    for low in range(0, width, COPIED):  # lane by lane, every line of the totals would be read for each of them
-        high = min(low + COPIED, width)
-        for lane in range(size):
-            for j in range(low, high):
-                before = sums[row, first + lane, j] if adds else 0.0
-                sums[row, first + lane, j] = before + total[tile, j, lane]
-
-
-def slopes_of(loss, tiles):
-    """The address of what a loss does to the scores of a tile."""
-    return address(lane_slopes, tiles.weights.dtype, type(loss))
-
-
 def multi_sums(data, loss, tiles, chunk, first, last, sums, losses):
     """The sums of slope * scaled row (chunks, lanes, d + 1) and of losses (chunks, lanes) of chunks first to last.
 
     Where ``sums`` is (1, lanes, d + 1) those of later chunks are added to it: take them in order then.
     """
-    _multi_sums(data, slopes_of(loss, tiles), tiles, chunk, first, last, sums, losses)
-
-
-@kernel
-def _multi_sums(data, slopes, tiles, chunk, first, last, sums, losses):
-    work = workspace(data, tiles.weights, FLUSH_ROWS)
-    count, width, lanes = tiles.weights.shape
-    n = data.targets.shape[1]
-    step = work.S.shape[0]
-    flush_rows = FLUSH_ROWS // step * step
-    height = height_for(data.rows, width)
-    gradients = scratch(count * height, lanes, work.S).reshape((count, height, lanes))
-    totals = scratch(count * width, lanes, work.weight).reshape((count, width, lanes))
-    into = sums_of(data.rows, gradients, totals)
-    loss_sum = np.empty((count, lanes))
-    for c in range(first, last):
-        fill(loss_sum, 0.0)
-        for tile in range(count):
-            fill(gradients[tile], 0)
-            fill(totals[tile], 0.0)
-        hi = min((c + 1) * chunk, n)
-        for start in range(c * chunk, hi, step):
-            rows = min(step, hi - start)
-            load_rows(data.rows, data, None, start, rows, work)
-            done = start + rows - c * chunk
-            for tile in range(count):
-                tile_gradient(
-                    slopes, data, tiles, tile, tiles.weights[tile], start, rows, work, into[tile], loss_sum[tile]
-                )
-                if done % flush_rows == 0 or start + rows == hi:
-                    flush(gradients[tile], totals[tile])
-        for tile in range(count):
-            store_sums(tiles, tile, totals, loss_sum, c, sums, losses)
+    _multi_sums(*_arguments(data, loss, tiles, chunk, first, last, sums, losses))
 
 
 def multi_losses(data, loss, tiles, chunk, first, last, losses):
     """The weighted losses (chunks, lanes) of chunks first to last."""
-    _multi_losses(data, slopes_of(loss, tiles), tiles, chunk, first, last, losses)
-
-
-@kernel
-def _multi_losses(data, slopes, tiles, chunk, first, last, losses):
-    work = workspace(data, tiles.weights, FLUSH_ROWS)
-    count, _, lanes = tiles.weights.shape
-    n = data.targets.shape[1]
-    loss_sum = np.empty((count, lanes))
-    for c in range(first, last):
-        fill(loss_sum, 0.0)
-        hi = min((c + 1) * chunk, n)
-        for start in range(c * chunk, hi, work.S.shape[0]):
-            rows = min(work.S.shape[0], hi - start)
-            load_rows(data.rows, data, None, start, rows, work)
-            for tile in range(count):
-                scores(data.rows, data, None, start, rows, work, tiles.weights[tile])
-                block_slopes(slopes, data, tiles, tile, None, start, rows, work, loss_sum[tile])
-        for tile in range(count):
-            for lane in range(tiles.size[tile]):
-                losses[c, tiles.lane[tile] + lane] = loss_sum[tile, lane]
-
-
-@kernel
-def multi_totals(data, tiles, chunk, first, last, totals):
-    """The sum of each lane's row weights, without its scale, over chunks first to last: (chunks, lanes)."""
-    for c in range(first, last):
-        hi = min((c + 1) * chunk, data.targets.shape[1])
-        for tile in range(tiles.lane.size):
-            place = 0
-            while place < tiles.size[tile]:
-                stop = min(tiles.same[tile, place], tiles.size[tile])
-                total = 0.0
-                for i in range(c * chunk, hi):
-                    total += row_weight(data, tiles.fold[tile, place], tiles.replicate[tile, place], i)
-                for lane in range(place, stop):
-                    totals[c, tiles.lane[tile] + lane] = total
-                place = stop
+    multi_sums(data, loss, tiles, chunk, first, last, np.empty((0, *losses.shape[1:], 0)), losses)
 
 
 def multi_small_steps(data, parts, lanes, tiles, chunk, rates, t, objective, norm):
@@ -142,27 +44,129 @@ def multi_small_steps(data, parts, lanes, tiles, chunk, rates, t, objective, nor
 
     ``tiles`` are the lanes' own; their weights follow those of the lanes.
     """
-    sums = np.empty((1, *lanes.weights.shape))
-    losses = np.empty((1, lanes.weights.shape[0]))
-    slopes, move = slopes_of(parts.loss, tiles), move_of(parts, lanes)
-    _small_steps(data, slopes, move, lanes, tiles, chunk, rates, t, sums, losses, objective, norm)
+    sums, losses = np.empty((1, *lanes.weights.shape)), np.empty((1, len(lanes.weights)))
+    passed = _arguments(data, parts.loss, tiles, chunk, 0, 1, sums, losses, lanes.weights)
+    stepped = full_batch.step_of(data, parts, lanes, rates, t, sums, losses, objective, norm)
+    for k in range(len(rates)):
+        _multi_sums(*passed)
+        full_batch._step(*stepped, k)
+
+
+def _arguments(data, loss, tiles, chunk, first, last, sums, losses, weights=None):
+    """Those of ``_multi_sums``, its workspace with them; the tiles' weights are those of the lanes, where given."""
+    count, height, lanes = tiles.weights.shape
+    work, dtype = workspace(data, tiles.weights, FLUSH_ROWS), tiles.weights.dtype
+    totals = zeros((count, height if sums.size else 0, lanes), np.float64)
+    # The sums of sparse rows are float64 at once: a flush would cost all columns.
+    gradients = totals if data.rows.sparse else zeros(totals.shape, dtype)
+    flush_rows = 0 if data.rows.sparse else FLUSH_ROWS // len(work.S) * len(work.S)
+    return (
+        data.rows, data.shift, data.inverse_scale, data.constant,
+        *told(data, tiles), NO_ORDER,
+        address(lane_slopes, dtype, type(loss)), tiles.loss, data.classes, tiles.lane, tiles.size,
+        tiles.weights, np.empty((0, 0), dtype) if weights is None else weights,
+        *work, gradients, totals, zeros((count, lanes), np.float64),
+        flush_rows, sums, losses, chunk, first, last,
+    )  # fmt: skip
+
+
+@lean
+def _multi_sums(
+    rows, shift, inverse_scale, constant,
+    targets, row_weight, roles, seed, offset,
+    target, fold, replicate, scale, same, weigh, order,
+    slopes, loss, classes, lane, size,
+    weights, natural,
+    Z, S, y, weight, joint, gradients, totals, loss_sum,
+    flush_rows, sums, losses, chunk, first, last,
+):  # fmt: skip
+    """The sums of chunks first to last; the losses alone, where ``sums`` is empty.
+
+    The weights are those of the lanes in ``natural`` layout, where given. ``gradients``, ``totals`` and ``loss_sum``
+    are zero, and left so.
+    """
+    count, n, most = size.size, targets.shape[1], S.shape[0]
+    for tile in range(count if natural.size > 0 else 0):
+        load_weights(natural, lane[tile], size[tile], weights[tile])
+    for c in range(first, last):
+        stop = (c + 1) * chunk
+        if stop > n:
+            stop = n
+        for start in range(c * chunk, stop, most):
+            some = most if start + most < stop else stop - start
+            load_rows(rows, order, start, some, shift, inverse_scale, constant, Z)
+            done = start + some - c * chunk
+            for tile in range(count):
+                scores(rows, order, start, some, inverse_scale, constant, Z, weights[tile], S)
+                fill_rows(
+                    targets, row_weight, roles, seed, offset, target, fold, replicate, scale, same, weigh,
+                    tile, order, start, some, y, weight, S,
+                )  # fmt: skip
+                call(slopes, loss, tile, S, y, weight, 0, some, size[tile], classes, joint, loss_sum[tile])
+                if sums.size > 0:
+                    add_weighted_rows(rows, order, start, some, inverse_scale, constant, Z, S, gradients[tile])
+                    if flush_rows > 0 and (done % flush_rows == 0 or start + some == stop):
+                        flush(gradients[tile], totals[tile])
+        for tile in range(count):
+            store_sums(totals[tile], loss_sum[tile], lane[tile], size[tile], c, sums, losses)
 
 
 @branch
-def load_weights(lanes, tiles):
-    """Put the lanes' weights into their tiles."""
+def load_weights(weights, first, size, out):
+    """Put a tile's weights, from lane ``first`` on, from the natural layout (lanes, d + 1) into it, (d + 1, W)."""
+    for lane in range(out.shape[1]):
+        at = first + (lane if lane < size else size - 1)
+        for j in range(out.shape[0]):
+            out[j, lane] = weights[at, j]
+
+
+@branch
+def flush(gradient, sums):
+    """Add the gradient to float64 sums and begin it anew."""
     assume_noalias()
-    for tile in range(tiles.lane.size):
-        for lane in range(tiles.weights.shape[2]):
-            at = tiles.lane[tile] + min(lane, tiles.size[tile] - 1)
-            for j in range(tiles.weights.shape[1]):
-                tiles.weights[tile, j, lane] = lanes.weights[at, j]
+    for j in range(gradient.shape[0]):
+        for lane in range(sums.shape[1]):
+            sums[j, lane] += gradient[j, lane]
+            gradient[j, lane] = 0
 
 
-@kernel
-def _small_steps(data, slopes, move, lanes, tiles, chunk, rates, t, sums, losses, objective, norm):
-    """The steps of ``multi_small_steps``; sums (1, lanes, d + 1) and losses (1, lanes) are worked on."""
-    for k in range(rates.shape[0]):
-        load_weights(lanes, tiles)
-        _multi_sums(data, slopes, tiles, chunk, 0, 1, sums, losses)
-        full_batch.step(data, move, lanes, rates, k, t + k, sums, losses, objective, norm)
+@branch
+def store_sums(total, loss_sum, first, size, c, sums, losses):
+    """One tile's sums, in the natural layout, as those of chunk c; or added to the first's, where there is no room."""
+    row = c if c < sums.shape[0] else 0
+    for j in range(total.shape[0]):
+        for lane in range(size):
+            before = sums[row, first + lane, j] if row < c else 0.0
+            sums[row, first + lane, j] = before + total[j, lane]
+        for lane in range(total.shape[1]):
+            total[j, lane] = 0.0
+    for lane in range(size):
+        losses[c, first + lane] = loss_sum[lane]
+    for lane in range(loss_sum.size):
+        loss_sum[lane] = 0.0
+
+
+@lean
+def _multi_totals(weight, roles, seed, same, fold, replicate, lane, size, n, chunk, first, last, totals):
+    for c in range(first, last):
+        stop = (c + 1) * chunk
+        if stop > n:
+            stop = n
+        for tile in range(lane.size):
+            place = 0
+            while place < size[tile]:
+                total = 0.0
+                for i in range(c * chunk, stop):
+                    total += row_weight(weight, roles, seed, fold[tile, place], replicate[tile, place], np.uint64(i))
+                following = same[tile, place]
+                for k in range(place, following if following < size[tile] else size[tile]):
+                    totals[c, lane[tile] + k] = total
+                place = following
+
+
+def multi_totals(data, tiles, chunk, first, last, totals):
+    """The sum of each lane's row weights, without its scale, over chunks first to last: (chunks, lanes)."""
+    _multi_totals(
+        data.weight, data.roles, data.seed, tiles.same, tiles.fold, tiles.replicate, tiles.lane, tiles.size,
+        data.targets.shape[1], chunk, first, last, totals,
+    )  # fmt: skip

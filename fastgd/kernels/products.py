@@ -1,9 +1,11 @@
 """Small products of matrices whose columns are lanes: the vectors run across the lanes.
 
-``scores`` of a block of rows and ``add_weighted_rows`` (X'r) are the same few instructions, the strides
+The scores of a block of rows and X'r (``multi_rows.py``) are the same few instructions, a ``panel``, the strides
 exchanged: eight numbers of the block are each multiplied by one vector of lanes at a time. A lane's sums are in
 one order, whatever stands in the lanes beside it, so its bits don't depend on how many there are.
 """
+
+import math
 
 import numpy as np
 from numba import types
@@ -52,48 +54,6 @@ def panel(typingctx, A, first, stride, step, steps, B, out, to, v, height, adds)
     return types.void(A, first, stride, step, steps, B, out, to, v, height, adds), codegen
 
 
-def scores(Z, rows, W, out):
-    """``out[:rows] = Z[:rows] @ W``; the lanes, W's columns, fill whole vectors."""
-    np.matmul(Z[:rows], W, out=out[:rows])
-
-
-@compiled_as(scores, forceinline=False)
-def _(Z, rows, W, out):
-    vector = BYTES // (Z.dtype.bitwidth // 8)
-
-    def scores(Z, rows, W, out):
-        d = Z.shape[1]
-        for v in range(0, W.shape[1], vector):
-            middle = rows - rows % 8
-            for i in range(0, middle, 8):
-                panel(Z, i * d, d, 1, d, W, out, i, v, 8, False)
-            for i in range(middle, rows):
-                panel(Z, i * d, d, 1, d, W, out, i, v, 1, False)
-
-    return scores
-
-
-def add_weighted_rows(Z, rows, S, out):
-    """``out += Z[:rows].T @ S[:rows]``."""
-    out += Z[:rows].T @ S[:rows]
-
-
-@compiled_as(add_weighted_rows, forceinline=False)
-def _(Z, rows, S, out):
-    vector = BYTES // (Z.dtype.bitwidth // 8)
-
-    def add_weighted_rows(Z, rows, S, out):
-        d = Z.shape[1]
-        for v in range(0, S.shape[1], vector):
-            middle = d - d % 8
-            for j in range(0, middle, 8):
-                panel(Z, j, 1, d, rows, S, out, j, v, 8, True)
-            for j in range(middle, d):
-                panel(Z, j, 1, d, rows, S, out, j, v, 1, True)
-
-    return add_weighted_rows
-
-
 @intrinsic(prefer_literal=True)
 def _row(typingctx, Z, k, D, nearest, W, out, v, vectors, steps):
     """``W[:, v:] += outer(Z[k], D[v:])`` if ``steps``, and ``out[nearest, v:] = Z[nearest] @ W[:, v:]``, in one go.
@@ -139,7 +99,7 @@ def _row(typingctx, Z, k, D, nearest, W, out, v, vectors, steps):
 
 
 def row_scores(Z, k, W, out):
-    """``out[k] = Z[k] @ W``: as ``scores``, for one row."""
+    """``out[k] = Z[k] @ W``, the scores of one row."""
     out[k] = Z[k] @ W
 
 
@@ -177,7 +137,13 @@ def _(Z, k, D, nearest, W, out):
 
 def aligned(shape, dtype):
     """An uninitialised array that begins at a multiple of a vector's size: loads across cache lines cost twice."""
-    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
-    raw = np.empty(size + BYTES, np.uint8)
-    first = -raw.ctypes.data % BYTES
-    return raw[first : first + size].view(dtype).reshape(shape)
+    dtype = np.dtype(dtype)
+    raw = np.empty(math.prod(shape) * dtype.itemsize + BYTES, np.uint8)
+    return np.ndarray(shape, dtype, raw, -raw.__array_interface__["data"][0] % BYTES)
+
+
+def zeros(shape, dtype):
+    """An array of zeros that begins at a multiple of a vector's size."""
+    made = aligned(shape, dtype)
+    made.fill(0)
+    return made

@@ -8,8 +8,11 @@ import math
 
 import numpy as np
 
-from ._jit import branch, leaf
+from ._jit import leaf
+from .addresses import arguments
+from .lane_vectors import assume_noalias
 from .order import GOLDEN, mix, stream
+from .rows import row_at
 
 PURPOSE = 1 << 40  # of the hashes, apart from those of orders
 # P(count <= k) in units of 2**-53, up to where a uniform number of 53 bits can't tell it from 1.
@@ -29,27 +32,34 @@ def count(seed, replicate, i):
 
 
 @leaf
-def row_weight(data, fold, replicate, i):
+def row_weight(weight, roles, seed, fold, replicate, i):
     """The weight of row i, without the lane's scale."""
-    weight = 1.0
-    if data.weight.size > 0:
-        weight = np.float64(data.weight[i])
+    share = 1.0
+    if weight.size > 0:
+        share = np.float64(weight[i])
     if fold >= 0:
-        weight *= max(np.int64(data.roles[fold, i]), 0)
-    if replicate >= 0 and weight != 0.0:
-        weight *= count(data.seed, replicate, i)
-    return weight
+        role = np.int64(roles[fold, i])
+        share *= role if role > 0 else 0
+    if replicate >= 0 and share != 0.0:
+        share *= count(seed, replicate, i)
+    return share
 
 
-@branch
-def fill_weights(data, fold, replicate, scale, same, tile, start, stop, i, out, k):
-    """The weight of row i in the lanes start to stop of a tile, times the lane's scale, into row k.
+@arguments("T1 B2 int I2 I2 F2 I2 int I1 int int F2")
+def fill_weights():
+    """What rows weigh: called by its address, as lanes seldom weigh rows."""
 
-    No loss is among the arguments: it is compiled once for all.
-    """
-    until = same[tile, start]
-    weight = row_weight(data, fold[tile, start], replicate[tile, start], i)
-    for lane in range(start, stop):
-        if lane >= until:
-            weight = row_weight(data, fold[tile, lane], replicate[tile, lane], i)
-        out[k, lane] = weight * scale[tile, lane]
+    def fill_weights(weight, roles, seed, fold, replicate, scale, same, tile, order, lo, rows, out):
+        """The weights of the ``rows`` rows at ``lo`` in every lane of a tile, times the lane's scale, into ``out``."""
+        assume_noalias()
+        for k in range(rows):
+            i = np.uint64(row_at(order, lo + k))
+            lane = 0
+            while lane < out.shape[1]:
+                share = row_weight(weight, roles, seed, fold[tile, lane], replicate[tile, lane], i)
+                stop = same[tile, lane]
+                for place in range(lane, stop):
+                    out[k, place] = share * scale[tile, place]
+                lane = stop
+
+    return fill_weights

@@ -30,14 +30,14 @@ class Scaled(NamedTuple):
 
 
 def row_at(order, k):
-    """The row at position k."""
-    return k if order is None else order[k]
+    """The row at position k; where there is no order, None or empty, row k."""
+    return k if order is None or order.size == 0 else order[k]
 
 
 @compiled_as(row_at)
 def _(order, k):
     if hasattr(order, "dtype"):
-        return lambda order, k: order[k]
+        return lambda order, k: order[k] if order.size > 0 else k
     return lambda order, k: k
 
 

@@ -8,10 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ._jit import branch, routine
-from .lane_vectors import assume_noalias
 from .products import BYTES, aligned
-from .rows import read, row_at
 
 MOST_LANES = 32  # a tile: its weights and gradient stay in the first-level cache
 
@@ -123,38 +120,3 @@ def unpack(tiles, lanes):
             for first in range(0, array.shape[-1], COPIED):
                 block = packed[tile, first : first + COPIED, ..., :size]
                 array[lane : lane + size, ..., first : first + COPIED] = block.T
-
-
-@routine
-def scratch(rows, columns, like):
-    """An uninitialised table (rows, columns) of the type of ``like`` that begins at a multiple of a vector's size."""
-    raw = np.empty(rows * columns + BYTES // like.itemsize, like.dtype)
-    first = (-np.int64(raw.ctypes.data) % BYTES) // like.itemsize
-    return raw[first : first + rows * columns].reshape((rows, columns))
-
-
-@branch
-def read_rows(rows, order, lo, count, shift, inverse_scale, constant, Z):
-    """Put standardised rows, the intercept's constant behind each, into the first ``count`` rows of Z."""
-    assume_noalias()
-    for k in range(count):
-        read(rows, np.uint64(row_at(order, lo + k)), shift, inverse_scale, Z.dtype.type(1), Z, k)
-        Z[k, shift.size] = constant
-
-
-@branch
-def fill(table, number):
-    """The same number everywhere."""
-    for j in range(table.shape[0]):
-        for lane in range(table.shape[1]):
-            table[j, lane] = number
-
-
-@branch
-def flush(gradient, sums):
-    """Add the gradient to float64 sums and begin it anew; sparse rows have none, their sums being float64 at once."""
-    assume_noalias()
-    for j in range(gradient.shape[0]):
-        for lane in range(sums.shape[1]):
-            sums[j, lane] += gradient[j, lane]
-            gradient[j, lane] = 0
