@@ -59,11 +59,11 @@ def address(make, dtype, *classes):
 
 
 def address_of(kernel, arguments):
-    """The address of a kernel for arguments like these, which ``call`` hands on; arrays are C-contiguous."""
+    """The address of a kernel for arguments like these, which ``call`` hands on."""
     if numba.config.DISABLE_JIT:
         return kernel
     # What decides the arguments' types; Numba's own question takes some microseconds an array.
-    kinds = [(x.dtype, x.ndim, x.flags.writeable) if hasattr(x, "dtype") else type(x) for x in arguments]
+    kinds = [(x.dtype, x.ndim, x.flags.writeable, x.flags.c_contiguous) if hasattr(x, "dtype") else type(x) for x in arguments]
     known = kernel, *kinds
     if known not in _addresses:
         signature = tuple(map(numba.typeof, arguments))
