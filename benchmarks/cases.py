@@ -97,7 +97,7 @@ CASES = (
         OTHER_STEPS,
         small=Data(2_048, 10),  # JAX's batches are of one length
         gate=Data(8_000, 250),
-        kernels=("block_loop._batch_steps",),
+        kernels=("block_loop._dense_batches",),
         floors={"NumPy reference": 10.0, "JAX": 3.0, "JAX, random order": 8.0, "PyTorch": 50.0},
         within=0.05,
     ),
@@ -127,7 +127,7 @@ CASES = (
         ("NumPy reference", "JAX", "PyTorch"),
         OTHER_STEPS,
         gate=Data(4_000, 100),
-        kernels=("full_batch._chunk_sums",),
+        kernels=("full_batch._dense_gradients",),
         within=1e-4,
         threads=None,
     ),

@@ -11,6 +11,7 @@ each call; ``arguments`` says what else.
 import functools
 
 import numba
+import numpy as np
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
@@ -66,12 +67,11 @@ def _type_of(kind):
 
 
 def address_of(kernel, arguments):
-    """The address of a kernel for arguments like these, which ``call`` hands on; arrays are C-contiguous."""
+    """The address of a kernel for arguments like these, which ``call`` hands on."""
     if numba.config.DISABLE_JIT:
         return kernel
     # What decides the arguments' types; Numba's own question takes some microseconds an array.
-    kinds = [(x.dtype, x.ndim, x.flags.writeable) if hasattr(x, "dtype") else type(x) for x in arguments]
-    known = kernel, *kinds
+    known = kernel, *map(_kind_of, arguments)
     if known not in _addresses:
         signature = tuple(map(numba.typeof, arguments))
         kernel.compile(signature)
@@ -81,6 +81,12 @@ def address_of(kernel, arguments):
 
 
 _addresses = {}
+
+
+def _kind_of(value):
+    if not isinstance(value, np.ndarray):
+        return type(value)
+    return value.dtype, value.ndim, value.flags.writeable, value.flags.c_contiguous
 
 
 @intrinsic

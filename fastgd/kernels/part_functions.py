@@ -6,6 +6,7 @@ from ..parts.optimizers import decayed
 from . import elementary  # noqa: F401  (registers the compiled twins that losses call)
 from ._jit import cast_all, helper, lane_of
 from .addresses import arguments, part_at, state_at, store_state
+from .emit import wide
 from .lane_vectors import assume_noalias
 
 CLOSE = 0.05  # how exactly, relatively, an implicit slope is found
@@ -23,6 +24,7 @@ def loss_block(part):
         Both are times the rows' weights where they are ``weighted``.
         """
         assume_noalias()
+        wide()
         loss = part_at(part, fields)
         total = slopes = 0.0
         if weighted:

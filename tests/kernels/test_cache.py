@@ -27,7 +27,7 @@ import fastgd
 from fastgd.kernels import full_batch
 X = np.arange(12.0).reshape(6, 2) / 10
 r = fastgd.fit(X, X @ [1.0, 2.0] + 1, learning_rate=0.1, epochs=3{options})
-hits = sum(sum(k.stats.cache_hits.values()) for k in (full_batch._small_steps,) if k.stats.cache_path)
+hits = sum(sum(k.stats.cache_hits.values()) for k in (full_batch._step,) if k.stats.cache_path)
 print(repr(float(r.coef[0])), hits)
 """
 
@@ -116,7 +116,7 @@ def test_second_process_hits(run):
 )
 def test_edit_takes_effect(run, file, old, new):
     rows = "layouts" in file  # loops over single rows alone ask a layout for a number
-    options, kernel = (", batch_size=1", "row_steps") if rows else ("", "small_steps")
+    options, kernel = (", batch_size=1", "row_steps") if rows else ("", "_step")
     before, _ = run(options)
     edit(run.folder / "fastgd" / file, old, new)
     after, hits = run(options)
