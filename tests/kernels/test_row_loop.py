@@ -78,14 +78,14 @@ def made_problem(rows, optimizer, weighted):
     return data, Parts(SquaredError(), optimizer, Free()), lanes
 
 
-def run(rows, optimizer, weighted=False, cuts=()):
+def run(rows, optimizer, weighted=False, cuts=(), early=True):
     """The weights and the loss sum after two turns through the rows, in calls that end at the cuts."""
     data, parts, lanes = made_problem(rows, optimizer, weighted)
     order = np.tile(np.random.default_rng(2).permutation(N), 2)
     rates, losses = np.linspace(0.02, 0.01, 2 * N)[:, None], np.zeros(1)
     for first, last in itertools.pairwise([0, *cuts, 2 * N]):
         path = order[first : last + 1], order[first:last], rates[first:last]
-        row_loop.row_steps(data, rows, parts, lanes, *path, first + 1, losses, first > 0)
+        row_loop.row_steps(data, rows, parts, lanes, *path, first + 1, losses, early, first > 0)
     assert (lanes.carry == 1).all()
     return lanes.weights[0], losses[0]
 
@@ -118,8 +118,8 @@ def by_hand(rows, optimizer, weighted):
 def test_steps(d, dtype, scaled, optimizer):
     rows = made_rows(d, dtype, scaled)
     tolerance = 1e-10 if dtype == np.float64 else 2e-4
-    for weighted in (False, True):
-        weights, loss_sum = run(rows, optimizer, weighted)
+    for weighted, early in itertools.product((False, True), repeat=2):
+        weights, loss_sum = run(rows, optimizer, weighted, early=early)
         expected, expected_sum = by_hand(rows, optimizer, weighted)
         np.testing.assert_allclose(weights, expected, tolerance, tolerance)
         assert loss_sum == pytest.approx(expected_sum, rel=tolerance)
