@@ -42,7 +42,7 @@ CASES = (
         ("scikit-learn",),
         ROW_BY_ROW,
         gate=Data(4_000, 500),
-        kernels=("row_loop.row_steps",),
+        kernels=("row_loop._plain_steps",),
         floors={"scikit-learn": 8.0},
         within=0.05,
     ),

@@ -72,19 +72,22 @@ def _(optimizer, rate, slope, value, rows, d, i):
     return by_row
 
 
-def row_steps(data, rows, parts, lanes, order, ahead, rates, t, losses, inside=False):
+def row_steps(data, rows, parts, lanes, order, ahead, rates, t, losses, early=True, inside=False):
     """One step of every lane for each row of ``order``; the sums of losses before each step are added to ``losses``.
 
     Rates are (steps, lanes), or (1, lanes) for all steps. ``rows`` are the data's, or as they are read standardised; at
-    each step the memory is asked for row ``ahead``. ``order`` may go on with the row of the next call, which is
-    ``inside`` then: the steps have the same bits as in one call.
+    each step the memory is asked for row ``ahead``.
+
+    Plain steps take the score of a row ``early``, of the weights before the last step. A call's first row has the score
+    of the weights as they are, which is rounded otherwise; where ``order`` goes on with the row of the next call, which
+    is ``inside`` then, all steps have the same bits as in one call.
     """
     d, dtype = data.shift.size, lanes.weights.dtype
     if d * dtype.itemsize > LONG:
         # A window of long rows fills the cache: those of the next window took 250 ns a row, those of the next steps 195
         # (d=500, float64); short ones 21 and 30 (d=50).
         ahead = np.append(order[NEAR:], np.repeat(order[-1:], NEAR))[: ahead.size]
-    plain = parts.optimizer.plain and type(parts.penalty) is Free and lanes.averages.size == 0
+    plain = early and parts.optimizer.plain and type(parts.penalty) is Free and lanes.averages.size == 0
     for lane in range(len(lanes.weights)):
         targets = data.targets[lanes.target[lane]], data.weight, data.offset, data.constant
         loss, optimizer = lane_of(parts.loss, lanes.loss, lane), lane_of(parts.optimizer, lanes.optimizer, lane)

@@ -83,6 +83,7 @@ class SingleRows(Batches):
         data = plan.data
         plain = not data.shift.any() and (data.inverse_scale == 1).all()
         self.read = data.rows if plain else Scaled(data.rows.values, data.shift, data.inverse_scale)
+        self.early = self.kind != order.SEQUENTIAL  # not rows in order, whose chunks have the bits of one table
         self.inside = False  # whether the steps begin inside a slice
 
     def order(self, epoch, row, count):
@@ -95,4 +96,5 @@ class SingleRows(Batches):
     def steps(self, lanes, rows, ahead, rates, t, loss_sum):
         """A step for every row at rates (steps, lanes) from step ``t`` on; adds to ``loss_sum``."""
         plan = self.plan
-        row_loop.row_steps(plan.data, self.read, plan.parts, lanes, rows, ahead, rates, t, loss_sum, self.inside)
+        how = self.early, self.inside
+        row_loop.row_steps(plan.data, self.read, plan.parts, lanes, rows, ahead, rates, t, loss_sum, *how)

@@ -115,8 +115,8 @@ def test_second_process_hits(run):
     ],
 )
 def test_edit_takes_effect(run, file, old, new):
-    rows = "layouts" in file  # loops over single rows alone ask a layout for a number
-    options, kernel = (", batch_size=1", "row_steps") if rows else ("", "_step")
+    rows = "layouts" in file  # only loops over single rows ask a layout for a number
+    options, kernel = (", batch_size=1, alpha=0.1", "_any_steps") if rows else ("", "_step")
     before, _ = run(options)
     edit(run.folder / "fastgd" / file, old, new)
     after, hits = run(options)
