@@ -61,14 +61,14 @@ def multi_steps(data, parts, tiles, first, last, order, ahead, batch, rates, t, 
         of_tile = tile, size, tiles.weights[tile], tiles.slots[tile], *averages, table
         if single:
             step = aligned((width,), dtype)
-            _single_steps(*shared, *of_tile, losses, plain, not parts.optimizer.plain, step)
+            single_steps(*shared, *of_tile, losses, plain, not parts.optimizer.plain, step)
         elif not sparse:
             sums = zeros((height if batch > FLUSH_ROWS else 0, width), np.float64)
-            _batch_steps(*shared, *of_tile, losses, aligned((height, width), dtype), sums, NO_COLUMNS)
+            batch_steps(*shared, *of_tile, losses, aligned((height, width), dtype), sums, NO_COLUMNS)
         elif plain and batch <= SPARSE_ROWS and not averaged:
-            _plain_steps(*shared, *of_tile, losses)
+            plain_steps(*shared, *of_tile, losses)
         else:
-            _sparse_steps(*shared, *of_tile, losses, gradient_for(tiles.weights, update, batch), update)
+            sparse_steps(*shared, *of_tile, losses, gradient_for(tiles.weights, update, batch), update)
         loss_sum[lanes] += losses[:size]
 
 
@@ -84,7 +84,7 @@ def negative_product(lane, start, coefficients, S, k, out):
 
 
 @lean
-def _single_steps(
+def single_steps(
     rows, shift, inverse_scale, constant,
     targets, weight, roles, seed, offset, target, fold, replicate, scale, same, weigh,
     slopes, prepare, move, classes, loss, optimizer, penalty, low, high,
@@ -130,7 +130,7 @@ def _single_steps(
 
 
 @lean
-def _batch_steps(
+def batch_steps(
     rows, shift, inverse_scale, constant,
     targets, weight, roles, seed, offset, target, fold, replicate, scale, same, weigh,
     slopes, prepare, move, classes, loss, optimizer, penalty, low, high,
@@ -170,7 +170,7 @@ def _batch_steps(
 
 
 @lean
-def _sparse_steps(
+def sparse_steps(
     rows, shift, inverse_scale, constant,
     targets, weight, roles, seed, offset, target, fold, replicate, scale, same, weigh,
     slopes, prepare, move, classes, loss, optimizer, penalty, low, high,
@@ -219,7 +219,7 @@ def _sparse_steps(
 
 
 @lean
-def _plain_steps(
+def plain_steps(
     rows, shift, inverse_scale, constant,
     targets, weight, roles, seed, offset, target, fold, replicate, scale, same, weigh,
     slopes, prepare, move, classes, loss, optimizer, penalty, low, high,
