@@ -34,7 +34,7 @@ TASK_BYTES = 1 << 23
 
 
 def _read(x, first, apart, count, out):
-    """Add the sum of ``count`` vectors of each of eight streams, whose starts are ``apart`` numbers apart, to ``out``."""
+    """Add the sum of ``count`` vectors of each of eight streams, which begin ``apart`` numbers apart, to ``out``."""
     lanes = BYTES // x.itemsize
     for q in range(ROWS):
         start = first + q * apart
@@ -120,7 +120,7 @@ class Rates(NamedTuple):
 
     @property
     def ceiling(self):
-        """The best rate of any code: that of its fastest turns, as another process may have had the memory in others."""
+        """The best rate of any code in any turn: in others another process may have had the memory."""
         return max(rate for rates in (*self.reads.values(), *self.gradients.values()) for rate in rates)
 
     def share(self, loss):
@@ -166,8 +166,6 @@ def main(arguments=None):
                     low, share, high = found.share(name)
                     short = share < (0.7 if d <= 10 else FLOOR) and not given.quick
                     reached &= not short
-                    print(
-                        f"  {'gradient, ' + name:18} {statistics.median(every):6.1f}   {share:.0%} ({low:.0%} to {high:.0%})"
-                        f"{'  below the floor' if short else ''}"
-                    )
+                    shown = f"{share:.0%} ({low:.0%} to {high:.0%}){'  below the floor' if short else ''}"
+                    print(f"  {'gradient, ' + name:18} {statistics.median(every):6.1f}   {shown}")
     return 0 if reached else 1

@@ -2,11 +2,13 @@
 
 import numpy as np
 
-from ._jit import kernel, lane_of
-from .addresses import address, call
-from .lanes import add_offsets, block_rows
+from ._jit import kernel, lane_of, lean
+from .addresses import address, at, call
+from .eight_rows import eight_scores, padded
+from .full_batch import layout_of
 from .part_functions import second_derivative_block
-from .rows import scores
+
+BLOCK = 64  # rows at once
 
 
 def second_derivatives(data, loss, lanes, lane, chunk, first, last, out):
@@ -14,28 +16,63 @@ def second_derivatives(data, loss, lanes, lane, chunk, first, last, out):
 
     ``data.weight`` counts, folds and replicates do not.
     """
-    function = address(second_derivative_block, out.dtype, type(loss))
-    _second_derivatives(data, function, lanes, lane, chunk, first, last, out)
+    d, dtype, D = data.shift.size, out.dtype, padded(data.shift.size)
+    kernel = _sparse_second_derivatives if data.rows.sparse else _dense_second_derivatives
+    work = np.zeros((d if data.rows.sparse else 3 * D) + BLOCK, dtype)
+    work[:d] = lanes.weights[lane, :d] * data.inverse_scale
+    if not data.rows.sparse:
+        work[D : D + d] = data.shift
+    kernel(
+        *layout_of(data), address(second_derivative_block, dtype, type(loss)), lanes.loss[lane],
+        lanes.target[lane] * data.targets.shape[1], float(lanes.weights[lane, d]) * data.constant, chunk, first, last,
+        work, np.empty((2, BLOCK), np.int64), out,
+    )  # fmt: skip
 
 
-@kernel
-def _second_derivatives(data, function, lanes, lane, chunk, first, last, out):
-    d = data.shift.size
-    block = block_rows(data)
-    scaled = np.empty(d, data.shift.dtype)
-    work = np.empty(block, data.shift.dtype)
-    y = data.targets[lanes.target[lane]]
-    intercept = lanes.weights[lane, d] * data.constant
-    for j in range(d):
-        scaled[j] = lanes.weights[lane, j] * data.inverse_scale[j]
-    for c in range(first, last):
-        hi = min((c + 1) * chunk, y.size)
-        for start in range(c * chunk, hi, block):
-            stop = min(start + block, hi)
-            scores(data.rows, None, start, stop, data.shift, scaled, work)
-            if data.offset.size > 0:
-                add_offsets(data.offset, None, start, stop, work)
-            call(function, lanes.loss, lane, work, stop - start, intercept, y, start, data.weight, out)
+@lean
+def _dense_second_derivatives(
+    X, targets, weight, offset, shift, inverse_scale, constant, n,
+    function, fields, y, intercept, chunk, first, last, work, order, out,
+):  # fmt: skip
+    d = shift.size
+    D = (d + 15) // 16 * 16
+    hi = last * chunk if last * chunk < n else n
+    for start in range(first * chunk, hi, BLOCK):
+        count = BLOCK if start + BLOCK < hi else hi - start
+        for k in range(count):
+            order[0, k], order[1, k] = start + k, start + k + BLOCK if start + k + BLOCK < n else n - 1
+        for k in range(0, count, 8):
+            eight_scores(X, at(order, 0), k, count - 1, d, work, D, 3 * D + k, at(order, 1))
+        if offset.size > 0:
+            for k in range(count):
+                work[3 * D + k] += offset[start + k]
+        call(
+            function, at(fields, 0), at(work, 3 * D), count, intercept, at(targets, y + start), at(weight, start),
+            weight.size > 0, at(out, start),
+        )  # fmt: skip
+
+
+@lean
+def _sparse_second_derivatives(
+    values, indices, starts, targets, weight, offset, shift, inverse_scale, constant, n,
+    function, fields, y, intercept, chunk, first, last, work, order, out,
+):  # fmt: skip
+    d = shift.size
+    hi = last * chunk if last * chunk < n else n
+    for start in range(first * chunk, hi, BLOCK):
+        count = BLOCK if start + BLOCK < hi else hi - start
+        for k in range(count):
+            i = np.uint64(start + k)
+            total = work.dtype.type(0)
+            for q in range(starts[i], starts[i + np.uint64(1)]):
+                total += values[q] * work[indices[q]]
+            work[d + k] = total
+            if offset.size > 0:
+                work[d + k] += offset[i]
+        call(
+            function, at(fields, 0), at(work, d), count, intercept, at(targets, y + start), at(weight, start),
+            weight.size > 0, at(out, start),
+        )  # fmt: skip
 
 
 @kernel

@@ -1,8 +1,8 @@
 """Vector code that is a function of its own: eight rows at once, with the registers to themselves.
 
-Inlined into a kernel, the same instructions shared its registers: pointers were spilled and read anew for every row, and
-a pass over rows of 50 took twice as long. A vector is 64 bytes: one register with AVX-512, which LLVM splits on narrower
-CPUs. Results depend on the inputs only, never on alignment.
+Inlined into a kernel, the same instructions shared its registers: pointers were spilled and read anew for every row,
+and a pass over rows of 50 took twice as long. A vector is 64 bytes: one register with AVX-512; LLVM splits it on
+narrower CPUs. Results depend on the inputs only, never on alignment.
 """
 
 import inspect
@@ -23,7 +23,7 @@ I8, I32, I64, PTR = ir.IntType(8), ir.IntType(32), ir.IntType(64), ir.PointerTyp
 def emitted(plain):
     """What is emitted by the decorated function of a :class:`Body`; ``plain`` does the same in NumPy.
 
-    The arguments are those of ``plain``, arrays, pointers and whole numbers; the type of the first is that of all numbers.
+    The arguments are those of ``plain``: arrays, pointers and whole numbers. All numbers are of the first one's type.
     """
     return lambda emit: plain if numba.config.DISABLE_JIT else _intrinsic(plain, emit)
 
@@ -200,8 +200,12 @@ class Body:
         return v
 
     def add_rows(self, ptr, rows, slopes, mask, shift):
-        """Add ``slopes`` times the eight rows' vectors to the one that lies at ``ptr``, in two sums."""
-        sums = [self.load(ptr), self.zero]
+        """Add ``slopes`` times the eight rows' vectors to the one that lies at ``ptr``.
+
+        In two sums, which are added to it at the end: the next eight rows wait for this addition alone.
+        """
+        sums = [None, None]
         for q, (row, slope) in enumerate(zip(rows, slopes, strict=True)):
-            sums[q % 2] = self.fma(self.centred(row, mask, shift), slope, sums[q % 2])
-        self.store(self.add(*sums), ptr)
+            x, k = self.centred(row, mask, shift), q % 2
+            sums[k] = self.b.fmul(x, slope, flags=FLAGS) if sums[k] is None else self.fma(x, slope, sums[k])
+        self.store(self.add(self.load(ptr), self.add(*sums)), ptr)

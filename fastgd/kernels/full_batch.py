@@ -16,10 +16,11 @@ from .rows import moments as row_moments
 CHUNK_ELEMENTS = 1 << 17
 CHUNK_ROWS = 256
 SPARSE_CHUNKS = 64
-NEAR = 1 << 12  # bytes; eight neighbours of that length are as many streams, apart they met in the cache: 1.2 times slower
+NEAR = (
+    1 << 12
+)  # bytes; eight neighbours of that length are as many streams, apart they met in the cache: 1.2 times slower
 SPARSE_ROWS = 64  # of a block
 LAG_BYTES = 1 << 13  # of rows whose slopes wait: they stay in the first-level cache; twice as many were no faster
-NO_INDICES, NO_STARTS = np.empty(0, np.uint32), np.empty(0, np.uint64)  # of dense rows
 
 
 def chunk_rows(rows):
@@ -39,40 +40,40 @@ def chunk_sums(data, loss, lanes, chunk, first, last, sums, losses):
     kernel(*passed, first, last)
 
 
+def layout_of(data):
+    """What kernels of one lane read of the data, as plain arrays: those of the rows, dense or sparse, come first."""
+    rows = data.rows
+    return (
+        *((rows.values, rows.indices, rows.starts) if rows.sparse else (rows.values,)),
+        data.targets.reshape(-1), data.weight, data.offset, data.shift, data.inverse_scale, data.constant,
+        data.targets.shape[1],
+    )  # fmt: skip
+
+
 def gradient_of(data, loss, lanes, chunk, sums, losses):
     """The kernel of chunks' gradients for a layout of rows, and its arguments but for the first and the last chunk."""
-    rows, d = data.rows, data.shift.size
-    if rows.sparse:
-        kernel, values, indices, starts, most = (
-            _sparse_gradients,
-            rows.values[None],
-            rows.indices,
-            rows.starts,
-            SPARSE_ROWS,
-        )
-        size = d + most
+    d = data.shift.size
+    if data.rows.sparse:
+        kernel, most, size = _sparse_gradients, SPARSE_ROWS, d + SPARSE_ROWS
     else:
-        kernel, values, indices, starts = _dense_gradients, rows.values, NO_INDICES, NO_STARTS
-        most = max(1, min(FLUSH_ROWS, LAG_BYTES // (d * rows.values.itemsize)) // ROWS)  # groups of eight rows
-        size = 3 * padded(d) + 3 * ROWS * most
+        most = max(1, min(FLUSH_ROWS, LAG_BYTES // (d * data.shift.itemsize)) // ROWS)  # groups of eight rows
+        kernel, size = _dense_gradients, 3 * padded(d) + 3 * ROWS * most
     return kernel, (
-        values, indices, starts, data.targets.reshape(-1), data.weight, data.offset, data.shift, data.inverse_scale,
-        data.constant, loss_of(loss, lanes), lanes.target, lanes.loss, lanes.weights, data.targets.shape[1], chunk, most,
+        *layout_of(data), chunk, most, loss_of(loss, lanes), lanes.target, lanes.loss, lanes.weights,
         np.zeros(size, lanes.weights.dtype), np.zeros(2), sums, losses,
     )  # fmt: skip
 
 
 @lean
 def _dense_gradients(
-    X, indices, starts, targets, weight, offset, shift, inverse_scale,
-    constant, loss, target, fields, weights, n, chunk, most,
-    work, totals, sums, losses, first, last,
+    X, targets, weight, offset, shift, inverse_scale, constant, n,
+    chunk, most, loss, target, fields, weights, work, totals, sums, losses, first, last,
 ):  # fmt: skip
     """Blocks of eight streams: each call adds the last block's rows and takes the next one's scores (``eight_rows``).
 
-    A block is ``count`` groups of eight rows ``apart`` rows from each other. The last one begins early enough to be whole,
-    and its first scores, which are known, count as slopes of 0. So do those of the eight rows that end the chunk, where
-    it is no multiple of eight; fewer rows than eight come each by itself, eight times the same, of which one counts.
+    A block is ``count`` groups of eight rows ``apart`` rows from each other. The last one begins early enough to be
+    whole, and its first rows, which had their turn, get slopes of 0. So do those of the eight rows that end the data,
+    where they are no multiple of eight; of fewer rows than eight each comes by itself, eight times, and counts once.
     """
     d = shift.size
     D = (d + 15) // 16 * 16
@@ -141,9 +142,8 @@ def _dense_gradients(
 
 @lean
 def _sparse_gradients(
-    values, indices, starts, targets, weight, offset, shift, inverse_scale,
-    constant, loss, target, fields, weights, n, chunk, most,
-    work, totals, sums, losses, first, last,
+    values, indices, starts, targets, weight, offset, shift, inverse_scale, constant, n,
+    chunk, most, loss, target, fields, weights, work, totals, sums, losses, first, last,
 ):  # fmt: skip
     """Blocks of ``most`` rows; all sums in float64."""
     d = shift.size
@@ -160,7 +160,7 @@ def _sparse_gradients(
                 for i in range(np.uint64(start), np.uint64(stop)):
                     total = work.dtype.type(0)
                     for q in range(starts[i], starts[i + np.uint64(1)]):
-                        total += values[0, q] * work[indices[q]]
+                        total += values[q] * work[indices[q]]
                     if offset.size > 0:
                         total += offset[i]
                     work[np.uint64(d) + i - np.uint64(start)] = total
@@ -171,7 +171,7 @@ def _sparse_gradients(
                 for i in range(np.uint64(start), np.uint64(stop)):
                     slope = work[np.uint64(d) + i - np.uint64(start)]
                     for q in range(starts[i], starts[i + np.uint64(1)]):
-                        sums[c, lane, indices[q]] += slope * values[0, q]
+                        sums[c, lane, indices[q]] += slope * values[q]
             for j in range(d):
                 sums[c, lane, j] *= inverse_scale[j]
             sums[c, lane, d] = totals[1] * constant
@@ -211,8 +211,8 @@ def step_of(data, parts, lanes, rates, t, sums, losses, objective, norm):
 
 @lean
 def _step(
-    sums, losses, count, classes, move, free, optimizer, penalty, carry, weights, slots, low, high, averages, begin, rates,
-    t, objective, norm, gradient, k,
+    sums, losses, count, classes, move, free, optimizer, penalty, carry, weights, slots, low, high, averages, begin,
+    rates, t, objective, norm, gradient, k,
 ):  # fmt: skip
     """Add the chunks' sums in order; report every lane's objective and the norm of its smallest subgradient; move it.
 
@@ -247,11 +247,8 @@ def _step(
                 call(
                     move, at(optimizer, lane), at(penalty, lane), rates[k, lane], t + k, at(carry, lane),
                     at(weights, lane), at(slots, lane), at(low, lane), at(high, lane), at(gradient, lane), d,
+                    at(averages, lane), averages.shape[1] > 0, begin[lane],
                 )  # fmt: skip
-                if averages.shape[1] > 0 and t + k >= begin[lane]:
-                    share = 1.0 / (t + k - begin[lane] + 1)
-                    for j in range(width):
-                        averages[lane, j] += share * (weights[lane, j] - averages[lane, j])
 
 
 @routine

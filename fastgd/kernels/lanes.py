@@ -10,10 +10,10 @@ import numpy as np
 from ..parts.optimizers import decayed
 from ..parts.penalties import ElasticNet, Free
 from . import elementary  # noqa: F401  (registers the compiled twins that losses call)
-from ._jit import branch, cast_all, helper, lane_of, read_slots, routine, write_slots
-from .addresses import address, at, call
+from ._jit import branch, cast_all, helper, lane_of, read_slots, write_slots
+from .addresses import address
 from .part_functions import loss_block, move_weights
-from .rows import add_weighted_rows, dispatch_on_layout, row_at, scores
+from .rows import dispatch_on_layout
 
 PENALTY = ElasticNet()  # also of models without a penalty, whose fields are zeros
 NO_ROLES = np.empty((0, 0), np.int8)
@@ -150,16 +150,6 @@ def move(parts, lanes, lane, rate, t, slope, rows, i, constant):
     average(lanes, lane, t)
 
 
-@helper
-def penalty_cost(lanes, lane):
-    """The penalty of a lane's weights, without the intercept."""
-    penalty = lane_of(PENALTY, lanes.penalty, lane)
-    total = 0.0
-    for j in range(lanes.low.shape[1]):
-        total += np.float64(penalty.cost(lanes.weights[lane, j]))
-    return total
-
-
 @branch
 def average(lanes, lane, t):
     """Take a lane's weights into their running mean."""
@@ -167,17 +157,6 @@ def average(lanes, lane, t):
         share = 1.0 / (t - lanes.begin[lane] + 1)
         for j in range(lanes.averages.shape[1]):
             lanes.averages[lane, j] += share * (lanes.weights[lane, j] - lanes.averages[lane, j])
-
-
-@helper
-def step_lane(move, lanes, lane, rate, t, gradient):
-    """One step of a lane against its row of ``gradient``."""
-    call(
-        move.address, at(lanes.optimizer, lane), at(lanes.penalty, lane), rate, t, at(lanes.carry, lane),
-        at(lanes.weights, lane), at(lanes.slots, lane), at(lanes.low, lane), at(lanes.high, lane),
-        at(gradient, lane), lanes.low.shape[1],
-    )  # fmt: skip
-    average(lanes, lane, t)
 
 
 def _dense_block(rows, shift):
@@ -195,68 +174,3 @@ _block_rows = dispatch_on_layout(_dense_block, _sparse_block)
 def block_rows(data):
     """How many rows are multiplied at once."""
     return _block_rows(data.rows, data.shift)
-
-
-@branch
-def add_offsets(offset, order, lo, hi, scores):
-    """Add their offsets to the scores of the rows at lo to hi: (rows,)."""
-    for k in range(lo, hi):
-        scores[k - lo] += offset[np.uint64(row_at(order, k))]
-
-
-class Block(NamedTuple):
-    """What is worked out for a block of rows of one lane."""
-
-    scores: np.ndarray  # (rows,) T, which the loss turns into slopes
-    targets: np.ndarray  # (rows,) T, of rows that do not lie side by side
-    weight: np.ndarray  # (rows,) T, of these
-    sums: np.ndarray  # (2,) float64: of the losses and of the slopes
-
-
-@routine
-def block_of(data):
-    """A block of as many rows as are multiplied at once."""
-    rows, dtype = block_rows(data), data.shift.dtype
-    return Block(np.empty(rows, dtype), np.empty(rows, dtype), np.empty(rows, dtype), np.empty(2))
-
-
-@helper
-def block_slopes(loss, fields, lane, data, order, lo, count, intercept, y, block):
-    """Turn the block's scores, plus the intercept, into weighted slopes, and sum them and the losses."""
-    weighted, part = data.weight.size > 0, at(fields, lane)
-    if order is None:
-        weight = at(data.weight, lo) if weighted else at(y, lo)
-        call(loss, part, at(block.scores, 0), count, intercept, at(y, lo), weight, weighted, at(block.sums, 0))
-    else:
-        for k in range(count):
-            block.targets[k] = y[np.uint64(row_at(order, lo + k))]
-        if weighted:
-            for k in range(count):
-                block.weight[k] = data.weight[np.uint64(row_at(order, lo + k))]
-        targets, weight = at(block.targets, 0), at(block.weight, 0)
-        call(loss, part, at(block.scores, 0), count, intercept, targets, weight, weighted, at(block.sums, 0))
-
-
-@helper
-def block_gradient(loss, fields, lane, data, order, lo, hi, weights, y, block, out):
-    """Add the gradient of the rows at lo to hi to ``out`` (d + 1,) and return the sum of their losses.
-
-    ``loss`` is the address of its ``loss_block``. ``weights`` (d + 1,) multiply the centred rows as they are read, and
-    the last of them the constant; ``out`` is to be multiplied by the inverse scale by the caller.
-    """
-    d = data.shift.size
-    scores(data.rows, order, lo, hi, data.shift, weights, block.scores)
-    if data.offset.size > 0:
-        add_offsets(data.offset, order, lo, hi, block.scores)
-    intercept = weights[d] * weights.dtype.type(data.constant)
-    block.sums[0] = block.sums[1] = 0.0
-    block_slopes(loss, fields, lane, data, order, lo, hi - lo, intercept, y, block)
-    add_weighted_rows(data.rows, order, lo, hi, data.shift, block.scores, out)
-    out[d] += block.sums[1] * data.constant
-    return block.sums[0]
-
-
-@helper
-def finite(number):
-    """Whether a computed number is finite: ``np.isfinite`` asks ``x - x == 0``, which reassociation folds to True."""
-    return abs(number) < np.inf

@@ -43,22 +43,22 @@ def loss_block(part):
     return loss_block
 
 
-@arguments("F2 int T1 int F T1 int T1 T1")
+@arguments("F* T* int F T* T* bool T*")
 def second_derivative_block(part):
     """The weighted second derivatives of a loss."""
 
-    def second_derivative_block(fields, lane, scores, count, intercept, y, first, weight, out):
-        """Those at ``count`` scores, to each of which ``intercept`` is added, into ``out`` at ``first`` and on.
+    def second_derivative_block(fields, scores, count, intercept, y, weight, weighted, out):
+        """Those at ``count`` scores, to each of which ``intercept`` is added.
 
         In float64 until they are stored: they may be small differences of large numbers.
         """
-        loss = lane_of(part, fields, lane)
+        loss = part_at(part, fields)
         for k in range(count):
-            p, target = np.float64(scores[k]) + intercept, np.float64(y[first + k])
+            p, target = np.float64(scores[k]) + intercept, np.float64(y[k])
             value = np.float64(loss.second_derivative(p, target))
-            if weight.size > 0:
-                value *= weight[first + k]
-            out[first + k] = value
+            if weighted:
+                value *= weight[k]
+            out[k] = value
 
     return second_derivative_block
 
@@ -108,12 +108,17 @@ def implicit_step(part):
     return implicit_step
 
 
-@arguments("F* T* F int F* T* T* T* T* T* int")
+@arguments("F* T* F int F* T* T* T* T* T* int F* bool int")
 def move_weights(optimizer_part, penalty_part):
     """A step of a lane against a gradient."""
 
-    def move_weights(fields, penalty_fields, rate, t, carry, weights, slots, low, high, gradient, d):
-        """One step of the d + 1 weights, the last of which, the intercept, is not penalised."""
+    def move_weights(
+        fields, penalty_fields, rate, t, carry, weights, slots, low, high, gradient, d, averages, averaged, begin
+    ):
+        """One step of the d + 1 weights, the last of which, the intercept, is not penalised.
+
+        They are taken into their running means if they are ``averaged``, from step ``begin`` on.
+        """
         assume_noalias()
         optimizer, penalty = part_at(optimizer_part, fields), part_at(penalty_part, penalty_fields)
         prepared, after = optimizer.prepare(rate, t, (carry[0], carry[1]))
@@ -128,5 +133,9 @@ def move_weights(optimizer_part, penalty_part):
         change, step, s = optimizer.move(c, w, gradient[d], state_at(optimizer, slots, d + 1, d))
         weights[d] = w + change
         store_state(slots, d + 1, d, s)
+        if averaged and t >= begin:
+            share = 1.0 / (t - begin + 1)
+            for j in range(d + 1):
+                averages[j] += share * (weights[j] - averages[j])
 
     return move_weights
