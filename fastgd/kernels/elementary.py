@@ -43,17 +43,12 @@ def _halved(x):
     k = shifted - ROUND
     r = (x - k * LN2_HIGH) - k * LN2_LOW
     f = INVERSE_FACTORIALS
-    p = f[12] + r * f[13]
-    p = f[11] + r * p
-    p = f[10] + r * p
-    p = f[9] + r * p
-    p = f[8] + r * p
-    p = f[7] + r * p
-    p = f[6] + r * p
-    p = f[5] + r * p
-    p = f[4] + r * p
-    p = f[3] + r * p
-    p = f[2] + r * p
+    # Estrin's scheme: a chain of 5 products where Horner's has 11. A single row's step waits for it.
+    r2 = r * r
+    r4 = r2 * r2
+    p = (f[10] + r * f[11]) + r2 * (f[12] + r * f[13])
+    p = ((f[6] + r * f[7]) + r2 * (f[8] + r * f[9])) + r4 * p
+    p = ((f[2] + r * f[3]) + r2 * (f[4] + r * f[5])) + r4 * p
     # The low bits of `shifted` hold k; 1023 is the bias of the exponent.
     return _bits_to_float((_float_to_bits(shifted) + 1023) << 52), r, p
 
@@ -68,7 +63,7 @@ def _(x):
         x = -708.0 if x < -708.0 else x
         x = 709.0 if x > 709.0 else x
         power, r, p = _halved(x)
-        return (1.0 + r * (1.0 + r * p)) * power
+        return ((1.0 + r) + r * r * p) * power
 
     return exp
 
@@ -123,22 +118,13 @@ def _(z):
         z = np.float64(z)
         s = z / (2.0 + z)
         q = s * s
-        p = 1.0 / 31.0
-        p = 1.0 / 29.0 + q * p
-        p = 1.0 / 27.0 + q * p
-        p = 1.0 / 25.0 + q * p
-        p = 1.0 / 23.0 + q * p
-        p = 1.0 / 21.0 + q * p
-        p = 1.0 / 19.0 + q * p
-        p = 1.0 / 17.0 + q * p
-        p = 1.0 / 15.0 + q * p
-        p = 1.0 / 13.0 + q * p
-        p = 1.0 / 11.0 + q * p
-        p = 1.0 / 9.0 + q * p
-        p = 1.0 / 7.0 + q * p
-        p = 1.0 / 5.0 + q * p
-        p = 1.0 / 3.0 + q * p
-        p = 1.0 + q * p
+        q2 = q * q
+        q4 = q2 * q2
+        a = (1.0 + q * (1.0 / 3.0)) + q2 * (1.0 / 5.0 + q * (1.0 / 7.0))
+        b = (1.0 / 9.0 + q * (1.0 / 11.0)) + q2 * (1.0 / 13.0 + q * (1.0 / 15.0))
+        c = (1.0 / 17.0 + q * (1.0 / 19.0)) + q2 * (1.0 / 21.0 + q * (1.0 / 23.0))
+        p = (1.0 / 25.0 + q * (1.0 / 27.0)) + q2 * (1.0 / 29.0 + q * (1.0 / 31.0))
+        p = (a + q4 * b) + q4 * q4 * (c + q4 * p)
         return (s + s) * p
 
     return log1p

@@ -29,9 +29,6 @@ class Batches(FirstOrder):
         lanes, width = plan.lanes.weights.shape
         elements = (width + ROW_OVERHEAD) * lanes
         self.slice = max(1, self.speed * SLICE_ELEMENTS // elements // plan.batch) * plan.batch
-        data = plan.data
-        plain = data.rows.sparse or (not data.shift.any() and (data.inverse_scale == 1).all())
-        self.read = data.rows if plain else Scaled(data.rows.values, data.shift, data.inverse_scale)
         self.drawn, self.drawn_for = np.empty(0, np.uint32), -1
 
     def order(self, epoch, row, count):
@@ -75,7 +72,27 @@ class Batches(FirstOrder):
     def steps(self, lanes, rows, ahead, rates, t, loss_sum):
         """A step for every batch of ``rows`` at rates (steps, lanes) from step ``t`` on; adds to ``loss_sum``."""
         plan = self.plan
-        if plan.batch == 1 and not plan.data.rows.sparse:
-            row_loop.row_steps(plan.data, self.read, plan.parts, lanes, rows, ahead, rates, t, loss_sum)
-        else:
-            block_loop.batch_steps(plan.data, plan.parts, lanes, rows, ahead, plan.batch, rates, t, loss_sum)
+        block_loop.batch_steps(plan.data, plan.parts, lanes, rows, ahead, plan.batch, rates, t, loss_sum)
+
+
+class SingleRows(Batches):
+    """Single rows of dense data, one lane after another."""
+
+    def __init__(self, plan):
+        super().__init__(plan)
+        data = plan.data
+        plain = not data.shift.any() and (data.inverse_scale == 1).all()
+        self.read = data.rows if plain else Scaled(data.rows.values, data.shift, data.inverse_scale)
+        self.inside = False  # whether the steps begin inside a slice
+
+    def order(self, epoch, row, count):
+        """The rows at ``count`` positions from ``row`` on, and the next one where they end inside a slice."""
+        place = row % self.slice
+        self.inside = place > 0
+        rows, ahead = super().order(epoch, row, min(count + 1, self.slice - place, self.rows - row))
+        return rows, ahead[:count]
+
+    def steps(self, lanes, rows, ahead, rates, t, loss_sum):
+        """A step for every row at rates (steps, lanes) from step ``t`` on; adds to ``loss_sum``."""
+        plan = self.plan
+        row_loop.row_steps(plan.data, self.read, plan.parts, lanes, rows, ahead, rates, t, loss_sum, self.inside)

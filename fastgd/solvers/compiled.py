@@ -1,7 +1,7 @@
 """The compiled backend: every solver on the kernels."""
 
 from .backend import Backend
-from .batches import Batches
+from .batches import Batches, SingleRows
 from .first_order import FirstOrder
 from .full_batch import FullBatch
 from .newton import Derivatives, Newton
@@ -23,7 +23,7 @@ def first_order(plan):
         from . import sparse_lazy
 
         return sparse_lazy.loop(plan)
-    return Batches
+    return SingleRows if plan.batch == 1 and not plan.data.rows.sparse else Batches
 
 
 COMPILED = Backend(

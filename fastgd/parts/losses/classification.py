@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..elementary import exp, log1p
+from ..elementary import exp, log1p, where
 from ..registry import sigmoid
 from .regression import MAJORISER_SHARE, NO_WIDTH
 
@@ -50,7 +50,8 @@ class LogLoss(NamedTuple):
         return self.factor * (np.maximum(p, 0.0) + log1p(exp(-np.abs(p))) - y * p)
 
     def slope(self, p, y):
-        return self.factor * (1.0 / (1.0 + exp(-p)) - y)
+        tail = exp(-np.abs(p))  # as in the value: compiled, it is computed once for both
+        return self.factor * (where(p >= 0.0, 1.0, tail) / (1.0 + tail) - y)
 
     def second_derivative(self, p, y):
         # Far on the wrong side the loss is almost linear: a share of the parabola that touches it there from above
