@@ -10,8 +10,7 @@ from .addresses import address_of, at, call
 from .eight_rows import gather, padded, pass_on
 from .emit import ROWS
 from .lanes import FLUSH_ROWS, PENALTY, block_rows, loss_of, move_of
-from .rows import add_weighted_rows, count, flush, scores, square, sums_of
-from .rows import moments as row_moments
+from .rows import add_weighted_rows, count, flush, scores, sums_of
 
 CHUNK_ELEMENTS = 1 << 17
 CHUNK_ROWS = 256
@@ -289,30 +288,3 @@ def second_moment(data, vector, chunk, first, last, out):
             flush(data.rows, gradient, whole)
         for j in range(d):
             out[c, j] *= data.inverse_scale[j]
-
-
-@kernel
-def moments(data, chunk, first, last, totals, means, squares):
-    """Weight, weighted mean and centred sum of squares of each column over chunks first to last, in float64.
-
-    A chunk is read twice, the second time from the cache: sums of raw squares would cancel on columns such as years.
-    """
-    for c in range(first, last):
-        for j in range(means.shape[1]):
-            means[c, j] = 0.0
-            squares[c, j] = 0.0
-        lo, hi = c * chunk, min((c + 1) * chunk, count(data.rows))
-        totals[c] = row_moments(data.rows, data.weight, lo, hi, c, means, squares)
-
-
-@kernel
-def largest_row(data, chunk, first, last, out):
-    """The largest weight * |standardised row|**2 of each chunk, the intercept's 1 included."""
-    for c in range(first, last):
-        largest = 0.0
-        for i in range(np.uint64(c * chunk), np.uint64(min((c + 1) * chunk, count(data.rows)))):
-            value = np.float64(square(data.rows, i, data.shift, data.inverse_scale)) + data.constant
-            if data.weight.size > 0:
-                value *= data.weight[i]
-            largest = max(largest, value)
-        out[c] = largest

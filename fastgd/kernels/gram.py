@@ -6,15 +6,17 @@ squares cancel. The constant column is 1 always. What a lane's own shift and int
 
 from typing import NamedTuple
 
+import numba
 import numpy as np
 
-from ._jit import compiled_as, kernel, routine
+from . import products
+from ._jit import kernel, routine
 from .full_batch import step
+from .lane_vectors import assume_noalias
 from .lanes import move_of
-from .products import BYTES, panel
-from .row_weights import count as drawn
-from .rows import count as count_rows
-from .rows import dispatch_on_layout, prefetch, read
+from .products import BYTES
+from .row_weights import count
+from .simd import prefetch_run
 
 VECTOR = BYTES // 8
 TILE = 64  # columns that are multiplied while they stay in the second-level cache
@@ -41,152 +43,45 @@ class Gram(NamedTuple):
     level: np.ndarray  # (targets,), what was taken off the targets
 
 
-@routine
-def row_weights(data, fold, replicate, held, start, stop, out):
-    """The weights of rows start to stop: as the fold trains on them, or of what it holds out where ``held``.
+@kernel
+def _draw(seed, replicate, first, weights):
+    """Multiply the weights of the rows from ``first`` on by their counts in a bootstrap replicate."""
+    for k in range(weights.size):
+        weights[k] *= count(seed, replicate, first + k)
 
-    Loops over one array each: row by row, with the questions inside, a row took 27 ns more.
-    """
-    for k in range(stop - start):
-        out[k] = 1.0
-    if data.weight.size > 0:
-        for k in range(stop - start):
-            out[k] = data.weight[start + k]
-    if fold >= 0 and held:
-        for k in range(stop - start):
-            out[k] *= 1.0 if data.roles[fold, start + k] < 0 else 0.0
-    elif fold >= 0:
-        for k in range(stop - start):
-            out[k] *= max(np.float64(data.roles[fold, start + k]), 0.0)
+
+def row_weights(data, fold, replicate, held, start, stop):
+    """The weights of rows start to stop: as the fold trains on them, or of what it holds out where ``held``."""
+    weights = np.ones(stop - start)
+    if fold >= 0:
+        role = data.roles[fold, start:stop]
+        weights = (role < 0 if held else np.maximum(role, 0)).astype(np.float64)
+    if data.weight.size:
+        weights *= data.weight[start:stop]
     if replicate >= 0:
-        for k in range(stop - start):
-            out[k] *= drawn(data.seed, replicate, start + k)
+        _draw(data.seed, replicate, start, weights)
+    return weights
 
 
-def add_products(S, rows, D, columns, out):
-    """``out[:D, :columns] += S[:rows, :D].T @ S[:rows, :columns]``, of the square (D, D) the upper triangle at least.
-
-    D and columns are rounded up to whole vectors, which S and out have room for.
-    """
-    out += S[:rows].T @ S[:rows]
-
-
-@compiled_as(add_products, forceinline=False)
-def _(S, rows, D, columns, out):
-    def add_products(S, rows, D, columns, out):
-        for tile in range(0, D, TILE):
-            for v in range(tile, columns, VECTOR):
-                for j in range(tile, min(tile + TILE, v + VECTOR, D), VECTOR):
-                    panel(S, j, 1, S.shape[1], rows, S, out, j, v, 8, True)
-
-    return add_products
+def _plain_panel(A, first, stride, step, steps, B, out, to, v, height, adds):
+    """``panel`` where nothing is compiled."""
+    places = first + stride * np.arange(height)[:, None] + step * np.arange(steps)
+    total = A.reshape(-1)[places] @ B[:steps, v : v + VECTOR]
+    out[to : to + height, v : v + VECTOR] = total + (out[to : to + height, v : v + VECTOR] if adds else 0.0)
 
 
-def multiply(A, E, first, last, out):
-    """``out[:, first:last] = A @ E[:, first:last]``; first and last are multiples of a vector."""
-    out[:, first:last] = A @ E[:, first:last]
+panel = _plain_panel if numba.config.DISABLE_JIT else products.panel
 
 
-@compiled_as(multiply, forceinline=False)
-def _(A, E, first, last, out):
-    def multiply(A, E, first, last, out):
-        D = A.shape[0]
-        tile = max(8, TILE_BYTES // (8 * D) // 8 * 8)  # rows of A that stay in the cache for all lanes
-        for low in range(0, D, tile):
-            high = min(low + tile, D)
-            middle = high - (high - low) % 8
-            for v in range(first, last, VECTOR):
-                for i in range(low, middle, 8):
-                    panel(A, i * D, D, 1, D, E, out, i, v, 8, False)
-                for i in range(middle, high):
-                    panel(A, i * D, D, 1, D, E, out, i, v, 1, False)
-
-    return multiply
-
-
-@routine
-def gather_rows(data, centre, level, picked, roots, count, S, squares):
-    """Put the picked rows, 1 and their targets, centred and times the roots of their weights, into ``S``."""
-    d = centre.size
-    ahead = np.uint64(max(1, AHEAD_BYTES // (d * data.shift.itemsize)))
-    last = np.uint64(count_rows(data.rows) - 1)
-    for k in range(count):
-        i = np.uint64(picked[k])
-        root = roots[k]
-        # The memory's own guesses end with every product: without this hint a row of 50 took 101 ns, with it 83.
-        prefetch(data.rows, min(i + ahead, last))
-        read(data.rows, i, centre, data.inverse_scale, root, S, k)
-        S[k, d] = root
-    for target in range(level.size):
-        total = 0.0
-        for k in range(count):
-            y = roots[k] * (np.float64(data.targets[target, np.uint64(picked[k])]) - level[target])
-            S[k, d + 1 + target] = y
-            total += y * y
-        squares[target] += total
-
-
-def _never(rows, d):
-    return False
-
-
-def _thin(rows, d):
-    numbers = rows.values.size // (rows.starts.size - 1) + 2
+def scatters(rows, d):
+    """Whether rows have so few numbers that the products of these go by themselves: a function of shape."""
+    if not rows.sparse:
+        return False
+    numbers = rows.stored // rows.shape[0] + 2
     return SCATTERED * numbers * numbers < d * d
 
 
-# Whether rows have so few numbers that the products of these go by themselves: a function of shape.
-scatters = dispatch_on_layout(_never, _thin)
-
-
-@routine
-def _gather_products(data, centre, level, picked, roots, count, S, sums, squares):
-    """Rows of all columns first, then their product, into ``sums`` (width, width)."""
-    gather_rows(data, centre, level, picked, roots, count, S, squares)
-    D = -(-(centre.size + 1) // VECTOR) * VECTOR
-    add_products(S, count, D, centre.size + 1 + level.size, sums)
-
-
-@routine
-def _scatter_products(data, level, picked, roots, count, sums, squares):
-    """The products of each row's numbers, 1 and targets, where they belong: the upper triangle, as columns ascend."""
-    rows, d, targets = data.rows, data.shift.size, level.size
-    columns, z = np.empty(sums.shape[1], np.int64), np.empty(sums.shape[1])
-    for k in range(count):
-        i, size = np.uint64(picked[k]), 0
-        for q in range(rows.starts[i], rows.starts[i + np.uint64(1)]):
-            j = rows.indices[q]
-            columns[size] = j
-            z[size] = np.float64(rows.values[q]) * data.inverse_scale[j] * roots[k]
-            size += 1
-        columns[size], z[size] = d, roots[k]
-        for target in range(targets):
-            y = roots[k] * (np.float64(data.targets[target, i]) - level[target])
-            columns[size + 1 + target], z[size + 1 + target] = d + 1 + target, y
-            squares[target] += y * y
-        for a in range(size + 1):
-            row, x = np.uint64(columns[a]), z[a]
-            for b in range(a, size + 1 + targets):
-                sums[row, np.uint64(columns[b])] += x * z[b]
-
-
-def _dense_products(rows, data, centre, level, picked, roots, count, S, sums, squares):
-    _gather_products(data, centre, level, picked, roots, count, S, sums, squares)
-
-
-def _sparse_products(rows, data, centre, level, picked, roots, count, S, sums, squares):
-    if scatters(rows, centre.size):
-        _scatter_products(data, level, picked, roots, count, sums, squares)
-    else:
-        _gather_products(data, centre, level, picked, roots, count, S, sums, squares)
-
-
-# Add the products of the picked rows to the sums.
-row_products = dispatch_on_layout(_dense_products, _sparse_products)
-
-
-@kernel
-def gram_chunk(data, centre, level, fold, replicate, held, lo, hi, block, S, sums, squares, totals):
+def gram_chunk(data, centre, level, folds, replicates, held, lo, hi, block, S, sums, squares, totals):
     """Add rows lo to hi to the sums of every weighting.
 
     Parameters
@@ -196,7 +91,7 @@ def gram_chunk(data, centre, level, fold, replicate, held, lo, hi, block, S, sum
         Taken off the raw columns, which ``data.inverse_scale`` then multiplies.
     level : ndarray (targets,) float64
         Taken off the targets.
-    fold, replicate : ndarrays (weightings,) int64
+    folds, replicates : ndarrays (weightings,) int64
     held : bool
         Whether the rows are those that the folds hold out.
     block : int
@@ -210,87 +105,92 @@ def gram_chunk(data, centre, level, fold, replicate, held, lo, hi, block, S, sum
     totals : ndarray (weightings,) float64
         The weights.
     """
-    weights = np.empty(block)
-    picked, roots = np.empty(S.shape[0], np.int64), np.empty(S.shape[0])
+    rows, scale = data.rows.flat(), data.inverse_scale
+    add = _add_pairs if scatters(data.rows, centre.size) else _add_rows
     for start in range(lo, hi, block):
-        stop = min(start + block, hi)
-        for q in range(fold.size):
-            row_weights(data, fold[q], replicate[q], held, start, stop, weights)
-            i = start
-            while i < stop:
-                count, total = 0, 0.0
-                while i < stop and count < picked.size:
-                    weight = weights[i - start]
-                    if weight != 0.0:
-                        picked[count], roots[count] = i, np.sqrt(weight)
-                        total += weight
-                        count += 1
-                    i += 1
-                totals[q] += total
-                row_products(data.rows, data, centre, level, picked, roots, count, S, sums[q], squares[q])
+        for q, (fold, replicate) in enumerate(zip(folds, replicates, strict=True)):
+            weights = row_weights(data, fold, replicate, held, start, min(start + block, hi))
+            totals[q] += weights.sum()
+            add(*rows, data.targets, centre, scale, level, np.uint64(start), weights, S, sums[q], squares[q])
+
+
+def weighted_products(data, weight):
+    """The sum of ``weight * row row^T`` over standardised rows, the constant behind them: its upper triangle (D, D)."""
+    n, D = data.rows.shape[0], data.shift.size + 1
+    width = (-(-D // VECTOR) | 1) * VECTOR
+    S, sums, none = products.aligned((256, width), np.float64), np.zeros((1, width, width)), np.empty((1, 0))
+    S[:] = 0.0
+    data = data._replace(weight=weight)
+    gram_chunk(data, data.shift.astype(np.float64), none[0], [-1], [-1], False, 0, n, n, S, sums, none, np.zeros(1))
+    sums[0, :, D - 1] *= data.constant
+    return sums[0, :D, :D]
 
 
 @kernel
-def minimise(products, moments, least, minimiser, rest):
-    """The least-squares solutions (targets, D) of one weighting by Cholesky's method, and what they leave.
+def _add_rows(values, indices, starts, targets, centre, inverse_scale, level, first, weights, S, sums, squares):
+    """Gather some rows from ``first`` on at a time, 1 and the targets behind them, and add their products.
 
-    A column of which less than ``least`` (D,) is independent of those before it gets 0.
+    D and the columns are rounded up to whole vectors, which S and the sums have room for.
     """
-    D = products.shape[0]
-    L = np.zeros((D, D))
-    inverse = np.zeros(D)
-    for j in range(D):
-        for i in range(j + 1):
-            total = products[j, i]
-            for k in range(i):
-                total -= L[j, k] * L[i, k]
-            if i < j:
-                L[j, i] = total * inverse[i]
-            elif total > least[j]:
-                L[j, j] = np.sqrt(total)
-                inverse[j] = 1.0 / L[j, j]
-    for target in range(moments.shape[0]):
-        w = minimiser[target]
-        for j in range(D):
-            total = moments[target, j]
-            for k in range(j):
-                total -= L[j, k] * w[k]
-            w[j] = total * inverse[j]
-        for j in range(D - 1, -1, -1):
-            w[j] *= inverse[j]
-            for k in range(j):
-                w[k] -= L[j, k] * w[j]
-        for j in range(D):
-            total = 0.0
-            for k in range(D):
-                total += products[j, k] * w[k]
-            rest[target, j] = total - moments[target, j]
+    assume_noalias()
+    d, D, columns = np.uint64(centre.size), centre.size + 1, centre.size + 1 + level.size
+    ahead = np.uint64(AHEAD_BYTES // values.itemsize)
+    i, last = first, first + np.uint64(weights.size)
+    while i < last:
+        k = 0
+        while i < last and k < S.shape[0]:
+            weight = weights[i - first]
+            if weight != 0.0:
+                root = np.sqrt(weight)
+                begin, end = (starts[i], starts[i + np.uint64(1)]) if starts.size > 0 else (i * d, i * d + d)
+                # The memory's own guesses end with each product: without the hint a row of 50 took 101 ns, with it 83.
+                prefetch_run(values, begin + ahead, end + ahead)
+                if starts.size > 0:
+                    for j in range(d):
+                        S[k, j] = 0.0
+                    for q in range(begin, end):
+                        S[k, indices[q]] = np.float64(values[q]) * inverse_scale[indices[q]] * root
+                else:
+                    for j in range(d):
+                        S[k, j] = (np.float64(values[begin + j]) - centre[j]) * inverse_scale[j] * root
+                S[k, d] = root
+                for target in range(level.size):
+                    y = root * (np.float64(targets[target, i]) - level[target])
+                    S[k, D + target] = y
+                    squares[target] += y * y
+                k += 1
+            i += np.uint64(1)
+        for tile in range(0, D, TILE):
+            for v in range(tile, columns, VECTOR):
+                for j in range(tile, tile + TILE, VECTOR):
+                    if j <= v and j < D:
+                        panel(S, j, 1, S.shape[1], k, S, sums, j, v, 8, True)
 
 
-@routine
-def lay_out(gram, lanes, weighting, column, minimisers, rests):
-    """Each lane's minimiser and rest into its column, (D, columns)."""
-    D = gram.products.shape[1]
-    for lane in range(column.size):
-        q, target, m = weighting[lane], lanes.target[lane], column[lane]
-        for j in range(D):
-            minimisers[j, m] = gram.minimiser[q, target, j]
-            rests[j, m] = gram.rest[q, target, j]
-        minimisers[D - 1, m] += gram.level[target]
+@kernel
+def _add_pairs(values, indices, starts, targets, centre, inverse_scale, level, first, weights, S, sums, squares):
+    """Add the products of each row's numbers, 1 and targets, where they belong: the upper triangle, as columns ascend.
 
-
-@routine
-def centred(data, gram, lanes, column, minimisers, E):
-    """The weights that centred rows are multiplied by, less the minimiser, a lane a column."""
-    d = gram.offset.size
-    for lane in range(column.size):
-        m = column[lane]
-        intercept = np.float64(lanes.weights[lane, d]) * data.constant
-        for j in range(d):
-            w = np.float64(lanes.weights[lane, j])
-            E[j, m] = w - minimisers[j, m]
-            intercept += w * gram.offset[j]
-        E[d, m] = intercept - minimisers[d, m]
+    Row 0 of S holds the numbers, and row 1 their columns.
+    """
+    D = centre.size + 1
+    for k in range(weights.size):
+        i, root, size = first + np.uint64(k), np.sqrt(weights[k]), 0
+        if root == 0.0:
+            continue
+        for q in range(starts[i], starts[i + np.uint64(1)]):
+            S[0, size] = np.float64(values[q]) * inverse_scale[indices[q]] * root
+            S[1, size] = indices[q]
+            size += 1
+        S[0, size], S[1, size] = root, D - 1
+        for target in range(level.size):
+            y = root * (np.float64(targets[target, i]) - level[target])
+            S[0, size + 1 + target], S[1, size + 1 + target] = y, D + target
+            squares[target] += y * y
+        for a in range(size + 1):
+            row, x = np.uint64(S[1, a]), S[0, a]
+            for b in range(a, size + 1 + level.size):
+                sums[row, np.uint64(S[1, b])] += x * S[0, b]
 
 
 def gram_steps(data, parts, lanes, gram, weighting, column, first, rates, t, work, sums, losses, objective, norm):
@@ -307,49 +207,74 @@ def gram_steps(data, parts, lanes, gram, weighting, column, first, rates, t, wor
         Where the columns of each weighting begin, a multiple of a vector.
     t : int
         The number of the first step.
-    work : ndarray (4, D, columns) float64
+    work : ndarray (5, D, columns) float64
         Scratch, zeros at first.
     sums, losses : ndarrays (1, lanes, D) and (1, lanes) float64
         Scratch.
     """
     move = move_of(parts, lanes)
-    _gram_steps(data, move, lanes, gram, weighting, column, first, rates, t, work, sums, losses, objective, norm)
+    minimisers = gram.minimiser[weighting, lanes.target]
+    minimisers[:, -1] += gram.level[lanes.target]
+    work[2][:, column], work[3][:, column] = minimisers.T, gram.rest[weighting, lanes.target].T
+    least = gram.least[weighting, lanes.target]
+    _gram_steps(
+        data, move, lanes, gram.products, gram.offset, least, column, first, rates, t, work, sums, losses, objective,
+        norm,
+    )  # fmt: skip
 
 
 @kernel
-def _gram_steps(data, move, lanes, gram, weighting, column, first, rates, t, work, sums, losses, objective, norm):
-    E, H, minimisers, rests = work[0], work[1], work[2], work[3]
+def _gram_steps(
+    data, move, lanes, products, offset, least, column, first, rates, t, work, sums, losses, objective, norm
+):
+    E, H, minimisers, rests, total = work[0], work[1], work[2], work[3], work[4, 0]
     D, columns = E.shape
-    total = np.empty(columns)
-    lay_out(gram, lanes, weighting, column, minimisers, rests)
+    d, dtype = D - 1, lanes.weights.dtype
     for k in range(rates.shape[0]):
-        centred(data, gram, lanes, column, minimisers, E)
-        for q in range(first.size - 1):
-            multiply(gram.products[q], E, first[q], first[q + 1], H)
+        # The weights that centred rows are multiplied by, less the minimiser, a lane a column.
+        for lane in range(column.size):
+            m = column[lane]
+            intercept = np.float64(lanes.weights[lane, d]) * data.constant
+            for j in range(d):
+                w = np.float64(lanes.weights[lane, j])
+                E[j, m] = w - minimisers[j, m]
+                intercept += w * offset[j]
+            E[d, m] = intercept - minimisers[d, m]
+        multiply(products, E, first, H)
         for m in range(columns):
             total[m] = 0.0
         for j in range(D):
             for m in range(columns):
                 H[j, m] += rests[j, m]
                 total[m] += E[j, m] * (H[j, m] + rests[j, m])
-        gather(data, gram, lanes, weighting, column, H, total, sums, losses)
+        # What ``step`` takes from a pass: the sums of the gradients and of the losses.
+        for lane in range(column.size):
+            m, factor = column[lane], lanes.loss[lane, 0]
+            mean = total[m] + least[lane]
+            if mean < 0.0:  # max would turn NaN into 0
+                mean = 0.0
+            losses[0, lane] = factor * mean * data.count
+            for j in range(d):
+                # In the lanes' type: a gradient beyond its largest number stops the lane.
+                gradient = dtype.type(2.0 * factor * (H[j, m] + offset[j] * H[d, m]))
+                sums[0, lane, j] = np.float64(gradient) * data.count
+            sums[0, lane, d] = np.float64(dtype.type(2.0 * factor * H[d, m] * data.constant)) * data.count
         step(data, move, lanes, rates, k, t + k, sums, losses, objective, norm)
 
 
 @routine
-def gather(data, gram, lanes, weighting, column, H, total, sums, losses):
-    """What ``step`` takes from a pass: the sums of the gradients and of the losses, (1, lanes, D) and (1, lanes)."""
-    d = gram.offset.size
-    for lane in range(column.size):
-        m = column[lane]
-        factor = lanes.loss[lane, 0]
-        double = 2.0 * factor
-        mean = total[m] + gram.least[weighting[lane], lanes.target[lane]]
-        if mean < 0.0:  # max would turn NaN into 0
-            mean = 0.0
-        losses[0, lane] = factor * mean * data.count
-        for j in range(d):
-            # In the lanes' type: a gradient beyond its largest number stops the lane.
-            gradient = lanes.weights.dtype.type(double * (H[j, m] + gram.offset[j] * H[d, m]))
-            sums[0, lane, j] = np.float64(gradient) * data.count
-        sums[0, lane, d] = np.float64(lanes.weights.dtype.type(double * H[d, m] * data.constant)) * data.count
+def multiply(products, E, first, out):
+    """``out = products[q] @ E`` in the columns first[q] to first[q + 1] of each weighting."""
+    D = E.shape[0]
+    tile = TILE_BYTES // (8 * D) // 8 * 8  # rows of the products that stay in the cache for all lanes
+    if tile < 8:
+        tile = 8
+    for q in range(first.size - 1):
+        for low in range(0, D, tile):
+            high = low + tile if low + tile < D else D
+            middle = high - (high - low) % 8
+            for v in range(first[q], first[q + 1], VECTOR):
+                for i in range(low, middle, 8):
+                    panel(products[q], i * D, D, 1, D, E, out, i, v, 8, False)
+                for i in range(middle, high):
+                    panel(products[q], i * D, D, 1, D, E, out, i, v, 1, False)

@@ -18,6 +18,9 @@ def frozen(array):
     return view
 
 
+NO_INDICES, NO_STARTS = frozen(np.empty(0, np.uint32)), frozen(np.empty(0, np.uint64))
+
+
 class Dense(NamedTuple):
     """Rows of a C-contiguous array ``values`` (n, d), float32 or float64."""
 
@@ -39,6 +42,10 @@ class Dense(NamedTuple):
     def stored(self):
         """How many numbers there are."""
         return self.values.size
+
+    def flat(self):
+        """Values, indices and starts, as of sparse rows, but without indices and starts: kernels compiled for both."""
+        return self.values.reshape(-1), NO_INDICES, NO_STARTS
 
     def take(self, rows):
         """Some of the rows, by number or flag; a copy."""
@@ -101,6 +108,10 @@ class CSR(NamedTuple):
     def stored(self):
         """How many numbers there are."""
         return self.values.size
+
+    def flat(self):
+        """Values, indices and starts."""
+        return self.values, self.indices, self.starts
 
     def take(self, rows):
         """Some of the rows, by number or flag; a copy."""

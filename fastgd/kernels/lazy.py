@@ -12,14 +12,17 @@ selected by the optimizer's trait ``zero_gradient`` (``solvers/sparse_lazy.py``)
 - ``stored(totals, j, w, s, rate)``: the form to store of a current weight and state,
 - ``weight_factor(totals)``: the current weight divided by the stored one, where that is a constant (for averages),
 - ``pending()``: whether the stored form differs from the current weight,
-- ``near_overflow(totals)``: whether all weights have to be brought up to date, before numbers overflow.
+- ``near_overflow(totals)``: whether all weights have to be brought up to date, before numbers overflow: where the
+  first of the totals reaches ``limit``.
+
+The first five run compiled, for one weight, and on arrays of all columns, ``j`` a slice.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 
-from ..parts.elementary import exp
+from ..parts.elementary import between, exp, where
 from ._jit import bridge
 
 LIMIT = 1e15  # of the ratio of a stored weight to the current one: float32 holds it
@@ -52,8 +55,10 @@ class NoDrift(NamedTuple):
     def pending(self):
         return False
 
+    limit = np.inf
+
     def near_overflow(self, totals):
-        return False
+        return not totals[0] < self.limit
 
 
 class Decay(NamedTuple):
@@ -82,8 +87,7 @@ class Decay(NamedTuple):
     def pending(self):
         return True
 
-    def near_overflow(self, totals):
-        return not totals[0] < LIMIT
+    limit, near_overflow = LIMIT, NoDrift.near_overflow
 
 
 class ElasticNetShrinkage(NamedTuple):
@@ -97,7 +101,7 @@ class ElasticNetShrinkage(NamedTuple):
 
     since: np.ndarray  # (d,) float64, B
     proximal_step, weight_factor = NoDrift.proximal_step, Decay.weight_factor
-    pending, near_overflow = Decay.pending, Decay.near_overflow
+    pending, limit, near_overflow = Decay.pending, LIMIT, NoDrift.near_overflow
 
     def begin(self):
         return 1.0, 0.0
@@ -124,7 +128,7 @@ class MomentumDrift(NamedTuple):
     beta: float
     log_beta: float
     proximal_step, weight_factor = NoDrift.proximal_step, NoDrift.weight_factor
-    pending, near_overflow = Decay.pending, NoDrift.near_overflow
+    pending, limit, near_overflow = Decay.pending, np.inf, NoDrift.near_overflow
 
     def begin(self):
         return (np.int64(0),)
@@ -135,7 +139,7 @@ class MomentumDrift(NamedTuple):
     def current(self, totals, penalty, j, w, s, low, high):
         steps = totals[0] - self.since[j]
         # For no steps the power of beta is 1.
-        left = exp(steps * self.log_beta) if steps > 0 else 1.0
+        left = where(steps > 0, exp(steps * self.log_beta), 1.0)
         velocity = w - s[0]
         w = w + velocity * (self.beta * (1.0 - left) / (1.0 - self.beta))
         return w, (w - velocity * left,)
@@ -157,11 +161,11 @@ class NesterovDrift(NamedTuple):
     log_beta: float
     begin, count_step = MomentumDrift.begin, MomentumDrift.count_step
     proximal_step, weight_factor = NoDrift.proximal_step, NoDrift.weight_factor
-    pending, near_overflow = Decay.pending, NoDrift.near_overflow
+    pending, limit, near_overflow = Decay.pending, np.inf, NoDrift.near_overflow
 
     def current(self, totals, penalty, j, w, s, low, high):
         steps = totals[0] - self.since[j]
-        left = exp(steps * self.log_beta) if steps > 0 else 1.0
+        left = where(steps > 0, exp(steps * self.log_beta), 1.0)
         velocity = w - s[0]
         w = w + velocity * (self.beta * (1.0 - left) / (1.0 - self.beta))
         return w, (w - velocity * left, s[1])
@@ -185,7 +189,7 @@ class AdagradShrinkage(NamedTuple):
     l2: float
     rate: float
     proximal_step, weight_factor = NoDrift.proximal_step, NoDrift.weight_factor
-    pending, near_overflow = Decay.pending, NoDrift.near_overflow
+    pending, limit, near_overflow = Decay.pending, np.inf, NoDrift.near_overflow
 
     def begin(self):
         return (0.0,)
@@ -198,7 +202,7 @@ class AdagradShrinkage(NamedTuple):
         size = 1.0 / (np.sqrt(np.float64(s[0])) + self.epsilon)
         if self.l2 == 0.0:
             return penalty.shrink(w, self.l1 * size * sum_of_rates, 1.0, low, high), s
-        grown = exp(min(sum_of_rates / self.rate * np.log1p(self.rate * size * self.l2), 700.0))
+        grown = exp(between(sum_of_rates / self.rate * np.log1p(self.rate * size * self.l2), 0.0, 700.0))
         return penalty.shrink(w, self.l1 * (grown - 1.0) / self.l2, 1.0 / grown, low, high), s
 
     def stored(self, totals, j, w, s, rate):
@@ -206,5 +210,5 @@ class AdagradShrinkage(NamedTuple):
         return w, s
 
 
-for _word in ("begin", "count_step", "current", "stored", "proximal_step", "weight_factor", "pending", "near_overflow"):
+for _word in ("count_step", "current", "proximal_step", "stored", "weight_factor"):
     bridge(_word, gathers=True)

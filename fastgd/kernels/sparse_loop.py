@@ -9,21 +9,18 @@ from typing import NamedTuple
 import numpy as np
 
 from ..parts.optimizers import decayed
-from ._jit import cast_all, gather, kernel, lane_of, read_slots, write_slots
-from .row_loop import counted_loss, row_slope
-from .rows import prefetch
+from . import elementary  # noqa: F401  (registers the compiled twins that losses call)
+from ._jit import cast_all, compiled_as, gather, kernel, read_slots, write_slots
+from .simd import prefetch_run
 
-LONG_ROW = np.uint64(32)  # numbers
+NONE = np.empty(0)
 
 
 class LazyColumns(NamedTuple):
-    """What steps need to know of each column; arrays that are worked on are all zeros between calls.
-
-    None for what is not needed, so that this is known when compiled: tested at each number it took 3.5 ns, not 2.9.
-    """
+    """What steps need to know of each column; arrays that are worked on are all zeros between calls."""
 
     update: tuple  # the zero-gradient update, a class of ``lazy``
-    scale: np.ndarray | None  # (d,) T, the factors of the columns
+    scale: np.ndarray | None  # (d,) T, the factors of the columns; None for none
     low: np.ndarray | None  # (d,) T, the bounds
     high: np.ndarray | None
     counted: np.ndarray | None  # (d,) float64, the sum of weight factors that a weight's average includes
@@ -32,238 +29,270 @@ class LazyColumns(NamedTuple):
     touched: np.ndarray  # (d,) uint32, the columns of a batch; or (0,)
 
 
-@gather
-def scaled(x, scale, j):
-    """A number of column j times its scale."""
-    if scale is None:
-        return x
-    return x * scale[j]
+class Columns(NamedTuple):
+    """What kernels read and change of the columns: arrays (d,), or (0,) where there are none."""
+
+    update: tuple
+    penalty: tuple
+    optimizer: tuple
+    weights: np.ndarray  # (d + 1,) T
+    slots: np.ndarray  # (1, slots, d + 1) T
+    averages: np.ndarray  # (d + 1,) float64, sums of weights; or (0,)
+    scale: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    counted: np.ndarray
+
+
+def row_slope(optimizer, rate, slope, value, size):
+    """A row's slope: the loss's, or what an optimizer that goes by the row (of this squared norm) puts in its place."""
+    return optimizer.row_slope(rate, np.float64(slope), value, size) if optimizer.by_row else slope
+
+
+@compiled_as(row_slope)
+def _(optimizer, rate, slope, value, size):
+    if optimizer.instance_class.by_row:
+        return lambda optimizer, rate, slope, value, size: optimizer.row_slope(rate, np.float64(slope), value, size)
+    return lambda optimizer, rate, slope, value, size: slope
 
 
 @gather
-def bound(side, j, none):
-    """The bound of the weight of column j."""
-    if side is None:
-        return none
-    return np.float64(side[j])
-
-
-@gather
-def number_at(data, columns, q, j):
-    """The standardised number at index q, of column j."""
-    return scaled(data.rows.values[q], columns.scale, j)
-
-
-@gather
-def weight_at(columns, totals, penalty, optimizer, lanes, j):
+def weight_at(columns, totals, j):
     """The current weight of column j, its state and its bounds."""
-    low, high = bound(columns.low, j, -np.inf), bound(columns.high, j, np.inf)
-    stored = lanes.weights[0, j], read_slots(optimizer, lanes.slots, 0, j)
-    w, s = columns.update.current(totals, penalty, j, stored[0], stored[1], low, high)
+    low = np.float64(columns.low[j]) if columns.low.size > 0 else -np.inf
+    high = np.float64(columns.high[j]) if columns.low.size > 0 else np.inf
+    s = read_slots(columns.optimizer, columns.slots, 0, j)
+    w, s = columns.update.current(totals, columns.penalty, j, columns.weights[j], s, low, high)
     return w, s, low, high
 
 
 @gather
-def term(data, columns, totals, penalty, optimizer, lanes, q):
-    """The contribution of the number at index q to the score of its row."""
-    j = data.rows.indices[q]
-    return number_at(data, columns, q, j) * weight_at(columns, totals, penalty, optimizer, lanes, j)[0]
+def standardised(values, indices, scale, q):
+    """The standardised number at index q."""
+    return values[q] * scale[indices[q]] if scale.size > 0 else values[q]
 
 
 @gather
-def score(data, columns, totals, penalty, optimizer, lanes, i):
-    """The linear score of row i; of a long row in four sums, as a single one waits for each addition.
-
-    (Rows of 10 numbers took 3.1 ns a number with one sum and 3.3 with four, 2.5 and 3.2 in float32; rows of 75 took 3.1
-    and 2.8.)
-    """
-    p = lanes.weights[0, data.shift.size] * lanes.weights.dtype.type(data.constant)
-    first, last = data.rows.starts[i], data.rows.starts[i + np.uint64(1)]
-    a, b, c = p * 0, p * 0, p * 0
-    middle = last - (last - first) % np.uint64(4) if last - first >= LONG_ROW else first
-    for q in range(first, middle, np.uint64(4)):
-        p += term(data, columns, totals, penalty, optimizer, lanes, q)
-        a += term(data, columns, totals, penalty, optimizer, lanes, q + np.uint64(1))
-        b += term(data, columns, totals, penalty, optimizer, lanes, q + np.uint64(2))
-        c += term(data, columns, totals, penalty, optimizer, lanes, q + np.uint64(3))
-    for q in range(middle, last):
-        p += term(data, columns, totals, penalty, optimizer, lanes, q)
-    return (p + a) + (b + c)
+def score(values, indices, first, last, columns, totals):
+    """The product of a row's numbers, first to last, and the weights."""
+    p = columns.weights.dtype.type(0)
+    for q in range(first, last):
+        p += standardised(values, indices, columns.scale, q) * weight_at(columns, totals, indices[q])[0]
+    return p
 
 
 @gather
-def count_in(counted, factor_sum, lanes, j):
-    """Add the stored weight of column j, for the steps that it was stored, to the sum that becomes its average."""
-    if counted is not None:
-        lanes.averages[0, j] += lanes.weights[0, j] * (factor_sum - counted[j])
-        counted[j] = factor_sum
-
-
-@gather
-def move_column(columns, totals, totals_after, factor_sum, penalty, optimizer, c, rate, lanes, j, g):
-    """One step of the weight of column j."""
-    count_in(columns.counted, factor_sum, lanes, j)
-    w, s, low, high = weight_at(columns, totals, penalty, optimizer, lanes, j)
-    change, step, s = optimizer.move(c, w, g, s)
-    w = columns.update.proximal_step(penalty, decayed(optimizer, c, w) + change, step, low, high)
-    w, s = columns.update.stored(totals_after, j, w, s, rate)
-    lanes.weights[0, j] = w
-    write_slots(lanes.slots, 0, j, s)
-
-
-@gather
-def move_intercept(optimizer, c, lanes, d, g, t):
-    """One step of the intercept and of its average."""
-    w = lanes.weights[0, d]
-    change, _, s = optimizer.move(c, w, g, read_slots(optimizer, lanes.slots, 0, d))
-    lanes.weights[0, d] = w + change
-    write_slots(lanes.slots, 0, d, s)
-    if lanes.averages.shape[1] > 0 and t >= lanes.begin[0]:
-        lanes.averages[0, d] += (lanes.weights[0, d] - lanes.averages[0, d]) / (t - lanes.begin[0] + 1)
-
-
-@gather
-def prepared(optimizer, lanes, rate, t):
-    """The step's coefficients."""
-    c, after = optimizer.prepare(rate, t, (lanes.carry[0, 0], lanes.carry[0, 1]))
-    lanes.carry[0, 0], lanes.carry[0, 1] = after
-    return cast_all(c, lanes.weights)
-
-
-@gather
-def totals_after_step(columns, totals, penalty, optimizer, c):
+def totals_after(columns, totals, c):
     """The totals after a step with the coefficients c."""
-    step, left = np.float64(c[0]), np.float64(decayed(optimizer, c, type(c[0])(1)))
+    step, left = np.float64(c[0]), np.float64(decayed(columns.optimizer, c, type(c[0])(1)))
+    penalty = columns.penalty
     return columns.update.count_step(
         totals, step, left, np.float64(penalty.pull(step)), np.float64(penalty.divisor(step))
     )
 
 
 @gather
-def refresh_all(columns, totals, factor_sum, penalty, optimizer, lanes):
-    """Bring all weights up to date; returns the totals from which the next steps continue."""
-    fresh = columns.update.begin()
-    count = np.uint64(lanes.low.shape[1] if columns.update.pending() or columns.counted is not None else 0)
-    for j in range(count):
-        count_in(columns.counted, factor_sum, lanes, j)
-        w, s, _, _ = weight_at(columns, totals, penalty, optimizer, lanes, j)
-        w, s = columns.update.stored(fresh, j, w, s, 0.0)
-        lanes.weights[0, j] = w
-        write_slots(lanes.slots, 0, j, s)
-    return fresh
+def move_column(columns, totals, following, factor_sum, c, rate, j, g):
+    """One step of the weight of column j; ``following`` are the totals after it."""
+    if columns.counted.size > 0:
+        # The stored weight for the steps that it was stored, to the sum that becomes the average.
+        columns.averages[j] += columns.weights[j] * (factor_sum - columns.counted[j])
+        columns.counted[j] = factor_sum
+    w, s, low, high = weight_at(columns, totals, j)
+    change, step, s = columns.optimizer.move(c, w, g, s)
+    w = columns.update.proximal_step(columns.penalty, decayed(columns.optimizer, c, w) + change, step, low, high)
+    w, s = columns.update.stored(following, j, w, s, rate)
+    columns.weights[j] = w
+    write_slots(columns.slots, 0, j, s)
 
 
 @gather
-def begin_averages(counted, lanes, t):
-    """Turn averages into sums of the weights of the steps before step t that are averaged."""
-    if counted is not None:
-        for j in range(counted.size):
-            lanes.averages[0, j] *= max(t - lanes.begin[0], 0)
-
-
-@gather
-def end_averages(counted, lanes, t):
-    """Turn the sums back into averages, after step t."""
-    if counted is not None:
-        for j in range(counted.size):
-            lanes.averages[0, j] /= max(t - lanes.begin[0] + 1, 1)
-            counted[j] = 0.0
+def move_intercept(columns, c, g, averaged):
+    """One step of the intercept, and of its average over ``averaged`` steps before this one."""
+    optimizer, weights, averages = columns.optimizer, columns.weights, columns.averages
+    d = np.uint64(weights.size - 1)
+    w = weights[d]
+    change, _, s = optimizer.move(c, w, g, read_slots(optimizer, columns.slots, 0, d))
+    weights[d] = w + change
+    write_slots(columns.slots, 0, d, s)
+    if averages.size > 0 and averaged >= 0:
+        averages[d] += (weights[d] - averages[d]) / (averaged + 1)
 
 
 @kernel
+def _row_steps(
+    values, indices, starts, y, weight, offset, constant, loss, columns, totals, limit, carry, order, ahead, rates,
+    first, t, begin, by_row, losses,
+):  # fmt: skip
+    """Steps of the rows of ``order`` from ``first`` on; returns where totals would have exceeded the limit, and them."""
+    optimizer, weights, scale = columns.optimizer, columns.weights, columns.scale
+    dtype, d = weights.dtype, np.uint64(weights.size - 1)
+    factor_sum, loss_sum, k = 0.0, 0.0, first
+    while k < order.size:
+        rate = rates[k if k < rates.size else rates.size - 1]
+        prepared, after = optimizer.prepare(rate, t + k, (carry[0], carry[1]))
+        c = cast_all(prepared, weights)
+        following = totals_after(columns, totals, c)
+        if k > first and not following[0] < limit:
+            break
+        carry[0], carry[1] = after
+        i, later = np.uint64(order[k]), np.uint64(ahead[k])
+        prefetch_run(values, starts[later], starts[later + np.uint64(1)])
+        prefetch_run(indices, starts[later], starts[later + np.uint64(1)])
+        row, end = starts[i], starts[i + np.uint64(1)]
+        # The intercept, on which the step before has just worked, last.
+        p = score(values, indices, row, end, columns, totals) + weights[d] * dtype.type(constant)
+        if offset.size > 0:
+            p += offset[i]
+        size = 0.0  # left out when compiled, where no optimizer asks for it
+        for q in range(row, end):
+            z = standardised(values, indices, scale, q)
+            size += z * z
+        value = np.float64(loss.value(p, y[i]))
+        slope = dtype.type(row_slope(optimizer, rate, loss.slope(p, y[i]), value, size))
+        if weight.size > 0:
+            slope *= weight[i]
+            value *= 1.0 if by_row else np.float64(weight[i])
+        loss_sum += value
+        for q in range(row, end):
+            g = slope * standardised(values, indices, scale, q)
+            move_column(columns, totals, following, factor_sum, c, rate, indices[q], g)
+        move_intercept(columns, c, slope * dtype.type(constant), t + k - begin)
+        totals = following
+        if t + k >= begin:
+            factor_sum += columns.update.weight_factor(totals)
+        k += 1
+    losses[0] += loss_sum
+    return k, totals, factor_sum
+
+
 def row_steps(data, parts, lanes, columns, order, ahead, rates, t, losses):
     """One step for each row of ``order``, as ``row_loop.row_steps``."""
-    d = data.shift.size
-    loss = lane_of(parts.loss, lanes.loss, 0)
-    optimizer, penalty = lane_of(parts.optimizer, lanes.optimizer, 0), lane_of(parts.penalty, lanes.penalty, 0)
-    y = data.targets[lanes.target[0]]
-    dtype = lanes.weights.dtype
-    totals, factor_sum, last, loss_sum = columns.update.begin(), 0.0, rates.shape[0] - 1, 0.0
-    begin_averages(columns.counted, lanes, t)
-    for k in range(order.size):
-        i = np.uint64(order[k])
-        prefetch(data.rows, ahead[k])
-        p = score(data, columns, totals, penalty, optimizer, lanes, i)
-        if data.offset.size > 0:
-            p += data.offset[i]
-        rate = rates[min(k, last), 0]
-        value = np.float64(loss.value(p, y[i]))
-        slope = row_slope(parts.optimizer, lanes.optimizer, 0, rate, loss.slope(p, y[i]), value, data, i)
-        slope = dtype.type(slope)
-        weighted = value
-        if data.weight.size > 0:
-            weighted = value * data.weight[i]
-            slope *= data.weight[i]
-        loss_sum += counted_loss(parts.optimizer, value, weighted)
-        c = prepared(optimizer, lanes, rate, t + k)
-        totals_after = totals_after_step(columns, totals, penalty, optimizer, c)
-        if columns.update.near_overflow(totals_after):
-            totals = refresh_all(columns, totals, factor_sum, penalty, optimizer, lanes)
-            totals_after = totals_after_step(columns, totals, penalty, optimizer, c)
-        for q in range(data.rows.starts[i], data.rows.starts[i + np.uint64(1)]):
-            j = data.rows.indices[q]
-            g = slope * number_at(data, columns, q, j)
-            move_column(columns, totals, totals_after, factor_sum, penalty, optimizer, c, rate, lanes, j, g)
-        move_intercept(optimizer, c, lanes, d, slope * dtype.type(data.constant), t + k)
-        totals = totals_after
-        if t + k >= lanes.begin[0]:
-            factor_sum += columns.update.weight_factor(totals)
-    refresh_all(columns, totals, factor_sum, penalty, optimizer, lanes)
-    end_averages(columns.counted, lanes, t + order.size - 1)
-    losses[0] += loss_sum
+    state, by_row = begin(parts, lanes, columns, t), parts.optimizer.by_row
+    loss, (values, indices, starts) = loss_of(parts, lanes), data.rows.flat()
+    y, rates, done = data.targets[lanes.target[0]], np.ascontiguousarray(rates[:, 0]), 0
+    while done < order.size:
+        totals = columns.update.begin()
+        done, totals, factor_sum = _row_steps(
+            values, indices, starts, y, data.weight, data.offset, data.constant, loss, state, totals,
+            columns.update.limit, lanes.carry[0], order, ahead, rates, done, t, lanes.begin[0], by_row, losses,
+        )  # fmt: skip
+        refresh(state, totals, factor_sum)
+    end(state, lanes, t + order.size - 1)
 
 
 @kernel
-def batch_steps(data, parts, lanes, columns, order, ahead, batch, rates, t, losses):
-    """One step for every ``batch`` rows of ``order``, as ``block_loop.batch_steps``."""
-    d = data.shift.size
-    loss = lane_of(parts.loss, lanes.loss, 0)
-    optimizer, penalty = lane_of(parts.optimizer, lanes.optimizer, 0), lane_of(parts.penalty, lanes.penalty, 0)
-    y = data.targets[lanes.target[0]]
-    dtype = lanes.weights.dtype
-    totals, factor_sum, loss_sum = columns.update.begin(), 0.0, 0.0
-    steps = (order.size + batch - 1) // batch
-    begin_averages(columns.counted, lanes, t)
-    for s in range(steps):
-        first, last = s * batch, min((s + 1) * batch, order.size)
-        count, slopes = 0, 0.0
-        for k in range(first, last):
-            i = np.uint64(order[k])
-            prefetch(data.rows, ahead[k])
-            p = score(data, columns, totals, penalty, optimizer, lanes, i)
-            if data.offset.size > 0:
-                p += data.offset[i]
-            value = np.float64(loss.value(p, y[i]))
-            slope = dtype.type(loss.slope(p, y[i]))
-            if data.weight.size > 0:
-                value *= data.weight[i]
-                slope *= data.weight[i]
+def _batch_steps(
+    values, indices, starts, y, weight, offset, constant, loss, columns, totals, limit, carry, order, ahead, batch, rates,
+    first, t, begin, last_batch, gradient, touched, losses,
+):  # fmt: skip
+    """Steps of batches of ``order`` from number ``first`` on, as ``_row_steps``."""
+    optimizer, weights, scale = columns.optimizer, columns.weights, columns.scale
+    dtype, d = weights.dtype, np.uint64(weights.size - 1)
+    factor_sum, loss_sum, s = 0.0, 0.0, first
+    while s * batch < order.size:
+        rate = rates[s if s < rates.size else rates.size - 1]
+        prepared, after = optimizer.prepare(rate, t + s, (carry[0], carry[1]))
+        c = cast_all(prepared, weights)
+        following = totals_after(columns, totals, c)
+        if s > first and not following[0] < limit:
+            break
+        carry[0], carry[1] = after
+        last = (s + 1) * batch if (s + 1) * batch < order.size else order.size
+        rows, count, slopes = last - s * batch, 0, 0.0
+        for k in range(s * batch, last):
+            i, later = np.uint64(order[k]), np.uint64(ahead[k])
+            prefetch_run(values, starts[later], starts[later + np.uint64(1)])
+            prefetch_run(indices, starts[later], starts[later + np.uint64(1)])
+            row, end = starts[i], starts[i + np.uint64(1)]
+            p = score(values, indices, row, end, columns, totals) + weights[d] * dtype.type(constant)
+            if offset.size > 0:
+                p += offset[i]
+            value, slope = np.float64(loss.value(p, y[i])), dtype.type(loss.slope(p, y[i]))
+            if weight.size > 0:
+                value *= weight[i]
+                slope *= weight[i]
             loss_sum += value
             slopes += np.float64(slope)
-            for q in range(data.rows.starts[i], data.rows.starts[i + np.uint64(1)]):
-                j = data.rows.indices[q]
-                if columns.last_batch[j] != s + 1:
-                    columns.last_batch[j] = s + 1
-                    columns.touched[count] = j
+            for q in range(row, end):
+                j = indices[q]
+                if last_batch[j] != s + 1:
+                    last_batch[j] = s + 1
+                    touched[count] = j
                     count += 1
-                columns.gradient[j] += slope * number_at(data, columns, q, j)
-        rate = rates[min(s, rates.shape[0] - 1), 0]
-        c = prepared(optimizer, lanes, rate, t + s)
-        totals_after = totals_after_step(columns, totals, penalty, optimizer, c)
-        if columns.update.near_overflow(totals_after):
-            totals = refresh_all(columns, totals, factor_sum, penalty, optimizer, lanes)
-            totals_after = totals_after_step(columns, totals, penalty, optimizer, c)
+                gradient[j] += slope * standardised(values, indices, scale, q)
         for m in range(count):
-            j = columns.touched[m]
-            g = dtype.type(columns.gradient[j] / (last - first))
-            columns.gradient[j] = 0.0
-            move_column(columns, totals, totals_after, factor_sum, penalty, optimizer, c, rate, lanes, j, g)
-        move_intercept(optimizer, c, lanes, d, dtype.type(slopes / (last - first) * data.constant), t + s)
-        totals = totals_after
-        if t + s >= lanes.begin[0]:
+            j = touched[m]
+            g = dtype.type(gradient[j] / rows)
+            gradient[j] = 0.0
+            move_column(columns, totals, following, factor_sum, c, rate, j, g)
+        move_intercept(columns, c, dtype.type(slopes / rows * constant), t + s - begin)
+        totals = following
+        if t + s >= begin:
             factor_sum += columns.update.weight_factor(totals)
-    refresh_all(columns, totals, factor_sum, penalty, optimizer, lanes)
-    end_averages(columns.counted, lanes, t + steps - 1)
-    for j in range(columns.last_batch.size):
-        columns.last_batch[j] = 0
+        s += 1
     losses[0] += loss_sum
+    return s, totals, factor_sum
+
+
+def batch_steps(data, parts, lanes, columns, order, ahead, batch, rates, t, losses):
+    """One step for every ``batch`` rows of ``order``, as ``block_loop.batch_steps``."""
+    state, steps, done = begin(parts, lanes, columns, t), -(-order.size // batch), 0
+    loss, (values, indices, starts) = loss_of(parts, lanes), data.rows.flat()
+    y, rates = data.targets[lanes.target[0]], np.ascontiguousarray(rates[:, 0])
+    while done < steps:
+        totals = columns.update.begin()
+        done, totals, factor_sum = _batch_steps(
+            values, indices, starts, y, data.weight, data.offset, data.constant, loss, state, totals,
+            columns.update.limit, lanes.carry[0], order, ahead, batch, rates, done, t, lanes.begin[0],
+            columns.last_batch, columns.gradient, columns.touched, losses,
+        )  # fmt: skip
+        refresh(state, totals, factor_sum)
+    end(state, lanes, t + steps - 1)
+    columns.last_batch[:] = 0
+
+
+# Before and after -----------------------------------------------------------------------------------------------------
+
+
+def loss_of(parts, lanes):
+    """The loss, with its fields."""
+    return type(parts.loss)(*lanes.loss[0].tolist())
+
+
+def begin(parts, lanes, columns, t):
+    """What the kernels take; averages become sums of the weights of the steps before step t that are averaged."""
+    none = np.empty(0, lanes.weights.dtype)
+    found = Columns(
+        columns.update,
+        type(parts.penalty)(*lanes.penalty[0]),
+        type(parts.optimizer)(*lanes.optimizer[0].tolist()),
+        lanes.weights[0],
+        lanes.slots,
+        lanes.averages[0],
+        *(none if array is None else array for array in (columns.scale, columns.low, columns.high)),
+        NONE if columns.counted is None else columns.counted,
+    )
+    found.averages[:-1] *= max(t - lanes.begin[0], 0)
+    return found
+
+
+def refresh(columns, totals, factor_sum):
+    """Bring all weights up to date, after which steps begin with fresh totals."""
+    update, d = columns.update, columns.weights.size - 1
+    if columns.counted.size:
+        columns.averages[:d] += columns.weights[:d] * (factor_sum - columns.counted)
+        columns.counted[:] = 0.0
+    if update.pending():
+        low, high = (columns.low, columns.high) if columns.low.size else (-np.inf, np.inf)
+        s = tuple(columns.slots[0, :, :d])
+        w, s = update.current(totals, columns.penalty, slice(None), columns.weights[:d], s, low, high)
+        w, s = update.stored(update.begin(), slice(None), w, s, 0.0)
+        columns.weights[:d] = w
+        for slot, state in zip(columns.slots[0], s, strict=True):
+            slot[:d] = state
+
+
+def end(columns, lanes, t):
+    """Turn the sums back into averages, after step t."""
+    columns.averages[:-1] /= max(t - lanes.begin[0] + 1, 1)

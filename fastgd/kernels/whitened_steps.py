@@ -2,25 +2,14 @@
 
 import numpy as np
 
-from ._jit import helper, kernel
-from .addresses import address, at, call
-from .part_functions import implicit_step, loss_block
-from .rows import count, prefetch, read
+from ._jit import kernel
+from .addresses import address, call
+from .gram import weighted_products
+from .lane_vectors import assume_noalias
+from .part_functions import implicit_step
+from .simd import prefetch_run
 
-
-@helper
-def read_row(data, i, table):
-    """Row i, standardised, with the constant behind it, into a table of one row."""
-    read(data.rows, np.uint64(i), data.shift, data.inverse_scale, 1.0, table, 0)
-    table[0, data.shift.size] = data.constant
-
-
-@helper
-def dot(a, b):
-    total = 0.0
-    for j in range(a.size):
-        total += a[j] * b[j]
-    return total
+BLOCK = 1 << 15  # numbers of a temporary
 
 
 def whitened_steps(data, parts, lanes, order, ahead, batch, rates, t, triangle, anchor, place, mean, forget, losses):
@@ -38,41 +27,56 @@ def whitened_steps(data, parts, lanes, order, ahead, batch, rates, t, triangle, 
         the weight ``(forget + 1) / (k + forget)`` against those before (Shamir and Zhang 2013).
     """
     loss = address(implicit_step, np.float64, type(parts.loss))
-    _whitened_steps(data, loss, lanes, order, ahead, batch, rates, t, triangle, anchor, place, mean, forget, losses)
+    _whitened_steps(
+        *data.rows.flat(), data.targets[lanes.target[0]], data.weight, data.offset, data.shift, data.inverse_scale,
+        data.constant, loss, lanes.loss, order, ahead, batch, rates, t, triangle, anchor, place, mean, forget, losses,
+        np.empty((3, anchor.size)), np.empty(2),
+    )  # fmt: skip
 
 
 @kernel
-def _whitened_steps(data, loss, lanes, order, ahead, batch, rates, t, triangle, anchor, place, mean, forget, losses):
-    D = anchor.size
-    table, z, gradient = np.empty((1, D)), np.zeros(D), np.empty(D)
-    x, found = table[0], np.empty(2)
-    y = data.targets[lanes.target[0]]
-    for s in range((order.size + batch - 1) // batch):
+def _whitened_steps(
+    values, indices, starts, y, weights, offset, shift, inverse_scale, constant, loss, fields, order, ahead, batch,
+    rates, t, triangle, anchor, place, mean, forget, losses, scratch, found,
+):  # fmt: skip
+    assume_noalias()
+    d, D = np.uint64(shift.size), anchor.size
+    sparse, x, z, gradient = starts.size > 0, scratch[0], scratch[1], scratch[2]
+    for s in range(rates.size):
         rate = rates[s] / batch
         for j in range(D):
             gradient[j] = 0.0
-        for k in range(s * batch, min((s + 1) * batch, order.size)):
-            i = order[k]
-            prefetch(data.rows, ahead[k])
-            read_row(data, i, table)
-            size = 0.0
+        last = (s + 1) * batch if (s + 1) * batch < order.size else order.size
+        for k in range(s * batch, last):
+            i, later = np.uint64(order[k]), np.uint64(ahead[k])
+            begin, end = (starts[later], starts[later + np.uint64(1)]) if sparse else (later * d, later * d + d)
+            prefetch_run(values, begin, end)
+            begin, end = (starts[i], starts[i + np.uint64(1)]) if sparse else (i * d, i * d + d)
+            if sparse:
+                for j in range(d):
+                    x[j] = 0.0
+                for q in range(begin, end):
+                    x[indices[q]] = np.float64(values[q]) * inverse_scale[indices[q]]
+            else:
+                for j in range(d):
+                    x[j] = (np.float64(values[begin + j]) - shift[j]) * inverse_scale[j]
+            x[d] = constant
+            p, size = 0.0, 0.0
             for a in range(D):
+                total = 0.0
                 if triangle[a, a] > 0.0:
-                    total = 0.0
                     for j in range(a + 1):
                         total += triangle[a, j] * x[j]
-                    z[a] = total
-                    size += total * total
-            p = dot(anchor, x) + dot(place, z)
-            if data.offset.size > 0:
-                p += data.offset[i]
-            weight = np.float64(data.weight[i]) if data.weight.size > 0 else 1.0
-            target = np.float64(y[i])
-            call(loss, lanes.loss, 0, p, target, rate * weight * size, found)
+                z[a] = total
+                size += total * total
+                p += anchor[a] * x[a] + place[a] * total
+            if offset.size > 0:
+                p += offset[i]
+            weight = np.float64(weights[i]) if weights.size > 0 else 1.0
+            call(loss, fields, 0, p, np.float64(y[i]), rate * weight * size, found)
             losses[0] += found[0] * weight
-            slope = found[1] * weight
             for j in range(D):
-                gradient[j] += slope * z[j]
+                gradient[j] += found[1] * weight * z[j]
         share = (forget + 1.0) / (t + s + 1.0 + forget)
         for j in range(D):
             place[j] -= rate * gradient[j]
@@ -85,74 +89,38 @@ def curvature(data, parts, lanes, weights, width, floor, out):
     A row's second derivative is by differences of ``width``, or of the mean absolute residual where ``width`` is 0; it
     is at least ``floor`` times the mean. Rows count by their weights.
     """
-    _curvature(data, address(loss_block, np.float64, type(parts.loss)), lanes, weights, width, floor, out)
+    n, D = data.rows.shape[0], weights.size
+    loss, y = type(parts.loss)(*lanes.loss[0]), data.targets[lanes.target[0]]
+    # Some rows at a time: their temporaries stay in the cache. A weight for all rows has one number.
+    blocks = [slice(first, min(first + BLOCK, n)) for first in range(0, n, BLOCK)]
+    weight = np.broadcast_to(data.weight if data.weight.size else 1.0, n)
+    with np.errstate(all="ignore"):
+        second, h = scores_of(data, weights), width
+        if h == 0:
+            h = sum(np.sum(weight[some] * abs(second[some] - y[some])) for some in blocks) / data.count
+        for some in blocks:
+            p, target = second[some], y[some].astype(np.float64)
+            second[some] = weight[some] * ((loss.slope(p + h, target) - loss.slope(p - h, target)) / (2.0 * h))
+        total = second.sum()
+        if 0.0 < total < np.inf:
+            for some in blocks:
+                second[some] = np.maximum(second[some], floor * total / data.count * weight[some])
+        else:
+            second[:] = weight
+    out[:] = np.triu(weighted_products(data, second)).T / data.count
 
 
-@kernel
-def _curvature(data, loss, lanes, weights, width, floor, out):
-    n, D = count(data.rows), weights.size
-    table, above, scores = np.empty((1, D)), np.empty(n), np.empty(n)
-    x, y, sums = table[0], data.targets[lanes.target[0]].astype(np.float64), np.empty(2)
-    away = 0.0
-    for i in range(n):
-        read_row(data, i, table)
-        scores[i] = dot(weights, x)
-        if data.offset.size > 0:
-            scores[i] += data.offset[i]
-        weight = np.float64(data.weight[i]) if data.weight.size > 0 else 1.0
-        away += weight * abs(scores[i] - y[i])
-    h = width if width > 0.0 else away / data.count
-    total = 0.0
-    for i in range(n):
-        above[i] = scores[i] + h
-        scores[i] -= h
-    fields, target, found = at(lanes.loss, 0), at(y, 0), at(sums, 0)
-    call(loss, fields, at(above, 0), n, 0.0, target, target, False, found)
-    call(loss, fields, at(scores, 0), n, 0.0, target, target, False, found)
-    for i in range(n):
-        weight = np.float64(data.weight[i]) if data.weight.size > 0 else 1.0
-        above[i] = (above[i] - scores[i]) / (2.0 * h)
-        total += weight * above[i]
-    least = floor * total / data.count
-    known = 0.0 < total < np.inf
-    for a in range(D):
-        for j in range(a + 1):
-            out[a, j] = 0.0
-    for i in range(n):
-        weight = np.float64(data.weight[i]) if data.weight.size > 0 else 1.0
-        if weight == 0.0:
-            continue
-        read_row(data, i, table)
-        second_derivative = weight * max(above[i], least) / data.count if known else weight / data.count
-        for a in range(D):
-            scaled = second_derivative * x[a]
-            for j in range(a + 1):
-                out[a, j] += scaled * x[j]
-
-
-@kernel
-def whitening(matrix, share, out):
-    """The inverse of the Cholesky factor of ``matrix`` (D, D; its lower triangle), into ``out``, lower triangular.
-
-    A coordinate whose pivot is less than ``share`` of its diagonal follows from those before it: it is left out, its
-    row and its column are zero.
-    """
-    D = matrix.shape[0]
-    factor = np.zeros((D, D))
-    for j in range(D):
-        for k in range(D):
-            out[j, k] = 0.0
-    for j in range(D):
-        pivot = matrix[j, j] - dot(factor[j, :j], factor[j, :j])
-        if not pivot > share * matrix[j, j]:
-            continue
-        root = np.sqrt(pivot)
-        factor[j, j] = root
-        for i in range(j + 1, D):
-            factor[i, j] = (matrix[i, j] - dot(factor[i, :j], factor[j, :j])) / root
-        out[j, j] = 1.0 / root
-        for k in range(j):
-            total = 0.0
-            for m in range(k, j):
-                total += factor[j, m] * out[m, k]
-            out[j, k] = -total / root
+def scores_of(data, weights):
+    """The scores (n,) float64 at weights (D,) of standardised columns."""
+    rows, coef = data.rows, weights[:-1] * data.inverse_scale
+    if rows.sparse:
+        scores = rows.scores(coef)
+    else:
+        scores = np.empty(rows.shape[0])
+        step = max(1, BLOCK // coef.size)
+        for first in range(0, scores.size, step):
+            some = slice(first, first + step)
+            # Not by BLAS, whose bits depend on its threads.
+            np.einsum("ij,j->i", np.subtract(rows.values[some], data.shift, dtype=np.float64), coef, out=scores[some])
+    scores += weights[-1] * data.constant
+    return scores + data.offset if data.offset.size else scores

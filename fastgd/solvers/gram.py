@@ -4,6 +4,7 @@ import functools
 
 import numpy as np
 
+from ..kernels import cholesky
 from ..kernels import gram as kernels
 from ..kernels.full_batch import CHUNK_ELEMENTS
 from ..kernels.products import aligned
@@ -129,7 +130,7 @@ class Grams:
         minimiser, rest = np.empty((2, *moments.shape))
 
         def task(q):
-            kernels.minimise(products[q], moments[q], DEPENDENT * np.diag(products[q]), minimiser[q], rest[q])
+            cholesky.minimise(products[q], moments[q], DEPENDENT * np.diag(products[q]), minimiser[q], rest[q])
 
         run_tasks(task, len(products), self.n_threads)
         with np.errstate(all="ignore"):

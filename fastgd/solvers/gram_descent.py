@@ -106,7 +106,7 @@ class GramDescent(FullBatch):
         count, D = lanes.weights.shape
         weighting = self.grams.indices(lanes)
         column, first = columns(weighting, len(self.grams.pairs))
-        work = aligned((4, D, int(first[-1])), np.float64)
+        work = aligned((5, D, int(first[-1])), np.float64)
         work[:] = 0
         rates = np.ascontiguousarray(rates)
         objective, norm = np.empty((2, *rates.shape))

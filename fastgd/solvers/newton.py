@@ -9,8 +9,7 @@ import math
 
 import numpy as np
 
-from ..kernels import curvature
-from ..kernels import gram as kernels
+from ..kernels import cholesky, curvature
 from ..kernels.layouts import frozen
 from ..parts.penalties import Free
 from ..results import messages
@@ -152,7 +151,7 @@ class Derivatives:
         products = H[:-1, :-1] - np.outer(mean, H[-1, :-1])
         least = self.share * np.diag(products) + CANCELLED * np.diag(H)[:-1]
         move, rest = np.zeros((2, 1, len(g) - 1))
-        kernels.minimise(products, (mean * g[-1] - g[:-1])[None], least, move, rest)
+        cholesky.minimise(products, (mean * g[-1] - g[:-1])[None], least, move, rest)
         last = -g[-1] / H[-1, -1] - mean @ move[0] if H[-1, -1] > 0 else 0.0
         return np.append(move[0], last)
 

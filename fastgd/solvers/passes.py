@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from ..kernels import full_batch
+from ..kernels import column_statistics, full_batch
 from .reduction import ChunkedReduction
 
 TASK_ELEMENTS = 1 << 21  # about a millisecond of work, so that neither Ctrl-C nor the last thread takes long
@@ -41,7 +41,7 @@ class Passes:
         """Weighted mean and variance of each column, float64; non-finite where the column is."""
         totals = np.empty(self.chunks)
         means, squares = np.empty((2, self.chunks, self.d))
-        self.over_chunks(lambda a, b: full_batch.moments(self.data, self.chunk, a, b, totals, means, squares))
+        self.over_chunks(lambda a, b: column_statistics.moments(self.data, self.chunk, a, b, totals, means, squares))
         with np.errstate(all="ignore"):
             share = totals / totals.sum()
             # Not a product of matrices: the bits of those depend on BLAS's threads.
@@ -52,7 +52,7 @@ class Passes:
     def largest_row(self):
         """The largest weight * |row|**2 of the scaled rows, the intercept's 1 included."""
         out = np.empty(self.chunks)
-        self.over_chunks(lambda a, b: full_batch.largest_row(self.data, self.chunk, a, b, out))
+        self.over_chunks(lambda a, b: column_statistics.largest_row(self.data, self.chunk, a, b, out))
         return float(out.max())
 
     def sums(self, loss, lanes):

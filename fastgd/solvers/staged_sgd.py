@@ -21,6 +21,7 @@ import math
 import numpy as np
 
 from ..kernels import whitened_steps
+from ..kernels.cholesky import whitening
 from ..results import messages
 from ..results.state import StagedState
 from .base import Limits, Records, Solver, Verdict, separable
@@ -72,7 +73,7 @@ class WhitenedSteps(Batches):
         """The whitening triangle at weights (D,), into ``out``."""
         matrix = np.zeros_like(out)
         whitened_steps.curvature(self.plan.data, self.plan.parts, lanes, weights, width, floor, matrix)
-        whitened_steps.whitening(matrix, share, out)
+        whitening(matrix, share, out)
 
 
 class StagedSGD(Solver):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import fastgd
 from fastgd import losses, reference
-from fastgd.kernels import part_functions, whitened_steps
+from fastgd.kernels import cholesky, part_functions
 from fastgd.solvers import staged_sgd
 
 LOSSES = ["squared_error", "huber", "quantile", "log_loss", "hinge", "poisson"]
@@ -90,7 +90,7 @@ def test_whitening_leaves_out_what_follows_from_others():
     X = np.random.default_rng(0).normal(size=(50, 3)) @ np.diag([1.0, 1e4, 1e-4])
     X = np.column_stack([X[:, :2], X[:, 0] - X[:, 1], X[:, 2]])
     matrix, out = X.T @ X / len(X), np.empty((4, 4))
-    whitened_steps.whitening(matrix, 1e-10, out)
+    cholesky.whitening(matrix, 1e-10, out)
     np.testing.assert_allclose(out @ matrix @ out.T, np.diag([1.0, 1.0, 0.0, 1.0]), atol=1e-6)
 
 
