@@ -22,7 +22,7 @@ from .multi_gradients import (
 )
 from .multi_lazy import refresh, refresh_all, store
 from .multi_rows import SPARSE_ROWS, add_weighted_rows, load_rows, scores
-from .multi_slopes import fill_rows, told, workspace
+from .multi_slopes import told, workspace
 from .products import aligned, row_scores, row_step, zeros
 from .rows import prefetch
 
@@ -86,7 +86,7 @@ def negative_product(lane, start, coefficients, S, k, out):
 @lean
 def single_steps(
     rows, shift, inverse_scale, constant,
-    targets, weight, roles, seed, offset, target, fold, replicate, scale, same, weigh,
+    fill, targets, weight, roles, seed, offset, target, fold, replicate, scale, same, weigh,
     slopes, prepare, move, classes, loss, optimizer, penalty, low, high,
     carry, coefficients, Z, S, y, shares, joint, order, ahead, batch, t,
     tile, size, weights, slots, average, averages, begin, rates, losses, plain, by_step, step,
@@ -103,8 +103,8 @@ def single_steps(
         for k in range(start, start + some):
             prefetch(rows, ahead[k])
         load_rows(rows, order, start, some, shift, inverse_scale, constant, Z)
-        fill_rows(
-            targets, weight, roles, seed, offset, target, fold, replicate, scale, same, weigh,
+        call(
+            fill, targets, weight, roles, seed, offset, target, fold, replicate, scale, same, weigh,
             tile, order, start, some, y, shares, S,
         )  # fmt: skip
         for k in range(some):
@@ -132,7 +132,7 @@ def single_steps(
 @lean
 def batch_steps(
     rows, shift, inverse_scale, constant,
-    targets, weight, roles, seed, offset, target, fold, replicate, scale, same, weigh,
+    fill, targets, weight, roles, seed, offset, target, fold, replicate, scale, same, weigh,
     slopes, prepare, move, classes, loss, optimizer, penalty, low, high,
     carry, coefficients, Z, S, y, shares, joint, order, ahead, batch, t,
     tile, size, weights, slots, average, averages, begin, rates, losses, gradient, sums, columns,
@@ -153,8 +153,8 @@ def batch_steps(
                 prefetch(rows, ahead[k])
             load_rows(rows, order, start, some, shift, inverse_scale, constant, Z)
             scores(rows, order, start, some, inverse_scale, constant, Z, weights, S)
-            fill_rows(
-                targets, weight, roles, seed, offset, target, fold, replicate, scale, same, weigh,
+            call(
+                fill, targets, weight, roles, seed, offset, target, fold, replicate, scale, same, weigh,
                 tile, order, start, some, y, shares, S,
             )  # fmt: skip
             call(slopes, loss, tile, S, y, shares, 0, some, size, classes, joint, losses)
@@ -172,7 +172,7 @@ def batch_steps(
 @lean
 def sparse_steps(
     rows, shift, inverse_scale, constant,
-    targets, weight, roles, seed, offset, target, fold, replicate, scale, same, weigh,
+    fill, targets, weight, roles, seed, offset, target, fold, replicate, scale, same, weigh,
     slopes, prepare, move, classes, loss, optimizer, penalty, low, high,
     carry, coefficients, Z, S, y, shares, joint, order, ahead, batch, t,
     tile, size, weights, slots, average, averages, begin, rates, losses, gradient, update,
@@ -195,8 +195,8 @@ def sparse_steps(
                 if update == SHRINKING:
                     refresh(penalty, low, high, tile, weights, lazy, columns, known, gradient.count[0])
             sparse_products.scores(rows, order, start, some, inverse_scale, constant, weights, S)
-            fill_rows(
-                targets, weight, roles, seed, offset, target, fold, replicate, scale, same, weigh,
+            call(
+                fill, targets, weight, roles, seed, offset, target, fold, replicate, scale, same, weigh,
                 tile, order, start, some, y, shares, S,
             )  # fmt: skip
             call(slopes, loss, tile, S, y, shares, 0, some, size, classes, joint, losses)
@@ -221,7 +221,7 @@ def sparse_steps(
 @lean
 def plain_steps(
     rows, shift, inverse_scale, constant,
-    targets, weight, roles, seed, offset, target, fold, replicate, scale, same, weigh,
+    fill, targets, weight, roles, seed, offset, target, fold, replicate, scale, same, weigh,
     slopes, prepare, move, classes, loss, optimizer, penalty, low, high,
     carry, coefficients, Z, S, y, shares, joint, order, ahead, batch, t,
     tile, size, weights, slots, average, averages, begin, rates, losses,
@@ -234,8 +234,8 @@ def plain_steps(
         for k in range(lo, hi):
             prefetch(rows, ahead[k])
         sparse_products.scores(rows, order, lo, hi - lo, inverse_scale, constant, weights, S)
-        fill_rows(
-            targets, weight, roles, seed, offset, target, fold, replicate, scale, same, weigh,
+        call(
+            fill, targets, weight, roles, seed, offset, target, fold, replicate, scale, same, weigh,
             tile, order, lo, hi - lo, y, shares, S,
         )  # fmt: skip
         call(slopes, loss, tile, S, y, shares, 0, hi - lo, size, classes, joint, losses)
