@@ -41,12 +41,13 @@ def workspace(data, weights, most):
 def told(data, tiles):
     """The address of ``fill_rows``, and what it takes of data and tiles.
 
-    The last is the address of what weighs rows, or 0 where no lane does.
+    The last is the address of what weighs rows, or 0 where no lane does. What is called by its address finds numbers
+    where it was compiled to expect them: tables of some rows alone may not be C-contiguous.
     """
     weighs = data.weight.size > 0 or tiles.weighted.any()
     return (
         address(fill_rows, tiles.weights.dtype),
-        data.targets, data.weight, data.roles, data.seed, data.offset,
+        np.ascontiguousarray(data.targets), data.weight, np.ascontiguousarray(data.roles), data.seed, data.offset,
         tiles.target, tiles.fold, tiles.replicate, tiles.scale, tiles.same,
         address(fill_weights, tiles.weights.dtype) if weighs else 0,
     )  # fmt: skip
