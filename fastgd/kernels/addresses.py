@@ -51,7 +51,7 @@ def address(make, dtype, *classes):
     if numba.config.DISABLE_JIT:
         return function
     signature = tuple(_kind(word, numba.from_dtype(dtype)) for word in make.arguments)
-    function.__qualname__ = f"{make.__name__}_{'_'.join(kind.__name__ for kind in classes)}__{_cache.stamp()}"
+    function.__qualname__ = f"{'_'.join([make.__name__, *(kind.__name__ for kind in classes)])}__{_cache.stamp()}"
     dispatcher = numba.njit(nogil=True, **INNER, **UNCOUNTED)(function)
     if all(_cache.named_by_content(kind) or _cache.lasting(_type_of(kind)) for kind in classes):
         dispatcher = _cache.attach(dispatcher)

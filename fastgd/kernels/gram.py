@@ -63,11 +63,12 @@ def row_weights(data, fold, replicate, held, start, stop):
     return weights
 
 
-def _plain_panel(A, first, stride, step, steps, B, out, to, v, height, adds):
+def _plain_panel(A, first, stride, step, steps, B, out, to, v, height, vectors, adds):
     """``panel`` where nothing is compiled."""
     places = first + stride * np.arange(height)[:, None] + step * np.arange(steps)
-    total = A.reshape(-1)[places] @ B[:steps, v : v + VECTOR]
-    out[to : to + height, v : v + VECTOR] = total + (out[to : to + height, v : v + VECTOR] if adds else 0.0)
+    total = A.reshape(-1)[places] @ B[:steps, v : v + vectors * VECTOR]
+    places = slice(to, to + height), slice(v, v + vectors * VECTOR)
+    out[places] = total + (out[places] if adds else 0.0)
 
 
 panel = _plain_panel if numba.config.DISABLE_JIT else products.panel
@@ -164,7 +165,7 @@ def _add_rows(values, indices, starts, targets, centre, inverse_scale, level, fi
             for v in range(tile, columns, VECTOR):
                 for j in range(tile, tile + TILE, VECTOR):
                     if j <= v and j < D:
-                        panel(S, j, 1, S.shape[1], k, S, sums, j, v, 8, True)
+                        panel(S, j, 1, S.shape[1], k, S, sums, j, v, 8, 1, True)
 
 
 @kernel
@@ -275,6 +276,6 @@ def multiply(products, E, first, out):
             middle = high - (high - low) % 8
             for v in range(first[q], first[q + 1], VECTOR):
                 for i in range(low, middle, 8):
-                    panel(products[q], i * D, D, 1, D, E, out, i, v, 8, False)
+                    panel(products[q], i * D, D, 1, D, E, out, i, v, 8, 1, False)
                 for i in range(middle, high):
-                    panel(products[q], i * D, D, 1, D, E, out, i, v, 1, False)
+                    panel(products[q], i * D, D, 1, D, E, out, i, v, 1, 1, False)

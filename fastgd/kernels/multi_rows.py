@@ -54,11 +54,16 @@ def scores(rows, order, lo, count, inverse_scale, constant, Z, weights, S):
 def _(rows, order, lo, count, inverse_scale, constant, Z, weights, S):
     def dense(rows, order, lo, count, inverse_scale, constant, Z, weights, S):
         d, eights = Z.shape[1], count - count % 8
-        for v in range(0, weights.shape[1], simd_width(weights)):
-            for i in range(0, eights, 8):
-                panel(Z, i * d, d, 1, d, weights, S, i, v, 8, False)
-            for i in range(eights, count):
-                panel(Z, i * d, d, 1, d, weights, S, i, v, 1, False)
+        width, vector = weights.shape[1], simd_width(weights)
+        pairs = width - width % (2 * vector)
+        for i in range(0, eights, 8):
+            for v in range(0, pairs, 2 * vector):
+                panel(Z, i * d, d, 1, d, weights, S, i, v, 8, 2, False)
+            if pairs < width:
+                panel(Z, i * d, d, 1, d, weights, S, i, pairs, 8, 1, False)
+        for i in range(eights, count):
+            for v in range(0, width, vector):
+                panel(Z, i * d, d, 1, d, weights, S, i, v, 1, 1, False)
 
     def sparse(rows, order, lo, count, inverse_scale, constant, Z, weights, S):
         sparse_products.scores(rows, order, lo, count, inverse_scale, constant, weights, S)
@@ -79,11 +84,16 @@ def _(rows, order, lo, count, inverse_scale, constant, Z, S, out):
     def dense(rows, order, lo, count, inverse_scale, constant, Z, S, out):
         d = Z.shape[1]
         eights = d - d % 8
-        for v in range(0, S.shape[1], simd_width(S)):
-            for j in range(0, eights, 8):
-                panel(Z, j, 1, d, count, S, out, j, v, 8, True)
-            for j in range(eights, d):
-                panel(Z, j, 1, d, count, S, out, j, v, 1, True)
+        width, vector = S.shape[1], simd_width(S)
+        pairs = width - width % (2 * vector)
+        for j in range(0, eights, 8):
+            for v in range(0, pairs, 2 * vector):
+                panel(Z, j, 1, d, count, S, out, j, v, 8, 2, True)
+            if pairs < width:
+                panel(Z, j, 1, d, count, S, out, j, pairs, 8, 1, True)
+        for j in range(eights, d):
+            for v in range(0, width, vector):
+                panel(Z, j, 1, d, count, S, out, j, v, 1, 1, True)
 
     def sparse(rows, order, lo, count, inverse_scale, constant, Z, S, out):
         sparse_products.add_weighted_rows(rows, order, lo, count, inverse_scale, constant, S, None, out)

@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ._jit import branch, leaf
-from .addresses import address, call
+from ._jit import leaf
+from .addresses import address, arguments, call
 from .lane_vectors import assume_noalias, for_each_lane, simd_width
 from .multi_rows import rows_at_once
 from .products import aligned
@@ -39,38 +39,48 @@ def workspace(data, weights, most):
 
 
 def told(data, tiles):
-    """What ``fill_rows`` takes of data and tiles; the last the address of what weighs rows, 0 where no lane does."""
+    """The address of ``fill_rows``, and what it takes of data and tiles.
+
+    The last is the address of what weighs rows, or 0 where no lane does. What is called by its address finds numbers
+    where it was compiled to expect them: tables of some rows alone may not be C-contiguous.
+    """
     weighs = data.weight.size > 0 or tiles.weighted.any()
     return (
-        data.targets, data.weight, data.roles, data.seed, data.offset,
+        address(fill_rows, tiles.weights.dtype),
+        np.ascontiguousarray(data.targets), data.weight, np.ascontiguousarray(data.roles), data.seed, data.offset,
         tiles.target, tiles.fold, tiles.replicate, tiles.scale, tiles.same,
         address(fill_weights, tiles.weights.dtype) if weighs else 0,
     )  # fmt: skip
 
 
-@branch
-def fill_rows(
-    targets, weight, roles, seed, offset, target, fold, replicate, scale, same, weigh,
-    tile, order, lo, rows, y, shares, S,
-):  # fmt: skip
-    """What the loss is told of the ``rows`` rows at ``lo`` in every lane of a tile.
+@arguments("T2 T1 B2 int T1 I2 I2 I2 F2 I2 int int I1 int int T2 F2 T2")
+def fill_rows():
+    """What the loss is told of rows."""
 
-    Their targets ``y``; their weights ``shares``, where any weighs; and their offsets are added to the scores ``S``.
-    """
-    assume_noalias()
-    for start in range(0, y.shape[1], simd_width(y)):
-        number, until = target[tile, start], same[tile, start]
-        for k in range(rows):
-            i = np.uint64(row_at(order, lo + k))
-            for_each_lane(put, y, start, (targets[number, i], y, np.uint64(k)))
-            for lane in range(until, start + simd_width(y)):
-                y[k, lane] = targets[target[tile, lane], i]
-    if weigh != 0:
-        call(weigh, weight, roles, seed, fold, replicate, scale, same, tile, order, lo, rows, shares)
-    for k in range(rows if offset.size > 0 else 0):
-        number = offset[np.uint64(row_at(order, lo + k))]
-        for lane in range(S.shape[1]):
-            S[k, lane] += number
+    def fill_rows(
+        targets, weight, roles, seed, offset, target, fold, replicate, scale, same, weigh,
+        tile, order, lo, rows, y, shares, S,
+    ):  # fmt: skip
+        """What the loss is told of the ``rows`` rows at ``lo`` in every lane of a tile.
+
+        Their targets ``y``; their weights ``shares``, where any weighs; their offsets are added to the scores ``S``.
+        """
+        assume_noalias()
+        for start in range(0, y.shape[1], simd_width(y)):
+            number, until = target[tile, start], same[tile, start]
+            for k in range(rows):
+                i = np.uint64(row_at(order, lo + k))
+                for_each_lane(put, y, start, (targets[number, i], y, np.uint64(k)))
+                for lane in range(until, start + simd_width(y)):
+                    y[k, lane] = targets[target[tile, lane], i]
+        if weigh != 0:
+            call(weigh, weight, roles, seed, fold, replicate, scale, same, tile, order, lo, rows, shares)
+        for k in range(rows if offset.size > 0 else 0):
+            number = offset[np.uint64(row_at(order, lo + k))]
+            for lane in range(S.shape[1]):
+                S[k, lane] += number
+
+    return fill_rows
 
 
 @leaf

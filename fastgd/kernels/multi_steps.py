@@ -22,7 +22,7 @@ from .multi_gradients import (
 )
 from .multi_lazy import refresh, refresh_all, store
 from .multi_rows import SPARSE_ROWS, add_weighted_rows, load_rows, scores
-from .multi_slopes import fill_rows, told, workspace
+from .multi_slopes import told, workspace
 from .products import aligned, row_scores, row_step, zeros
 from .rows import prefetch
 
@@ -61,14 +61,14 @@ def multi_steps(data, parts, tiles, first, last, order, ahead, batch, rates, t, 
         of_tile = tile, size, tiles.weights[tile], tiles.slots[tile], *averages, table
         if single:
             step = aligned((width,), dtype)
-            _single_steps(*shared, *of_tile, losses, plain, not parts.optimizer.plain, step)
+            single_steps(*shared, *of_tile, losses, plain, not parts.optimizer.plain, step)
         elif not sparse:
             sums = zeros((height if batch > FLUSH_ROWS else 0, width), np.float64)
-            _batch_steps(*shared, *of_tile, losses, aligned((height, width), dtype), sums, NO_COLUMNS)
+            batch_steps(*shared, *of_tile, losses, aligned((height, width), dtype), sums, NO_COLUMNS)
         elif plain and batch <= SPARSE_ROWS and not averaged:
-            _plain_steps(*shared, *of_tile, losses)
+            plain_steps(*shared, *of_tile, losses)
         else:
-            _sparse_steps(*shared, *of_tile, losses, gradient_for(tiles.weights, update, batch), update)
+            sparse_steps(*shared, *of_tile, losses, gradient_for(tiles.weights, update, batch), update)
         loss_sum[lanes] += losses[:size]
 
 
@@ -84,9 +84,9 @@ def negative_product(lane, start, coefficients, S, k, out):
 
 
 @lean
-def _single_steps(
+def single_steps(
     rows, shift, inverse_scale, constant,
-    targets, weight, roles, seed, offset, target, fold, replicate, scale, same, weigh,
+    fill, targets, weight, roles, seed, offset, target, fold, replicate, scale, same, weigh,
     slopes, prepare, move, classes, loss, optimizer, penalty, low, high,
     carry, coefficients, Z, S, y, shares, joint, order, ahead, batch, t,
     tile, size, weights, slots, average, averages, begin, rates, losses, plain, by_step, step,
@@ -103,8 +103,8 @@ def _single_steps(
         for k in range(start, start + some):
             prefetch(rows, ahead[k])
         load_rows(rows, order, start, some, shift, inverse_scale, constant, Z)
-        fill_rows(
-            targets, weight, roles, seed, offset, target, fold, replicate, scale, same, weigh,
+        call(
+            fill, targets, weight, roles, seed, offset, target, fold, replicate, scale, same, weigh,
             tile, order, start, some, y, shares, S,
         )  # fmt: skip
         for k in range(some):
@@ -130,9 +130,9 @@ def _single_steps(
 
 
 @lean
-def _batch_steps(
+def batch_steps(
     rows, shift, inverse_scale, constant,
-    targets, weight, roles, seed, offset, target, fold, replicate, scale, same, weigh,
+    fill, targets, weight, roles, seed, offset, target, fold, replicate, scale, same, weigh,
     slopes, prepare, move, classes, loss, optimizer, penalty, low, high,
     carry, coefficients, Z, S, y, shares, joint, order, ahead, batch, t,
     tile, size, weights, slots, average, averages, begin, rates, losses, gradient, sums, columns,
@@ -153,8 +153,8 @@ def _batch_steps(
                 prefetch(rows, ahead[k])
             load_rows(rows, order, start, some, shift, inverse_scale, constant, Z)
             scores(rows, order, start, some, inverse_scale, constant, Z, weights, S)
-            fill_rows(
-                targets, weight, roles, seed, offset, target, fold, replicate, scale, same, weigh,
+            call(
+                fill, targets, weight, roles, seed, offset, target, fold, replicate, scale, same, weigh,
                 tile, order, start, some, y, shares, S,
             )  # fmt: skip
             call(slopes, loss, tile, S, y, shares, 0, some, size, classes, joint, losses)
@@ -170,9 +170,9 @@ def _batch_steps(
 
 
 @lean
-def _sparse_steps(
+def sparse_steps(
     rows, shift, inverse_scale, constant,
-    targets, weight, roles, seed, offset, target, fold, replicate, scale, same, weigh,
+    fill, targets, weight, roles, seed, offset, target, fold, replicate, scale, same, weigh,
     slopes, prepare, move, classes, loss, optimizer, penalty, low, high,
     carry, coefficients, Z, S, y, shares, joint, order, ahead, batch, t,
     tile, size, weights, slots, average, averages, begin, rates, losses, gradient, update,
@@ -195,8 +195,8 @@ def _sparse_steps(
                 if update == SHRINKING:
                     refresh(penalty, low, high, tile, weights, lazy, columns, known, gradient.count[0])
             sparse_products.scores(rows, order, start, some, inverse_scale, constant, weights, S)
-            fill_rows(
-                targets, weight, roles, seed, offset, target, fold, replicate, scale, same, weigh,
+            call(
+                fill, targets, weight, roles, seed, offset, target, fold, replicate, scale, same, weigh,
                 tile, order, start, some, y, shares, S,
             )  # fmt: skip
             call(slopes, loss, tile, S, y, shares, 0, some, size, classes, joint, losses)
@@ -219,9 +219,9 @@ def _sparse_steps(
 
 
 @lean
-def _plain_steps(
+def plain_steps(
     rows, shift, inverse_scale, constant,
-    targets, weight, roles, seed, offset, target, fold, replicate, scale, same, weigh,
+    fill, targets, weight, roles, seed, offset, target, fold, replicate, scale, same, weigh,
     slopes, prepare, move, classes, loss, optimizer, penalty, low, high,
     carry, coefficients, Z, S, y, shares, joint, order, ahead, batch, t,
     tile, size, weights, slots, average, averages, begin, rates, losses,
@@ -234,8 +234,8 @@ def _plain_steps(
         for k in range(lo, hi):
             prefetch(rows, ahead[k])
         sparse_products.scores(rows, order, lo, hi - lo, inverse_scale, constant, weights, S)
-        fill_rows(
-            targets, weight, roles, seed, offset, target, fold, replicate, scale, same, weigh,
+        call(
+            fill, targets, weight, roles, seed, offset, target, fold, replicate, scale, same, weigh,
             tile, order, lo, hi - lo, y, shares, S,
         )  # fmt: skip
         call(slopes, loss, tile, S, y, shares, 0, hi - lo, size, classes, joint, losses)

@@ -12,7 +12,7 @@ from .lane_vectors import assume_noalias
 from .lanes import FLUSH_ROWS
 from .multi_functions import lane_slopes
 from .multi_rows import add_weighted_rows, load_rows, scores
-from .multi_slopes import fill_rows, told, workspace
+from .multi_slopes import told, workspace
 from .products import zeros
 from .row_weights import row_weight
 
@@ -73,7 +73,7 @@ def _arguments(data, loss, tiles, chunk, first, last, sums, losses, weights=None
 @lean
 def _multi_sums(
     rows, shift, inverse_scale, constant,
-    targets, row_weight, roles, seed, offset,
+    fill, targets, row_weight, roles, seed, offset,
     target, fold, replicate, scale, same, weigh, order,
     slopes, loss, classes, lane, size,
     weights, natural,
@@ -98,8 +98,8 @@ def _multi_sums(
             done = start + some - c * chunk
             for tile in range(count):
                 scores(rows, order, start, some, inverse_scale, constant, Z, weights[tile], S)
-                fill_rows(
-                    targets, row_weight, roles, seed, offset, target, fold, replicate, scale, same, weigh,
+                call(
+                    fill, targets, row_weight, roles, seed, offset, target, fold, replicate, scale, same, weigh,
                     tile, order, start, some, y, weight, S,
                 )  # fmt: skip
                 call(slopes, loss, tile, S, y, weight, 0, some, size[tile], classes, joint, loss_sum[tile])

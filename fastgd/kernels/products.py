@@ -19,23 +19,29 @@ BYTES = 64  # of a vector
 
 
 @intrinsic(prefer_literal=True)
-def panel(typingctx, A, first, stride, step, steps, B, out, to, v, height, adds):
-    """``out[to + q, v:v+V] (+)= sum over k of A[first + q*stride + k*step] * B[k, v:v+V]``, q < height."""
-    h, adds_up = height.literal_value, adds.literal_value
+def panel(typingctx, A, first, stride, step, steps, B, out, to, v, height, vectors, adds):
+    """``out[to + q, v:] (+)= sum over k of A[first + q*stride + k*step] * B[k, v:]``, q < height, for some vectors.
+
+    Two vectors at once share the numbers of A: one alone loads more than it multiplies.
+    """
+    h, count, adds_up = height.literal_value, vectors.literal_value, adds.literal_value
 
     def codegen(context, b, sig, args):
         e = Emit(context, b, sig, args)
-        A, first, stride, step, steps, B, out, to, v, _, _ = e.args
+        A, first, stride, step, steps, B, out, to, v = e.args[:9]
         width, n = cgutils.unpack_tuple(b, B.shape, 2)[1], first.type
         unroll = 4 // min(h, 4)  # one row alone: 4 sums hide the FMA's latency
-        sums = [e.variables(unroll) for _ in range(h)]
+        places = [b.add(v, n(p * e.lanes)) for p in range(count)]
+        sums = [[e.variables(unroll) for _ in places] for _ in range(h)]
         starts = [b.add(first, b.mul(stride, n(q))) for q in range(h)]
 
         def body(k, u):
-            vector = e.load(B.data, b.add(b.mul(k, width), v), None)
-            for start, acc in zip(starts, sums, strict=True):
-                number = b.load(e.at(A.data, b.add(start, b.mul(k, step))))
-                e.fma(e.splat(number), vector, acc[u])
+            row = b.mul(k, width)
+            loaded = [e.load(B.data, b.add(row, place), None) for place in places]
+            for start, row_sums in zip(starts, sums, strict=True):
+                number = e.splat(b.load(e.at(A.data, b.add(start, b.mul(k, step)))))
+                for vector, acc in zip(loaded, row_sums, strict=True):
+                    e.fma(number, vector, acc[u])
 
         middle = b.sub(steps, b.srem(steps, n(unroll)))
         with cgutils.for_range_slice(b, n(0), middle, n(unroll)) as (k, _):
@@ -44,14 +50,16 @@ def panel(typingctx, A, first, stride, step, steps, B, out, to, v, height, adds)
         if unroll > 1:
             with cgutils.for_range_slice(b, middle, steps, n(1)) as (k, _):
                 body(k, 0)
-        for q, acc in enumerate(sums):
-            total, place = e.total(acc), b.add(b.mul(b.add(to, n(q)), width), v)
-            if adds_up:
-                total = b.fadd(e.load(out.data, place, None), total, flags=e.flags)
-            e.store(total, out.data, place, None)
+        for q, row_sums in enumerate(sums):
+            row = b.mul(b.add(to, n(q)), width)
+            for place, acc in zip(places, row_sums, strict=True):
+                total, at = e.total(acc), b.add(row, place)
+                if adds_up:
+                    total = b.fadd(e.load(out.data, at, None), total, flags=e.flags)
+                e.store(total, out.data, at, None)
         return context.get_dummy_value()
 
-    return types.void(A, first, stride, step, steps, B, out, to, v, height, adds), codegen
+    return types.void(A, first, stride, step, steps, B, out, to, v, height, vectors, adds), codegen
 
 
 @intrinsic(prefer_literal=True)

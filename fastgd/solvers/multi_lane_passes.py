@@ -20,7 +20,7 @@ def rows_of(data, rows):
     """Some rows of data, copied; sums over them are not divided."""
     return data._replace(
         rows=data.rows.take(rows),
-        targets=frozen(data.targets[:, rows]),
+        targets=frozen(np.ascontiguousarray(data.targets[:, rows])),
         weight=frozen(data.weight[rows] if data.weight.size else data.weight),
         offset=frozen(data.offset[rows] if data.offset.size else data.offset),
         roles=NO_ROLES,
