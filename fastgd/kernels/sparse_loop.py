@@ -73,12 +73,26 @@ def standardised(values, indices, scale, q):
 
 
 @gather
+def term(values, indices, columns, totals, q):
+    """The contribution of the number at index q to the score of its row."""
+    return standardised(values, indices, columns.scale, q) * weight_at(columns, totals, indices[q])[0]
+
+
+@gather
 def score(values, indices, first, last, columns, totals):
-    """The product of a row's numbers, first to last, and the weights."""
+    """The product of a row's numbers, first to last, and the weights, in two sums: one waits for each addition.
+
+    Asking the memory for the weights of a row up to four rows ahead gained nothing, with 1,000 to a million columns.
+    """
     p = columns.weights.dtype.type(0)
-    for q in range(first, last):
-        p += standardised(values, indices, columns.scale, q) * weight_at(columns, totals, indices[q])[0]
-    return p
+    other, two = p, np.uint64(2)
+    middle = last - (last - first) % two
+    for q in range(first, middle, two):
+        p += term(values, indices, columns, totals, q)
+        other += term(values, indices, columns, totals, q + np.uint64(1))
+    if middle < last:
+        p += term(values, indices, columns, totals, middle)
+    return p + other
 
 
 @gather
