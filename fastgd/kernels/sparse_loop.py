@@ -138,7 +138,7 @@ def _row_steps(
     values, indices, starts, y, weight, offset, constant, loss, columns, totals, limit, carry, order, ahead, rates,
     first, t, begin, by_row, losses,
 ):  # fmt: skip
-    """Steps of the rows of ``order`` from ``first`` on; returns where totals would have exceeded the limit, and them."""
+    """Steps of the rows of ``order`` from ``first`` on, until the totals reach the limit; returns where, and them."""
     optimizer, weights, scale = columns.optimizer, columns.weights, columns.scale
     dtype, d = weights.dtype, np.uint64(weights.size - 1)
     factor_sum, loss_sum, k = 0.0, 0.0, first
@@ -197,8 +197,8 @@ def row_steps(data, parts, lanes, columns, order, ahead, rates, t, losses):
 
 @kernel
 def _batch_steps(
-    values, indices, starts, y, weight, offset, constant, loss, columns, totals, limit, carry, order, ahead, batch, rates,
-    first, t, begin, last_batch, gradient, touched, losses,
+    values, indices, starts, y, weight, offset, constant, loss, columns, totals, limit, carry, order, ahead, batch,
+    rates, first, t, begin, last_batch, gradient, touched, losses,
 ):  # fmt: skip
     """Steps of batches of ``order`` from number ``first`` on, as ``_row_steps``."""
     optimizer, weights, scale = columns.optimizer, columns.weights, columns.scale
