@@ -11,14 +11,13 @@ from .lanes import (
     PENALTY,
     block_gradient,
     block_of,
-    block_rows,
     finite,
     loss_of,
     move_of,
     penalty_cost,
     step_lane,
 )
-from .rows import add_weighted_rows, count, flush, scores, sums_of
+from .rows import flush, sums_of
 
 CHUNK_ELEMENTS = 1 << 17
 CHUNK_ROWS = 256
@@ -148,33 +147,3 @@ def _small_steps(data, loss, move, lanes, rates, t, sums, losses, objective, nor
     for k in range(rates.shape[0]):
         chunk_gradient(data, loss, lanes, 0, n, 0, sums, losses)
         step(data, move, lanes, rates, k, t + k, sums, losses, objective, norm)
-
-
-@kernel
-def second_moment(data, vector, chunk, first, last, out):
-    """Each chunk's weighted sum of ``row * (row @ vector)`` over the scaled rows, the intercept's 1 behind them."""
-    d = data.shift.size
-    block = block_rows(data)
-    scaled = np.empty(d, data.shift.dtype)
-    gradient = np.zeros(d, data.shift.dtype)
-    work = np.empty(block, data.shift.dtype)
-    for j in range(d):
-        scaled[j] = vector[j] * data.inverse_scale[j]
-    for c in range(first, last):
-        hi = min((c + 1) * chunk, count(data.rows))
-        for j in range(d + 1):
-            out[c, j] = 0.0
-        whole = out[c]
-        for start in range(c * chunk, hi, block):
-            stop = min(start + block, hi)
-            scores(data.rows, None, start, stop, data.shift, scaled, work)
-            for k in range(stop - start):
-                product = work[k] + vector[d] * data.constant
-                if data.weight.size > 0:
-                    product *= data.weight[start + k]
-                work[k] = product
-                out[c, d] += product * data.constant
-            add_weighted_rows(data.rows, None, start, stop, data.shift, work, sums_of(data.rows, gradient, whole))
-            flush(data.rows, gradient, whole)
-        for j in range(d):
-            out[c, j] *= data.inverse_scale[j]
