@@ -93,19 +93,8 @@ class Passes:
         dtype, zeros, ends = self.data.shift.dtype, np.zeros(1), np.zeros(self.d)
         targets = frozen(np.zeros((1, self.n), dtype))
         passes = Passes(self.data._replace(targets=targets, offset=targets[0, :0]), self.all_threads)
-        loss = SquaredError()
-        model = SimpleNamespace(
-            loss=loss,
-            optimizer=None,
-            penalty=Free(),
-            low=ends,
-            high=ends,
-            start=zeros,
-            coef=None,
-            fold=-1,
-            replicate=-1,
-        )
-        lanes = make_lanes([model], dtype)
+        parts = {"loss": SquaredError(), "optimizer": None, "penalty": Free(), "fold": -1, "replicate": -1}
+        lanes = make_lanes([SimpleNamespace(**parts, low=ends, high=ends, start=zeros, coef=None)], dtype)
         vector, value = np.random.default_rng(0).standard_normal(self.d + 1), 0.0
         for k in range(iterations):
             lanes.weights[0] = vector / (length(vector) or 1.0)
