@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ._jit import kernel, lane_of, lean
+from ._jit import kernel, lean
 from .addresses import address, at, call
 from .eight_rows import eight_scores, padded
 from .full_batch import layout_of
@@ -75,16 +75,18 @@ def _sparse_second_derivatives(
         )  # fmt: skip
 
 
-@kernel
 def descend_coordinates(H, g, part, fields, low, high, w, sweeps, tolerance):
     """Minimise ``g @ (u - w) + (u - w) @ H @ (u - w) / 2`` plus the penalty of u within bounds; into ``w``.
 
     Coordinate descent, as for the lasso (Friedman, Hastie and Tibshirani 2010); ``part`` is the penalty, the last
     weight is free of it. Ends when no coordinate lowers the sum by ``tolerance``, or after so many sweeps.
     """
+    _descend_coordinates(H, g.copy(), type(part)(*fields[0].tolist()), low, high, w, sweeps, tolerance)
+
+
+@kernel
+def _descend_coordinates(H, slope, penalty, low, high, w, sweeps, tolerance):
     D = w.size
-    penalty = lane_of(part, fields, 0)
-    slope = g.copy()
     for _ in range(sweeps):
         largest = 0.0
         for j in range(D):
@@ -92,12 +94,14 @@ def descend_coordinates(H, g, part, fields, low, high, w, sweeps, tolerance):
                 step = 1.0 / H[j, j]
                 new = w[j] - slope[j] * step
                 if j < D - 1:
-                    new = np.float64(penalty.prox(new, step, low[j], high[j]))
+                    new = penalty.prox(new, step, low[j], high[j])
                 change = new - w[j]
                 if change != 0.0:
                     w[j] = new
                     for i in range(D):
                         slope[i] += change * H[j, i]
-                    largest = max(largest, change * change * H[j, j])
+                    fall = change * change * H[j, j]
+                    if fall > largest:
+                        largest = fall
         if not largest > tolerance:
             break

@@ -5,12 +5,11 @@ The chunks depend on the shape alone, so the bits do not depend on how many thre
 
 import numpy as np
 
-from ._jit import kernel, lane_of, lean, routine
+from ._jit import lane_of, lean, routine
 from .addresses import address_of, at, call
 from .eight_rows import gather, padded, pass_on
 from .emit import ROWS
-from .lanes import FLUSH_ROWS, PENALTY, block_rows, loss_of, move_of
-from .rows import add_weighted_rows, count, flush, scores, sums_of
+from .lanes import FLUSH_ROWS, PENALTY, loss_of, move_of
 
 CHUNK_ELEMENTS = 1 << 17
 CHUNK_ROWS = 256
@@ -256,33 +255,3 @@ def step(data, move, lanes, rates, k, t, sums, losses, objective, norm):
         lanes.weights, lanes.slots, lanes.low, lanes.high, lanes.averages, lanes.begin, rates, t - k, objective, norm,
         np.empty(lanes.weights.shape, lanes.weights.dtype), k,
     )  # fmt: skip
-
-
-@kernel
-def second_moment(data, vector, chunk, first, last, out):
-    """Each chunk's weighted sum of ``row * (row @ vector)`` over the scaled rows, the intercept's 1 behind them."""
-    d = data.shift.size
-    block = block_rows(data)
-    scaled = np.empty(d, data.shift.dtype)
-    gradient = np.zeros(d, data.shift.dtype)
-    work = np.empty(block, data.shift.dtype)
-    for j in range(d):
-        scaled[j] = vector[j] * data.inverse_scale[j]
-    for c in range(first, last):
-        hi = min((c + 1) * chunk, count(data.rows))
-        for j in range(d + 1):
-            out[c, j] = 0.0
-        whole = out[c]
-        for start in range(c * chunk, hi, block):
-            stop = min(start + block, hi)
-            scores(data.rows, None, start, stop, data.shift, scaled, work)
-            for k in range(stop - start):
-                product = work[k] + vector[d] * data.constant
-                if data.weight.size > 0:
-                    product *= data.weight[start + k]
-                work[k] = product
-                out[c, d] += product * data.constant
-            add_weighted_rows(data.rows, None, start, stop, data.shift, work, sums_of(data.rows, gradient, whole))
-            flush(data.rows, gradient, whole)
-        for j in range(d):
-            out[c, j] *= data.inverse_scale[j]

@@ -123,14 +123,6 @@ flush = dispatch_on_layout(_dense_flush, _sparse_flush)
 # Single rows --------------------------------------------------------------------------------------------------------
 
 
-def _dense_count(rows):
-    return rows.values.shape[0]
-
-
-def _sparse_count(rows):
-    return rows.starts.size - 1
-
-
 def _dense_prefetch(rows, i):
     prefetch_row(rows.values, i)
 
@@ -170,7 +162,6 @@ def _sparse_square(rows, i, shift, inverse_scale):
     return square
 
 
-count = dispatch_on_layout(_dense_count, _sparse_count)
 # Ask the memory for row i.
 prefetch = dispatch_on_layout(_dense_prefetch, _sparse_prefetch)
 # Write row i, standardised and times a factor, into row k of a table, all its columns.

@@ -89,24 +89,21 @@ def curvature(data, parts, lanes, weights, width, floor, out):
     A row's second derivative is by differences of ``width``, or of the mean absolute residual where ``width`` is 0; it
     is at least ``floor`` times the mean. Rows count by their weights.
     """
-    n, D = data.rows.shape[0], weights.size
-    loss, y = type(parts.loss)(*lanes.loss[0]), data.targets[lanes.target[0]]
-    # Some rows at a time: their temporaries stay in the cache. A weight for all rows has one number.
+    n, loss, y = data.rows.shape[0], type(parts.loss)(*lanes.loss[0]), data.targets[lanes.target[0]]
+    # Some rows at a time: their temporaries stay in the cache.
     blocks = [slice(first, min(first + BLOCK, n)) for first in range(0, n, BLOCK)]
     weight = np.broadcast_to(data.weight if data.weight.size else 1.0, n)
-    with np.errstate(all="ignore"):
-        second, h = scores_of(data, weights), width
-        if h == 0:
-            h = sum(np.sum(weight[some] * abs(second[some] - y[some])) for some in blocks) / data.count
-        for some in blocks:
-            p, target = second[some], y[some].astype(np.float64)
-            second[some] = weight[some] * ((loss.slope(p + h, target) - loss.slope(p - h, target)) / (2.0 * h))
-        total = second.sum()
-        if 0.0 < total < np.inf:
-            for some in blocks:
-                second[some] = np.maximum(second[some], floor * total / data.count * weight[some])
-        else:
-            second[:] = weight
+    second, h = scores_of(data, weights), width
+    if h == 0:
+        h = sum(np.sum(weight[some] * abs(second[some] - y[some])) for some in blocks) / data.count
+    for some in blocks:
+        p, target = second[some], y[some].astype(np.float64)
+        second[some] = weight[some] * ((loss.slope(p + h, target) - loss.slope(p - h, target)) / (2.0 * h))
+    total = second.sum()
+    if 0.0 < total < np.inf:
+        np.maximum(second, floor * total / data.count * weight, out=second)
+    else:
+        second[:] = weight
     out[:] = np.triu(weighted_products(data, second)).T / data.count
 
 

@@ -1,10 +1,14 @@
 """Passes over all rows, on several threads and with the same bits for any number of them."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 
 from ..kernels import column_statistics, full_batch
+from ..kernels.lanes import make_lanes
+from ..kernels.layouts import frozen
+from ..parts.losses import SquaredError
 from ..parts.penalties import Free
 from .reduction import ChunkedReduction
 
@@ -82,16 +86,19 @@ class Passes:
         return self.sums(loss, lanes)[1].sum(axis=0) / self.data.count
 
     def curvature(self, iterations=40):
-        """The largest eigenvalue of the scaled rows' second-moment matrix, by power iteration, a lower estimate."""
-        vector = np.random.default_rng(0).standard_normal(self.d + 1)
-        products = np.empty((self.chunks, self.d + 1))
-        value = 0.0
+        """The largest eigenvalue of the scaled rows' second-moment matrix, by power iteration, a lower estimate.
+
+        Its product with a vector is the gradient of half the squared scores.
+        """
+        dtype, zeros, ends = self.data.shift.dtype, np.zeros(1), np.zeros(self.d)
+        targets = frozen(np.zeros((1, self.n), dtype))
+        passes = Passes(self.data._replace(targets=targets, offset=targets[0, :0]), self.all_threads)
+        parts = {"loss": SquaredError(), "optimizer": None, "penalty": Free(), "fold": -1, "replicate": -1}
+        lanes = make_lanes([SimpleNamespace(**parts, low=ends, high=ends, start=zeros, coef=None)], dtype)
+        vector, value = np.random.default_rng(0).standard_normal(self.d + 1), 0.0
         for k in range(iterations):
-            vector = (vector / (length(vector) or 1.0)).astype(self.data.shift.dtype)
-            self.over_chunks(
-                lambda a, b, vector=vector: full_batch.second_moment(self.data, vector, self.chunk, a, b, products)
-            )
-            vector = products.sum(axis=0) / self.data.count
+            lanes.weights[0] = vector / (length(vector) or 1.0)
+            vector = passes.sums(parts["loss"], lanes)[0].sum(axis=0)[0] / self.data.count
             before, value = value, length(vector)
             # Not before the eighth: from a start close to another eigenvector, the first iterations change little.
             if not math.isfinite(value) or (k >= 8 and abs(value - before) <= 1e-4 * value):
