@@ -1,4 +1,4 @@
-"""Lanes: the models that one pass trains, their settings and their state; and the two things done to a lane.
+"""Lanes: the models that one pass trains, their settings and their state.
 
 A lane is one model: a row of every array here. A single fit is one lane.
 """
@@ -7,20 +7,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..parts.optimizers import decayed
 from ..parts.penalties import ElasticNet, Free
 from . import elementary  # noqa: F401  (registers the compiled twins that losses call)
-from ._jit import branch, cast_all, helper, lane_of, read_slots, write_slots
 from .addresses import address
 from .part_functions import loss_block, move_weights
-from .rows import dispatch_on_layout
 
 PENALTY = ElasticNet()  # also of models without a penalty, whose fields are zeros
 NO_ROLES = np.empty((0, 0), np.int8)
 NO_ROLES.flags.writeable = False
-BLOCK_BYTES = (
-    1 << 14
-)  # rows multiplied at once stay in the first-level cache; with half as many 1.1 to 1.2 times slower
 FLUSH_ROWS = 256  # sums in the data's own type run about as long, then go on in float64
 
 
@@ -121,56 +115,3 @@ def move_of(parts, lanes):
     """How steps of an optimizer with a penalty move the weights."""
     found = address(move_weights, lanes.weights.dtype, type(parts.optimizer), type(parts.penalty))
     return Move(found, type(parts.penalty) is Free)
-
-
-@helper
-def move(parts, lanes, lane, rate, t, slope, rows, i, constant):
-    """One step of a lane against the gradient ``slope * row i``, ``slope * constant`` for the unpenalised intercept.
-
-    Arrays are indexed, never sliced: a slice costs two atomic counts.
-    """
-    weights, slots = lanes.weights, lanes.slots
-    d = lanes.low.shape[1]
-    optimizer = lane_of(parts.optimizer, lanes.optimizer, lane)
-    penalty = lane_of(parts.penalty, lanes.penalty, lane)
-    prepared, after = optimizer.prepare(rate, t, (lanes.carry[lane, 0], lanes.carry[lane, 1]))
-    lanes.carry[lane, 0], lanes.carry[lane, 1] = after
-    c = cast_all(prepared, weights)
-    for j in range(d):
-        w = weights[lane, j]
-        change, step, s = optimizer.move(c, w, slope * rows.at(i, j), read_slots(optimizer, slots, lane, j))
-        weights[lane, j] = penalty.prox(
-            decayed(optimizer, c, w) + change, step, lanes.low[lane, j], lanes.high[lane, j]
-        )
-        write_slots(slots, lane, j, s)
-    w = weights[lane, d]
-    change, step, s = optimizer.move(c, w, slope * constant, read_slots(optimizer, slots, lane, d))
-    weights[lane, d] = w + change
-    write_slots(slots, lane, d, s)
-    average(lanes, lane, t)
-
-
-@branch
-def average(lanes, lane, t):
-    """Take a lane's weights into their running mean."""
-    if lanes.averages.shape[1] > 0 and t >= lanes.begin[lane]:
-        share = 1.0 / (t - lanes.begin[lane] + 1)
-        for j in range(lanes.averages.shape[1]):
-            lanes.averages[lane, j] += share * (lanes.weights[lane, j] - lanes.averages[lane, j])
-
-
-def _dense_block(rows, shift):
-    return min(FLUSH_ROWS, max(16, BLOCK_BYTES // (shift.size * shift.itemsize) // 8 * 8))
-
-
-def _sparse_block(rows, shift):
-    return 64
-
-
-_block_rows = dispatch_on_layout(_dense_block, _sparse_block)
-
-
-@helper
-def block_rows(data):
-    """How many rows are multiplied at once."""
-    return _block_rows(data.rows, data.shift)

@@ -59,7 +59,7 @@ def _row_step(typing, X, shift, inverse_scale, now, following, later, soon, deca
         kind = ir.FunctionType(ir.VoidType(), [soon.type, I32, I32, I32])
         prefetch = cgutils.get_or_insert_function(b.module, kind, "llvm.prefetch.p0")
 
-        def body(j, mask, _):
+        def body(j, mask):
             def x(row):
                 v = e.load(row, j, mask)
                 if scaled:

@@ -12,7 +12,7 @@ from numba.extending import overload
 
 from ._jit import IN_ORDER, INLINE, compiled_as
 from .layouts import CSR, Dense
-from .simd import block_add, block_dot, prefetch_row, prefetch_run
+from .simd import prefetch_row, prefetch_run
 
 __all__ = ["CSR", "Dense", "Scaled"]
 
@@ -56,68 +56,6 @@ def dispatch_on_layout(dense, sparse, **options):
         return sparse if rows.instance_class.sparse else None
 
     return ask
-
-
-# Products -----------------------------------------------------------------------------------------------------------
-
-
-def _dense_scores(rows, order, lo, hi, shift, weights, out):
-    block_dot(rows.values, order, lo, hi, shift, weights, out)
-
-
-def _sparse_scores(rows, order, lo, hi, shift, weights, out):
-    for k in range(lo, hi):
-        i = np.uint64(row_at(order, k))
-        total = weights.dtype.type(0)
-        for q in range(rows.starts[i], rows.starts[i + np.uint64(1)]):
-            total += rows.values[q] * weights[rows.indices[q]]
-        out[k - lo] = total
-
-
-def _dense_add_weighted_rows(rows, order, lo, hi, shift, slopes, out):
-    block_add(rows.values, order, lo, hi, shift, slopes, out)
-
-
-def _sparse_add_weighted_rows(rows, order, lo, hi, shift, slopes, out):
-    for k in range(lo, hi):
-        i = np.uint64(row_at(order, k))
-        slope = slopes[k - lo]
-        for q in range(rows.starts[i], rows.starts[i + np.uint64(1)]):
-            out[rows.indices[q]] += slope * rows.values[q]
-
-
-# ``out[k - lo] = (row at k - shift) @ weights``; weights beyond a row's length are not read.
-scores = dispatch_on_layout(_dense_scores, _sparse_scores)
-# ``out += sum of slopes[k - lo] * (row at k - shift)``.
-add_weighted_rows = dispatch_on_layout(_dense_add_weighted_rows, _sparse_add_weighted_rows)
-
-
-# Sums over many rows: dense ones in the data's type, flushed to float64 now and then; sparse ones in float64 at once,
-# as a flush would cost all columns.
-
-
-def _dense_sums(rows, gradient, total):
-    return gradient
-
-
-def _sparse_sums(rows, gradient, total):
-    return total
-
-
-def _dense_flush(rows, gradient, total):
-    for j in range(gradient.size):
-        total[j] += gradient[j]
-        gradient[j] = 0
-
-
-def _sparse_flush(rows, gradient, total):
-    pass
-
-
-# The array (d + 1,) that ``add_weighted_rows`` adds to: ``gradient``, or the float64 ``total``; ``flush`` adds it to
-# the total.
-sums_of = dispatch_on_layout(_dense_sums, _sparse_sums)
-flush = dispatch_on_layout(_dense_flush, _sparse_flush)
 
 
 # Single rows --------------------------------------------------------------------------------------------------------
