@@ -26,7 +26,7 @@ from .lane_comparisons import on
 from .registry import TYPES
 
 SHAPES = ((1_000_000, 10), (1_000_000, 50), (400_000, 200), (40_000, 2_000))
-QUICK = tuple((n // 100, d) for n, d in SHAPES)  # in the cache: is everything alive?
+TINY = tuple((n // 100, d) for n, d in SHAPES)  # in the cache: is everything alive?
 LOSSES = {"squares": "mse", "log loss": "log_loss"}
 FLOOR = 0.85  # of the ceiling; for rows of 10 columns 0.7
 AHEAD = {"eight streams": 1024, "one stream": 2048}  # bytes between asking for a line and reading it
@@ -150,12 +150,12 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(prog="benchmarks bandwidth", description=__doc__)
     parser.add_argument("--repeats", type=positive, default=9)
     parser.add_argument("--threads", type=positive, nargs="*", help="1 and all that the process may use")
-    parser.add_argument("--quick", action="store_true", help="a hundredth of the rows, which are then in the cache")
+    parser.add_argument("--smoke", action="store_true", help="a hundredth of the rows, which are then in the cache")
     given = parser.parse_args(arguments)
     print(f"fastgd {fastgd.__version__} on {machine.processor()}; load {machine.load()}")
     print("GB/s, the median of turns; the share of the turn's best reading: median (quartiles).")
     reached = True
-    for n, d in QUICK if given.quick else SHAPES:
+    for n, d in TINY if given.smoke else SHAPES:
         for dtype in TYPES:
             for threads in given.threads or sorted({1, available_threads()}):
                 found = rates(n, d, dtype, threads, given.repeats)
@@ -164,7 +164,7 @@ def main(arguments=None):
                     print(f"  {name:18} {statistics.median(every):6.1f}")
                 for name, every in found.gradients.items():
                     low, share, high = found.share(name)
-                    short = share < (0.7 if d <= 10 else FLOOR) and not given.quick
+                    short = share < (0.7 if d <= 10 else FLOOR) and not given.smoke
                     reached &= not short
                     shown = f"{share:.0%} ({low:.0%} to {high:.0%}){'  below the floor' if short else ''}"
                     print(f"  {'gradient, ' + name:18} {statistics.median(every):6.1f}   {shown}")

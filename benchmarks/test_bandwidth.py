@@ -28,9 +28,9 @@ def test_shares_are_of_the_best_reading_of_a_turn():
 
 
 def test_the_command_prints_rates_and_shares(capsys):
-    assert bandwidth.main(["--quick", "--repeats", "1", "--threads", "1"]) == 0
+    assert bandwidth.main(["--smoke", "--repeats", "1", "--threads", "1"]) == 0
     printed = capsys.readouterr().out
-    shapes = len(bandwidth.QUICK) * len(bandwidth.TYPES)
+    shapes = len(bandwidth.TINY) * len(bandwidth.TYPES)
     best = [float(rate) for rate in re.findall(r"the best ([\d.]+) GB/s", printed)]
     assert len(best) == shapes and all(0 < rate < 1e4 for rate in best)
     shares = [float(share) for share in re.findall(r"gradient, .*  (\d+)% \(", printed)]

@@ -90,7 +90,7 @@ class KernelCache(FunctionCache):
         """As Numba does, but without what it would have to import from outside the package, and without the source."""
         self._impl.locator.ensure_cache_path()
         *parts, environments = data._replace(type_annotation="")._reduce()
-        own = tuple(one for one in environments if one.globals.get("__name__", "").partition(".")[0] == PACKAGE)
+        own = tuple(one for one in environments if (one.globals.get("__name__") or "").partition(".")[0] == PACKAGE)
         self._cache_file.save(self._index_key(sig, data.codegen), (*parts, own))
 
     def _file(self, sig):

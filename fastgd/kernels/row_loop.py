@@ -5,7 +5,7 @@ import numpy as np
 from ..parts.optimizers import decayed
 from ..parts.penalties import Free
 from . import elementary  # noqa: F401  (registers the compiled twins that losses call)
-from ._jit import cast_all, compiled_as, kernel, lane_of, read_slots, write_slots
+from ._jit import cast_all, compiled_as, kernel, lane_of, lean, read_slots, write_slots
 from .row_step import padded_size, row_step
 from .rows import square
 from .simd import prefetch_row, prefetch_run
@@ -105,7 +105,7 @@ def row_steps(data, rows, parts, lanes, order, ahead, rates, t, losses, early=Tr
             _any_steps(rows, loss, optimizer, penalty, *targets, *path, *state, *bounds, *averages, losses)
 
 
-@kernel
+@lean
 def _plain_steps(
     rows, loss, optimizer, y, weight, offset, constant, order, ahead, rates, t, lane, kept, carry, weights, losses
 ):
