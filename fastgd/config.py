@@ -99,8 +99,8 @@ class WarmupResult(NamedTuple):
         had already is neither.
     seconds : float
     fits : list of dict
-        Each fit's ``loss``, ``optimizer``, ``dtype``, ``batch_size``, ``penalty``, and its ``compiled``, ``loaded``
-        and ``seconds``.
+        Each fit's ``loss``, ``optimizer``, ``dtype``, ``batch_size``, ``penalty``, ``learning_rate``, ``sweep``, and
+        its ``compiled``, ``loaded`` and ``seconds``.
     """
 
     compiled: int
@@ -110,30 +110,33 @@ class WarmupResult(NamedTuple):
 
 
 def warmup(
-    losses=("squared_error",),
+    losses=("squared_error", "log_loss"),
     optimizers=("auto",),
     dtypes=("float32", "float64"),
     batch_sizes=(None, 32, 1),
     penalties=(False,),
-    learning_rate="auto",
+    learning_rates=("auto", 0.1),
+    sweeps=(False, True),
 ):
     """Compile the kernels of the usual fits ahead of time, so that the first fit of each kind starts at once.
 
-    Runs a tiny fit for every combination of the arguments; the disk cache keeps the code for later processes. A
-    combination takes 1 to 5 seconds to compile.
+    Runs a tiny fit or sweep for every combination of the arguments; the disk cache keeps the code for later processes.
+    The first of a kind takes 1 to 2 seconds to compile, one with another loss or optimizer tenths of a second.
 
     Parameters
     ----------
     losses, optimizers : sequence of str or parts
-        As :func:`fastgd.fit` takes them; by default "squared_error" and "auto".
+        As :func:`fastgd.fit` takes them; by default "squared_error" and "log_loss", and "auto".
     dtypes : sequence of str or dtype, default ("float32", "float64")
         Types of the data.
     batch_sizes : sequence of int or None, default (None, 32, 1)
         The full batch, batches (any number above 1 stands for all) and single rows.
     penalties : sequence of bool, default (False,)
         True: with ``alpha`` or ``bounds``.
-    learning_rate : "auto", float, str or part, default "auto"
+    learning_rates : sequence of "auto", float, str or part, default ("auto", 0.1)
         With a given rate single rows are read unscaled, by other kernels, and "auto" is another optimizer.
+    sweeps : sequence of bool, default (False, True)
+        True: a sweep over rates, or over penalties where the rate is automatic.
 
     Returns
     -------
@@ -148,20 +151,19 @@ def warmup(
     Examples
     --------
     >>> import fastgd
-    >>> done = fastgd.warmup(dtypes=["float64"], batch_sizes=[None])
+    >>> done = fastgd.warmup(["squared_error"], dtypes=["float64"], batch_sizes=[None], sweeps=[False])
     >>> len(done.fits), done.fits[0]["loss"]
-    (1, 'squared_error')
+    (2, 'squared_error')
     """
-    fits = list(warm_up_each(losses, optimizers, dtypes, batch_sizes, penalties, learning_rate))
+    fits = list(warm_up_each(losses, optimizers, dtypes, batch_sizes, penalties, learning_rates, sweeps))
     totals = [sum(fit[name] for fit in fits) for name in ("compiled", "loaded", "seconds")]
     return WarmupResult(*totals, fits)
 
 
-def warm_up_each(losses, optimizers, dtypes, batch_sizes, penalties, learning_rate):
+def warm_up_each(*lists):
     """The fits of :func:`warmup`, each yielded once it is done; all arguments are checked before the first."""
-    lists = losses, optimizers, dtypes, batch_sizes, penalties
     combinations = list(itertools.product(*map(_sequence, lists)))
-    for loss, optimizer, dtype, batch_size, penalty in combinations:
+    for loss, optimizer, dtype, batch_size, penalty, learning_rate, sweep in combinations:
         arguments.part("losses", loss, loss_parts)
         if not (isinstance(optimizer, str) and optimizer == "auto"):
             arguments.part("optimizers", optimizer, optimizer_parts)
@@ -169,12 +171,15 @@ def warm_up_each(losses, optimizers, dtypes, batch_sizes, penalties, learning_ra
         if batch_size is not None:
             arguments.whole("batch_sizes", batch_size, low=1)
         arguments.truth("penalties", penalty)
-    return (_warm_up(*one, learning_rate) for one in combinations)
+        if not (isinstance(learning_rate, str) and learning_rate == "auto"):
+            arguments.schedule("learning_rates", learning_rate)
+        arguments.truth("sweeps", sweep)
+    return (_warm_up(*one) for one in combinations)
 
 
 def _sequence(given):
     """A list of what was given; a single value is a list of one."""
-    if given is None or isinstance(given, (str, int, np.dtype, type)) or hasattr(given, "_fields"):
+    if given is None or isinstance(given, (str, int, float, np.dtype, type)) or hasattr(given, "_fields"):
         return [given]
     return list(given)
 
@@ -185,7 +190,7 @@ def _float_type(given):
     return np.dtype(arguments.one_of("dtypes", given, ("float32", "float64")))
 
 
-def _warm_up(loss, optimizer, dtype, batch_size, penalty, learning_rate):
+def _warm_up(loss, optimizer, dtype, batch_size, penalty, learning_rate, sweep):
     from .kernels import environment
     from .kernels.full_batch import chunk_rows
 
@@ -193,21 +198,16 @@ def _warm_up(loss, optimizer, dtype, batch_size, penalty, learning_rate):
     # Full batch: tables of one chunk of rows and longer ones have different kernels. Batches: one row more than a
     # batch, or it would be the full batch.
     sizes = (4, chunk_rows(Dense(np.empty((0, 1)))) + 1) if batch_size is None else (batch_size + 1,)
+    options = {"loss": loss, "optimizer": optimizer, "batch_size": batch_size, "epochs": 1, "random_state": 0}
+    options |= {"learning_rate": learning_rate, "alpha": float(penalty)}
+    if sweep:
+        many = "alpha" if isinstance(learning_rate, str) else "learning_rate"
+        options[many] = [options[many], options[many] + 1.0]
     before, began = environment.counts(), time.perf_counter()
     for n in sizes:
         column = (1 + np.arange(n) % 2).astype(dtype)  # a target for every loss: positive, of two classes
-        fitted = fastgd.fit(
-            column[:, None],
-            column,
-            loss=loss,
-            optimizer=optimizer,
-            learning_rate=learning_rate,
-            batch_size=batch_size,
-            alpha=float(penalty),
-            epochs=1,
-            random_state=0,
-        )
-    getattr(fitted, "loss")  # noqa: B009  compiles the kernel of the mean loss
+        fitted = (fastgd.sweep if sweep else fastgd.fit)(column[:, None], column, **options)
+    getattr(fitted, "losses" if sweep else "loss")  # compiles the kernel of the mean loss
     loaded, compiled = (after - had for after, had in zip(environment.counts(), before, strict=True))
     return {
         "loss": loss if isinstance(loss, str) else type(loss).__name__,
@@ -215,6 +215,8 @@ def _warm_up(loss, optimizer, dtype, batch_size, penalty, learning_rate):
         "dtype": dtype.name,
         "batch_size": batch_size,
         "penalty": bool(penalty),
+        "learning_rate": learning_rate if isinstance(learning_rate, (str, float)) else type(learning_rate).__name__,
+        "sweep": bool(sweep),
         "compiled": compiled,
         "loaded": loaded,
         "seconds": time.perf_counter() - began,

@@ -46,7 +46,7 @@ def test_the_limit_is_named(monkeypatch):
 def test_the_cache_is_counted():
     from fastgd.kernels import environment
 
-    fastgd.warmup(dtypes=["float64"], batch_sizes=[None])
+    fastgd.warmup("squared_error", dtypes=["float64"], batch_sizes=[None])
     cache = fastgd.show_config(mode="dicts")["cache"]
     loaded, compiled = environment.counts()
     assert (cache["hits"], cache["misses"]) == (loaded, compiled)
@@ -73,6 +73,9 @@ def test_warmup_leaves_nothing_to_compile():
     r = fastgd.fit(X, X[:, 0], epochs=2)
     assert np.isfinite(r.loss)
     assert environment.counts() == before
+    fastgd.sweep(X, X[:, 0], learning_rate=[0.01, 0.02], epochs=2)
+    fastgd.fit(X, X[:, 0] > 0, loss="log_loss", learning_rate=0.1, epochs=2)
+    assert environment.counts() == before
     again = fastgd.warmup(dtypes="float64", batch_sizes=[None])
     assert again[:2] == (0, 0)
 
@@ -81,11 +84,19 @@ def test_warmup_fits_every_combination(monkeypatch):
     calls = []
 
     class Result:
-        loss = 0.0
+        loss, losses = 0.0, (0.0, 0.0)
 
-    monkeypatch.setattr(fastgd, "fit", lambda X, y, **options: calls.append((X, y, options)) or Result())
-    fastgd.warmup(["huber", "log_loss"], "sgd", ["float32"], [None, 5], [False, True], learning_rate=0.5)
-    assert len(calls) == 12  # the full batch twice: one chunk of rows, and more
+    def called(X, y, **options):
+        calls.append((X, y, options))
+        return Result()
+
+    monkeypatch.setattr(fastgd, "fit", called)
+    monkeypatch.setattr(fastgd, "sweep", called)
+    fastgd.warmup(["huber", "log_loss"], "sgd", ["float32"], [None, 5], [False, True], 0.5)
+    assert len(calls) == 24  # fits and sweeps; the full batch twice: one chunk of rows, and more
+    swept = [options for *_, options in calls if isinstance(options["learning_rate"], list)]
+    assert [options["learning_rate"] for options in swept] == [[0.5, 1.5]] * 12
+    calls = [call for call in calls if call[2] not in swept]
     for X, y, options in calls:
         assert X.dtype == y.dtype == "float32"
         assert len(set(y)) == 2
@@ -103,6 +114,8 @@ def test_warmup_fits_every_combination(monkeypatch):
         ({"dtypes": ["nothing"]}, "dtypes='nothing' is not known"),
         ({"batch_sizes": [0]}, "batch_sizes=0 must be at least 1"),
         ({"penalties": ["l1"]}, "penalties='l1' must be True or False"),
+        ({"sweeps": ["yes"]}, "sweeps='yes' must be True or False"),
+        ({"learning_rates": [-1.0]}, "learning_rates=-1 must be greater than 0"),
     ],
 )
 def test_warmup_names_what_is_wrong_before_it_compiles(monkeypatch, options, text):
@@ -117,5 +130,5 @@ def test_without_compiling_there_is_no_cache():
 
 
 def test_each_fit_is_yielded_when_it_is_done():
-    fits = warm_up_each(["squared_error"], ["auto"], ["float64", "float32"], [None], [False], "auto")
+    fits = warm_up_each(["squared_error"], ["auto"], ["float64", "float32"], [None], [False], ["auto"], [False])
     assert next(fits)["dtype"] == "float64"

@@ -163,21 +163,24 @@ def info(model):
 
 
 @app.command()
-@click.option("--loss", multiple=True, default=["squared_error"], show_default=True, help="Again for more.")
+@click.option("--loss", multiple=True, default=["squared_error", "log_loss"], show_default=True, help="Again for more.")
 @click.option("--optimizer", multiple=True, default=["auto"], show_default=True, help="Again for more.")
 @click.option("--dtype", type=click.Choice(["float32", "float64"]), multiple=True, default=["float32", "float64"])
 @click.option(
     "--batch-size", type=options.number_or(int, "full"), metavar="full|N", multiple=True, default=["full", "32", "1"]
 )
 @click.option("--penalty", is_flag=True, help="Also with alpha.")
-def warmup(loss, optimizer, dtype, batch_size, penalty):
+@click.option("--sweeps/--no-sweeps", default=True, show_default=True, help="Also sweeps.")
+def warmup(loss, optimizer, dtype, batch_size, penalty, sweeps):
     """Compile the kernels of the usual fits ahead."""
     from ..config import warm_up_each
 
     began, compiled = time.perf_counter(), 0
-    for done in warm_up_each(loss, optimizer, dtype, list(batch_size), (False, True) if penalty else (False,), "auto"):
+    also = [(False, True) if wanted else (False,) for wanted in (penalty, sweeps)]
+    for done in warm_up_each(loss, optimizer, dtype, list(batch_size), also[0], ("auto", 0.1), also[1]):
         name = f"{done['loss']}, {done['optimizer']}, {done['dtype']}, batch size {done['batch_size'] or 'full'}"
-        name += ", penalty" if done["penalty"] else ""
+        name += f", rate {done['learning_rate']}"
+        name += "".join(f", {word}" for word in ("penalty", "sweep") if done[word])
         click.echo(f"{done['seconds']:6.1f} s  {name}: {done['compiled']} compiled, {done['loaded']} loaded")
         compiled += done["compiled"]
     cache = fastgd.show_config(mode="dicts")["cache"]

@@ -526,12 +526,12 @@ def test_warmup_says_what_took_how_long(monkeypatch):
 
     asked = []
     done = {"loss": "huber", "optimizer": "auto", "dtype": "float32", "penalty": False, "batch_size": None}
-    done |= {"compiled": 3, "loaded": 2, "seconds": 1.26}
+    done |= {"learning_rate": 0.1, "sweep": True, "compiled": 3, "loaded": 2, "seconds": 1.26}
     monkeypatch.setattr(config, "warm_up_each", lambda *settings: asked.append(settings) or iter([done]))
     lines = run("warmup --loss huber --dtype float32 --batch-size full --batch-size 8").stdout.splitlines()
-    assert lines[0] == "   1.3 s  huber, auto, float32, batch size full: 3 compiled, 2 loaded"
+    assert lines[0] == "   1.3 s  huber, auto, float32, batch size full, rate 0.1, sweep: 3 compiled, 2 loaded"
     assert "3 kernel combinations compiled; " in lines[1]
-    assert asked == [(("huber",), ("auto",), ("float32",), [None, 8], (False,), "auto")]
+    assert asked == [(("huber",), ("auto",), ("float32",), [None, 8], (False,), ("auto", 0.1), (False, True))]
 
 
 # Processes ----------------------------------------------------------------------------------------------------------
