@@ -120,4 +120,4 @@ def penalty_costs(penalty, lanes):
     weights = lanes.weights[:, :-1].astype(np.float64)
     fields = type(penalty)(*lanes.penalty.astype(np.float64).T[:, :, None])
     with np.errstate(all="ignore"):
-        return np.broadcast_to(fields.cost(weights), weights.shape).sum(axis=1)
+        return fields.cost(weights).sum(axis=1)
