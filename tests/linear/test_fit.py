@@ -140,7 +140,7 @@ def test_epochs_are_exact(plain, epochs, batch):
 @pytest.mark.parametrize("steps", [0, 1, 4, 5, 6, 33])
 @pytest.mark.parametrize("batch", BATCHES)
 def test_max_steps_are_exact(plain, batch, steps):
-    r = fastgd.fit(plain.X, plain.y, max_steps=steps, batch_size=batch, learning_rate=0.01)
+    r = fastgd.fit(plain.X, plain.y, max_steps=steps, batch_size=batch, learning_rate=0.01, random_state=0)
     assert r.status == "max_epochs"
     assert r.n_steps == steps
     assert r.n_epochs == steps // -(-80 // (batch or 80))
