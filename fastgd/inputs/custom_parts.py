@@ -14,6 +14,7 @@ import functools
 import hashlib
 import inspect
 import math
+import re
 import sys
 import types
 from collections import namedtuple
@@ -153,8 +154,9 @@ def _wrapper_class(user_class, fields, content, kind, protocol):
     if digest not in _wrapper_classes:
         body = {name: snapshot.take(value) for name, value in content.items()}
         # The digest is in the name: Numba makes symbols of names, and the linker takes two of one name for the same.
-        # So is that of files: a long one is cut.
-        made = type(f"{user_class.__name__[:40]}_{digest}", (namedtuple("Fields", fields),), {"__slots__": (), **body})
+        # So is that of files: a long one is cut, by bytes, and what is no letter, such as a slash, is replaced.
+        name = re.sub(r"\W", "_", user_class.__name__).encode()[:40].decode(errors="ignore")
+        made = type(f"{name}_{digest}", (namedtuple("Fields", fields),), {"__slots__": (), **body})
         methods = [name for name, value in body.items() if inspect.isfunction(value)]
         own = set(map(id, body.values()))
         helpers = [f for f in snapshot.functions.values() if id(f) not in own]

@@ -111,7 +111,7 @@ def _plain_steps(
 ):
     """Steps of an optimizer without state, without penalty and averages; ``weights`` are as ``row_step`` has them."""
     dtype, d, last = weights.dtype.type, rows.values.shape[1], rates.shape[0] - 1
-    constant, intercept, total = dtype(constant), weights[d], losses[lane]
+    constant, intercept, total, largest = dtype(constant), weights[d], losses[lane], np.finfo(dtype).max
     # Two turns without a step come first: they take the score of the first row, and of the second with their product.
     now = following = order[0]
     decay, change, p, score, product = dtype(0), dtype(0), dtype(0), dtype(0), dtype(0)
@@ -139,6 +139,8 @@ def _plain_steps(
         intercept += change * constant
         prefetch_run(y, soon, soon + 1)  # of fully shuffled rows, 41 ns a row became 32 (d=50, float32)
         score, product = row_step(rows, now, following, later, soon, decay, change, weights)
+        if not abs(product) < np.inf:  # of two rows of 1e20 in float32: times a change of 0 it must stay 0
+            product = largest
         now, following = following, later
     weights[d], losses[lane] = intercept, total
     carry[0], carry[1] = (np.float64(p), 0.0) if order.size > ahead.size else (1.0, 1.0)

@@ -267,6 +267,12 @@ def test_functions_of_a_users_class_are_kept_by_its_content(run):
     assert run() == (run.value, 1)
 
 
+def test_functions_of_a_class_of_any_name_are_kept(run):
+    """Files have 255 bytes for their names, and no slashes in them."""
+    named = OWN + "\nCauchy.__name__ = '\U00020000/' * 100\n"
+    assert [len(Own(run)(named)[1]) for _ in range(2)] == [0, 2]
+
+
 def scaled(number):
     """The user's class with its loss times a number."""
     source = OWN.replace("return 0.5 * self.c", f"return {number} * 0.5 * self.c")

@@ -6,6 +6,7 @@ import numba
 import numpy as np
 import pytest
 
+import fastgd
 from fastgd.kernels import row_loop, row_step
 from fastgd.kernels.lanes import NO_ROLES, Data, Lanes, Parts
 from fastgd.kernels.layouts import Dense, frozen
@@ -142,3 +143,17 @@ def test_bits_do_not_depend_on_where_arrays_lie(d):
     for weights, loss_sum in found[1:]:
         np.testing.assert_array_equal(weights, found[0][0])
         assert loss_sum == found[0][1]
+
+
+@TYPES
+def test_rows_whose_product_overflows_and_that_change_nothing(dtype):
+    """Fill values in rows of weight 0: their scores are finite, and their steps 0."""
+    rng = np.random.default_rng(0)
+    X, y, weight = rng.standard_normal((60, 5)).astype(dtype), rng.standard_normal(60), np.repeat([1.0, 0.0], 30)
+    options = {"loss": "huber", "batch_size": 1, "learning_rate": 0.01, "epochs": 2, "random_state": 0}
+    options |= {"standardize": False, "shuffle": "full", "sample_weight": weight}
+    expected = fastgd.fit(X, y, **options)
+    X[30:] = 2 * np.sqrt(np.finfo(dtype).max)
+    found = fastgd.fit(X, y, **options)
+    assert found.status == expected.status == "max_epochs"
+    np.testing.assert_allclose(found.coef, expected.coef, 1e-5)
