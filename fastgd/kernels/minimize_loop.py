@@ -13,7 +13,7 @@ import numpy as np
 from numba import types
 
 from ..parts.optimizers import decayed
-from ._jit import OPTIONS, cast_all, compiled_as, helper, lane_of, read_slots, write_slots
+from ._jit import OPTIONS, cast_all, compiled_as, inlined, lane_of, read_slots, write_slots
 
 STRIDE = 1024  # a power of two: fun, read so seldom, costs nothing; taking the steps again costs 10 us
 STEP = float(np.cbrt(np.finfo(np.float64).eps))  # of the central differences
@@ -69,7 +69,7 @@ def recover(lanes):
 # What a user's function is called with and gives back --------------------------------------------------------------
 
 
-@helper
+@inlined(arrays=True)
 def lent(point, scratch):
     """A copy for the user's function, which may write to it or give back a view of it."""
     for j in range(point.size):
@@ -105,7 +105,7 @@ def _(fun, grad, point, number, scratch, work):
     return lambda fun, grad, point, number, scratch, work: grad(point[0])
 
 
-@helper
+@inlined(arrays=True)
 def differences(fun, point, number, scratch, work):
     """Central differences; leaves ``point`` as it was."""
     for j in range(point.size):
@@ -158,7 +158,7 @@ def _(gradient):
 # The loop -----------------------------------------------------------------------------------------------------------
 
 
-@helper
+@inlined(arrays=True)
 def copy(source, target, lane):
     """Copy the rows of a lane, (slots, d)."""
     for k in range(source.shape[1]):

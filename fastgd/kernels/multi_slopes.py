@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ._jit import leaf
+from ._jit import inlined
 from .addresses import address, arguments, call
 from .lane_vectors import assume_noalias, for_each_lane, simd_width
 from .multi_rows import rows_at_once
@@ -83,7 +83,7 @@ def fill_rows():
     return fill_rows
 
 
-@leaf
+@inlined
 def put(lane, start, number, out, k):
     """The same number in each lane of a row."""
     out[k, lane] = number

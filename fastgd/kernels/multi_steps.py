@@ -4,7 +4,7 @@ import numpy as np
 
 from ..parts.penalties import Free
 from . import sparse_products
-from ._jit import branch, leaf, lean
+from ._jit import inlined, kernel, routine
 from .addresses import address, call
 from .lane_vectors import for_each_lane, simd_width
 from .lanes import FLUSH_ROWS
@@ -77,13 +77,13 @@ def is_plain(parts):
     return parts.optimizer.plain and not parts.optimizer.decays and type(parts.penalty) is Free
 
 
-@leaf
+@inlined
 def negative_product(lane, start, coefficients, S, k, out):
     """What a step adds for a 1 in the row."""
     out[lane] = -(coefficients[0, 0, lane] * S[k, lane])
 
 
-@lean
+@kernel(in_order=True)
 def single_steps(
     rows, shift, inverse_scale, constant,
     fill, targets, weight, roles, seed, offset, target, fold, replicate, scale, same, weigh,
@@ -129,7 +129,7 @@ def single_steps(
                 call(average, averages, begin, weights, t + s)
 
 
-@lean
+@kernel(in_order=True)
 def batch_steps(
     rows, shift, inverse_scale, constant,
     fill, targets, weight, roles, seed, offset, target, fold, replicate, scale, same, weigh,
@@ -169,7 +169,7 @@ def batch_steps(
             call(average, averages, begin, weights, t + s)
 
 
-@lean
+@kernel(in_order=True)
 def sparse_steps(
     rows, shift, inverse_scale, constant,
     fill, targets, weight, roles, seed, offset, target, fold, replicate, scale, same, weigh,
@@ -218,7 +218,7 @@ def sparse_steps(
         refresh_all(penalty, low, high, tile, weights, lazy)
 
 
-@lean
+@kernel(in_order=True)
 def plain_steps(
     rows, shift, inverse_scale, constant,
     fill, targets, weight, roles, seed, offset, target, fold, replicate, scale, same, weigh,
@@ -244,7 +244,7 @@ def plain_steps(
         sparse_products.add_weighted_rows(rows, order, lo, hi - lo, inverse_scale, constant, S, None, weights)
 
 
-@branch
+@routine
 def scale_slopes(coefficients, rows, S):
     """Turn the slopes of some rows into what their mean takes off the weights for a 1 in a row."""
     share = S.dtype.type(-1.0 / rows)
@@ -253,7 +253,7 @@ def scale_slopes(coefficients, rows, S):
             for_each_lane(scale_slopes_lane, S, start, (coefficients, share, S, np.uint64(k)))
 
 
-@leaf
+@inlined
 def scale_slopes_lane(lane, start, coefficients, share, S, k):
     """One lane of a row: a plain loop over all lanes may multiply the three in another order at its end."""
     S[k, lane] *= coefficients[0, 0, lane] * share

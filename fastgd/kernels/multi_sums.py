@@ -6,7 +6,7 @@ Rows are cut into fixed chunks, whose float64 results are added in chunk order: 
 import numpy as np
 
 from . import full_batch
-from ._jit import branch, lean
+from ._jit import kernel, routine
 from .addresses import address, call
 from .lane_vectors import assume_noalias
 from .lanes import FLUSH_ROWS
@@ -46,10 +46,10 @@ def multi_small_steps(data, parts, lanes, tiles, chunk, rates, t, objective, nor
     """
     sums, losses = np.empty((1, *lanes.weights.shape)), np.empty((1, len(lanes.weights)))
     passed = _arguments(data, parts.loss, tiles, chunk, 0, 1, sums, losses, lanes.weights)
-    stepped = full_batch.step_of(data, parts, lanes, rates, t, sums, losses, objective, norm)
+    stepped = full_batch.step_arguments(data, parts, lanes, rates, t, sums, losses, objective, norm)
     for k in range(len(rates)):
         _multi_sums(*passed)
-        full_batch._step(*stepped, k)
+        full_batch.take_step(*stepped, k)
 
 
 def _arguments(data, loss, tiles, chunk, first, last, sums, losses, weights=None):
@@ -70,7 +70,7 @@ def _arguments(data, loss, tiles, chunk, first, last, sums, losses, weights=None
     )  # fmt: skip
 
 
-@lean
+@kernel(in_order=True)
 def _multi_sums(
     rows, shift, inverse_scale, constant,
     fill, targets, row_weight, roles, seed, offset,
@@ -111,7 +111,7 @@ def _multi_sums(
             store_sums(totals[tile], loss_sum[tile], lane[tile], size[tile], c, sums, losses)
 
 
-@branch
+@routine
 def load_weights(weights, first, size, out):
     """Put a tile's weights, from lane ``first`` on, from the natural layout (lanes, d + 1) into it, (d + 1, W)."""
     for lane in range(out.shape[1]):
@@ -120,7 +120,7 @@ def load_weights(weights, first, size, out):
             out[j, lane] = weights[at, j]
 
 
-@branch
+@routine
 def flush(gradient, sums):
     """Add the gradient to float64 sums and begin it anew."""
     assume_noalias()
@@ -130,7 +130,7 @@ def flush(gradient, sums):
             gradient[j, lane] = 0
 
 
-@branch
+@routine
 def store_sums(total, loss_sum, first, size, c, sums, losses):
     """One tile's sums, in the natural layout, as those of chunk c; or added to the first's, where there is no room."""
     row = c if c < sums.shape[0] else 0
@@ -146,7 +146,7 @@ def store_sums(total, loss_sum, first, size, c, sums, losses):
         loss_sum[lane] = 0.0
 
 
-@lean
+@kernel(in_order=True)
 def _multi_totals(weight, roles, seed, same, fold, replicate, lane, size, n, chunk, first, last, totals):
     for c in range(first, last):
         stop = (c + 1) * chunk

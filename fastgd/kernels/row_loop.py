@@ -5,71 +5,23 @@ import numpy as np
 from ..parts.optimizers import decayed
 from ..parts.penalties import Free
 from . import elementary  # noqa: F401  (registers the compiled twins that losses call)
-from ._jit import cast_all, compiled_as, kernel, lane_of, lean, read_slots, write_slots
+from ._jit import cast_all, inlined, kernel, lane_of, read_slots, write_slots
+from .part_functions import row_slope
 from .row_step import padded_size, row_step
-from .rows import square
 from .simd import prefetch_row, prefetch_run
 
 LONG = 1024  # bytes of a row
 NEAR = 8  # positions from asking for a long row to its step
 
 
-def row_slope(part, fields, lane, rate, slope, value, data, i):
-    """A row's slope: the loss's, or what an optimizer that goes by the row puts in its place. Others pay nothing."""
-    if not part.by_row:
-        return slope
-    size = np.float64(square(data.rows, i, data.shift, data.inverse_scale))
-    return lane_of(part, fields, lane).row_slope(rate, np.float64(slope), value, size)
-
-
-@compiled_as(row_slope)
-def _(part, fields, lane, rate, slope, value, data, i):
-    if not part.instance_class.by_row:
-        return lambda part, fields, lane, rate, slope, value, data, i: slope
-
-    def by_row(part, fields, lane, rate, slope, value, data, i):
-        size = np.float64(square(data.rows, i, data.shift, data.inverse_scale))
-        return lane_of(part, fields, lane).row_slope(rate, np.float64(slope), value, size)
-
-    return by_row
-
-
-def counted_loss(part, value, weighted):
-    """What a row adds to the loss sum: its weighted loss, or as it is where an optimizer goes by the row."""
-    return value if getattr(part, "by_row", False) else weighted
-
-
-@compiled_as(counted_loss)
-def _(part, value, weighted):
-    if goes_by_row(part):
-        return lambda part, value, weighted: value
-    return lambda part, value, weighted: weighted
-
-
-def goes_by_row(part):
-    """Whether the type of a part, or of None, is that of an optimizer that goes by the row."""
-    return getattr(getattr(part, "instance_class", None), "by_row", False)
-
-
-def slope_of_row(optimizer, rate, slope, value, rows, d, i):
-    """``row_slope`` of an optimizer, or None, and of a row of d numbers as ``rows.at`` gives them."""
-    if not getattr(optimizer, "by_row", False):
-        return slope
-    return optimizer.row_slope(rate, np.float64(slope), value, sum(np.float64(rows.at(i, j)) ** 2 for j in range(d)))
-
-
-@compiled_as(slope_of_row)
-def _(optimizer, rate, slope, value, rows, d, i):
-    if not goes_by_row(optimizer):
-        return lambda optimizer, rate, slope, value, rows, d, i: slope
-
-    def by_row(optimizer, rate, slope, value, rows, d, i):
-        size = rows.values.dtype.type(0)
-        for j in range(d):
-            size += rows.at(i, j) * rows.at(i, j)
-        return optimizer.row_slope(rate, np.float64(slope), value, np.float64(size))
-
-    return by_row
+@inlined
+def squared_norm(rows, d, i):
+    """That of row i, of d numbers as ``rows.at`` gives them: left out when compiled, where no optimizer asks for it."""
+    total = 0.0
+    for j in range(d):
+        z = np.float64(rows.at(i, j))
+        total += z * z
+    return total
 
 
 def row_steps(data, rows, parts, lanes, order, ahead, rates, t, losses, early=True, inside=False):
@@ -82,7 +34,7 @@ def row_steps(data, rows, parts, lanes, order, ahead, rates, t, losses, early=Tr
     of the weights as they are, which is rounded otherwise; where ``order`` goes on with the row of the next call, which
     is ``inside`` then, all steps have the same bits as in one call.
     """
-    d, dtype = data.shift.size, lanes.weights.dtype
+    d, dtype, by_row = data.shift.size, lanes.weights.dtype, parts.optimizer.by_row
     if d * dtype.itemsize > LONG:
         # A window of long rows fills the cache: those of the next window took 250 ns a row, those of the next steps 195
         # (d=500, float64); short ones 21 and 30 (d=50).
@@ -96,19 +48,20 @@ def row_steps(data, rows, parts, lanes, order, ahead, rates, t, losses, early=Tr
             weights = np.zeros(padded_size(d, dtype), dtype)
             weights[: d + 1] = lanes.weights[lane]
             kept = inside and carry[1] == 0  # the carry isn't the optimizer's, but the next row's score and 0
-            _plain_steps(rows, loss, optimizer, *targets, *path, kept, carry, weights, losses)
+            _plain_steps(rows, loss, optimizer, *targets, *path, kept, carry, weights, by_row, losses)
             lanes.weights[lane] = weights[: d + 1]
         else:
             penalty = lane_of(parts.penalty, lanes.penalty, lane)
             bounds, averages = (lanes.low[lane], lanes.high[lane]), (lanes.averages[lane], lanes.begin[lane])
             state = lanes.weights, lanes.slots, carry
-            _any_steps(rows, loss, optimizer, penalty, *targets, *path, *state, *bounds, *averages, losses)
+            _any_steps(rows, loss, optimizer, penalty, *targets, *path, *state, *bounds, *averages, by_row, losses)
 
 
-@lean
+@kernel(in_order=True)
 def _plain_steps(
-    rows, loss, optimizer, y, weight, offset, constant, order, ahead, rates, t, lane, kept, carry, weights, losses
-):
+    rows, loss, optimizer, y, weight, offset, constant, order, ahead, rates, t, lane, kept, carry, weights, by_row,
+    losses,
+):  # fmt: skip
     """Steps of an optimizer without state, without penalty and averages; ``weights`` are as ``row_step`` has them."""
     dtype, d, last = weights.dtype.type, rows.values.shape[1], rates.shape[0] - 1
     constant, intercept, total = dtype(constant), weights[d], losses[lane]
@@ -122,12 +75,12 @@ def _plain_steps(
             c, _ = optimizer.prepare(rate, t + k, (1.0, 1.0))
             size = -dtype(c[0])
             value = weighted = np.float64(loss.value(p, y[i]))
-            slope = dtype(slope_of_row(optimizer, rate, loss.slope(p, y[i]), value, rows, d, i))
+            slope = dtype(row_slope(optimizer, rate, loss.slope(p, y[i]), value, squared_norm(rows, d, i)))
             if weight.size > 0:
                 weighted = value * weight[i]
                 size *= weight[i]
             change, decay = size * slope, dtype(1.0 - decayed(optimizer, c, 1.0))
-            total += counted_loss(optimizer, value, weighted)
+            total += value if by_row else weighted
         later = order[k + 2 if k + 2 < order.size else order.size - 1]
         soon = ahead[k if k > 0 else 0]
         # What doesn't wait for the change comes first: then the next score is one product away.
@@ -147,7 +100,7 @@ def _plain_steps(
 @kernel
 def _any_steps(
     rows, loss, optimizer, penalty, y, weight, offset, constant, order, ahead, rates, t, lane, weights, slots, carry,
-    low, high, averages, begin, losses,
+    low, high, averages, begin, by_row, losses,
 ):  # fmt: skip
     """Steps of any optimizer and penalty.
 
@@ -165,11 +118,11 @@ def _any_steps(
             p += rows.at(i, j) * weights[lane, j]
         rate = rates[k if k < last else last, lane]
         value = weighted = np.float64(loss.value(p, y[i]))
-        slope = dtype(slope_of_row(optimizer, rate, loss.slope(p, y[i]), value, rows, d, i))
+        slope = dtype(row_slope(optimizer, rate, loss.slope(p, y[i]), value, squared_norm(rows, d, i)))
         if weight.size > 0:
             weighted = value * weight[i]
             slope *= weight[i]
-        total += counted_loss(optimizer, value, weighted)
+        total += value if by_row else weighted
         prepared, state = optimizer.prepare(rate, t + k, state)
         c = cast_all(prepared, weights)
         for j in range(d):
