@@ -24,42 +24,44 @@ def squared_norm(rows, d, i):
     return total
 
 
-def row_steps(data, rows, parts, lanes, order, ahead, rates, t, losses, early=True, inside=False):
+def row_steps(data, rows, parts, lanes, order, ahead, rates, t, losses, early=True, next_score=None):
     """One step of every lane for each row of ``order``; the sums of losses before each step are added to ``losses``.
 
     Rates are (steps, lanes), or (1, lanes) for all steps. ``rows`` are the data's, or as they are read standardised; at
     each step the memory is asked for row ``ahead``.
 
     Plain steps take the score of a row ``early``, of the weights before the last step. A call's first row has the score
-    of the weights as they are, which is rounded otherwise; where ``order`` goes on with the row of the next call, which
-    is ``inside`` then, all steps have the same bits as in one call.
+    of the weights as they are, which is rounded otherwise; or the one in ``next_score`` (lanes,) float64, NaN for none.
+    Where ``order`` goes on with the row of the next call, its score is left there: all steps have the same bits as in
+    one call.
     """
     d, dtype, by_row = data.shift.size, lanes.weights.dtype, parts.optimizer.by_row
     if d * dtype.itemsize > LONG:
         # A window of long rows fills the cache: those of the next window took 250 ns a row, those of the next steps 195
         # (d=500, float64); short ones 21 and 30 (d=50).
         ahead = np.append(order[NEAR:], np.repeat(order[-1:], NEAR))[: ahead.size]
+    if next_score is None:
+        next_score = np.full(len(lanes.weights), np.nan)
     plain = early and parts.optimizer.plain and type(parts.penalty) is Free and lanes.averages.size == 0
     for lane in range(len(lanes.weights)):
         targets = data.targets[lanes.target[lane]], data.weight, data.offset, data.constant
         loss, optimizer = lane_of(parts.loss, lanes.loss, lane), lane_of(parts.optimizer, lanes.optimizer, lane)
-        path, carry = (order, ahead, rates, t, lane), lanes.carry[lane]
+        path = order, ahead, rates, t, lane
         if plain:
             weights = np.zeros(padded_size(d, dtype), dtype)
             weights[: d + 1] = lanes.weights[lane]
-            kept = inside and carry[1] == 0  # the carry isn't the optimizer's, but the next row's score and 0
-            _plain_steps(rows, loss, optimizer, *targets, *path, kept, carry, weights, by_row, losses)
+            _plain_steps(rows, loss, optimizer, *targets, *path, next_score, weights, by_row, losses)
             lanes.weights[lane] = weights[: d + 1]
         else:
             penalty = lane_of(parts.penalty, lanes.penalty, lane)
             bounds, averages = (lanes.low[lane], lanes.high[lane]), (lanes.averages[lane], lanes.begin[lane])
-            state = lanes.weights, lanes.slots, carry
+            state = lanes.weights, lanes.slots, lanes.carry[lane]
             _any_steps(rows, loss, optimizer, penalty, *targets, *path, *state, *bounds, *averages, by_row, losses)
 
 
 @kernel(in_order=True)
 def _plain_steps(
-    rows, loss, optimizer, y, weight, offset, constant, order, ahead, rates, t, lane, kept, carry, weights, by_row,
+    rows, loss, optimizer, y, weight, offset, constant, order, ahead, rates, t, lane, next_score, weights, by_row,
     losses,
 ):  # fmt: skip
     """Steps of an optimizer without state, without penalty and averages; ``weights`` are as ``row_step`` has them."""
@@ -87,14 +89,14 @@ def _plain_steps(
         p = ((score - decay * score) + intercept * constant) + change * (product + constant * constant)
         if offset.size > 0:
             p += offset[np.uint64(following)]
-        if k == -1 and kept:
-            p = dtype(carry[0])
+        if k == -1 and next_score[lane] == next_score[lane]:
+            p = dtype(next_score[lane])
         intercept += change * constant
         prefetch_run(y, soon, soon + 1)  # of fully shuffled rows, 41 ns a row became 32 (d=50, float32)
         score, product = row_step(rows, now, following, later, soon, decay, change, weights)
         now, following = following, later
     weights[d], losses[lane] = intercept, total
-    carry[0], carry[1] = (np.float64(p), 0.0) if order.size > ahead.size else (1.0, 1.0)
+    next_score[lane] = np.float64(p) if order.size > ahead.size else np.nan
 
 
 @kernel
