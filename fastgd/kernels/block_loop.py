@@ -8,7 +8,7 @@ from .eight_rows import add_eight, eight_scores, padded, pick_eight
 from .emit import ROWS
 from .full_batch import SPARSE_ROWS, layout_of
 from .lanes import FLUSH_ROWS, loss_of, move_of
-from .simd import prefetch_run
+from .prefetching import prefetch_run
 
 
 def batch_steps(data, parts, lanes, order, ahead, batch, rates, t, losses):

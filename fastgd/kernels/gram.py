@@ -11,11 +11,11 @@ import numpy as np
 
 from . import products
 from ._jit import kernel, routine
+from .emit import BYTES
 from .full_batch import gradient_steps
 from .lane_vectors import assume_noalias
-from .products import BYTES
+from .prefetching import prefetch_run
 from .row_weights import count
-from .simd import prefetch_run
 
 VECTOR = BYTES // 8
 TILE = 64  # columns that are multiplied while they stay in the second-level cache

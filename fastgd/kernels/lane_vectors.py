@@ -13,7 +13,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from .products import BYTES
+from .emit import BYTES
 
 
 @intrinsic

@@ -7,8 +7,8 @@ from ..parts.penalties import Free
 from . import elementary  # noqa: F401  (registers the compiled twins that losses call)
 from ._jit import cast_all, inlined, kernel, lane_of, read_slots, write_slots
 from .part_functions import row_slope
+from .prefetching import prefetch_row, prefetch_run
 from .row_step import padded_size, row_step
-from .simd import prefetch_row, prefetch_run
 
 LONG = 1024  # bytes of a row
 NEAR = 8  # positions from asking for a long row to its step

@@ -12,7 +12,7 @@ from numba.extending import overload
 
 from ._jit import IN_ORDER, INLINE, compiled_as
 from .layouts import CSR, Dense
-from .simd import prefetch_row, prefetch_run
+from .prefetching import prefetch_row, prefetch_run
 
 __all__ = ["CSR", "Dense", "Scaled"]
 

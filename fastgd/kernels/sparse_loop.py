@@ -12,7 +12,7 @@ from ..parts.optimizers import decayed
 from . import elementary  # noqa: F401  (registers the compiled twins that losses call)
 from ._jit import cast_all, inlined, kernel, read_slots, write_slots
 from .part_functions import row_slope
-from .simd import prefetch_run
+from .prefetching import prefetch_run
 
 NONE = np.empty(0)
 
