@@ -170,47 +170,9 @@ def _(values, like):
     return lambda values, like: _cast_all(values, like)
 
 
-def read_slots(part, slots, lane, j):
-    """The optimizer's state of weight ``j`` of a lane, a number for each slot."""
-    return tuple(slots[lane, k, j] for k in range(part.slots))
-
-
-@compiled_as(read_slots)
-def _(part, slots, lane, j):
-    return {
-        0: lambda part, slots, lane, j: (),
-        1: lambda part, slots, lane, j: (slots[lane, 0, j],),
-        2: lambda part, slots, lane, j: (slots[lane, 0, j], slots[lane, 1, j]),
-        3: lambda part, slots, lane, j: (slots[lane, 0, j], slots[lane, 1, j], slots[lane, 2, j]),
-    }[part.instance_class.slots]
-
-
 @compiled_as(decayed)
 def _(part, c, w):
     if not part.instance_class.decays:
         return lambda part, c, w: w
     last = len(c) - 1
     return lambda part, c, w: w - c[last] * w
-
-
-def write_slots(slots, lane, j, values):
-    """Store the state of weight ``j`` of a lane."""
-    for k, value in enumerate(values):
-        slots[lane, k, j] = value
-
-
-@compiled_as(write_slots)
-def _(slots, lane, j, values):
-    def one(slots, lane, j, values):
-        slots[lane, 0, j] = values[0]
-
-    def two(slots, lane, j, values):
-        slots[lane, 0, j] = values[0]
-        slots[lane, 1, j] = values[1]
-
-    def three(slots, lane, j, values):
-        slots[lane, 0, j] = values[0]
-        slots[lane, 1, j] = values[1]
-        slots[lane, 2, j] = values[2]
-
-    return {0: lambda slots, lane, j, values: None, 1: one, 2: two, 3: three}[len(values)]

@@ -6,7 +6,8 @@ from ..parts.optimizers import decayed
 from . import elementary  # noqa: F401  (registers the compiled twins that losses call)
 from ._jit import cast_all, inlined
 from .addresses import arguments
-from .lane_vectors import assume_noalias, column_of, for_each_lane, simd_width, slots_at, store_column, store_slots
+from .lane_vectors import assume_noalias, column_of, for_each_lane, simd_width, store_column
+from .optimizer_state import store_tile_state, tile_state_at
 
 
 @arguments("F3 int T2 T2 F2 int int int int F1 F1")
@@ -149,8 +150,8 @@ def changed(lane, start, rule, j, g, weights, slots):
     optimizer = column_of(part, fields, tile, lane)
     c = column_of(prepared, coefficients, 0, lane)
     w = weights[j, lane]
-    change, step, s = optimizer.move(c, w, g, slots_at(optimizer, slots, j, start, lane))
-    store_slots(slots, j, start, lane, s)
+    change, step, s = optimizer.move(c, w, g, tile_state_at(optimizer, slots, j, start, lane))
+    store_tile_state(slots, j, start, lane, s)
     return decayed(optimizer, c, w), change, step
 
 

@@ -5,9 +5,10 @@ import numpy as np
 from ..parts.optimizers import decayed
 from . import elementary  # noqa: F401  (registers the compiled twins that losses call)
 from ._jit import cast_all, compiled_as, inlined, lane_of
-from .addresses import arguments, part_at, state_at, store_state
+from .addresses import arguments, part_at
 from .emit import wide
 from .lane_vectors import assume_noalias
+from .optimizer_state import state_at, store_state
 
 CLOSE = 0.05  # how exactly, relatively, an implicit slope is found
 ROUNDS = 12

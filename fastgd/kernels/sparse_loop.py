@@ -10,7 +10,9 @@ import numpy as np
 
 from ..parts.optimizers import decayed
 from . import elementary  # noqa: F401  (registers the compiled twins that losses call)
-from ._jit import cast_all, inlined, kernel, read_slots, write_slots
+from ._jit import cast_all, inlined, kernel
+from .addresses import at
+from .optimizer_state import state_at, store_state
 from .part_functions import row_slope
 from .prefetching import prefetch_run
 
@@ -50,7 +52,7 @@ def weight_at(columns, totals, j):
     """The current weight of column j, its state and its bounds."""
     low = np.float64(columns.low[j]) if columns.low.size > 0 else -np.inf
     high = np.float64(columns.high[j]) if columns.low.size > 0 else np.inf
-    s = read_slots(columns.optimizer, columns.slots, 0, j)
+    s = state_at(columns.optimizer, at(columns.slots, 0), columns.weights.size, j)
     w, s = columns.update.current(totals, columns.penalty, j, columns.weights[j], s, low, high)
     return w, s, low, high
 
@@ -106,7 +108,7 @@ def move_column(columns, totals, following, factor_sum, c, rate, j, g):
     w = columns.update.proximal_step(columns.penalty, decayed(columns.optimizer, c, w) + change, step, low, high)
     w, s = columns.update.stored(following, j, w, s, rate)
     columns.weights[j] = w
-    write_slots(columns.slots, 0, j, s)
+    store_state(at(columns.slots, 0), columns.weights.size, j, s)
 
 
 @inlined(in_order=True)
@@ -115,9 +117,9 @@ def move_intercept(columns, c, g, averaged):
     optimizer, weights, averages = columns.optimizer, columns.weights, columns.averages
     d = np.uint64(weights.size - 1)
     w = weights[d]
-    change, _, s = optimizer.move(c, w, g, read_slots(optimizer, columns.slots, 0, d))
+    change, _, s = optimizer.move(c, w, g, state_at(optimizer, at(columns.slots, 0), weights.size, d))
     weights[d] = w + change
-    write_slots(columns.slots, 0, d, s)
+    store_state(at(columns.slots, 0), weights.size, d, s)
     if averages.size > 0 and averaged >= 0:
         averages[d] += (weights[d] - averages[d]) / (averaged + 1)
 
