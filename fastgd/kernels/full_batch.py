@@ -7,7 +7,7 @@ import numpy as np
 
 from ._jit import kernel, lane_of
 from .addresses import address_of, at, call
-from .eight_rows import gather, padded, pass_on
+from .eight_rows import add_and_score, gather, padded
 from .emit import ROWS
 from .lanes import FLUSH_ROWS, PENALTY, loss_of, move_of
 
@@ -111,7 +111,7 @@ def _dense_gradients(
                     count, fresh = 1, 8 - left if hi >= 8 else 7
                     apart = 1 if hi >= 8 else 0
                     old = new = hi - 8 if hi >= 8 else lo + (step - blocks) // 2
-                pass_on(X, new, old, apart, count, d, work, D)
+                add_and_score(X, new, old, apart, count, d, work, D)
                 taken = 8 * count - fresh
                 if taken > 0:
                     gather(targets, y + new, apart, count, work, Y)

@@ -1,4 +1,4 @@
-"""What the loss is told of a block of rows in every lane of a tile: targets, weights and offsets."""
+"""What the loss takes of a block of rows in every lane of a tile besides scores: targets, weights and offsets."""
 
 from typing import NamedTuple
 
@@ -38,7 +38,7 @@ def workspace(data, weights, most):
     return made
 
 
-def told(data, tiles):
+def row_arguments(data, tiles):
     """The address of ``fill_rows``, and what it takes of data and tiles.
 
     The last is the address of what weighs rows, or 0 where no lane does. What is called by its address finds numbers
@@ -55,22 +55,22 @@ def told(data, tiles):
 
 @arguments("T2 T1 B2 int T1 I2 I2 I2 F2 I2 int int I1 int int T2 F2 T2")
 def fill_rows():
-    """What the loss is told of rows."""
+    """Targets, weights and offsets of rows."""
 
     def fill_rows(
         targets, weight, roles, seed, offset, target, fold, replicate, scale, same, weigh,
         tile, order, lo, rows, y, shares, S,
     ):  # fmt: skip
-        """What the loss is told of the ``rows`` rows at ``lo`` in every lane of a tile.
+        """Targets ``y`` and weights ``shares`` of the ``rows`` rows at ``lo`` in every lane of a tile, all (rows, W).
 
-        Their targets ``y``; their weights ``shares``, where any weighs; their offsets are added to the scores ``S``.
+        Weights are left as they are, 1, where no row has any. Offsets are added to the scores ``S``.
         """
         assume_noalias()
         for start in range(0, y.shape[1], simd_width(y)):
             number, until = target[tile, start], same[tile, start]
             for k in range(rows):
                 i = np.uint64(row_at(order, lo + k))
-                for_each_lane(put, y, start, (targets[number, i], y, np.uint64(k)))
+                for_each_lane(fill_lane, y, start, (targets[number, i], y, np.uint64(k)))
                 for lane in range(until, start + simd_width(y)):
                     y[k, lane] = targets[target[tile, lane], i]
         if weigh != 0:
@@ -84,6 +84,6 @@ def fill_rows():
 
 
 @inlined
-def put(lane, start, number, out, k):
+def fill_lane(lane, start, number, out, k):
     """The same number in each lane of a row."""
     out[k, lane] = number

@@ -22,7 +22,7 @@ from .multi_gradients import (
 )
 from .multi_lazy import refresh, refresh_all, store
 from .multi_rows import SPARSE_ROWS, add_weighted_rows, load_rows, scores
-from .multi_slopes import told, workspace
+from .multi_slopes import row_arguments, workspace
 from .products import aligned, row_scores, row_step, zeros
 from .rows import prefetch
 
@@ -48,7 +48,7 @@ def multi_steps(data, parts, tiles, first, last, order, ahead, batch, rates, t, 
     if update == SHRINKING and averaged:
         update = ALL_COLUMNS
     shared = (
-        data.rows, data.shift, data.inverse_scale, data.constant, *told(data, tiles),
+        data.rows, data.shift, data.inverse_scale, data.constant, *row_arguments(data, tiles),
         slopes, prepare, move, data.classes, tiles.loss, tiles.optimizer, tiles.penalty, tiles.low, tiles.high,
         tiles.carry, coefficients, *workspace(data, tiles.weights, 16 if single else batch), order, ahead, batch, t,
     )  # fmt: skip

@@ -8,11 +8,11 @@ import numpy as np
 from . import full_batch
 from ._jit import kernel, routine
 from .addresses import address, call
-from .lane_vectors import assume_noalias
 from .lanes import FLUSH_ROWS
 from .multi_functions import lane_slopes
+from .multi_gradients import flush
 from .multi_rows import add_weighted_rows, load_rows, scores
-from .multi_slopes import told, workspace
+from .multi_slopes import row_arguments, workspace
 from .products import zeros
 from .row_weights import row_weight
 
@@ -62,7 +62,7 @@ def _arguments(data, loss, tiles, chunk, first, last, sums, losses, weights=None
     flush_rows = 0 if data.rows.sparse else FLUSH_ROWS // len(work.S) * len(work.S)
     return (
         data.rows, data.shift, data.inverse_scale, data.constant,
-        *told(data, tiles), NO_ORDER,
+        *row_arguments(data, tiles), NO_ORDER,
         address(lane_slopes, dtype, type(loss)), tiles.loss, data.classes, tiles.lane, tiles.size,
         tiles.weights, np.empty((0, 0), dtype) if weights is None else weights,
         *work, gradients, totals, zeros((count, lanes), np.float64),
@@ -106,7 +106,7 @@ def _multi_sums(
                 if sums.size > 0:
                     add_weighted_rows(rows, order, start, some, inverse_scale, constant, Z, S, gradients[tile])
                     if flush_rows > 0 and (done % flush_rows == 0 or start + some == stop):
-                        flush(gradients[tile], totals[tile])
+                        flush(gradients[tile], totals[tile], shift.size)
         for tile in range(count):
             store_sums(totals[tile], loss_sum[tile], lane[tile], size[tile], c, sums, losses)
 
@@ -118,16 +118,6 @@ def load_weights(weights, first, size, out):
         at = first + (lane if lane < size else size - 1)
         for j in range(out.shape[0]):
             out[j, lane] = weights[at, j]
-
-
-@routine
-def flush(gradient, sums):
-    """Add the gradient to float64 sums and begin it anew."""
-    assume_noalias()
-    for j in range(gradient.shape[0]):
-        for lane in range(sums.shape[1]):
-            sums[j, lane] += gradient[j, lane]
-            gradient[j, lane] = 0
 
 
 @routine
