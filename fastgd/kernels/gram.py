@@ -6,15 +6,14 @@ squares cancel. The constant column is 1 always. What a lane's own shift and int
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
-from . import products
 from ._jit import kernel, routine
 from .emit import BYTES
 from .full_batch import gradient_steps
 from .lane_vectors import assume_noalias
 from .prefetching import prefetch_run
+from .products import aligned, panel
 from .row_weights import count
 
 VECTOR = BYTES // 8
@@ -62,17 +61,6 @@ def row_weights(data, fold, replicate, held, start, stop):
     return weights
 
 
-def _plain_panel(A, first, stride, step, steps, B, out, to, v, height, vectors, adds):
-    """``panel`` where nothing is compiled."""
-    places = first + stride * np.arange(height)[:, None] + step * np.arange(steps)
-    total = A.reshape(-1)[places] @ B[:steps, v : v + vectors * VECTOR]
-    places = slice(to, to + height), slice(v, v + vectors * VECTOR)
-    out[places] = total + (out[places] if adds else 0.0)
-
-
-panel = _plain_panel if numba.config.DISABLE_JIT else products.panel
-
-
 def scatters(rows, d):
     """Whether rows have so few numbers that the products of these go by themselves: a function of shape."""
     if not rows.sparse:
@@ -118,7 +106,7 @@ def weighted_products(data, weight):
     """The sum of ``weight * row row^T`` over standardised rows, the constant behind them: its upper triangle (D, D)."""
     n, D = data.rows.shape[0], data.shift.size + 1
     width = (-(-D // VECTOR) | 1) * VECTOR
-    S, sums, none = products.aligned((256, width), np.float64), np.zeros((1, width, width)), np.empty((1, 0))
+    S, sums, none = aligned((256, width), np.float64), np.zeros((1, width, width)), np.empty((1, 0))
     S[:] = 0.0
     data = data._replace(weight=weight)
     gram_chunk(data, data.shift.astype(np.float64), none[0], [-1], [-1], False, 0, n, n, S, sums, none, np.zeros(1))

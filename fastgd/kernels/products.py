@@ -7,6 +7,7 @@ one order, whatever stands in the lanes beside it, so its bits don't depend on h
 
 import math
 
+import numba
 import numpy as np
 from numba import types
 from numba.core import cgutils
@@ -17,7 +18,7 @@ from .emit import BYTES, Inside
 
 
 @intrinsic(prefer_literal=True)
-def panel(typingctx, A, first, stride, step, steps, B, out, to, v, height, vectors, adds):
+def _panel(typingctx, A, first, stride, step, steps, B, out, to, v, height, vectors, adds):
     """``out[to + q, v:] (+)= sum over k of A[first + q*stride + k*step] * B[k, v:]``, q < height, for some vectors.
 
     Two vectors at once share the numbers of A: one alone loads more than it multiplies.
@@ -58,6 +59,16 @@ def panel(typingctx, A, first, stride, step, steps, B, out, to, v, height, vecto
         return context.get_dummy_value()
 
     return types.void(A, first, stride, step, steps, B, out, to, v, height, vectors, adds), codegen
+
+
+def _plain_panel(A, first, stride, step, steps, B, out, to, v, height, vectors, adds):
+    places = first + stride * np.arange(height)[:, None] + step * np.arange(steps)
+    lanes = slice(v, v + vectors * BYTES // B.itemsize)
+    total = A.reshape(-1)[places] @ B[:steps, lanes]
+    out[to : to + height, lanes] = total + (out[to : to + height, lanes] if adds else 0.0)
+
+
+panel = _plain_panel if numba.config.DISABLE_JIT else _panel
 
 
 @intrinsic(prefer_literal=True)
