@@ -91,21 +91,23 @@ def _kind_of(value):
 
 @intrinsic
 def _call(typing, address, *arguments):
-    result = types.void
+    flat = [part for kind in arguments for part in (kind.types if isinstance(kind, types.BaseTuple) else [kind])]
 
     def build(context, builder, signature, args):
-        convention = context.call_conv
-        pointer = builder.inttoptr(args[0], convention.get_function_type(result, arguments).as_pointer())
-        values = [builder.extract_value(args[1], k) for k in range(len(arguments))]
-        convention.call_function(builder, pointer, result, arguments, values)
+        convention, values = context.call_conv, []
+        pointer = builder.inttoptr(args[0], convention.get_function_type(types.void, flat).as_pointer())
+        for k, kind in enumerate(arguments):
+            value = builder.extract_value(args[1], k)
+            values += cgutils.unpack_tuple(builder, value) if isinstance(kind, types.BaseTuple) else [value]
+        convention.call_function(builder, pointer, types.void, flat, values)
         return context.get_dummy_value()
 
-    return result(types.int64, types.StarArgTuple(arguments)), build
+    return types.void(types.int64, types.StarArgTuple(arguments)), build
 
 
 def _plain_call(address, *arguments):
-    """Call a function by its address."""
-    address(*arguments)
+    """Call a function by its address; of an argument that is a tuple each item is an argument."""
+    address(*[part for one in arguments for part in (one if isinstance(one, tuple) else (one,))])
 
 
 # Arguments that come as pointers: they fit into registers, where arrays took 30 ns a call -----------------------------

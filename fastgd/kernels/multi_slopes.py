@@ -38,28 +38,43 @@ def workspace(data, weights, most):
     return made
 
 
-def row_arguments(data, tiles):
-    """The address of ``fill_rows``, and what it takes of data and tiles.
+class RowFields(NamedTuple):
+    """What ``fill_rows`` reads of data and tiles, under their names there."""
 
-    The last is the address of what weighs rows, or 0 where no lane does. What is called by its address finds numbers
-    where it was compiled to expect them: tables of some rows alone may not be C-contiguous.
+    targets: np.ndarray
+    weight: np.ndarray
+    roles: np.ndarray
+    seed: int
+    offset: np.ndarray
+    target: np.ndarray
+    fold: np.ndarray
+    replicate: np.ndarray
+    scale: np.ndarray
+    same: np.ndarray
+    weigh: int  # the address of what weighs rows, or 0 where no lane does
+
+
+def row_fields(data, tiles):
+    """The address of ``fill_rows``, and the fields that it reads.
+
+    What is called by its address finds numbers where it was compiled to expect them: tables of some rows alone may not
+    be C-contiguous.
     """
     weighs = data.weight.size > 0 or tiles.weighted.any()
-    return (
-        address(fill_rows, tiles.weights.dtype),
+    return address(fill_rows, tiles.weights.dtype), RowFields(
         np.ascontiguousarray(data.targets), data.weight, np.ascontiguousarray(data.roles), data.seed, data.offset,
         tiles.target, tiles.fold, tiles.replicate, tiles.scale, tiles.same,
         address(fill_weights, tiles.weights.dtype) if weighs else 0,
     )  # fmt: skip
 
 
-@arguments("T2 T1 B2 int T1 I2 I2 I2 F2 I2 int int I1 int int T2 F2 T2")
+@arguments("int I1 int int T2 F2 T2 T2 T1 B2 int T1 I2 I2 I2 F2 I2 int")
 def fill_rows():
     """Targets, weights and offsets of rows."""
 
     def fill_rows(
-        targets, weight, roles, seed, offset, target, fold, replicate, scale, same, weigh,
         tile, order, lo, rows, y, shares, S,
+        targets, weight, roles, seed, offset, target, fold, replicate, scale, same, weigh,
     ):  # fmt: skip
         """Targets ``y`` and weights ``shares`` of the ``rows`` rows at ``lo`` in every lane of a tile, all (rows, W).
 

@@ -12,7 +12,7 @@ from .lanes import FLUSH_ROWS
 from .multi_functions import lane_slopes
 from .multi_gradients import flush
 from .multi_rows import add_weighted_rows, load_rows, scores
-from .multi_slopes import row_arguments, workspace
+from .multi_slopes import row_fields, workspace
 from .products import zeros
 from .row_weights import row_weight
 
@@ -62,7 +62,7 @@ def _arguments(data, loss, tiles, chunk, first, last, sums, losses, weights=None
     flush_rows = 0 if data.rows.sparse else FLUSH_ROWS // len(work.S) * len(work.S)
     return (
         data.rows, data.shift, data.inverse_scale, data.constant,
-        *row_arguments(data, tiles), NO_ORDER,
+        *row_fields(data, tiles), NO_ORDER,
         address(lane_slopes, dtype, type(loss)), tiles.loss, data.classes, tiles.lane, tiles.size,
         tiles.weights, np.empty((0, 0), dtype) if weights is None else weights,
         *work, gradients, totals, zeros((count, lanes), np.float64),
@@ -73,8 +73,7 @@ def _arguments(data, loss, tiles, chunk, first, last, sums, losses, weights=None
 @kernel(in_order=True)
 def _multi_sums(
     rows, shift, inverse_scale, constant,
-    fill, targets, row_weight, roles, seed, offset,
-    target, fold, replicate, scale, same, weigh, order,
+    fill, fields, order,
     slopes, loss, classes, lane, size,
     weights, natural,
     Z, S, y, weight, joint, gradients, totals, loss_sum,
@@ -85,7 +84,7 @@ def _multi_sums(
     The weights are those of the lanes in ``natural`` layout, where given. ``gradients``, ``totals`` and ``loss_sum``
     are zero, and left so.
     """
-    count, n, most = size.size, targets.shape[1], S.shape[0]
+    count, n, most = size.size, fields.targets.shape[1], S.shape[0]
     for tile in range(count if natural.size > 0 else 0):
         load_weights(natural, lane[tile], size[tile], weights[tile])
     for c in range(first, last):
@@ -98,10 +97,7 @@ def _multi_sums(
             done = start + some - c * chunk
             for tile in range(count):
                 scores(rows, order, start, some, inverse_scale, constant, Z, weights[tile], S)
-                call(
-                    fill, targets, row_weight, roles, seed, offset, target, fold, replicate, scale, same, weigh,
-                    tile, order, start, some, y, weight, S,
-                )  # fmt: skip
+                call(fill, tile, order, start, some, y, weight, S, fields)
                 call(slopes, loss, tile, S, y, weight, 0, some, size[tile], classes, joint, loss_sum[tile])
                 if sums.size > 0:
                     add_weighted_rows(rows, order, start, some, inverse_scale, constant, Z, S, gradients[tile])
