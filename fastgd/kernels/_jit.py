@@ -1,22 +1,20 @@
 """The decorators of compiled code, and the bridge from parts to Numba.
 
-===========  =======  ==========  ======================================================================
-decorator    inlined  may make    for
-                      arrays
-===========  =======  ==========  ======================================================================
-``kernel``   -        yes         what Python calls: ``nogil``, cached on disk
-``lean``     -        no          the same, of plain arrays; sums are not reassociated
-``helper``   yes      yes         functions inside loops
-``in_order`` yes      yes         the same, where sums must not be reassociated
-``leaf``     yes      no          functions inside loops that pass tuples of arrays on
-``gather``   yes      no          the same, reading here and there: not reassociated
-``routine``  no       yes         what is called once a block of rows or less often: compiled once
-``branch``   no       no          the same
-===========  =======  ==========  ======================================================================
+===========  =======  ======================================================================
+decorator    inlined  for
+===========  =======  ======================================================================
+``kernel``   -        what Python calls: ``nogil``, cached on disk
+``inlined``  yes      functions inside loops
+``routine``  no       what is called once a block of rows or less often: compiled once
+===========  =======  ======================================================================
 
-All are serial, with ``error_model="numpy"`` and the flags ``FASTMATH``. ``compiled_as`` gives a plain function a
-compiled twin. The bridge lets a kernel call a part's methods (``loss.slope(p, y)``): Numba compiles the method that
-NumPy runs in the reference.
+``in_order``: sums are added in order. A vectorised loop is guarded by a check of where the arrays lie; the other way
+round the check a sum that may be reassociated comes out otherwise, by chance of the memory. And numbers that are read
+here and there, gathered by vectors, as reassociation would have it, come slower.
+
+All are serial, with ``error_model="numpy"`` and the flags ``FASTMATH``, and make no arrays. ``compiled_as`` gives a
+plain function a compiled twin. The bridge lets a kernel call a part's methods (``loss.slope(p, y)``): Numba compiles
+the method that NumPy runs in the reference.
 
 Numba's own cache looks at one source file only and knows nothing of options: here a hash of all compiled sources and
 options is part of a kernel's name, so an edit of any of them is a new kernel (``_cache.py``).
@@ -43,59 +41,37 @@ INNER = {**OPTIONS, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 # a call with all of a tile's. A function that makes no array may do without.
 UNCOUNTED = {"_nrt": False}
 INLINE = {**INNER, "forceinline": True}  # without forceinline a composed kernel ran at half the hand-written speed
+IN_ORDER = {"fastmath": FASTMATH - {"reassoc"}}
 
 
-def kernel(function):
+def _decorator(decorate):
+    """A decorator with or without options."""
+
+    def decorator(function=None, **options):
+        return functools.partial(decorate, **options) if function is None else decorate(function, **options)
+
+    return decorator
+
+
+@_decorator
+def kernel(function, in_order=False):
     """Compile a top-level kernel: ``nogil``, cached on disk under a name stamped with all compiled sources."""
     if numba.config.DISABLE_JIT:
         return function
     function.__qualname__ += f"__{_cache.stamp()}"
-    return _cache.attach(numba.njit(nogil=True, no_cfunc_wrapper=True, **OPTIONS)(function))
-
-
-def lean(function):
-    """Compile a kernel of plain arrays that makes none: it counts no references, and sums are added in order."""
-    if numba.config.DISABLE_JIT:
-        return function
-    function.__qualname__ += f"__{_cache.stamp()}"
-    options = {**OPTIONS, "fastmath": FASTMATH - {"reassoc"}, **UNCOUNTED}
+    options = {**OPTIONS, **UNCOUNTED, **(IN_ORDER if in_order else {})}
     return _cache.attach(numba.njit(nogil=True, no_cfunc_wrapper=True, **options)(function))
 
 
-def helper(function):
-    """Compile a function that kernels call."""
-    return numba.njit(**INLINE)(function)
-
-
-IN_ORDER = {**INLINE, "fastmath": FASTMATH - {"reassoc"}}
-
-
-def in_order(function):
-    """Compile a helper whose sums are added in order, whatever the compiler can prove of the arrays' places.
-
-    A vectorised loop is guarded by a check of where the arrays lie; the other way round the check a sum that may be
-    reassociated comes out otherwise, by chance of the memory.
-    """
-    return numba.njit(**IN_ORDER)(function)
+@_decorator
+def inlined(function, in_order=False, arrays=False):
+    """Compile a function that kernels call inside of loops; ``arrays``: it may make some."""
+    options = {**INLINE, **({} if arrays else UNCOUNTED), **(IN_ORDER if in_order else {})}
+    return numba.njit(**options)(function)
 
 
 def routine(function):
     """Compile a function that kernels call and that is not worth inlining: compiled once, not in every caller."""
-    return numba.njit(**INNER)(function)
-
-
-def leaf(function):
-    """Compile a helper that makes no array: it counts no references."""
-    return numba.njit(**INLINE, **UNCOUNTED)(function)
-
-
-def gather(function):
-    """Compile a leaf that reads here and there: gathered by vectors, as reassoc would have it, numbers come slower."""
-    return numba.njit(**IN_ORDER, **UNCOUNTED)(function)
-
-
-def branch(function):
-    """Compile a routine that makes no array: it counts no references."""
     return numba.njit(**INNER, **UNCOUNTED)(function)
 
 
@@ -105,16 +81,16 @@ def compiled_as(function, **options):
 
 
 @functools.cache
-def bridge(word, gathers=False):
+def bridge(word, in_order=False):
     """Let kernels call the method ``word`` of any part, whatever it calls its arguments.
 
-    ``gathers``: as the decorator ``gather`` has it.
+    ``in_order`` as of ``inlined``.
     """
 
     def typed(self, *args):
         return getattr(self.instance_class, word)
 
-    jit_options = {**IN_ORDER, **UNCOUNTED} if gathers else INLINE
+    jit_options = {**INLINE, **IN_ORDER, **UNCOUNTED} if in_order else INLINE
     if word in OF_ROWS:
         jit_options = {**jit_options, "_nrt": True}
     options = {"strict": False, "jit_options": jit_options}
@@ -194,47 +170,9 @@ def _(values, like):
     return lambda values, like: _cast_all(values, like)
 
 
-def read_slots(part, slots, lane, j):
-    """The optimizer's state of weight ``j`` of a lane, a number for each slot."""
-    return tuple(slots[lane, k, j] for k in range(part.slots))
-
-
-@compiled_as(read_slots)
-def _(part, slots, lane, j):
-    return {
-        0: lambda part, slots, lane, j: (),
-        1: lambda part, slots, lane, j: (slots[lane, 0, j],),
-        2: lambda part, slots, lane, j: (slots[lane, 0, j], slots[lane, 1, j]),
-        3: lambda part, slots, lane, j: (slots[lane, 0, j], slots[lane, 1, j], slots[lane, 2, j]),
-    }[part.instance_class.slots]
-
-
 @compiled_as(decayed)
 def _(part, c, w):
     if not part.instance_class.decays:
         return lambda part, c, w: w
     last = len(c) - 1
     return lambda part, c, w: w - c[last] * w
-
-
-def write_slots(slots, lane, j, values):
-    """Store the state of weight ``j`` of a lane."""
-    for k, value in enumerate(values):
-        slots[lane, k, j] = value
-
-
-@compiled_as(write_slots)
-def _(slots, lane, j, values):
-    def one(slots, lane, j, values):
-        slots[lane, 0, j] = values[0]
-
-    def two(slots, lane, j, values):
-        slots[lane, 0, j] = values[0]
-        slots[lane, 1, j] = values[1]
-
-    def three(slots, lane, j, values):
-        slots[lane, 0, j] = values[0]
-        slots[lane, 1, j] = values[1]
-        slots[lane, 2, j] = values[2]
-
-    return {0: lambda slots, lane, j, values: None, 1: one, 2: two, 3: three}[len(values)]

@@ -91,21 +91,23 @@ def _kind_of(value):
 
 @intrinsic
 def _call(typing, address, *arguments):
-    result = types.void
+    flat = [part for kind in arguments for part in (kind.types if isinstance(kind, types.BaseTuple) else [kind])]
 
     def build(context, builder, signature, args):
-        convention = context.call_conv
-        pointer = builder.inttoptr(args[0], convention.get_function_type(result, arguments).as_pointer())
-        values = [builder.extract_value(args[1], k) for k in range(len(arguments))]
-        convention.call_function(builder, pointer, result, arguments, values)
+        convention, values = context.call_conv, []
+        pointer = builder.inttoptr(args[0], convention.get_function_type(types.void, flat).as_pointer())
+        for k, kind in enumerate(arguments):
+            value = builder.extract_value(args[1], k)
+            values += cgutils.unpack_tuple(builder, value) if isinstance(kind, types.BaseTuple) else [value]
+        convention.call_function(builder, pointer, types.void, flat, values)
         return context.get_dummy_value()
 
-    return result(types.int64, types.StarArgTuple(arguments)), build
+    return types.void(types.int64, types.StarArgTuple(arguments)), build
 
 
 def _plain_call(address, *arguments):
-    """Call a function by its address."""
-    address(*arguments)
+    """Call a function by its address; of an argument that is a tuple each item is an argument."""
+    address(*[part for one in arguments for part in (one if isinstance(one, tuple) else (one,))])
 
 
 # Arguments that come as pointers: they fit into registers, where arrays took 30 ns a call -----------------------------
@@ -151,41 +153,3 @@ def _part_at(typing, part, fields):
         return context.make_tuple(builder, made, values)
 
     return made(part, fields), build
-
-
-def state_at(part, slots, width, j):
-    """The optimizer's state of weight ``j``, a number for each slot of ``width`` numbers."""
-    return tuple(slots[k * width + j] for k in range(part.slots))
-
-
-@compiled_as(state_at)
-def _(part, slots, width, j):
-    return {
-        0: lambda part, slots, width, j: (),
-        1: lambda part, slots, width, j: (slots[j],),
-        2: lambda part, slots, width, j: (slots[j], slots[width + j]),
-        3: lambda part, slots, width, j: (slots[j], slots[width + j], slots[2 * width + j]),
-    }[part.instance_class.slots]
-
-
-def store_state(slots, width, j, values):
-    """Store the state of weight ``j``."""
-    for k, value in enumerate(values):
-        slots[k * width + j] = value
-
-
-@compiled_as(store_state)
-def _(slots, width, j, values):
-    def one(slots, width, j, values):
-        slots[j] = values[0]
-
-    def two(slots, width, j, values):
-        slots[j] = values[0]
-        slots[width + j] = values[1]
-
-    def three(slots, width, j, values):
-        slots[j] = values[0]
-        slots[width + j] = values[1]
-        slots[2 * width + j] = values[2]
-
-    return {0: lambda slots, width, j, values: None, 1: one, 2: two, 3: three}[len(values)]

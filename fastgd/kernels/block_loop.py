@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from ._jit import lean
+from ._jit import kernel
 from .addresses import at, call
 from .eight_rows import add_eight, eight_scores, padded, pick_eight
 from .emit import ROWS
 from .full_batch import SPARSE_ROWS, layout_of
 from .lanes import FLUSH_ROWS, loss_of, move_of
-from .simd import prefetch_run
+from .prefetching import prefetch_run
 
 
 def batch_steps(data, parts, lanes, order, ahead, batch, rates, t, losses):
@@ -29,7 +29,7 @@ def batch_steps(data, parts, lanes, order, ahead, batch, rates, t, losses):
     )  # fmt: skip
 
 
-@lean
+@kernel(in_order=True)
 def _dense_batches(
     X, targets, weight, offset, shift, inverse_scale, constant, n,
     order, ahead, batch, most, loss, target, fields,
@@ -90,7 +90,7 @@ def _dense_batches(
             )  # fmt: skip
 
 
-@lean
+@kernel(in_order=True)
 def _sparse_batches(
     values, indices, starts, targets, weight, offset, shift, inverse_scale, constant, n,
     order, ahead, batch, most, loss, target, fields,

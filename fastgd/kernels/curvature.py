@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ._jit import kernel, lean
+from ._jit import kernel
 from .addresses import address, at, call
 from .eight_rows import eight_scores, padded
 from .full_batch import layout_of
@@ -29,7 +29,7 @@ def second_derivatives(data, loss, lanes, lane, chunk, first, last, out):
     )  # fmt: skip
 
 
-@lean
+@kernel(in_order=True)
 def _dense_second_derivatives(
     X, targets, weight, offset, shift, inverse_scale, constant, n,
     function, fields, y, intercept, chunk, first, last, work, order, out,
@@ -52,7 +52,7 @@ def _dense_second_derivatives(
         )  # fmt: skip
 
 
-@lean
+@kernel(in_order=True)
 def _sparse_second_derivatives(
     values, indices, starts, targets, weight, offset, shift, inverse_scale, constant, n,
     function, fields, y, intercept, chunk, first, last, work, order, out,

@@ -23,7 +23,7 @@ def padded(d):
     return -(-d // 16) * 16
 
 
-def _pass_on(X, new, old, stride, groups, d, work, D):
+def _add_and_score(X, new, old, stride, groups, d, work, D):
     """Scores of rows ``new + g + q * stride``, q < 8, in place of slopes of those from ``old``, which are added up.
 
     Those of group g, ``g < groups``, are numbers 8 * g + q from 3 * D on.
@@ -35,8 +35,8 @@ def _pass_on(X, new, old, stride, groups, d, work, D):
     work[2 * D : 2 * D + d] += added
 
 
-@emitted(_pass_on)
-def pass_on(body, X, new, old, stride, groups, d, work, D):
+@emitted(_add_and_score)
+def add_and_score(body, X, new, old, stride, groups, d, work, D):
     b = body.b
     row = body.bytes(d)
     new, old = (body.at(X, b.mul(first, row)) for first in (new, old))
@@ -68,7 +68,7 @@ def pass_on(body, X, new, old, stride, groups, d, work, D):
 
 
 def _gather(y, first, stride, groups, work, place):
-    """The items of ``y`` that belong to the scores of ``pass_on``, into ``work`` from ``place`` on."""
+    """The items of ``y`` that belong to the scores of ``add_and_score``, into ``work`` from ``place`` on."""
     rows = first + np.arange(groups)[:, None] + stride * np.arange(ROWS)
     work[place : place + ROWS * groups] = y.reshape(-1)[rows.ravel()]
 

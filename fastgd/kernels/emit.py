@@ -1,8 +1,11 @@
-"""Vector code that is a function of its own: eight rows at once, with the registers to themselves.
+"""Vector code: what it is made of, written out inside a kernel (``Inside``) or as a function of its own (``Body``).
 
-Inlined into a kernel, the same instructions shared its registers: pointers were spilled and read anew for every row,
-and a pass over rows of 50 took twice as long. A vector is 64 bytes: one register with AVX-512; LLVM splits it on
-narrower CPUs. Results depend on the inputs only, never on alignment.
+LLVM's loop vectoriser runs short rows as scalars and reduces every row by itself; here the vectors are written out, of
+64 bytes: one register with AVX-512, and LLVM splits them on narrower CPUs. Results depend on the inputs only, never on
+alignment.
+
+Eight rows at once are a function of their own: inside a kernel the same instructions shared its registers, pointers
+were spilled and read anew for every row, and a pass over rows of 50 took twice as long.
 """
 
 import inspect
@@ -13,8 +16,9 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from .simd import FLAGS
-
+# Explicit flags (Numba adds the caller's only where there are none): `contract` gives FMAs; no `reassoc`, which would
+# let LLVM undo independent accumulators.
+FLAGS = ("contract", "nsz", "arcp")
 BYTES = 64  # of a vector
 ROWS = 8  # at once
 I8, I32, I64, PTR = ir.IntType(8), ir.IntType(32), ir.IntType(64), ir.PointerType()
@@ -79,22 +83,20 @@ def _function(context, module, kind, name, emit, places):
     return module.globals[name]
 
 
-class Body:
-    """A function without result, and what it is made of. Pointers are moved by bytes."""
+def prefetch(builder, ptr, level):
+    """Ask for what lies there: into the first-level cache (3) or the second (2)."""
+    args = [ptr, I32(0), I32(level), I32(1)]
+    kind = ir.FunctionType(ir.VoidType(), [PTR, I32, I32, I32])
+    builder.call(cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0"), args)
 
-    def __init__(self, module, name, item, size, arguments):
-        self.size, self.lanes, self.item = size, BYTES // size, item
+
+class Vectors:
+    """What code is made of: ``lanes`` numbers of a type at once, each of ``size`` bytes."""
+
+    def __init__(self, builder, item, size, lanes=None):
+        self.b, self.item, self.size, self.lanes = builder, item, size, lanes or BYTES // size
         self.vec = ir.VectorType(item, self.lanes)
         self.zero = ir.Constant(self.vec, [0.0] * self.lanes)
-        self.module = module
-        self.fn = ir.Function(module, ir.FunctionType(ir.VoidType(), arguments), name)
-        self.fn.linkage = "internal"
-        for attribute in ("noinline", "nounwind"):
-            self.fn.attributes.add(attribute)
-        for argument in self.fn.args:
-            if argument.type == PTR:
-                argument.add_attribute("noalias")
-        self.b = ir.IRBuilder(self.fn.append_basic_block())
 
     # Numbers and places
 
@@ -106,32 +108,19 @@ class Body:
         return self.b.mul(count, I64(self.size))
 
     def at(self, ptr, k):
-        return self.b.gep(ptr, [k if isinstance(k, ir.Value) else I64(k)], source_etype=I8)
+        """The place ``k`` bytes on."""
+        k = k if isinstance(k, ir.Value) else I64(k)
+        return self.b.gep(ptr, [k], source_etype=I8)
 
     def number(self, ptr, k=0, kind=None):
         return self.b.load(self.at(ptr, k), typ=kind or self.item)
 
     def call(self, name, result, args):
         kind = ir.FunctionType(result, [a.type for a in args])
-        return self.b.call(cgutils.get_or_insert_function(self.module, kind, name), args)
+        return self.b.call(cgutils.get_or_insert_function(self.b.module, kind, name), args)
 
     def prefetch(self, ptr, level):
-        """Ask for what lies there: into the first-level cache (3) or the second (2)."""
-        self.call("llvm.prefetch.p0", ir.VoidType(), [ptr, I32(0), I32(level), I32(1)])
-
-    def repeat(self, count, body):
-        """``body(k)`` for k in range(count)."""
-        b, before = self.b, self.b.block
-        loop, done = self.fn.append_basic_block(), self.fn.append_basic_block()
-        b.cbranch(b.icmp_signed(">", count, I64(0)), loop, done)
-        b.position_at_end(loop)
-        k = b.phi(I64)
-        k.add_incoming(I64(0), before)
-        body(k)
-        following = b.add(k, I64(1))
-        k.add_incoming(following, b.block)
-        b.cbranch(b.icmp_signed("<", following, count), loop, done)
-        b.position_at_end(done)
+        prefetch(self.b, ptr, level)
 
     # Vectors
 
@@ -146,7 +135,7 @@ class Body:
         return self.call(name, self.vec, [ptr, I32(self.size), mask, self.zero])
 
     def store(self, v, ptr):
-        self.b.store(v, ptr, align=self.size)
+        self.b.store(v, self.b.bitcast(ptr, self.vec.as_pointer()), align=self.size)
 
     def add(self, x, y):
         return self.b.fadd(x, y, flags=FLAGS)
@@ -154,17 +143,31 @@ class Body:
     def fma(self, x, y, z):
         return self.add(self.b.fmul(x, y, flags=FLAGS), z)
 
-    def centred(self, ptr, mask, shift):
-        return self.b.fsub(self.load(ptr, mask), shift, flags=FLAGS)
+    def variables(self, count):
+        """Places for so many vectors, zeros."""
+        out = [cgutils.alloca_once(self.b, self.vec) for _ in range(count)]
+        for place in out:
+            self.b.store(self.zero, place)
+        return out
+
+    def add_product(self, x, y, variable):
+        self.b.store(self.fma(x, y, self.b.load(variable, typ=self.vec)), variable)
+
+    def total(self, variables):
+        """Their sum."""
+        out = [self.b.load(place, typ=self.vec) for place in variables]
+        while len(out) > 1:
+            out = [self.add(x, y) for x, y in zip(out[::2], out[1::2], strict=True)]
+        return out[0]
 
     def columns(self, d, state, body):
         """``state = body(j, mask, state)`` at each offset of a whole vector, then once with the mask of those left."""
-        b, fn = self.b, self.fn
+        b = self.b
         tail = b.srem(d, I64(self.lanes))
         full = self.bytes(b.sub(d, tail))
         mask = b.icmp_signed("<", self.ints(range(self.lanes)), self.splat(b.trunc(tail, I32)))
         before = b.block
-        loop, after, masked, end = (fn.append_basic_block() for _ in range(4))
+        loop, after, masked, end = (b.append_basic_block() for _ in range(4))
         b.cbranch(b.icmp_signed(">", full, I64(0)), loop, after)
 
         def merged(*ways):
@@ -214,6 +217,52 @@ class Body:
             n //= 2
             v = add(v, v, range(n), range(n, 2 * n))
         return v
+
+
+class Inside(Vectors):
+    """Code inside the caller of an intrinsic; ``args`` are its arguments, arrays with ``data`` and ``shape``."""
+
+    def __init__(self, context, builder, kind, signature, args):
+        super().__init__(builder, context.get_data_type(kind), kind.bitwidth // 8)
+        self.args = [
+            context.make_array(kind)(context, builder, value) if isinstance(kind, types.Array) else value
+            for kind, value in zip(signature.args, args, strict=True)
+        ]
+
+    def width(self, array):
+        """How many columns a table has."""
+        return self.b.extract_value(array.shape, 1)
+
+
+class Body(Vectors):
+    """A function without result."""
+
+    def __init__(self, module, name, item, size, arguments):
+        self.fn = ir.Function(module, ir.FunctionType(ir.VoidType(), arguments), name)
+        self.fn.linkage = "internal"
+        for attribute in ("noinline", "nounwind"):
+            self.fn.attributes.add(attribute)
+        for argument in self.fn.args:
+            if argument.type == PTR:
+                argument.add_attribute("noalias")
+        super().__init__(ir.IRBuilder(self.fn.append_basic_block()), item, size)
+
+    def repeat(self, count, body):
+        """``body(k)`` for k in range(count)."""
+        b, before = self.b, self.b.block
+        loop, done = b.append_basic_block(), b.append_basic_block()
+        b.cbranch(b.icmp_signed(">", count, I64(0)), loop, done)
+        b.position_at_end(loop)
+        k = b.phi(I64)
+        k.add_incoming(I64(0), before)
+        body(k)
+        following = b.add(k, I64(1))
+        k.add_incoming(following, b.block)
+        b.cbranch(b.icmp_signed("<", following, count), loop, done)
+        b.position_at_end(done)
+
+    def centred(self, ptr, mask, shift):
+        return self.b.fsub(self.load(ptr, mask), shift, flags=FLAGS)
 
     def add_rows(self, ptr, rows, slopes, mask, shift):
         """Add ``slopes`` times the eight rows' vectors to the one that lies at ``ptr``.

@@ -5,9 +5,9 @@ The chunks depend on the shape alone, so the bits do not depend on how many thre
 
 import numpy as np
 
-from ._jit import lane_of, lean, routine
+from ._jit import kernel, lane_of
 from .addresses import address_of, at, call
-from .eight_rows import gather, padded, pass_on
+from .eight_rows import add_and_score, gather, padded
 from .emit import ROWS
 from .lanes import FLUSH_ROWS, PENALTY, loss_of, move_of
 
@@ -65,7 +65,7 @@ def gradient_of(data, loss, lanes, chunk, sums, losses):
     )  # fmt: skip
 
 
-@lean
+@kernel(in_order=True)
 def _dense_gradients(
     X, targets, weight, offset, shift, inverse_scale, constant, n,
     chunk, most, loss, target, fields, weights, work, totals, sums, losses, first, last,
@@ -111,7 +111,7 @@ def _dense_gradients(
                     count, fresh = 1, 8 - left if hi >= 8 else 7
                     apart = 1 if hi >= 8 else 0
                     old = new = hi - 8 if hi >= 8 else lo + (step - blocks) // 2
-                pass_on(X, new, old, apart, count, d, work, D)
+                add_and_score(X, new, old, apart, count, d, work, D)
                 taken = 8 * count - fresh
                 if taken > 0:
                     gather(targets, y + new, apart, count, work, Y)
@@ -140,7 +140,7 @@ def _dense_gradients(
             losses[c, lane] = totals[0]
 
 
-@lean
+@kernel(in_order=True)
 def _sparse_gradients(
     values, indices, starts, targets, weight, offset, shift, inverse_scale, constant, n,
     chunk, most, loss, target, fields, weights, work, totals, sums, losses, first, last,
@@ -180,27 +180,31 @@ def _sparse_gradients(
 
 def finish(data, parts, lanes, rates, t, sums, losses, objective, norm):
     """Add the chunks in order and take the step. Rates, objective, norm: (1, lanes)."""
-    _step(*step_of(data, parts, lanes, rates, t, sums, losses, objective, norm), 0)
+    take_step(*step_arguments(data, parts, lanes, rates, t, sums, losses, objective, norm), 0)
 
 
 def small_steps(data, parts, lanes, rates, t, sums, losses, objective, norm):
     """Several full-batch steps over data of one chunk: rates, objective and norm are (steps, lanes)."""
     kernel, passed = gradient_of(data, parts.loss, lanes, data.targets.shape[1], sums, losses)
-    stepped = step_of(data, parts, lanes, rates, t, sums, losses, objective, norm)
-    passed = (*passed, 0, 1)
-    alternate(address_of(kernel, passed), passed, address_of(_step, (*stepped, 0)), stepped, len(rates))
+    gradient_steps(kernel, (*passed, 0, 1), data, parts, lanes, rates, t, sums, losses, objective, norm)
 
 
-@lean
-def alternate(gradient, passed, step, stepped, steps):
-    """Gradient and step in turn, both by their addresses; the last argument of a step is its number."""
+def gradient_steps(kernel, passed, data, parts, lanes, rates, t, sums, losses, objective, norm):
+    """Several steps, each against what a kernel that is passed these arguments puts into ``sums`` and ``losses``."""
+    stepped = step_arguments(data, parts, lanes, rates, t, sums, losses, objective, norm)
+    _gradient_steps(address_of(kernel, passed), passed, address_of(take_step, (*stepped, 0)), stepped, len(rates))
+
+
+@kernel(in_order=True)
+def _gradient_steps(gradient, passed, step, stepped, steps):
+    """A gradient and a step in turn, both by their addresses; the last argument of a step is its number."""
     for k in range(steps):
         call(gradient, *passed)
         call(step, *stepped, k)
 
 
-def step_of(data, parts, lanes, rates, t, sums, losses, objective, norm):
-    """The arguments of ``_step`` but for the last."""
+def step_arguments(data, parts, lanes, rates, t, sums, losses, objective, norm):
+    """The arguments of ``take_step`` but for the last."""
     move = move_of(parts, lanes)
     return (
         sums, losses, data.count, data.classes, move.address, move.free, lanes.optimizer, lanes.penalty, lanes.carry,
@@ -209,8 +213,8 @@ def step_of(data, parts, lanes, rates, t, sums, losses, objective, norm):
     )  # fmt: skip
 
 
-@lean
-def _step(
+@kernel(in_order=True)
+def take_step(
     sums, losses, count, classes, move, free, optimizer, penalty, carry, weights, slots, low, high, averages, begin,
     rates, t, objective, norm, gradient, k,
 ):  # fmt: skip
@@ -249,13 +253,3 @@ def _step(
                     at(weights, lane), at(slots, lane), at(low, lane), at(high, lane), at(gradient, lane), d,
                     at(averages, lane), averages.shape[1] > 0, begin[lane],
                 )  # fmt: skip
-
-
-@routine
-def step(data, move, lanes, rates, k, t, sums, losses, objective, norm):
-    """The same step inside a kernel, whose number from 1 on is ``t``."""
-    _step(
-        sums, losses, data.count, data.classes, move.address, move.free, lanes.optimizer, lanes.penalty, lanes.carry,
-        lanes.weights, lanes.slots, lanes.low, lanes.high, lanes.averages, lanes.begin, rates, t - k, objective, norm,
-        np.empty(lanes.weights.shape, lanes.weights.dtype), k,
-    )  # fmt: skip

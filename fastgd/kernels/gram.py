@@ -6,17 +6,15 @@ squares cancel. The constant column is 1 always. What a lane's own shift and int
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
-from . import products
 from ._jit import kernel, routine
-from .full_batch import step
+from .emit import BYTES
+from .full_batch import gradient_steps
 from .lane_vectors import assume_noalias
-from .lanes import move_of
-from .products import BYTES
+from .prefetching import prefetch_run
+from .products import aligned, panel
 from .row_weights import count
-from .simd import prefetch_run
 
 VECTOR = BYTES // 8
 TILE = 64  # columns that are multiplied while they stay in the second-level cache
@@ -61,17 +59,6 @@ def row_weights(data, fold, replicate, held, start, stop):
     if replicate >= 0:
         _draw(data.seed, replicate, start, weights)
     return weights
-
-
-def _plain_panel(A, first, stride, step, steps, B, out, to, v, height, vectors, adds):
-    """``panel`` where nothing is compiled."""
-    places = first + stride * np.arange(height)[:, None] + step * np.arange(steps)
-    total = A.reshape(-1)[places] @ B[:steps, v : v + vectors * VECTOR]
-    places = slice(to, to + height), slice(v, v + vectors * VECTOR)
-    out[places] = total + (out[places] if adds else 0.0)
-
-
-panel = _plain_panel if numba.config.DISABLE_JIT else products.panel
 
 
 def scatters(rows, d):
@@ -119,7 +106,7 @@ def weighted_products(data, weight):
     """The sum of ``weight * row row^T`` over standardised rows, the constant behind them: its upper triangle (D, D)."""
     n, D = data.rows.shape[0], data.shift.size + 1
     width = (-(-D // VECTOR) | 1) * VECTOR
-    S, sums, none = products.aligned((256, width), np.float64), np.zeros((1, width, width)), np.empty((1, 0))
+    S, sums, none = aligned((256, width), np.float64), np.zeros((1, width, width)), np.empty((1, 0))
     S[:] = 0.0
     data = data._replace(weight=weight)
     gram_chunk(data, data.shift.astype(np.float64), none[0], [-1], [-1], False, 0, n, n, S, sums, none, np.zeros(1))
@@ -213,54 +200,52 @@ def gram_steps(data, parts, lanes, gram, weighting, column, first, rates, t, wor
     sums, losses : ndarrays (1, lanes, D) and (1, lanes) float64
         Scratch.
     """
-    move = move_of(parts, lanes)
     minimisers = gram.minimiser[weighting, lanes.target]
     minimisers[:, -1] += gram.level[lanes.target]
     work[2][:, column], work[3][:, column] = minimisers.T, gram.rest[weighting, lanes.target].T
-    least = gram.least[weighting, lanes.target]
-    _gram_steps(
-        data, move, lanes, gram.products, gram.offset, least, column, first, rates, t, work, sums, losses, objective,
-        norm,
+    gradient_steps(
+        _gram_sums,
+        (
+            data.constant, data.count, lanes.weights, lanes.loss, gram.products, gram.offset,
+            gram.least[weighting, lanes.target], column, first, work, sums, losses,
+        ),
+        data, parts, lanes, rates, t, sums, losses, objective, norm,
     )  # fmt: skip
 
 
 @kernel
-def _gram_steps(
-    data, move, lanes, products, offset, least, column, first, rates, t, work, sums, losses, objective, norm
-):
+def _gram_sums(constant, count, weights, loss, products, offset, least, column, first, work, sums, losses):
+    """The sums of the gradients and of the losses, as a pass over all rows gives them."""
     E, H, minimisers, rests, total = work[0], work[1], work[2], work[3], work[4, 0]
     D, columns = E.shape
-    d, dtype = D - 1, lanes.weights.dtype
-    for k in range(rates.shape[0]):
-        # The weights that centred rows are multiplied by, less the minimiser, a lane a column.
-        for lane in range(column.size):
-            m = column[lane]
-            intercept = np.float64(lanes.weights[lane, d]) * data.constant
-            for j in range(d):
-                w = np.float64(lanes.weights[lane, j])
-                E[j, m] = w - minimisers[j, m]
-                intercept += w * offset[j]
-            E[d, m] = intercept - minimisers[d, m]
-        multiply(products, E, first, H)
+    d, dtype = D - 1, weights.dtype
+    # The weights that centred rows are multiplied by, less the minimiser, a lane a column.
+    for lane in range(column.size):
+        m = column[lane]
+        intercept = np.float64(weights[lane, d]) * constant
+        for j in range(d):
+            w = np.float64(weights[lane, j])
+            E[j, m] = w - minimisers[j, m]
+            intercept += w * offset[j]
+        E[d, m] = intercept - minimisers[d, m]
+    multiply(products, E, first, H)
+    for m in range(columns):
+        total[m] = 0.0
+    for j in range(D):
         for m in range(columns):
-            total[m] = 0.0
-        for j in range(D):
-            for m in range(columns):
-                H[j, m] += rests[j, m]
-                total[m] += E[j, m] * (H[j, m] + rests[j, m])
-        # What ``step`` takes from a pass: the sums of the gradients and of the losses.
-        for lane in range(column.size):
-            m, factor = column[lane], lanes.loss[lane, 0]
-            mean = total[m] + least[lane]
-            if mean < 0.0:  # max would turn NaN into 0
-                mean = 0.0
-            losses[0, lane] = factor * mean * data.count
-            for j in range(d):
-                # In the lanes' type: a gradient beyond its largest number stops the lane.
-                gradient = dtype.type(2.0 * factor * (H[j, m] + offset[j] * H[d, m]))
-                sums[0, lane, j] = np.float64(gradient) * data.count
-            sums[0, lane, d] = np.float64(dtype.type(2.0 * factor * H[d, m] * data.constant)) * data.count
-        step(data, move, lanes, rates, k, t + k, sums, losses, objective, norm)
+            H[j, m] += rests[j, m]
+            total[m] += E[j, m] * (H[j, m] + rests[j, m])
+    for lane in range(column.size):
+        m, factor = column[lane], loss[lane, 0]
+        mean = total[m] + least[lane]
+        if mean < 0.0:  # max would turn NaN into 0
+            mean = 0.0
+        losses[0, lane] = factor * mean * count
+        for j in range(d):
+            # In the lanes' type: a gradient beyond its largest number stops the lane.
+            gradient = dtype.type(2.0 * factor * (H[j, m] + offset[j] * H[d, m]))
+            sums[0, lane, j] = np.float64(gradient) * count
+        sums[0, lane, d] = np.float64(dtype.type(2.0 * factor * H[d, m] * constant)) * count
 
 
 @routine

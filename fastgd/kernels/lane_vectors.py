@@ -13,7 +13,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from .products import BYTES
+from .emit import BYTES
 
 
 @intrinsic
@@ -141,55 +141,6 @@ def _store_column(typing, table, tile, lane, values):
     return types.void(table, types.uintp, types.uintp, values), build
 
 
-# The optimizer's state of the weights of a tile: (d + 1, groups, slots, V) for groups of V lanes. The slots of a group
-# are a fixed distance apart: otherwise LLVM would have to check that it exceeds a vector.
-
-
-def _plain_slots_at(part, slots, j, start, lane):
-    """The state of weight ``j`` of a lane, whose group begins at lane ``start``: a number for each slot."""
-    return tuple(slots[j, start // slots.shape[3], k, lane - start] for k in range(part.slots))
-
-
-def _plain_store_slots(slots, j, start, lane, values):
-    """Store the state of weight ``j`` of a lane."""
-    for k, value in enumerate(values):
-        slots[j, start // slots.shape[3], k, lane - start] = value
-
-
-def _slot_places(context, b, kind, args, count):
-    slots, j, start, lane = args
-    array = context.make_array(kind)(context, b, slots)
-    number, vector = start.type, BYTES * 8 // kind.dtype.bitwidth
-    groups = cgutils.unpack_tuple(b, array.shape, 4)[1]
-    block = b.mul(b.add(b.mul(b.mul(j, groups), number(vector)), start), number(count))
-    first = b.gep(b.gep(array.data, [block]), [b.sub(lane, start)])
-    return [b.gep(first, [number(k * vector)]) for k in range(count)]
-
-
-@intrinsic
-def _slots_at(typing, part, slots, j, start, lane):
-    count = part.instance_class.slots
-    made = types.UniTuple(slots.dtype, count)
-
-    def build(context, b, signature, args):
-        places = _slot_places(context, b, slots, args[1:], count)
-        return context.make_tuple(b, made, [b.load(place) for place in places])
-
-    return made(part, slots, types.uintp, types.uintp, types.uintp), build
-
-
-@intrinsic
-def _store_slots(typing, slots, j, start, lane, values):
-    def build(context, b, signature, args):
-        for k, place in enumerate(_slot_places(context, b, slots, args[:4], len(values))):
-            b.store(context.cast(b, b.extract_value(args[4], k), values[k], slots.dtype), place)
-        return context.get_dummy_value()
-
-    return types.void(slots, types.uintp, types.uintp, types.uintp, values), build
-
-
-column_of, store_column, slots_at, store_slots = (
-    (_plain_column_of, _plain_store_column, _plain_slots_at, _plain_store_slots)
-    if numba.config.DISABLE_JIT
-    else (_column_of, _store_column, _slots_at, _store_slots)
+column_of, store_column = (
+    (_plain_column_of, _plain_store_column) if numba.config.DISABLE_JIT else (_column_of, _store_column)
 )

@@ -211,4 +211,4 @@ class AdagradShrinkage(NamedTuple):
 
 
 for _word in ("count_step", "current", "proximal_step", "stored", "weight_factor"):
-    bridge(_word, gathers=True)
+    bridge(_word, in_order=True)

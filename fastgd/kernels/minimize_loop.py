@@ -13,7 +13,9 @@ import numpy as np
 from numba import types
 
 from ..parts.optimizers import decayed
-from ._jit import OPTIONS, cast_all, compiled_as, helper, lane_of, read_slots, write_slots
+from ._jit import OPTIONS, cast_all, compiled_as, inlined, lane_of
+from .addresses import at
+from .optimizer_state import state_at, store_state
 
 STRIDE = 1024  # a power of two: fun, read so seldom, costs nothing; taking the steps again costs 10 us
 STEP = float(np.cbrt(np.finfo(np.float64).eps))  # of the central differences
@@ -69,7 +71,7 @@ def recover(lanes):
 # What a user's function is called with and gives back --------------------------------------------------------------
 
 
-@helper
+@inlined(arrays=True)
 def lent(point, scratch):
     """A copy for the user's function, which may write to it or give back a view of it."""
     for j in range(point.size):
@@ -105,7 +107,7 @@ def _(fun, grad, point, number, scratch, work):
     return lambda fun, grad, point, number, scratch, work: grad(point[0])
 
 
-@helper
+@inlined(arrays=True)
 def differences(fun, point, number, scratch, work):
     """Central differences; leaves ``point`` as it was."""
     for j in range(point.size):
@@ -158,7 +160,7 @@ def _(gradient):
 # The loop -----------------------------------------------------------------------------------------------------------
 
 
-@helper
+@inlined(arrays=True)
 def copy(source, target, lane):
     """Copy the rows of a lane, (slots, d)."""
     for k in range(source.shape[1]):
@@ -196,7 +198,7 @@ def _advance(fun, grad, part, number, lanes, rates, base, stop, last, tol, past_
         lanes.active[0] = lane
         optimizer = lane_of(part, lanes.fields, lane)
         carry = lanes.carry[lane, 0], lanes.carry[lane, 1]
-        point = lanes.point[lane]
+        point, slots = lanes.point[lane], at(lanes.slots, lane)
         stride, status, t = lanes.stride[lane], RUNNING, lanes.step[lane]
         while status == RUNNING and t < stop:
             pause = min(stop, (t // stride + 1) * stride)
@@ -216,10 +218,10 @@ def _advance(fun, grad, part, number, lanes, rates, base, stop, last, tol, past_
                 prepared, carry = optimizer.prepare(rates[(t - base) * moving, lane], t + 1, carry)
                 c = cast_all(prepared, point)
                 for j in range(d):
-                    state = read_slots(optimizer, lanes.slots, lane, j)
+                    state = state_at(optimizer, slots, d, j)
                     change, _, state = optimizer.move(c, point[j], entry(gradient, j), state)
                     point[j] = decayed(optimizer, c, point[j]) + change
-                    write_slots(lanes.slots, lane, j, state)
+                    store_state(slots, d, j, state)
                 t += 1
             if status == RUNNING and t % stride != 0 and t != last:
                 continue

@@ -4,9 +4,10 @@ import numpy as np
 
 from ..parts.optimizers import decayed
 from . import elementary  # noqa: F401  (registers the compiled twins that losses call)
-from ._jit import cast_all, leaf
+from ._jit import cast_all, inlined
 from .addresses import arguments
-from .lane_vectors import assume_noalias, column_of, for_each_lane, simd_width, slots_at, store_column, store_slots
+from .lane_vectors import assume_noalias, column_of, for_each_lane, simd_width, store_column
+from .optimizer_state import store_tile_state, tile_state_at
 
 
 @arguments("F3 int T2 T2 F2 int int int int F1 F1")
@@ -32,7 +33,7 @@ def lane_slopes(part):
     return joint if part.joint else lone
 
 
-@leaf
+@inlined
 def lone_slope(lane, start, part, fields, tile, S, y, weight, k, loss_sum):
     """One lane of a row."""
     loss = column_of(part, fields, tile, lane)
@@ -41,7 +42,7 @@ def lone_slope(lane, start, part, fields, tile, S, y, weight, k, loss_sum):
     S[k, lane] = loss.slope(p, target) * share
 
 
-@leaf
+@inlined
 def joint_row(loss, S, k, first, classes, y, weight, slopes):
     """Turn the scores of row k in one model's lanes into weighted slopes; returns the loss, not weighted."""
     assume_noalias()
@@ -63,7 +64,7 @@ def prepare_lanes(part):
     return prepare_lanes
 
 
-@leaf
+@inlined
 def prepare_lane(lane, start, part, fields, tile, rate, t, carry, coefficients):
     """One lane's coefficients."""
     optimizer = column_of(part, fields, tile, lane)
@@ -142,40 +143,40 @@ def coefficients_of(optimizer):
         return (1.0,) * len(optimizer.prepare(1.0, 1, (1.0, 1.0))[0])
 
 
-@leaf
+@inlined
 def changed(lane, start, rule, j, g, weights, slots):
     """Weight j less its decay, its change against the gradient g, and the proximal step; the state is stored."""
     part, fields, tile, prepared, coefficients = rule
     optimizer = column_of(part, fields, tile, lane)
     c = column_of(prepared, coefficients, 0, lane)
     w = weights[j, lane]
-    change, step, s = optimizer.move(c, w, g, slots_at(optimizer, slots, j, start, lane))
-    store_slots(slots, j, start, lane, s)
+    change, step, s = optimizer.move(c, w, g, tile_state_at(optimizer, slots, j, start, lane))
+    store_tile_state(slots, j, start, lane, s)
     return decayed(optimizer, c, w), change, step
 
 
-@leaf
+@inlined
 def penalised(lane, rule, penalty, penalties, low, high, j, w, change, step):
     """The weight after the step and its proximal step."""
     tile = rule[2]
     return column_of(penalty, penalties, tile, lane).prox(w + change, step, low[tile, j, lane], high[tile, j, lane])
 
 
-@leaf
+@inlined
 def move_by_column(lane, start, rule, penalty, penalties, low, high, k, j, gradient, weights, slots):
     """One weight of a lane."""
     w, change, step = changed(lane, start, rule, j, gradient[k, lane], weights, slots)
     weights[j, lane] = penalised(lane, rule, penalty, penalties, low, high, j, w, change, step)
 
 
-@leaf
+@inlined
 def move_by_row(lane, start, rule, penalty, penalties, low, high, k, j, Z, S, weights, slots):
     """One weight of a lane."""
     w, change, step = changed(lane, start, rule, j, Z[k, j] * S[k, lane], weights, slots)
     weights[j, lane] = penalised(lane, rule, penalty, penalties, low, high, j, w, change, step)
 
 
-@leaf
+@inlined
 def move_intercept(lane, start, rule, last, d, gradient, weights, slots):
     """The intercept of a lane: it neither decays nor is penalised."""
     w = weights[d, lane]
@@ -183,7 +184,7 @@ def move_intercept(lane, start, rule, last, d, gradient, weights, slots):
     weights[d, lane] = w + change
 
 
-@leaf
+@inlined
 def move_intercept_by_row(lane, start, rule, k, d, Z, S, weights, slots):
     """The intercept of a lane."""
     w = weights[d, lane]

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..parts.penalties import Free
-from ._jit import branch
+from ._jit import routine
 from .lane_vectors import assume_noalias
 from .lanes import FLUSH_ROWS
 from .multi_lazy import LazyState, closed_form
@@ -62,7 +62,7 @@ def gradient_for(weights, update, batch):
     )
 
 
-@branch
+@routine
 def restart(gradient, update):
     """Reset it: with all columns, or with none where an ``update`` makes up for steps without a gradient."""
     last = gradient.values.shape[0] - 1
@@ -74,7 +74,7 @@ def restart(gradient, update):
     zero_row(gradient.values, gradient.sums, last)
 
 
-@branch
+@routine
 def zero_row(values, sums, k):
     """Begin a row anew."""
     for lane in range(values.shape[1]):
@@ -84,7 +84,7 @@ def zero_row(values, sums, k):
             sums[k, lane] = 0
 
 
-@branch
+@routine
 def touch(rows, order, lo, count, gradient):
     """Give each column of the ``count`` rows at ``lo`` a row of the gradient."""
     columns, position = gradient.columns, gradient.position
@@ -102,7 +102,7 @@ def touch(rows, order, lo, count, gradient):
     gradient.count[0] = np.int64(known)
 
 
-@branch
+@routine
 def flush(values, sums, height):
     """Add the first rows, and the intercept's, to float64 sums, where there are any, and reset them."""
     assume_noalias()
@@ -114,7 +114,7 @@ def flush(values, sums, height):
             values[j, lane] = 0
 
 
-@branch
+@routine
 def mean(values, sums, height, rows):
     """Divide the first rows, and the intercept's, by the number of rows of data; the sums are zero then."""
     assume_noalias()

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..parts.penalties import ElasticNet
-from ._jit import branch, leaf
+from ._jit import inlined, routine
 from .lane_vectors import column_of, for_each_lane, simd_width
 from .lanes import PENALTY
 from .lazy import LIMIT
@@ -26,7 +26,7 @@ def closed_form(optimizer, penalty):
     return optimizer.zero_gradient == "sgd" and not optimizer.decays and penalty is ElasticNet
 
 
-@branch
+@routine
 def refresh(penalty, low, high, tile, weights, state, columns, first, last):
     """Bring the weights of columns first to last of a list up to date."""
     for start in range(0, weights.shape[1], simd_width(weights)):
@@ -37,7 +37,7 @@ def refresh(penalty, low, high, tile, weights, state, columns, first, last):
             )
 
 
-@leaf
+@inlined
 def refresh_lane(lane, start, j, penalties, lows, highs, tile, weights, totals, since):
     """One weight of a lane."""
     number = weights.dtype.type
@@ -47,7 +47,7 @@ def refresh_lane(lane, start, j, penalties, lows, highs, tile, weights, totals, 
     weights[j, lane] = penalty.shrink(weights[j, lane], pull, share, low, high)
 
 
-@branch
+@routine
 def store(penalty, low, high, tile, coefficients, weights, state, columns, count):
     """Count the step that was taken, and store the weights of the first columns of a list."""
     totals, near_overflow = state.totals, False
@@ -61,7 +61,7 @@ def store(penalty, low, high, tile, coefficients, weights, state, columns, count
         refresh_all(penalty, low, high, tile, weights, state)
 
 
-@leaf
+@inlined
 def count_step_lane(lane, start, penalties, tile, coefficients, totals):
     """The totals of a lane after a step."""
     penalty = column_of(PENALTY, penalties, tile, lane)
@@ -71,14 +71,14 @@ def count_step_lane(lane, start, penalties, tile, coefficients, totals):
     totals[2, lane] = 1.0 / totals[0, lane]
 
 
-@leaf
+@inlined
 def store_lane(lane, start, j, weights, totals, since):
     """One weight of a lane."""
     weights[j, lane] *= weights.dtype.type(totals[0, lane])
     since[j, lane] = totals[1, lane]
 
 
-@branch
+@routine
 def refresh_all(penalty, low, high, tile, weights, state):
     """Bring all weights of a tile up to date, and reset the totals."""
     totals, since = state.totals, state.since

@@ -7,7 +7,7 @@ cost of a row is proportional to its numbers.
 import numpy as np
 
 from . import sparse_products
-from ._jit import UNCOUNTED, compiled_as
+from ._jit import UNCOUNTED
 from .lane_vectors import assume_noalias, simd_width
 from .products import panel
 from .rows import dispatch_on_layout, row_at
@@ -42,60 +42,44 @@ def _sparse_load_rows(rows, order, lo, count, shift, inverse_scale, constant, Z)
 load_rows = dispatch_on_layout(_dense_load_rows, _sparse_load_rows, **ONCE)
 
 
-def scores(rows, order, lo, count, inverse_scale, constant, Z, weights, S):
-    """Their scores in every lane of a tile, into S; the lanes fill whole vectors."""
-    if rows.sparse:
-        sparse_products.scores(rows, order, lo, count, inverse_scale, constant, weights, S)
-    else:
-        np.matmul(Z[:count], weights, out=S[:count])
+def _dense_scores(rows, order, lo, count, inverse_scale, constant, Z, weights, S):
+    d, eights = Z.shape[1], count - count % 8
+    width, vector = weights.shape[1], simd_width(weights)
+    pairs = width - width % (2 * vector)
+    for i in range(0, eights, 8):
+        for v in range(0, pairs, 2 * vector):
+            panel(Z, i * d, d, 1, d, weights, S, i, v, 8, 2, False)
+        if pairs < width:
+            panel(Z, i * d, d, 1, d, weights, S, i, pairs, 8, 1, False)
+    for i in range(eights, count):
+        for v in range(0, width, vector):
+            panel(Z, i * d, d, 1, d, weights, S, i, v, 1, 1, False)
 
 
-@compiled_as(scores, **ONCE)
-def _(rows, order, lo, count, inverse_scale, constant, Z, weights, S):
-    def dense(rows, order, lo, count, inverse_scale, constant, Z, weights, S):
-        d, eights = Z.shape[1], count - count % 8
-        width, vector = weights.shape[1], simd_width(weights)
-        pairs = width - width % (2 * vector)
-        for i in range(0, eights, 8):
-            for v in range(0, pairs, 2 * vector):
-                panel(Z, i * d, d, 1, d, weights, S, i, v, 8, 2, False)
-            if pairs < width:
-                panel(Z, i * d, d, 1, d, weights, S, i, pairs, 8, 1, False)
-        for i in range(eights, count):
-            for v in range(0, width, vector):
-                panel(Z, i * d, d, 1, d, weights, S, i, v, 1, 1, False)
-
-    def sparse(rows, order, lo, count, inverse_scale, constant, Z, weights, S):
-        sparse_products.scores(rows, order, lo, count, inverse_scale, constant, weights, S)
-
-    return sparse if rows.instance_class.sparse else dense
+def _sparse_scores(rows, order, lo, count, inverse_scale, constant, Z, weights, S):
+    sparse_products.scores(rows, order, lo, count, inverse_scale, constant, weights, S)
 
 
-def add_weighted_rows(rows, order, lo, count, inverse_scale, constant, Z, S, out):
-    """``out += rows.T @ S``, (d + 1, W)."""
-    if rows.sparse:
-        sparse_products.add_weighted_rows(rows, order, lo, count, inverse_scale, constant, S, None, out)
-    else:
-        out += Z[:count].T @ S[:count]
+def _dense_add(rows, order, lo, count, inverse_scale, constant, Z, S, out):
+    d = Z.shape[1]
+    eights = d - d % 8
+    width, vector = S.shape[1], simd_width(S)
+    pairs = width - width % (2 * vector)
+    for j in range(0, eights, 8):
+        for v in range(0, pairs, 2 * vector):
+            panel(Z, j, 1, d, count, S, out, j, v, 8, 2, True)
+        if pairs < width:
+            panel(Z, j, 1, d, count, S, out, j, pairs, 8, 1, True)
+    for j in range(eights, d):
+        for v in range(0, width, vector):
+            panel(Z, j, 1, d, count, S, out, j, v, 1, 1, True)
 
 
-@compiled_as(add_weighted_rows, **ONCE)
-def _(rows, order, lo, count, inverse_scale, constant, Z, S, out):
-    def dense(rows, order, lo, count, inverse_scale, constant, Z, S, out):
-        d = Z.shape[1]
-        eights = d - d % 8
-        width, vector = S.shape[1], simd_width(S)
-        pairs = width - width % (2 * vector)
-        for j in range(0, eights, 8):
-            for v in range(0, pairs, 2 * vector):
-                panel(Z, j, 1, d, count, S, out, j, v, 8, 2, True)
-            if pairs < width:
-                panel(Z, j, 1, d, count, S, out, j, pairs, 8, 1, True)
-        for j in range(eights, d):
-            for v in range(0, width, vector):
-                panel(Z, j, 1, d, count, S, out, j, v, 1, 1, True)
+def _sparse_add(rows, order, lo, count, inverse_scale, constant, Z, S, out):
+    sparse_products.add_weighted_rows(rows, order, lo, count, inverse_scale, constant, S, None, out)
 
-    def sparse(rows, order, lo, count, inverse_scale, constant, Z, S, out):
-        sparse_products.add_weighted_rows(rows, order, lo, count, inverse_scale, constant, S, None, out)
 
-    return sparse if rows.instance_class.sparse else dense
+# Their scores in every lane of a tile, into S (rows, W); the lanes fill whole vectors.
+scores = dispatch_on_layout(_dense_scores, _sparse_scores, **ONCE)
+# ``out += rows.T @ S``, (d + 1, W).
+add_weighted_rows = dispatch_on_layout(_dense_add, _sparse_add, **ONCE)

@@ -1,10 +1,10 @@
-"""What the loss is told of a block of rows in every lane of a tile: targets, weights and offsets."""
+"""What the loss takes of a block of rows in every lane of a tile besides scores: targets, weights and offsets."""
 
 from typing import NamedTuple
 
 import numpy as np
 
-from ._jit import leaf
+from ._jit import inlined
 from .addresses import address, arguments, call
 from .lane_vectors import assume_noalias, for_each_lane, simd_width
 from .multi_rows import rows_at_once
@@ -38,39 +38,54 @@ def workspace(data, weights, most):
     return made
 
 
-def told(data, tiles):
-    """The address of ``fill_rows``, and what it takes of data and tiles.
+class RowFields(NamedTuple):
+    """What ``fill_rows`` reads of data and tiles, under their names there."""
 
-    The last is the address of what weighs rows, or 0 where no lane does. What is called by its address finds numbers
-    where it was compiled to expect them: tables of some rows alone may not be C-contiguous.
+    targets: np.ndarray
+    weight: np.ndarray
+    roles: np.ndarray
+    seed: int
+    offset: np.ndarray
+    target: np.ndarray
+    fold: np.ndarray
+    replicate: np.ndarray
+    scale: np.ndarray
+    same: np.ndarray
+    weigh: int  # the address of what weighs rows, or 0 where no lane does
+
+
+def row_fields(data, tiles):
+    """The address of ``fill_rows``, and the fields that it reads.
+
+    What is called by its address finds numbers where it was compiled to expect them: tables of some rows alone may not
+    be C-contiguous.
     """
     weighs = data.weight.size > 0 or tiles.weighted.any()
-    return (
-        address(fill_rows, tiles.weights.dtype),
+    return address(fill_rows, tiles.weights.dtype), RowFields(
         np.ascontiguousarray(data.targets), data.weight, np.ascontiguousarray(data.roles), data.seed, data.offset,
         tiles.target, tiles.fold, tiles.replicate, tiles.scale, tiles.same,
         address(fill_weights, tiles.weights.dtype) if weighs else 0,
     )  # fmt: skip
 
 
-@arguments("T2 T1 B2 int T1 I2 I2 I2 F2 I2 int int I1 int int T2 F2 T2")
+@arguments("int I1 int int T2 F2 T2 T2 T1 B2 int T1 I2 I2 I2 F2 I2 int")
 def fill_rows():
-    """What the loss is told of rows."""
+    """Targets, weights and offsets of rows."""
 
     def fill_rows(
-        targets, weight, roles, seed, offset, target, fold, replicate, scale, same, weigh,
         tile, order, lo, rows, y, shares, S,
+        targets, weight, roles, seed, offset, target, fold, replicate, scale, same, weigh,
     ):  # fmt: skip
-        """What the loss is told of the ``rows`` rows at ``lo`` in every lane of a tile.
+        """Targets ``y`` and weights ``shares`` of the ``rows`` rows at ``lo`` in every lane of a tile, all (rows, W).
 
-        Their targets ``y``; their weights ``shares``, where any weighs; their offsets are added to the scores ``S``.
+        Weights are left as they are, 1, where no row has any. Offsets are added to the scores ``S``.
         """
         assume_noalias()
         for start in range(0, y.shape[1], simd_width(y)):
             number, until = target[tile, start], same[tile, start]
             for k in range(rows):
                 i = np.uint64(row_at(order, lo + k))
-                for_each_lane(put, y, start, (targets[number, i], y, np.uint64(k)))
+                for_each_lane(fill_lane, y, start, (targets[number, i], y, np.uint64(k)))
                 for lane in range(until, start + simd_width(y)):
                     y[k, lane] = targets[target[tile, lane], i]
         if weigh != 0:
@@ -83,7 +98,7 @@ def fill_rows():
     return fill_rows
 
 
-@leaf
-def put(lane, start, number, out, k):
+@inlined
+def fill_lane(lane, start, number, out, k):
     """The same number in each lane of a row."""
     out[k, lane] = number

@@ -4,7 +4,7 @@ import numpy as np
 
 from ..parts.penalties import Free
 from . import sparse_products
-from ._jit import branch, leaf, lean
+from ._jit import inlined, kernel, routine
 from .addresses import address, call
 from .lane_vectors import for_each_lane, simd_width
 from .lanes import FLUSH_ROWS
@@ -22,7 +22,7 @@ from .multi_gradients import (
 )
 from .multi_lazy import refresh, refresh_all, store
 from .multi_rows import SPARSE_ROWS, add_weighted_rows, load_rows, scores
-from .multi_slopes import told, workspace
+from .multi_slopes import row_fields, workspace
 from .products import aligned, row_scores, row_step, zeros
 from .rows import prefetch
 
@@ -48,7 +48,7 @@ def multi_steps(data, parts, tiles, first, last, order, ahead, batch, rates, t, 
     if update == SHRINKING and averaged:
         update = ALL_COLUMNS
     shared = (
-        data.rows, data.shift, data.inverse_scale, data.constant, *told(data, tiles),
+        data.rows, data.shift, data.inverse_scale, data.constant, *row_fields(data, tiles),
         slopes, prepare, move, data.classes, tiles.loss, tiles.optimizer, tiles.penalty, tiles.low, tiles.high,
         tiles.carry, coefficients, *workspace(data, tiles.weights, 16 if single else batch), order, ahead, batch, t,
     )  # fmt: skip
@@ -77,17 +77,16 @@ def is_plain(parts):
     return parts.optimizer.plain and not parts.optimizer.decays and type(parts.penalty) is Free
 
 
-@leaf
+@inlined
 def negative_product(lane, start, coefficients, S, k, out):
     """What a step adds for a 1 in the row."""
     out[lane] = -(coefficients[0, 0, lane] * S[k, lane])
 
 
-@lean
+@kernel(in_order=True)
 def single_steps(
     rows, shift, inverse_scale, constant,
-    fill, targets, weight, roles, seed, offset, target, fold, replicate, scale, same, weigh,
-    slopes, prepare, move, classes, loss, optimizer, penalty, low, high,
+    fill, fields, slopes, prepare, move, classes, loss, optimizer, penalty, low, high,
     carry, coefficients, Z, S, y, shares, joint, order, ahead, batch, t,
     tile, size, weights, slots, average, averages, begin, rates, losses, plain, by_step, step,
 ):  # fmt: skip
@@ -103,16 +102,13 @@ def single_steps(
         for k in range(start, start + some):
             prefetch(rows, ahead[k])
         load_rows(rows, order, start, some, shift, inverse_scale, constant, Z)
-        call(
-            fill, targets, weight, roles, seed, offset, target, fold, replicate, scale, same, weigh,
-            tile, order, start, some, y, shares, S,
-        )  # fmt: skip
+        call(fill, tile, order, start, some, y, shares, S, fields)
         for k in range(some):
             if k == 0:
                 row_scores(Z, k, weights, S)
-            if offset.size > 0:
+            if fields.offset.size > 0:
                 for lane in range(S.shape[1]):
-                    S[k, lane] += offset[np.uint64(order[start + k])]
+                    S[k, lane] += fields.offset[np.uint64(order[start + k])]
             call(slopes, loss, tile, S, y, shares, k, k + 1, size, classes, joint, losses)
             s = start + k
             if s == 0 or rates.shape[0] > 1 or by_step:
@@ -129,11 +125,10 @@ def single_steps(
                 call(average, averages, begin, weights, t + s)
 
 
-@lean
+@kernel(in_order=True)
 def batch_steps(
     rows, shift, inverse_scale, constant,
-    fill, targets, weight, roles, seed, offset, target, fold, replicate, scale, same, weigh,
-    slopes, prepare, move, classes, loss, optimizer, penalty, low, high,
+    fill, fields, slopes, prepare, move, classes, loss, optimizer, penalty, low, high,
     carry, coefficients, Z, S, y, shares, joint, order, ahead, batch, t,
     tile, size, weights, slots, average, averages, begin, rates, losses, gradient, sums, columns,
 ):  # fmt: skip
@@ -153,10 +148,7 @@ def batch_steps(
                 prefetch(rows, ahead[k])
             load_rows(rows, order, start, some, shift, inverse_scale, constant, Z)
             scores(rows, order, start, some, inverse_scale, constant, Z, weights, S)
-            call(
-                fill, targets, weight, roles, seed, offset, target, fold, replicate, scale, same, weigh,
-                tile, order, start, some, y, shares, S,
-            )  # fmt: skip
+            call(fill, tile, order, start, some, y, shares, S, fields)
             call(slopes, loss, tile, S, y, shares, 0, some, size, classes, joint, losses)
             add_weighted_rows(rows, order, start, some, inverse_scale, constant, Z, S, gradient)
             if start + some >= full:
@@ -169,11 +161,10 @@ def batch_steps(
             call(average, averages, begin, weights, t + s)
 
 
-@lean
+@kernel(in_order=True)
 def sparse_steps(
     rows, shift, inverse_scale, constant,
-    fill, targets, weight, roles, seed, offset, target, fold, replicate, scale, same, weigh,
-    slopes, prepare, move, classes, loss, optimizer, penalty, low, high,
+    fill, fields, slopes, prepare, move, classes, loss, optimizer, penalty, low, high,
     carry, coefficients, Z, S, y, shares, joint, order, ahead, batch, t,
     tile, size, weights, slots, average, averages, begin, rates, losses, gradient, update,
 ):  # fmt: skip
@@ -195,10 +186,7 @@ def sparse_steps(
                 if update == SHRINKING:
                     refresh(penalty, low, high, tile, weights, lazy, columns, known, gradient.count[0])
             sparse_products.scores(rows, order, start, some, inverse_scale, constant, weights, S)
-            call(
-                fill, targets, weight, roles, seed, offset, target, fold, replicate, scale, same, weigh,
-                tile, order, start, some, y, shares, S,
-            )  # fmt: skip
+            call(fill, tile, order, start, some, y, shares, S, fields)
             call(slopes, loss, tile, S, y, shares, 0, some, size, classes, joint, losses)
             sparse_products.add_weighted_rows(
                 rows, order, start, some, inverse_scale, constant, S, gradient.position, gradient.values
@@ -218,11 +206,10 @@ def sparse_steps(
         refresh_all(penalty, low, high, tile, weights, lazy)
 
 
-@lean
+@kernel(in_order=True)
 def plain_steps(
     rows, shift, inverse_scale, constant,
-    fill, targets, weight, roles, seed, offset, target, fold, replicate, scale, same, weigh,
-    slopes, prepare, move, classes, loss, optimizer, penalty, low, high,
+    fill, fields, slopes, prepare, move, classes, loss, optimizer, penalty, low, high,
     carry, coefficients, Z, S, y, shares, joint, order, ahead, batch, t,
     tile, size, weights, slots, average, averages, begin, rates, losses,
 ):  # fmt: skip
@@ -234,17 +221,14 @@ def plain_steps(
         for k in range(lo, hi):
             prefetch(rows, ahead[k])
         sparse_products.scores(rows, order, lo, hi - lo, inverse_scale, constant, weights, S)
-        call(
-            fill, targets, weight, roles, seed, offset, target, fold, replicate, scale, same, weigh,
-            tile, order, lo, hi - lo, y, shares, S,
-        )  # fmt: skip
+        call(fill, tile, order, lo, hi - lo, y, shares, S, fields)
         call(slopes, loss, tile, S, y, shares, 0, hi - lo, size, classes, joint, losses)
         call(prepare, optimizer, tile, rates[s if rates.shape[0] > 1 else 0], t + s, carry, coefficients)
         scale_slopes(coefficients, hi - lo, S)
         sparse_products.add_weighted_rows(rows, order, lo, hi - lo, inverse_scale, constant, S, None, weights)
 
 
-@branch
+@routine
 def scale_slopes(coefficients, rows, S):
     """Turn the slopes of some rows into what their mean takes off the weights for a 1 in a row."""
     share = S.dtype.type(-1.0 / rows)
@@ -253,7 +237,7 @@ def scale_slopes(coefficients, rows, S):
             for_each_lane(scale_slopes_lane, S, start, (coefficients, share, S, np.uint64(k)))
 
 
-@leaf
+@inlined
 def scale_slopes_lane(lane, start, coefficients, share, S, k):
     """One lane of a row: a plain loop over all lanes may multiply the three in another order at its end."""
     S[k, lane] *= coefficients[0, 0, lane] * share

@@ -6,13 +6,13 @@ Rows are cut into fixed chunks, whose float64 results are added in chunk order: 
 import numpy as np
 
 from . import full_batch
-from ._jit import branch, lean
+from ._jit import kernel, routine
 from .addresses import address, call
-from .lane_vectors import assume_noalias
 from .lanes import FLUSH_ROWS
 from .multi_functions import lane_slopes
+from .multi_gradients import flush
 from .multi_rows import add_weighted_rows, load_rows, scores
-from .multi_slopes import told, workspace
+from .multi_slopes import row_fields, workspace
 from .products import zeros
 from .row_weights import row_weight
 
@@ -46,10 +46,10 @@ def multi_small_steps(data, parts, lanes, tiles, chunk, rates, t, objective, nor
     """
     sums, losses = np.empty((1, *lanes.weights.shape)), np.empty((1, len(lanes.weights)))
     passed = _arguments(data, parts.loss, tiles, chunk, 0, 1, sums, losses, lanes.weights)
-    stepped = full_batch.step_of(data, parts, lanes, rates, t, sums, losses, objective, norm)
+    stepped = full_batch.step_arguments(data, parts, lanes, rates, t, sums, losses, objective, norm)
     for k in range(len(rates)):
         _multi_sums(*passed)
-        full_batch._step(*stepped, k)
+        full_batch.take_step(*stepped, k)
 
 
 def _arguments(data, loss, tiles, chunk, first, last, sums, losses, weights=None):
@@ -62,7 +62,7 @@ def _arguments(data, loss, tiles, chunk, first, last, sums, losses, weights=None
     flush_rows = 0 if data.rows.sparse else FLUSH_ROWS // len(work.S) * len(work.S)
     return (
         data.rows, data.shift, data.inverse_scale, data.constant,
-        *told(data, tiles), NO_ORDER,
+        *row_fields(data, tiles), NO_ORDER,
         address(lane_slopes, dtype, type(loss)), tiles.loss, data.classes, tiles.lane, tiles.size,
         tiles.weights, np.empty((0, 0), dtype) if weights is None else weights,
         *work, gradients, totals, zeros((count, lanes), np.float64),
@@ -70,11 +70,10 @@ def _arguments(data, loss, tiles, chunk, first, last, sums, losses, weights=None
     )  # fmt: skip
 
 
-@lean
+@kernel(in_order=True)
 def _multi_sums(
     rows, shift, inverse_scale, constant,
-    fill, targets, row_weight, roles, seed, offset,
-    target, fold, replicate, scale, same, weigh, order,
+    fill, fields, order,
     slopes, loss, classes, lane, size,
     weights, natural,
     Z, S, y, weight, joint, gradients, totals, loss_sum,
@@ -85,7 +84,7 @@ def _multi_sums(
     The weights are those of the lanes in ``natural`` layout, where given. ``gradients``, ``totals`` and ``loss_sum``
     are zero, and left so.
     """
-    count, n, most = size.size, targets.shape[1], S.shape[0]
+    count, n, most = size.size, fields.targets.shape[1], S.shape[0]
     for tile in range(count if natural.size > 0 else 0):
         load_weights(natural, lane[tile], size[tile], weights[tile])
     for c in range(first, last):
@@ -98,20 +97,17 @@ def _multi_sums(
             done = start + some - c * chunk
             for tile in range(count):
                 scores(rows, order, start, some, inverse_scale, constant, Z, weights[tile], S)
-                call(
-                    fill, targets, row_weight, roles, seed, offset, target, fold, replicate, scale, same, weigh,
-                    tile, order, start, some, y, weight, S,
-                )  # fmt: skip
+                call(fill, tile, order, start, some, y, weight, S, fields)
                 call(slopes, loss, tile, S, y, weight, 0, some, size[tile], classes, joint, loss_sum[tile])
                 if sums.size > 0:
                     add_weighted_rows(rows, order, start, some, inverse_scale, constant, Z, S, gradients[tile])
                     if flush_rows > 0 and (done % flush_rows == 0 or start + some == stop):
-                        flush(gradients[tile], totals[tile])
+                        flush(gradients[tile], totals[tile], shift.size)
         for tile in range(count):
             store_sums(totals[tile], loss_sum[tile], lane[tile], size[tile], c, sums, losses)
 
 
-@branch
+@routine
 def load_weights(weights, first, size, out):
     """Put a tile's weights, from lane ``first`` on, from the natural layout (lanes, d + 1) into it, (d + 1, W)."""
     for lane in range(out.shape[1]):
@@ -120,17 +116,7 @@ def load_weights(weights, first, size, out):
             out[j, lane] = weights[at, j]
 
 
-@branch
-def flush(gradient, sums):
-    """Add the gradient to float64 sums and begin it anew."""
-    assume_noalias()
-    for j in range(gradient.shape[0]):
-        for lane in range(sums.shape[1]):
-            sums[j, lane] += gradient[j, lane]
-            gradient[j, lane] = 0
-
-
-@branch
+@routine
 def store_sums(total, loss_sum, first, size, c, sums, losses):
     """One tile's sums, in the natural layout, as those of chunk c; or added to the first's, where there is no room."""
     row = c if c < sums.shape[0] else 0
@@ -146,7 +132,7 @@ def store_sums(total, loss_sum, first, size, c, sums, losses):
         loss_sum[lane] = 0.0
 
 
-@lean
+@kernel(in_order=True)
 def _multi_totals(weight, roles, seed, same, fold, replicate, lane, size, n, chunk, first, last, totals):
     for c in range(first, last):
         stop = (c + 1) * chunk

@@ -6,7 +6,7 @@ full shuffle in what it does to a fit, at a fraction of its memory traffic.
 
 import numpy as np
 
-from ._jit import helper, kernel
+from ._jit import inlined, kernel
 
 SEQUENTIAL, BLOCK, FULL, REPLACEMENT = range(4)
 KINDS = {False: SEQUENTIAL, "block": BLOCK, "full": FULL, "replacement": REPLACEMENT}
@@ -21,7 +21,7 @@ FEW = 64  # rows drawn that are compared with each other; more are looked up in 
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
-@helper
+@inlined
 def mix(x):
     """splitmix64's finaliser (Steele, Lea and Flood 2014)."""
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -29,14 +29,14 @@ def mix(x):
     return x ^ (x >> np.uint64(31))
 
 
-@helper
+@inlined
 def below(key, counter, bound):
     """A random integer in [0, bound), bound < 2**32: the high word of a 32 x 32 bit product."""
     bits = mix(key + (np.uint64(counter) + np.uint64(1)) * GOLDEN) >> np.uint64(32)
     return np.int64((bits * np.uint64(bound)) >> np.uint64(32))
 
 
-@helper
+@inlined
 def stream(seed, epoch, purpose):
     """The key of an independent stream of random numbers."""
     return mix(mix(np.uint64(seed) + np.uint64(purpose) * GOLDEN) ^ mix(np.uint64(epoch) + GOLDEN))

@@ -4,10 +4,11 @@ import numpy as np
 
 from ..parts.optimizers import decayed
 from . import elementary  # noqa: F401  (registers the compiled twins that losses call)
-from ._jit import cast_all, helper, lane_of
-from .addresses import arguments, part_at, state_at, store_state
+from ._jit import cast_all, compiled_as, inlined, lane_of
+from .addresses import arguments, part_at
 from .emit import wide
 from .lane_vectors import assume_noalias
+from .optimizer_state import state_at, store_state
 
 CLOSE = 0.05  # how exactly, relatively, an implicit slope is found
 ROUNDS = 12
@@ -65,7 +66,19 @@ def second_derivative_block(part):
     return second_derivative_block
 
 
-@helper
+def row_slope(optimizer, rate, slope, value, size):
+    """A row's slope: the loss's, or what an optimizer that goes by the row (of this squared norm) puts in its place."""
+    return optimizer.row_slope(rate, np.float64(slope), value, size) if optimizer.by_row else slope
+
+
+@compiled_as(row_slope)
+def _(optimizer, rate, slope, value, size):
+    if optimizer.instance_class.by_row:
+        return lambda optimizer, rate, slope, value, size: optimizer.row_slope(rate, np.float64(slope), value, size)
+    return lambda optimizer, rate, slope, value, size: slope
+
+
+@inlined
 def implicit_slope(loss, p, y, reach):
     """The slope ``s = loss.slope(p - reach * s, y)`` behind a step that moves the score by ``-reach * s``.
 

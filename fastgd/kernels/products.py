@@ -7,19 +7,18 @@ one order, whatever stands in the lanes beside it, so its bits don't depend on h
 
 import math
 
+import numba
 import numpy as np
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
 from ._jit import compiled_as
-from .simd import Emit
-
-BYTES = 64  # of a vector
+from .emit import BYTES, Inside
 
 
 @intrinsic(prefer_literal=True)
-def panel(typingctx, A, first, stride, step, steps, B, out, to, v, height, vectors, adds):
+def _panel(typingctx, A, first, stride, step, steps, B, out, to, v, height, vectors, adds):
     """``out[to + q, v:] (+)= sum over k of A[first + q*stride + k*step] * B[k, v:]``, q < height, for some vectors.
 
     Two vectors at once share the numbers of A: one alone loads more than it multiplies.
@@ -27,9 +26,9 @@ def panel(typingctx, A, first, stride, step, steps, B, out, to, v, height, vecto
     h, count, adds_up = height.literal_value, vectors.literal_value, adds.literal_value
 
     def codegen(context, b, sig, args):
-        e = Emit(context, b, sig, args)
+        e = Inside(context, b, sig.args[0].dtype, sig, args)
         A, first, stride, step, steps, B, out, to, v = e.args[:9]
-        width, n = cgutils.unpack_tuple(b, B.shape, 2)[1], first.type
+        width, n = e.width(B), first.type
         unroll = 4 // min(h, 4)  # one row alone: 4 sums hide the FMA's latency
         places = [b.add(v, n(p * e.lanes)) for p in range(count)]
         sums = [[e.variables(unroll) for _ in places] for _ in range(h)]
@@ -37,11 +36,11 @@ def panel(typingctx, A, first, stride, step, steps, B, out, to, v, height, vecto
 
         def body(k, u):
             row = b.mul(k, width)
-            loaded = [e.load(B.data, b.add(row, place), None) for place in places]
+            loaded = [e.load(b.gep(B.data, [b.add(row, place)])) for place in places]
             for start, row_sums in zip(starts, sums, strict=True):
-                number = e.splat(b.load(e.at(A.data, b.add(start, b.mul(k, step)))))
+                number = e.splat(b.load(b.gep(A.data, [b.add(start, b.mul(k, step))])))
                 for vector, acc in zip(loaded, row_sums, strict=True):
-                    e.fma(number, vector, acc[u])
+                    e.add_product(number, vector, acc[u])
 
         middle = b.sub(steps, b.srem(steps, n(unroll)))
         with cgutils.for_range_slice(b, n(0), middle, n(unroll)) as (k, _):
@@ -53,13 +52,23 @@ def panel(typingctx, A, first, stride, step, steps, B, out, to, v, height, vecto
         for q, row_sums in enumerate(sums):
             row = b.mul(b.add(to, n(q)), width)
             for place, acc in zip(places, row_sums, strict=True):
-                total, at = e.total(acc), b.add(row, place)
+                total, at = e.total(acc), b.gep(out.data, [b.add(row, place)])
                 if adds_up:
-                    total = b.fadd(e.load(out.data, at, None), total, flags=e.flags)
-                e.store(total, out.data, at, None)
+                    total = e.add(e.load(at), total)
+                e.store(total, at)
         return context.get_dummy_value()
 
     return types.void(A, first, stride, step, steps, B, out, to, v, height, vectors, adds), codegen
+
+
+def _plain_panel(A, first, stride, step, steps, B, out, to, v, height, vectors, adds):
+    places = first + stride * np.arange(height)[:, None] + step * np.arange(steps)
+    lanes = slice(v, v + vectors * BYTES // B.itemsize)
+    total = A.reshape(-1)[places] @ B[:steps, lanes]
+    out[to : to + height, lanes] = total + (out[to : to + height, lanes] if adds else 0.0)
+
+
+panel = _plain_panel if numba.config.DISABLE_JIT else _panel
 
 
 @intrinsic(prefer_literal=True)
@@ -71,27 +80,27 @@ def _row(typingctx, Z, k, D, nearest, W, out, v, vectors, steps):
     count, moves = vectors.literal_value, steps.literal_value
 
     def codegen(context, b, sig, args):
-        e = Emit(context, b, sig, args)
+        e = Inside(context, b, sig.args[0].dtype, sig, args)
         Z, k, D, nearest, W, out, v, _, _ = e.args
-        width, n = cgutils.unpack_tuple(b, W.shape, 2)[1], k.type
-        d = cgutils.unpack_tuple(b, Z.shape, 2)[1]
+        width, n = e.width(W), k.type
+        d = e.width(Z)
         places = [b.add(v, n(q * e.lanes)) for q in range(count)]
         unroll = 4  # not by the count: a lane's sums are in one order, however many lanes there are
         sums = [e.variables(unroll) for _ in places]
-        change = [e.load(D.data, place, None) for place in places] if moves else None
+        change = [e.load(b.gep(D.data, [place])) for place in places] if moves else None
         row, following = b.mul(k, d), b.mul(nearest, d)
 
         def body(j, u):
-            number = e.splat(b.load(e.at(Z.data, b.add(following, j))))
-            moved = e.splat(b.load(e.at(Z.data, b.add(row, j)))) if moves else None
+            number = e.splat(b.load(b.gep(Z.data, [b.add(following, j)])))
+            moved = e.splat(b.load(b.gep(Z.data, [b.add(row, j)]))) if moves else None
             start = b.mul(j, width)
             for q, place in enumerate(places):
-                at = b.add(start, place)
-                w = e.load(W.data, at, None)
+                at = b.gep(W.data, [b.add(start, place)])
+                w = e.load(at)
                 if moves:
-                    w = b.fadd(b.fmul(moved, change[q], flags=e.flags), w, flags=e.flags)
-                    e.store(w, W.data, at, None)
-                e.fma(number, w, sums[q][u])
+                    w = e.fma(moved, change[q], w)
+                    e.store(w, at)
+                e.add_product(number, w, sums[q][u])
 
         middle = b.sub(d, b.srem(d, n(unroll)))
         with cgutils.for_range_slice(b, n(0), middle, n(unroll)) as (j, _):
@@ -100,7 +109,7 @@ def _row(typingctx, Z, k, D, nearest, W, out, v, vectors, steps):
         with cgutils.for_range_slice(b, middle, d, n(1)) as (j, _):
             body(j, 0)
         for place, acc in zip(places, sums, strict=True):
-            e.store(e.total(acc), out.data, b.add(b.mul(nearest, width), place), None)
+            e.store(e.total(acc), b.gep(out.data, [b.add(b.mul(nearest, width), place)]))
         return context.get_dummy_value()
 
     return types.void(Z, k, D, nearest, W, out, v, vectors, steps), codegen

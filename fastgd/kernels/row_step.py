@@ -6,13 +6,11 @@ product with the next row, by which the next step will have moved it: both are r
 """
 
 import numpy as np
-from llvmlite import ir
 from numba import types
-from numba.core import cgutils
 from numba.extending import intrinsic
 
 from ._jit import compiled_as
-from .simd import FLAGS, I32, Emit
+from .emit import FLAGS, I32, Inside
 
 
 def padded_size(d, dtype):
@@ -51,49 +49,30 @@ def _row_step(typing, X, shift, inverse_scale, now, following, later, soon, deca
     number, scaled = X.dtype, isinstance(shift, types.Array)
 
     def build(context, b, signature, args):
-        e = Emit(context, b, signature, args)
+        e = Inside(context, b, number, signature, args)
         X, shift, inverse_scale, *rows, decay, change, W = e.args
-        now, following, later, soon = (e.at(X.data, b.mul(i, e.d)) for i in rows)
+        d = e.width(X)
+        now, following, later, soon = (e.at(X.data, e.bytes(b.mul(i, d))) for i in rows)
         decay, change = e.splat(b.fneg(decay)), e.splat(change)
-        of_weights, of_rows = e.variables(2)
-        kind = ir.FunctionType(ir.VoidType(), [soon.type, I32, I32, I32])
-        prefetch = cgutils.get_or_insert_function(b.module, kind, "llvm.prefetch.p0")
 
-        def body(j, mask):
+        def column(j, mask, totals):
             def x(row):
-                v = e.load(row, j, mask)
+                v = e.load(e.at(row, j), mask)
                 if scaled:
-                    v = b.fsub(v, e.load(shift.data, j, mask), flags=FLAGS)
-                    v = b.fmul(v, e.load(inverse_scale.data, j, mask), flags=FLAGS)
+                    v = b.fsub(v, e.load(e.at(shift.data, j), mask), flags=FLAGS)
+                    v = b.fmul(v, e.load(e.at(inverse_scale.data, j), mask), flags=FLAGS)
                 return v
 
-            b.call(prefetch, [b.gep(soon, [j]), I32(0), I32(2), I32(1)])
-            w = e.load(W.data, j, None)
-            w = b.fadd(b.fmul(decay, w, flags=FLAGS), w, flags=FLAGS)
-            w = b.fadd(b.fmul(change, x(now), flags=FLAGS), w, flags=FLAGS)
-            e.store(w, W.data, j, None)
+            e.prefetch(e.at(soon, j), 2)
+            place = e.at(W.data, j)
+            w = e.load(place)
+            w = e.fma(change, x(now), e.fma(decay, w, w))
+            e.store(w, place)
             z = x(later)
-            e.fma(w, z, of_weights)
-            e.fma(x(following), z, of_rows)
+            return [e.fma(w, z, totals[0]), e.fma(x(following), z, totals[1])]
 
-        e.columns(body)
-        return context.make_tuple(b, signature.return_type, sums(e, b.load(of_weights), b.load(of_rows)))
+        totals = e.sums(e.columns(d, [e.zero, e.zero], column))
+        return context.make_tuple(b, signature.return_type, [b.extract_element(totals, I32(k)) for k in range(2)])
 
     at = types.int64
     return types.UniTuple(number, 2)(X, shift, inverse_scale, at, at, at, at, number, number, W), build
-
-
-def sums(e, first, second):
-    """The sums of the lanes of two vectors."""
-    v, n = (first, second), e.lanes
-    while n > 1:  # the halves of both are added: n lanes become n / 2 of each
-        starts = (0, e.lanes) if isinstance(v, tuple) else (0, n)
-        pair = v if isinstance(v, tuple) else (v, v)
-        low = [start + k for start in starts for k in range(n // 2)]
-        v = e.b.fadd(
-            e.b.shuffle_vector(*pair, e.ints(low)),
-            e.b.shuffle_vector(*pair, e.ints([k + n // 2 for k in low])),
-            flags=FLAGS,
-        )
-        n //= 2
-    return [e.b.extract_element(v, I32(k)) for k in range(2)]

@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from ._jit import leaf
+from ._jit import inlined
 from .addresses import arguments
 from .lane_vectors import assume_noalias
 from .order import GOLDEN, mix, stream
@@ -20,7 +20,7 @@ CUMULATIVE = np.floor(np.cumsum([math.exp(-1.0) / math.factorial(k) for k in ran
 CUMULATIVE[-1] = 2**53
 
 
-@leaf
+@inlined
 def count(seed, replicate, i):
     """How often a bootstrap replicate draws row i: Poisson(1)."""
     key = stream(seed, replicate, PURPOSE)
@@ -31,7 +31,7 @@ def count(seed, replicate, i):
     return k
 
 
-@leaf
+@inlined
 def row_weight(weight, roles, seed, fold, replicate, i):
     """The weight of row i, without the lane's scale."""
     share = 1.0

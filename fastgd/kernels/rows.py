@@ -12,7 +12,7 @@ from numba.extending import overload
 
 from ._jit import IN_ORDER, INLINE, compiled_as
 from .layouts import CSR, Dense
-from .simd import prefetch_row, prefetch_run
+from .prefetching import prefetch_row, prefetch_run
 
 __all__ = ["CSR", "Dense", "Scaled"]
 
@@ -51,7 +51,7 @@ def dispatch_on_layout(dense, sparse, **options):
     def _(rows, *arguments):
         return None if rows.instance_class.sparse else dense
 
-    @overload(ask, jit_options={**IN_ORDER, **options}, strict=False)
+    @overload(ask, jit_options={**INLINE, **IN_ORDER, **options}, strict=False)
     def _(rows, *arguments):
         return sparse if rows.instance_class.sparse else None
 
@@ -71,38 +71,5 @@ def _sparse_prefetch(rows, i):
     prefetch_run(rows.indices, first, last)
 
 
-def _dense_read(rows, i, shift, inverse_scale, factor, Z, k):
-    for j in range(shift.size):
-        Z[k, j] = (Z.dtype.type(rows.values[i, j]) - shift[j]) * inverse_scale[j] * factor
-
-
-def _sparse_read(rows, i, shift, inverse_scale, factor, Z, k):
-    for j in range(shift.size):
-        Z[k, j] = 0
-    for q in range(rows.starts[i], rows.starts[i + np.uint64(1)]):
-        j = rows.indices[q]
-        Z[k, j] = Z.dtype.type(rows.values[q]) * inverse_scale[j] * factor
-
-
-def _dense_square(rows, i, shift, inverse_scale):
-    square = rows.values.dtype.type(0)
-    for j in range(shift.size):
-        z = (rows.values[i, j] - shift[j]) * inverse_scale[j]
-        square += z * z
-    return square
-
-
-def _sparse_square(rows, i, shift, inverse_scale):
-    square = rows.values.dtype.type(0)
-    for q in range(rows.starts[i], rows.starts[i + np.uint64(1)]):
-        z = rows.values[q] * inverse_scale[rows.indices[q]]
-        square += z * z
-    return square
-
-
 # Ask the memory for row i.
 prefetch = dispatch_on_layout(_dense_prefetch, _sparse_prefetch)
-# Write row i, standardised and times a factor, into row k of a table, all its columns.
-read = dispatch_on_layout(_dense_read, _sparse_read)
-# The squared norm of standardised row i.
-square = dispatch_on_layout(_dense_square, _sparse_square)

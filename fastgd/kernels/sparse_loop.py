@@ -10,8 +10,11 @@ import numpy as np
 
 from ..parts.optimizers import decayed
 from . import elementary  # noqa: F401  (registers the compiled twins that losses call)
-from ._jit import cast_all, compiled_as, gather, kernel, read_slots, write_slots
-from .simd import prefetch_run
+from ._jit import cast_all, inlined, kernel
+from .addresses import at
+from .optimizer_state import state_at, store_state
+from .part_functions import row_slope
+from .prefetching import prefetch_run
 
 NONE = np.empty(0)
 
@@ -44,41 +47,29 @@ class Columns(NamedTuple):
     counted: np.ndarray
 
 
-def row_slope(optimizer, rate, slope, value, size):
-    """A row's slope: the loss's, or what an optimizer that goes by the row (of this squared norm) puts in its place."""
-    return optimizer.row_slope(rate, np.float64(slope), value, size) if optimizer.by_row else slope
-
-
-@compiled_as(row_slope)
-def _(optimizer, rate, slope, value, size):
-    if optimizer.instance_class.by_row:
-        return lambda optimizer, rate, slope, value, size: optimizer.row_slope(rate, np.float64(slope), value, size)
-    return lambda optimizer, rate, slope, value, size: slope
-
-
-@gather
+@inlined(in_order=True)
 def weight_at(columns, totals, j):
     """The current weight of column j, its state and its bounds."""
     low = np.float64(columns.low[j]) if columns.low.size > 0 else -np.inf
     high = np.float64(columns.high[j]) if columns.low.size > 0 else np.inf
-    s = read_slots(columns.optimizer, columns.slots, 0, j)
+    s = state_at(columns.optimizer, at(columns.slots, 0), columns.weights.size, j)
     w, s = columns.update.current(totals, columns.penalty, j, columns.weights[j], s, low, high)
     return w, s, low, high
 
 
-@gather
+@inlined(in_order=True)
 def standardised(values, indices, scale, q):
     """The standardised number at index q."""
     return values[q] * scale[indices[q]] if scale.size > 0 else values[q]
 
 
-@gather
+@inlined(in_order=True)
 def term(values, indices, columns, totals, q):
     """The contribution of the number at index q to the score of its row."""
     return standardised(values, indices, columns.scale, q) * weight_at(columns, totals, indices[q])[0]
 
 
-@gather
+@inlined(in_order=True)
 def score(values, indices, first, last, columns, totals):
     """The product of a row's numbers, first to last, and the weights, in two sums: one waits for each addition.
 
@@ -95,7 +86,7 @@ def score(values, indices, first, last, columns, totals):
     return p + other
 
 
-@gather
+@inlined(in_order=True)
 def totals_after(columns, totals, c):
     """The totals after a step with the coefficients c."""
     step, left = np.float64(c[0]), np.float64(decayed(columns.optimizer, c, type(c[0])(1)))
@@ -105,7 +96,7 @@ def totals_after(columns, totals, c):
     )
 
 
-@gather
+@inlined(in_order=True)
 def move_column(columns, totals, following, factor_sum, c, rate, j, g):
     """One step of the weight of column j; ``following`` are the totals after it."""
     if columns.counted.size > 0:
@@ -117,18 +108,18 @@ def move_column(columns, totals, following, factor_sum, c, rate, j, g):
     w = columns.update.proximal_step(columns.penalty, decayed(columns.optimizer, c, w) + change, step, low, high)
     w, s = columns.update.stored(following, j, w, s, rate)
     columns.weights[j] = w
-    write_slots(columns.slots, 0, j, s)
+    store_state(at(columns.slots, 0), columns.weights.size, j, s)
 
 
-@gather
+@inlined(in_order=True)
 def move_intercept(columns, c, g, averaged):
     """One step of the intercept, and of its average over ``averaged`` steps before this one."""
     optimizer, weights, averages = columns.optimizer, columns.weights, columns.averages
     d = np.uint64(weights.size - 1)
     w = weights[d]
-    change, _, s = optimizer.move(c, w, g, read_slots(optimizer, columns.slots, 0, d))
+    change, _, s = optimizer.move(c, w, g, state_at(optimizer, at(columns.slots, 0), weights.size, d))
     weights[d] = w + change
-    write_slots(columns.slots, 0, d, s)
+    store_state(at(columns.slots, 0), weights.size, d, s)
     if averages.size > 0 and averaged >= 0:
         averages[d] += (weights[d] - averages[d]) / (averaged + 1)
 

@@ -8,15 +8,13 @@ the memory for what is 12 numbers ahead made the first 3.8, and the others no be
 """
 
 import numpy as np
-from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
 from ._jit import UNCOUNTED, compiled_as
-from .products import BYTES
+from .emit import BYTES, FLAGS, Inside, Vectors
 from .rows import row_at
-from .simd import I32, Emit
 
 UNROLL = 2  # sums a vector of lanes, which hide the FMA's latency where there is one vector alone
 
@@ -31,10 +29,10 @@ class Numbers:
         e, b, n = self.e, self.e.b, first.type
 
         def one(q, u):
-            j = b.zext(b.load(e.at(self.indices.data, q, I32)), n)
-            x = b.fmul(b.load(e.at(self.values.data, q)), b.load(e.at(self.scale.data, j)), flags=e.flags)
+            j = b.zext(b.load(b.gep(self.indices.data, [q])), n)
+            x = b.fmul(b.load(b.gep(self.values.data, [q])), b.load(b.gep(self.scale.data, [j])), flags=FLAGS)
             if place is not None:
-                j = b.zext(b.load(e.at(place.data, j, I32)), n)
+                j = b.zext(b.load(b.gep(place.data, [j])), n)
             body(e.splat(x), b.mul(j, self.width), u)
 
         middle = b.sub(last, b.urem(b.sub(last, first), n(UNROLL)))
@@ -51,7 +49,7 @@ def _gather(typingctx, W, k, values, indices, scale, first, last, constant, out,
     count = vectors.literal_value
 
     def codegen(context, b, sig, args):
-        e = Emit(context, b, sig, args)
+        e = Inside(context, b, sig.args[0].dtype, sig, args)
         W, k, values, indices, scale, first, last, constant, out, v, _ = e.args
         height, width = cgutils.unpack_tuple(b, W.shape, 2)
         places = [b.add(v, v.type(q * e.lanes)) for q in range(count)]
@@ -59,12 +57,12 @@ def _gather(typingctx, W, k, values, indices, scale, first, last, constant, out,
 
         def body(x, start, u):
             for place, acc in zip(places, sums, strict=True):
-                e.fma(x, e.load(W.data, b.add(start, place), None), acc[u])
+                e.add_product(x, e.load(b.gep(W.data, [b.add(start, place)])), acc[u])
 
         Numbers(e, values, indices, scale, width).over(first, last, body)
         body(e.splat(constant), b.mul(b.sub(height, height.type(1)), width), 0)
         for place, acc in zip(places, sums, strict=True):
-            e.store(e.total(acc), out.data, b.add(b.mul(width, k), place), None)
+            e.store(e.total(acc), b.gep(out.data, [b.add(b.mul(width, k), place)]))
         return context.get_dummy_value()
 
     return types.void(W, k, values, indices, scale, first, last, constant, out, v, vectors), codegen
@@ -80,21 +78,20 @@ def _scatter(typingctx, S, k, values, indices, scale, first, last, constant, pla
     placed = isinstance(place, types.Array)
 
     def codegen(context, b, sig, args):
-        e = Emit(context, b, sig, args)
+        e = Inside(context, b, sig.args[0].dtype, sig, args)
         S, k, values, indices, scale, first, last, constant, place, out, v, _ = e.args
         height, width = cgutils.unpack_tuple(b, out.shape, 2)
         places = [b.add(v, v.type(q * e.lanes)) for q in range(count)]
-        slopes = [e.load(S.data, b.add(b.mul(width, k), spot), None) for spot in places]
-        item = context.get_data_type(sig.args[9].dtype)
-        vector, size = ir.VectorType(item, e.lanes), sig.args[9].dtype.bitwidth // 8
+        slopes = [e.load(b.gep(S.data, [b.add(b.mul(width, k), spot)])) for spot in places]
+        kind = sig.args[9].dtype
+        sums = Vectors(b, context.get_data_type(kind), kind.bitwidth // 8, e.lanes)
 
         def body(x, start, u):
             for spot, slope in zip(places, slopes, strict=True):
-                at = e.at(out.data, b.add(start, spot), vector)
-                product = b.fmul(x, slope, flags=e.flags)
+                at, product = b.gep(out.data, [b.add(start, spot)]), b.fmul(x, slope, flags=FLAGS)
                 if wider:
-                    product = b.fpext(product, vector)
-                b.store(b.fadd(product, b.load(at, align=size), flags=e.flags), at, align=size)
+                    product = b.fpext(product, sums.vec)
+                sums.store(sums.add(product, sums.load(at)), at)
 
         Numbers(e, values, indices, scale, width).over(first, last, body, place if placed else None)
         body(e.splat(constant), b.mul(b.sub(height, height.type(1)), width), 0)

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .products import BYTES, aligned
+from .emit import BYTES
+from .products import aligned
 
 MOST_LANES = 32  # a tile: its weights and gradient stay in the first-level cache
 

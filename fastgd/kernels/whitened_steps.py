@@ -7,7 +7,7 @@ from .addresses import address, call
 from .gram import weighted_products
 from .lane_vectors import assume_noalias
 from .part_functions import implicit_step
-from .simd import prefetch_run
+from .prefetching import prefetch_run
 
 BLOCK = 1 << 15  # numbers of a temporary
 

@@ -261,10 +261,10 @@ class Resumed(Fresh):
     def check_state(self, here):
         """Raise where the state's arrays differ in type or shape from the solver's: kernels do not check them."""
         past, argument = self.past.solver, self.argument
-        if type(here) is not type(past):
+        if not (isinstance(here, type(past)) or isinstance(past, type(here))):
             raise ValueError(f"{argument}: the state is a {type(past).__name__}; a {type(here).__name__} is needed.")
         for name, needed in vars(here).items():
-            saved = getattr(past, name)
+            saved = getattr(past, name, needed)  # one class may have fields of its own, which start afresh
             if (needed.shape, needed.dtype) != (saved.shape, saved.dtype):
                 kinds = f"{saved.dtype} of shape {saved.shape}; {needed.dtype} of shape {needed.shape}"
                 raise ValueError(f"{argument}: the state's {name} are {kinds} is needed.")

@@ -50,9 +50,9 @@ class SolverState:
         return type(self)(*[array.copy() if rows is None else array[rows] for array in arrays])
 
     def load(self, other):
-        """Take the numbers of another state of this class in place."""
-        for name, array in vars(self).items():
-            array[...] = getattr(other, name)
+        """Take the numbers of another state in place, as far as it has them."""
+        for name in vars(self).keys() & vars(other).keys():
+            vars(self)[name][...] = getattr(other, name)
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +63,13 @@ class FirstOrderState(SolverState):
     slots: Annotated[np.ndarray, Array("lane", "lanes slots columns+1")]
     carry: Annotated[np.ndarray, Array("float64", "lanes 2")]
     averages: Annotated[np.ndarray, Array("float64", "lanes averages")]  # of the weights; of width 0 without averaging
+
+
+@dataclass(frozen=True, eq=False)
+class SingleRowsState(FirstOrderState):
+    """The state of steps on single dense rows, each of whose scores is taken before the step of the row before it."""
+
+    next_score: LaneNumber  # of the next row, where a run stops between these two; NaN where it is not taken yet
 
 
 @dataclass(frozen=True, eq=False)

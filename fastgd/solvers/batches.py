@@ -4,6 +4,7 @@ import numpy as np
 
 from ..kernels import block_loop, order, row_loop
 from ..kernels.rows import Scaled
+from ..results.state import SingleRowsState
 from .base import Records
 from .first_order import FirstOrder
 from .full_batch import ROW_OVERHEAD, SLICE_ELEMENTS
@@ -58,7 +59,7 @@ class Batches(FirstOrder):
         order_and_ahead = self.order(clock.epoch, clock.row, rows)
         table = rates(clock.steps, taken)
         loss_sum = np.zeros(count) + clock.loss_sum
-        self.steps(lanes, *order_and_ahead, table, clock.steps + 1, loss_sum)
+        self.steps(lanes, state, *order_and_ahead, table, clock.steps + 1, loss_sum)
         clock.steps += taken
         clock.row += rows
         clock.loss_sum = loss_sum
@@ -69,7 +70,7 @@ class Batches(FirstOrder):
         loss = loss_sum[None] / self.rows if done else np.empty((0, count))
         return Records(loss, table[-1:], None, np.where(broken, 0, len(loss)), broken)
 
-    def steps(self, lanes, rows, ahead, rates, t, loss_sum):
+    def steps(self, lanes, state, rows, ahead, rates, t, loss_sum):
         """A step for every batch of ``rows`` at rates (steps, lanes) from step ``t`` on; adds to ``loss_sum``."""
         plan = self.plan
         block_loop.batch_steps(plan.data, plan.parts, lanes, rows, ahead, plan.batch, rates, t, loss_sum)
@@ -84,17 +85,25 @@ class SingleRows(Batches):
         plain = not data.shift.any() and (data.inverse_scale == 1).all()
         self.read = data.rows if plain else Scaled(data.rows.values, data.shift, data.inverse_scale)
         self.early = self.kind != order.SEQUENTIAL  # not rows in order, whose chunks have the bits of one table
-        self.inside = False  # whether the steps begin inside a slice
+
+    def init(self):
+        """The state of first-order steps, without a score."""
+        state = vars(super().init())
+        return SingleRowsState(**state, next_score=np.full(len(state["weights"]), np.nan))
+
+    def advance(self, lanes, state, rates, clock, steps):
+        """A slice of rows."""
+        if clock.row % self.slice == 0:  # the next row may be another than at the end of the run: of other data
+            state.next_score[:] = np.nan
+        return super().advance(lanes, state, rates, clock, steps)
 
     def order(self, epoch, row, count):
         """The rows at ``count`` positions from ``row`` on, and the next one where they end inside a slice."""
-        place = row % self.slice
-        self.inside = place > 0
-        rows, ahead = super().order(epoch, row, min(count + 1, self.slice - place, self.rows - row))
+        rows, ahead = super().order(epoch, row, min(count + 1, self.slice - row % self.slice, self.rows - row))
         return rows, ahead[:count]
 
-    def steps(self, lanes, rows, ahead, rates, t, loss_sum):
+    def steps(self, lanes, state, rows, ahead, rates, t, loss_sum):
         """A step for every row at rates (steps, lanes) from step ``t`` on; adds to ``loss_sum``."""
         plan = self.plan
-        how = self.early, self.inside
-        row_loop.row_steps(plan.data, self.read, plan.parts, lanes, rows, ahead, rates, t, loss_sum, *how)
+        taken = rows, ahead, rates, t, loss_sum
+        row_loop.row_steps(plan.data, self.read, plan.parts, lanes, *taken, self.early, state.next_score)

@@ -57,7 +57,7 @@ class ManyBatches(Batches):
         moved = numbers + (width // plan.batch if eager else 0)
         return max(SPARSE_SPEED * SLICE_ELEMENTS // ((moved + ROW_OVERHEAD) * lanes), SLICE_COLUMNS * width // moved)
 
-    def steps(self, lanes, rows, ahead, rates, t, loss_sum):
+    def steps(self, lanes, state, rows, ahead, rates, t, loss_sum):
         """A step for every batch of ``rows`` at rates (steps, lanes) from step ``t`` on; adds to ``loss_sum``."""
         plan, options = self.plan, self.plan.options
         settings = options.n_threads, options.lazy

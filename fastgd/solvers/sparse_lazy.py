@@ -114,7 +114,7 @@ class LazyBatches(Batches):
             touched=np.zeros(size, np.uint32),
         )
 
-    def steps(self, lanes, rows, ahead, rates, t, loss_sum):
+    def steps(self, lanes, state, rows, ahead, rates, t, loss_sum):
         """A step for every batch of ``rows`` at rates (steps, lanes) from step ``t`` on; adds to ``loss_sum``."""
         columns, update = self.columns, self.columns.update
         if isinstance(update, lazy.AdagradShrinkage):

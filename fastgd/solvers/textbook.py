@@ -134,7 +134,7 @@ class TextbookBatches(Batches):
         order = row_order(options.shuffle, options.random_state, epoch, self.n, self.plan.batch)
         return (self.trained[order[row : row + count]],) * 2
 
-    def steps(self, lanes, rows, ahead, rates, t, loss_sum):
+    def steps(self, lanes, state, rows, ahead, rates, t, loss_sum):
         """A step for every batch of ``rows`` at rates (steps, lanes) from step ``t`` on; adds to ``loss_sum``."""
         parts, batch = self.plan.parts, self.plan.batch
         batches = [rows[first : first + batch] for first in range(0, len(rows), batch)]

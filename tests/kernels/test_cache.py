@@ -27,7 +27,7 @@ import fastgd
 from fastgd.kernels import full_batch
 X = np.arange(12.0).reshape(6, 2) / 10
 r = fastgd.fit(X, X @ [1.0, 2.0] + 1, learning_rate=0.1, epochs=3{options})
-hits = sum(sum(k.stats.cache_hits.values()) for k in (full_batch._step,) if k.stats.cache_path)
+hits = sum(sum(k.stats.cache_hits.values()) for k in (full_batch.take_step,) if k.stats.cache_path)
 print(repr(float(r.coef[0])), hits)
 """
 

@@ -74,7 +74,7 @@ def test_streams(d, dtype):
         for place in (lambda x: x, moved):
             work, width = scratch(d, dtype, 8 * groups)
             arguments = place(X), 5 if groups == 3 else 0, 0, stride, groups, d, None, width
-            found.append(against_numpy(eight_rows.pass_on, eight_rows._pass_on, work, *arguments))
+            found.append(against_numpy(eight_rows.add_and_score, eight_rows._add_and_score, work, *arguments))
         np.testing.assert_array_equal(*found)
 
 

@@ -83,10 +83,11 @@ def run(rows, optimizer, weighted=False, cuts=(), early=True):
     """The weights and the loss sum after two turns through the rows, in calls that end at the cuts."""
     data, parts, lanes = made_problem(rows, optimizer, weighted)
     order = np.tile(np.random.default_rng(2).permutation(N), 2)
-    rates, losses = np.linspace(0.02, 0.01, 2 * N)[:, None], np.zeros(1)
+    rates, losses, score = np.linspace(0.02, 0.01, 2 * N)[:, None], np.zeros(1), np.full(1, np.nan)
     for first, last in itertools.pairwise([0, *cuts, 2 * N]):
         path = order[first : last + 1], order[first:last], rates[first:last]
-        row_loop.row_steps(data, rows, parts, lanes, *path, first + 1, losses, early, first > 0)
+        row_loop.row_steps(data, rows, parts, lanes, *path, first + 1, losses, early, score)
+        assert np.isnan(score[0]) == (not early or last == 2 * N)
     assert (lanes.carry == 1).all()
     return lanes.weights[0], losses[0]
 

@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+import scipy.sparse
 from conftest import ALPHA, JIT_OFF, plan_of
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -104,6 +105,16 @@ def test_a_slice_that_was_cut_ends_where_it_would_have(monkeypatch):
     _, r = goes_on(X, Y, [{"max_steps": 3}], epochs=2, **options)
     assert r.state.row == 12
     assert (0, 8, 16) in lengths and (0, 8, 12) in lengths and (0, 12, 16) in lengths and (0, 16, 24) in lengths
+
+
+def test_single_rows_go_on_as_another_layout():
+    options = {"learning_rate": 0.05, "batch_size": 1, "optimizer": "sgd", "epochs": 2, "standardize": False}
+    sparse = scipy.sparse.csr_array(X)
+    for first, second in [(sparse, X), (X, sparse)]:
+        r = fastgd.fit(first, Y, max_steps=50, **options)
+        whole, gone_on = fastgd.fit(second, Y, **options), fastgd.fit(second, Y, resume=r, **options)
+        assert gone_on.n_steps == whole.n_steps
+        np.testing.assert_allclose(gone_on.coef, whole.coef, atol=0.1)  # rows of one layout are centred
 
 
 # Every other setting --------------------------------------------------------------------------------------------
@@ -249,6 +260,7 @@ def through_a_file(r, path):
     ),
     way=st.sampled_from([*WAYS.values(), through_a_file]),
 )
+@example({"batch_size": 1, "optimizer": "sgd"}, 4, [("steps", 5), ("steps", 50)], through_a_file)
 @example({"batch_size": 16, "optimizer": "sgd"}, 4, [("steps", 5), ("epochs", 2), ("raises", 3)], through_a_file)
 def test_any_run_stopped_anywhere_goes_on(tmp_path_factory, options, epochs, stops, way):
     X, y = data_of(options)

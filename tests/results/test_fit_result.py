@@ -42,6 +42,7 @@ KINDS = {
     "not averaged yet": (Y, {"average": 30, "epochs": 5}),
     "held out": (Y, {"validation": 0.2, "epochs": 5, "batch_size": 16}),
     "within an epoch": (Y, {"max_steps": 5, "batch_size": 16}),
+    "within single rows": (Y, {"max_steps": 5, "batch_size": 1, "learning_rate": 0.01, "optimizer": "sgd"}),
     "no epoch": (Y, {"epochs": 0}),
     "interrupted": (Y, {"epochs": 5, "callback": stop_after(2, "raises")}),
     "stopped": (Y, {"epochs": 5, "callback": stop_after(2)}),
@@ -74,7 +75,7 @@ def test_a_saved_model_is_the_same_model(tmp_path, kind):
 
 
 def test_the_state_of_every_solver_is_saved():
-    kinds = {type(fitted(kind).state.solver) for kind in ("plain", "staged", "averaged")}
+    kinds = {type(fitted(kind).state.solver) for kind in ("plain", "staged", "averaged", "within single rows")}
     ours = {kind for kind in SolverState.classes.values() if kind.__module__.startswith("fastgd.")}  # tests have others
     assert kinds == ours
 
