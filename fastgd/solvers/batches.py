@@ -31,9 +31,22 @@ class Batches(FirstOrder):
         elements = (width + ROW_OVERHEAD) * lanes
         self.slice = max(1, self.speed * SLICE_ELEMENTS // elements // plan.batch) * plan.batch
         self.drawn, self.drawn_for = np.empty(0, np.uint32), -1
+        self.laid, self.laid_for = (), (-1, -1, -1)
 
     def order(self, epoch, row, count):
-        """The rows at ``count`` positions of an epoch from ``row`` on, and the rows to prefetch meanwhile."""
+        """The rows at ``count`` positions of an epoch from ``row`` on, and the rows to prefetch meanwhile.
+
+        A slice is laid out at once: batch by batch, as ``lr_find`` takes it, that took a fifth of the time.
+        """
+        begin = row // self.slice * self.slice
+        size = min(self.slice, self.rows - begin)
+        if self.laid_for != (epoch, begin, size):
+            self.laid, self.laid_for = self.laid_out(epoch, begin, size), (epoch, begin, size)
+        rows, ahead = self.laid
+        return rows[row - begin :][:count], ahead[row - begin :][:count]
+
+    def laid_out(self, epoch, row, count):
+        """The rows of a slice that begins at ``row``, and the rows to prefetch meanwhile."""
         out, ahead = np.empty((2, count), np.int64)
         if self.kind in (order.BLOCK, order.FULL) and self.drawn_for != epoch:
             units = self.n if self.kind == order.FULL else -(-self.n // order.BLOCK_ROWS)
