@@ -97,7 +97,8 @@ class SingleRows(Batches):
         data = plan.data
         plain = not data.shift.any() and (data.inverse_scale == 1).all()
         self.read = data.rows if plain else Scaled(data.rows.values, data.shift, data.inverse_scale)
-        self.early = self.kind != order.SEQUENTIAL  # not rows in order, whose chunks have the bits of one table
+        # Not rows in order nor in chunks: chunks have the bits of one table, and those of averaged steps.
+        self.early = self.kind != order.SEQUENTIAL and not plan.start.chunked
 
     def init(self):
         """The state of first-order steps, without a score."""
