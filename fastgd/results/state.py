@@ -82,6 +82,30 @@ class NewtonState(SolverState):
 
 
 @dataclass(frozen=True, eq=False)
+class QuasiNewtonState(SolverState):
+    """The state of quasi-Newton steps: the weights, the pairs of L-BFGS, and where the metric was summed."""
+
+    weights: Weights
+    anchor: LaneVector  # the weights at which the second derivatives of the metric are
+    moves: Annotated[np.ndarray, Array("float64", "lanes pairs columns+1")]  # a ring with one free place
+    changes: Annotated[np.ndarray, Array("float64", "lanes pairs columns+1")]  # of the gradients, by these moves
+    lane: LaneNumber  # of the plan
+    first: LaneNumber  # the place of the oldest pair
+    count: LaneNumber  # of the pairs
+    rows: LaneNumber  # of the metric; 0 before the first
+    damping: LaneNumber  # the number of the metric's damping
+    promise: LaneNumber  # the decrease that the step before promised; 0 for none
+    passes: LaneNumber  # since the metric was summed
+
+    def take(self, rows=None):
+        """A copy, of some lanes. That of all shares the pairs: a ring changes in its free place only."""
+        if rows is not None:
+            return super().take(rows)
+        copies = {name: array if name in ("moves", "changes") else array.copy() for name, array in vars(self).items()}
+        return type(self)(**copies)
+
+
+@dataclass(frozen=True, eq=False)
 class StagedState(SolverState):
     """The state of staged SGD, one lane: the stage's coordinates, position and mean, and the best weights."""
 

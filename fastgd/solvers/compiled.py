@@ -5,7 +5,8 @@ from .batches import Batches, SingleRows
 from .first_order import FirstOrder
 from .full_batch import FullBatch
 from .newton import Derivatives, Newton
-from .passes import Passes
+from .passes import Passes, second_derivatives
+from .quasi_newton import QuasiNewton
 from .staged_sgd import StagedSGD, WhitenedSteps
 
 
@@ -30,8 +31,9 @@ COMPILED = Backend(
     name="compiled",
     compiles=True,
     passes=Passes,
+    second_derivatives=second_derivatives,
     derivatives=Derivatives,
     staged_steps=WhitenedSteps,
     first_order=first_order,
-    solvers=(Newton, StagedSGD, FirstOrder),
+    solvers=(QuasiNewton, Newton, StagedSGD, FirstOrder),
 )

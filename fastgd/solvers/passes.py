@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from ..kernels import column_statistics, full_batch
+from ..kernels import column_statistics, curvature, full_batch
 from ..kernels.lanes import make_lanes
 from ..kernels.layouts import frozen
 from ..parts.losses import SquaredError
@@ -104,6 +104,13 @@ class Passes:
             if not math.isfinite(value) or (k >= 8 and abs(value - before) <= 1e-4 * value):
                 break
         return value
+
+
+def second_derivatives(data, loss, lanes, n_threads):
+    """The rows' weights times the loss's second derivative at the weights of the first of ``lanes``, (n,)."""
+    passes, out = Passes(data, n_threads), np.empty(data.rows.shape[0], data.shift.dtype)
+    passes.over_chunks(lambda a, b: curvature.second_derivatives(data, loss, lanes, 0, passes.chunk, a, b, out))
+    return out
 
 
 def length(vector):

@@ -19,6 +19,7 @@ from .multi_lane_passes import rows_of
 from .newton import Derivatives, Newton, damped
 from .passes import penalty_costs
 from .plan import unweighted
+from .quasi_newton import QuasiNewton
 from .staged_sgd import FORGET, StagedSGD
 
 # Row order --------------------------------------------------------------------------------------------------------
@@ -354,12 +355,20 @@ class TextbookStagedSteps(TextbookBatches):
         out[np.ix_(kept, kept)] = np.linalg.inv(np.linalg.cholesky(H[np.ix_(kept, kept)]))
 
 
+def second_derivatives(data, loss, lanes, n_threads):
+    """The rows' weights times the loss's second derivative at the weights of the first of ``lanes``, (n,)."""
+    passes = TextbookPasses(data, n_threads)
+    scores = passes.Z @ lanes.weights[0] + passes.offset
+    return passes.weight * type(loss)(*lanes.loss[0]).second_derivative(scores, passes.y[lanes.target[0]])
+
+
 NUMPY = Backend(
     name="numpy",
     compiles=False,
     passes=TextbookPasses,
+    second_derivatives=second_derivatives,
     derivatives=TextbookDerivatives,
     staged_steps=TextbookStagedSteps,
     first_order=first_order,
-    solvers=(Newton, StagedSGD, FirstOrder),
+    solvers=(QuasiNewton, Newton, StagedSGD, FirstOrder),
 )

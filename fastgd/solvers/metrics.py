@@ -1,0 +1,131 @@
+"""What a descent measures steps by: second derivatives of the loss, summed over some rows, and who solves with them.
+
+Sums over rows give metrics, one for each penalty and damping: ``sums.damped(l2, share)``. A metric has ``solve(g)``, its
+inverse times g (d + 1,), and ``scaled``, whether the newest pair sets its scale. Columns are centred once more in it, as
+their own shifts may be none.
+"""
+
+import math
+
+import numpy as np
+
+from ..kernels.cholesky import Factor
+from ..kernels.pairs import product
+from .gram import centre_of, weighted_gram
+from .passes import length
+
+MOST_COLUMNS = 1024  # of a matrix, with the constant: 8 MB
+MOST_SPARSE_COLUMNS = 128  # of sparse rows: more are far from dense, and their diagonal nearly is the matrix
+INDEPENDENT = 1e-12  # the least share of a column's square that is left when it is centred
+
+
+def kind_of(data):
+    """The class of sums for data."""
+    most = MOST_SPARSE_COLUMNS if data.rows.sparse else MOST_COLUMNS
+    return MatrixSums if data.shift.size < most else ArrowSums
+
+
+class MatrixSums:
+    """The second derivatives of all columns with each other."""
+
+    @staticmethod
+    def cost(d):
+        """Passes over their rows that they cost as much as."""
+        return 1.0 + d / 60
+
+    def __init__(self, data, bends, backend, threads):
+        if data.constant:
+            shift = centre_of(data).astype(data.shift.dtype)
+            self.offset = (shift - data.shift.astype(np.float64)) * data.inverse_scale
+            data = data._replace(shift=shift)
+        else:
+            self.offset = None
+        self.matrix = weighted_gram(data, bends, threads) / data.count
+
+    def damped(self, l2, share):
+        """The metric with a penalty, and a share of the diagonal added to it."""
+        if math.isinf(share):
+            return Unit
+        matrix = self.matrix.copy()
+        k = np.arange(len(matrix) - 1)
+        matrix[k, k] += l2
+        if share:
+            k = np.arange(len(matrix))
+            matrix[k, k] *= 1.0 + share
+        return Matrix(Factor(matrix), self.offset)
+
+
+class Matrix:
+    """A factorised matrix; columns that depend on others are left out."""
+
+    scaled = False
+
+    def __init__(self, factor, offset):
+        self.factor, self.offset = factor, offset
+
+    def solve(self, g):
+        """The inverse times g."""
+        if self.offset is None:
+            return self.factor.solve(g)
+        centred = g.copy()
+        centred[:-1] -= self.offset * g[-1]
+        step = self.factor.solve(centred)
+        step[-1] -= product(self.offset, step[:-1])
+        return step
+
+
+class ArrowSums:
+    """The second derivatives of each column with itself and with the constant: an arrow, once columns are centred."""
+
+    @staticmethod
+    def cost(d):
+        """Passes over their rows that they cost as much as."""
+        return 1.5
+
+    def __init__(self, data, bends, backend, threads):
+        inverse_scale = data.inverse_scale.astype(np.float64)
+        with np.errstate(all="ignore"):
+            mean, variance = backend.passes(data._replace(weight=bends), threads).moments()
+            self.total = float(np.sum(bends, dtype=np.float64)) / data.count
+            mean = np.where(np.isfinite(mean), (mean - data.shift) * inverse_scale, 0.0)
+            centred = np.where(np.isfinite(variance), self.total * variance * inverse_scale**2, 0.0)
+        whole = centred + self.total * mean**2
+        self.constant = bool(data.constant)
+        self.mean = mean if self.constant else np.zeros(len(mean))
+        self.diagonal = np.maximum(centred, INDEPENDENT * whole) if self.constant else whole
+
+    def damped(self, l2, share):
+        """The metric with a penalty, and a share of the diagonal added to it."""
+        if math.isinf(share):
+            return Unit
+        diagonal = (self.diagonal + l2) * (1.0 + share)
+        inverse = np.divide(1.0, diagonal, out=np.zeros(len(diagonal)), where=diagonal > 0)
+        last = 1.0 / self.total if self.constant and self.total > 0 else 0.0
+        return Arrow(inverse, self.mean, last)
+
+
+class Arrow:
+    """The inverse of a diagonal and a border."""
+
+    scaled = True
+
+    def __init__(self, inverse, mean, last):
+        self.inverse, self.mean, self.last = inverse, mean, last
+
+    def solve(self, g):
+        """The inverse times g."""
+        step = np.empty(len(g))
+        step[:-1] = (g[:-1] - self.mean * g[-1]) * self.inverse
+        step[-1] = g[-1] * self.last - (product(self.mean, step[:-1]) if self.last else 0.0)
+        return step
+
+
+class Unit:
+    """No second derivatives: a step of length 1 along the gradient."""
+
+    scaled = False
+
+    @staticmethod
+    def solve(g):
+        """The gradient at length 1."""
+        return g / (length(g) or 1.0)
