@@ -6,7 +6,6 @@ from typing import NamedTuple
 import numpy as np
 
 from ..kernels.pairs import product
-from .passes import length
 
 ENOUGH = 1e-4  # the share of the decrease predicted by the slope that a step must reach (Armijo 1966)
 NOISE = 16  # times eps * |objective|: the rise that rounding may cause
@@ -22,7 +21,7 @@ FAR = 9.0  # steps to go, on a sample: how many is not known there
 
 
 class Look(NamedTuple):
-    """A question: the objective and its gradient at weights, over the rows of a stage."""
+    """A question: the loss and its gradient at weights, over the rows of a stage."""
 
     stage: object
     weights: np.ndarray
@@ -33,32 +32,28 @@ class Step(NamedTuple):
 
     objective: float  # before it
     length: float
-    norm: float  # of the gradient before it
+    norm: float  # of the smallest subgradient before it
     decrement: float  # the decrease still possible before it: what it promises, times the contraction
-
-
-class Direction(NamedTuple):
-    """A step, and what it promises."""
-
-    step: np.ndarray
-    slope: float  # of the objective along it
-    promise: float  # the decrease, if the objective were the metric's parabola
-    contraction: float  # of the promise, by the step before
-    possible: float  # the decrease still possible
 
 
 class Descent:
     """A lane's weights, and how it goes down from them.
 
-    ``run`` is a generator: it yields a :class:`Look` and is sent the objective and the gradient (d + 1,), and a
-    :class:`Step` after each step on all rows. Many lanes are asked and answered together.
+    ``run`` is a generator: it yields a :class:`Look` and is sent the objective and the gradient of its smooth part
+    (d + 1,), and a :class:`Step` after each step on all rows. Many lanes are asked and answered together.
+
+    ``model`` is what it takes for the objective near the weights: a parabola and the penalty. Its methods are
+    ``way(weights, gradient)``, a :class:`Way` to its minimum; ``moved(weights, way, share)``, the weights a share of
+    the way on; ``note(move, change)``, to learn from how the gradient changed; ``norm(weights, gradient)``, that of the
+    smallest subgradient; ``begin(metric)``, with second derivatives and nothing learned; and ``learned``, how many
+    moves it has learned from.
     """
 
-    def __init__(self, weights, pairs, start_loss, stages, metric_of, tol, eps):
-        self.weights, self.start, self.pairs, self.start_loss = weights, weights.copy(), pairs, start_loss
+    def __init__(self, weights, model, start_loss, stages, metric_of, tol, eps):
+        self.weights, self.start, self.model, self.start_loss = weights, weights.copy(), model, start_loss
         self.stages, self.metric_of, self.tol, self.eps = stages, metric_of, tol, eps
         self.objective, self.gradient = math.nan, None
-        self.metric, self.anchor = None, weights.copy()  # where its second derivatives are taken
+        self.anchor = weights.copy()  # where the second derivatives of the metric are taken
         self.rows = self.damping = 0  # of the metric: rows asked for, the number of its damping
         self.promise = math.nan  # of the step before, by the same metric
         self.passes = 0.0  # since the metric was summed
@@ -69,10 +64,10 @@ class Descent:
         return DAMPINGS[self.damping]
 
     def run(self, resumed=False):
-        """All steps; ``resumed`` begins on all rows, with the metric and the pairs of the run before."""
+        """All steps; ``resumed`` begins on all rows, with the metric and the model of the run before."""
         if resumed:
             whole = self.stages[-1]
-            self.metric = self.metric_of(whole, self)
+            self.model.metric = self.metric_of(whole, self)
             self.objective, self.gradient = yield Look(whole, self.weights)
             yield from self.descend(whole)
             return
@@ -83,8 +78,8 @@ class Descent:
     def enter(self, stage):
         """Look at the weights over more rows; begin anew where the sample has misled."""
         self.objective, self.gradient = yield Look(stage, self.weights)
-        anew = self.metric is None or not stage.whole
-        if self.metric is not None and not self.objective <= self.start_loss:
+        anew = not self.rows or not stage.whole
+        if self.rows and not self.objective <= self.start_loss:
             objective, gradient = yield Look(stage, self.start)
             if not self.objective <= objective:
                 self.weights, self.objective, self.gradient, anew = self.start.copy(), objective, gradient, True
@@ -95,19 +90,21 @@ class Descent:
     def sum_metric(self, stage, rows, damping=0):
         """Sum a metric at the weights over some rows of a stage."""
         self.anchor, self.rows, self.damping = self.weights.copy(), min(rows, stage.rows), damping
-        self.metric = self.metric_of(stage, self)
-        self.pairs.clear()
+        self.model.begin(self.metric_of(stage, self))
         self.promise, self.passes = math.nan, 0.0
 
     def descend(self, stage):
         """Steps over the rows of a stage, until its error or the tolerance is reached."""
         looks = 0
         while True:
-            way = self.direction()
-            record = Step(self.objective, 1.0, length(self.gradient) if stage.whole else 0.0, way.possible)
-            if self.close(stage, way) or (not stage.whole and looks == LOOKS):
+            way = self.model.way(self.weights, self.gradient)
+            contraction = min(1.0, way.promise / self.promise) if way.promise > 0 and self.promise > 0 else 1.0
+            possible = way.promise * max(contraction, CONTRACTION)
+            norm = self.model.norm(self.weights, self.gradient) if stage.whole else 0.0
+            record = Step(self.objective, 1.0, norm, possible)
+            if self.close(stage, way, possible) or (not stage.whole and looks == LOOKS):
                 # What this step brings is less than what is asked for: no pass proves it.
-                self.weights = stage.rounded(self.weights + way.step)
+                self.weights = stage.rounded(self.model.moved(self.weights, way, 1.0))
                 if stage.whole:
                     self.objective -= way.promise
                     yield record
@@ -116,7 +113,7 @@ class Descent:
             taken = yield from self.take(stage, way)
             if taken:
                 self.promise = way.promise
-                self.renew(stage, way)
+                self.renew(stage, possible, contraction)
             elif self.mend(stage, way):
                 continue
             elif not stage.whole:
@@ -124,22 +121,14 @@ class Descent:
             if stage.whole:
                 yield record._replace(length=taken)
 
-    def direction(self):
-        """The next step."""
-        step = self.pairs.direction(self.gradient, self.metric)
-        slope = product(self.gradient, step)
-        promise = -0.5 * slope
-        contraction = min(1.0, promise / self.promise) if promise > 0 and self.promise > 0 else 1.0
-        return Direction(step, slope, promise, contraction, promise * max(contraction, CONTRACTION))
-
-    def close(self, stage, way):
+    def close(self, stage, way, possible):
         """Whether a step promises so little that it is the last one of a stage."""
         size = abs(self.objective)
         if self.damping or not way.promise > 0:
             return False
         if stage.whole:
-            return self.tol is not None and way.possible <= self.tol * size
-        error = SAMPLE_ERROR * len(way.step) / stage.rows
+            return self.tol is not None and possible <= self.tol * size
+        error = SAMPLE_ERROR * stage.width / stage.rows
         return way.promise <= error * max(size, CONTRACTION * min(abs(self.start_loss), 1e300))
 
     def take(self, stage, way):
@@ -148,13 +137,13 @@ class Descent:
             return 0.0
         share = 1.0
         for _ in range(TRIES):
-            weights = stage.rounded(self.weights + share * way.step)
+            weights = stage.rounded(self.model.moved(self.weights, way, share))
             objective, gradient = yield Look(stage, weights)
             self.passes += 1.0
             enough = self.objective + ENOUGH * share * way.slope + NOISE * self.eps * abs(self.objective)
             finite = bool(np.isfinite(gradient).all())
             if objective <= enough and finite:
-                self.pairs.add(weights - self.weights, gradient - self.gradient)
+                self.model.note(weights - self.weights, gradient - self.gradient)
                 self.weights, self.objective, self.gradient = weights, objective, gradient
                 return share
             end = product(gradient, way.step) if finite else math.nan
@@ -167,19 +156,19 @@ class Descent:
         """After a step that failed: a metric of more rows here, or a damped one; returns whether there is one."""
         if 0 <= way.promise <= 64 * self.eps * abs(self.objective) or not math.isfinite(self.objective):
             return False
-        here = np.array_equal(self.anchor, self.weights) and self.rows >= stage.rows and not self.pairs.count
+        here = np.array_equal(self.anchor, self.weights) and self.rows >= stage.rows and not self.model.learned
         if here and self.damping == len(DAMPINGS) - 1:
             return False
         self.sum_metric(stage, stage.rows, self.damping + here)
         return True
 
-    def renew(self, stage, way):
+    def renew(self, stage, possible, contraction):
         """Sum the metric anew where the passes since the last time have cost as much, and where it will pay."""
         wanted = min(stage.rows, GROWTH * self.rows) if stage.whole else stage.rows
         cost, steps = stage.metric_cost * wanted / stage.rows, FAR
         if stage.whole:
-            left = way.possible / max((self.tol or 0.0) * abs(self.objective), 1e-300)
-            steps = math.log(max(left, 1.0)) / max(-math.log(max(way.contraction, 1e-12)), 1e-9)
+            left = possible / max((self.tol or 0.0) * abs(self.objective), 1e-300)
+            steps = math.log(max(left, 1.0)) / max(-math.log(max(contraction, 1e-12)), 1e-9)
         if self.damping or (self.passes >= max(2.0, cost) and steps > 1.0 + cost):
             self.sum_metric(stage, wanted, max(self.damping - 1, 0))
 

@@ -34,7 +34,7 @@ class Stage:
 
     def __init__(self, plan, data, sample_rows, whole):
         self.plan, self.data, self.whole = plan, data, whole
-        self.rows = data.rows.shape[0]
+        self.rows, self.width = data.rows.shape[0], data.shift.size + 1
         self.metric_rows = sample_rows or self.rows  # of the first metric
         self.metric_cost = kind_of(data).cost(data.shift.size)
         self.passes = plan.passes(data)
@@ -127,7 +127,7 @@ class QuasiNewton(Solver):
             if number not in self.runs:
                 self.runs[number] = self.begun(state, k, number)
             one = self.runs[number][0]
-            one.pairs.moves, one.pairs.changes = state.moves[k], state.changes[k]
+            one.model.moves, one.model.changes = state.moves[k], state.changes[k]
         return [self.runs[number] for number in state.lane.astype(int).tolist()]
 
     def begun(self, state, k, number):
@@ -189,7 +189,7 @@ class QuasiNewton(Solver):
         """Put into a state what the descents have come to."""
         for k, one in enumerate(descents):
             state.weights[k], state.anchor[k] = one.weights, one.anchor
-            state.first[k], state.count[k] = one.pairs.first, one.pairs.count
+            state.first[k], state.count[k] = one.model.first, one.model.learned
             state.rows[k], state.damping[k] = one.rows, one.damping
             state.promise[k], state.passes[k] = 0.0 if math.isnan(one.promise) else one.promise, one.passes
 
