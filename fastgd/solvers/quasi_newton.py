@@ -16,7 +16,7 @@ from ..parts.penalties import Free
 from ..results import messages
 from ..results.state import QuasiNewtonState
 from .base import Limits, Records, Solver, Verdict, separable
-from .descent import Descent, Look, Step
+from .descent import Descent, Step
 from .first_order import TOL_FULL
 from .metrics import kind_of
 from .pairs import Pairs, slots
@@ -26,6 +26,7 @@ from .problem import IN_CHUNKS
 from .samples import first_of, rows_of_sample, sample_of, sizes
 
 EPOCHS = 1000
+SHORT = 1 << 19  # numbers: a pass over them takes less than 0.1 ms
 PERFECT = 1e4  # in eps: residuals below this share of the start's are zero to rounding
 
 
@@ -35,6 +36,7 @@ class Stage:
     def __init__(self, plan, data, sample_rows, whole):
         self.plan, self.data, self.whole = plan, data, whole
         self.rows, self.width = data.rows.shape[0], data.shift.size + 1
+        self.short = data.rows.stored <= SHORT
         self.metric_rows = sample_rows or self.rows  # of the first metric
         self.metric_cost = kind_of(data).cost(data.shift.size)
         self.passes = plan.passes(data)
