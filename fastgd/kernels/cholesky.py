@@ -53,25 +53,3 @@ def _factorise(matrix, least, L, solutions):
             solutions[row, j] = w
             for k in range(j):
                 solutions[row, k] -= w * L[j, k]
-
-
-class Factor:
-    """TEMPORARY."""
-
-    def __init__(self, matrix, share=1e-14):
-        d = np.diag(matrix)
-        self.scale = np.where(d > 0, 1 / np.sqrt(np.where(d > 0, d, 1)), 0.0)
-        A = matrix * self.scale * self.scale[:, None]
-        L = np.zeros(A.shape)
-        _factorise(A, np.full(len(A), share), L, L[:0])
-        inv = np.diag(L).copy()
-        keep = self.keep = np.flatnonzero(inv > 0)
-        import scipy.linalg
-        self.cho = scipy.linalg.cho_factor(A[np.ix_(keep, keep)] , lower=True)
-        self.dependent = inv <= 0
-
-    def solve(self, g):
-        import scipy.linalg
-        x = np.zeros(len(g))
-        x[self.keep] = scipy.linalg.cho_solve(self.cho, (g * self.scale)[self.keep])
-        return x * self.scale

@@ -138,9 +138,3 @@ class Grams:
             least[least < EXACT * squares] = 0.0
         shift, inverse = (array.astype(np.float64) for array in (self.data.shift, self.data.inverse_scale))
         return kernels.Gram(products, minimiser, rest, least, (self.centre - shift) * inverse, self.level)
-
-
-def weighted_gram(data, weight, n_threads):
-    H = kernels.weighted_products(data, weight)
-    H = np.triu(H)
-    return H + np.triu(H, 1).T

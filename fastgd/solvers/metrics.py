@@ -16,6 +16,7 @@ from .passes import length
 
 MOST_COLUMNS = 1024  # of a matrix, with the constant: 8 MB
 MOST_SPARSE_COLUMNS = 128  # of sparse rows: more are far from dense, and their diagonal nearly is the matrix
+DEPENDENT = {4: 1e-7, 8: 1e-14}  # a column with a smaller share of its square independent of others; by itemsize
 INDEPENDENT = 1e-12  # the least share of a column's square that is left when it is centred
 
 
@@ -34,6 +35,7 @@ class MatrixSums:
         return 1.0 + d / 60
 
     def __init__(self, data, bends, backend, threads):
+        self.share = DEPENDENT[data.shift.itemsize]
         if data.constant:
             shift = centre_of(data).astype(data.shift.dtype)
             self.offset = (shift - data.shift.astype(np.float64)) * data.inverse_scale
@@ -53,7 +55,7 @@ class MatrixSums:
         if share:
             k = np.arange(len(matrix))
             matrix[k, k] *= 1.0 + share
-        return Matrix(Factor(matrix), self)
+        return Matrix(Factor(matrix, self.share), self)
 
 
 class Matrix:

@@ -1,7 +1,7 @@
 """Quasi-Newton steps on the full batch: L-BFGS, measured by second derivatives of a sample, from few rows to all.
 
-A descent begins on a sample of the rows and goes on over larger ones, the last of which are all rows. Steps are those of
-L-BFGS (Liu and Nocedal 1989), whose first matrix is the inverse of second derivatives that are summed over as few rows
+A descent begins on a sample of the rows and goes on over larger ones, the last of which are all rows. Steps are those
+of L-BFGS (Liu and Nocedal 1989), whose first matrix is the inverse of second derivatives that are summed over as few rows
 as will do, and anew when passes have cost as much as that. So steps depend neither on the scales of the columns nor on
 their correlation; most fits read all rows two to four times.
 """
@@ -16,7 +16,7 @@ from ..parts.penalties import Free
 from ..results import messages
 from ..results.state import QuasiNewtonState
 from .base import SEPARATED, Limits, Records, Solver, Verdict, separable
-from .descent import Descent, Step
+from .descent import ROUNDING, Descent, Step
 from .first_order import TOL_FULL
 from .full_batch import ROW_OVERHEAD, SLICE_ELEMENTS
 from .metrics import kind_of
@@ -105,17 +105,19 @@ class QuasiNewton(Solver):
         ring = Pairs(state.moves[k], state.changes[k], int(state.first[k]), int(state.count[k]))
         start_loss, scale = self.start_losses[number]
         weights, of = state.weights[k, self.place].astype(np.float64), functools.partial(self.metric_of, number)
-        one = Descent(weights, ring, self.stages, of, self.plan.tol, self.eps, start_loss, self.least(scale))
+        one = Descent(
+            weights, ring, self.stages, of, self.plan.parts.loss, self.plan.tol, self.eps, start_loss, self.least(scale)
+        )
         resumed = state.rows[k] > 0
         if resumed:
             one.anchor, one.rows, one.damping = state.anchor[k].copy(), int(state.rows[k]), int(state.damping[k])
-            one.promise, one.passes = float(state.promise[k]) or math.nan, float(state.passes[k])
+            one.promise, one.read = float(state.promise[k]) or math.nan, float(state.read[k])
         return one, one.run(resumed)
 
     def least(self, scale):
         """The objective that is zero to rounding, or that of classes which are separable."""
         loss = self.plan.parts.loss
-        share = SEPARATED if loss.labels else (PERFECT * self.eps) ** 2 if loss.residual_only else 64 * self.eps
+        share = SEPARATED if loss.labels else (PERFECT * self.eps) ** 2 if loss.residual_only else ROUNDING * self.eps
         return share * abs(scale) if math.isfinite(scale) else 0.0
 
     @functools.cached_property
@@ -172,7 +174,7 @@ class QuasiNewton(Solver):
             state.weights[k, self.place], state.anchor[k] = one.weights, one.anchor
             state.first[k], state.count[k] = one.model.first, one.model.learned
             state.rows[k], state.damping[k] = one.rows, one.damping
-            state.promise[k], state.passes[k] = 0.0 if math.isnan(one.promise) else one.promise, one.passes
+            state.promise[k], state.read[k] = 0.0 if math.isnan(one.promise) else one.promise, one.read
 
     def objective(self, lanes, state):
         """The objectives where the descents stand."""
@@ -193,11 +195,11 @@ class QuasiNewton(Solver):
         if verdict := separable(loss, losses, history.scale):
             return verdict
         squares = loss.residual_only and loss.smooth
-        share = (PERFECT * self.eps) ** 2 if squares else 64 * self.eps
+        share = (PERFECT * self.eps) ** 2 if squares else ROUNDING * self.eps
         least = [share * abs(scale) for scale in history.scale]
         if not squares and all(abs(value) <= end for value, end in zip(losses, least, strict=True)):
             return Verdict("converged", messages.ZERO, messages.NO_MORE)
-        bound = max(tol, 64 * self.eps)
+        bound = max(tol, ROUNDING * self.eps)
         if all(fall <= max(bound * abs(value), end) for fall, value, end in zip(falls, losses, least, strict=True)):
             return Verdict("converged", messages.DECREMENT.format(tol=tol), messages.MORE_DIGITS)
         if last["learning_rate"] == 0 and len(falls) == 1 and math.isfinite(falls[0]):
