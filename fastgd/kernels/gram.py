@@ -148,11 +148,19 @@ def _add_rows(values, indices, starts, targets, centre, inverse_scale, level, fi
                     squares[target] += y * y
                 k += 1
             i += np.uint64(1)
+        # Eight columns times three vectors, less what lies below the diagonal: one vector at a time took 1.05 (d=50) to
+        # 1.25 (d=1000) times as long on Zen 5, and more than twice on Ice Lake.
         for tile in range(0, D, TILE):
-            for v in range(tile, columns, VECTOR):
+            for v in range(tile, columns, 3 * VECTOR):
                 for j in range(tile, tile + TILE, VECTOR):
-                    if j <= v and j < D:
-                        panel(S, j, 1, S.shape[1], k, S, sums, j, v, 8, 1, True)
+                    start = v if v > j else j
+                    left = (v + 3 * VECTOR if v + 3 * VECTOR < columns else columns) - start
+                    if left > 2 * VECTOR and j < D:
+                        panel(S, j, 1, S.shape[1], k, S, sums, j, start, 8, 3, True)
+                    elif left > VECTOR and j < D:
+                        panel(S, j, 1, S.shape[1], k, S, sums, j, start, 8, 2, True)
+                    elif left > 0 and j < D:
+                        panel(S, j, 1, S.shape[1], k, S, sums, j, start, 8, 1, True)
 
 
 @kernel
