@@ -13,7 +13,7 @@ from .emit import BYTES
 from .full_batch import gradient_steps
 from .lane_vectors import assume_noalias
 from .prefetching import prefetch_run
-from .products import aligned, panel
+from .products import panel
 from .row_weights import count
 
 VECTOR = BYTES // 8
@@ -102,16 +102,27 @@ def gram_chunk(data, centre, level, folds, replicates, held, lo, hi, block, S, s
             add(*rows, data.targets, centre, scale, level, np.uint64(start), weights, S, sums[q], squares[q])
 
 
-def weighted_products(data, weight):
-    """The sum of ``weight * row row^T`` over standardised rows, the constant behind them: its upper triangle (D, D)."""
-    n, D = data.rows.shape[0], data.shift.size + 1
-    width = (-(-D // VECTOR) | 1) * VECTOR
-    S, sums, none = aligned((256, width), np.float64), np.zeros((1, width, width)), np.empty((1, 0))
-    S[:] = 0.0
-    data = data._replace(weight=weight)
-    gram_chunk(data, data.shift.astype(np.float64), none[0], [-1], [-1], False, 0, n, n, S, sums, none, np.zeros(1))
-    sums[0, :, D - 1] *= data.constant
-    return sums[0, :D, :D]
+def weighted_chunk(data, centre, weight, lo, hi, S, sums):
+    """Add ``weight * z z^T`` of rows lo to hi, where z are standardised rows and 1, to the upper triangle of ``sums``.
+
+    ``centre`` (d,) float64 is the shift of the columns; S and sums (width, width) are as for ``gram_chunk``.
+    """
+    rows, level = data.rows, np.empty(0)
+    add = _add_pairs if scatters(rows, centre.size) else _add_rows
+    weight = np.array(weight[lo:hi], np.float64)
+    add(*rows.flat(), data.targets, centre, data.inverse_scale, level, np.uint64(lo), weight, S, sums, level)
+
+
+@kernel
+def symmetric(sums, constant, out):
+    """The upper triangle of ``sums`` as a whole matrix ``out`` (D, D), the last row and column times ``constant``."""
+    D = out.shape[0]
+    for first in range(0, D, VECTOR):
+        for v in range(first, D, VECTOR):
+            for i in range(first, first + VECTOR if first + VECTOR < D else D):
+                for j in range(v if v > i else i, v + VECTOR if v + VECTOR < D else D):
+                    value = sums[i, j] * constant if j == D - 1 else sums[i, j]
+                    out[i, j] = out[j, i] = value
 
 
 @kernel

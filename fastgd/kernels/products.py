@@ -20,13 +20,15 @@ from .emit import BYTES, Inside
 
 @intrinsic(prefer_literal=True)
 def _panel(typingctx, A, first, stride, step, steps, B, out, to, v, height, vectors, adds):
-    """``out[to + q, v:] (+)= sum over k of A[first + q*stride + k*step] * B[k, v:]``, q < height, for some vectors.
+    """``out[to + q, v:] = sum over k of A[first + q*stride + k*step] * B[k, v:]``, q < height, for some vectors.
+
+    It is added to what is there where ``adds`` is True, and subtracted where it is -1.
 
     Vectors at once share the numbers of A: one alone loads more than it multiplies. Registers of 64 bytes hold 24 sums.
     Narrower ones hold four rows of one vector, and the others follow in loops of their own: with AVX2 Gram matrices
     took 0.75 of the time of sums that are spilled.
     """
-    h, count, adds_up = height.literal_value, vectors.literal_value, adds.literal_value
+    h, count, sign = height.literal_value, vectors.literal_value, adds.literal_value
 
     def codegen(context, b, sig, args):
         e = Inside(context, b, sig.args[0].dtype, sig, args)
@@ -58,8 +60,8 @@ def _panel(typingctx, A, first, stride, step, steps, B, out, to, v, height, vect
                 row = b.mul(b.add(to, n(q)), width)
                 for place, acc in zip(places, row_sums, strict=True):
                     total, at = e.total(acc), b.gep(out.data, [b.add(row, place)])
-                    if adds_up:
-                        total = e.add(e.load(at), total)
+                    if sign:
+                        total = (e.add if sign > 0 else e.subtract)(e.load(at), total)
                     e.store(total, at)
         return context.get_dummy_value()
 
@@ -70,7 +72,8 @@ def _plain_panel(A, first, stride, step, steps, B, out, to, v, height, vectors, 
     places = first + stride * np.arange(height)[:, None] + step * np.arange(steps)
     lanes = slice(v, v + vectors * BYTES // B.itemsize)
     total = A.reshape(-1)[places] @ B[:steps, lanes]
-    out[to : to + height, lanes] = total + (out[to : to + height, lanes] if adds else 0.0)
+    before = out[to : to + height, lanes] if adds else 0.0
+    out[to : to + height, lanes] = before - total if adds < 0 else before + total
 
 
 panel = _plain_panel if numba.config.DISABLE_JIT else _panel
