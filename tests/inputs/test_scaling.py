@@ -31,6 +31,30 @@ def test_moments_of_many_chunks_do_not_cancel():
     np.testing.assert_allclose(variance, X.var(axis=0), rtol=1e-6)
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("d", [1, 3, 7, 64, 70, 520])  # several rows at once, one, and rows left at the end
+@pytest.mark.parametrize("first", [0.0, 1e8, -1e12])
+def test_moments_where_the_first_row_lies_far_from_the_others(first, d, weighted):
+    rng = np.random.default_rng(1)
+    X, weight = 5.0 + rng.standard_normal((203, d)), None
+    X[0], X[:, d // 2] = first, 0.1
+    if weighted:
+        weight = rng.uniform(0.5, 2.0, 203)
+        weight[0] = 0.0
+    mean, variance = moments(X, weight)
+    exact = np.average(X.astype(np.longdouble), axis=0, weights=weight)
+    expected = np.average((X - exact) ** 2, axis=0, weights=weight).astype(float)
+    assert (abs(mean - exact) <= 1e-13 * (abs(exact) + np.sqrt(expected))).all()
+    np.testing.assert_allclose(variance, expected, rtol=1e-11, atol=1e-28)
+
+
+def test_a_column_that_does_not_vary_has_no_variance():
+    X = np.repeat([[0.1, 1e300, -7.3]], 1001, axis=0)
+    mean, variance = moments(X)
+    assert mean.tolist() == X[0].tolist()
+    assert variance.tolist() == [0, 0, 0]
+
+
 @pytest.mark.parametrize("centre, intercept", [(True, True), (False, True), (False, False)])
 def test_scaled_columns_have_unit_variance(problem, centre, intercept):
     X = problem.X.astype(float)
