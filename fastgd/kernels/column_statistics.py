@@ -12,8 +12,8 @@ CANCELLED = 1e3  # a sum of squares that is so many times what it leaves is comp
 def moments(data, chunk, first, last, totals, means, squares):
     """Weight, weighted mean and centred sum of squares of each column over chunks first to last, in float64.
 
-    Sums of raw squares would cancel on columns such as years. Dense chunks are centred at their first row, and are read
-    again from the cache where that lies far from the mean; sparse chunks are read twice always.
+    Sums of raw squares would cancel on columns such as years: dense chunks are centred at their first row. Where that
+    lies far from the mean, or zero does for sparse rows, they are read again from the cache.
     """
     rows = data.rows
     if rows.sparse:
@@ -88,24 +88,34 @@ def _sparse_moments(values, indices, starts, columns, weight, chunk, first, last
     for c in range(first, last):
         lo = c * chunk
         hi = lo + chunk if lo + chunk < n else n
-        total = 0.0
+        total, mean, square = 0.0, means[c], squares[c]
         for j in range(columns):
-            means[c, j] = seen[j] = 0.0
+            mean[j] = square[j] = 0.0
         for i in range(np.uint64(lo), np.uint64(hi)):
             w = np.float64(weight[i]) if weight.size > 0 else 1.0
             total += w
             for q in range(starts[i], starts[i + np.uint64(1)]):
-                means[c, indices[q]] += w * values[q]
-                seen[indices[q]] += w
+                value = w * values[q]
+                mean[indices[q]] += value
+                square[indices[q]] += value * values[q]
         totals[c] = total
+        cancelled = False
         for j in range(columns):
-            means[c, j] /= total if total > 0.0 else 1.0
-            squares[c, j] = (total - seen[j]) * means[c, j] * means[c, j]
-        for i in range(np.uint64(lo), np.uint64(hi)):
-            w = np.float64(weight[i]) if weight.size > 0 else 1.0
-            for q in range(starts[i], starts[i + np.uint64(1)]):
-                away = values[q] - means[c, indices[q]]
-                squares[c, indices[q]] += w * away * away
+            mean[j] /= total if total > 0.0 else 1.0
+            before = square[j]
+            square[j] -= total * mean[j] * mean[j]
+            cancelled |= before > CANCELLED * square[j]
+        if cancelled:  # a column with few zeros, far from zero
+            for j in range(columns):
+                seen[j] = square[j] = 0.0
+            for i in range(np.uint64(lo), np.uint64(hi)):
+                w = np.float64(weight[i]) if weight.size > 0 else 1.0
+                for q in range(starts[i], starts[i + np.uint64(1)]):
+                    away = values[q] - mean[indices[q]]
+                    square[indices[q]] += w * away * away
+                    seen[indices[q]] += w
+            for j in range(columns):
+                square[j] += (total - seen[j]) * mean[j] * mean[j]
 
 
 def largest_row(data, chunk, first, last, out):
