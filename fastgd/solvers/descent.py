@@ -8,18 +8,16 @@ import numpy as np
 from ..kernels.pairs import product
 
 ENOUGH = 1e-4  # the share of the decrease predicted by the slope that a step must reach (Armijo 1966)
-ROUNDING = 64  # times eps: no smaller tolerance is meant
+ROUNDING = 4  # times eps: no smaller tolerance is meant
 NOISE = 16  # times eps * |objective|: the rise that rounding may cause
 SAMPLE_ERROR = 0.2  # times weights / rows * objective: about the error of a sample's optimum
 LOOKS = 10  # steps on a sample, at most
-CONTRACTION = 0.02  # of the promises, at best: no smaller one is believed
+CONTRACTION = 0.1  # of the promises, at best: no smaller one is believed
 SHORTEST = 1e-9  # of a whole step's 1
 TRIES = 8  # lengths of a step
 GROWTH = 8  # of the rows of a metric
 DAMPINGS = 0.0, 1e-6, 1e-3, 1.0, 1e3, math.inf  # shares of the diagonal added to a metric (Levenberg 1944)
-# By how much scores may differ, in the root mean square, from where the second derivatives are taken: of losses whose
-# second derivative changes no faster than their slope, and of others.
-NEAR, NEARER = 0.2, 2e-3
+NEAR = 2e-3  # by how much scores may differ, in the root mean square, from where second derivatives judge the end
 UNSEEN = 1e-3  # times eps * |objective|: no step that promises less is tried
 
 
@@ -57,7 +55,7 @@ class Descent:
         self.stages, self.metric_of, self.eps = stages, metric_of, eps
         self.tol = None if tol is None else max(tol, ROUNDING * eps)
         self.start_loss, self.least = start_loss, least  # the objective at the start, and one that is as good as zero
-        self.near = math.inf if loss.squared else NEAR if loss.self_concordant else NEARER
+        self.near = math.inf if loss.squared else NEAR
         self.ended = False  # whether there is nothing more to gain
         self.objective, self.gradient = math.nan, None
         self.anchor = weights.copy()  # where the second derivatives of the metric are taken
@@ -65,16 +63,11 @@ class Descent:
         self.promise = math.nan  # of the step before, by the same metric
         self.read = 0.0  # rows, since the metric was summed
 
-    @property
-    def damping_share(self):
-        """The share of the diagonal that is added to the metric."""
-        return DAMPINGS[self.damping]
-
     def run(self, resumed=False):
         """All steps; ``resumed`` begins on all rows, with the metric and the model of the run before."""
         if resumed:
             whole = self.stages[-1]
-            self.model.metric = self.metric_of(whole, self)
+            self.model.metric = self.metric_of(whole, self.anchor, self.rows, DAMPINGS[self.damping])
             self.objective, self.gradient = yield Look(whole, self.weights)
             yield from self.descend(whole)
             return
@@ -97,7 +90,7 @@ class Descent:
     def sum_metric(self, stage, rows, damping=0):
         """Sum a metric at the weights over some rows of a stage."""
         self.anchor, self.rows, self.damping = self.weights.copy(), min(rows, stage.rows), damping
-        self.model.begin(self.metric_of(stage, self))
+        self.model.begin(self.metric_of(stage, self.anchor, self.rows, DAMPINGS[damping]))
         self.promise, self.read = math.nan, 0.0
 
     def descend(self, stage):
@@ -111,7 +104,7 @@ class Descent:
             norm = self.model.norm(self.weights, self.gradient) if stage.whole else 0.0
             record = Step(self.objective, 1.0, norm, possible)
             if self.close(stage, way, possible) or (not stage.whole and looks == LOOKS):
-                if stage.whole and not self.judged_here(stage):
+                if stage.whole and not self.judged_here(stage, way):
                     continue
                 yield from self.finish(stage, way)
                 if stage.whole:
@@ -131,13 +124,16 @@ class Descent:
                 self.ended = self.tol is not None and (not taken or abs(record.objective) <= self.least)
                 yield record._replace(length=taken)
 
-    def judged_here(self, stage):
-        """Whether the metric's second derivatives are those of the weights, about; else they are summed anew.
+    def judged_here(self, stage, way):
+        """Whether second derivatives of where the weights are promise as little; else the metric is summed anew.
 
-        A promise is right where they are: of a squared hinge with outliers that had got beyond their margins, the old
-        ones promised 2e-7 where 3e-2 were left.
+        Old ones may be far off: of a squared hinge with outliers that had got beyond their margins they promised 2e-7
+        where 3e-2 were left.
         """
         if self.model.metric.distance(self.weights - self.anchor) <= self.near:
+            return True
+        here = self.metric_of(self.stages[0], self.weights, self.stages[0].rows, 0.0)
+        if self.model.judge(here, self.weights, self.gradient) <= max(way.promise, self.enough(stage) / CONTRACTION):
             return True
         self.sum_metric(stage, self.rows)
         return False

@@ -62,6 +62,10 @@ class Pairs:
         slope = product(gradient, step)
         return Way(step, slope, -0.5 * slope)
 
+    def judge(self, metric, weights, gradient):
+        """What a step to the minimum would promise by another metric."""
+        return 0.5 * product(gradient, metric.solve(gradient))
+
     def moved(self, weights, way, share):
         """The weights a share of the way on."""
         return weights + share * way.step

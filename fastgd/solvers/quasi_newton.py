@@ -208,12 +208,12 @@ class QuasiNewton(Solver):
 
     # Metrics ----------------------------------------------------------------------------------------------------------
 
-    def metric_of(self, number, stage, descent):
-        """The metric of a lane at a descent's anchor, over about as many rows as it asks for."""
+    def metric_of(self, number, stage, weights, rows, damping):
+        """The metric of a lane at some weights, over about so many rows of a stage, with a share of the diagonal."""
         plan, threads = self.plan, self.plan.options.n_threads
-        stage = next(one for one in self.stages if one.rows >= descent.rows or one.whole)
+        stage = next(one for one in self.stages if one.rows >= rows or one.whole)
         lanes = lanes_at(self.lanes, [number], 1)
-        lanes = lanes._replace(weights=descent.anchor[None].astype(self.lanes.weights.dtype))
+        lanes = lanes._replace(weights=weights[None].astype(self.lanes.weights.dtype))
         bends = plan.backend.second_derivatives(stage.data, plan.parts.loss, lanes, threads)
         l2 = float(lanes.penalty[0, 1]) if type(plan.parts.penalty) is not Free else 0.0
-        return kind_of(stage.data)(stage.data, frozen(bends), plan.backend, threads).damped(l2, descent.damping_share)
+        return kind_of(stage.data)(stage.data, frozen(bends), plan.backend, threads).damped(l2, damping)
