@@ -1,7 +1,7 @@
 """Quasi-Newton steps on the full batch: L-BFGS, measured by second derivatives of a sample, from few rows to all.
 
 A descent begins on a sample of the rows and goes on over larger ones, the last of which are all rows. Steps are those
-of L-BFGS (Liu and Nocedal 1989), whose first matrix is the inverse of second derivatives that are summed over as few rows
+of L-BFGS (Liu and Nocedal 1989), whose first matrix is the inverse of second derivatives summed over as few rows
 as will do, and anew when passes have cost as much as that. So steps depend neither on the scales of the columns nor on
 their correlation; most fits read all rows two to four times.
 """
