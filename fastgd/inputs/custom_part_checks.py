@@ -172,6 +172,7 @@ def _check_joint_loss(label, loss):
         for p in rng.uniform(-3.0, 3.0, (12, classes)):
             for y in range(classes):
                 _check_joint_row(label, loss, p, y)
+        _check_joint_block(label, loss, rng.uniform(-3.0, 3.0, (classes, 12)), np.arange(12) % classes)
 
 
 def _check_joint_row(label, loss, p, y):
@@ -195,6 +196,33 @@ def _check_joint_row(label, loss, p, y):
             f"{label}: curvature={loss.curvature:g} must bound the largest eigenvalue of the loss's second "
             f"derivatives, which is {largest:.6g} {where}. Leave it out if there is no bound."
         )
+
+
+def _check_joint_block(label, loss, p, y):
+    """Compare what a joint loss makes of rows at once, (classes, rows), and its second derivatives with single rows."""
+    rows = [_joint_row(label, loss, p[:, k].copy(), int(y[k]), "") for k in range(y.size)]
+    if loss.values_and_slopes is not None:
+        values, slopes = np.full(y.size, np.nan), np.full(p.shape, np.nan)
+        call(label, loss, "values_and_slopes", p.copy(), y, values, slopes)
+        for k, (value, slope) in enumerate(rows):
+            if not np.allclose([values[k], *slopes[:, k]], [value, *slope], rtol=1e-6, atol=1e-9):
+                raise ValueError(
+                    f"{label}: values_and_slopes writes the loss {values[k]:.6g} and the slopes {slopes[:, k]} of the "
+                    f"scores {p[:, k]}, y={y[k]}; value_and_slopes gives {value:.6g} and {slope}."
+                )
+    if loss.mean_second_derivative is not None:
+        for k, (_, slope) in enumerate(rows):
+            found = float(call(label, loss, "mean_second_derivative", slope.copy(), int(y[k])))
+            moved = [
+                [_joint_row(label, loss, p[:, k] + side * step, int(y[k]), "")[1] for side in (1, -1)]
+                for step in H * np.eye(len(p))
+            ]
+            mean = np.mean([np.abs(above[c] - below[c]) / (2 * H) for c, (above, below) in enumerate(moved)])
+            if not abs(found - mean) <= 1e-3 * max(abs(mean), 1e-3):
+                raise ValueError(
+                    f"{label}: mean_second_derivative gives {found:.6g} at the scores {p[:, k]}, y={y[k]}; the mean of "
+                    f"differences of slopes over the classes is {mean:.6g}."
+                )
 
 
 def _joint_row(label, loss, p, y, where):

@@ -1,0 +1,73 @@
+"""What joint losses do to a block of rows: functions called through ``addresses.py``."""
+
+import numpy as np
+
+from . import elementary  # noqa: F401  (registers the compiled twins that losses call)
+from .addresses import arguments, part_at
+from .emit import wide
+from .lane_vectors import assume_noalias
+
+STEP = 1e-4  # of differences, beside scores of about 1: their error is about its square
+
+
+@arguments("F* F2 F2 F1 I1 F2 int int")
+def joint_block(part):
+    """Losses and slopes of a block of rows."""
+
+    def at_once(fields, p, slopes, values, labels, row, classes, rows):
+        """Those of the scores ``p`` (classes or more, rows), which are lost; all float64.
+
+        Columns beyond the first ``rows`` are of no use; ``row`` (2, classes) is scratch.
+        """
+        assume_noalias()
+        wide()
+        part_at(part, fields).values_and_slopes(p[:classes], labels, values, slopes[:classes])
+
+    def one_by_one(fields, p, slopes, values, labels, row, classes, rows):
+        """The same of a loss that knows single rows only."""
+        loss = part_at(part, fields)
+        given, found = row[0], row[1]
+        for k in range(rows):
+            for c in range(classes):
+                given[c] = p[c, k]
+            values[k] = np.float64(loss.value_and_slopes(given, labels[k], found))
+            for c in range(classes):
+                slopes[c, k] = found[c]
+
+    return at_once if part.values_and_slopes is not None else one_by_one
+
+
+@arguments("F* T2 T* T* bool F2 int int T*")
+def joint_second_derivatives(part):
+    """The weighted means over the classes of a joint loss's second derivatives in each one's score."""
+
+    def from_slopes(fields, S, y, weight, weighted, row, classes, rows, out):
+        """Those of ``rows`` rows at the scores ``S`` (rows, classes or more); ``row`` (4, classes) is scratch."""
+        loss = part_at(part, fields)
+        given, slopes = row[0], row[1]
+        for k in range(rows):
+            for c in range(classes):
+                given[c] = S[k, c]
+            loss.value_and_slopes(given, np.int64(y[k]), slopes)
+            out[k] = loss.mean_second_derivative(slopes, np.int64(y[k])) * (weight[k] if weighted else 1.0)
+
+    def by_differences(fields, S, y, weight, weighted, row, classes, rows, out):
+        """The same by central differences of slopes; of a loss that is not convex, their absolute values."""
+        loss = part_at(part, fields)
+        given, above, below = row[0], row[1], row[2]
+        for k in range(rows):
+            label, total = np.int64(y[k]), 0.0
+            for c in range(classes):
+                given[c] = S[k, c]
+            for c in range(classes):
+                p = given[c]
+                h = STEP * max(1.0, abs(p))
+                given[c] = p + h
+                loss.value_and_slopes(given, label, above)
+                given[c] = p - h
+                loss.value_and_slopes(given, label, below)
+                given[c] = p
+                total += abs(above[c] - below[c]) / (2.0 * h)
+            out[k] = total / classes * (weight[k] if weighted else 1.0)
+
+    return from_slopes if part.mean_second_derivative is not None else by_differences
