@@ -71,3 +71,37 @@ def joint_second_derivatives(part):
             out[k] = total / classes * (weight[k] if weighted else 1.0)
 
     return from_slopes if part.mean_second_derivative is not None else by_differences
+
+
+@arguments("F* T2 T* T* bool F2 int int F2")
+def joint_hessians(part):
+    """The weighted second derivatives of a joint loss in every two of a row's scores, by central differences."""
+
+    def joint_hessians(fields, S, y, weight, weighted, row, classes, rows, out):
+        """Those of ``rows`` rows at the scores ``S`` (rows, classes or more), into ``out`` (rows, pairs or more).
+
+        The pairs are (0, 0), (0, 1), ..., (1, 1), ...; ``row`` (4, classes) is scratch.
+        """
+        loss = part_at(part, fields)
+        given, above, below = row[0], row[1], row[2]
+        for k in range(rows):
+            for c in range(classes):
+                given[c] = S[k, c]
+            for pair in range(out.shape[1]):
+                out[k, pair] = 0.0
+            for c in range(classes):
+                p = given[c]
+                h = STEP * max(1.0, abs(p))
+                given[c] = p + h
+                loss.value_and_slopes(given, np.int64(y[k]), above)
+                given[c] = p - h
+                loss.value_and_slopes(given, np.int64(y[k]), below)
+                given[c] = p
+                share = (weight[k] if weighted else 1.0) / (2.0 * h)
+                # Where the other of two is c, and where c is: the mean of the two is symmetric.
+                for other in range(classes):
+                    low, high = (c, other) if c < other else (other, c)
+                    pair = low * classes - low * (low - 1) // 2 + high - low
+                    out[k, pair] += share * (above[other] - below[other]) * (1.0 if c == other else 0.5)
+
+    return joint_hessians

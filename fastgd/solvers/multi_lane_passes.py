@@ -108,6 +108,16 @@ class ManyPasses:
         )
         return out
 
+    def hessian(self, loss, lanes, model=0):
+        """The sum of a joint loss's second derivatives in all weights of a model, over dense rows.
+
+        (classes * (d + 1), classes * (d + 1)) float64; for few classes of few columns.
+        """
+        size = self.data.classes * (self.d + 1)
+        return self.reduction.total(
+            lambda lo, hi: [joint_curvature.hessian(self.data, loss, lanes, model, lo, hi)], [(size, size)]
+        )[0]
+
     def step(self, parts, lanes, rates, t):
         """A full-batch step: the objectives and the gradients' norms before it, (1, lanes)."""
         sums, losses = self.sums(parts.loss, lanes)

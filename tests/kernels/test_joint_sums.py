@@ -183,3 +183,26 @@ def test_those_of_a_users_loss_are_differences(loss):
     if type(loss) is RowByRow:
         same = ManyPasses(data, 1).second_derivatives(losses.Multinomial(2.0), lanes)
         np.testing.assert_allclose(found, same, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize(("n", "d", "classes"), [(1, 1, 2), (157, 4, 3), (300, 9, 5), (900, 13, 2)])
+def test_the_hessian_is_that_of_the_softmax(n, d, classes, dtype):
+    loss = losses.Multinomial(2.0)
+    data, lanes, Z = made(n, d, classes, loss, dtype, weighted=n > 200, models=2)
+    p = softmax(Z @ lanes.weights[classes:].astype(float).T, axis=1)
+    weight = data.weight.astype(float) if data.weight.size else np.ones(n)
+    A = 2.0 * (p[:, :, None] * np.eye(classes) - p[:, :, None] * p[:, None, :]) * weight[:, None, None]
+    expected = np.einsum("iab,ij,ik->ajbk", A, Z, Z).reshape(classes * (d + 1), -1)
+    found = ManyPasses(data, 1).hessian(loss, lanes, 1)
+    rtol = 1e-7 if dtype == np.float64 else 1e-4
+    np.testing.assert_allclose(found, expected, rtol=rtol, atol=rtol * np.abs(expected).max())
+    np.testing.assert_array_equal(found, found.T)
+
+
+@pytest.mark.jit
+def test_the_hessians_bits_do_not_depend_on_threads():
+    loss = losses.Multinomial()
+    data, lanes, _ = made(40_000, 6, 3, loss)
+    one, two = (ManyPasses(data, threads).hessian(loss, lanes) for threads in (1, 2))
+    np.testing.assert_array_equal(one, two)
