@@ -190,6 +190,7 @@ def _check_joint_row(label, loss, p, y):
             f"slopes[{k}] = {given:.6g}, differences of the loss give {right:.6g}."
         )
     second = (slopes[above] - slopes[below]) / (2 * H)
+    _check_second_derivatives(label, loss, slopes[0], y, second, where)
     largest = np.linalg.eigvalsh(0.5 * (second + second.T)).max()
     if largest > loss.curvature * (1 + 1e-4) + 1e-6:
         raise ValueError(
@@ -199,30 +200,33 @@ def _check_joint_row(label, loss, p, y):
 
 
 def _check_joint_block(label, loss, p, y):
-    """Compare what a joint loss makes of rows at once, (classes, rows), and its second derivatives with single rows."""
-    rows = [_joint_row(label, loss, p[:, k].copy(), int(y[k]), "") for k in range(y.size)]
-    if loss.values_and_slopes is not None:
-        values, slopes = np.full(y.size, np.nan), np.full(p.shape, np.nan)
-        call(label, loss, "values_and_slopes", p.copy(), y, values, slopes)
-        for k, (value, slope) in enumerate(rows):
-            if not np.allclose([values[k], *slopes[:, k]], [value, *slope], rtol=1e-6, atol=1e-9):
-                raise ValueError(
-                    f"{label}: values_and_slopes writes the loss {values[k]:.6g} and the slopes {slopes[:, k]} of the "
-                    f"scores {p[:, k]}, y={y[k]}; value_and_slopes gives {value:.6g} and {slope}."
-                )
+    """Compare what a joint loss makes of rows at once, (classes, rows), with single rows."""
+    if loss.values_and_slopes is None:
+        return
+    values, slopes = np.full(y.size, np.nan), np.full(p.shape, np.nan)
+    call(label, loss, "values_and_slopes", p.copy(), y, values, slopes)
+    for k in range(y.size):
+        value, slope = _joint_row(label, loss, p[:, k].copy(), int(y[k]), "")
+        if not np.allclose([values[k], *slopes[:, k]], [value, *slope], rtol=1e-6, atol=1e-9):
+            raise ValueError(
+                f"{label}: values_and_slopes writes the loss {values[k]:.6g} and the slopes {slopes[:, k]} of the "
+                f"scores {p[:, k]}, y={y[k]}; value_and_slopes gives {value:.6g} and {slope}."
+            )
+
+
+def _check_second_derivatives(label, loss, slopes, y, second, where):
+    """Compare what a joint loss says of its second derivatives at a row with differences of slopes."""
+    found = {}
     if loss.mean_second_derivative is not None:
-        for k, (_, slope) in enumerate(rows):
-            found = float(call(label, loss, "mean_second_derivative", slope.copy(), int(y[k])))
-            moved = [
-                [_joint_row(label, loss, p[:, k] + side * step, int(y[k]), "")[1] for side in (1, -1)]
-                for step in H * np.eye(len(p))
-            ]
-            mean = np.mean([np.abs(above[c] - below[c]) / (2 * H) for c, (above, below) in enumerate(moved)])
-            if not abs(found - mean) <= 1e-3 * max(abs(mean), 1e-3):
-                raise ValueError(
-                    f"{label}: mean_second_derivative gives {found:.6g} at the scores {p[:, k]}, y={y[k]}; the mean of "
-                    f"differences of slopes over the classes is {mean:.6g}."
-                )
+        given = call(label, loss, "mean_second_derivative", slopes.copy(), y)
+        found["mean_second_derivative gives"] = np.array(given, float), np.abs(np.diag(second)).mean()
+    if loss.second_derivatives is not None:
+        given = np.full(second.shape, np.nan)
+        call(label, loss, "second_derivatives", slopes.copy(), y, given)
+        found["second_derivatives writes"] = given, second
+    for words, (given, right) in found.items():
+        if given.shape != right.shape or not np.allclose(given, right, rtol=1e-3, atol=1e-5):
+            raise ValueError(f"{label}: {words} {given} {where}; differences of slopes give {right}.")
 
 
 def _joint_row(label, loss, p, y, where):

@@ -81,6 +81,8 @@ def try_optional(label, kind, part):
             raise TypeError(
                 f"{label}: mean_second_derivative gives {_named(found, kind)} when compiled; a number is needed."
             )
+    if "second_derivatives" in kind.origin.methods:
+        returned(label, kind, "second_derivatives", (part, row, types.int64, table))
 
 
 def returned(label, kind, word, arguments):

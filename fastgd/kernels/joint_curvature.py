@@ -22,13 +22,13 @@ def second_derivatives(data, loss, lanes, model, chunk, first, last, out):
     replicates do not.
     """
     _second_derivatives(
-        *_arguments(data, loss, lanes, model, joint_second_derivatives, rows_at_once(data, BLOCK)),
+        *_arguments(data, loss, lanes, model, joint_second_derivatives, rows_at_once(data, BLOCK), 3),
         chunk, first, last, out,
     )  # fmt: skip
 
 
-def _arguments(data, loss, lanes, model, function, rows):
-    """What both kernels are told first, for blocks of so many rows."""
+def _arguments(data, loss, lanes, model, function, rows, scratch):
+    """What both kernels are told first, for blocks of so many rows, with so many rows of scratch."""
     dtype, classes, d = data.shift.dtype, data.classes, data.shift.size
     vector, lane = BYTES // dtype.itemsize, model * classes
     width = -(-classes // vector) * vector
@@ -37,8 +37,8 @@ def _arguments(data, loss, lanes, model, function, rows):
     return (
         data.rows, data.shift, data.inverse_scale, data.constant, data.targets.reshape(-1), data.weight, NO_ORDER,
         address(function, dtype, type(loss)), lanes.loss[lane], lanes.target[lane], classes, weights,
-        aligned((0 if data.rows.sparse else rows, d + 1), dtype), aligned((rows, width), dtype), np.empty((4, classes)),
-        data.targets.shape[1],
+        aligned((0 if data.rows.sparse else rows, d + 1), dtype), aligned((rows, width), dtype),
+        np.empty((scratch, classes)), data.targets.shape[1],
     )  # fmt: skip
 
 
@@ -55,7 +55,7 @@ def hessian(data, loss, lanes, model, first, stop):
     rows = min(BLOCK, max(ROWS, BLOCK_BYTES // (8 * height)))
     sums = zeros((height, width), np.float64)
     _hessian(
-        *_arguments(data, loss, lanes, model, joint_hessians, rows), first, stop,
+        *_arguments(data, loss, lanes, model, joint_hessians, rows, 3 + classes), first, stop,
         zeros((rows, height), np.float64), zeros((rows, width), np.float64), sums,
     )  # fmt: skip
     H, found = np.empty((classes, D, classes, D)), sums[: j.size, : a.size].T

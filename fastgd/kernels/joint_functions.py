@@ -3,6 +3,7 @@
 import numpy as np
 
 from . import elementary  # noqa: F401  (registers the compiled twins that losses call)
+from ._jit import inlined
 from .addresses import arguments, part_at
 from .emit import wide
 from .lane_vectors import assume_noalias
@@ -42,7 +43,7 @@ def joint_second_derivatives(part):
     """The weighted means over the classes of a joint loss's second derivatives in each one's score."""
 
     def from_slopes(fields, S, y, weight, weighted, row, classes, rows, out):
-        """Those of ``rows`` rows at the scores ``S`` (rows, classes or more); ``row`` (4, classes) is scratch."""
+        """Those of ``rows`` rows at the scores ``S`` (rows, classes or more); ``row`` (3, classes) is scratch."""
         loss = part_at(part, fields)
         given, slopes = row[0], row[1]
         for k in range(rows):
@@ -75,20 +76,29 @@ def joint_second_derivatives(part):
 
 @arguments("F* T2 T* T* bool F2 int int F2")
 def joint_hessians(part):
-    """The weighted second derivatives of a joint loss in every two of a row's scores, by central differences."""
+    """The weighted second derivatives of a joint loss in every two of a row's scores."""
 
-    def joint_hessians(fields, S, y, weight, weighted, row, classes, rows, out):
+    def from_slopes(fields, S, y, weight, weighted, row, classes, rows, out):
         """Those of ``rows`` rows at the scores ``S`` (rows, classes or more), into ``out`` (rows, pairs or more).
 
-        The pairs are (0, 0), (0, 1), ..., (1, 1), ...; ``row`` (4, classes) is scratch.
+        The pairs are (0, 0), (0, 1), ..., (1, 1), ...; ``row`` (3 + classes, classes) is scratch.
         """
         loss = part_at(part, fields)
-        given, above, below = row[0], row[1], row[2]
+        given, slopes, found = row[0], row[1], row[3 : 3 + classes]
         for k in range(rows):
             for c in range(classes):
                 given[c] = S[k, c]
-            for pair in range(out.shape[1]):
-                out[k, pair] = 0.0
+            loss.value_and_slopes(given, np.int64(y[k]), slopes)
+            loss.second_derivatives(slopes, np.int64(y[k]), found)
+            store_pairs(found, weight[k] if weighted else 1.0, out, k)
+
+    def by_differences(fields, S, y, weight, weighted, row, classes, rows, out):
+        """The same by central differences of slopes."""
+        loss = part_at(part, fields)
+        given, above, below, found = row[0], row[1], row[2], row[3 : 3 + classes]
+        for k in range(rows):
+            for c in range(classes):
+                given[c] = S[k, c]
             for c in range(classes):
                 p = given[c]
                 h = STEP * max(1.0, abs(p))
@@ -97,11 +107,20 @@ def joint_hessians(part):
                 given[c] = p - h
                 loss.value_and_slopes(given, np.int64(y[k]), below)
                 given[c] = p
-                share = (weight[k] if weighted else 1.0) / (2.0 * h)
-                # Where the other of two is c, and where c is: the mean of the two is symmetric.
                 for other in range(classes):
-                    low, high = (c, other) if c < other else (other, c)
-                    pair = low * classes - low * (low - 1) // 2 + high - low
-                    out[k, pair] += share * (above[other] - below[other]) * (1.0 if c == other else 0.5)
+                    found[c, other] = (above[other] - below[other]) / (2.0 * h)
+            store_pairs(found, weight[k] if weighted else 1.0, out, k)
 
-    return joint_hessians
+    return from_slopes if part.second_derivatives is not None else by_differences
+
+
+@inlined
+def store_pairs(found, weight, out, k):
+    """The weighted upper triangle of a matrix, or the mean of the two triangles, as row k of ``out``; zeros behind."""
+    place = 0
+    for a in range(found.shape[0]):
+        for b in range(a, found.shape[0]):
+            out[k, place] = 0.5 * weight * (found[a, b] + found[b, a])
+            place += 1
+    for pair in range(place, out.shape[1]):
+        out[k, pair] = 0.0

@@ -228,6 +228,12 @@ JOINT_LOSS = Protocol(
             "a row; without it differences of slopes are taken",
             compiled=True,
         ),
+        "second_derivatives": Method(
+            "slopes, y, out",
+            "those in every two scores, written into out (classes, classes), from the slopes of a row; without it "
+            "differences of slopes are taken",
+            compiled=True,
+        ),
         **{name: method for name, method in LOSS.methods.items() if not method.required},
     },
     traits={**LOSS.traits, "labels": LOSS.traits["labels"]._replace(default=True)},

@@ -218,6 +218,10 @@ def wrong_block(self, p, y, values, slopes):
     slopes[:] = p
 
 
+def wrong_matrix(self, slopes, y, out):
+    out[:] = 0.0
+
+
 def wrong_mean(self, slopes, y):
     return 7.0
 
@@ -226,7 +230,8 @@ def wrong_mean(self, slopes, y):
     ("loss", "words"),
     [
         (brier(values_and_slopes=wrong_block), r"values_and_slopes writes the loss 0 .* value_and_slopes gives"),
-        (brier(mean_second_derivative=wrong_mean), r"gives 7 at the scores .* differences of slopes over the classes"),
+        (brier(mean_second_derivative=wrong_mean), r"mean_second_derivative gives 7.* at p=.* of slopes give"),
+        (brier(second_derivatives=wrong_matrix), r"(?s)second_derivatives writes .* at p=.* of slopes give"),
         (
             Elementwise(),
             r"^loss=Elementwise has joint=True but no value_and_slopes\(self, p, y, slopes\).*leave joint out",

@@ -79,6 +79,13 @@ class Multinomial(NamedTuple):
             total += max(share * (1.0 - share), 0.0)
         return self.factor * total / slopes.size
 
+    def second_derivatives(self, slopes, y, out):
+        for k in range(slopes.size):
+            share = slopes[k] / self.factor + (1.0 if k == y else 0.0)
+            for c in range(k):
+                out[k, c] = out[c, k] = -share * (slopes[c] + (self.factor if c == y else 0.0))
+            out[k, k] = self.factor * max(share * (1.0 - share), 0.0)
+
     def probabilities(self, scores):
         return class_probabilities(sigmoid, scores) if np.ndim(scores) == 1 else softmax(scores)
 
