@@ -82,7 +82,8 @@ def of_scipy(Z, W, y, weight, factor):
     return factor * (slopes * weight[:, None]).T @ Z, factor * np.sum(weight * values)
 
 
-SIZES = [(1, 1, 2), (7, 3, 3), (400, 5, 4), (2311, 64, 10), (300, 200, 9), (40, 700, 5)]
+# The last are more than CACHED_BYTES.
+SIZES = [(1, 1, 2), (7, 3, 3), (400, 5, 4), (2311, 64, 10), (300, 200, 9), (40, 700, 5), (2003, 300, 2)]
 
 
 @pytest.mark.parametrize(("n", "d", "classes"), SIZES)
