@@ -12,7 +12,8 @@ ROUNDING = 4  # times eps: no smaller tolerance is meant
 NOISE = 16  # times eps * |objective|: the rise that rounding may cause
 SAMPLE_ERROR = 0.2  # times weights / rows * objective: about the error of a sample's optimum
 LOOKS = 10  # steps on a sample, at most
-CONTRACTION = 0.05  # of the promises, at best: no smaller one is believed
+CONTRACTION = 0.05, 0.99  # of the promises by a step: no other one is believed
+PROMISES = 6  # of the last steps, from which it is taken
 SHORTEST = 1e-9  # of a whole step's 1
 TRIES = 8  # lengths of a step
 GROWTH = 8  # of the rows of a metric
@@ -55,12 +56,12 @@ class Descent:
         self.stages, self.metric_of, self.eps = stages, metric_of, eps
         self.tol = None if tol is None else max(tol, ROUNDING * eps)
         self.start_loss, self.least = start_loss, least  # the objective at the start, and one that is as good as zero
-        self.near = math.inf if loss.squared else NEAR
+        self.near = math.inf if loss.squared or loss.joint else NEAR
         self.ended = False  # whether there is nothing more to gain
         self.objective, self.gradient = math.nan, None
         self.anchor = weights.copy()  # where the second derivatives of the metric are taken
         self.rows = self.damping = 0  # of the metric: rows asked for, the number of its damping
-        self.promise = math.nan  # of the step before, by the same metric
+        self.promises = []  # of the last steps by the metric
         self.read = 0.0  # rows, since the metric was summed
 
     def run(self, resumed=False):
@@ -85,22 +86,22 @@ class Descent:
                 self.weights, self.objective, self.gradient, anew = self.start.copy(), objective, gradient, True
         if anew:
             self.sum_metric(stage, stage.metric_rows)
-        self.promise = math.nan
+        self.promises = []
 
     def sum_metric(self, stage, rows, damping=0):
         """Sum a metric at the weights over some rows of a stage."""
         self.anchor, self.rows, self.damping = self.weights.copy(), min(rows, stage.rows), damping
         self.model.begin(self.metric_of(stage, self.anchor, self.rows, DAMPINGS[damping]))
-        self.promise, self.read = math.nan, 0.0
+        self.promises, self.read = [], 0.0
 
     def descend(self, stage):
         """Steps over the rows of a stage, until its error or the tolerance is reached."""
         looks = 0
         while True:
             way = self.model.way(self.weights, self.gradient)
-            contraction = min(1.0, way.promise / self.promise) if way.promise > 0 and self.promise > 0 else 1.0
-            # A damped promise says little of what is possible.
-            possible = math.inf if self.damping else way.promise * max(contraction, CONTRACTION)
+            contraction = self.contraction(way.promise)
+            # What is left after this step, if each one brings a share of the one before. A damped promise says little.
+            possible = math.inf if self.damping else way.promise * contraction / (1.0 - contraction)
             norm = self.model.norm(self.weights, self.gradient) if stage.whole else 0.0
             record = Step(self.objective, 1.0, norm, possible)
             if self.close(stage, way, possible) or (not stage.whole and looks == LOOKS):
@@ -114,7 +115,7 @@ class Descent:
             looks += 1
             taken = yield from self.take(stage, way)
             if taken:
-                known, self.promise = self.promise > 0, way.promise
+                known, self.promises = bool(self.promises), [*self.promises[1 - PROMISES :], way.promise]
                 self.renew(stage, possible, contraction, known)
             elif self.mend(stage, way):
                 continue
@@ -133,10 +134,17 @@ class Descent:
         if self.model.metric.distance(self.weights - self.anchor) <= self.near:
             return True
         here = self.metric_of(self.stages[0], self.weights, self.stages[0].rows, 0.0)
-        if self.model.judge(here, self.weights, self.gradient) <= max(way.promise, self.enough(stage) / CONTRACTION):
+        if self.model.judge(here, self.weights, self.gradient) <= max(way.promise, self.enough(stage) / CONTRACTION[0]):
             return True
         self.sum_metric(stage, self.rows)
         return False
+
+    def contraction(self, promise):
+        """The share of a step's promise that the next one makes, on the mean of the last; a half where it is unknown."""
+        if not self.promises or not promise > 0:
+            return 0.5
+        found = (promise / self.promises[0]) ** (1.0 / len(self.promises))
+        return min(max(found, CONTRACTION[0]), CONTRACTION[1])
 
     def finish(self, stage, way):
         """Take the last step of a stage: it brings less than what is asked for, and a long pass would prove no more."""
@@ -159,7 +167,7 @@ class Descent:
         if stage.whole:
             return -1.0 if self.tol is None else self.tol * size
         error = SAMPLE_ERROR * stage.width / stage.rows
-        return error * max(size, CONTRACTION * min(abs(self.start_loss), 1e300))
+        return error * max(size, 0.05 * min(abs(self.start_loss), 1e300))
 
     def take(self, stage, way):
         """Move by a step, or a shorter one that lowers the objective enough; returns its length, 0 for none."""
@@ -199,7 +207,7 @@ class Descent:
         """
         wanted = min(stage.rows, GROWTH * self.rows) if stage.whole else stage.rows
         cost, left = stage.metric_cost * wanted / stage.rows, possible / max(self.enough(stage), 1e-300)
-        steps = math.log(max(left, 1.0)) / max(-math.log(max(contraction, 1e-12)), 1e-9)
+        steps = math.log(max(left, 1.0)) / -math.log(contraction)
         if self.damping or (known and self.read >= max(2.0, cost) * stage.rows and steps > 1.0 + cost):
             self.sum_metric(stage, wanted, max(self.damping - 1, 0))
 

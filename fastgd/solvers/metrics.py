@@ -1,8 +1,8 @@
 """What a descent measures steps by: second derivatives of the loss, summed over some rows, and who solves with them.
 
 Sums over rows give metrics, one for each penalty and damping: ``sums.damped(l2, share)``. A metric has ``solve(g)``,
-its inverse times g (d + 1,); ``scaled``, whether the newest pair sets its scale; and ``distance(move)``. Columns are
-centred once more in it, as their own shifts may be none.
+its inverse times g (d + 1,); ``distance(move)``; ``scaled``, whether the newest pair sets its scale; and ``keeps``,
+whether pairs are kept when it is summed anew. Columns are centred once more in it, as their own shifts may be none.
 """
 
 import math
@@ -30,9 +30,9 @@ class MatrixSums:
     """The second derivatives of all columns with each other."""
 
     @staticmethod
-    def cost(d):
+    def cost(data):
         """Passes over their rows that they cost as much as."""
-        return 1.0 + d / 60
+        return 1.0 + data.shift.size / 60
 
     def __init__(self, data, bends, backend, threads):
         self.share = DEPENDENT[data.shift.itemsize]
@@ -61,7 +61,7 @@ class MatrixSums:
 class Matrix:
     """A factorised matrix; columns that depend on others are left out."""
 
-    scaled = False
+    scaled = keeps = False
 
     def __init__(self, factor, sums):
         self.factor, self.sums, self.offset = factor, sums, sums.offset
@@ -88,7 +88,7 @@ class ArrowSums:
     """The second derivatives of each column with itself and with the constant: an arrow, once columns are centred."""
 
     @staticmethod
-    def cost(d):
+    def cost(data):
         """Passes over their rows that they cost as much as."""
         return 1.5
 
@@ -117,7 +117,7 @@ class ArrowSums:
 class Arrow:
     """The inverse of a diagonal and a border."""
 
-    scaled = True
+    scaled, keeps = True, False
 
     def __init__(self, inverse, last, sums):
         self.inverse, self.last, self.sums, self.mean = inverse, last, sums, sums.mean
@@ -140,7 +140,7 @@ class Arrow:
 class Unit:
     """No second derivatives: a step of length 1 along the gradient."""
 
-    scaled = False
+    scaled = keeps = False
 
     @staticmethod
     def distance(move):
