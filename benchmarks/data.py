@@ -60,7 +60,7 @@ def heavy(random, data):
 
 
 def text(random, data):
-    """Rows of words weighted as texts are, tf-idf, of norm 1: `zipf` with counts of words in place of random numbers."""
+    """Rows of words weighted as texts are, tf-idf, of norm 1; the words are those of `zipf`."""
     words = zipf_columns(random, data)
     X = csr_of(np.ones(words.shape), words, data)
     rows = np.bincount(X.indices, minlength=data.d)
@@ -83,12 +83,17 @@ MAKERS = {
     "correlated": correlated,
     "scaled": scaled,
     "heavy": heavy,
+    "hundred": normal,
     "pixels": pixels,
     "uniform": uniform,
     "zipf": zipf,
     "text": text,
 }
-CLASSES = {"text": 20, "pixels": 10}  # as many as a joint loss, or one that takes each against the rest, is given
+CLASSES = {
+    "text": 20,
+    "pixels": 10,
+    "hundred": 100,
+}  # as many as a joint loss, or one that takes each against the rest, is given
 REAL = ("digits", "iris", "wine")  # tables that scikit-learn brings along
 
 
@@ -120,7 +125,7 @@ def normalised(X, data):
 def made(data, loss="squared_error", several=False):
     """``X`` and the targets of a loss: a score of variance 1 and noise; its sign for two classes; counts, amounts.
 
-    ``several`` asks for more than two classes, numbered from 0: the highest of a score each. Tables of `REAL` have them.
+    ``several`` asks for more than two classes, numbered from 0: the highest of a score each; those of `REAL` have them.
     """
     if data.columns in REAL:
         return real(data)

@@ -82,16 +82,21 @@ def measure_one(name, mode, lines):
 
 def child(name, mode, lines, threads, patience):
     """Run ``measure_one`` in a process; returns what went wrong with it, or nothing."""
-    command = [sys.executable, "-m", f"{__package__}.report", "--one", name, "--mode", mode, "--lines", lines]
+    return process([f"{__package__}.report", "--one", name, "--mode", mode, "--lines", lines], threads, patience)
+
+
+def process(words, threads, patience):
+    """Run a module in a process, its libraries being told their threads; returns what went wrong, or nothing."""
+    command = [sys.executable, "-m", *words]
     limits = dict.fromkeys(machine.THREAD_VARIABLES, str(threads)) if threads else {}
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     # A session of its own: whatever processes a peer starts can be ended with it.
-    process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": path, **limits}, start_new_session=True)
+    running = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": path, **limits}, start_new_session=True)
     try:
-        code = process.wait(patience)
+        code = running.wait(patience)
     except BaseException as error:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        os.killpg(running.pid, signal.SIGKILL)
+        running.wait()
         if isinstance(error, subprocess.TimeoutExpired):
             return f"took more than {patience:g} seconds"
         raise

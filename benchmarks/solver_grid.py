@@ -1,0 +1,214 @@
+"""``python -m benchmarks solvers``: time to 1e-3 and 1e-6 of the optimum, against every peer, over a grid of cells.
+
+Each cell is a race to an objective, as ``race.py`` has it, in a process of its own with as many threads for everyone.
+The time is the processors', of all threads. What a cell measured is a line of ``solvers.jsonl`` in the folder ``--to``;
+a cell that is there is not measured again, so a run that was stopped goes on.
+"""
+
+import argparse
+import json
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+import fastgd
+
+from . import machine, measure, optimum, race, registry, report, solver_cells, solver_tables
+from .arguments import positive
+
+FACTOR, DEAREST = (
+    30.0,
+    20.0,
+)  # a run of a peer's that takes so many times fastgd's time, or so many seconds, is its last
+SHORTEST = 0.1  # seconds that a run may take in any case
+LONGEST = 60.0  # seconds that one climb may take
+LOWER = 1e-8  # how far below the optimum someone must end to be the optimum, relatively
+MOST = 20.0  # seconds of the counted turns to one target
+ATTEMPTS = 4  # processes for one cell, each without the peer that did not come back in the one before
+
+
+# One cell, in a process of its own ----------------------------------------------------------------------------------
+
+
+def both_clocks():
+    """Seconds of the processors and of the wall."""
+    return np.array([time.process_time(), time.perf_counter()])
+
+
+def measure_cell(case, data, repeats, say=lambda name: None):
+    """What a cell measured, as plain values; ``say`` is told who is about to run."""
+    work = race.Work.of(case, data)
+    with registry.limited(case):
+        say("fastgd")
+        climbs, missing = race.climbing(work)
+        climbs["fastgd"].longest = LONGEST
+        lowest = optimum.optimum(work, race.ours(work, fastgd)())[0]
+        for name in climbs:
+            say(name)
+            if name != "fastgd":
+                climbs[name].longest, climbs[name].dear = LONGEST, dear(climbs["fastgd"], lowest)
+            lowest = lower(lowest, climbs[name].least(lowest))
+        say("")
+        targets = {
+            label: to_target(work, climbs, missing, lowest, above, repeats) for label, above in race.TARGETS.items()
+        }
+    return {
+        "cell": case.name,
+        "threads": case.threads,
+        "data": str(data),
+        "fastgd": fastgd.__version__,
+        "date": time.strftime("%Y-%m-%d %H:%M", time.gmtime()),
+        "optimum": float(lowest),
+        "floors": case.floors,
+        "left out": case.out,
+        "targets": targets,
+    }
+
+
+def lower(lowest, reached):
+    return reached if reached < lowest * (1 - LOWER) else lowest
+
+
+def dear(climb, lowest):
+    """The seconds of a peer's run after which it is given no more effort."""
+    k = climb.first(lowest * (1 + min(race.TARGETS.values())))
+    if k is None:
+        return DEAREST
+    mine = measure.timed(climb.solver(climb.efforts[k]), time.process_time)[0]
+    return float(np.clip(FACTOR * mine, SHORTEST, DEAREST))
+
+
+def to_target(work, climbs, missing, lowest, above, repeats):
+    """The times of everyone who ends no further above the optimum, and of others why they have none."""
+    runs = {name: climb.run(lowest, above) for name, climb in climbs.items()}
+    runs, out = registry.parted(runs | missing)
+    seconds = measure.interleave(runs, repeats, MOST, warm=True, clock=both_clocks)
+    found = {"fastgd": None, "peers": {}, "out": out, "slower": {}}
+    for name in runs:
+        k = climbs[name].first(lowest * (1 + above))
+        one = {
+            "cpu": [float(pair[0]) for pair in seconds[name]],
+            "wall": [float(pair[1]) for pair in seconds[name]],
+            "effort": climbs[name].efforts[k],
+            "above": climbs[name].objectives[k] / lowest - 1,
+        }
+        if name == "fastgd":
+            result = race.called(work, fastgd, tol=climbs[name].efforts[k])()
+            found["fastgd"] = one | {"epochs": int(result.n_epochs), "status": result.status}
+        else:
+            found["peers"][name] = one
+    for name in out:
+        if name in climbs and climbs[name].dearest > climbs[name].dear and "fastgd" in seconds:
+            mine = np.median([pair[0] for pair in seconds["fastgd"]])
+            found["slower"][name] = float(min(climbs[name].dearest, climbs[name].dear * 4) / mine)
+    return found
+
+
+def child(given):
+    """Measure one cell; each line of the file says who is about to run, the last what there is."""
+    case = solver_cells.cells()[given.one]._replace(threads=given.threads[0])
+    gone = dict.fromkeys(given.without, "did not come back in time")
+    case = case._replace(peers=tuple(name for name in case.peers if name not in gone), out=case.out | gone)
+    case = case._replace(peers=solver_tables.of_peers(case.peers, given.peers))
+
+    def write(**line):
+        with open(given.lines, "a") as file:
+            file.write(json.dumps(line) + "\n")
+
+    data = case.small if given.smoke else case.sizes[0]
+    write(found=measure_cell(case, data, given.repeats, lambda name: write(trying=name)))
+    return 0
+
+
+# All cells ----------------------------------------------------------------------------------------------------------
+
+
+def measured(name, threads, given):
+    """A cell's line, measured in a process; a peer that does not come back is left out, and all is done again."""
+    without, said = [], ""
+    for _ in range(ATTEMPTS):
+        with tempfile.TemporaryDirectory() as folder:
+            lines = Path(folder) / "lines"
+            lines.touch()
+            told = ["--one", name, "--lines", str(lines), "--threads", str(threads), "--repeats", str(given.repeats)]
+            told += [part for peer in without for part in ("--without", peer)]
+            told += [part for peer in given.peers for part in ("--peers", peer)]
+            said = report.process(
+                [f"{__package__}.solver_grid", *told, *["--smoke"] * given.smoke], threads, given.patience
+            )
+            written = [json.loads(line) for line in lines.read_text().splitlines() if line.endswith("}")]
+        if written and "found" in written[-1]:
+            return written[-1]["found"]
+        trying = written[-1]["trying"] if written else "fastgd"
+        if trying in ("", "fastgd"):
+            break
+        without.append(trying)
+    return {"cell": name, "threads": threads, "failed": said or "wrote nothing"}
+
+
+def measure_all(names, given, path):
+    """Measure what the file does not have yet, and print it; whether all of it could be measured."""
+    there = {(line["cell"], line["threads"]) for line in solver_tables.lines_of(path) if "targets" in line}
+    asked = [(name, threads) for threads in given.threads for name in names]
+    left = [key for key in asked if key not in there]
+    print(f"{len(left)} of {len(asked)} cells are to be measured, into {path}.", flush=True)
+    keep(path, {"machine": machine.facts(), "versions": machine.versions()} if left else None)
+    fine, began = True, time.perf_counter()
+    for k, (name, threads) in enumerate(left):
+        if given.minutes and time.perf_counter() - began > 60 * given.minutes:
+            print(f"Time is up: {len(left) - k} cells are left.")
+            break
+        line = measured(name, threads, given)
+        keep(path, line)
+        fine &= "failed" not in line
+        print(*solver_tables.printed(line, given.clock), "", sep="\n", flush=True)
+    return fine
+
+
+def keep(path, line):
+    if line:
+        with open(path, "a") as file:
+            file.write(json.dumps(line) + "\n")
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(prog="benchmarks solvers", description=__doc__)
+    parser.add_argument("words", nargs="*", help="only cells with all words of one of these in their name")
+    parser.add_argument("-k", dest="more", action="append", default=[], help="the same")
+    parser.add_argument("--rows", default="", help="only tables with so many rows: 1e4,1e5")
+    parser.add_argument("--threads", type=positive, nargs="+", default=[1], help="of everyone, one run each (1)")
+    parser.add_argument("--peers", action="append", default=[], help="only peers with this word in their name")
+    parser.add_argument("--repeats", type=positive, default=5, help="turns (5)")
+    parser.add_argument("--minutes", type=float, default=0.0, help="begin no cell after so many")
+    parser.add_argument("--patience", type=float, default=900.0, help="seconds that a cell may take (900)")
+    parser.add_argument("--clock", choices=("cpu", "wall"), default="cpu", help="what ratios are of (cpu)")
+    parser.add_argument("--to", type=Path, default=Path("report"), help="the folder to write into (report)")
+    parser.add_argument("--list", action="store_true", help="print the names of the cells, and measure nothing")
+    parser.add_argument("--tables", action="store_true", help="write the tables of what is there, and measure nothing")
+    parser.add_argument("--smoke", action="store_true", help="tiny sizes, one turn, and of all cells a few")
+    parser.add_argument("--one", help=argparse.SUPPRESS)
+    parser.add_argument("--lines", help=argparse.SUPPRESS)
+    parser.add_argument("--without", action="append", default=[], help=argparse.SUPPRESS)
+    given = parser.parse_args(arguments)
+    if given.one:
+        return child(given)
+    names = list(solver_cells.cells())
+    if given.smoke:
+        given.repeats, given.words = 1, given.words or list(solver_cells.SMOKE)
+    names = solver_cells.wanted(names, given.words + given.more, [part for part in given.rows.split(",") if part])
+    if given.list:
+        print(*names, sep="\n")
+        return 0
+    given.to.mkdir(parents=True, exist_ok=True)
+    path = given.to / ("solvers.smoke.jsonl" if given.smoke else "solvers.jsonl")
+    if given.smoke:
+        path.unlink(missing_ok=True)
+    fine = given.tables or measure_all(names, given, path)
+    solver_tables.write(solver_tables.lines_of(path), given.to, given.clock, checked=not given.smoke)
+    return 0 if fine else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
