@@ -196,8 +196,9 @@ def skglm_model(asked, effort):
     datafit = (
         datafits.Huber(fastgd.losses.Huber().delta) if asked.loss == "huber" else getattr(datafits, names[asked.loss])()
     )
-    solver = solvers.AndersonCD if asked.loss in ("squared_error", "huber") else solvers.ProxNewton
-    return GeneralizedLinearEstimator(datafit, penalty, solver(tol=effort))
+    if asked.loss in ("squared_error", "huber"):
+        return GeneralizedLinearEstimator(datafit, penalty, solvers.AndersonCD(tol=effort))
+    return GeneralizedLinearEstimator(datafit, penalty, solvers.ProxNewton(tol=effort, max_iter=100))
 
 
 def glum_model(asked, effort):
