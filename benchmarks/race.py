@@ -175,8 +175,8 @@ class Climb:
         if self.failed or len(self.objectives) == len(self.efforts) or self.ended:
             return False
         began = time.perf_counter()
-        run = self.solver(self.efforts[len(self.objectives)])
         try:
+            run = self.solver(self.efforts[len(self.objectives)])
             with alarm(8 * self.dear + COMPILING):
                 busy, found = measure.timed(run, time.process_time)
                 if busy > self.dear:  # unless it compiled: some do so in later runs, too

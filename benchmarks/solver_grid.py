@@ -1,6 +1,6 @@
 """``python -m benchmarks solvers``: time to 1e-3 and 1e-6 of the optimum, against every peer, over a grid of cells.
 
-Each cell is a race to an objective, as ``race.py`` has it, in a process of its own with as many threads for everyone.
+Each cell is a race to an objective, as ``race.py`` has it, in a process with as many threads for everyone.
 The time is the processors', of all threads. What a cell measured is a line of ``solvers.jsonl`` in the folder ``--to``;
 a cell that is there is not measured again, so a run that was stopped goes on.
 """
@@ -26,10 +26,11 @@ SHORTEST = 0.1  # seconds that a run may take in any case
 LONGEST = 60.0  # seconds that one climb may take
 LOWER = 1e-8  # how far below the optimum someone must end to be the optimum, relatively
 MOST = 20.0  # seconds of the counted turns to one target
-ATTEMPTS = 4  # processes for one cell, each without the peer that did not come back in the one before
+AT_ONCE = 12  # cells of one process: what some peers compile is not kept on the disk
+SEPARATOR = " without "
 
 
-# One cell, in a process of its own ----------------------------------------------------------------------------------
+# Cells, in a process of their own -------------------------------------------------------------------------------------
 
 
 def both_clocks():
@@ -107,45 +108,76 @@ def to_target(work, climbs, missing, lowest, above, repeats):
 
 
 def child(given):
-    """Measure one cell; each line of the file says who is about to run, the last what there is."""
-    case = solver_cells.cells()[given.one]._replace(threads=given.threads[0])
-    gone = dict.fromkeys(given.without, "did not come back in time")
-    case = case._replace(peers=tuple(name for name in case.peers if name not in gone), out=case.out | gone)
-    case = case._replace(peers=solver_tables.of_peers(case.peers, given.peers))
+    """Measure cells; the file is told who is about to run in which, and what each cell measured."""
+    gone = dict(pair.split(SEPARATOR) for pair in given.without)
 
     def write(**line):
         with open(given.lines, "a") as file:
             file.write(json.dumps(line) + "\n")
 
-    data = case.small if given.smoke else case.sizes[0]
-    write(found=measure_cell(case, data, given.repeats, lambda name: write(trying=name)))
+    for name in given.one:
+        case = solver_cells.cells()[name]._replace(threads=given.threads[0])
+        out = {gone[name]: "did not come back in time"} if name in gone else {}
+        peers = tuple(peer for peer in solver_tables.of_peers(case.peers, given.peers) if peer not in out)
+        case = case._replace(peers=peers, out=case.out | out)
+        data = case.small if given.smoke else case.sizes[0]
+        write(found=measure_cell(case, data, given.repeats, lambda who, name=name: write(cell=name, trying=who)))
     return 0
 
 
 # All cells ----------------------------------------------------------------------------------------------------------
 
 
-def measured(name, threads, given):
-    """A cell's line, measured in a process; a peer that does not come back is left out, and all is done again."""
-    without, said = [], ""
-    for _ in range(ATTEMPTS):
+class Group:
+    """Cells that one process measures one after the other, and what it wrote of them until now."""
+
+    def __init__(self, names, threads, given, take):
+        self.names, self.threads, self.given, self.take = list(names), threads, given, take
+        self.without = {}  # of a cell, the peer that did not come back
+        self.heard, self.read, self.trying = time.time(), 0, ("", "")
+
+    def run(self):
+        """All cells; after the end of a process that did not measure all, another goes on without who was running."""
+        while self.names and (said := self.process()):
+            cell, who = self.trying
+            if cell in self.names and who not in ("", "fastgd") and cell not in self.without:
+                self.without[cell] = who
+            else:
+                cell = cell if cell in self.names else self.names[0]
+                self.names.remove(cell)
+                self.take({"cell": cell, "threads": self.threads, "failed": said})
+
+    def process(self):
+        """What went wrong with a process for the cells that are left, or nothing."""
+        given = self.given
         with tempfile.TemporaryDirectory() as folder:
             lines = Path(folder) / "lines"
             lines.touch()
-            told = ["--one", name, "--lines", str(lines), "--threads", str(threads), "--repeats", str(given.repeats)]
-            told += [part for peer in without for part in ("--without", peer)]
-            told += [part for peer in given.peers for part in ("--peers", peer)]
-            said = report.process(
-                [f"{__package__}.solver_grid", *told, *["--smoke"] * given.smoke], threads, given.patience
-            )
-            written = [json.loads(line) for line in lines.read_text().splitlines() if line.endswith("}")]
-        if written and "found" in written[-1]:
-            return written[-1]["found"]
-        trying = written[-1]["trying"] if written else "fastgd"
-        if trying in ("", "fastgd"):
-            break
-        without.append(trying)
-    return {"cell": name, "threads": threads, "failed": said or "wrote nothing"}
+            self.read = 0
+            told = ["--lines", str(lines), "--threads", str(self.threads), "--repeats", str(given.repeats)]
+            told += [part for name in self.names for part in ("--one", name)]
+            told += [part for pair in self.without.items() for part in ("--without", SEPARATOR.join(pair))]
+            told += [part for word in given.peers for part in ("--peers", word)] + ["--smoke"] * given.smoke
+
+            def heard():
+                self.listen(lines)
+                return self.heard
+
+            said = report.process([f"{__package__}.solver_grid", *told], self.threads, given.patience, heard)
+            self.listen(lines)
+        return said or ("left cells out" if self.names else "")
+
+    def listen(self, lines):
+        """Take what was written since the last time."""
+        whole = lines.read_text().rpartition("\n")[0].splitlines()
+        for line in map(json.loads, whole[self.read :]):
+            self.heard = time.time()
+            if "found" in line:
+                self.names.remove(line["found"]["cell"])
+                self.take(line["found"])
+            else:
+                self.trying = line["cell"], line["trying"]
+        self.read = len(whole)
 
 
 def measure_all(names, given, path):
@@ -155,16 +187,21 @@ def measure_all(names, given, path):
     left = [key for key in asked if key not in there]
     print(f"{len(left)} of {len(asked)} cells are to be measured, into {path}.", flush=True)
     keep(path, {"machine": machine.facts(), "versions": machine.versions()} if left else None)
-    fine, began = True, time.perf_counter()
-    for k, (name, threads) in enumerate(left):
-        if given.minutes and time.perf_counter() - began > 60 * given.minutes:
-            print(f"Time is up: {len(left) - k} cells are left.")
-            break
-        line = measured(name, threads, given)
+    failed, began = [], time.perf_counter()
+
+    def take(line):
         keep(path, line)
-        fine &= "failed" not in line
+        failed.extend([line["cell"]] if "failed" in line else [])
         print(*solver_tables.printed(line, given.clock), "", sep="\n", flush=True)
-    return fine
+
+    for threads in given.threads:
+        cells = [name for name, of in left if of == threads]
+        for first in range(0, len(cells), AT_ONCE):
+            if given.minutes and time.perf_counter() - began > 60 * given.minutes:
+                print("Time is up: the same command goes on with the cells that are left.")
+                return not failed
+            Group(cells[first : first + AT_ONCE], threads, given, take).run()
+    return not failed
 
 
 def keep(path, line):
@@ -181,14 +218,16 @@ def main(arguments=None):
     parser.add_argument("--threads", type=positive, nargs="+", default=[1], help="of everyone, one run each (1)")
     parser.add_argument("--peers", action="append", default=[], help="only peers with this word in their name")
     parser.add_argument("--repeats", type=positive, default=5, help="turns (5)")
-    parser.add_argument("--minutes", type=float, default=0.0, help="begin no cell after so many")
-    parser.add_argument("--patience", type=float, default=900.0, help="seconds that a cell may take (900)")
+    parser.add_argument(
+        "--minutes", type=float, default=0.0, help="begin no more cells after so many, a dozen at a time"
+    )
+    parser.add_argument("--patience", type=float, default=300.0, help="seconds that one peer may take in a cell (300)")
     parser.add_argument("--clock", choices=("cpu", "wall"), default="cpu", help="what ratios are of (cpu)")
     parser.add_argument("--to", type=Path, default=Path("report"), help="the folder to write into (report)")
     parser.add_argument("--list", action="store_true", help="print the names of the cells, and measure nothing")
     parser.add_argument("--tables", action="store_true", help="write the tables of what is there, and measure nothing")
     parser.add_argument("--smoke", action="store_true", help="tiny sizes, one turn, and of all cells a few")
-    parser.add_argument("--one", help=argparse.SUPPRESS)
+    parser.add_argument("--one", action="append", help=argparse.SUPPRESS)
     parser.add_argument("--lines", help=argparse.SUPPRESS)
     parser.add_argument("--without", action="append", default=[], help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
