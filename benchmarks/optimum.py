@@ -48,7 +48,7 @@ def optimum(work, found, seconds=60.0):
 def smoothed(work, loss, y, w, b, ends):
     """Coefficients and the intercept (d + 1,) for one target; kinks are replaced by narrower and narrower curves."""
     z = np.append(w, b)
-    if not getattr(loss, "smoothing_field", ""):
+    if getattr(loss, "smooth", True):
         return descended(Scores(work, loss, loss, y), z, ends)
     spread = np.ptp(y) if loss.labels else np.std(y)
     for width in WIDTHS:
