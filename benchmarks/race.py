@@ -163,7 +163,8 @@ class Climb:
         self.work, self.solver, self.efforts = work, solver, efforts
         self.objectives, self.seconds, self.failed = [], 0.0, ""
         self.longest, self.dear = None, np.inf
-        self.dearest = 0.0  # CPU seconds of the dearest run
+        self.costs = []  # CPU seconds of each run
+        self.dearest = 0.0  # of the dearest, also of one that did not end
 
     @property
     def ended(self):
@@ -190,6 +191,7 @@ class Climb:
         self.dearest = max(self.dearest, busy)
         if self.objectives:  # the first compiles
             self.seconds += time.perf_counter() - began
+        self.costs.append(busy)
         height = self.work.objective(found)
         self.objectives.append(height if np.isfinite(height) else np.inf)
         return True

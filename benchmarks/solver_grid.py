@@ -7,6 +7,7 @@ a cell that is there is not measured again, so a run that was stopped goes on.
 
 import argparse
 import json
+import signal
 import tempfile
 import time
 from pathlib import Path
@@ -18,14 +19,13 @@ import fastgd
 from . import machine, measure, optimum, race, registry, report, solver_cells, solver_tables
 from .arguments import positive
 
-FACTOR, DEAREST = (
-    30.0,
-    20.0,
-)  # a run of a peer's that takes so many times fastgd's time, or so many seconds, is its last
+# A run of a peer's that takes so many times fastgd's time, or so many seconds, is its last
+FACTOR, DEAREST = 30.0, 20.0
+ALONE = 3.0  # the same in seconds, where fastgd does not reach the target
 SHORTEST = 0.1  # seconds that a run may take in any case
-LONGEST = 60.0  # seconds that one climb may take
+LONGEST = 60.0  # seconds that fastgd's climb may take
 LOWER = 1e-8  # how far below the optimum someone must end to be the optimum, relatively
-MOST = 20.0  # seconds of the counted turns to one target
+MOST = 8.0  # seconds of the counted turns to one target
 AT_ONCE = 12  # cells of one process: what some peers compile is not kept on the disk
 SEPARATOR = " without "
 
@@ -49,7 +49,8 @@ def measure_cell(case, data, repeats, say=lambda name: None):
         for name in climbs:
             say(name)
             if name != "fastgd":
-                climbs[name].longest, climbs[name].dear = LONGEST, dear(climbs["fastgd"], lowest)
+                limit = dear(climbs["fastgd"], lowest)
+                climbs[name].longest, climbs[name].dear = max(race.LONGEST, 2 * limit), limit
             lowest = lower(lowest, climbs[name].least(lowest))
         say("")
         targets = {
@@ -76,34 +77,35 @@ def dear(climb, lowest):
     """The seconds of a peer's run after which it is given no more effort."""
     k = climb.first(lowest * (1 + min(race.TARGETS.values())))
     if k is None:
-        return DEAREST
+        return ALONE
     mine = measure.timed(climb.solver(climb.efforts[k]), time.process_time)[0]
     return float(np.clip(FACTOR * mine, SHORTEST, DEAREST))
 
 
 def to_target(work, climbs, missing, lowest, above, repeats):
     """The times of everyone who ends no further above the optimum, and of others why they have none."""
-    runs = {name: climb.run(lowest, above) for name, climb in climbs.items()}
-    runs, out = registry.parted(runs | missing)
+    runs, out = registry.parted({name: climb.run(lowest, above) for name, climb in climbs.items()} | missing)
+    efforts = {name: climbs[name].first(lowest * (1 + above)) for name in runs}
+    slow = {name: climbs[name].costs[k] for name, k in efforts.items() if climbs[name].costs[k] > climbs[name].dear}
+    runs = {name: run for name, run in runs.items() if name not in slow}
     seconds = measure.interleave(runs, repeats, MOST, warm=True, clock=both_clocks)
-    found = {"fastgd": None, "peers": {}, "out": out, "slower": {}}
+    found = {"fastgd": None, "peers": {}, "out": out | {name: f"takes {spent:.2g} s" for name, spent in slow.items()}}
     for name in runs:
-        k = climbs[name].first(lowest * (1 + above))
-        one = {
-            "cpu": [float(pair[0]) for pair in seconds[name]],
-            "wall": [float(pair[1]) for pair in seconds[name]],
-            "effort": climbs[name].efforts[k],
-            "above": climbs[name].objectives[k] / lowest - 1,
-        }
+        climb, k = climbs[name], efforts[name]
+        cpu, wall = np.array(seconds[name]).T.tolist()
+        one = {"cpu": cpu, "wall": wall, "effort": climb.efforts[k], "above": climb.objectives[k] / lowest - 1}
         if name == "fastgd":
-            result = race.called(work, fastgd, tol=climbs[name].efforts[k])()
+            result = race.called(work, fastgd, tol=climb.efforts[k])()
             found["fastgd"] = one | {"epochs": int(result.n_epochs), "status": result.status}
         else:
             found["peers"][name] = one
-    for name in out:
-        if name in climbs and climbs[name].dearest > climbs[name].dear and "fastgd" in seconds:
-            mine = np.median([pair[0] for pair in seconds["fastgd"]])
-            found["slower"][name] = float(min(climbs[name].dearest, climbs[name].dear * 4) / mine)
+    mine = np.median(found["fastgd"]["cpu"]) if found["fastgd"] else np.inf
+    unfinished = {
+        name: climbs[name].dear for name in out if name in climbs and climbs[name].dearest > climbs[name].dear
+    }
+    found["slower"] = (
+        {name: float(spent / mine) for name, spent in (unfinished | slow).items()} if mine < np.inf else {}
+    )
     return found
 
 
@@ -233,6 +235,7 @@ def main(arguments=None):
     given = parser.parse_args(arguments)
     if given.one:
         return child(given)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ended otherwise, it stops as with Ctrl-C
     names = list(solver_cells.cells())
     if given.smoke:
         given.repeats, given.words = 1, given.words or list(solver_cells.SMOKE)
