@@ -4,6 +4,7 @@ import contextlib
 import signal
 import threading
 import time
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import numpy as np
@@ -108,7 +109,15 @@ def ours(work, library, **more):
 def called(work, library, **more):
     """A call on the rows of a case, with its options and more; what it returns is the library's own."""
     options = {"random_state": 0, "n_threads": work.case.threads, **work.case.options, **more}
+    if work.case.several and options["loss"] != "multinomial":
+        return lambda: against_the_rest(work, library, **options)
     return lambda: getattr(library, work.case.call)(work.X, work.y, **options)
+
+
+def against_the_rest(work, library, loss, alpha, n_threads, **options):
+    """A model for each class against all others, as the classifier makes them, with the names of a result's fields."""
+    model = library.SGDClassifier(loss, alpha=alpha, n_jobs=n_threads, **options).fit(work.X, work.y)
+    return SimpleNamespace(coef=model.coef_, intercept=model.intercept_, n_epochs=np.max(model.n_iter_), status="ended")
 
 
 def settled(found):
@@ -181,6 +190,7 @@ class Climb:
             with alarm(8 * self.dear + COMPILING):
                 busy, found = measure.timed(run, time.process_time)
                 if busy > self.dear:  # unless it compiled: some do so in later runs, too
+                    began = time.perf_counter()
                     busy, found = measure.timed(run, time.process_time)
         except TooLong:
             self.dearest = np.inf

@@ -228,6 +228,7 @@ def main(arguments=None):
     parser.add_argument("--to", type=Path, default=Path("report"), help="the folder to write into (report)")
     parser.add_argument("--list", action="store_true", help="print the names of the cells, and measure nothing")
     parser.add_argument("--tables", action="store_true", help="write the tables of what is there, and measure nothing")
+    parser.add_argument("--into", type=Path, help="a page with marks of a table of solvers: write the overview there")
     parser.add_argument("--smoke", action="store_true", help="tiny sizes, one turn, and of all cells a few")
     parser.add_argument("--one", action="append", help=argparse.SUPPRESS)
     parser.add_argument("--lines", help=argparse.SUPPRESS)
@@ -249,6 +250,8 @@ def main(arguments=None):
         path.unlink(missing_ok=True)
     fine = given.tables or measure_all(names, given, path)
     solver_tables.write(solver_tables.lines_of(path), given.to, given.clock, checked=not given.smoke)
+    if given.into:
+        solver_tables.into(given.into, solver_tables.lines_of(path), given.clock)
     return 0 if fine else 1
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import runpy
 import statistics
 from typing import NamedTuple
 
@@ -157,6 +158,19 @@ def short(lines, clock="cpu"):
     return report_tables.table(head, overview(lines, clock))
 
 
+def into(page, lines, clock):
+    """Write the overview between the marks of a page, with where it was measured."""
+    facts = next(line for line in lines if "machine" in line)
+    machine, versions = report_tables.measured_how(facts)
+    body = f"{short(in_order(of_cells(lines)), clock)}\n\nMeasured on {machine}, with {versions}."
+    placed = runpy.run_path(str(report_tables.ROOT / "docs" / "tables.py"))["placed"]
+    page.write_text(placed(page.read_text(), "solvers", body))
+
+
+def of_cells(lines):
+    return [line for line in lines if "cell" in line]
+
+
 def missed(lines, clock):
     """Rows of what is below its floor."""
     for line in lines:
@@ -167,11 +181,10 @@ def missed(lines, clock):
 def markdown(lines, clock, checked=True):
     """All of it."""
     facts = next((line for line in lines if "machine" in line), None)
-    lines = in_order([line for line in lines if "cell" in line])
+    lines = in_order(of_cells(lines))
     parts = ["# Time to the optimum", RULES]
     if facts:
-        parts.append("; ".join(f"{name}: {value}" for name, value in facts["machine"].items()) + ".")
-        parts.append(", ".join(f"{name} {version}" for name, version in facts["versions"].items()) + ".")
+        parts += [f"{words}." for words in report_tables.measured_how(facts)]
     parts += [
         "## Overview",
         short(lines, clock),
@@ -217,7 +230,7 @@ def write(lines, folder, clock, checked):
                 for name, why in target["out"].items():
                     rows.writerow((line["cell"], line["threads"], label, name, "", "", "", "", why))
     if checked:
-        under = list(missed(in_order([line for line in lines if "cell" in line]), clock))
+        under = list(missed(in_order(of_cells(lines)), clock))
         print(f"{len(under)} below their floor:" if under else "None is below its floor.")
         print(
             *(f"  {cell}, {n} threads, {to}: {got} x {peer}, to be {floor}" for cell, n, to, got, peer, floor in under),

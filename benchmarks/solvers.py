@@ -155,21 +155,24 @@ def sgd(asked, effort):
     return SGDClassifier(asked.loss, **ends)
 
 
-INTERCEPT = 100.0  # the unit of liblinear's intercept, which it penalises: 10,000 times less than a coefficient
+def with_column(number):
+    """The efforts of liblinear: tolerances for a column of ones, then for another number."""
+    return tuple((column, tol) for column in (1.0, number) for tol in TOLERANCES[:8])
 
 
 def liblinear(dual):
     """liblinear: truncated Newton steps on the primal objective, coordinates of the dual, or of the primal with L1.
 
-    Its intercept is the coefficient of a column of 100s with the penalty of all others, which lifts what it ends at by
-    ``alpha / 20,000`` times the intercept's square.
+    Its intercept is the coefficient of a column of its own with the penalty of all others. An effort is the number in
+    that column and a tolerance: 1 is quick, but ends ``alpha / 2`` times the intercept's square above; the square of a
+    larger number divides that, and slows the coordinates of the dual down.
     """
 
     def build(asked, effort):
         from sklearn.linear_model import LogisticRegression
         from sklearn.svm import LinearSVC
 
-        ends = {"C": asked.c, "intercept_scaling": INTERCEPT, "max_iter": UNENDING, "tol": effort, "random_state": 0}
+        ends = {"C": asked.c, "intercept_scaling": effort[0], "tol": effort[1], "max_iter": UNENDING, "random_state": 0}
         if asked.loss == "log_loss":
             return LogisticRegression(solver="liblinear", dual=dual, l1_ratio=asked.share, **ends)
         return LinearSVC(loss=asked.loss, dual=dual, penalty="l1" if asked.share else "l2", **ends)
@@ -283,8 +286,8 @@ SOLVERS = {
     "scikit-learn, lbfgs": Solver("sklearn", ITERATIONS, model_of(by_iterations("lbfgs"))),
     "scikit-learn, newton-cholesky": Solver("sklearn", STEPS_OF_NEWTON, model_of(by_iterations("newton-cholesky"))),
     "scikit-learn, Ridge sparse_cg": Solver("sklearn", TOLERANCES, model_of(ridge("sparse_cg"))),
-    "scikit-learn, liblinear": Solver("sklearn", TOLERANCES, model_of(liblinear(dual=False))),
-    "scikit-learn, liblinear, dual": Solver("sklearn", TOLERANCES, model_of(liblinear(dual=True))),
+    "scikit-learn, liblinear": Solver("sklearn", with_column(100.0), model_of(liblinear(dual=False))),
+    "scikit-learn, liblinear, dual": Solver("sklearn", with_column(10.0), model_of(liblinear(dual=True))),
     "scikit-learn, highs": Solver("sklearn", ALL_AT_ONCE, model_of(highs)),
     "scikit-learn, saga": Solver("sklearn", ITERATIONS, model_of(by_iterations("saga"))),
     "scikit-learn, SGD": Solver("sklearn", ITERATIONS, model_of(sgd)),

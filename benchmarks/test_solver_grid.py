@@ -272,4 +272,8 @@ def test_smoke(tmp_path, capfd):
     assert all("scikit-learn, lbfgs" in one["targets"]["to 1e-6"]["peers"] for one in measured)
     given = ["--tables", "--to", str(tmp_path)]
     (tmp_path / "solvers.smoke.jsonl").rename(tmp_path / "solvers.jsonl")
-    assert solver_grid.main([*words, *given]) == 0
+    page = tmp_path / "page.md"
+    page.write_text("# Speed\n<!-- table of solvers -->\n\n<!-- end -->\n")
+    assert solver_grid.main([*words, *given, "--into", str(page)]) == 0
+    assert "| dense | log_loss | 1e4 | 1 | 1 |" in page.read_text()
+    assert "Measured on processor: " in page.read_text()
