@@ -88,6 +88,8 @@ def cell(kind, loss, columns, data, floor, several=False, **penalty):
     if share:
         peers, out = L1_PEERS[loss], {TORCH: "is for what is smooth"}
     out = dict(out)
+    if 0 < share < 1:
+        out |= dict.fromkeys({LIBLINEAR, "Snap ML"} & set(peers), "has no elastic net")
     if loss == "quantile" and alpha:
         peers, out = (TORCH,), {"scikit-learn, highs": "has L1 alone", **out}
     if sparse and loss == "squared_error" and not share:
