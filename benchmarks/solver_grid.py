@@ -7,6 +7,7 @@ a cell that is there is not measured again, so a run that was stopped goes on.
 
 import argparse
 import json
+import os
 import signal
 import tempfile
 import time
@@ -28,6 +29,7 @@ LOWER = 1e-8  # how far below the optimum someone must end to be the optimum, re
 MOST = 8.0  # seconds of the counted turns to one target
 AT_ONCE = 12  # cells of one process: what some peers compile is not kept on the disk
 SEPARATOR = " without "
+FORCED = "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "MKL_ENABLE_INSTRUCTIONS"
 
 
 # Cells, in a process of their own -------------------------------------------------------------------------------------
@@ -248,6 +250,8 @@ def main(arguments=None):
     path = given.to / ("solvers.smoke.jsonl" if given.smoke else "solvers.jsonl")
     if given.smoke:
         path.unlink(missing_ok=True)
+    if not given.tables and (forced := [name for name in FORCED if name in os.environ]):
+        print(f"{' and '.join(forced)} chooses the kernels of BLAS, and may slow peers down: unset it for their best.")
     fine = given.tables or measure_all(names, given, path)
     solver_tables.write(solver_tables.lines_of(path), given.to, given.clock, checked=not given.smoke)
     if given.into:
