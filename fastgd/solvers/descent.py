@@ -13,6 +13,7 @@ NOISE = 16  # times eps * |objective|: the rise that rounding may cause
 SAMPLE_ERROR = 0.2  # times weights / rows * objective: about the error of a sample's optimum
 LOOKS = 10  # steps on a sample, at most
 CONTRACTION = 0.05, 0.99  # of the promises by a step: no other one is believed
+UNEVEN = 0.1  # of the promise before, at least, where pairs set the scale of steps
 PROMISES = 6  # of the last steps, from which it is taken
 SHORTEST = 1e-9  # of a whole step's 1
 TRIES = 8  # lengths of a step
@@ -100,8 +101,10 @@ class Descent:
         while True:
             way = self.model.way(self.weights, self.gradient)
             contraction = self.contraction(way.promise)
-            # What is left after this step, if each one brings a share of the one before. A damped promise says little.
-            possible = math.inf if self.damping else way.promise * contraction / (1.0 - contraction)
+            # What is left after this step, if each brings a share of the one before. A damped promise says little, and
+            # where pairs set the scale one alone may be far too small: 8e-7 after 3e-4, where 6e-5 were left.
+            least = UNEVEN * self.promises[-1] if self.model.metric.scaled and self.promises else 0.0
+            possible = math.inf if self.damping else max(way.promise, least) * contraction / (1.0 - contraction)
             norm = self.model.norm(self.weights, self.gradient) if stage.whole else 0.0
             record = Step(self.objective, 1.0, norm, possible)
             if self.close(stage, way, possible) or (not stage.whole and looks == LOOKS):
@@ -140,7 +143,7 @@ class Descent:
         return False
 
     def contraction(self, promise):
-        """The share of a step's promise that the next one makes, on the mean of the last; a half where it is unknown."""
+        """The share of a step's promise that the next one makes, on the mean of the last; if unknown, a half."""
         if not self.promises or not promise > 0:
             return 0.5
         found = (promise / self.promises[0]) ** (1.0 / len(self.promises))

@@ -1,4 +1,4 @@
-"""Metrics of joint losses, whose weights are (classes, d + 1), flat: one matrix for all classes, or all weights' own."""
+"""Metrics of joint losses, whose weights are (classes, d + 1), flat: one matrix for all classes, or one of them all."""
 
 import math
 
@@ -42,7 +42,7 @@ class SharedSums:
 
 
 class Shared:
-    """A metric that all classes share. Its scale is the newest pair's, and what pairs have learned is kept with a new one."""
+    """A metric that all classes share. Pairs set its scale, and are kept with a new one."""
 
     scaled = keeps = True
 
