@@ -134,6 +134,9 @@ class Descent:
         Old ones may be far off: of a squared hinge with outliers that had got beyond their margins they promised 2e-7
         where 3e-2 were left.
         """
+        if self.rows < stage.rows and self.model.metric.missed(self.gradient) > self.enough(stage):
+            self.sum_metric(stage, GROWTH * self.rows)  # a column that depends on others on the sample alone
+            return False
         if self.model.metric.distance(self.weights - self.anchor) <= self.near:
             return True
         here = self.metric_of(self.stages[0], self.weights, self.stages[0].rows, 0.0)
