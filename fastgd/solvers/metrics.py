@@ -49,7 +49,7 @@ class MatrixSums:
     def __init__(self, data, bends, spreads, backend, threads):
         self.share = DEPENDENT[data.shift.itemsize]
         if data.constant:
-            shift = centre_of(data).astype(data.shift.dtype)
+            shift = centre_of(data, bends).astype(data.shift.dtype)
             self.offset = (shift - data.shift.astype(np.float64)) * data.inverse_scale
             data = data._replace(shift=shift)
         else:
