@@ -2,8 +2,8 @@
 
 Sums over rows give metrics, one for each penalty and damping: ``sums.damped(l2, share)``. A metric has ``solve(g)``,
 its inverse times g (d + 1,); ``distance(move)``; ``missed(g)``, what columns promise that it leaves out; ``scaled``,
-whether the newest pair sets its scale; and ``keeps``, whether pairs are kept when it is summed anew. Columns are centred
-once more in it, as their own shifts may be none.
+whether the newest pair sets its scale; and ``keeps``, whether pairs are kept when it is summed anew. In it columns are
+centred once more, as their own shifts may be none.
 """
 
 import math
