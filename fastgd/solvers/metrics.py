@@ -86,6 +86,11 @@ class Matrix:
         square = product(np.einsum("ij,j->i", self.sums.matrix, move), move)
         return math.sqrt(max(square, 0.0) / self.sums.total) if self.sums.total > 0 else 0.0
 
+    @property
+    def dependent(self):
+        """Which columns (d,) are left out."""
+        return self.factor.dependent[:-1]
+
     def centred(self, g):
         """A gradient by the columns as they are centred here."""
         centred = g.copy()
@@ -144,7 +149,7 @@ class ArrowSums:
 class Arrow:
     """The inverse of a diagonal and a border."""
 
-    scaled, keeps = True, False
+    scaled, keeps, dependent = True, False, None
 
     def __init__(self, inverse, last, sums):
         self.inverse, self.last, self.sums, self.mean = inverse, last, sums, sums.mean
@@ -173,6 +178,7 @@ class Unit:
     """No second derivatives: a step of length 1 along the gradient."""
 
     scaled = keeps = False
+    dependent = None
 
     @staticmethod
     def distance(move):
