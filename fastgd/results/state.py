@@ -95,6 +95,7 @@ class QuasiNewtonState(SolverState):
     rows: LaneNumber  # of the metric; 0 before the first
     damping: LaneNumber  # the number of the metric's damping
     read: LaneNumber  # rows, since the metric was summed
+    renewals: LaneNumber  # of the metric
     promises: Annotated[np.ndarray, Array("float64", "lanes promises")]  # of the last steps by the metric; 0 for none
 
     def take(self, rows=None):

@@ -18,6 +18,7 @@ PROMISES = 6  # of the last steps, from which it is taken
 SHORTEST = 1e-9  # of a whole step's 1
 SHORT = 0.3  # a step that is shorter was a bad one
 TRIES = 8  # lengths of a step
+SELDOM = 6  # passes until a metric is summed anew that pairs improve
 GROWTH = 8  # of the rows of a metric
 DAMPINGS = 0.0, 1e-6, 1e-3, 1.0, 1e3, math.inf  # shares of the diagonal added to a metric (Levenberg 1944)
 NEAR = 2e-3  # by how much scores may differ, in the root mean square, from where second derivatives judge the end
@@ -65,6 +66,7 @@ class Descent:
         self.anchor = weights.copy()  # where the second derivatives of the metric are taken
         self.rows = self.damping = 0  # of the metric: rows asked for, the number of its damping
         self.promises = []  # of the last steps by the metric
+        self.renewals = 0  # of the metric
         self.read = 0.0  # rows, since the metric was summed
 
     def run(self, resumed=False):
@@ -90,6 +92,7 @@ class Descent:
             if not self.objective <= objective:
                 self.weights, self.objective, self.gradient, anew = self.start.copy(), objective, gradient, True
         if anew:
+            self.model.forget()
             self.sum_metric(stage, stage.metric_rows)
         self.promises = []
 
@@ -222,8 +225,13 @@ class Descent:
         wanted = min(stage.rows, GROWTH * self.rows) if stage.whole else stage.rows
         cost, left = stage.metric_cost * wanted / stage.rows, possible / max(self.enough(stage), 1e-300)
         steps = math.log(max(left, 1.0)) / -math.log(contraction)
-        if self.damping or taken < SHORT or (known and self.read >= max(2.0, cost) * stage.rows and steps > 1.0 + cost):
+        scaled = self.model.metric.scaled
+        # Where pairs say more than the metric, it is summed anew after 6, 12, 24 ... passes.
+        least = SELDOM * 2.0**self.renewals if scaled else max(2.0, cost)
+        bad = self.damping or (taken < SHORT and not scaled)
+        if bad or (known and self.read >= least * stage.rows and steps > 1.0 + cost):
             self.sum_metric(stage, wanted, max(self.damping - 1, 0))
+            self.renewals += 1
 
 
 def shorter(share, start, slope, end, end_slope):

@@ -153,7 +153,8 @@ class ArrowSums:
 class Arrow:
     """The inverse of a diagonal and a border."""
 
-    scaled, keeps, dependent = True, False, None
+    scaled = keeps = True
+    dependent = None
 
     def __init__(self, inverse, last, sums):
         self.inverse, self.last, self.sums, self.mean = inverse, last, sums, sums.mean

@@ -44,7 +44,11 @@ class Pairs:
         """Take a metric, and forget all pairs, where it does not keep them."""
         self.metric = metric
         if not metric.keeps:
-            self.first, self.learned = (self.first + self.learned) % len(self.moves), 0
+            self.forget()
+
+    def forget(self):
+        """Forget all pairs."""
+        self.first, self.learned = (self.first + self.learned) % len(self.moves), 0
 
     def note(self, move, change):
         """Keep a pair, if the curvature along it is positive."""

@@ -90,7 +90,7 @@ class QuasiNewton(Solver):
         lanes, D = self.lanes.weights.shape
         anchor, pairs = np.zeros((lanes, D)), np.zeros((2, lanes, slots(D, self.classes), D))
         return QuasiNewtonState(
-            weights.copy(), anchor, *pairs, np.arange(lanes) * 1.0, *np.zeros((5, lanes)), np.zeros((lanes, PROMISES))
+            weights.copy(), anchor, *pairs, np.arange(lanes) * 1.0, *np.zeros((6, lanes)), np.zeros((lanes, PROMISES))
         )
 
     def descents(self, state):
@@ -126,6 +126,7 @@ class QuasiNewton(Solver):
         if resumed:
             one.anchor, one.rows, one.damping = state.anchor[at].reshape(-1), int(state.rows[k]), int(state.damping[k])
             one.promises, one.read = [p for p in state.promises[k].tolist() if p > 0], float(state.read[k])
+            one.renewals = int(state.renewals[k])
         return one, one.run(resumed)
 
     def least(self, scale):
@@ -191,6 +192,7 @@ class QuasiNewton(Solver):
             state.anchor[at] = one.anchor.reshape(self.classes, -1)
             state.first[at], state.count[at] = one.model.first, one.model.learned
             state.rows[at], state.damping[at], state.read[at] = one.rows, one.damping, one.read
+            state.renewals[at] = one.renewals
             state.promises[at] = 0.0
             state.promises[at, : len(one.promises)] = one.promises
 
