@@ -67,11 +67,13 @@ class Factor:
         inv = np.diag(L).copy()
         keep = self.keep = np.flatnonzero(inv > 0)
         import scipy.linalg
-        self.cho = scipy.linalg.cho_factor(A[np.ix_(keep, keep)] , lower=True)
+
+        self.cho = scipy.linalg.cho_factor(A[np.ix_(keep, keep)], lower=True)
         self.dependent = inv <= 0
 
     def solve(self, g):
         import scipy.linalg
+
         x = np.zeros(len(g))
         x[self.keep] = scipy.linalg.cho_solve(self.cho, (g * self.scale)[self.keep])
         return x * self.scale

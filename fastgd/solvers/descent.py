@@ -5,8 +5,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..kernels.pairs import product
-
 ENOUGH = 1e-4  # the share of the decrease predicted by the slope that a step must reach (Armijo 1966)
 NOISE = 16  # times eps * |objective|: the rise that rounding may cause
 SAMPLE_ERROR = 0.2  # times weights / rows * objective: about the error of a sample's optimum
@@ -44,8 +42,8 @@ class Descent:
 
     ``model`` is what it takes for the objective near the weights: a parabola and the penalty. Its methods are
     ``way(weights, gradient)``, a :class:`Way` to its minimum; ``moved(weights, way, share)``, the weights a share of
-    the way on; ``note(move, change)``, to learn from how the gradient changed; ``norm(weights, gradient)``, that of the
-    smallest subgradient; ``begin(metric)``, with second derivatives and nothing learned; and ``learned``, how many
+    the way on; ``slope(weights, gradient, way)``, the objective's there; ``note(move, change)``, to learn from how the
+    gradient changed; ``norm(weights, gradient)``, that of the smallest subgradient; ``begin(metric)``, with second derivatives and nothing learned; and ``learned``, how many
     moves it has learned from.
     """
 
@@ -146,7 +144,7 @@ class Descent:
                 self.model.note(weights - self.weights, gradient - self.gradient)
                 self.weights, self.objective, self.gradient = weights, objective, gradient
                 return share
-            end = product(gradient, way.step) if finite else math.nan
+            end = self.model.slope(weights, gradient, way) if finite else math.nan
             share = shorter(share, self.objective, way.slope, objective, end)
             if share < SHORTEST:
                 break

@@ -6,12 +6,15 @@ their own shifts may be none.
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
 from ..kernels.cholesky import Factor
 from ..kernels.pairs import product
+from .coordinates import Coordinates
 from .gram import centre_of, weighted_gram
+from .orthants import Orthants
 from .passes import length
 
 MOST_COLUMNS = 1024  # of a matrix, with the constant: 8 MB
@@ -27,6 +30,8 @@ def kind_of(data):
 
 class MatrixSums:
     """The second derivatives of all columns with each other."""
+
+    kinked = Coordinates  # the model of an objective with L1 or bounds
 
     @staticmethod
     def cost(d):
@@ -44,15 +49,29 @@ class MatrixSums:
 
     def damped(self, l2, share):
         """The metric with a penalty, and a share of the diagonal added to it."""
-        if math.isinf(share):
-            return Unit
+        return Unit if math.isinf(share) else Matrix(Factor(self.with_diagonal(l2, share)), self.offset)
+
+    def parabola(self, l2, share):
+        """The same second derivatives, not factorised."""
+        offset = np.zeros(len(self.matrix) - 1) if self.offset is None else self.offset
+        return Parabola(None if math.isinf(share) else self.with_diagonal(l2, share), offset)
+
+    def with_diagonal(self, l2, share):
+        """The matrix with a penalty, and a share of the diagonal added to it."""
         matrix = self.matrix.copy()
         k = np.arange(len(matrix) - 1)
         matrix[k, k] += l2
         if share:
             k = np.arange(len(matrix))
             matrix[k, k] *= 1.0 + share
-        return Matrix(Factor(matrix), self.offset)
+        return matrix
+
+
+class Parabola(NamedTuple):
+    """Second derivatives of columns that are centred by an offset; none are a step of length 1 along the gradient."""
+
+    matrix: np.ndarray | None
+    offset: np.ndarray
 
 
 class Matrix:
@@ -76,6 +95,8 @@ class Matrix:
 
 class ArrowSums:
     """The second derivatives of each column with itself and with the constant: an arrow, once columns are centred."""
+
+    kinked = Orthants
 
     @staticmethod
     def cost(d):
@@ -103,6 +124,8 @@ class ArrowSums:
         last = 1.0 / self.total if self.constant and self.total > 0 else 0.0
         return Arrow(inverse, self.mean, last)
 
+    parabola = damped
+
 
 class Arrow:
     """The inverse of a diagonal and a border."""
@@ -119,6 +142,13 @@ class Arrow:
         step[-1] = g[-1] * self.last - (product(self.mean, step[:-1]) if self.last else 0.0)
         return step
 
+    def solve_free(self, g, free):
+        """The inverse of the part of some weights, the last one the intercept, times g; zero elsewhere."""
+        step, free = np.zeros(len(g)), free[:-1]
+        step[free] = (g[free] - self.mean[free] * g[-1]) * self.inverse[free]
+        step[-1] = g[-1] * self.last - (product(self.mean[free], step[free]) if self.last else 0.0)
+        return step
+
 
 class Unit:
     """No second derivatives: a step of length 1 along the gradient."""
@@ -129,3 +159,8 @@ class Unit:
     def solve(g):
         """The gradient at length 1."""
         return g / (length(g) or 1.0)
+
+    @staticmethod
+    def solve_free(g, free):
+        """The gradient of some weights, all others being zero, at length 1."""
+        return Unit.solve(g)

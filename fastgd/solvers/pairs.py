@@ -70,6 +70,10 @@ class Pairs:
         """The norm of the gradient."""
         return length(gradient)
 
+    def slope(self, weights, gradient, way):
+        """The slope of the objective at some weights of the way."""
+        return product(gradient, way.step)
+
     def solve(self, g):
         """The metric's inverse, updated by the pairs, times g."""
         if not self.learned:

@@ -18,6 +18,7 @@ from ..results.state import QuasiNewtonState
 from .base import Limits, Records, Solver, Verdict, separable
 from .descent import Descent, Look, Step
 from .first_order import TOL_FULL
+from .kinks import Kinks
 from .metrics import kind_of
 from .pairs import Pairs, slots
 from .passes import penalty_costs
@@ -65,17 +66,15 @@ class QuasiNewton(Solver):
 
     @classmethod
     def suits(cls, problem):
-        """Full-batch problems of smooth losses of one score, with L2 at most."""
-        options, loss = problem.options, problem.options.loss
+        """Full-batch problems of smooth losses of one score."""
+        loss = problem.options.loss
         if problem.start.chunked:
             return IN_CHUNKS
         if not problem.full:
             return "a step takes a part of the rows"
         if loss.second_derivative is None or not loss.smooth:
             return "the loss has no second derivative" if loss.smooth else "the loss has kinks"
-        if options.alpha and options.l1_ratio:
-            return "the penalty has kinks"
-        return "the coefficients have bounds" if problem.bounds is not None else None
+        return None
 
     @classmethod
     def limits(cls, problem):
@@ -132,11 +131,13 @@ class QuasiNewton(Solver):
 
     def begun(self, state, k, number):
         """The descent of a lane, at the start or as a saved run left it."""
-        ring = Pairs(state.moves[k], state.changes[k], int(state.first[k]), int(state.count[k]))
+        ring = state.moves[k], state.changes[k], int(state.first[k]), int(state.count[k])
+        kinks = self.kinks[number]
+        model = Pairs(*ring) if kinks is None else kind_of(self.plan.data).kinked(kinks, *ring)
         start_loss = self.start_losses[number]
         weights = state.weights[k].astype(np.float64)
         of = functools.partial(self.metric_of, number)
-        one = Descent(weights, ring, start_loss, self.stages, of, self.plan.tol, self.eps)
+        one = Descent(weights, model, start_loss, self.stages, of, self.plan.tol, self.eps)
         resumed = state.rows[k] > 0
         if resumed:
             one.anchor, one.rows, one.damping = state.anchor[k].copy(), int(state.rows[k]), int(state.damping[k])
@@ -147,6 +148,12 @@ class QuasiNewton(Solver):
     def start_losses(self):
         """The objectives that the lanes start with, where they are known; else infinite."""
         return np.concatenate([model.start_loss for model in self.plan.models])
+
+    @functools.cached_property
+    def kinks(self):
+        """The kinks of each lane, None where it has none."""
+        lanes = self.plan.lanes
+        return [Kinks.of(lanes, k) for k in range(len(lanes.weights))]
 
     def advance(self, lanes, state, rates, clock, steps):
         """One step of all lanes over all rows."""
@@ -232,4 +239,6 @@ class QuasiNewton(Solver):
         data, threads = stage.data, plan.options.n_threads
         bends = plan.backend.second_derivatives(data, plan.parts.loss, lanes, threads)
         l2 = float(lanes.penalty[0, 1]) if type(plan.parts.penalty) is not Free else 0.0
-        return kind_of(data)(data, frozen(bends), plan.backend, threads).damped(l2, descent.damping_share)
+        sums = kind_of(data)(data, frozen(bends), plan.backend, threads)
+        metric = sums.damped if self.kinks[number] is None else sums.parabola
+        return metric(l2, descent.damping_share)

@@ -1,0 +1,68 @@
+"""Coordinate descent on a parabola with L1 and bounds, as for the lasso (Friedman, Hastie and Tibshirani 2010)."""
+
+import numpy as np
+
+from ._jit import kernel
+
+
+def descend_coordinates(matrix, slope, l1, low, high, weights, sweeps, share, least):
+    """Lower ``slope @ (u - w) + (u - w) @ matrix @ (u - w) / 2 + l1 * |u|`` within bounds; returns whether it rests.
+
+    Sweeps over the weights that are not at rest, until they are, then over all. It rests when a sweep over all brings
+    no more than a share of what all sweeps have brought, or than the least that counts.
+
+    Parameters
+    ----------
+    matrix : ndarray (D, D)
+    slope : ndarray (D,)
+        That of the parabola at the weights; changed with them.
+    l1 : float
+    low, high : ndarrays (D - 1,)
+        The last weight, the intercept, has neither penalty nor bounds.
+    weights : ndarray (D,)
+        Changed in place.
+    sweeps : int
+        At most so many.
+    share, least : float
+    """
+    active = np.empty(len(weights), np.int64)
+    return bool(_descend(matrix, slope, l1, low, high, weights, active, sweeps, share, least))
+
+
+@kernel
+def _descend(matrix, slope, l1, low, high, weights, active, sweeps, share, least):
+    D, count, whole, total = weights.size, 0, True, 0.0
+    for _ in range(sweeps):
+        size, fallen = D if whole else count, 0.0
+        count = 0 if whole else count
+        for q in range(size):
+            j = q if whole else active[q]
+            bend, w, s = matrix[j, j], weights[j], slope[j]
+            last = j == D - 1
+            if whole and (w != 0.0 or last or abs(s) > l1):
+                active[count] = j
+                count += 1
+            elif whole:
+                continue  # zero, and at rest there
+            if not bend > 0.0:
+                continue
+            new = w - s / bend
+            if not last:
+                pull = l1 / bend
+                new = new - pull if new > pull else (new + pull if new < -pull else 0.0)
+                new = low[j] if new < low[j] else (high[j] if new > high[j] else new)
+            change = new - w
+            if change != 0.0:
+                weights[j] = new
+                row = matrix[j]
+                for i in range(D):
+                    slope[i] += change * row[i]
+                fallen += change * change * bend
+        total += fallen
+        if fallen <= share * total + least:
+            if whole:
+                return 1
+            whole = True
+        else:
+            whole = False
+    return 0

@@ -1,0 +1,146 @@
+"""The model of an objective with L1 or bounds: the whole matrix of second derivatives, and coordinate descent on it."""
+
+import math
+
+import numpy as np
+
+from ..kernels.cholesky import Factor
+from ..kernels.coordinates import descend_coordinates
+from ..kernels.pairs import product
+from .kinks import KinkedWay
+from .pairs import Pairs
+from .passes import length
+
+SWEEPS = 12  # between two solutions on the free weights
+ROUNDS = 60  # of sweeps and solutions
+SHARE = 1e-12  # of what all sweeps have brought: one that brings less is the last
+NOISE = 1e-30  # times the parabola's size: what is less is rounding
+
+
+class Coordinates(Pairs):
+    """A matrix that each pair updates (BFGS), in the coordinates of centred columns; its minimum by coordinates."""
+
+    def __init__(self, kinks, *ring):
+        super().__init__(*ring)
+        self.kinks, self.matrix = kinks, None
+        self.guess = None  # weights that may lie closer to the minimum than those where the way begins
+
+    def begin(self, metric):
+        """Take a parabola, and forget all pairs."""
+        super().begin(metric)
+        self.matrix = None
+
+    def note(self, move, change):
+        """Keep a pair, if the curvature along it is positive; a full ring gives up its oldest."""
+        learned, first = self.learned, self.first
+        super().note(move, change)
+        if self.learned > learned and self.matrix is not None:
+            self.update((self.first + learned) % len(self.moves))
+        elif self.first != first:
+            self.matrix = None
+
+    def update(self, place):
+        """Let the matrix have the change of the gradient along a move that was found."""
+        offset, matrix = self.metric.offset, self.matrix
+        move, change = centred_weights(self.moves[place], offset), centred_gradient(self.changes[place], offset)
+        image = np.einsum("ij,j->i", matrix, move)
+        along = product(move, image)
+        if along > 0.0:
+            matrix -= np.multiply.outer(image, image / along)
+        matrix += np.multiply.outer(change, change * self.inverse[place])
+
+    def whole(self, gradient):
+        """The matrix: that of the metric, updated by all pairs."""
+        if self.metric.matrix is None:
+            return np.eye(len(gradient)) * (length(gradient) or 1.0)
+        if self.matrix is None:
+            self.matrix = self.metric.matrix.copy()
+            for k in range(self.learned):
+                self.update((self.first + k) % len(self.moves))
+        return self.matrix
+
+    def way(self, weights, gradient):
+        """The step to the minimum of the parabola and the penalty within bounds."""
+        offset, matrix = self.metric.offset, self.whole(gradient)
+        start, slope = centred_weights(weights, offset), centred_gradient(gradient, offset)
+        end, after = start.copy(), slope.copy()
+        if self.guess is not None:
+            end[:-1], self.guess = self.guess[:-1], None
+            after += np.einsum("ij,j->i", matrix, end - start)
+        descend(matrix, after, self.kinks, end)
+        step = end - start
+        fall = product(slope, step) + self.kinks.rise(start, end)
+        promise = -fall - 0.5 * product(step, after - slope)
+        end[-1] -= product(offset, end[:-1])
+        step[-1] -= product(offset, step[:-1])
+        return KinkedWay(step, fall, promise, end)
+
+    def moved(self, weights, way, share):
+        """The weights a share of the way on."""
+        return way.end.copy() if share == 1.0 else self.kinks.within(weights + share * way.step)
+
+    def norm(self, weights, gradient):
+        """The norm of the smallest subgradient."""
+        return length(self.kinks.subgradient(weights, gradient))
+
+    def slope(self, weights, gradient, way):
+        """The slope of the objective at some weights of the way."""
+        return self.kinks.slope(weights, gradient, way.step)
+
+
+def centred_weights(weights, offset):
+    """The weights of columns that are centred once more."""
+    found = weights.copy()
+    found[-1] += product(offset, weights[:-1])
+    return found
+
+
+def centred_gradient(gradient, offset):
+    """The gradient in the weights of columns that are centred once more."""
+    found = gradient.copy()
+    found[:-1] -= offset * gradient[-1]
+    return found
+
+
+def descend(matrix, slope, kinks, weights):
+    """Move weights (D,) to the minimum of a parabola with kinks; ``slope``, its gradient there, is changed with them.
+
+    Sweeps over the coordinates find out which weights are free; a linear system for these ends what sweeps would
+    take long for, where columns are correlated.
+    """
+    least = NOISE * float(np.sum(matrix.diagonal() * weights * weights))
+    for _ in range(ROUNDS):
+        if descend_coordinates(matrix, slope, *kinks, weights, SWEEPS, SHARE, least):
+            return
+        if not solve_free(matrix, slope, kinks, weights) > least:
+            return
+
+
+def solve_free(matrix, slope, kinks, weights):
+    """Go to the minimum over the weights that are neither zero by L1 nor at a bound, or until one of them gets there.
+
+    Returns the decrease.
+    """
+    w = weights[:-1]
+    free = (w > kinks.low) & (w < kinks.high) & ((w != 0.0) if kinks.l1 else True)
+    free = np.flatnonzero(np.append(free, True) & (matrix.diagonal() > 0.0))
+    here, columns = weights[free], free < len(w)
+    side = np.where(columns, kinks.l1 * np.sign(here), 0.0)
+    uphill = slope[free] + side
+    step = Factor(np.ascontiguousarray(matrix[np.ix_(free, free)])).solve(-uphill)
+    steep = product(uphill, step)
+    if not steep < 0.0:
+        return 0.0
+    low, high = (np.append(bound, fill)[free] for bound, fill in ((kinks.low, -math.inf), (kinks.high, math.inf)))
+    if kinks.l1:
+        low, high = np.where(columns & (here > 0), np.maximum(low, 0), low), np.where(columns & (here < 0), 0, high)
+    with np.errstate(all="ignore"):
+        reach = np.where(step > 0, (high - here) / step, np.where(step < 0, (low - here) / step, math.inf))
+    first = int(np.argmin(reach))
+    share = min(1.0, float(reach[first]))
+    step *= share
+    weights[free] += step
+    if share < 1.0:
+        weights[free[first]] = high[first] if step[first] > 0 else low[first]
+    slope += np.einsum("i,ij->j", step, matrix[free])
+    return -steep * share * (1.0 - 0.5 * share)
