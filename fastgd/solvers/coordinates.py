@@ -71,8 +71,9 @@ class Coordinates(Pairs):
         step = end - start
         fall = product(slope, step) + self.kinks.rise(start, end)
         promise = -fall - 0.5 * product(step, after - slope)
-        end[-1] -= product(offset, end[:-1])
-        step[-1] -= product(offset, step[:-1])
+        if offset is not None:
+            end[-1] -= product(offset, end[:-1])
+            step[-1] -= product(offset, step[:-1])
         return KinkedWay(step, fall, promise, end)
 
     def moved(self, weights, way, share):
@@ -91,14 +92,16 @@ class Coordinates(Pairs):
 def centred_weights(weights, offset):
     """The weights of columns that are centred once more."""
     found = weights.copy()
-    found[-1] += product(offset, weights[:-1])
+    if offset is not None:
+        found[-1] += product(offset, weights[:-1])
     return found
 
 
 def centred_gradient(gradient, offset):
     """The gradient in the weights of columns that are centred once more."""
     found = gradient.copy()
-    found[:-1] -= offset * gradient[-1]
+    if offset is not None:
+        found[:-1] -= offset * gradient[-1]
     return found
 
 

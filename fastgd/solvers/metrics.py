@@ -5,8 +5,8 @@ inverse times g (d + 1,), and ``scaled``, whether the newest pair sets its scale
 their own shifts may be none.
 """
 
+import functools
 import math
-from typing import NamedTuple
 
 import numpy as np
 
@@ -46,41 +46,40 @@ class MatrixSums:
         else:
             self.offset = None
         self.matrix = weighted_gram(data, bends, threads) / data.count
+        self.total = float(np.sum(bends, dtype=np.float64)) / data.count
 
     def damped(self, l2, share):
         """The metric with a penalty, and a share of the diagonal added to it."""
-        return Unit if math.isinf(share) else Matrix(Factor(self.with_diagonal(l2, share)), self.offset)
-
-    def parabola(self, l2, share):
-        """The same second derivatives, not factorised."""
-        offset = np.zeros(len(self.matrix) - 1) if self.offset is None else self.offset
-        return Parabola(None if math.isinf(share) else self.with_diagonal(l2, share), offset)
-
-    def with_diagonal(self, l2, share):
-        """The matrix with a penalty, and a share of the diagonal added to it."""
+        if math.isinf(share):
+            return Unit
         matrix = self.matrix.copy()
         k = np.arange(len(matrix) - 1)
         matrix[k, k] += l2
         if share:
             k = np.arange(len(matrix))
             matrix[k, k] *= 1.0 + share
-        return matrix
-
-
-class Parabola(NamedTuple):
-    """Second derivatives of columns that are centred by an offset; none are a step of length 1 along the gradient."""
-
-    matrix: np.ndarray | None
-    offset: np.ndarray
+        return Matrix(matrix, self)
 
 
 class Matrix:
-    """A factorised matrix; columns that depend on others are left out."""
+    """A matrix of columns that are centred by an offset; in its inverse, those that depend on others are left out."""
 
     scaled = False
 
-    def __init__(self, factor, offset):
-        self.factor, self.offset = factor, offset
+    def __init__(self, matrix, sums):
+        self.matrix, self.sums, self.offset = matrix, sums, sums.offset
+
+    @functools.cached_property
+    def factor(self):
+        """The matrix, factorised."""
+        return Factor(self.matrix)
+
+    def distance(self, move):
+        """By how much a move changes the scores, in the root mean square over the rows by their second derivatives."""
+        if self.offset is not None:
+            move = np.append(move[:-1], move[-1] + product(self.offset, move[:-1]))
+        square = product(np.einsum("ij,j->i", self.sums.matrix, move), move)
+        return math.sqrt(max(square, 0.0) / self.sums.total) if self.sums.total > 0 else 0.0
 
     def solve(self, g):
         """The inverse times g."""
@@ -122,9 +121,7 @@ class ArrowSums:
         diagonal = (self.diagonal + l2) * (1.0 + share)
         inverse = np.divide(1.0, diagonal, out=np.zeros(len(diagonal)), where=diagonal > 0)
         last = 1.0 / self.total if self.constant and self.total > 0 else 0.0
-        return Arrow(inverse, self.mean, last)
-
-    parabola = damped
+        return Arrow(inverse, last, self)
 
 
 class Arrow:
@@ -132,8 +129,15 @@ class Arrow:
 
     scaled = True
 
-    def __init__(self, inverse, mean, last):
-        self.inverse, self.mean, self.last = inverse, mean, last
+    def __init__(self, inverse, last, sums):
+        self.inverse, self.last, self.sums, self.mean = inverse, last, sums, sums.mean
+
+    def distance(self, move):
+        """By how much a move changes the scores, in the root mean square, if columns were independent."""
+        if not self.sums.total > 0:
+            return 0.0
+        last = move[-1] + product(self.mean, move[:-1])
+        return math.sqrt(product(self.sums.diagonal * move[:-1], move[:-1]) / self.sums.total + last * last)
 
     def solve(self, g):
         """The inverse times g."""
@@ -154,6 +158,12 @@ class Unit:
     """No second derivatives: a step of length 1 along the gradient."""
 
     scaled = False
+    matrix = offset = None
+
+    @staticmethod
+    def distance(move):
+        """None: what is known here is no distance."""
+        return math.inf
 
     @staticmethod
     def solve(g):

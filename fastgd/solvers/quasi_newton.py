@@ -16,7 +16,7 @@ from ..parts.penalties import Free
 from ..results import messages
 from ..results.state import QuasiNewtonState
 from .base import Limits, Records, Solver, Verdict, separable
-from .descent import Descent, Look, Step
+from .descent import Descent, Step
 from .first_order import TOL_FULL
 from .kinks import Kinks
 from .metrics import kind_of
@@ -27,6 +27,7 @@ from .problem import IN_CHUNKS
 from .samples import first_of, rows_of_sample, sample_of, sizes
 
 EPOCHS = 1000
+SHORT = 1 << 19  # numbers: a pass over them takes less than 0.1 ms
 PERFECT = 1e4  # in eps: residuals below this share of the start's are zero to rounding
 
 
@@ -36,6 +37,7 @@ class Stage:
     def __init__(self, plan, data, sample_rows, whole):
         self.plan, self.data, self.whole = plan, data, whole
         self.rows, self.width = data.rows.shape[0], data.shift.size + 1
+        self.short = data.rows.stored <= SHORT
         self.metric_rows = sample_rows or self.rows  # of the first metric
         self.metric_cost = kind_of(data).cost(data.shift.size)
         self.passes = plan.passes(data)
@@ -239,6 +241,4 @@ class QuasiNewton(Solver):
         data, threads = stage.data, plan.options.n_threads
         bends = plan.backend.second_derivatives(data, plan.parts.loss, lanes, threads)
         l2 = float(lanes.penalty[0, 1]) if type(plan.parts.penalty) is not Free else 0.0
-        sums = kind_of(data)(data, frozen(bends), plan.backend, threads)
-        metric = sums.damped if self.kinks[number] is None else sums.parabola
-        return metric(l2, descent.damping_share)
+        return kind_of(data)(data, frozen(bends), plan.backend, threads).damped(l2, descent.damping_share)
