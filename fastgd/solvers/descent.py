@@ -13,6 +13,7 @@ CONTRACTION = 0.1  # of the promises, at best: no smaller one is believed
 SHORTEST = 1e-9  # of a whole step's 1
 TRIES = 8  # lengths of a step
 GROWTH = 8  # of the rows of a metric
+OF_DIAGONAL = 8.0  # passes, at least, until a diagonal metric is summed anew: what pairs know is more
 DAMPINGS = 0.0, 1e-6, 1e-3, 1.0, 1e3, math.inf  # shares of the diagonal added to a metric (Levenberg 1944)
 NEAR = 0.2  # by how much scores may differ, in the root mean square, from where the second derivatives are taken
 UNSEEN = 1e-3  # times eps * |objective|: no step that promises less is tried
@@ -86,10 +87,14 @@ class Descent:
             self.sum_metric(stage, stage.metric_rows)
         self.promise = math.nan
 
-    def sum_metric(self, stage, rows, damping=0):
-        """Sum a metric at the weights over some rows of a stage."""
+    def sum_metric(self, stage, rows, damping=0, anew=True):
+        """Sum a metric at the weights over some rows of a stage; the model begins anew, or keeps what it learned."""
         self.anchor, self.rows, self.damping = self.weights.copy(), min(rows, stage.rows), damping
-        self.model.begin(self.metric_of(stage, self))
+        metric = self.metric_of(stage, self)
+        if anew:
+            self.model.begin(metric)
+        else:
+            self.model.metric = metric
         self.promise, self.passes = math.nan, 0.0
 
     def descend(self, stage):
@@ -189,8 +194,9 @@ class Descent:
         if stage.whole:
             left = possible / max((self.tol or 0.0) * abs(self.objective), 1e-300)
             steps = math.log(max(left, 1.0)) / max(-math.log(max(contraction, 1e-12)), 1e-9)
-        if self.damping or (self.passes >= max(2.0, cost) and steps > 1.0 + cost):
-            self.sum_metric(stage, wanted, max(self.damping - 1, 0))
+        diagonal = self.model.metric.scaled
+        if self.damping or (self.passes >= max(OF_DIAGONAL if diagonal else 2.0, cost) and steps > 1.0 + cost):
+            self.sum_metric(stage, wanted, max(self.damping - 1, 0), anew=not diagonal or self.damping > 0)
 
 
 def shorter(share, start, slope, end, end_slope):
