@@ -86,9 +86,9 @@ class QuasiNewtonState(SolverState):
     """The state of quasi-Newton steps: the weights, the pairs of L-BFGS, and where the metric was summed."""
 
     weights: Weights
-    anchor: LaneVector  # the weights at which the second derivatives of the metric are
-    moves: Annotated[np.ndarray, Array("float64", "lanes pairs columns+1")]  # a ring with one free place
-    changes: Annotated[np.ndarray, Array("float64", "lanes pairs columns+1")]  # of the gradients, by these moves
+    anchor: Annotated[np.ndarray, Array("float64", "lanes used")]  # where the metric's second derivatives are
+    moves: Annotated[np.ndarray, Array("float64", "lanes pairs used")]  # a ring with one free place
+    changes: Annotated[np.ndarray, Array("float64", "lanes pairs used")]  # of the gradients, by these moves
     lane: LaneNumber  # of the plan
     first: LaneNumber  # the place of the oldest pair
     count: LaneNumber  # of the pairs

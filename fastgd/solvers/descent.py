@@ -49,9 +49,11 @@ class Descent:
     derivatives and nothing learned; and ``learned``, how many moves it has learned from.
     """
 
-    def __init__(self, weights, model, start_loss, stages, metric_of, tol, eps):
-        self.weights, self.start, self.model, self.start_loss = weights, weights.copy(), model, start_loss
+    def __init__(self, weights, model, stages, metric_of, tol, eps, start_loss, least):
+        self.weights, self.start, self.model = weights, weights.copy(), model
         self.stages, self.metric_of, self.tol, self.eps = stages, metric_of, tol, eps
+        self.start_loss, self.least = start_loss, least  # the objective at the start, and one that is as good as zero
+        self.ended = False  # whether there is nothing more to gain
         self.objective, self.gradient = math.nan, None
         self.anchor = weights.copy()  # where the second derivatives of the metric are taken
         self.rows = self.damping = 0  # of the metric: rows asked for, the number of its damping
@@ -111,6 +113,7 @@ class Descent:
                     continue
                 yield from self.finish(stage, way)
                 if stage.whole:
+                    self.ended = True
                     yield record
                 return
             looks += 1
@@ -123,6 +126,7 @@ class Descent:
             elif not stage.whole:
                 return
             if stage.whole:
+                self.ended = self.tol is not None and (not taken or abs(record.objective) <= self.least)
                 yield record._replace(length=taken)
 
     def judged_here(self, stage):

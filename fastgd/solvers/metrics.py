@@ -1,8 +1,8 @@
 """What a descent measures steps by: second derivatives of the loss, summed over some rows, and who solves with them.
 
-Sums over rows give metrics, one for each penalty and damping: ``sums.damped(l2, share)``. A metric has ``solve(g)``, its
-inverse times g (d + 1,), and ``scaled``, whether the newest pair sets its scale. Columns are centred once more in it, as
-their own shifts may be none.
+Sums over rows give metrics, one for each penalty and damping: ``sums.damped(l2, share)``. A metric has ``solve(g)``,
+its inverse times g (d + 1,); ``scaled``, whether the newest pair sets its scale; and ``distance(move)``. Columns are
+centred once more in it, as their own shifts may be none.
 """
 
 import functools
