@@ -23,12 +23,12 @@ class Coordinates(Pairs):
     def __init__(self, kinks, *ring):
         super().__init__(*ring)
         self.kinks, self.matrix = kinks, None
-        self.guess = None  # weights that may lie closer to the minimum than those where the way begins
+        self.fresh = False  # whether no way was asked for, nor a run resumed
 
     def begin(self, metric):
         """Take a parabola, and forget all pairs."""
+        self.matrix, self.fresh = None, self.metric is None
         super().begin(metric)
-        self.matrix = None
 
     def note(self, move, change):
         """Keep a pair, if the curvature along it is positive; a full ring gives up its oldest."""
@@ -53,6 +53,8 @@ class Coordinates(Pairs):
         """The matrix: that of the metric, updated by all pairs."""
         if self.metric.matrix is None:
             return np.eye(len(gradient)) * (length(gradient) or 1.0)
+        if self.metric.exact:
+            return self.metric.matrix
         if self.matrix is None:
             self.matrix = self.metric.matrix.copy()
             for k in range(self.learned):
@@ -64,10 +66,14 @@ class Coordinates(Pairs):
         offset, matrix = self.metric.offset, self.whole(gradient)
         start, slope = centred_weights(weights, offset), centred_gradient(gradient, offset)
         end, after = start.copy(), slope.copy()
-        if self.guess is not None:
-            end[:-1], self.guess = self.guess[:-1], None
-            after += np.einsum("ij,j->i", matrix, end - start)
+        if self.metric.exact:
+            if self.fresh and self.metric.last_end is not None:
+                end = self.kinks.within(self.metric.last_end.copy())
+                after += np.einsum("ij,j->i", matrix, end - start)
+            self.fresh = False
         descend(matrix, after, self.kinks, end)
+        if self.metric.exact:
+            self.metric.last_end = end.copy()
         step = end - start
         fall = product(slope, step) + self.kinks.rise(start, end)
         promise = -fall - 0.5 * product(step, after - slope)

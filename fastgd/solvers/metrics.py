@@ -52,19 +52,24 @@ class MatrixSums:
         """The metric with a penalty, and a share of the diagonal added to it."""
         if math.isinf(share):
             return Unit
-        matrix = self.matrix.copy()
-        k = np.arange(len(matrix) - 1)
-        matrix[k, k] += l2
-        if share:
-            k = np.arange(len(matrix))
-            matrix[k, k] *= 1.0 + share
+        matrix = with_diagonal(self.matrix.copy(), l2, share)
         return Matrix(matrix, self)
+
+
+def with_diagonal(matrix, l2, share):
+    """A matrix of second derivatives, to which a penalty and a share of the diagonal are added, in place."""
+    k = np.arange(len(matrix) - 1)
+    matrix[k, k] += l2
+    if share:
+        k = np.arange(len(matrix))
+        matrix[k, k] *= 1.0 + share
+    return matrix
 
 
 class Matrix:
     """A matrix of columns that are centred by an offset; in its inverse, those that depend on others are left out."""
 
-    scaled = False
+    scaled = exact = False
 
     def __init__(self, matrix, sums):
         self.matrix, self.sums, self.offset = matrix, sums, sums.offset
@@ -127,7 +132,7 @@ class ArrowSums:
 class Arrow:
     """The inverse of a diagonal and a border."""
 
-    scaled = True
+    scaled, exact = True, False
 
     def __init__(self, inverse, last, sums):
         self.inverse, self.last, self.sums, self.mean = inverse, last, sums, sums.mean
@@ -157,7 +162,7 @@ class Arrow:
 class Unit:
     """No second derivatives: a step of length 1 along the gradient."""
 
-    scaled = False
+    scaled = exact = False
     matrix = offset = None
 
     @staticmethod

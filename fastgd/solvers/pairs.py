@@ -45,7 +45,9 @@ class Pairs:
         self.metric, self.first, self.learned = metric, (self.first + self.learned) % len(self.moves), 0
 
     def note(self, move, change):
-        """Keep a pair, if the curvature along it is positive."""
+        """Keep a pair, if the curvature along it is positive, and not known exactly."""
+        if self.metric.exact:
+            return
         along = product(move, change)
         if not along > LEAST_COSINE * math.sqrt(product(move, move) * product(change, change)):
             return

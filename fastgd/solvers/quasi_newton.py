@@ -19,12 +19,13 @@ from .base import SEPARATED, Limits, Records, Solver, Verdict, separable
 from .descent import Descent, Step
 from .first_order import TOL_FULL
 from .full_batch import ROW_OVERHEAD, SLICE_ELEMENTS
+from .gram_stage import GramStage, pays
 from .kinks import Kinks
 from .metrics import kind_of
 from .pairs import Pairs, slots
 from .plan import lanes_at
 from .problem import IN_CHUNKS
-from .stages import of_columns, stages_of, used_columns
+from .stages import Stage, of_columns, stages_of, used_columns
 
 EPOCHS = 1000
 PERFECT = 1e4  # in eps: residuals below this share of the start's are zero to rounding
@@ -79,7 +80,10 @@ class QuasiNewton(Solver):
 
     @functools.cached_property
     def stages(self):
-        """Samples that grow, and all rows."""
+        """Samples that grow, and all rows; or their Gram matrix first."""
+        if pays(self.plan, self.data):
+            gram = GramStage(self.plan, self.data)
+            return [gram] if gram.whole else [gram, Stage(self.plan, self.data, None, True)]
         return stages_of(self.plan, self.data)
 
     def init(self):
@@ -213,6 +217,12 @@ class QuasiNewton(Solver):
         stage = next(one for one in self.stages if one.rows >= descent.rows or one.whole)
         lanes = lanes_at(self.lanes, [number], 1)
         lanes = lanes._replace(weights=descent.anchor[None].astype(self.lanes.weights.dtype))
+        if isinstance(stage, GramStage):
+            return stage.metric(lanes, self.l2(number), descent.damping_share)
         bends = plan.backend.second_derivatives(stage.data, plan.parts.loss, lanes, threads)
-        l2 = float(lanes.penalty[0, 1]) if type(plan.parts.penalty) is not Free else 0.0
-        return kind_of(stage.data)(stage.data, frozen(bends), plan.backend, threads).damped(l2, descent.damping_share)
+        sums = kind_of(stage.data)(stage.data, frozen(bends), plan.backend, threads)
+        return sums.damped(self.l2(number), descent.damping_share)
+
+    def l2(self, number):
+        """The strength of a lane's L2."""
+        return float(self.lanes.penalty[number, 1]) if type(self.plan.parts.penalty) is not Free else 0.0
