@@ -44,11 +44,13 @@ def _descend(matrix, slope, l1, low, high, weights, active, sweeps, share, least
                 count += 1
             elif whole:
                 continue  # zero, and at rest there
-            if not bend > 0.0:
+            if not bend > 0.0 and (last or abs(s) >= l1):
                 continue
-            new = w - s / bend
+            new = 0.0  # where a column does not vary, and only the penalty counts
+            if bend > 0.0:
+                new = w - s / bend
             if not last:
-                pull = l1 / bend
+                pull = l1 / bend if bend > 0.0 else 0.0
                 new = new - pull if new > pull else (new + pull if new < -pull else 0.0)
                 new = low[j] if new < low[j] else (high[j] if new > high[j] else new)
             change = new - w
