@@ -48,7 +48,7 @@ def stages_of(plan, data):
     n, d = data.rows.shape
     weighed = (plan.lanes.fold >= 0).any() or (plan.lanes.replicate >= 0).any()
     count, a_row = n if plan.rows is None else len(plan.rows), data.rows.stored // n
-    stages, sample_sizes = [], [] if weighed else sizes(count, min(d, a_row) + 1, 8 * a_row)
+    stages, sample_sizes = [], [] if weighed else sizes(count, d + 1, 8 * a_row)
     if sample_sizes:
         found = rows_of_sample(count, sample_sizes[-1])
         sample = sample_of(data, found if plan.rows is None else plan.rows[found])
