@@ -45,8 +45,8 @@ class Descent:
     ``model`` is what it takes for the objective near the weights: a parabola and the penalty. Its methods are
     ``way(weights, gradient)``, a :class:`Way` to its minimum; ``moved(weights, way, share)``, the weights a share of
     the way on; ``slope(weights, gradient, way)``, the objective's there; ``note(move, change)``, to learn from how the
-    gradient changed; ``norm(weights, gradient)``, that of the smallest subgradient; ``begin(metric)``, with second
-    derivatives and nothing learned; and ``learned``, how many moves it has learned from.
+    gradient changed; ``norm(weights, gradient)``, that of the smallest subgradient; ``enter(stage)``, its rows;
+    ``begin(metric)``, with second derivatives and nothing learned; and ``learned``, how many moves it has learned from.
     """
 
     def __init__(self, weights, model, stages, metric_of, tol, eps, start_loss, least):
@@ -69,6 +69,7 @@ class Descent:
         """All steps; ``resumed`` begins on all rows, with the metric and the model of the run before."""
         if resumed:
             whole = self.stages[-1]
+            self.model.enter(whole)
             self.model.metric = self.metric_of(whole, self)
             self.objective, self.gradient = yield Look(whole, self.weights)
             yield from self.descend(whole)
@@ -79,6 +80,7 @@ class Descent:
 
     def enter(self, stage):
         """Look at the weights over more rows; begin anew where the sample has misled."""
+        self.model.enter(stage)
         self.objective, self.gradient = yield Look(stage, self.weights)
         anew = not self.rows or not stage.whole
         if self.rows and not self.objective <= self.start_loss:

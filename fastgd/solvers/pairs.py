@@ -40,6 +40,9 @@ class Pairs:
             place = (first + k) % len(moves)
             self.inverse[place] = 1.0 / product(moves[place], changes[place])
 
+    def enter(self, stage):
+        """Take note of the rows that the objective is of."""
+
     def begin(self, metric):
         """Take a metric, and forget all pairs."""
         self.metric, self.first, self.learned = metric, (self.first + self.learned) % len(self.moves), 0

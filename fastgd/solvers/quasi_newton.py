@@ -15,6 +15,7 @@ from ..kernels.layouts import frozen
 from ..parts.penalties import Free
 from ..results import messages
 from ..results.state import QuasiNewtonState
+from . import working_set
 from .base import SEPARATED, Limits, Records, Solver, Verdict, separable
 from .descent import Descent, Step
 from .first_order import TOL_FULL
@@ -106,8 +107,7 @@ class QuasiNewton(Solver):
     def begun(self, state, k, number):
         """The descent of a lane and its run, at the start or as a saved run left it."""
         ring = state.moves[k], state.changes[k], int(state.first[k]), int(state.count[k])
-        kinks = Kinks.of(self.plan.lanes, number, self.place)
-        model = Pairs(*ring) if kinks is None else kind_of(self.data).kinked(kinks, *ring)
+        model = self.model_of(number, ring)
         start_loss, scale = self.start_losses[number]
         weights, of = state.weights[k, self.place].astype(np.float64), functools.partial(self.metric_of, number)
         one = Descent(weights, model, self.stages, of, self.plan.tol, self.eps, start_loss, self.least(scale))
@@ -116,6 +116,16 @@ class QuasiNewton(Solver):
             one.anchor, one.rows, one.damping = state.anchor[k].copy(), int(state.rows[k]), int(state.damping[k])
             one.promise, one.passes = float(state.promise[k]) or math.nan, float(state.passes[k])
         return one, one.run(resumed)
+
+    def model_of(self, number, ring):
+        """The model of a lane's objective, with its ring of pairs."""
+        kinks = Kinks.of(self.plan.lanes, number, self.place)
+        if kinks is None:
+            return Pairs(*ring)
+        if working_set.suits(self.data, kinks):
+            lanes = lanes_at(self.lanes, [number], 1)
+            return working_set.WorkingSet(kinks, *ring, plan=self.plan, lanes=lanes, l2=self.l2(number))
+        return kind_of(self.data).kinked(kinks, *ring)
 
     def least(self, scale):
         """The objective that is zero to rounding, or that of classes which are separable."""
@@ -217,6 +227,8 @@ class QuasiNewton(Solver):
         stage = next(one for one in self.stages if one.rows >= descent.rows or one.whole)
         lanes = lanes_at(self.lanes, [number], 1)
         lanes = lanes._replace(weights=descent.anchor[None].astype(self.lanes.weights.dtype))
+        if isinstance(descent.model, working_set.WorkingSet):
+            return working_set.Unmeasured()
         if isinstance(stage, GramStage):
             return stage.metric(lanes, self.l2(number), descent.damping_share)
         bends = plan.backend.second_derivatives(stage.data, plan.parts.loss, lanes, threads)
