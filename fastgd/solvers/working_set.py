@@ -61,6 +61,8 @@ class WorkingSet(Pairs):
             # Of those that are equally urgent all: which of them came first must not depend on a sort.
             urgency[urgency < np.partition(urgency, -most)[-most]] = 0.0
         columns = np.flatnonzero(urgency)
+        if not columns.size:
+            return np.zeros(1, np.int64)  # the intercept may move
         return columns if columns.size <= len(w) // 2 else np.arange(len(w))
 
     def lowered(self, weights, columns):
