@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from ..kernels.cholesky import Factor
-from ..kernels.coordinates import descend_coordinates
+from ..kernels.coordinates import descend_coordinates, image
 from ..kernels.pairs import product
 from .kinks import KinkedWay
 from .pairs import Pairs
@@ -45,10 +45,10 @@ class Coordinates(Pairs):
         """Let the matrix have the change of the gradient along a move that was found."""
         offset, matrix = self.metric.offset, self.matrix
         move, change = centred_weights(self.moves[place], offset), centred_gradient(self.changes[place], offset)
-        image = np.einsum("ij,j->i", matrix, move)
-        along = product(move, image)
+        before = image(matrix, move)
+        along = product(move, before)
         if along > 0.0:
-            matrix -= np.multiply.outer(image, image / along)
+            matrix -= np.multiply.outer(before, before / along)
         matrix += np.multiply.outer(change, change * self.inverse[place])
 
     def whole(self, gradient):
@@ -71,7 +71,7 @@ class Coordinates(Pairs):
         if self.metric.exact:
             if self.fresh and self.metric.last_end is not None:
                 end = self.kinks.within(self.metric.last_end.copy())
-                after += np.einsum("ij,j->i", matrix, end - start)
+                after += image(matrix, end - start)
             self.fresh = False
         descend(matrix, after, self.kinks, end)
         if self.metric.exact:
@@ -154,5 +154,7 @@ def solve_free(matrix, slope, kinks, weights):
     weights[free] += step
     if share < 1.0:
         weights[free[first]] = high[first] if step[first] > 0 else low[first]
-    slope += np.einsum("i,ij->j", step, matrix[free])
+    whole = np.zeros(len(weights))
+    whole[free] = step
+    slope += image(matrix, whole)
     return -steep * share * (1.0 - 0.5 * share)

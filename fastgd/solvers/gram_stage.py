@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from ..kernels.cholesky import Factor
+from ..kernels.coordinates import image
 from ..kernels.pairs import product
 from ..parts.penalties import Free
 from .gram import LARGEST_BYTES, Grams, is_partition, weightings
@@ -74,11 +75,11 @@ class GramStage:
             level = product(sums.offset, weights[k, :-1]) - sums.level[target]
             away[-1] = weights[k, -1] * constant + level - sums.minimiser[q, target, -1]
             rest = sums.rest[q, target]
-            image = np.einsum("ij,j->i", sums.products[q], away) + rest
-            mean = product(away, image + rest) + sums.least[q, target]
+            slope = image(sums.products[q], away) + rest
+            mean = product(away, slope + rest) + sums.least[q, target]
             objectives[k] = factor * (0.0 if mean < 0.0 else mean)
-            gradients[k, :-1] = 2.0 * factor * (image[:-1] + sums.offset * image[-1])
-            gradients[k, -1] = 2.0 * factor * image[-1] * constant
+            gradients[k, :-1] = 2.0 * factor * (slope[:-1] + sums.offset * slope[-1])
+            gradients[k, -1] = 2.0 * factor * slope[-1] * constant
         if type(self.penalty) is not Free:
             objectives += penalty_costs(self.penalty, lanes)
             gradients[:, :-1] += lanes.penalty[:, 1:2].astype(np.float64) * weights[:, :-1]
@@ -90,7 +91,10 @@ class GramStage:
 
     def second_derivatives(self, lanes):
         """The second derivatives (d + 1, d + 1) of the objective of the first of some lanes, without its penalty."""
-        products = 2.0 * float(lanes.loss[0, 0]) * self.sums.products[int(self.grams.indices(lanes)[0])]
+        q, factor = int(self.grams.indices(lanes)[0]), 2.0 * float(lanes.loss[0, 0])
+        if factor == 1.0 and self.data.constant:
+            return self.sums.products[q]
+        products = factor * self.sums.products[q]
         if not self.data.constant:  # columns are not centred then
             offset = self.sums.offset
             products[:-1] += np.multiply.outer(offset, products[-1])
@@ -112,7 +116,8 @@ class ExactMatrix(Matrix):
     @property
     def matrix(self):
         """The matrix with a penalty, and a share of the diagonal added to it."""
-        return with_diagonal(self.stage.second_derivatives(self.lanes), self.l2, self.share)
+        found = self.stage.second_derivatives(self.lanes)
+        return with_diagonal(found.copy(), self.l2, self.share) if self.l2 or self.share else found
 
     @property
     def factor(self):
