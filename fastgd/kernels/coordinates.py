@@ -7,7 +7,7 @@ from .pairs import add_to
 
 
 def image(matrix, x):
-    """``matrix @ x`` of a symmetric matrix (D, D), in one order on any number of threads; NumPy took 4 times as long."""
+    """``matrix @ x`` of a symmetric matrix (D, D), in one order on any number of threads; NumPy took 4 times longer."""
     out = np.zeros(len(x))
     _add_image(matrix, x, out)
     return out

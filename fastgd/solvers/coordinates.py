@@ -84,6 +84,12 @@ class Coordinates(Pairs):
             step[-1] -= product(offset, step[:-1])
         return KinkedWay(step, fall, promise, end)
 
+    def judge(self, metric, weights, gradient):
+        """What a step to the minimum would promise by another metric."""
+        other = Coordinates(self.kinks, self.moves, self.changes, 0, 0)
+        other.metric = metric
+        return other.way(weights, gradient).promise
+
     def moved(self, weights, way, share):
         """The weights a share of the way on."""
         return way.end.copy() if share == 1.0 else self.kinks.within(weights + share * way.step)

@@ -9,7 +9,7 @@ from ..kernels.coordinates import image
 from ..kernels.pairs import product
 from ..parts.penalties import Free
 from .gram import LARGEST_BYTES, Grams, is_partition, weightings
-from .metrics import Matrix, MatrixSums, Unit, kind_of, with_diagonal
+from .metrics import DEPENDENT, Matrix, MatrixSums, Unit, kind_of, with_diagonal
 from .passes import penalty_costs
 from .samples import LEAST, PER_COLUMN
 
@@ -47,7 +47,7 @@ class GramStage:
         self.rows, self.width = data.rows.shape[0], data.shift.size + 1
         self.metric_rows = self.rows
         self.grams = Grams(data, plan.lanes, plan.options.n_threads)
-        self.sums = self.grams.sums
+        self.gram = self.grams.sums
         self.whole = self.sure()
         self.ends = {}  # where the last lane of its kind came to
 
@@ -56,9 +56,9 @@ class GramStage:
 
         They are not where next to nothing is left of the targets, nor where columns depend on others.
         """
-        products, minimiser = self.sums.products[:, None], self.sums.minimiser
-        dependent = (minimiser == 0.0) & (np.diagonal(products, axis1=2, axis2=3) > 0.0) & (self.sums.rest != 0.0)
-        return bool((self.sums.least >= SURE * self.grams.squares).all() and not dependent.any())
+        products, minimiser = self.gram.products[:, None], self.gram.minimiser
+        dependent = (minimiser == 0.0) & (np.diagonal(products, axis1=2, axis2=3) > 0.0) & (self.gram.rest != 0.0)
+        return bool((self.gram.least >= SURE * self.grams.squares).all() and not dependent.any())
 
     def rounded(self, weights):
         """The weights in the type of the lanes, as float64."""
@@ -66,7 +66,7 @@ class GramStage:
 
     def look(self, lanes):
         """The objectives (lanes,) and the gradients (lanes, d + 1) of all but L1; as ``kernels/gram.py`` does it."""
-        sums, constant = self.sums, self.data.constant
+        sums, constant = self.gram, self.data.constant
         weights = lanes.weights.astype(np.float64)
         objectives, gradients = np.empty(len(weights)), np.empty(weights.shape)
         for k, q in enumerate(self.grams.indices(lanes).tolist()):
@@ -85,32 +85,43 @@ class GramStage:
             gradients[:, :-1] += lanes.penalty[:, 1:2].astype(np.float64) * weights[:, :-1]
         return objectives, gradients
 
-    def metric(self, lanes, l2, share):
-        """The metric of the first of some lanes, with a penalty and a share of the diagonal added to it."""
-        return Unit if math.isinf(share) else ExactMatrix(self, lanes, l2, share)
+    def sums(self, lanes, backend, threads):
+        """The second derivatives for the first of some lanes."""
+        return ExactSums(self, lanes)
 
     def second_derivatives(self, lanes):
         """The second derivatives (d + 1, d + 1) of the objective of the first of some lanes, without its penalty."""
         q, factor = int(self.grams.indices(lanes)[0]), 2.0 * float(lanes.loss[0, 0])
         if factor == 1.0 and self.data.constant:
-            return self.sums.products[q]
-        products = factor * self.sums.products[q]
+            return self.gram.products[q]
+        products = factor * self.gram.products[q]
         if not self.data.constant:  # columns are not centred then
-            offset = self.sums.offset
+            offset = self.gram.offset
             products[:-1] += np.multiply.outer(offset, products[-1])
             products[:, :-1] += np.multiply.outer(products[:, -1], offset)
             products[-1], products[:, -1] = 0.0, 0.0
         return products
 
 
+class ExactSums:
+    """The second derivatives of squares, which are the same everywhere."""
+
+    def __init__(self, stage, lanes):
+        self.stage, self.lanes = stage, lanes
+
+    def damped(self, l2, share):
+        """The metric with a penalty, and a share of the diagonal added to it."""
+        return Unit if math.isinf(share) else ExactMatrix(self.stage, self.lanes, l2, share)
+
+
 class ExactMatrix(Matrix):
-    """The second derivatives of squares, which are the same everywhere; not kept where many lanes have large ones."""
+    """The metric of squares: not kept, as many lanes may have large ones."""
 
     exact = True
 
     def __init__(self, stage, lanes, l2, share):
         self.stage, self.lanes, self.l2, self.share = stage, lanes, l2, share
-        self.offset = stage.sums.offset if stage.data.constant else None
+        self.offset = stage.gram.offset if stage.data.constant else None
         self.kind = int(lanes.fold[0]), int(lanes.replicate[0]), int(lanes.target[0]), *lanes.loss[0].tolist()
 
     @property
@@ -122,7 +133,7 @@ class ExactMatrix(Matrix):
     @property
     def factor(self):
         """The matrix, factorised."""
-        return Factor(self.matrix)
+        return Factor(self.matrix, DEPENDENT[self.stage.data.shift.itemsize])
 
     @staticmethod
     def distance(move):

@@ -1,8 +1,9 @@
 """What a descent measures steps by: second derivatives of the loss, summed over some rows, and who solves with them.
 
 Sums over rows give metrics, one for each penalty and damping: ``sums.damped(l2, share)``. A metric has ``solve(g)``,
-its inverse times g (d + 1,); ``scaled``, whether the newest pair sets its scale; and ``distance(move)``. Columns are
-centred once more in it, as their own shifts may be none.
+its inverse times g (d + 1,); ``distance(move)``; ``scaled``, whether the newest pair sets its scale; ``keeps``, whether
+pairs are kept when it is summed anew; and ``exact``, whether the objective is its parabola. Columns are centred once
+more in it, as their own shifts may be none.
 """
 
 import functools
@@ -19,6 +20,7 @@ from .passes import length
 
 MOST_COLUMNS = 1024  # of a matrix, with the constant: 8 MB
 MOST_SPARSE_COLUMNS = 128  # of sparse rows: more are far from dense, and their diagonal nearly is the matrix
+DEPENDENT = {4: 1e-7, 8: 1e-14}  # a column with a smaller share of its square independent of others; by itemsize
 INDEPENDENT = 1e-12  # the least share of a column's square that is left when it is centred
 
 
@@ -34,11 +36,12 @@ class MatrixSums:
     kinked = Coordinates  # the model of an objective with L1 or bounds
 
     @staticmethod
-    def cost(d):
+    def cost(data):
         """Passes over their rows that they cost as much as."""
-        return 1.0 + d / 60
+        return 1.0 + data.shift.size / 60
 
     def __init__(self, data, bends, backend, threads):
+        self.share = DEPENDENT[data.shift.itemsize]
         if data.constant:
             shift = centre_of(data).astype(data.shift.dtype)
             self.offset = (shift - data.shift.astype(np.float64)) * data.inverse_scale
@@ -52,8 +55,7 @@ class MatrixSums:
         """The metric with a penalty, and a share of the diagonal added to it."""
         if math.isinf(share):
             return Unit
-        matrix = with_diagonal(self.matrix.copy(), l2, share)
-        return Matrix(matrix, self)
+        return Matrix(with_diagonal(self.matrix.copy(), l2, share), self)
 
 
 def with_diagonal(matrix, l2, share):
@@ -69,7 +71,7 @@ def with_diagonal(matrix, l2, share):
 class Matrix:
     """A matrix of columns that are centred by an offset; in its inverse, those that depend on others are left out."""
 
-    scaled = exact = False
+    scaled = keeps = exact = False
 
     def __init__(self, matrix, sums):
         self.matrix, self.sums, self.offset = matrix, sums, sums.offset
@@ -77,7 +79,7 @@ class Matrix:
     @functools.cached_property
     def factor(self):
         """The matrix, factorised."""
-        return Factor(self.matrix)
+        return Factor(self.matrix, self.sums.share)
 
     def distance(self, move):
         """By how much a move changes the scores, in the root mean square over the rows by their second derivatives."""
@@ -103,7 +105,7 @@ class ArrowSums:
     kinked = Orthants
 
     @staticmethod
-    def cost(d):
+    def cost(data):
         """Passes over their rows that they cost as much as."""
         return 1.5
 
@@ -132,7 +134,7 @@ class ArrowSums:
 class Arrow:
     """The inverse of a diagonal and a border."""
 
-    scaled, exact = True, False
+    scaled, keeps, exact = True, False, False
 
     def __init__(self, inverse, last, sums):
         self.inverse, self.last, self.sums, self.mean = inverse, last, sums, sums.mean
@@ -162,7 +164,7 @@ class Arrow:
 class Unit:
     """No second derivatives: a step of length 1 along the gradient."""
 
-    scaled = exact = False
+    scaled = keeps = exact = False
     matrix = offset = None
 
     @staticmethod

@@ -22,6 +22,14 @@ class Orthants(Pairs):
 
     def way(self, weights, gradient):
         """The step to the minimum of the model, cut where it would leave the orthant of the steepest descent."""
+        return self.way_by(self.metric, self.learned, weights, gradient)
+
+    def judge(self, metric, weights, gradient):
+        """What a step to the minimum would promise by another metric."""
+        return self.way_by(metric, 0, weights, gradient).promise
+
+    def way_by(self, metric, learned, weights, gradient):
+        """The way by some metric, which the pairs update, or not where none are learned."""
         steepest = self.kinks.subgradient(weights, gradient)
         free = steepest != 0.0
         if self.kinks.l1:
@@ -29,11 +37,11 @@ class Orthants(Pairs):
             free[:-1] |= inside
         free[-1] = True
         free = np.flatnonzero(free)
-        for learned in (self.learned, 0):
-            step = self.cut(weights, steepest, self.solve_free(-steepest, free, learned))
+        for pairs in (learned, 0):
+            step = self.cut(weights, steepest, self.solve_free(metric, -steepest, free, pairs))
             end = self.project(weights, weights + step)
             slope = product(steepest, end - weights)
-            if slope < 0.0 or not learned:
+            if slope < 0.0 or not pairs:
                 break
         return KinkedWay(step, slope, -0.5 * slope, end)
 
@@ -62,27 +70,27 @@ class Orthants(Pairs):
         """The slope of the objective at some weights of the way."""
         return self.kinks.slope(weights, gradient, way.step)
 
-    def solve_free(self, g, free, learned):
+    def solve_free(self, metric, g, free, learned):
         """The inverse of the metric's free part, updated by the free parts of pairs, times g; zero elsewhere."""
         found = np.zeros(len(g))
         if not learned:
-            return self.metric.solve_free(g, free)
+            return metric.solve_free(g, free)
         places = (self.first + np.arange(learned)) % len(self.moves)
         moves, changes = (np.ascontiguousarray(ring[places[:, None], free]) for ring in (self.moves, self.changes))
         along = np.einsum("kj,kj->k", moves, changes)
         sizes = np.sqrt(np.einsum("kj,kj->k", moves, moves) * np.einsum("kj,kj->k", changes, changes))
         kept = np.flatnonzero(along > LEAST_COSINE * sizes)
         if not len(kept):
-            return self.metric.solve_free(g, free)
+            return metric.solve_free(g, free)
         moves, changes, inverse = moves[kept], changes[kept], 1.0 / along[kept]
         ring = moves, changes, inverse, 0, len(kept), np.zeros(len(kept))
         q = g[free]
         first_loop(q, *ring)
         found[free] = q
-        step = self.metric.solve_free(found, free)[free]
-        if self.metric.scaled:
+        step = metric.solve_free(found, free)[free]
+        if metric.scaled:
             found[free] = changes[-1]
-            size = product(changes[-1], self.metric.solve_free(found, free)[free])
+            size = product(changes[-1], metric.solve_free(found, free)[free])
             step *= 1.0 / (inverse[-1] * size) if size > 0.0 else 1.0
         second_loop(step, *ring)
         found[free] = step

@@ -4,6 +4,8 @@ import numpy as np
 
 from ..kernels.layouts import CSR, frozen
 from ..parts.penalties import Free
+from . import gram_stage
+from .joint_metrics import AllSums, SharedSums, suits_all
 from .metrics import kind_of
 from .passes import penalty_costs
 from .samples import first_of, rows_of_sample, sample_of, sizes
@@ -18,10 +20,10 @@ class Stage:
     def __init__(self, plan, data, sample_rows, whole):
         self.loss, self.penalty, self.data, self.whole = plan.parts.loss, plan.parts.penalty, data, whole
         self.dtype = plan.lanes.weights.dtype
-        self.rows, self.width = data.rows.shape[0], data.shift.size + 1
+        self.rows, self.width = data.rows.shape[0], data.classes * (data.shift.size + 1)
         self.short = data.rows.stored <= SHORT
         self.metric_rows = sample_rows or self.rows  # of the first metric
-        self.metric_cost = kind_of(data).cost(data.shift.size)
+        self.metric_cost = sums_class(data).cost(data)
         self.passes = plan.passes(data)
 
     def rounded(self, weights):
@@ -29,7 +31,7 @@ class Stage:
         return weights if self.dtype == np.float64 else weights.astype(self.dtype).astype(np.float64)
 
     def look(self, lanes):
-        """The objectives (lanes,) and the gradients (lanes, d + 1) of all but L1."""
+        """The objectives (models,) and the gradients (models, weights) of all but L1: of a lane, or of all classes."""
         sums, losses = self.passes.sums(self.loss, lanes)
         objectives = losses.sum(axis=0) / self.data.count
         gradients = sums[0] if len(sums) == 1 else sums.sum(axis=0)
@@ -37,18 +39,40 @@ class Stage:
         if type(self.penalty) is not Free:
             objectives += penalty_costs(self.penalty, lanes)
             gradients[:, :-1] += lanes.penalty[:, 1:2].astype(np.float64) * lanes.weights[:, :-1]
+        if self.data.classes > 1:
+            objectives, gradients = (
+                objectives.reshape(-1, self.data.classes).sum(axis=1),
+                gradients.reshape(-1, self.width),
+            )
         return objectives, gradients
+
+    def sums(self, lanes, backend, threads):
+        """The sums of second derivatives at the weights of lanes, those of one model."""
+        if self.data.classes > 1 and suits_all(self.data):
+            return AllSums(self.data, self.loss, lanes, backend, threads)
+        bends = frozen(backend.second_derivatives(self.data, self.loss, lanes, threads))
+        return sums_class(self.data)(self.data, bends, backend, threads)
+
+
+def sums_class(data):
+    """The class of sums of second derivatives for data."""
+    if data.classes == 1:
+        return kind_of(data)
+    return AllSums if suits_all(data) else SharedSums
 
 
 def stages_of(plan, data):
     """Samples that grow, and all rows, of the plan's data or of those of some columns.
 
-    Where folds or replicates weigh rows there are no samples.
+    Where folds or replicates weigh rows there are no samples. Squares are all in their Gram matrix, if it pays.
     """
+    if gram_stage.pays(plan, data):
+        gram = gram_stage.GramStage(plan, data)
+        return [gram] if gram.whole else [gram, Stage(plan, data, None, True)]
     n, d = data.rows.shape
     weighed = (plan.lanes.fold >= 0).any() or (plan.lanes.replicate >= 0).any()
     count, a_row = n if plan.rows is None else len(plan.rows), data.rows.stored // n
-    stages, sample_sizes = [], [] if weighed else sizes(count, d + 1, 8 * a_row)
+    stages, sample_sizes = [], [] if weighed else sizes(count, data.classes * (d + 1), 8 * a_row)
     if sample_sizes:
         found = rows_of_sample(count, sample_sizes[-1])
         sample = sample_of(data, found if plan.rows is None else plan.rows[found])

@@ -5,7 +5,6 @@ as far as that goes, and the next look finds whether others have got out of thei
 """
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 
@@ -24,7 +23,7 @@ STEPS, OF_ALL = 50, 10  # over a working set, at most, and over all columns, whi
 WITHOUT_TOL = 1e-10
 
 
-def suits(data, kinks):
+def has_working_set(data, kinks):
     """Whether data have so many dense columns that most of them, at rest at zero, are not worth reading each time."""
     many = not data.rows.sparse and kind_of(data) is ArrowSums
     return many and (kinks.l1 > 0.0 or bool(((kinks.low == 0.0) | (kinks.high == 0.0)).all()))
@@ -33,9 +32,9 @@ def suits(data, kinks):
 class WorkingSet(Pairs):
     """The model of an objective with L1 or bounds that is the objective itself, over some of the columns."""
 
-    def __init__(self, kinks, *ring, plan, lanes, l2):
+    def __init__(self, kinks, *ring, plan, lanes):
         super().__init__(*ring)
-        self.kinks, self.plan, self.lanes, self.l2 = kinks, plan, lanes, l2
+        self.kinks, self.plan, self.lanes = kinks, plan, lanes
         self.stage = None
 
     def enter(self, stage):
@@ -72,11 +71,11 @@ class WorkingSet(Pairs):
         stage = Stage(self.plan, data, None, True)
         kinks = Kinks(self.kinks.l1, self.kinks.low[columns], self.kinks.high[columns])
         D = len(columns) + 1
-        model = kind_of(stage.data).kinked(kinks, *np.zeros((2, slots(D), D)), 0, 0)
+        model = kind_of(stage.data).kinked(kinks, *np.zeros((2, slots(D, 1), D)), 0, 0)
         start = weights[np.append(columns, len(weights) - 1)]
         tol = (WITHOUT_TOL if self.plan.tol is None else self.plan.tol) / 10
         eps = float(np.finfo(stage.dtype).eps)
-        one = Descent(start, model, [stage], self.metric_of, tol, eps, math.inf, 0.0)
+        one = Descent(start, model, [stage], self.metric_of, self.plan.parts.loss, tol, eps, math.inf, 0.0)
         run, answer, first, steps = one.run(), None, None, 0
         while not one.ended and steps < (STEPS if part else OF_ALL):
             found = run.send(answer)
@@ -92,14 +91,11 @@ class WorkingSet(Pairs):
                     break
         return max(first - one.objective, 0.0), one.weights
 
-    def metric_of(self, stage, descent):
+    def metric_of(self, stage, weights, rows, damping):
         """The metric of some columns."""
-        weights = descent.anchor[None].astype(self.lanes.weights.dtype)
-        backend, threads = self.plan.backend, self.plan.options.n_threads
-        lanes = self.lanes._replace(weights=weights)
-        bends = backend.second_derivatives(stage.data, self.plan.parts.loss, lanes, threads)
-        sums = kind_of(stage.data)(stage.data, frozen(bends), backend, threads)
-        return sums.damped(self.l2, descent.damping_share)
+        lanes = self.lanes._replace(weights=weights[None].astype(self.lanes.weights.dtype))
+        sums = stage.sums(lanes, self.plan.backend, self.plan.options.n_threads)
+        return sums.damped(float(lanes.penalty[0, 1]), damping)
 
     def moved(self, weights, way, share):
         """The weights a share of the way on."""
@@ -114,16 +110,21 @@ class WorkingSet(Pairs):
         return self.kinks.slope(weights, gradient, way.step)
 
 
-class Unmeasured(NamedTuple):
+class Unmeasured:
     """The metric of a model that needs none."""
 
-    scaled: bool = False
-    exact: bool = True
+    scaled = keeps = False
+    exact = True
 
     @staticmethod
     def distance(move):
         """None: the objective itself is what promises are made by."""
         return 0.0
+
+
+def unmeasured(stage, weights, rows, damping):
+    """No second derivatives."""
+    return Unmeasured
 
 
 def columns_of(data, columns):

@@ -83,13 +83,13 @@ class Sums:
         self.offset = offset
 
 
-@pytest.mark.parametrize("count", [1, 3, slots(D) + 4])
+@pytest.mark.parametrize("count", [1, 3, slots(D, 1) + 4])
 @pytest.mark.parametrize("offset", [None, np.linspace(-1, 2, D - 1)], ids=["plain", "centred"])
 def test_the_matrix_learns_from_pairs_and_is_rebuilt_from_them(count, offset):
     """That of BFGS (Nocedal and Wright 2006, equation 6.19), in the coordinates of the weights."""
     moves = RNG.standard_normal((count, D))
     changes = moves @ MATRICES["mixed"]
-    model = Coordinates(KINKS["l1"], np.zeros((slots(D), D)), np.zeros((slots(D), D)), 0, 0)
+    model = Coordinates(KINKS["l1"], np.zeros((slots(D, 1), D)), np.zeros((slots(D, 1), D)), 0, 0)
     metric = Matrix(MATRICES["independent"], Sums(offset))
     model.begin(metric)
     model.way(np.zeros(D), np.ones(D))  # so that the matrix is there and updated in place
@@ -98,7 +98,7 @@ def test_the_matrix_learns_from_pairs_and_is_rebuilt_from_them(count, offset):
     J = np.eye(D)  # weights of the centred columns from those of the others
     J[-1, :-1] = 0.0 if offset is None else offset
     B = J.T @ MATRICES["independent"] @ J
-    for s, y in list(zip(moves, changes, strict=True))[-(slots(D) - 1) :]:
+    for s, y in list(zip(moves, changes, strict=True))[-(slots(D, 1) - 1) :]:
         B = B - np.outer(B @ s, B @ s) / (s @ B @ s) + np.outer(y, y) / (s @ y)
     np.testing.assert_allclose(J.T @ model.whole(np.ones(D)) @ J, B, rtol=1e-9, atol=1e-9 * np.abs(B).max())
     again = Coordinates(KINKS["l1"], model.moves, model.changes, model.first, model.learned)
