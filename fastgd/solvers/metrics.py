@@ -134,7 +134,7 @@ class ArrowSums:
 class Arrow:
     """The inverse of a diagonal and a border."""
 
-    scaled, keeps, exact = True, False, False
+    scaled, keeps, exact = True, True, False
 
     def __init__(self, inverse, last, sums):
         self.inverse, self.last, self.sums, self.mean = inverse, last, sums, sums.mean
