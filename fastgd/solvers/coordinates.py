@@ -90,6 +90,10 @@ class Coordinates(Pairs):
         other.metric = metric
         return other.way(weights, gradient).promise
 
+    def missed(self, gradient):
+        """None: no column is left out."""
+        return 0.0
+
     def moved(self, weights, way, share):
         """The weights a share of the way on."""
         return way.end.copy() if share == 1.0 else self.kinks.within(weights + share * way.step)

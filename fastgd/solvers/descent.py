@@ -14,6 +14,7 @@ CONTRACTION = 0.05, 0.99  # of the promises by a step: no other one is believed
 UNEVEN = 0.1  # of the promise before, at least, where pairs set the scale of steps
 PROMISES = 6  # of the last steps, from which it is taken
 SHORTEST = 1e-9  # of a whole step's 1
+SHORT = 0.3  # a step that is shorter was a bad one
 TRIES = 8  # lengths of a step
 GROWTH = 8  # of the rows of a metric
 # Passes, at least, until a metric is summed anew, and one whose scale pairs set, and which keeps them: a diagonal that
@@ -50,7 +51,8 @@ class Descent:
     ``way(weights, gradient)``, a :class:`Way` to its minimum; ``moved(weights, way, share)``, the weights a share of
     the way on; ``slope(weights, gradient, way)``, the objective's there; ``note(move, change)``, to learn from how the
     gradient changed; ``norm(weights, gradient)``, that of the smallest subgradient; ``enter(stage)``, its rows;
-    ``begin(metric)``, with second derivatives and nothing learned; and ``learned``, how many moves it has learned from.
+    ``begin(metric)``, with second derivatives and nothing learned; ``missed(gradient)``, what these leave out; and
+    ``learned``, how many moves it has learned from.
     """
 
     def __init__(self, weights, model, stages, metric_of, loss, tol, eps, start_loss, least):
@@ -58,8 +60,7 @@ class Descent:
         self.stages, self.metric_of, self.eps = stages, metric_of, eps
         self.tol = None if tol is None else max(tol, ROUNDING * eps)
         self.start_loss, self.least = start_loss, least  # the objective at the start, and one that is as good as zero
-        self.squared = loss.squared  # its second derivatives are the same everywhere
-        self.near = math.inf if loss.squared or loss.joint else NEAR
+        self.exact = loss.squared  # whether second derivatives are the same everywhere
         self.ended = False  # whether there is nothing more to gain
         self.objective, self.gradient = math.nan, None
         self.anchor = weights.copy()  # where the second derivatives of the metric are taken
@@ -123,7 +124,7 @@ class Descent:
             taken = yield from self.take(stage, way)
             if taken:
                 known, self.promises = bool(self.promises), [*self.promises[1 - PROMISES :], way.promise]
-                self.renew(stage, possible, contraction, known)
+                self.renew(stage, possible, contraction, known, taken)
             elif self.mend(stage, way):
                 continue
             elif not stage.whole:
@@ -138,10 +139,17 @@ class Descent:
         Old ones may be far off: of a squared hinge with outliers that had got beyond their margins they promised 2e-7
         where 3e-2 were left.
         """
-        if self.model.metric.distance(self.weights - self.anchor) <= self.near:
+        if self.rows < stage.rows and self.model.missed(self.gradient) > self.enough(stage):
+            self.sum_metric(stage, GROWTH * self.rows)  # a column that depends on others on the sample alone
+            return False
+        metric = self.model.metric
+        if metric.scaled or metric.exact or self.exact:
             return True
-        here = self.metric_of(self.stages[0], self.weights, self.stages[0].rows, 0.0)
-        if self.model.judge(here, self.weights, self.gradient) <= max(way.promise, self.enough(stage) / CONTRACTION[0]):
+        if metric.distance(self.weights - self.anchor) > NEAR:
+            metric = self.metric_of(self.stages[0], self.weights, self.stages[0].rows, 0.0)
+        # What pairs have learned may be as far off, where a curve was crossed.
+        most = max(way.promise, self.enough(stage) / CONTRACTION[0])
+        if self.model.judge(metric, self.weights, self.gradient) <= most:
             return True
         self.sum_metric(stage, self.rows)
         return False
@@ -207,17 +215,18 @@ class Descent:
         self.sum_metric(stage, stage.rows, self.damping + here)
         return True
 
-    def renew(self, stage, possible, contraction, known):
+    def renew(self, stage, possible, contraction, known, taken):
         """Sum the metric anew where the passes since the last time have cost as much, and where it will pay.
 
-        ``known``: whether the contraction was measured.
+        ``known``: whether the contraction was measured. A step that had to be short says that the metric is no good.
         """
         wanted = min(stage.rows, GROWTH * self.rows) if stage.whole else stage.rows
         cost, left = stage.metric_cost * wanted / stage.rows, possible / max(self.enough(stage), 1e-300)
         steps = math.log(max(left, 1.0)) / -math.log(contraction)
         old = max(OLD_SCALED if self.model.metric.scaled else OLD, cost) * stage.rows
-        better = not self.squared or wanted > self.rows
-        if self.damping or (better and known and self.read >= old and steps > 1.0 + cost):
+        better = not self.exact or wanted > self.rows
+        due = better and known and self.read >= old and steps > 1.0 + cost
+        if self.damping or taken < SHORT or due:
             self.sum_metric(stage, wanted, max(self.damping - 1, 0))
 
 

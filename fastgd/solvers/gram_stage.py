@@ -85,7 +85,7 @@ class GramStage:
             gradients[:, :-1] += lanes.penalty[:, 1:2].astype(np.float64) * weights[:, :-1]
         return objectives, gradients
 
-    def sums(self, lanes, backend, threads):
+    def sums(self, lanes, spreads, backend, threads):
         """The second derivatives for the first of some lanes."""
         return ExactSums(self, lanes)
 
@@ -138,6 +138,11 @@ class ExactMatrix(Matrix):
     @staticmethod
     def distance(move):
         """None."""
+        return 0.0
+
+    @staticmethod
+    def missed(g):
+        """Nothing: what depends on others does so on all rows."""
         return 0.0
 
     @property

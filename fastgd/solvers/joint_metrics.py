@@ -29,12 +29,13 @@ class SharedSums:
             return 0.5 + 1.5 / data.classes
         return 0.5 + data.shift.size / (4 * data.classes + 30)
 
-    def __init__(self, data, bends, backend, threads):
+    def __init__(self, data, bends, spreads, backend, threads):
         self.classes = data.classes
         # Of K classes that share a score a step moves all: of two, one matrix is twice the second derivatives' mean.
         bends = bends * (self.classes / (self.classes - 1))
         bends += RAISED * bends.mean()
-        self.sums = kind_of(data)(data._replace(classes=1), bends.astype(data.shift.dtype), backend, threads)
+        bends = bends.astype(data.shift.dtype)
+        self.sums = kind_of(data)(data._replace(classes=1), bends, spreads, backend, threads)
 
     def damped(self, l2, share):
         """The metric with a penalty, and a share of the diagonal added to it."""
@@ -54,6 +55,10 @@ class Shared:
         """By how much a move changes the scores, in the root mean square over rows and classes."""
         return math.hypot(*(self.metric.distance(row) for row in move.reshape(self.classes, -1)))
 
+    def missed(self, g):
+        """The decrease that columns which are left out promise, each by itself."""
+        return max(self.metric.missed(row) for row in g.reshape(self.classes, -1))
+
     def solve(self, g):
         """The inverse times g."""
         return np.concatenate([self.metric.solve(row) for row in g.reshape(self.classes, -1)])
@@ -67,7 +72,7 @@ class AllSums:
         """Passes over their rows that they cost as much as."""
         return 1.0 + data.classes * data.shift.size / 8
 
-    def __init__(self, data, loss, lanes, backend, threads):
+    def __init__(self, data, loss, lanes, spreads, backend, threads):
         self.classes, self.share = data.classes, DEPENDENT[data.shift.itemsize]
         self.offset = None
         if data.constant:
@@ -78,6 +83,8 @@ class AllSums:
             weights[:, -1] += (weights[:, :-1] * self.offset).sum(axis=1)
             lanes = lanes._replace(weights=weights)
         self.matrix = backend.passes(data, threads).many().hessian(loss, lanes) / data.count
+        if not np.isfinite(self.matrix.diagonal()).all():
+            spreads()  # raises where the squares of a column overflow
         self.total = float(
             np.trace(self.matrix.reshape(self.classes, self.size, self.classes, self.size)[:, -1, :, -1])
         )
@@ -126,6 +133,14 @@ class All:
         move = rows.reshape(-1)
         square = float(np.einsum("i,ij,j->", move, self.sums.matrix, move))
         return math.sqrt(max(square, 0.0) / self.sums.total) if self.sums.total > 0 else 0.0
+
+    def missed(self, g):
+        """The decrease that columns which are left out promise, each by itself."""
+        left_out = self.factor.dependent
+        if not left_out.any():
+            return 0.0
+        diagonal = self.sums.matrix.diagonal()
+        return 0.5 * float((self.centred(g)[left_out] ** 2 / np.maximum(diagonal[left_out], 1e-300)).max())
 
     def solve(self, g):
         """The inverse times g."""

@@ -1,9 +1,9 @@
 """What a descent measures steps by: second derivatives of the loss, summed over some rows, and who solves with them.
 
 Sums over rows give metrics, one for each penalty and damping: ``sums.damped(l2, share)``. A metric has ``solve(g)``,
-its inverse times g (d + 1,); ``distance(move)``; ``scaled``, whether the newest pair sets its scale; ``keeps``, whether
-pairs are kept when it is summed anew; and ``exact``, whether the objective is its parabola. Columns are centred once
-more in it, as their own shifts may be none.
+its inverse times g (d + 1,); ``distance(move)``; ``missed(g)``, what columns promise that it leaves out; ``scaled``,
+whether the newest pair sets its scale; ``keeps``, whether pairs are kept when it is summed anew; and ``exact``, whether
+the objective is its parabola. Columns are centred once more in it, as their own shifts may be none.
 """
 
 import functools
@@ -30,6 +30,17 @@ def kind_of(data):
     return MatrixSums if data.shift.size < most else ArrowSums
 
 
+def seen(diagonal, total, data, spreads):
+    """A diagonal (d,) in which columns that do not vary in a sample have what their variance over all rows says."""
+    if (diagonal > 0).all() and np.isfinite(diagonal).all():
+        return diagonal
+    unseen = ~(diagonal > 0) & (data.inverse_scale != 0)
+    # Raises where the squares of a column overflow, or underflow to zero.
+    return (
+        np.where(unseen, total * spreads(), diagonal) if unseen.any() or not np.isfinite(diagonal).all() else diagonal
+    )
+
+
 class MatrixSums:
     """The second derivatives of all columns with each other."""
 
@@ -40,16 +51,17 @@ class MatrixSums:
         """Passes over their rows that they cost as much as."""
         return 1.0 + data.shift.size / 60
 
-    def __init__(self, data, bends, backend, threads):
+    def __init__(self, data, bends, spreads, backend, threads):
         self.share = DEPENDENT[data.shift.itemsize]
         if data.constant:
-            shift = centre_of(data).astype(data.shift.dtype)
+            shift = centre_of(data, bends).astype(data.shift.dtype)
             self.offset = (shift - data.shift.astype(np.float64)) * data.inverse_scale
             data = data._replace(shift=shift)
         else:
             self.offset = None
         self.matrix = weighted_gram(data, bends, threads) / data.count
         self.total = float(np.sum(bends, dtype=np.float64)) / data.count
+        np.fill_diagonal(self.matrix[:-1, :-1], seen(self.matrix.diagonal()[:-1], self.total, data, spreads))
 
     def damped(self, l2, share):
         """The metric with a penalty, and a share of the diagonal added to it."""
@@ -88,13 +100,26 @@ class Matrix:
         square = product(np.einsum("ij,j->i", self.sums.matrix, move), move)
         return math.sqrt(max(square, 0.0) / self.sums.total) if self.sums.total > 0 else 0.0
 
+    def centred(self, g):
+        """A gradient by the columns as they are centred here."""
+        centred = g.copy()
+        if self.offset is not None:
+            centred[:-1] -= self.offset * g[-1]
+        return centred
+
+    def missed(self, g):
+        """The decrease that columns which are left out promise, each by itself."""
+        left_out = self.factor.dependent
+        if not left_out.any():
+            return 0.0
+        diagonal = self.sums.matrix.diagonal()
+        return 0.5 * float((self.centred(g)[left_out] ** 2 / np.maximum(diagonal[left_out], 1e-300)).max())
+
     def solve(self, g):
         """The inverse times g."""
         if self.offset is None:
             return self.factor.solve(g)
-        centred = g.copy()
-        centred[:-1] -= self.offset * g[-1]
-        step = self.factor.solve(centred)
+        step = self.factor.solve(self.centred(g))
         step[-1] -= product(self.offset, step[:-1])
         return step
 
@@ -109,7 +134,7 @@ class ArrowSums:
         """Passes over their rows that they cost as much as."""
         return 1.5
 
-    def __init__(self, data, bends, backend, threads):
+    def __init__(self, data, bends, spreads, backend, threads):
         inverse_scale = data.inverse_scale.astype(np.float64)
         with np.errstate(all="ignore"):
             mean, variance = backend.passes(data._replace(weight=bends), threads).moments()
@@ -120,6 +145,7 @@ class ArrowSums:
         self.constant = bool(data.constant)
         self.mean = mean if self.constant else np.zeros(len(mean))
         self.diagonal = np.maximum(centred, INDEPENDENT * whole) if self.constant else whole
+        self.diagonal = seen(self.diagonal, self.total, data, spreads)
 
     def damped(self, l2, share):
         """The metric with a penalty, and a share of the diagonal added to it."""
@@ -146,6 +172,11 @@ class Arrow:
         last = move[-1] + product(self.mean, move[:-1])
         return math.sqrt(product(self.sums.diagonal * move[:-1], move[:-1]) / self.sums.total + last * last)
 
+    @staticmethod
+    def missed(g):
+        """Nothing: no column depends on others here."""
+        return 0.0
+
     def solve(self, g):
         """The inverse times g."""
         step = np.empty(len(g))
@@ -171,6 +202,11 @@ class Unit:
     def distance(move):
         """None: what is known here is no distance."""
         return math.inf
+
+    @staticmethod
+    def missed(g):
+        """Nothing."""
+        return 0.0
 
     @staticmethod
     def solve(g):

@@ -58,6 +58,10 @@ class Orthants(Pairs):
             end[:-1][weights[:-1] * end[:-1] < 0.0] = 0.0
         return self.kinks.within(end)
 
+    def missed(self, gradient):
+        """None: no column is left out."""
+        return 0.0
+
     def moved(self, weights, way, share):
         """The weights a share of the way on."""
         return way.end.copy() if share == 1.0 else self.project(weights, weights + share * way.step)

@@ -73,6 +73,10 @@ class Pairs:
         """What a step to the minimum would promise by another metric."""
         return 0.5 * product(gradient, metric.solve(gradient))
 
+    def missed(self, gradient):
+        """The decrease that columns promise which the metric leaves out."""
+        return self.metric.missed(gradient)
+
     def moved(self, weights, way, share):
         """The weights a share of the way on."""
         return weights + share * way.step

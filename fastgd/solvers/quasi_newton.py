@@ -140,7 +140,8 @@ class QuasiNewton(Solver):
         if kinks is None:
             return Pairs(*ring)
         if has_working_set(self.data, kinks):
-            return WorkingSet(kinks, *ring, plan=self.plan, lanes=lanes_at(self.lanes, [number], 1))
+            lanes = lanes_at(self.lanes, [number], 1)
+            return WorkingSet(kinks, *ring, plan=self.plan, lanes=lanes, spreads=self.spreads)
         return kind_of(self.data).kinked(kinks, *ring)
 
     def least(self, scale):
@@ -252,4 +253,10 @@ class QuasiNewton(Solver):
         lanes = lanes_at(self.lanes, [number], self.classes)
         lanes = lanes._replace(weights=weights.reshape(self.classes, -1).astype(self.lanes.weights.dtype))
         l2 = float(lanes.penalty[0, 1]) if type(plan.parts.penalty) is not Free else 0.0
-        return stage.sums(lanes, plan.backend, threads).damped(l2, damping)
+        return stage.sums(lanes, self.spreads, plan.backend, threads).damped(l2, damping)
+
+    def spreads(self):
+        """The variances over all rows of the columns as they are scaled; raises where squares over- or underflow."""
+        inverse = self.plan.statistics.scaling(True).inverse_scale[self.place[:-1] if self.used is not None else ...]
+        with np.errstate(all="ignore"):
+            return np.where(inverse > 0, (self.data.inverse_scale / inverse.astype(np.float64)) ** 2, 0.0)

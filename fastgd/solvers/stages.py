@@ -46,12 +46,15 @@ class Stage:
             )
         return objectives, gradients
 
-    def sums(self, lanes, backend, threads):
-        """The sums of second derivatives at the weights of lanes, those of one model."""
+    def sums(self, lanes, spreads, backend, threads):
+        """The sums of second derivatives at the weights of lanes, those of one model.
+
+        ``spreads()`` is the variance of each column over all rows.
+        """
         if self.data.classes > 1 and suits_all(self.data):
-            return AllSums(self.data, self.loss, lanes, backend, threads)
+            return AllSums(self.data, self.loss, lanes, spreads, backend, threads)
         bends = frozen(backend.second_derivatives(self.data, self.loss, lanes, threads))
-        return sums_class(self.data)(self.data, bends, backend, threads)
+        return sums_class(self.data)(self.data, bends, spreads, backend, threads)
 
 
 def sums_class(data):

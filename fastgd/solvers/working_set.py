@@ -4,6 +4,7 @@ A look at all columns finds the weights that are not at rest. The objective is t
 as far as that goes, and the next look finds whether others have got out of their rest.
 """
 
+import functools
 import math
 
 import numpy as np
@@ -32,9 +33,9 @@ def has_working_set(data, kinks):
 class WorkingSet(Pairs):
     """The model of an objective with L1 or bounds that is the objective itself, over some of the columns."""
 
-    def __init__(self, kinks, *ring, plan, lanes):
+    def __init__(self, kinks, *ring, plan, lanes, spreads):
         super().__init__(*ring)
-        self.kinks, self.plan, self.lanes = kinks, plan, lanes
+        self.kinks, self.plan, self.lanes, self.spreads = kinks, plan, lanes, spreads
         self.stage = None
 
     def enter(self, stage):
@@ -75,7 +76,8 @@ class WorkingSet(Pairs):
         start = weights[np.append(columns, len(weights) - 1)]
         tol = (WITHOUT_TOL if self.plan.tol is None else self.plan.tol) / 10
         eps = float(np.finfo(stage.dtype).eps)
-        one = Descent(start, model, [stage], self.metric_of, self.plan.parts.loss, tol, eps, math.inf, 0.0)
+        of = functools.partial(self.metric_of, columns)
+        one = Descent(start, model, [stage], of, self.plan.parts.loss, tol, eps, math.inf, 0.0)
         run, answer, first, steps = one.run(), None, None, 0
         while not one.ended and steps < (STEPS if part else OF_ALL):
             found = run.send(answer)
@@ -91,11 +93,16 @@ class WorkingSet(Pairs):
                     break
         return max(first - one.objective, 0.0), one.weights
 
-    def metric_of(self, stage, weights, rows, damping):
+    def metric_of(self, columns, stage, weights, rows, damping):
         """The metric of some columns."""
         lanes = self.lanes._replace(weights=weights[None].astype(self.lanes.weights.dtype))
-        sums = stage.sums(lanes, self.plan.backend, self.plan.options.n_threads)
+        backend, threads = self.plan.backend, self.plan.options.n_threads
+        sums = stage.sums(lanes, lambda: self.spreads()[columns], backend, threads)
         return sums.damped(float(lanes.penalty[0, 1]), damping)
+
+    def missed(self, gradient):
+        """None: no column is left out."""
+        return 0.0
 
     def moved(self, weights, way, share):
         """The weights a share of the way on."""

@@ -54,8 +54,8 @@ def test_looks_are_those_of_passes(rows, options, dtype):
 def test_second_derivatives_are_those_of_all_rows(options):
     plan = plan_of(X, Y, **options)
     gram, whole = both(plan)
-    expected = whole.sums(plan.lanes, plan.backend, 1).damped(0.5, 0.1)
-    found = gram.sums(plan.lanes, plan.backend, 1).damped(0.5, 0.1)
+    expected = whole.sums(plan.lanes, None, plan.backend, 1).damped(0.5, 0.0)
+    found = gram.sums(plan.lanes, None, plan.backend, 1).damped(0.5, 0.0)
     g = RNG.standard_normal(D + 1) * np.append(np.ones(D), plan.data.constant)
     np.testing.assert_allclose(found.solve(g), expected.solve(g), rtol=1e-8)
 
