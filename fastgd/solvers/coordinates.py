@@ -55,7 +55,7 @@ class Coordinates(Pairs):
         """The matrix: that of the metric, updated by all pairs."""
         if self.metric.matrix is None:
             return np.eye(len(gradient)) * (length(gradient) or 1.0)
-        if self.metric.exact:
+        if self.metric.exact or not self.learned:
             return self.metric.matrix
         if self.matrix is None:
             self.matrix = self.metric.matrix.copy()

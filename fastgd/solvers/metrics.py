@@ -67,7 +67,7 @@ class MatrixSums:
         """The metric with a penalty, and a share of the diagonal added to it."""
         if math.isinf(share):
             return Unit
-        return Matrix(with_diagonal(self.matrix.copy(), l2, share), self)
+        return Matrix(with_diagonal(self.matrix.copy(), l2, share) if l2 or share else self.matrix, self)
 
 
 def with_diagonal(matrix, l2, share):
