@@ -231,3 +231,18 @@ def test_which_problems_have_a_working_set():
     np.testing.assert_array_equal(few_at_most, np.arange(1100 - 66, 1100))
     weights[:600] = 1.0
     assert model.chosen(weights, np.zeros(1101)).size == 1100, "more than half of the columns: they are not copied"
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "log_loss"])
+@pytest.mark.parametrize("rows", ["dense", "sparse", "wide"])
+def test_folds_are_fits_on_their_rows(rows, loss):
+    X = ROWS[rows]
+    y, n = target(X, loss), X.shape[0]
+    held = np.arange(n) < n // 4
+    options = {"loss": loss, "l1_ratio": 1.0, "standardize": False, "tol": 1e-10}
+    split = [(np.flatnonzero(~held), np.flatnonzero(held))]
+    s = fastgd.sweep(X, y, alpha=[0.02, 0.005], cv=split, **options)
+    for alpha, (fold,) in zip([0.02, 0.005], s.results, strict=True):
+        alone = fastgd.fit(X[~held], y[~held], alpha=alpha, **options)
+        assert fold.status == "converged"
+        assert fold.loss == pytest.approx(alone.loss, rel=1e-7)
