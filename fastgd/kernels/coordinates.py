@@ -5,6 +5,9 @@ import numpy as np
 from ._jit import kernel
 from .pairs import add_to
 
+OPEN, QUICK, SLOW = 0, 1, 2
+FALLING = 0.1  # what a sweep brings, of what the one before brought
+
 
 def image(matrix, x):
     """``matrix @ x`` of a symmetric matrix (D, D), in one order on any number of threads; NumPy took 4 times longer."""
@@ -20,11 +23,12 @@ def _add_image(matrix, x, out):
             add_to(out, x[j], matrix[j])
 
 
-def descend_coordinates(matrix, slope, l1, low, high, weights, sweeps, share, least):
-    """Lower ``slope @ (u - w) + (u - w) @ matrix @ (u - w) / 2 + l1 * |u|`` within bounds; returns whether it rests.
+def descend_coordinates(matrix, slope, l1, low, high, weights, sweeps, share, least, brought):
+    """Lower ``slope @ (u - w) + (u - w) @ matrix @ (u - w) / 2 + l1 * |u|`` within bounds; returns how it ends.
 
     Sweeps over the weights that are not at rest, until they are, then over all. It rests when a sweep over all brings
-    no more than a share of what all sweeps have brought, or than the least that counts.
+    no more than a share of what all sweeps have brought, or than the least that counts: a ``QUICK`` one if the sweep
+    before brought far more, else a ``SLOW`` one, from which it may still be far. Otherwise it is ``OPEN``.
 
     Parameters
     ----------
@@ -39,14 +43,16 @@ def descend_coordinates(matrix, slope, l1, low, high, weights, sweeps, share, le
     sweeps : int
         At most so many.
     share, least : float
+    brought : ndarray (1,)
+        What has been brought so far; changed.
     """
     active = np.empty(len(weights), np.int64)
-    return bool(_descend(matrix, slope, l1, low, high, weights, active, sweeps, share, least))
+    return _descend(matrix, slope, l1, low, high, weights, active, sweeps, share, least, brought)
 
 
 @kernel
-def _descend(matrix, slope, l1, low, high, weights, active, sweeps, share, least):
-    D, count, whole, total = weights.size, 0, True, 0.0
+def _descend(matrix, slope, l1, low, high, weights, active, sweeps, share, least, brought):
+    D, count, whole, before = weights.size, 0, True, np.inf
     for _ in range(sweeps):
         size, fallen = D if whole else count, 0.0
         count = 0 if whole else count
@@ -75,11 +81,9 @@ def _descend(matrix, slope, l1, low, high, weights, active, sweeps, share, least
                 for i in range(D):
                     slope[i] += change * row[i]
                 fallen += change * change * bend
-        total += fallen
-        if fallen <= share * total + least:
-            if whole:
-                return 1
-            whole = True
-        else:
-            whole = False
-    return 0
+        brought[0] += fallen
+        rests = fallen <= share * brought[0] + least
+        if rests and whole:
+            return QUICK if fallen <= FALLING * before + least else SLOW
+        whole, before = rests, fallen
+    return OPEN

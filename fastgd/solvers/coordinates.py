@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from ..kernels.cholesky import Factor
-from ..kernels.coordinates import descend_coordinates, image
+from ..kernels.coordinates import QUICK, SLOW, descend_coordinates, image
 from ..kernels.pairs import product
 from .kinks import KinkedWay
 from .pairs import Pairs
@@ -13,6 +13,7 @@ from .passes import length
 
 SWEEPS, A_SWEEP = 12, 8  # so many between two solutions on the free weights, or one for so many columns
 ROUNDS = 60  # of sweeps and solutions
+DROPPED = 20  # weights, at most, that become zero or get to a bound in one solution
 # Of what all sweeps have brought: one that brings less is the last. The next way makes up for what is left: 1e-12 took
 # twice as long for 900 columns.
 SHARE = 1e-8
@@ -127,44 +128,52 @@ def descend(matrix, slope, kinks, weights):
     """Move weights (D,) to the minimum of a parabola with kinks; ``slope``, its gradient there, is changed with them.
 
     Sweeps over the coordinates find out which weights are free; a linear system for these ends what sweeps would
-    take long for, where columns are correlated.
+    take long for, where columns are correlated: with years and their squares, each of 60 ways brought 8 % of what was
+    left.
     """
     least = NOISE * float(np.sum(matrix.diagonal() * weights * weights))
-    sweeps = max(SWEEPS, len(weights) // A_SWEEP)
+    brought, sweeps = np.zeros(1), max(SWEEPS, len(weights) // A_SWEEP)
     for _ in range(ROUNDS):
-        if descend_coordinates(matrix, slope, *kinks, weights, sweeps, SHARE, least):
+        rests = descend_coordinates(matrix, slope, *kinks, weights, sweeps, SHARE, least, brought)
+        if rests == QUICK:
             return
-        if not solve_free(matrix, slope, kinks, weights) > least:
+        fall = solve_free(matrix, slope, kinks, weights)
+        brought[0] += fall
+        if rests == SLOW and fall <= SHARE * brought[0] + least:
             return
 
 
 def solve_free(matrix, slope, kinks, weights):
-    """Go to the minimum over the weights that are neither zero by L1 nor at a bound, or until one of them gets there.
+    """Go to the minimum over the weights that are neither zero by L1 nor at a bound; returns the decrease.
 
-    Returns the decrease.
+    A weight that gets to zero or to a bound on the way there stays, and the others go on without it. Sweeps alone took
+    it away from there again and again, where three columns were nearly dependent.
     """
     w = weights[:-1]
     free = (w > kinks.low) & (w < kinks.high) & ((w != 0.0) if kinks.l1 else True)
     free = np.flatnonzero(np.append(free, True) & (matrix.diagonal() > 0.0))
-    here, columns = weights[free], free < len(w)
-    side = np.where(columns, kinks.l1 * np.sign(here), 0.0)
-    uphill = slope[free] + side
-    step = Factor(np.ascontiguousarray(matrix[np.ix_(free, free)])).solve(-uphill)
-    steep = product(uphill, step)
-    if not steep < 0.0:
-        return 0.0
-    low, high = (np.append(bound, fill)[free] for bound, fill in ((kinks.low, -math.inf), (kinks.high, math.inf)))
+    low, high = np.append(kinks.low, -math.inf), np.append(kinks.high, math.inf)
     if kinks.l1:
-        low, high = np.where(columns & (here > 0), np.maximum(low, 0), low), np.where(columns & (here < 0), 0, high)
-    with np.errstate(all="ignore"):
-        reach = np.where(step > 0, (high - here) / step, np.where(step < 0, (low - here) / step, math.inf))
-    first = int(np.argmin(reach))
-    share = min(1.0, float(reach[first]))
-    step *= share
-    weights[free] += step
-    if share < 1.0:
-        weights[free[first]] = high[first] if step[first] > 0 else low[first]
-    whole = np.zeros(len(weights))
-    whole[free] = step
-    slope += image(matrix, whole)
-    return -steep * share * (1.0 - 0.5 * share)
+        low[:-1], high[:-1] = np.where(w > 0, np.maximum(low[:-1], 0), low[:-1]), np.where(w < 0, 0, high[:-1])
+    l1, fallen = np.append(np.full(len(w), kinks.l1), 0.0), 0.0
+    for _ in range(DROPPED):
+        uphill = slope[free] + l1[free] * np.sign(weights[free])
+        step = Factor(np.ascontiguousarray(matrix[np.ix_(free, free)])).solve(-uphill)
+        steep = product(uphill, step)
+        if not steep < 0.0:
+            break
+        with np.errstate(all="ignore"):
+            ends = np.where(step > 0, high[free], low[free])
+            reach = np.where(step != 0.0, (ends - weights[free]) / step, math.inf)
+        first = int(np.argmin(reach))
+        share = min(1.0, max(0.0, float(reach[first])))
+        whole = np.zeros(len(weights))
+        whole[free] = share * step
+        weights += whole
+        slope += image(matrix, whole)
+        fallen -= steep * share * (1.0 - 0.5 * share)
+        if share == 1.0:
+            break
+        weights[free[first]] = ends[first]
+        free = np.delete(free, first)
+    return fallen
