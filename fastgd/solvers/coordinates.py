@@ -28,10 +28,10 @@ class Coordinates(Pairs):
         self.kinks, self.matrix = kinks, None
         self.fresh = False  # whether no way was asked for, nor a run resumed
 
-    def begin(self, metric):
+    def begin(self, metric, forget=False):
         """Take a parabola, and forget all pairs."""
         self.matrix, self.fresh = None, self.metric is None
-        super().begin(metric)
+        super().begin(metric, forget)
 
     def note(self, move, change):
         """Keep a pair, if the curvature along it is positive; a full ring gives up its oldest."""

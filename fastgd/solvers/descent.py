@@ -94,10 +94,10 @@ class Descent:
             self.sum_metric(stage, stage.metric_rows)
         self.promises = []
 
-    def sum_metric(self, stage, rows, damping=0):
-        """Sum a metric at the weights over some rows of a stage."""
+    def sum_metric(self, stage, rows, damping=0, forget=False):
+        """Sum a metric at the weights over some rows of a stage; ``forget``: whether all pairs go, whatever it is."""
         self.anchor, self.rows, self.damping = self.weights.copy(), min(rows, stage.rows), damping
-        self.model.begin(self.metric_of(stage, self.anchor, self.rows, DAMPINGS[damping]))
+        self.model.begin(self.metric_of(stage, self.anchor, self.rows, DAMPINGS[damping]), forget)
         self.promises, self.read = [], 0.0
 
     def descend(self, stage):
@@ -212,7 +212,7 @@ class Descent:
         here = np.array_equal(self.anchor, self.weights) and self.rows >= stage.rows and not self.model.learned
         if here and self.damping == len(DAMPINGS) - 1:
             return False
-        self.sum_metric(stage, stage.rows, self.damping + here)
+        self.sum_metric(stage, stage.rows, self.damping + here, forget=True)
         return True
 
     def renew(self, stage, possible, contraction, known, taken):

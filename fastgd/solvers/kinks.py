@@ -19,7 +19,8 @@ class Kinks(NamedTuple):
     def of(cls, lanes, lane, place):
         """Those of the weights of a lane in some places, the intercept's the last; or None if it has none."""
         l1 = float(lanes.penalty[lane, 0])
-        low, high = (np.append(bound[lane], 0.0)[place][:-1].astype(np.float64) for bound in (lanes.low, lanes.high))
+        columns = place if isinstance(place, slice) else place[:-1]
+        low, high = (bound[lane][columns].astype(np.float64) for bound in (lanes.low, lanes.high))
         return cls(l1, low, high) if l1 or np.isfinite(low).any() or np.isfinite(high).any() else None
 
     def rise(self, weights, end):

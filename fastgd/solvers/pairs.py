@@ -43,10 +43,10 @@ class Pairs:
     def enter(self, stage):
         """Take note of the rows that the objective is of."""
 
-    def begin(self, metric):
-        """Take a metric, and forget all pairs, where it does not keep them."""
+    def begin(self, metric, forget=False):
+        """Take a metric, and forget all pairs, where it does not keep them or they did not do."""
         self.metric = metric
-        if not metric.keeps:
+        if forget or not metric.keeps:
             self.first, self.learned = (self.first + self.learned) % len(self.moves), 0
 
     def note(self, move, change):

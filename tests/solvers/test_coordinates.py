@@ -135,3 +135,23 @@ def test_without_second_derivatives_the_way_is_next_to_one_long():
     model.begin(Unit)
     way = model.way(np.zeros(D), np.linspace(1, 2, D))
     np.testing.assert_allclose(np.linalg.norm(way.step), 1.0, rtol=1e-3)
+
+
+def test_next_to_dependent_columns_are_solved_for():
+    """Years, their squares and cubes: sweeps go from side to side of a kink, and get on by 8 % of what is left."""
+    years = np.linspace(1960, 2024, 60)
+    Z = np.column_stack([years, years**2, years**3, MATRICES["mixed"][:1].repeat(60, axis=0)[:, :1], RNG.random(60)])
+    Z = (Z - Z.mean(axis=0)) / np.maximum(Z.std(axis=0), 1e-9)
+    Z = np.column_stack([Z, np.ones(60)])
+    y = -np.sin((years - 1960) / 20) + 0.1 * RNG.standard_normal(60)
+    kinks, matrix, weights = Kinks(0.01, np.full(5, -math.inf), np.full(5, math.inf)), Z.T @ Z / 60, np.zeros(6)
+
+    def objective():
+        return ((Z @ weights - y) ** 2).mean() / 2 + 0.01 * np.abs(weights[:-1]).sum()
+
+    slope, start = -Z.T @ y / 60, objective()
+    descend(matrix, slope, kinks, weights)
+    once = objective()
+    for _ in range(20):
+        descend(matrix, slope, kinks, weights)
+    assert once - objective() <= 1e-6 * (start - once)
