@@ -18,6 +18,8 @@ from .passes import length
 from .stages import Stage
 
 FEWEST = 4  # times the columns, the square of those that a working set has at least: it costs about as much as a look
+FEW_ROWS, WIDE = 4096, 4  # of sparse rows, at most; columns for each, at least
+MADE_DENSE = 1 << 22  # numbers, at most
 GROWTH = 2  # times the columns whose weights are not zero
 SETTLED = 0.03  # of what descent over a working set has brought: it ends when less is left
 STEPS, OF_ALL = 50, 10  # over a working set, at most, and over all columns, which are not copied
@@ -25,8 +27,12 @@ WITHOUT_TOL = 1e-10
 
 
 def has_working_set(data, kinks):
-    """Whether data have so many dense columns that most of them, at rest at zero, are not worth reading each time."""
-    many = not data.rows.sparse and kind_of(data) is ArrowSums
+    """Whether data have so many columns that most of them, at rest at zero, are not worth reading each time.
+
+    Of sparse rows, if they are few: those of a working set are made dense.
+    """
+    n, d = data.rows.shape
+    many = kind_of(data) is ArrowSums and (not data.rows.sparse or (n <= FEW_ROWS and WIDE * n <= d))
     return many and (kinks.l1 > 0.0 or bool(((kinks.low == 0.0) | (kinks.high == 0.0)).all()))
 
 
@@ -63,7 +69,9 @@ class WorkingSet(Pairs):
         columns = np.flatnonzero(urgency)
         if not columns.size:
             return np.zeros(1, np.int64)  # the intercept may move
-        return columns if columns.size <= len(w) // 2 else np.arange(len(w))
+        rows = self.stage.data.rows
+        copied = min(len(w) // 2, MADE_DENSE // rows.shape[0]) if rows.sparse else len(w) // 2
+        return columns if columns.size <= copied else np.arange(len(w))
 
     def lowered(self, weights, columns):
         """Lower the objective over some columns; returns by how much, and the weights (columns + 1,)."""
@@ -135,8 +143,17 @@ def unmeasured(stage, weights, rows, damping):
 
 
 def columns_of(data, columns):
-    """The data of some dense columns, copied."""
-    values = np.ascontiguousarray(data.rows.values[:, columns])
+    """The data of some columns, copied, as dense ones."""
+    if data.rows.sparse:
+        n, d = data.rows.shape
+        place = np.full(d, len(columns))
+        place[columns] = np.arange(len(columns))
+        values = np.zeros((n, len(columns) + 1), data.rows.dtype)
+        row = np.repeat(np.arange(n), np.diff(data.rows.starts.astype(np.int64)))
+        np.add.at(values, (row, place[data.rows.indices]), data.rows.values)
+        values = np.ascontiguousarray(values[:, :-1])
+    else:
+        values = np.ascontiguousarray(data.rows.values[:, columns])
     return data._replace(
         rows=Dense(frozen(values)), shift=data.shift[columns], inverse_scale=data.inverse_scale[columns]
     )

@@ -36,6 +36,7 @@ def few(n, d, numbers):
 ROWS = {"dense": chained(N, D) * np.geomspace(0.1, 100, D) + 5.0, "sparse": few(N, 200, 6)}
 ROWS["few sparse columns"] = few(N, 30, 6)
 ROWS["wide"] = chained(120, 1100)
+ROWS["wide sparse"] = few(100, 1500, 20)
 
 
 def target(X, loss):
@@ -87,7 +88,7 @@ def at_rest(r, X, y, loss, alpha=0.0, l1_ratio=0.0, bounds=(None, None), weight=
 def test_no_subgradient_is_left(rows, loss, penalty):
     X = ROWS[rows]
     y = target(X, loss)
-    options = {"loss": loss, "standardize": rows != "sparse", **penalty}
+    options = {"loss": loss, "standardize": "sparse" not in rows or "few" in rows, **penalty}
     r, tight = (fastgd.fit(X, y, tol=tol, **options) for tol in (1e-6, 1e-11))
     assert r.options["solver"] == "quasi_newton"
     assert r.status == tight.status == "converged"
@@ -223,6 +224,7 @@ def test_which_problems_have_a_working_set():
     plan = plan_of(ROWS["wide"], target(ROWS["wide"], "log_loss"), loss="log_loss", alpha=0.1, l1_ratio=1.0)
     solver = QuasiNewton(plan)
     model = solver.model_of(0, (*np.zeros((2, 3, 1101)), 0, 0))
+    model.enter(solver.stages[0])
     assert isinstance(model, working_set.WorkingSet)
     assert not working_set.has_working_set(plan.data, model.kinks._replace(l1=0.0))
     assert working_set.has_working_set(plan.data, model.kinks._replace(l1=0.0, low=np.zeros(1100)))
@@ -246,3 +248,11 @@ def test_folds_are_fits_on_their_rows(rows, loss):
         alone = fastgd.fit(X[~held], y[~held], alpha=alpha, **options)
         assert fold.status == "converged"
         assert fold.loss == pytest.approx(alone.loss, rel=1e-7)
+
+
+def test_columns_of_sparse_rows_are_made_dense():
+    plan = plan_of(ROWS["wide sparse"], target(ROWS["wide sparse"], "log_loss"), loss="log_loss")
+    columns = np.array([0, 7, 8, 1499])
+    found = working_set.columns_of(plan.data, columns)
+    np.testing.assert_array_equal(found.rows.values, ROWS["wide sparse"].toarray()[:, columns])
+    np.testing.assert_array_equal(found.inverse_scale, plan.data.inverse_scale[columns])
