@@ -91,6 +91,8 @@ class Coordinates(Pairs):
         other.metric = metric
         return other.way(weights, gradient).promise
 
+    dependent = None
+
     def missed(self, gradient):
         """None: no column is left out."""
         return 0.0

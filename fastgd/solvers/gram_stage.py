@@ -39,7 +39,7 @@ def pays(plan, data):
 class GramStage:
     """All rows, of which nothing is read after their products: ``stages.Stage`` with exact parabolas."""
 
-    short = True
+    short = steps = True
     metric_cost = 0.0
 
     def __init__(self, plan, data):

@@ -51,6 +51,11 @@ class Shared:
     def __init__(self, metric, classes):
         self.metric, self.classes = metric, classes
 
+    @property
+    def dependent(self):
+        """Which columns (d,) are left out."""
+        return self.metric.dependent
+
     def distance(self, move):
         """By how much a move changes the scores, in the root mean square over rows and classes."""
         return math.hypot(*(self.metric.distance(row) for row in move.reshape(self.classes, -1)))
@@ -117,6 +122,11 @@ class All:
 
     def __init__(self, factor, sums):
         self.factor, self.sums = factor, sums
+
+    @property
+    def dependent(self):
+        """Which columns (d,) are left out, for every class."""
+        return self.factor.dependent.reshape(self.sums.classes, -1)[:, :-1].all(axis=0)
 
     def centred(self, g):
         """A gradient by the centred columns."""

@@ -100,6 +100,11 @@ class Matrix:
         square = product(np.einsum("ij,j->i", self.sums.matrix, move), move)
         return math.sqrt(max(square, 0.0) / self.sums.total) if self.sums.total > 0 else 0.0
 
+    @property
+    def dependent(self):
+        """Which columns (d,) are left out."""
+        return self.factor.dependent[:-1]
+
     def centred(self, g):
         """A gradient by the columns as they are centred here."""
         centred = g.copy()
@@ -160,7 +165,7 @@ class ArrowSums:
 class Arrow:
     """The inverse of a diagonal and a border."""
 
-    scaled, keeps, exact = True, True, False
+    scaled, keeps, exact, dependent = True, True, False, None
 
     def __init__(self, inverse, last, sums):
         self.inverse, self.last, self.sums, self.mean = inverse, last, sums, sums.mean
@@ -196,7 +201,7 @@ class Unit:
     """No second derivatives: a step of length 1 along the gradient."""
 
     scaled = keeps = exact = False
-    matrix = offset = None
+    matrix = offset = dependent = None
 
     @staticmethod
     def distance(move):

@@ -58,6 +58,8 @@ class Orthants(Pairs):
             end[:-1][weights[:-1] * end[:-1] < 0.0] = 0.0
         return self.kinks.within(end)
 
+    dependent = None
+
     def missed(self, gradient):
         """None: no column is left out."""
         return 0.0

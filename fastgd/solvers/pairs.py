@@ -73,6 +73,11 @@ class Pairs:
         """What a step to the minimum would promise by another metric."""
         return 0.5 * product(gradient, metric.solve(gradient))
 
+    @property
+    def dependent(self):
+        """Which columns (d,) the metric leaves out; None where it leaves none."""
+        return self.metric.dependent
+
     def missed(self, gradient):
         """The decrease that columns promise which the metric leaves out."""
         return self.metric.missed(gradient)

@@ -244,6 +244,15 @@ class QuasiNewton(Solver):
             return Verdict("converged", messages.NO_DECREASE, messages.MORE_DIGITS)
         return None
 
+    def left_out(self, state):
+        """Which columns the metrics leave out and have not moved."""
+        found = np.zeros(self.plan.data.shift.size, bool)
+        known = [self.runs[number][0].model for number, _ in self.models_of(state) if number in self.runs]
+        dependent = [model.dependent for model in known if model.metric is not None]
+        if dependent and all(one is not None for one in dependent):
+            found[slice(None) if self.used is None else self.used] = np.all(dependent, axis=0)
+        return found & (self.plan.data.inverse_scale != 0) & ~state.weights[:, :-1].any(axis=0)
+
     # Metrics ----------------------------------------------------------------------------------------------------------
 
     def metric_of(self, number, stage, weights, rows, damping):

@@ -14,12 +14,13 @@ LARGEST_BYTES = 1 << 26  # of the copied rows
 
 def sizes(n, D, row_bytes):
     """The rows of the samples, ascending, all multiples of ``RUN``; the last step, all n rows, is not among them."""
-    m = max(min(n // SHARE, ENOUGH * D), PER_COLUMN * D)
+    least = max(-(-PER_COLUMN * D // RUN) * RUN, LEAST)
+    m = max(min(n // SHARE, ENOUGH * D), least)
     m = min(m, LARGEST_BYTES // max(row_bytes, 1)) // RUN * RUN
-    if m > n // 4:
+    if m > n // 2:
         return []
     found = []
-    while m >= max(PER_COLUMN * D, LEAST):
+    while m >= least:
         found.insert(0, m)
         m = m // SHARE // RUN * RUN
     return found

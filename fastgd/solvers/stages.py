@@ -10,6 +10,7 @@ from .metrics import kind_of
 from .passes import penalty_costs
 from .samples import first_of, rows_of_sample, sample_of, sizes
 
+STEPS = 4  # a sample on which steps are taken is at most so small a part of the rows
 SHORT = 1 << 19  # numbers: a pass over them takes less than 0.1 ms
 COPIED = 1 << 22  # indices of sparse rows that may be copied, so that columns without a number cost nothing
 
@@ -21,6 +22,7 @@ class Stage:
         self.loss, self.penalty, self.data, self.whole = plan.parts.loss, plan.parts.penalty, data, whole
         self.dtype = plan.lanes.weights.dtype
         self.rows, self.width = data.rows.shape[0], data.classes * (data.shift.size + 1)
+        self.steps = whole or STEPS * self.rows <= plan.data.count  # whether steps are taken on it
         self.short = data.rows.stored <= SHORT
         self.metric_rows = sample_rows or self.rows  # of the first metric
         self.metric_cost = sums_class(data).cost(data)

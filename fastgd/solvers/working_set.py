@@ -108,6 +108,8 @@ class WorkingSet(Pairs):
         sums = stage.sums(lanes, lambda: self.spreads()[columns], backend, threads)
         return sums.damped(float(lanes.penalty[0, 1]), damping)
 
+    dependent = None
+
     def missed(self, gradient):
         """None: no column is left out."""
         return 0.0
