@@ -22,7 +22,7 @@ SURE = 1e-6  # the share of the targets' square that must be left, for sums of p
 
 def pays(plan, data):
     """Whether the Gram matrices of all weightings cost less than passes: a function of shapes and settings only."""
-    if not plan.parts.loss.squared or kind_of(data) is not MatrixSums:
+    if not plan.parts.loss.squared or kind_of(data) is not MatrixSums or not data.shift.size:
         return False
     n, D, lanes = data.rows.shape[0], data.shift.size + 1, len(plan.lanes.weights)
     distinct = len(weightings(plan.lanes))
