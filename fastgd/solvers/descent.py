@@ -22,6 +22,7 @@ GROWTH = 8  # of the rows of a metric
 OLD, OLD_SCALED = 2.0, 8.0
 DAMPINGS = 0.0, 1e-6, 1e-3, 1.0, 1e3, math.inf  # shares of the diagonal added to a metric (Levenberg 1944)
 NEAR = 2e-3  # by how much scores may differ, in the root mean square, from where second derivatives judge the end
+DOUBT = 5.0  # so many tolerances other second derivatives may promise at the end
 UNSEEN = 1e-3  # times eps * |objective|: no step that promises less is tried
 
 
@@ -150,7 +151,7 @@ class Descent:
         if metric.distance(self.weights - self.anchor) > NEAR:
             metric = self.metric_of(self.stages[0], self.weights, self.stages[0].rows, 0.0)
         # What pairs have learned may be as far off, where a curve was crossed.
-        most = max(way.promise, self.enough(stage) / CONTRACTION[0])
+        most = max(way.promise, DOUBT * self.enough(stage))
         if self.model.judge(metric, self.weights, self.gradient) <= most:
             return True
         self.sum_metric(stage, self.rows)

@@ -21,6 +21,8 @@ from .passes import length
 MOST_COLUMNS = 1024  # of a matrix, with the constant: 8 MB
 MOST_SPARSE_COLUMNS = 128  # of sparse rows: more are far from dense, and their diagonal nearly is the matrix
 DEPENDENT = {4: 1e-7, 8: 1e-14}  # a column with a smaller share of its square independent of others; by itemsize
+SUSPICIOUS = 1e-8  # of the largest: a smaller number of a diagonal is looked at
+FLAT = 1e-12  # of the usual curvature of a column: no smaller one is believed
 INDEPENDENT = 1e-12  # the least share of a column's square that is left when it is centred
 
 
@@ -30,15 +32,17 @@ def kind_of(data):
     return MatrixSums if data.shift.size < most else ArrowSums
 
 
-def seen(diagonal, total, data, spreads):
-    """A diagonal (d,) in which columns that do not vary in a sample have what their variance over all rows says."""
-    if (diagonal > 0).all() and np.isfinite(diagonal).all():
+def curved(diagonal, total, data, spreads):
+    """A diagonal (d,) without numbers that are far too small.
+
+    A column that does not vary in a sample has what its variance over all rows says. One of rows that all lie far
+    beyond their margins has no less than a share of that: its gradient is rounding, and would be divided by 1e-280.
+    """
+    if (diagonal > SUSPICIOUS * diagonal.max(initial=0.0)).all() and np.isfinite(diagonal).all():
         return diagonal
-    unseen = ~(diagonal > 0) & (data.inverse_scale != 0)
     # Raises where the squares of a column overflow, or underflow to zero.
-    return (
-        np.where(unseen, total * spreads(), diagonal) if unseen.any() or not np.isfinite(diagonal).all() else diagonal
-    )
+    usual = np.where(data.inverse_scale != 0, total * spreads(), 0.0)
+    return np.where(diagonal > 0, np.maximum(diagonal, FLAT * usual), usual)
 
 
 class MatrixSums:
@@ -61,7 +65,7 @@ class MatrixSums:
             self.offset = None
         self.matrix = weighted_gram(data, bends, threads) / data.count
         self.total = float(np.sum(bends, dtype=np.float64)) / data.count
-        np.fill_diagonal(self.matrix[:-1, :-1], seen(self.matrix.diagonal()[:-1], self.total, data, spreads))
+        np.fill_diagonal(self.matrix[:-1, :-1], curved(self.matrix.diagonal()[:-1], self.total, data, spreads))
 
     def damped(self, l2, share):
         """The metric with a penalty, and a share of the diagonal added to it."""
@@ -150,7 +154,7 @@ class ArrowSums:
         self.constant = bool(data.constant)
         self.mean = mean if self.constant else np.zeros(len(mean))
         self.diagonal = np.maximum(centred, INDEPENDENT * whole) if self.constant else whole
-        self.diagonal = seen(self.diagonal, self.total, data, spreads)
+        self.diagonal = curved(self.diagonal, self.total, data, spreads)
 
     def damped(self, l2, share):
         """The metric with a penalty, and a share of the diagonal added to it."""
