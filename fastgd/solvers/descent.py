@@ -5,8 +5,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..kernels.pairs import product
-
 ENOUGH = 1e-4  # the share of the decrease predicted by the slope that a step must reach (Armijo 1966)
 ROUNDING = 4  # times eps: no smaller tolerance is meant
 NOISE = 16  # times eps * |objective|: the rise that rounding may cause
@@ -18,7 +16,7 @@ PROMISES = 6  # of the last steps, from which it is taken
 SHORTEST = 1e-9  # of a whole step's 1
 SHORT = 0.3  # a step that is shorter was a bad one
 TRIES = 8  # lengths of a step
-SELDOM = 6  # passes until a metric is summed anew that pairs improve
+SELDOM = 6  # passes until a metric is summed anew that pairs improve: each 2, 108 where 33 were enough
 GROWTH = 8  # of the rows of a metric
 DAMPINGS = 0.0, 1e-6, 1e-3, 1.0, 1e3, math.inf  # shares of the diagonal added to a metric (Levenberg 1944)
 NEAR = 2e-3  # by how much scores may differ, in the root mean square, from where second derivatives judge the end
@@ -50,9 +48,10 @@ class Descent:
 
     ``model`` is what it takes for the objective near the weights: a parabola and the penalty. Its methods are
     ``way(weights, gradient)``, a :class:`Way` to its minimum; ``moved(weights, way, share)``, the weights a share of
-    the way on; ``note(move, change)``, to learn from how the gradient changed; ``norm(weights, gradient)``, that of the
-    smallest subgradient; ``begin(metric)``, with second derivatives and nothing learned; and ``learned``, how many
-    moves it has learned from.
+    the way on; ``slope(weights, gradient, way)``, the objective's there; ``note(move, change)``, to learn from how the
+    gradient changed; ``norm(weights, gradient)``, that of the smallest subgradient; ``enter(stage)``, its rows;
+    ``begin(metric)``, with second derivatives and nothing learned; ``missed(gradient)``, what these leave out; and
+    ``learned``, how many moves it has learned from.
     """
 
     def __init__(self, weights, model, stages, metric_of, loss, tol, eps, start_loss, least):
@@ -73,6 +72,7 @@ class Descent:
         """All steps; ``resumed`` begins on all rows, with the metric and the model of the run before."""
         if resumed:
             whole = self.stages[-1]
+            self.model.enter(whole)
             self.model.metric = self.metric_of(whole, self.anchor, self.rows, DAMPINGS[self.damping])
             self.objective, self.gradient = yield Look(whole, self.weights)
             yield from self.descend(whole)
@@ -85,6 +85,7 @@ class Descent:
 
     def enter(self, stage):
         """Look at the weights over more rows; begin anew where the sample has misled."""
+        self.model.enter(stage)
         self.objective, self.gradient = yield Look(stage, self.weights)
         anew = not self.rows or not stage.whole
         if self.rows and not self.objective <= self.start_loss:
@@ -96,10 +97,10 @@ class Descent:
             self.sum_metric(stage, stage.metric_rows)
         self.promises = []
 
-    def sum_metric(self, stage, rows, damping=0):
-        """Sum a metric at the weights over some rows of a stage."""
+    def sum_metric(self, stage, rows, damping=0, forget=False):
+        """Sum a metric at the weights over some rows of a stage; ``forget``: whether all pairs go, whatever it is."""
         self.anchor, self.rows, self.damping = self.weights.copy(), min(rows, stage.rows), damping
-        self.model.begin(self.metric_of(stage, self.anchor, self.rows, DAMPINGS[damping]))
+        self.model.begin(self.metric_of(stage, self.anchor, self.rows, DAMPINGS[damping]), forget)
         self.promises, self.read = [], 0.0
 
     def descend(self, stage):
@@ -141,11 +142,11 @@ class Descent:
         Old ones may be far off: of a squared hinge with outliers that had got beyond their margins they promised 2e-7
         where 3e-2 were left.
         """
-        if self.rows < stage.rows and self.model.metric.missed(self.gradient) > self.enough(stage):
+        if self.rows < stage.rows and self.model.missed(self.gradient) > self.enough(stage):
             self.sum_metric(stage, GROWTH * self.rows)  # a column that depends on others on the sample alone
             return False
         metric = self.model.metric
-        if metric.scaled or self.exact:
+        if metric.scaled or metric.exact or self.exact:
             return True
         if metric.distance(self.weights - self.anchor) > NEAR:
             metric = self.metric_of(self.stages[0], self.weights, self.stages[0].rows, 0.0)
@@ -201,7 +202,7 @@ class Descent:
                 self.model.note(weights - self.weights, gradient - self.gradient)
                 self.weights, self.objective, self.gradient = weights, objective, gradient
                 return share
-            end = product(gradient, way.step) if finite else math.nan
+            end = self.model.slope(weights, gradient, way) if finite else math.nan
             share = shorter(share, self.objective, way.slope, objective, end)
             if share < SHORTEST:
                 break
@@ -214,7 +215,7 @@ class Descent:
         here = np.array_equal(self.anchor, self.weights) and self.rows >= stage.rows and not self.model.learned
         if here and self.damping == len(DAMPINGS) - 1:
             return False
-        self.sum_metric(stage, stage.rows, self.damping + here)
+        self.sum_metric(stage, stage.rows, self.damping + here, forget=True)
         return True
 
     def renew(self, stage, possible, contraction, known, taken):
@@ -227,9 +228,10 @@ class Descent:
         steps = math.log(max(left, 1.0)) / -math.log(contraction)
         scaled = self.model.metric.scaled
         # Where pairs say more than the metric, it is summed anew after 6, 12, 24 ... passes.
-        least = SELDOM * 2.0**self.renewals if scaled else max(2.0, cost)
+        old = (SELDOM * 2.0**self.renewals if scaled else max(2.0, cost)) * stage.rows
         bad = self.damping or (taken < SHORT and not scaled)
-        if bad or (known and self.read >= least * stage.rows and steps > 1.0 + cost):
+        better = not self.exact or wanted > self.rows
+        if bad or (better and known and self.read >= old and steps > 1.0 + cost):
             self.sum_metric(stage, wanted, max(self.damping - 1, 0))
             self.renewals += 1
 

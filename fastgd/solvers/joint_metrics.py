@@ -46,6 +46,7 @@ class Shared:
     """A metric that all classes share. Pairs set its scale, and are kept with a new one."""
 
     scaled = keeps = True
+    exact = False
 
     def __init__(self, metric, classes):
         self.metric, self.classes = metric, classes
@@ -117,7 +118,7 @@ class AllSums:
 class All:
     """A factorised matrix in all weights."""
 
-    scaled = keeps = False
+    scaled = keeps = exact = False
 
     def __init__(self, factor, sums):
         self.factor, self.sums = factor, sums

@@ -2,17 +2,20 @@
 
 Sums over rows give metrics, one for each penalty and damping: ``sums.damped(l2, share)``. A metric has ``solve(g)``,
 its inverse times g (d + 1,); ``distance(move)``; ``missed(g)``, what columns promise that it leaves out; ``scaled``,
-whether the newest pair sets its scale; and ``keeps``, whether pairs are kept when it is summed anew. In it columns are
-centred once more, as their own shifts may be none.
+whether the newest pair sets its scale; ``keeps``, whether pairs are kept when it is summed anew; and ``exact``, whether
+the objective is its parabola. Columns are centred once more in it, as their own shifts may be none.
 """
 
+import functools
 import math
 
 import numpy as np
 
 from ..kernels.cholesky import Factor
 from ..kernels.pairs import product
+from .coordinates import Coordinates
 from .gram import centre_of, weighted_gram
+from .orthants import Orthants
 from .passes import length
 
 MOST_COLUMNS = 1024  # of a matrix, with the constant: 8 MB
@@ -45,6 +48,8 @@ def curved(diagonal, total, data, spreads):
 class MatrixSums:
     """The second derivatives of all columns with each other."""
 
+    kinked = Coordinates  # the model of an objective with L1 or bounds
+
     @staticmethod
     def cost(data):
         """Passes over their rows that they cost as much as."""
@@ -66,22 +71,31 @@ class MatrixSums:
         """The metric with a penalty, and a share of the diagonal added to it."""
         if math.isinf(share):
             return Unit
-        matrix = self.matrix.copy()
-        k = np.arange(len(matrix) - 1)
-        matrix[k, k] += l2
-        if share:
-            k = np.arange(len(matrix))
-            matrix[k, k] *= 1.0 + share
-        return Matrix(Factor(matrix, self.share), self)
+        return Matrix(with_diagonal(self.matrix.copy(), l2, share) if l2 or share else self.matrix, self)
+
+
+def with_diagonal(matrix, l2, share):
+    """A matrix of second derivatives, to which a penalty and a share of the diagonal are added, in place."""
+    k = np.arange(len(matrix) - 1)
+    matrix[k, k] += l2
+    if share:
+        k = np.arange(len(matrix))
+        matrix[k, k] *= 1.0 + share
+    return matrix
 
 
 class Matrix:
-    """A factorised matrix; columns that depend on others are left out."""
+    """A matrix of columns that are centred by an offset; in its inverse, those that depend on others are left out."""
 
-    scaled = keeps = False
+    scaled = keeps = exact = False
 
-    def __init__(self, factor, sums):
-        self.factor, self.sums, self.offset = factor, sums, sums.offset
+    def __init__(self, matrix, sums):
+        self.matrix, self.sums, self.offset = matrix, sums, sums.offset
+
+    @functools.cached_property
+    def factor(self):
+        """The matrix, factorised."""
+        return Factor(self.matrix, self.sums.share)
 
     def distance(self, move):
         """By how much a move changes the scores, in the root mean square over the rows by their second derivatives."""
@@ -122,6 +136,8 @@ class Matrix:
 class ArrowSums:
     """The second derivatives of each column with itself and with the constant: an arrow, once columns are centred."""
 
+    kinked = Orthants
+
     @staticmethod
     def cost(data):
         """Passes over their rows that they cost as much as."""
@@ -153,8 +169,7 @@ class ArrowSums:
 class Arrow:
     """The inverse of a diagonal and a border."""
 
-    scaled = keeps = True
-    dependent = None
+    scaled, keeps, exact, dependent = True, True, False, None
 
     def __init__(self, inverse, last, sums):
         self.inverse, self.last, self.sums, self.mean = inverse, last, sums, sums.mean
@@ -178,12 +193,19 @@ class Arrow:
         step[-1] = g[-1] * self.last - (product(self.mean, step[:-1]) if self.last else 0.0)
         return step
 
+    def solve_free(self, g, free):
+        """The inverse of the part of some weights, the last one the intercept, times g; zero elsewhere."""
+        step, free = np.zeros(len(g)), free[:-1]
+        step[free] = (g[free] - self.mean[free] * g[-1]) * self.inverse[free]
+        step[-1] = g[-1] * self.last - (product(self.mean[free], step[free]) if self.last else 0.0)
+        return step
+
 
 class Unit:
     """No second derivatives: a step of length 1 along the gradient."""
 
-    scaled = keeps = False
-    dependent = None
+    scaled = keeps = exact = False
+    matrix = offset = dependent = None
 
     @staticmethod
     def distance(move):
@@ -199,3 +221,8 @@ class Unit:
     def solve(g):
         """The gradient at length 1."""
         return g / (length(g) or 1.0)
+
+    @staticmethod
+    def solve_free(g, free):
+        """The gradient of some weights, all others being zero, at length 1."""
+        return Unit.solve(g)

@@ -40,18 +40,23 @@ class Pairs:
             place = (first + k) % len(moves)
             self.inverse[place] = 1.0 / product(moves[place], changes[place])
 
-    def begin(self, metric):
-        """Take a metric, and forget all pairs, where it does not keep them."""
+    def enter(self, stage):
+        """Take note of the rows that the objective is of."""
+
+    def begin(self, metric, forget=False):
+        """Take a metric, and forget all pairs, where it does not keep them or they did not do."""
         self.metric = metric
-        if not metric.keeps:
+        if forget or not metric.keeps:
             self.forget()
 
     def forget(self):
-        """Forget all pairs."""
+        """Forget all that was learned."""
         self.first, self.learned = (self.first + self.learned) % len(self.moves), 0
 
     def note(self, move, change):
-        """Keep a pair, if the curvature along it is positive."""
+        """Keep a pair, if the curvature along it is positive, and not known exactly."""
+        if self.metric.exact:
+            return
         along = product(move, change)
         if not along > LEAST_COSINE * math.sqrt(product(move, move) * product(change, change)):
             return
@@ -72,6 +77,15 @@ class Pairs:
         """What a step to the minimum would promise by another metric."""
         return 0.5 * product(gradient, metric.solve(gradient))
 
+    @property
+    def dependent(self):
+        """Which columns (d,) the metric leaves out; None where it leaves none."""
+        return self.metric.dependent
+
+    def missed(self, gradient):
+        """The decrease that columns promise which the metric leaves out."""
+        return self.metric.missed(gradient)
+
     def moved(self, weights, way, share):
         """The weights a share of the way on."""
         return weights + share * way.step
@@ -79,6 +93,10 @@ class Pairs:
     def norm(self, weights, gradient):
         """The norm of the gradient."""
         return length(gradient)
+
+    def slope(self, weights, gradient, way):
+        """The slope of the objective at some weights of the way."""
+        return product(gradient, way.step)
 
     def solve(self, g):
         """The metric's inverse, updated by the pairs, times g."""

@@ -18,10 +18,13 @@ from .base import SEPARATED, Limits, Records, Solver, Verdict, separable
 from .descent import PROMISES, ROUNDING, Descent, Step
 from .first_order import TOL_FULL
 from .full_batch import ROW_OVERHEAD, SLICE_ELEMENTS
+from .kinks import Kinks
+from .metrics import kind_of
 from .pairs import Pairs, slots
 from .plan import lanes_at
 from .problem import IN_CHUNKS
 from .stages import of_columns, stages_of, used_columns
+from .working_set import WorkingSet, has_working_set, unmeasured
 
 EPOCHS = 1000
 PERFECT = 1e4  # in eps: residuals below this share of the start's are zero to rounding
@@ -40,7 +43,7 @@ class QuasiNewton(Solver):
 
     @classmethod
     def suits(cls, problem):
-        """Full-batch problems of smooth losses of one score, with L2 at most."""
+        """Full-batch problems of smooth losses; those of several scores with L2 at most."""
         options, loss = problem.options, problem.options.loss
         if problem.start.chunked:
             return IN_CHUNKS
@@ -50,9 +53,9 @@ class QuasiNewton(Solver):
             return "the loss has kinks"
         if loss.second_derivative is None and not loss.joint:
             return "the loss has no second derivative"
-        if options.alpha and options.l1_ratio:
+        if loss.joint and options.alpha and options.l1_ratio:
             return "the penalty has kinks"
-        return "the coefficients have bounds" if problem.bounds is not None else None
+        return "the coefficients have bounds" if loss.joint and problem.bounds is not None else None
 
     @classmethod
     def limits(cls, problem):
@@ -117,17 +120,30 @@ class QuasiNewton(Solver):
     def begun(self, state, at, number):
         """The descent of a model and its run, at the start or as a saved run left it."""
         k = at.start
-        ring = Pairs(self.flat(state.moves[at]), self.flat(state.changes[at]), int(state.first[k]), int(state.count[k]))
+        ring = self.flat(state.moves[at]), self.flat(state.changes[at]), int(state.first[k]), int(state.count[k])
+        model = self.model_of(number, ring)
         start_loss, scale = self.start_losses[number]
         weights = state.weights[at, self.place].astype(np.float64).reshape(-1)
         of, loss = functools.partial(self.metric_of, number), self.plan.parts.loss
-        one = Descent(weights, ring, self.stages, of, loss, self.plan.tol, self.eps, start_loss, self.least(scale))
+        if isinstance(model, WorkingSet):
+            of = unmeasured
+        one = Descent(weights, model, self.stages, of, loss, self.plan.tol, self.eps, start_loss, self.least(scale))
         resumed = state.rows[k] > 0
         if resumed:
             one.anchor, one.rows, one.damping = state.anchor[at].reshape(-1), int(state.rows[k]), int(state.damping[k])
             one.promises, one.read = [p for p in state.promises[k].tolist() if p > 0], float(state.read[k])
             one.renewals = int(state.renewals[k])
         return one, one.run(resumed)
+
+    def model_of(self, number, ring):
+        """What a descent takes for the objective, with its ring of pairs."""
+        kinks = Kinks.of(self.plan.lanes, number, self.place) if self.classes == 1 else None
+        if kinks is None:
+            return Pairs(*ring)
+        if has_working_set(self.data, kinks):
+            lanes = lanes_at(self.lanes, [number], 1)
+            return WorkingSet(kinks, *ring, plan=self.plan, lanes=lanes, spreads=self.spreads)
+        return kind_of(self.data).kinked(kinks, *ring)
 
     def least(self, scale):
         """The objective that is zero to rounding, or that of classes which are separable."""
@@ -233,8 +249,8 @@ class QuasiNewton(Solver):
     def left_out(self, state):
         """Which columns the metrics leave out and have not moved."""
         found = np.zeros(self.plan.data.shift.size, bool)
-        metrics = [self.runs[number][0].model.metric for number, _ in self.models_of(state) if number in self.runs]
-        dependent = [metric.dependent for metric in metrics if metric is not None]
+        known = [self.runs[number][0].model for number, _ in self.models_of(state) if number in self.runs]
+        dependent = [model.dependent for model in known if model.metric is not None]
         if dependent and all(one is not None for one in dependent):
             found[slice(None) if self.used is None else self.used] = np.all(dependent, axis=0)
         return found & (self.plan.data.inverse_scale != 0) & ~state.weights[:, :-1].any(axis=0)

@@ -4,6 +4,7 @@ import numpy as np
 
 from ..kernels.layouts import CSR, frozen
 from ..parts.penalties import Free
+from . import gram_stage
 from .joint_metrics import AllSums, SharedSums, suits_all
 from .metrics import kind_of
 from .passes import penalty_costs
@@ -68,12 +69,15 @@ def sums_class(data):
 def stages_of(plan, data):
     """Samples that grow, and all rows, of the plan's data or of those of some columns.
 
-    Where folds or replicates weigh rows there are no samples.
+    Where folds or replicates weigh rows there are no samples. Squares are all in their Gram matrix, if it pays.
     """
+    if gram_stage.pays(plan, data):
+        gram = gram_stage.GramStage(plan, data)
+        return [gram] if gram.whole else [gram, Stage(plan, data, None, True)]
     n, d = data.rows.shape
     weighed = (plan.lanes.fold >= 0).any() or (plan.lanes.replicate >= 0).any()
     count, a_row = n if plan.rows is None else len(plan.rows), data.rows.stored // n
-    stages, sample_sizes = [], [] if weighed else sizes(count, data.classes * (min(d, a_row) + 1), 8 * a_row)
+    stages, sample_sizes = [], [] if weighed else sizes(count, data.classes * (d + 1), 8 * a_row)
     if sample_sizes:
         found = rows_of_sample(count, sample_sizes[-1])
         sample = sample_of(data, found if plan.rows is None else plan.rows[found])

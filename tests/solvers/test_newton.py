@@ -146,7 +146,7 @@ def test_the_lasso_of_classes_reaches_scikit_learns_optimum():
     Z = (RAW[:, [0, 2, 4]] - RAW[:, [0, 2, 4]].mean(axis=0)) / RAW[:, [0, 2, 4]].std(axis=0)
     options = {"C": 1 / (0.02 * N), "l1_ratio": 1.0, "solver": "saga", "tol": 1e-10, "max_iter": 20_000}
     model = linear_model.LogisticRegression(**options).fit(Z, TARGETS["label"])
-    r = fastgd.fit(Z, TARGETS["label"], loss="log_loss", alpha=0.02, l1_ratio=1.0)
+    r = fastgd.fit(Z, TARGETS["label"], loss="log_loss", alpha=0.02, l1_ratio=1.0, tol=1e-10)
     np.testing.assert_allclose(r.coef, model.coef_[0], atol=1e-5)
 
 

@@ -1,0 +1,161 @@
+"""A working set of columns: of many dense ones, only those that matter are descended on (Massias et al. 2018).
+
+A look at all columns finds the weights that are not at rest. The objective is then lowered over these columns, copied,
+as far as that goes, and the next look finds whether others have got out of their rest.
+"""
+
+import functools
+import math
+
+import numpy as np
+
+from ..kernels.layouts import Dense, frozen
+from .descent import Descent, Look
+from .kinks import KinkedWay, Kinks
+from .metrics import ArrowSums, kind_of
+from .pairs import Pairs, slots
+from .passes import length
+from .stages import Stage
+
+FEWEST = 4  # times the columns, the square of those that a working set has at least: it costs about as much as a look
+FEW_ROWS, WIDE = 4096, 4  # of sparse rows, at most; columns for each, at least
+MADE_DENSE = 1 << 22  # numbers, at most
+GROWTH = 2  # times the columns whose weights are not zero
+SETTLED = 0.03  # of what descent over a working set has brought: it ends when less is left
+STEPS, OF_ALL = 50, 10  # over a working set, at most, and over all columns, which are not copied
+WITHOUT_TOL = 1e-10
+
+
+def has_working_set(data, kinks):
+    """Whether data have so many columns that most of them, at rest at zero, are not worth reading each time.
+
+    Of sparse rows, if they are few: those of a working set are made dense.
+    """
+    n, d = data.rows.shape
+    many = kind_of(data) is ArrowSums and (not data.rows.sparse or (n <= FEW_ROWS and WIDE * n <= d))
+    return many and (kinks.l1 > 0.0 or bool(((kinks.low == 0.0) | (kinks.high == 0.0)).all()))
+
+
+class WorkingSet(Pairs):
+    """The model of an objective with L1 or bounds that is the objective itself, over some of the columns."""
+
+    def __init__(self, kinks, *ring, plan, lanes, spreads):
+        super().__init__(*ring)
+        self.kinks, self.plan, self.lanes, self.spreads = kinks, plan, lanes, spreads
+        self.stage = None
+
+    def enter(self, stage):
+        """Take the rows of a stage."""
+        self.stage = stage
+
+    def way(self, weights, gradient):
+        """The step to the minimum over a working set."""
+        steepest = self.kinks.subgradient(weights, gradient)
+        columns = self.chosen(weights, steepest)
+        promise, found = self.lowered(weights, columns)
+        end = weights.copy()
+        end[np.append(columns, len(weights) - 1)] = found
+        return KinkedWay(end - weights, -promise, promise, end)
+
+    def chosen(self, weights, steepest):
+        """The numbers of the columns of a working set, ascending: all that are not at rest, if these are few."""
+        w = weights[:-1]
+        moved = w != 0.0
+        most = max(math.isqrt(FEWEST * len(w)), GROWTH * int(np.count_nonzero(moved)))
+        urgency = np.where(moved, math.inf, np.abs(steepest[:-1]))
+        if np.count_nonzero(urgency) > most:
+            # Of those that are equally urgent all: which of them came first must not depend on a sort.
+            urgency[urgency < np.partition(urgency, -most)[-most]] = 0.0
+        columns = np.flatnonzero(urgency)
+        if not columns.size:
+            return np.zeros(1, np.int64)  # the intercept may move
+        rows = self.stage.data.rows
+        copied = min(len(w) // 2, MADE_DENSE // rows.shape[0]) if rows.sparse else len(w) // 2
+        return columns if columns.size <= copied else np.arange(len(w))
+
+    def lowered(self, weights, columns):
+        """Lower the objective over some columns; returns by how much, and the weights (columns + 1,)."""
+        part = len(columns) < len(weights) - 1
+        data = columns_of(self.stage.data, columns) if part else self.stage.data
+        stage = Stage(self.plan, data, None, True)
+        kinks = Kinks(self.kinks.l1, self.kinks.low[columns], self.kinks.high[columns])
+        D = len(columns) + 1
+        model = kind_of(stage.data).kinked(kinks, *np.zeros((2, slots(D, 1), D)), 0, 0)
+        start = weights[np.append(columns, len(weights) - 1)]
+        tol = (WITHOUT_TOL if self.plan.tol is None else self.plan.tol) / 10
+        eps = float(np.finfo(stage.dtype).eps)
+        of = functools.partial(self.metric_of, columns)
+        one = Descent(start, model, [stage], of, self.plan.parts.loss, tol, eps, math.inf, 0.0)
+        run, answer, first, steps = one.run(), None, None, 0
+        while not one.ended and steps < (STEPS if part else OF_ALL):
+            found = run.send(answer)
+            answer = None
+            if isinstance(found, Look):
+                lanes = self.lanes._replace(weights=found.weights[None].astype(self.lanes.weights.dtype))
+                objectives, gradients = stage.look(lanes)
+                answer = float(objectives[0]), gradients[0]
+                first = answer[0] if first is None else first
+            else:
+                steps += 1
+                if found.decrement <= SETTLED * (first - found.objective):
+                    break
+        return max(first - one.objective, 0.0), one.weights
+
+    def metric_of(self, columns, stage, weights, rows, damping):
+        """The metric of some columns."""
+        lanes = self.lanes._replace(weights=weights[None].astype(self.lanes.weights.dtype))
+        backend, threads = self.plan.backend, self.plan.options.n_threads
+        sums = stage.sums(lanes, lambda: self.spreads()[columns], backend, threads)
+        return sums.damped(float(lanes.penalty[0, 1]), damping)
+
+    dependent = None
+
+    def missed(self, gradient):
+        """None: no column is left out."""
+        return 0.0
+
+    def moved(self, weights, way, share):
+        """The weights a share of the way on."""
+        return way.end.copy() if share == 1.0 else self.kinks.within(weights + share * way.step)
+
+    def norm(self, weights, gradient):
+        """The norm of the smallest subgradient."""
+        return length(self.kinks.subgradient(weights, gradient))
+
+    def slope(self, weights, gradient, way):
+        """The slope of the objective at some weights of the way."""
+        return self.kinks.slope(weights, gradient, way.step)
+
+
+class Unmeasured:
+    """The metric of a model that needs none."""
+
+    scaled = keeps = False
+    exact = True
+
+    @staticmethod
+    def distance(move):
+        """None: the objective itself is what promises are made by."""
+        return 0.0
+
+
+def unmeasured(stage, weights, rows, damping):
+    """No second derivatives."""
+    return Unmeasured
+
+
+def columns_of(data, columns):
+    """The data of some columns, copied, as dense ones."""
+    if data.rows.sparse:
+        n, d = data.rows.shape
+        place = np.full(d, len(columns))
+        place[columns] = np.arange(len(columns))
+        values = np.zeros((n, len(columns) + 1), data.rows.dtype)
+        row = np.repeat(np.arange(n), np.diff(data.rows.starts.astype(np.int64)))
+        np.add.at(values, (row, place[data.rows.indices]), data.rows.values)
+        values = np.ascontiguousarray(values[:, :-1])
+    else:
+        values = np.ascontiguousarray(data.rows.values[:, columns])
+    return data._replace(
+        rows=Dense(frozen(values)), shift=data.shift[columns], inverse_scale=data.inverse_scale[columns]
+    )

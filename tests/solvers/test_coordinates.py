@@ -1,0 +1,157 @@
+"""Coordinate descent on a parabola with kinks: at its end no subgradient is left, and a pair changes the matrix."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy import optimize
+
+from fastgd.solvers.coordinates import Coordinates, descend
+from fastgd.solvers.kinks import Kinks
+from fastgd.solvers.metrics import Matrix
+from fastgd.solvers.pairs import slots
+
+RNG = np.random.default_rng(5)
+D = 13  # with the intercept
+
+
+def matrices():
+    """Second derivatives (D, D), and how much their condition leaves of the subgradient."""
+    independent = RNG.standard_normal((60, D))
+    mixed = independent @ RNG.standard_normal((D, D))
+    chained = np.cumsum(independent, axis=1)
+    dependent = np.column_stack([independent[:, :5], independent[:, :5], mixed[:, :3]])
+    scaled = mixed * np.geomspace(1e-3, 1e3, D)
+    zero = independent * (np.arange(D) != 2)
+    return {
+        "independent": independent, "mixed": mixed, "chained": chained, "dependent": dependent, "scaled": scaled,
+        "zero": zero,
+    }  # fmt: skip
+
+
+MATRICES = {name: Z.T @ Z / 60 for name, Z in matrices().items()}
+FREE, NONE = np.full(D - 1, math.inf), np.zeros(D - 1)
+KINKS = {
+    "l1": Kinks(0.3, -FREE, FREE),
+    "positive": Kinks(0.0, NONE, FREE),
+    "box": Kinks(0.0, np.full(D - 1, -0.1), np.full(D - 1, 0.2)),
+    "l1 in a box": Kinks(0.2, np.full(D - 1, -0.1), np.full(D - 1, 0.2)),
+    "one is fixed": Kinks(0.1, np.where(np.arange(D - 1) == 3, 0.5, -1.0), np.where(np.arange(D - 1) == 3, 0.5, 1.0)),
+    "far from zero": Kinks(0.1, np.full(D - 1, 1.0), FREE),
+}
+every_matrix = pytest.mark.parametrize("matrix", MATRICES.values(), ids=MATRICES)
+every_kink = pytest.mark.parametrize("kinks", KINKS.values(), ids=KINKS)
+
+
+@every_kink
+@every_matrix
+@pytest.mark.parametrize("begun", [False, True], ids=["at zero", "elsewhere"])
+def test_nothing_is_left_at_the_end(matrix, kinks, begun):
+    slope = matrix @ np.linspace(-2, 2, D)  # so that there is a minimum, also where columns depend on others
+    start = kinks.within(np.linspace(1, -1, D) * begun)
+    weights, after = start.copy(), slope.copy()
+    for _ in range(4):  # each leaves little of what it began with
+        descend(matrix, after, kinks, weights)
+    size = np.abs(matrix) @ np.abs(weights - start) + np.abs(slope)
+    np.testing.assert_allclose(after, slope + matrix @ (weights - start), rtol=0, atol=1e-12 * size.max())
+    rest = np.abs(kinks.subgradient(weights, after))
+    assert (rest <= 1e-6 * np.maximum(np.sqrt(np.diag(matrix)), 1e-9) * np.sqrt(size @ np.abs(weights - start))).all()
+    assert (weights[:-1] >= kinks.low).all() and (weights[:-1] <= kinks.high).all()
+
+
+@pytest.mark.parametrize("name", ["independent", "mixed", "chained"])
+def test_bounded_least_squares_are_those_of_scipy(name):
+    Z, y, kinks = matrices()[name], RNG.standard_normal(60), KINKS["box"]
+    weights = kinks.within(np.zeros(D))
+    slope = -Z.T @ y
+    for _ in range(3):
+        descend(Z.T @ Z, slope, kinks, weights)
+    bounds = np.append(kinks.low, -math.inf), np.append(kinks.high, math.inf)
+    expected = optimize.lsq_linear(Z, y, bounds, method="bvls", tol=1e-14)
+    np.testing.assert_allclose(weights, expected.x, atol=1e-8 * np.abs(expected.x).max())
+
+
+def test_a_strong_penalty_leaves_exact_zeros():
+    matrix = MATRICES["mixed"]
+    weights = np.linspace(-1, 1, D)
+    descend(matrix, matrix @ weights, Kinks(1e6, -FREE, FREE), weights)
+    assert (weights[:-1] == 0.0).all() and weights[-1] != 0.0
+
+
+class Sums:
+    def __init__(self, offset):
+        self.offset = offset
+
+
+@pytest.mark.parametrize("count", [1, 3, slots(D, 1) + 4])
+@pytest.mark.parametrize("offset", [None, np.linspace(-1, 2, D - 1)], ids=["plain", "centred"])
+def test_the_matrix_learns_from_pairs_and_is_rebuilt_from_them(count, offset):
+    """That of BFGS (Nocedal and Wright 2006, equation 6.19), in the coordinates of the weights."""
+    moves = RNG.standard_normal((count, D))
+    changes = moves @ MATRICES["mixed"]
+    model = Coordinates(KINKS["l1"], np.zeros((slots(D, 1), D)), np.zeros((slots(D, 1), D)), 0, 0)
+    metric = Matrix(MATRICES["independent"], Sums(offset))
+    model.begin(metric)
+    model.way(np.zeros(D), np.ones(D))  # so that the matrix is there and updated in place
+    for move, change in zip(moves, changes, strict=True):
+        model.note(move, change)
+    J = np.eye(D)  # weights of the centred columns from those of the others
+    J[-1, :-1] = 0.0 if offset is None else offset
+    B = J.T @ MATRICES["independent"] @ J
+    for s, y in list(zip(moves, changes, strict=True))[-(slots(D, 1) - 1) :]:
+        B = B - np.outer(B @ s, B @ s) / (s @ B @ s) + np.outer(y, y) / (s @ y)
+    np.testing.assert_allclose(J.T @ model.whole(np.ones(D)) @ J, B, rtol=1e-9, atol=1e-9 * np.abs(B).max())
+    again = Coordinates(KINKS["l1"], model.moves, model.changes, model.first, model.learned)
+    again.metric = metric
+    np.testing.assert_array_equal(again.whole(np.ones(D)), model.whole(np.ones(D)))
+
+
+def test_a_way_promises_what_the_parabola_falls_by():
+    model = Coordinates(KINKS["l1 in a box"], np.zeros((3, D)), np.zeros((3, D)), 0, 0)
+    model.begin(Matrix(MATRICES["mixed"], Sums(np.linspace(-1, 2, D - 1))))
+    weights, gradient = model.kinks.within(RNG.standard_normal(D)), RNG.standard_normal(D)
+    J = np.eye(D)
+    J[-1, :-1] = np.linspace(-1, 2, D - 1)
+    B = J.T @ MATRICES["mixed"] @ J
+
+    def parabola(end):
+        step = end - weights
+        return gradient @ step + step @ B @ step / 2 + 0.2 * np.abs(end[:-1]).sum()
+
+    way = model.way(weights, gradient)
+    np.testing.assert_allclose(way.promise, parabola(weights) - parabola(way.end), rtol=1e-10)
+    np.testing.assert_array_equal(model.moved(weights, way, 1.0), way.end)
+    np.testing.assert_allclose(model.moved(weights, way, 0.5), weights + way.step / 2)
+    rise = 0.2 * (np.abs(way.end[:-1]).sum() - np.abs(weights[:-1]).sum())
+    np.testing.assert_allclose(way.slope, gradient @ way.step + rise, rtol=1e-12)
+    others = RNG.standard_normal((50, D))
+    assert all(parabola(model.kinks.within(way.end + 0.1 * other)) >= parabola(way.end) - 1e-12 for other in others)
+
+
+def test_without_second_derivatives_the_way_is_next_to_one_long():
+    from fastgd.solvers.metrics import Unit
+
+    model = Coordinates(Kinks(1e-3, -FREE, FREE), np.zeros((3, D)), np.zeros((3, D)), 0, 0)
+    model.begin(Unit)
+    way = model.way(np.zeros(D), np.linspace(1, 2, D))
+    np.testing.assert_allclose(np.linalg.norm(way.step), 1.0, rtol=1e-3)
+
+
+def test_next_to_dependent_columns_are_solved_for():
+    """Years, their squares and cubes: sweeps go from side to side of a kink, and get on by 8 % of what is left."""
+    years = np.linspace(1960, 2024, 60)
+    Z = np.column_stack([years, years**2, years**3, MATRICES["mixed"][:1].repeat(60, axis=0)[:, :1], RNG.random(60)])
+    Z = (Z - Z.mean(axis=0)) / np.maximum(Z.std(axis=0), 1e-9)
+    Z = np.column_stack([Z, np.ones(60)])
+    y = -np.sin((years - 1960) / 20) + 0.1 * RNG.standard_normal(60)
+    kinks, matrix, weights = Kinks(0.01, np.full(5, -math.inf), np.full(5, math.inf)), Z.T @ Z / 60, np.zeros(6)
+
+    def objective():
+        return ((Z @ weights - y) ** 2).mean() / 2 + 0.01 * np.abs(weights[:-1]).sum()
+
+    slope, start = -Z.T @ y / 60, objective()
+    descend(matrix, slope, kinks, weights)
+    once = objective()
+    for _ in range(20):
+        descend(matrix, slope, kinks, weights)
+    assert once - objective() <= 1e-6 * (start - once)
