@@ -67,6 +67,12 @@ class Passes:
         self.over_chunks(lambda a, b: full_batch.chunk_sums(self.data, loss, lanes, self.chunk, a, b, sums, losses))
         return sums, losses
 
+    def scores(self, lanes):
+        """The scores (n,) of the first lane at its weights, in the data's type."""
+        out = np.empty(self.n, self.data.shift.dtype)
+        self.over_chunks(lambda a, b: curvature.scores(self.data, lanes, 0, self.chunk, a, b, out))
+        return out
+
     def step(self, parts, lanes, rates, t):
         """A full-batch step: the objective and the gradient's norm before it, (1, lanes)."""
         sums, losses = self.sums(parts.loss, lanes)

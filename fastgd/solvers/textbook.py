@@ -16,6 +16,7 @@ from .batches import Batches
 from .first_order import FirstOrder
 from .full_batch import FullBatch
 from .multi_lane_passes import rows_of
+from .kinked import Kinked
 from .newton import Derivatives, Newton, damped
 from .passes import penalty_costs
 from .plan import unweighted
@@ -263,6 +264,10 @@ class TextbookPasses:
         losses, gradients = self.gradient(loss, lanes, np.arange(len(self.Z)))
         return gradients[None], losses[None]
 
+    def scores(self, lanes):
+        """The scores of the first lane."""
+        return self.Z @ lanes.weights[0] + self.offset
+
     def loss(self, loss, lanes):
         """The mean of weight * loss, (lanes,)."""
         return self.gradient(loss, lanes, np.arange(len(self.Z)))[0] / self.data.count
@@ -370,5 +375,5 @@ NUMPY = Backend(
     derivatives=TextbookDerivatives,
     staged_steps=TextbookStagedSteps,
     first_order=first_order,
-    solvers=(QuasiNewton, Newton, StagedSGD, FirstOrder),
+    solvers=(QuasiNewton, Kinked, Newton, StagedSGD, FirstOrder),
 )
