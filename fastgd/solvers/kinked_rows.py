@@ -13,6 +13,7 @@ from .metrics import MatrixSums
 from .plan import lanes_at
 
 NARROW = 0.1  # of the nine tenths' quantile of the distances from the kinks: no width begins below
+SOME = 4096  # rows of which quantiles are taken
 CLIPPED = 10.0  # times that quantile: what is further away is an outlier and counts no more to the scale
 
 
@@ -102,21 +103,19 @@ class KinkedRows:
         return 0.5 * float(np.sum(self.penalty * weights * weights))
 
     def distances(self, scores):
-        """How far scores are from the kinks, of rows that count."""
-        return np.abs(self.places - scores)[:, self.weight > 0].reshape(-1)
+        """How far scores are from the kinks: of some rows that count, ascending."""
+        some = slice(None, None, max(1, self.n // SOME))
+        away = np.abs(self.places[:, some] - scores[some])
+        return np.sort(away[:, self.weight[some] > 0].reshape(-1))
 
     def typical(self, scores):
-        """The median distance from the kinks, of those that are not next to nothing; 0 where all are."""
+        """The median distance from the kinks or, where it is next to nothing, a share of the nine tenths' quantile."""
         found = self.distances(scores)
-        if not found.size:
-            return 0.0
-        middle, most = np.partition(found, [len(found) // 2, len(found) * 9 // 10])[[len(found) // 2, len(found) * 9 // 10]]
-        return float(max(middle, NARROW * most))
+        return float(max(found[len(found) // 2], NARROW * found[len(found) * 9 // 10])) if found.size else 0.0
 
     def losses(self, scores):
         """The mean loss, and the mean without what lies far outside: outliers, whose loss no precision helps."""
         found = self.distances(scores)
-        place = len(found) * 9 // 10
-        most = CLIPPED * float(np.partition(found, place)[place]) if found.size else 0.0
+        most = CLIPPED * float(found[len(found) * 9 // 10]) if found.size else 0.0
         kinks.losses_of(scores, *self.box, self.weight, most, self.sums)
         return float(self.sums[0]), float(self.sums[1])
