@@ -17,6 +17,7 @@ NARROWER = 0.1  # a width is multiplied by it, at least
 SETTLED = 0.1  # of the gap: the rounded loss has converged when its decrement is below
 WIDE = 0.1  # the least slack of an interior point's start, in typical distances
 TO_BOUND = 0.995  # of the way to the bounds
+REST = 0.1  # of the tolerance, for what is left of the gradient
 STEPS = 60
 
 
@@ -83,8 +84,7 @@ def search(rows, near, step, move):
 def interior_point(rows, weights, scores, extra, tolerance, steps=STEPS):
     """The minimum of the rows' losses, the penalty and ``extra @ weights``, up to ``tolerance``.
 
-    Returns the weights, the multipliers (kinks, n), each between low and high times the row's weight, and a bound of
-    what the gradient of their Lagrangian leaves.
+    Returns the weights, and the multipliers (kinks, n), each between low and high times the row's weight.
     """
     box, weight = (rows.low, rows.high), rows.weight
     below, above, u, d, e, du, dbelow, dabove = np.empty((8, *rows.places.shape))
@@ -95,14 +95,19 @@ def interior_point(rows, weights, scores, extra, tolerance, steps=STEPS):
     quadratic, count, step = rows.penalty.any(), 2.0 * max(np.count_nonzero(weight) * len(u), 1), None
     for _ in range(steps):
         gap = kinks.inverse_bends(*box, weight, below, above, u, d, bends)
-        if not math.isfinite(gap) or (step is not None and gap <= tolerance and abs(product(rest, step)) <= 0.1 * tolerance):
+        if step is not None and gap <= tolerance and abs(product(rest, step)) <= REST * tolerance:
+            break
+        if not math.isfinite(gap + float(bends.sum())):
             break
         metric, target = rows.metric(bends), 0.0
         for second in (False, True):
             state = below, above, u, d
             half = target, second, du, dbelow, dabove
             kinks.right_side(scores, *rows.box, weight, *state, *half, e, sides)
-            step = metric.solve(rows.transposed(sides) - rest)
+            side = rows.transposed(sides) - rest
+            if not np.isfinite(side).all():
+                return weights, u
+            step = metric.solve(side)
             move = rows.scores(step)
             kinks.direction(*box, weight, *state, e, move, *half, longest)
             if not second:

@@ -46,7 +46,7 @@ class Place:
     def look(self, rows):
         """Sum the losses."""
         loss, self.clipped = rows.losses(self.scores)
-        cost = rows.penalty_cost(self.weights)
+        cost, self.rounding = rows.penalty_cost(self.weights), rows.rounding
         self.objective, self.clipped = loss + cost, self.clipped + cost
 
 
@@ -134,12 +134,11 @@ class Kinked(Solver):
 
     def round(self, state, k, number):
         """A round of a lane: the record of where it began."""
-        if state.bound[k] <= 0 and number in self.places:  # proven: there is nothing more to gain
-            return self.places[number].objective, 0.0, 0.0, 0.0
         rows, weights = self.rows_of(number), state.weights[k].astype(np.float64)
         place = self.places.get(number)
         if place is None or not np.array_equal(place.weights, weights):
             place = Place(rows, weights)
+        state.bound[k] = min(state.bound[k], place.objective)  # losses are never negative
         found = place.objective, 1.0, 0.0, float(state.bound[k])
         if self.proven(place, state.bound[k]) or not math.isfinite(place.objective):
             self.places[number] = place
@@ -157,7 +156,7 @@ class Kinked(Solver):
 
     def tolerance(self, place):
         """The gap that is asked for: relative to the loss without what outliers add to it."""
-        return max(self.tol, 8 * self.eps) * (place.clipped + OUTLIERS * place.objective)
+        return max(self.tol, 8 * self.eps) * (place.clipped + OUTLIERS * place.objective) + 8 * place.rounding
 
     def proven(self, place, bound):
         """Whether a bound of what is left proves the end."""
@@ -204,19 +203,19 @@ class Kinked(Solver):
         side[:, near] = u
         rest = rows.penalty * weights + extra - close.transposed(u.sum(axis=0))
         rounded = weights.astype(dtype).astype(np.float64)
-        after = Place(rows, rounded) if np.isfinite(rounded).all() else place
-        bound = self.bound(rows, after, side, rest, weights - place.weights)
-        after = self.lower(rows, place, after)
-        return after, bound if after.weights is rounded else math.inf, min(1.0, 2 * share)
+        after = self.lower(rows, place, Place(rows, rounded)) if np.isfinite(rounded).all() else place
+        return after, self.bound(rows, after, side, rest, weights, place.weights), min(1.0, 2 * share)
 
-    def bound(self, rows, place, u, rest, move):
-        """The duality gap at a place with the multipliers u (kinks, n), and what ``rest`` may add to it.
+    def bound(self, rows, place, u, rest, weights, before):
+        """How far the objective at a place may be above the least: the duality gap with the multipliers u (kinks, n).
 
-        ``rest`` (d + 1,) is what is left of the Lagrangian's gradient.
+        ``rest`` (d + 1,) is what is left of the Lagrangian's gradient at ``weights``, which ``before`` led to.
         """
         away = rows.places - place.scores
         gap = np.sum(rows.weight * np.where(away > 0, rows.high, rows.low) * away - u * away)
-        return max(float(gap), 0.0) + 4 * abs(product(rest, move)) + length(rest) * 4 * self.eps * length(place.weights)
+        apart = place.weights - weights
+        gap += rows.penalty_cost(apart) + 4 * abs(product(rest, weights - before)) + 4 * abs(product(rest, apart))
+        return min(max(float(gap), 0.0), place.objective) if math.isfinite(gap) else place.objective
 
     def lower(self, rows, place, after):
         """The place after a step or, if the objective is not lower there, a part of it; or the one before."""

@@ -1,5 +1,6 @@
 """Rows whose losses are lines with kinks, for one lane: what its solver asks of them."""
 
+import functools
 from typing import NamedTuple
 
 import numpy as np
@@ -97,6 +98,12 @@ class KinkedRows:
         return MatrixSums(self.data, frozen(bends), self.backend, self.threads).damped(self.penalty[0], 0.0)
 
     # Losses -------------------------------------------------------------------------------------------------------------
+
+    @functools.cached_property
+    def rounding(self):
+        """What the rounding of scores may add to the loss."""
+        eps, steepest = np.finfo(self.data.shift.dtype).eps, np.maximum(-self.low, self.high)
+        return float(eps * np.sum(self.weight * steepest * np.abs(self.places)))
 
     def penalty_cost(self, weights):
         """The penalty of weights."""
