@@ -6,7 +6,7 @@ import numpy as np
 
 from ..kernels.layouts import CSR, Dense, frozen
 from ..parts.registry import brief
-from . import sparse_rows
+from . import labels, sparse_rows
 from .numeric import as_float, numeric
 
 
@@ -208,7 +208,7 @@ def codes(raw, dtype, loss, classes=None):
     elif not set(found.tolist()) <= set(classes.tolist()):
         raise ValueError(f"y holds the classes {shown(found)}, but the model's classes are {shown(classes)}.")
     if loss.joint:
-        return frozen(np.searchsorted(classes, raw).astype(dtype)[None]), classes
+        return frozen(labels.numbered(raw, classes).astype(dtype, copy=False)[None]), classes
     # Compared with an array of one: a label may be a tuple.
     return frozen((raw == classes[1:2]).astype(dtype)[None]), classes
 
@@ -225,7 +225,7 @@ def check_classes(name, found, loss):
 def labels_of(name, values):
     """The different labels, sorted."""
     try:
-        return np.unique(np.asarray(values))
+        return labels.different(np.asarray(values))
     except Exception:  # NumPy's, or of the labels' own comparisons
         words = "use numbers or strings, and no missing values"
         raise TypeError(f"{name} holds labels that can't be sorted: {words}.") from None

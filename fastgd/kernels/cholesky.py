@@ -2,7 +2,49 @@
 
 import numpy as np
 
-from ._jit import kernel
+from ._jit import kernel, routine
+from .emit import BYTES
+from .lane_vectors import assume_noalias
+from .layouts import frozen
+from .products import aligned, panel
+
+VECTOR = BYTES // 8
+BLOCK = 64  # rows whose products are subtracted at once from those below
+
+
+class Factor:
+    """Cholesky's factor of a symmetric positive semidefinite matrix (D, D), whose upper triangle is read.
+
+    The matrix is scaled to a diagonal of ones first. A column of which less than ``share``, a number or (D,), is
+    independent of those before it is left out, and one whose diagonal is not positive.
+    """
+
+    def __init__(self, matrix, share=1e-14):
+        self.size = D = len(matrix)
+        vectors = -(-D // VECTOR)
+        # The rows of the factor, the columns' scales, and the inverse pivots. An odd number of cache lines a row: even
+        # ones share sets of the cache.
+        self._work = aligned((vectors * VECTOR + 2, (vectors | 1) * VECTOR), np.float64)
+        self._work[-1, :D] = share
+        _factorise(frozen(np.ascontiguousarray(matrix, np.float64)), self._work)
+
+    @property
+    def dependent(self):
+        """Which columns are left out, (D,)."""
+        return self._work[-1, : self.size] == 0.0
+
+    def solve(self, g):
+        """The solution of ``matrix @ x = g`` for g (D,), or those for the rows of g (k, D); 0 in columns left out."""
+        x = np.array(g, np.float64, order="C")
+        _solve(self._work, x.reshape(-1, self.size))
+        return x
+
+    def whitening(self, out):
+        """The lower triangular W with ``W @ matrix @ W.T = I``, into ``out`` (D, D).
+
+        Rows and columns of columns that are left out are zero.
+        """
+        _invert(self._work, out)
 
 
 def minimise(products, moments, least, minimiser, rest):
@@ -10,68 +52,123 @@ def minimise(products, moments, least, minimiser, rest):
 
     A column of which less than ``least`` (D,) is independent of those before it gets 0.
     """
-    matrix = np.concatenate([products, moments])
-    _factorise(matrix, least, np.empty(matrix.shape), minimiser)
+    diagonal = products.diagonal()
+    share = np.divide(least, diagonal, out=np.zeros(len(least)), where=diagonal > 0.0)
+    minimiser[:] = Factor(products, share).solve(moments)
     # Not by BLAS, whose bits depend on its threads.
     np.subtract(np.einsum("tk,jk->tj", minimiser, products), moments, out=rest)
 
 
 def whitening(matrix, share, out):
-    """The inverse of the Cholesky factor of ``matrix`` (D, D; its lower triangle), into ``out``, lower triangular.
+    """The inverse of the Cholesky factor of ``matrix`` (D, D; its upper triangle), into ``out``, lower triangular.
 
     A coordinate whose pivot is less than ``share`` of its diagonal follows from those before it: it is left out, its
     row and its column are zero.
     """
-    D = len(matrix)
-    L = np.empty((2 * D, D))
-    _factorise(np.concatenate([matrix, np.eye(D)]), share * np.diag(matrix), L, L[:0])
-    out[:] = L[D:].T
+    Factor(matrix, share).whitening(out)
 
 
 @kernel
-def _factorise(matrix, least, L, solutions):
-    """Cholesky's factor of the first D rows of ``matrix`` (D + more, D), into the lower triangle of L, of its shape.
+def _factorise(matrix, work):
+    """The factor R of ``scale * matrix * scale = R' R``, upper triangular, into the first rows of ``work``.
 
-    Each row behind them becomes ``inverse factor @ row``; into ``solutions`` (more or 0, D) go the solutions. The
-    diagonal of L holds inverse pivots, 0 for a column of which less than ``least`` (D,) is independent of those before.
+    The row behind them gets the scale, and the last one the inverse of R's diagonal, 0 for a column that is left out,
+    whose row of R is 0: there are the shares that a column must reach.
     """
-    D = least.size
-    for j in range(matrix.shape[0]):
-        for i in range(j + 1 if j < D else D):
-            total = matrix[j, i]
-            for k in range(i):
-                total -= L[j, k] * L[i, k]
-            if i < j:
-                L[j, i] = total * L[i, i]
-            else:
-                L[j, j] = 1.0 / np.sqrt(total) if total > least[j] else 0.0
-    for row in range(solutions.shape[0]):
+    assume_noalias()
+    D, rows = matrix.shape[0], work.shape[0] - 2
+    scale, inverse = work[rows], work[rows + 1]
+    for j in range(D):
+        scale[j] = 1.0 / np.sqrt(matrix[j, j]) if matrix[j, j] > 0.0 else 0.0
+    for i in range(rows):
+        row = work[i, i // VECTOR * VECTOR : rows]
+        for k in range(row.size):
+            row[k] = 0.0
+        if i < D and scale[i] > 0.0:
+            row, given, scales, factor = work[i, i:], matrix[i, i:], scale[i:], scale[i]
+            for k in range(given.size):
+                row[k] = given[k] * factor * scales[k] if scales[k] > 0.0 else 0.0
+    for first in range(0, rows, BLOCK):
+        last = first + BLOCK if first + BLOCK < rows else rows
+        for some in range(first, last, VECTOR):
+            for j in range(some, some + VECTOR if some + VECTOR < D else D):
+                inverse[j] = 1.0 / np.sqrt(work[j, j]) if work[j, j] > inverse[j] else 0.0
+                row, factor = work[j, j:rows], inverse[j]
+                for k in range(row.size):
+                    row[k] = row[k] * factor if factor > 0.0 else 0.0  # also where it is NaN
+                for i in range(j + 1, some + VECTOR):
+                    row, below, factor = work[j, i:rows], work[i, i:rows], work[j, i]
+                    for k in range(row.size):
+                        below[k] -= factor * row[k]
+            _subtract(work, some, VECTOR, last, rows)
+        _subtract(work, first, last - first, rows, rows)
+
+
+@routine
+def _subtract(work, first, count, last, columns):
+    """Subtract the products of some rows with themselves from the rows behind them, up to row ``last``."""
+    some = work[first : first + count]
+    for v in range(first + count, columns, 3 * VECTOR):
+        for j in range(first + count, last, VECTOR):
+            start = v if v > j else j
+            left = (v + 3 * VECTOR if v + 3 * VECTOR < columns else columns) - start
+            if left > 2 * VECTOR:
+                panel(some, j, 1, some.shape[1], count, some, work, j, start, 8, 3, -1)
+            elif left > VECTOR:
+                panel(some, j, 1, some.shape[1], count, some, work, j, start, 8, 2, -1)
+            elif left > 0:
+                panel(some, j, 1, some.shape[1], count, some, work, j, start, 8, 1, -1)
+
+
+@kernel
+def _solve(work, x):
+    """The solutions x (k, D) of right-hand sides, in place: a row of the factor is read once for all of them.
+
+    Rows are views, as LLVM makes no vectors of ``x[r, k] -= value * work[j, k]``: that took five times as long.
+    """
+    assume_noalias()
+    D, rows = x.shape[1], work.shape[0] - 2
+    scale, inverse = work[rows], work[rows + 1]
+    for r in range(x.shape[0]):
         for j in range(D):
-            solutions[row, j] = L[D + row, j]
-        for j in range(D - 1, -1, -1):
-            w = solutions[row, j] * L[j, j]
-            solutions[row, j] = w
-            for k in range(j):
-                solutions[row, k] -= w * L[j, k]
+            x[r, j] *= scale[j]
+    for j in range(D):
+        row = work[j, j + 1 : D]
+        for r in range(x.shape[0]):
+            value = x[r, j] * inverse[j] if inverse[j] > 0.0 else 0.0
+            x[r, j] = value
+            behind = x[r, j + 1 :]
+            for k in range(row.size):
+                behind[k] -= value * row[k]
+    for j in range(D - 1, -1, -1):
+        row = work[j, j + 1 : D]
+        for r in range(x.shape[0]):
+            behind, total = x[r, j + 1 :], 0.0
+            for k in range(row.size):
+                total += row[k] * behind[k]
+            x[r, j] = (x[r, j] - total) * inverse[j] if inverse[j] > 0.0 else 0.0
+    for r in range(x.shape[0]):
+        for j in range(D):
+            x[r, j] *= scale[j]
 
 
-class Factor:
-    """TEMPORARY."""
-
-    def __init__(self, matrix, share=1e-14):
-        d = np.diag(matrix)
-        self.scale = np.where(d > 0, 1 / np.sqrt(np.where(d > 0, d, 1)), 0.0)
-        A = matrix * self.scale * self.scale[:, None]
-        L = np.zeros(A.shape)
-        _factorise(A, np.full(len(A), share), L, L[:0])
-        inv = np.diag(L).copy()
-        keep = self.keep = np.flatnonzero(inv > 0)
-        import scipy.linalg
-        self.cho = scipy.linalg.cho_factor(A[np.ix_(keep, keep)] , lower=True)
-        self.dependent = inv <= 0
-
-    def solve(self, g):
-        import scipy.linalg
-        x = np.zeros(len(g))
-        x[self.keep] = scipy.linalg.cho_solve(self.cho, (g * self.scale)[self.keep])
-        return x * self.scale
+@kernel
+def _invert(work, out):
+    """The inverse of the transposed factor, times the scales, into ``out`` (D, D), lower triangular."""
+    assume_noalias()
+    D, rows = out.shape[0], work.shape[0] - 2
+    scale, inverse = work[rows], work[rows + 1]
+    for j in range(D):
+        row = out[j]
+        for k in range(D):
+            row[k] = 0.0
+        if inverse[j] > 0.0:
+            row[j] = inverse[j]
+            for i in range(j):
+                before, factor = out[i, : i + 1], work[i, j] * inverse[j]
+                for k in range(before.size):
+                    row[k] -= factor * before[k]
+    for j in range(D):
+        row = out[j, : j + 1]
+        for k in range(row.size):
+            row[k] *= scale[k]

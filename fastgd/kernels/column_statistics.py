@@ -2,44 +2,83 @@
 
 import numpy as np
 
-from ._jit import kernel
+from ._jit import kernel, routine
+from .lane_vectors import assume_noalias
+
+TOGETHER = 512  # numbers of short rows that are added at once
+CANCELLED = 1e3  # a sum of squares that is so many times what it leaves is computed anew
 
 
 def moments(data, chunk, first, last, totals, means, squares):
     """Weight, weighted mean and centred sum of squares of each column over chunks first to last, in float64.
 
-    A chunk is read twice, the second time from the cache: sums of raw squares would cancel on columns such as years.
+    Sums of raw squares would cancel on columns such as years: dense chunks are centred at their first row. Where that
+    lies far from the mean, or zero does for sparse rows, they are read again from the cache.
     """
     rows = data.rows
     if rows.sparse:
         seen = np.empty(rows.columns)
         _sparse_moments(*rows, data.weight, chunk, first, last, totals, means, squares, seen)
     else:
-        _dense_moments(rows.values, data.weight, chunk, first, last, totals, means, squares)
+        d = rows.values.shape[1]
+        work = np.empty((3, d * max(1, TOGETHER // d)))
+        _dense_moments(rows.flat()[0], data.weight, chunk, first, last, totals, means, squares, *work)
 
 
 @kernel
-def _dense_moments(values, weight, chunk, first, last, totals, means, squares):
-    n, d = values.shape
+def _dense_moments(values, weight, chunk, first, last, totals, means, squares, shift, sums, products):
+    """``shift``, ``sums`` and ``products`` (d * rows added at once,) are scratch."""
+    assume_noalias()
+    d, size = means.shape[1], shift.size
+    n = values.size // d
     for c in range(first, last):
         lo = c * chunk
         hi = lo + chunk if lo + chunk < n else n
-        total = 0.0
-        for j in range(d):
-            means[c, j] = squares[c, j] = 0.0
-        for i in range(lo, hi):
+        for k in range(size):
+            shift[k] = values[lo * d + k % d]
+            sums[k] = products[k] = 0.0
+        total, i = 0.0, lo
+        while i < hi:
             w = np.float64(weight[i]) if weight.size > 0 else 1.0
-            total += w
-            for j in range(d):
-                means[c, j] += w * values[i, j]
+            rows = size // d if weight.size == 0 and i + size // d <= hi else 1
+            some = values[i * d : (i + rows) * d]
+            for k in range(some.size):
+                away = some[k] - shift[k]
+                sums[k] += w * away
+                products[k] += w * away * away
+            total += w * rows
+            i += rows
         totals[c] = total
+        cancelled = False
         for j in range(d):
-            means[c, j] /= total if total > 0.0 else 1.0
-        for i in range(lo, hi):
-            w = np.float64(weight[i]) if weight.size > 0 else 1.0
-            for j in range(d):
-                away = values[i, j] - means[c, j]
-                squares[c, j] += w * away * away
+            away, square = 0.0, 0.0
+            for k in range(j, size, d):
+                away += sums[k]
+                square += products[k]
+            away /= total if total > 0.0 else 1.0
+            means[c, j], squares[c, j] = shift[j] + away, square - total * away * away
+            cancelled |= square > CANCELLED * squares[c, j]
+        if cancelled:
+            _two_passes(values, weight, lo, hi, total, means[c], squares[c])
+
+
+@routine
+def _two_passes(values, weight, lo, hi, total, means, squares):
+    """The mean and the centred sum of squares of each column over rows lo to hi, read twice."""
+    d = means.size
+    for j in range(d):
+        means[j] = squares[j] = 0.0
+    for i in range(lo, hi):
+        w, row = np.float64(weight[i]) if weight.size > 0 else 1.0, values[i * d : (i + 1) * d]
+        for j in range(d):
+            means[j] += w * row[j]
+    for j in range(d):
+        means[j] /= total if total > 0.0 else 1.0
+    for i in range(lo, hi):
+        w, row = np.float64(weight[i]) if weight.size > 0 else 1.0, values[i * d : (i + 1) * d]
+        for j in range(d):
+            away = row[j] - means[j]
+            squares[j] += w * away * away
 
 
 @kernel
@@ -49,24 +88,34 @@ def _sparse_moments(values, indices, starts, columns, weight, chunk, first, last
     for c in range(first, last):
         lo = c * chunk
         hi = lo + chunk if lo + chunk < n else n
-        total = 0.0
+        total, mean, square = 0.0, means[c], squares[c]
         for j in range(columns):
-            means[c, j] = seen[j] = 0.0
+            mean[j] = square[j] = 0.0
         for i in range(np.uint64(lo), np.uint64(hi)):
             w = np.float64(weight[i]) if weight.size > 0 else 1.0
             total += w
             for q in range(starts[i], starts[i + np.uint64(1)]):
-                means[c, indices[q]] += w * values[q]
-                seen[indices[q]] += w
+                value = w * values[q]
+                mean[indices[q]] += value
+                square[indices[q]] += value * values[q]
         totals[c] = total
+        cancelled = False
         for j in range(columns):
-            means[c, j] /= total if total > 0.0 else 1.0
-            squares[c, j] = (total - seen[j]) * means[c, j] * means[c, j]
-        for i in range(np.uint64(lo), np.uint64(hi)):
-            w = np.float64(weight[i]) if weight.size > 0 else 1.0
-            for q in range(starts[i], starts[i + np.uint64(1)]):
-                away = values[q] - means[c, indices[q]]
-                squares[c, indices[q]] += w * away * away
+            mean[j] /= total if total > 0.0 else 1.0
+            before = square[j]
+            square[j] -= total * mean[j] * mean[j]
+            cancelled |= before > CANCELLED * square[j]
+        if cancelled:  # a column with few zeros, far from zero
+            for j in range(columns):
+                seen[j] = square[j] = 0.0
+            for i in range(np.uint64(lo), np.uint64(hi)):
+                w = np.float64(weight[i]) if weight.size > 0 else 1.0
+                for q in range(starts[i], starts[i + np.uint64(1)]):
+                    away = values[q] - mean[indices[q]]
+                    square[indices[q]] += w * away * away
+                    seen[indices[q]] += w
+            for j in range(columns):
+                square[j] += (total - seen[j]) * mean[j] * mean[j]
 
 
 def largest_row(data, chunk, first, last, out):

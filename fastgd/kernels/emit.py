@@ -140,6 +140,9 @@ class Vectors:
     def add(self, x, y):
         return self.b.fadd(x, y, flags=FLAGS)
 
+    def subtract(self, x, y):
+        return self.b.fsub(x, y, flags=FLAGS)
+
     def fma(self, x, y, z):
         return self.add(self.b.fmul(x, y, flags=FLAGS), z)
 
@@ -262,7 +265,7 @@ class Body(Vectors):
         b.position_at_end(done)
 
     def centred(self, ptr, mask, shift):
-        return self.b.fsub(self.load(ptr, mask), shift, flags=FLAGS)
+        return self.subtract(self.load(ptr, mask), shift)
 
     def add_rows(self, ptr, rows, slopes, mask, shift):
         """Add ``slopes`` times the eight rows' vectors to the one that lies at ``ptr``.

@@ -5,6 +5,7 @@ exchanged: eight numbers of the block are each multiplied by one vector of lanes
 one order, whatever stands in the lanes beside it, so its bits don't depend on how many there are.
 """
 
+import itertools
 import math
 
 import numba
@@ -19,43 +20,49 @@ from .emit import BYTES, Inside
 
 @intrinsic(prefer_literal=True)
 def _panel(typingctx, A, first, stride, step, steps, B, out, to, v, height, vectors, adds):
-    """``out[to + q, v:] (+)= sum over k of A[first + q*stride + k*step] * B[k, v:]``, q < height, for some vectors.
+    """``out[to + q, v:] = sum over k of A[first + q*stride + k*step] * B[k, v:]``, q < height, for some vectors.
 
-    Two vectors at once share the numbers of A: one alone loads more than it multiplies.
+    It is added to what is there where ``adds`` is True, and subtracted where it is -1.
+
+    Vectors at once share the numbers of A: one alone loads more than it multiplies. Registers of 64 bytes hold 24 sums.
+    Narrower ones hold four rows of one vector, and the others follow in loops of their own: with AVX2 Gram matrices
+    took 0.75 of the time of sums that are spilled.
     """
-    h, count, adds_up = height.literal_value, vectors.literal_value, adds.literal_value
+    h, count, sign = height.literal_value, vectors.literal_value, adds.literal_value
 
     def codegen(context, b, sig, args):
         e = Inside(context, b, sig.args[0].dtype, sig, args)
         A, first, stride, step, steps, B, out, to, v = e.args[:9]
         width, n = e.width(B), first.type
         unroll = 4 // min(h, 4)  # one row alone: 4 sums hide the FMA's latency
-        places = [b.add(v, n(p * e.lanes)) for p in range(count)]
-        sums = [[e.variables(unroll) for _ in places] for _ in range(h)]
-        starts = [b.add(first, b.mul(stride, n(q))) for q in range(h)]
-
-        def body(k, u):
-            row = b.mul(k, width)
-            loaded = [e.load(b.gep(B.data, [b.add(row, place)])) for place in places]
-            for start, row_sums in zip(starts, sums, strict=True):
-                number = e.splat(b.load(b.gep(A.data, [b.add(start, b.mul(k, step))])))
-                for vector, acc in zip(loaded, row_sums, strict=True):
-                    e.add_product(number, vector, acc[u])
-
         middle = b.sub(steps, b.srem(steps, n(unroll)))
-        with cgutils.for_range_slice(b, n(0), middle, n(unroll)) as (k, _):
-            for u in range(unroll):
-                body(b.add(k, n(u)), u)
-        if unroll > 1:
-            with cgutils.for_range_slice(b, middle, steps, n(1)) as (k, _):
-                body(k, 0)
-        for q, row_sums in enumerate(sums):
-            row = b.mul(b.add(to, n(q)), width)
-            for place, acc in zip(places, row_sums, strict=True):
-                total, at = e.total(acc), b.gep(out.data, [b.add(row, place)])
-                if adds_up:
-                    total = e.add(e.load(at), total)
-                e.store(total, at)
+        rows, some = (h, count) if "+avx512f" in context.codegen().magic_tuple()[2] else (min(h, 4), 1)
+        for q0, p0 in itertools.product(range(0, h, rows), range(0, count, some)):
+            places = [b.add(v, n(p * e.lanes)) for p in range(p0, p0 + some)]
+            sums = [[e.variables(unroll) for _ in places] for _ in range(rows)]
+            starts = [b.add(first, b.mul(stride, n(q0 + q))) for q in range(rows)]
+
+            def body(k, u, places=places, sums=sums, starts=starts):
+                row = b.mul(k, width)
+                loaded = [e.load(b.gep(B.data, [b.add(row, place)])) for place in places]
+                for start, row_sums in zip(starts, sums, strict=True):
+                    number = e.splat(b.load(b.gep(A.data, [b.add(start, b.mul(k, step))])))
+                    for vector, acc in zip(loaded, row_sums, strict=True):
+                        e.add_product(number, vector, acc[u])
+
+            with cgutils.for_range_slice(b, n(0), middle, n(unroll)) as (k, _):
+                for u in range(unroll):
+                    body(b.add(k, n(u)), u)
+            if unroll > 1:
+                with cgutils.for_range_slice(b, middle, steps, n(1)) as (k, _):
+                    body(k, 0)
+            for q, row_sums in enumerate(sums, q0):
+                row = b.mul(b.add(to, n(q)), width)
+                for place, acc in zip(places, row_sums, strict=True):
+                    total, at = e.total(acc), b.gep(out.data, [b.add(row, place)])
+                    if sign:
+                        total = (e.add if sign > 0 else e.subtract)(e.load(at), total)
+                    e.store(total, at)
         return context.get_dummy_value()
 
     return types.void(A, first, stride, step, steps, B, out, to, v, height, vectors, adds), codegen
@@ -65,7 +72,8 @@ def _plain_panel(A, first, stride, step, steps, B, out, to, v, height, vectors, 
     places = first + stride * np.arange(height)[:, None] + step * np.arange(steps)
     lanes = slice(v, v + vectors * BYTES // B.itemsize)
     total = A.reshape(-1)[places] @ B[:steps, lanes]
-    out[to : to + height, lanes] = total + (out[to : to + height, lanes] if adds else 0.0)
+    before = out[to : to + height, lanes] if adds else 0.0
+    out[to : to + height, lanes] = before - total if adds < 0 else before + total
 
 
 panel = _plain_panel if numba.config.DISABLE_JIT else _panel

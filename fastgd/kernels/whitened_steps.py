@@ -4,7 +4,6 @@ import numpy as np
 
 from ._jit import kernel
 from .addresses import address, call
-from .gram import weighted_products
 from .lane_vectors import assume_noalias
 from .part_functions import implicit_step
 from .prefetching import prefetch_run
@@ -83,11 +82,11 @@ def _whitened_steps(
             mean[j] += share * (place[j] - mean[j])
 
 
-def curvature(data, parts, lanes, weights, width, floor, out):
-    """The mean of ``second_derivative * row row^T`` at weights (D,), the lower triangle of ``out`` (D, D).
+def second_derivatives(data, parts, lanes, weights, width, floor):
+    """The rows' second derivatives (n,) at weights (D,), times the rows' weights.
 
-    A row's second derivative is by differences of ``width``, or of the mean absolute residual where ``width`` is 0; it
-    is at least ``floor`` times the mean. Rows count by their weights.
+    They are differences over ``width``, or over the mean absolute residual where ``width`` is 0; each is at least
+    ``floor`` times their mean.
     """
     n, loss, y = data.rows.shape[0], type(parts.loss)(*lanes.loss[0]), data.targets[lanes.target[0]]
     # Some rows at a time: their temporaries stay in the cache.
@@ -104,7 +103,7 @@ def curvature(data, parts, lanes, weights, width, floor, out):
         np.maximum(second, floor * total / data.count * weight, out=second)
     else:
         second[:] = weight
-    out[:] = np.triu(weighted_products(data, second)).T / data.count
+    return second
 
 
 def scores_of(data, weights):

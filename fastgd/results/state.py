@@ -86,16 +86,16 @@ class QuasiNewtonState(SolverState):
     """The state of quasi-Newton steps: the weights, the pairs of L-BFGS, and where the metric was summed."""
 
     weights: Weights
-    anchor: LaneVector  # the weights at which the second derivatives of the metric are
-    moves: Annotated[np.ndarray, Array("float64", "lanes pairs columns+1")]  # a ring with one free place
-    changes: Annotated[np.ndarray, Array("float64", "lanes pairs columns+1")]  # of the gradients, by these moves
+    anchor: Annotated[np.ndarray, Array("float64", "lanes used")]  # where the metric's second derivatives are
+    moves: Annotated[np.ndarray, Array("float64", "lanes pairs used")]  # a ring with one free place
+    changes: Annotated[np.ndarray, Array("float64", "lanes pairs used")]  # of the gradients, by these moves
     lane: LaneNumber  # of the plan
     first: LaneNumber  # the place of the oldest pair
     count: LaneNumber  # of the pairs
     rows: LaneNumber  # of the metric; 0 before the first
     damping: LaneNumber  # the number of the metric's damping
     promise: LaneNumber  # the decrease that the step before promised; 0 for none
-    passes: LaneNumber  # since the metric was summed
+    read: LaneNumber  # rows, since the metric was summed
 
     def take(self, rows=None):
         """A copy, of some lanes. That of all shares the pairs: a ring changes in its free place only."""

@@ -1,5 +1,7 @@
 """Statistics of a table before a run: scales of columns, best constants, curvature; each computed once."""
 
+import functools
+
 import numpy as np
 
 from ..inputs import arrays
@@ -10,6 +12,10 @@ from ..kernels.layouts import frozen
 from ..parts import losses
 
 TINY = 1e-140  # the squares of numbers so small have too few digits, or none
+BLOCK = 1 << 14  # rows whose temporaries stay in the cache: with 1 << 20 a pass took two to three times as long
+MEDIAN = 1 << 14  # rows from which a median is estimated
+NO_OFFSETS = frozen(np.zeros(1))
+COUNTED = 1 << 10  # whole targets below this are counted, so that functions of them are computed once for each
 
 
 class DataStatistics:
@@ -83,18 +89,45 @@ class DataStatistics:
 
     # Targets ----------------------------------------------------------------------------------------------------------
 
+    @functools.cached_property
+    def counted(self):
+        """The table, or one of its different targets with their weights (see ``counted``)."""
+        return counted(self.table)
+
     def constants(self, loss):
         """The best constant scores: (targets,), or (classes,) for a joint loss."""
-        return self.once(("constants", type(loss), loss), lambda: best_constants(self.table, loss))
+
+        def found():
+            constants, objectives = best(self.counted, loss)
+            if objectives is not None:
+                self.known["loss", type(loss), loss, tuple(constants)] = objectives
+            return constants
+
+        return self.once(("constants", type(loss), loss), found)
 
     def constant_loss(self, loss, constants):
         """The objectives (targets,) of predicting constants."""
-        return self.once(("loss", type(loss), loss, tuple(constants)), lambda: mean_losses(self.table, loss, constants))
+
+        def found():
+            if loss.squared and not self.table.offset.size:
+                return loss[0] * self.squares(constants)
+            return mean_losses(self.counted, loss, constants)
+
+        return self.once(("loss", type(loss), loss, tuple(constants)), found)
+
+    def squares(self, constants):
+        """The mean squares (targets,) of each target less its constant."""
+        return self.once(("squares", tuple(constants)), lambda: mean_squares(self.counted, constants))
 
     def residual_rms(self, loss, constants):
         """The root mean square of each target less its constant, (targets,); 1 for classes and where it is 0."""
-        key = "residual", type(loss), loss, tuple(constants)
-        return self.once(key, lambda: residual_rms(self.table, loss, constants))
+        if loss.labels or loss.link != "identity":
+            return np.ones(len(self.table.y))
+        return root_mean_squares(self.squares(constants), self.table.X.dtype)
+
+    def curvature_of(self, loss, k, constant, size):
+        """The bound of the loss's second derivative, or its mean over target k (see ``curvature_of``)."""
+        return curvature_of(loss, self.counted, self.counted.y[k], constant, size)
 
     def targets(self, table, loss, centre):
         """The targets (targets, n) of a table in the data's type, less ``centre`` (targets,)."""
@@ -121,20 +154,46 @@ def targets(table, loss, centre):
     return frozen(np.ascontiguousarray(y))
 
 
-def mean_over(table, y, function, rows=1 << 20):
+def counted(table):
+    """The table with each of its different targets once, weighted, if these are few whole numbers, or classes.
+
+    Otherwise the table itself, and where there are offsets or several targets, or few rows.
+    """
+    y = table.y[0]
+    if len(table.y) > 1 or table.offset.size or y.size <= COUNTED:
+        return table
+    if table.classes is not None and len(table.classes) == 2:
+        share = mean_over(table, y, lambda y, _: y)
+        totals = np.array([1.0 - share, share])
+    else:
+        totals = np.zeros(COUNTED)
+        for first in range(0, y.size, BLOCK):
+            some, weight = y[first : first + BLOCK], table.weight[first : first + BLOCK]
+            if not (some.min() >= 0 and some.max() < COUNTED):
+                return table
+            whole = some.astype(np.intp)
+            if not (whole == some).all():
+                return table
+            totals += np.bincount(whole, weight if weight.size else None, COUNTED)
+    values = np.flatnonzero(totals > 0)
+    return table._replace(y=values[None].astype(y.dtype), weight=totals[values])
+
+
+def mean_over(table, y, function):
     """The weighted mean of ``function(y, offset)`` of targets (n,) and offsets, in float64.
 
-    Some rows at a time, to save memory; offsets are zeros (1,) where there are none.
+    Some rows at a time, so that they stay in the cache; offsets are zeros (1,) where there are none.
     """
     total = weights = 0.0
-    for first in range(0, y.size, rows):
-        weight = table.weight[first : first + rows].astype(np.float64) if table.weight.size else None
-        offset = table.offset[first : first + rows].astype(np.float64) if table.offset.size else np.zeros(1)
-        with np.errstate(all="ignore"):
-            values = function(y[first : first + rows].astype(np.float64), offset)
+    with np.errstate(all="ignore"):
+        for first in range(0, y.size, BLOCK):
+            some = slice(first, first + BLOCK)
+            weight = table.weight[some].astype(np.float64, copy=False) if table.weight.size else None
+            offset = table.offset[some].astype(np.float64, copy=False) if table.offset.size else NO_OFFSETS
+            values = function(y[some].astype(np.float64, copy=False), offset)
             total += np.sum(values if weight is None else values * weight)
-        weights += values.size if weight is None else np.sum(weight)
-    return float(total / weights)
+            weights += values.size if weight is None else np.sum(weight)
+        return float(total / weights)
 
 
 def mean_losses(table, loss, constants):
@@ -157,14 +216,23 @@ def mean_loss(table, y, loss, constant):
 
 
 def best_constants(table, loss):
-    """The best of some constant scores for each target, as the start of a run.
+    """The best of some constant scores for each target, as the start of a run."""
+    return best(table, loss)[0]
+
+
+def best(table, loss):
+    """The best of some constant scores for each target, and their objectives or None where nothing asked for them.
 
     For a joint loss the candidates are the logarithms of the classes' shares, and zeros.
     """
     if not loss.joint:
-        return np.array([best_constant(table, y, loss) for y in table.y])
+        found = [best_constant(table, y, loss) for y in table.y]
+        constants, objectives = (np.array(values) for values in zip(*found, strict=True))
+        return constants, None if np.isnan(objectives).any() else objectives
     found = np.log(np.maximum(class_shares(table), 1e-6))
-    return min(found - found.mean(), 0.0 * found, key=lambda constants: mean_losses(table, loss, constants)[0])
+    candidates = [(mean_losses(table, loss, constants), constants) for constants in (found - found.mean(), 0.0 * found)]
+    objective, constants = min(candidates, key=lambda one: one[0][0])
+    return constants, objective
 
 
 def class_shares(table):
@@ -173,30 +241,39 @@ def class_shares(table):
 
 
 def best_constant(table, y, loss):
-    """The best of some constant scores, as the start of a run.
+    """The best of some constant scores, as the start of a run, and its objective; NaN if it was not needed.
 
-    The candidates for two classes are the log odds and each class's margin; otherwise the target's mean and median (of
-    at most a million rows), or their logarithms with a log link. The mean offset is subtracted from them.
+    The candidates for two classes are the log odds and each class's margin; otherwise the target's mean and about its
+    median, or their logarithms with a log link. The mean offset is subtracted from them.
     """
     mean = mean_over(table, y, lambda y, _: y)
     if loss.squared and np.isfinite(mean):
-        return mean
+        return mean, np.nan
     if loss.labels:
         # A first chunk may hold one class only: the odds are unknown then.
         share = min(max(mean, 1e-6), 1 - 1e-6) if 0 < mean < 1 else 0.5
         # The perceptron's loss is least where all scores are zero, and no step leads away from there.
         found = [-1.0, 1.0, *([np.log(share / (1 - share))] if loss.smooth else [])]
-        found = np.array(found) - mean_over(table, y, lambda y, offset: offset)
+        found = np.array(found) - (mean_over(table, y, lambda y, offset: offset) if table.offset.size else 0.0)
     else:
-        step = -(-y.size // 1_000_000)
-        counted = table.weight[::step] > 0 if table.weight.size else slice(None)
-        sample = y[::step][counted]
-        found = [mean, float(np.median(sample)) if sample.size else mean]
+        found = [mean, median(y, table.weight)]
         if loss.link != "identity":
             with np.errstate(all="ignore"):
-                found = np.log(found) - log_mean_exp_offset(table, y)
+                found = np.log(found) - (log_mean_exp_offset(table, y) if table.offset.size else 0.0)
     found = [float(constant) for constant in found if np.isfinite(constant)] or [0.0]
-    return min(found, key=lambda constant: mean_loss(table, y, loss, constant))
+    objective, constant = min(((mean_loss(table, y, loss, one), one) for one in found), key=lambda pair: pair[0])
+    return constant, objective
+
+
+def median(y, weight):
+    """The median of targets (n,), from a sample of many; weighted, if there are weights."""
+    step = -(-y.size // MEDIAN)
+    y, weight = y[::step], weight[::step]
+    if not weight.any():
+        return float(np.median(y))
+    order = np.argsort(y, kind="stable")
+    shares = np.cumsum(weight[order], dtype=np.float64)
+    return float(y[order[min(np.searchsorted(shares, 0.5 * shares[-1]), y.size - 1)]])
 
 
 def log_mean_exp_offset(table, y):
@@ -235,17 +312,15 @@ def joint_curvature(loss, table, h=1e-3):
     return float(np.linalg.norm(found, 2)) or 1.0 if np.isfinite(found).all() else 1.0
 
 
-def residual_rms(table, loss, constants):
-    """The root mean square (targets,) of each target less its constant; 1 for classes, and where it is not positive."""
-    found = np.ones(len(table.y))
-    if loss.labels or loss.link != "identity":
-        return found
-    for k, (y, constant) in enumerate(zip(table.y, constants, strict=True)):
-        square = mean_over(table, y, lambda y, _, constant=constant: (y - constant) ** 2)
-        if 0 < square < np.inf:
-            found[k] = np.sqrt(square)
-            if found[k] ** 2 > float(np.finfo(table.X.dtype).max) / 1e6:
-                raise ValueError(
-                    f"y has values whose squares overflow {table.X.dtype}: divide y, or pass X as float64."
-                )
+def mean_squares(table, constants):
+    """The mean squares (targets,) of each target less its constant."""
+    pairs = zip(table.y, constants, strict=True)
+    return np.array([mean_over(table, y, lambda y, _, one=one: np.square(y - one)) for y, one in pairs])
+
+
+def root_mean_squares(squares, dtype):
+    """The roots of mean squares (targets,), or 1 where one is not positive."""
+    found = np.sqrt(np.where((squares > 0) & (squares < np.inf), squares, 1.0))
+    if (found**2 > float(np.finfo(dtype).max) / 1e6).any():
+        raise ValueError(f"y has values whose squares overflow {dtype}: divide y, or pass X as float64.")
     return found

@@ -8,16 +8,19 @@ import numpy as np
 from ..kernels.pairs import product
 
 ENOUGH = 1e-4  # the share of the decrease predicted by the slope that a step must reach (Armijo 1966)
+ROUNDING = 64  # times eps: no smaller tolerance is meant
 NOISE = 16  # times eps * |objective|: the rise that rounding may cause
 SAMPLE_ERROR = 0.2  # times weights / rows * objective: about the error of a sample's optimum
 LOOKS = 10  # steps on a sample, at most
-CONTRACTION = 0.1  # of the promises, at best: no smaller one is believed
+CONTRACTION = 0.02  # of the promises, at best: no smaller one is believed
 SHORTEST = 1e-9  # of a whole step's 1
 TRIES = 8  # lengths of a step
 GROWTH = 8  # of the rows of a metric
 DAMPINGS = 0.0, 1e-6, 1e-3, 1.0, 1e3, math.inf  # shares of the diagonal added to a metric (Levenberg 1944)
+# By how much scores may differ, in the root mean square, from where the second derivatives are taken: of losses whose
+# second derivative changes no faster than their slope, and of others.
+NEAR, NEARER = 0.2, 2e-3
 UNSEEN = 1e-3  # times eps * |objective|: no step that promises less is tried
-FAR = 9.0  # steps to go, on a sample: how many is not known there
 
 
 class Look(NamedTuple):
@@ -49,14 +52,18 @@ class Descent:
     moves it has learned from.
     """
 
-    def __init__(self, weights, model, start_loss, stages, metric_of, tol, eps):
-        self.weights, self.start, self.model, self.start_loss = weights, weights.copy(), model, start_loss
-        self.stages, self.metric_of, self.tol, self.eps = stages, metric_of, tol, eps
+    def __init__(self, weights, model, stages, metric_of, loss, tol, eps, start_loss, least):
+        self.weights, self.start, self.model = weights, weights.copy(), model
+        self.stages, self.metric_of, self.eps = stages, metric_of, eps
+        self.tol = None if tol is None else max(tol, ROUNDING * eps)
+        self.start_loss, self.least = start_loss, least  # the objective at the start, and one that is as good as zero
+        self.near = math.inf if loss.squared else NEAR if loss.self_concordant else NEARER
+        self.ended = False  # whether there is nothing more to gain
         self.objective, self.gradient = math.nan, None
         self.anchor = weights.copy()  # where the second derivatives of the metric are taken
         self.rows = self.damping = 0  # of the metric: rows asked for, the number of its damping
         self.promise = math.nan  # of the step before, by the same metric
-        self.passes = 0.0  # since the metric was summed
+        self.read = 0.0  # rows, since the metric was summed
 
     @property
     def damping_share(self):
@@ -91,7 +98,7 @@ class Descent:
         """Sum a metric at the weights over some rows of a stage."""
         self.anchor, self.rows, self.damping = self.weights.copy(), min(rows, stage.rows), damping
         self.model.begin(self.metric_of(stage, self))
-        self.promise, self.passes = math.nan, 0.0
+        self.promise, self.read = math.nan, 0.0
 
     def descend(self, stage):
         """Steps over the rows of a stage, until its error or the tolerance is reached."""
@@ -99,37 +106,64 @@ class Descent:
         while True:
             way = self.model.way(self.weights, self.gradient)
             contraction = min(1.0, way.promise / self.promise) if way.promise > 0 and self.promise > 0 else 1.0
-            possible = way.promise * max(contraction, CONTRACTION)
+            # A damped promise says little of what is possible.
+            possible = math.inf if self.damping else way.promise * max(contraction, CONTRACTION)
             norm = self.model.norm(self.weights, self.gradient) if stage.whole else 0.0
             record = Step(self.objective, 1.0, norm, possible)
             if self.close(stage, way, possible) or (not stage.whole and looks == LOOKS):
-                # What this step brings is less than what is asked for: no pass proves it.
-                self.weights = stage.rounded(self.model.moved(self.weights, way, 1.0))
+                if stage.whole and not self.judged_here(stage):
+                    continue
+                yield from self.finish(stage, way)
                 if stage.whole:
-                    self.objective -= way.promise
+                    self.ended = True
                     yield record
                 return
             looks += 1
             taken = yield from self.take(stage, way)
             if taken:
-                self.promise = way.promise
-                self.renew(stage, possible, contraction)
+                known, self.promise = self.promise > 0, way.promise
+                self.renew(stage, possible, contraction, known)
             elif self.mend(stage, way):
                 continue
             elif not stage.whole:
                 return
             if stage.whole:
+                self.ended = self.tol is not None and (not taken or abs(record.objective) <= self.least)
                 yield record._replace(length=taken)
+
+    def judged_here(self, stage):
+        """Whether the metric's second derivatives are those of the weights, about; else they are summed anew.
+
+        A promise is right where they are: of a squared hinge with outliers that had got beyond their margins, the old
+        ones promised 2e-7 where 3e-2 were left.
+        """
+        if self.model.metric.distance(self.weights - self.anchor) <= self.near:
+            return True
+        self.sum_metric(stage, self.rows)
+        return False
+
+    def finish(self, stage, way):
+        """Take the last step of a stage: it brings less than what is asked for, and a long pass would prove no more."""
+        weights, objective = stage.rounded(self.model.moved(self.weights, way, 1.0)), self.objective - way.promise
+        if stage.whole and stage.short:
+            objective, _ = yield Look(stage, weights)
+            if not objective <= self.objective:
+                return
+        self.weights, self.objective = weights, objective
 
     def close(self, stage, way, possible):
         """Whether a step promises so little that it is the last one of a stage."""
-        size = abs(self.objective)
         if self.damping or not way.promise > 0:
             return False
+        return (possible if stage.whole else way.promise) <= self.enough(stage)
+
+    def enough(self, stage):
+        """The decrease that ends a stage: the tolerance, or about the error of a sample's own optimum."""
+        size = abs(self.objective)
         if stage.whole:
-            return self.tol is not None and possible <= self.tol * size
+            return -1.0 if self.tol is None else self.tol * size
         error = SAMPLE_ERROR * stage.width / stage.rows
-        return way.promise <= error * max(size, CONTRACTION * min(abs(self.start_loss), 1e300))
+        return error * max(size, CONTRACTION * min(abs(self.start_loss), 1e300))
 
     def take(self, stage, way):
         """Move by a step, or a shorter one that lowers the objective enough; returns its length, 0 for none."""
@@ -139,7 +173,7 @@ class Descent:
         for _ in range(TRIES):
             weights = stage.rounded(self.model.moved(self.weights, way, share))
             objective, gradient = yield Look(stage, weights)
-            self.passes += 1.0
+            self.read += stage.rows
             enough = self.objective + ENOUGH * share * way.slope + NOISE * self.eps * abs(self.objective)
             finite = bool(np.isfinite(gradient).all())
             if objective <= enough and finite:
@@ -154,7 +188,7 @@ class Descent:
 
     def mend(self, stage, way):
         """After a step that failed: a metric of more rows here, or a damped one; returns whether there is one."""
-        if 0 <= way.promise <= 64 * self.eps * abs(self.objective) or not math.isfinite(self.objective):
+        if 0 <= way.promise <= ROUNDING * self.eps * abs(self.objective) or not math.isfinite(self.objective):
             return False
         here = np.array_equal(self.anchor, self.weights) and self.rows >= stage.rows and not self.model.learned
         if here and self.damping == len(DAMPINGS) - 1:
@@ -162,14 +196,15 @@ class Descent:
         self.sum_metric(stage, stage.rows, self.damping + here)
         return True
 
-    def renew(self, stage, possible, contraction):
-        """Sum the metric anew where the passes since the last time have cost as much, and where it will pay."""
+    def renew(self, stage, possible, contraction, known):
+        """Sum the metric anew where the passes since the last time have cost as much, and where it will pay.
+
+        ``known``: whether the contraction was measured.
+        """
         wanted = min(stage.rows, GROWTH * self.rows) if stage.whole else stage.rows
-        cost, steps = stage.metric_cost * wanted / stage.rows, FAR
-        if stage.whole:
-            left = possible / max((self.tol or 0.0) * abs(self.objective), 1e-300)
-            steps = math.log(max(left, 1.0)) / max(-math.log(max(contraction, 1e-12)), 1e-9)
-        if self.damping or (self.passes >= max(2.0, cost) and steps > 1.0 + cost):
+        cost, left = stage.metric_cost * wanted / stage.rows, possible / max(self.enough(stage), 1e-300)
+        steps = math.log(max(left, 1.0)) / max(-math.log(max(contraction, 1e-12)), 1e-9)
+        if self.damping or (known and self.read >= max(2.0, cost) * stage.rows and steps > 1.0 + cost):
             self.sum_metric(stage, wanted, max(self.damping - 1, 0))
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from ..kernels import cholesky
 from ..kernels import gram as kernels
 from ..kernels.full_batch import CHUNK_ELEMENTS
-from ..kernels.products import aligned
+from ..kernels.products import zeros
 from ..kernels.threads import run_tasks
 from .reduction import ChunkedReduction
 
@@ -62,6 +62,31 @@ def centre_of(data):
         return values[sample_of(len(values))].mean(axis=0, dtype=np.float64)
 
 
+def weighted_gram(data, weight, n_threads):
+    """The sum of ``weight * z z^T`` over all rows, (D, D) float64, for weights (n,) of at least 0.
+
+    z are the standardised rows and ``data.constant``; ``data.weight`` does not count. Rows of weight 0 are not read.
+    """
+    n, d = data.rows.shape
+    width = width_of(d + 1)
+    centre, out = data.shift.astype(np.float64), np.empty((d + 1, d + 1))
+
+    def sums_of(lo, hi):
+        S, sums = zeros((max(2, min(GATHERED, hi - lo)), width), np.float64), zeros((width, width), np.float64)
+        kernels.weighted_chunk(data, centre, weight, lo, hi, S, sums)
+        return (sums,)
+
+    reduction = ChunkedReduction(n, chunk_rows(data.rows), n_threads)
+    total = sums_of(0, n) if reduction.count == 1 else reduction.total(sums_of, [(width, width)])
+    kernels.symmetric(total[0], data.constant, out)
+    return out
+
+
+def width_of(columns):
+    """Room for so many columns: an odd number of cache lines a row, as even ones share sets of the cache."""
+    return (-(-columns // kernels.VECTOR) | 1) * kernels.VECTOR
+
+
 class Grams:
     """The sums of every weighting among ``lanes``, from one pass over the rows.
 
@@ -109,14 +134,12 @@ class Grams:
     def over_rows(self, folds, replicates, held):
         """The sums over all rows: over the rows that each fold holds out, or else those it trains on."""
         data, targets = self.data, self.level.size
-        vectors = -(-(self.d + 1 + targets) // kernels.VECTOR)
-        width = (vectors | 1) * kernels.VECTOR  # an odd number of cache lines a row: even ones share sets of the cache
+        width = width_of(self.d + 1 + targets)
         chunk, block = chunk_rows(data.rows), max(GATHERED, CHUNK_ELEMENTS // self.d)
         shapes = (folds.size, width, width), (folds.size, targets), (folds.size,)
 
         def sums_of(lo, hi):
-            S = aligned((GATHERED, width), np.float64)
-            S[:] = 0
+            S = zeros((GATHERED, width), np.float64)
             sums = [np.zeros(shape) for shape in shapes]
             kernels.gram_chunk(data, self.centre, self.level, folds, replicates, held, lo, hi, block, S, *sums)
             return sums
@@ -138,9 +161,3 @@ class Grams:
             least[least < EXACT * squares] = 0.0
         shift, inverse = (array.astype(np.float64) for array in (self.data.shift, self.data.inverse_scale))
         return kernels.Gram(products, minimiser, rest, least, (self.centre - shift) * inverse, self.level)
-
-
-def weighted_gram(data, weight, n_threads):
-    H = kernels.weighted_products(data, weight)
-    H = np.triu(H)
-    return H + np.triu(H, 1).T

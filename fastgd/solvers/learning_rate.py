@@ -4,7 +4,6 @@ import numpy as np
 
 from ..inputs import arrays
 from ..parts import schedules
-from .data_statistics import curvature_of
 
 MARGIN = 1.05  # power iteration approaches from below; gradient descent is stable up to twice this rate
 
@@ -18,7 +17,7 @@ def automatic_rate(problem, model, targets, scaled, k):
     (scaling, standardize), loss, optimizer = scaled, model.loss, model.optimizer
     batch, n = problem.batch, problem.n
     residual_rms, constant = model.residual_rms[k], targets.constants[k]
-    curvature = curvature_of(loss, problem.table, problem.table.y[k], constant, residual_rms)
+    curvature = problem.statistics.curvature_of(loss, k, constant, residual_rms)
     smoothness = mean_smoothness(problem.statistics, standardize, batch, n) * curvature
     if not np.isfinite(smoothness):
         arrays.finite_columns(problem.table.X, problem.table.names)

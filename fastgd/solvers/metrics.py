@@ -1,8 +1,8 @@
 """What a descent measures steps by: second derivatives of the loss, summed over some rows, and who solves with them.
 
-Sums over rows give metrics, one for each penalty and damping: ``sums.damped(l2, share)``. A metric has ``solve(g)``, its
-inverse times g (d + 1,), and ``scaled``, whether the newest pair sets its scale. Columns are centred once more in it, as
-their own shifts may be none.
+Sums over rows give metrics, one for each penalty and damping: ``sums.damped(l2, share)``. A metric has ``solve(g)``,
+its inverse times g (d + 1,); ``scaled``, whether the newest pair sets its scale; and ``distance(move)``. Columns are
+centred once more in it, as their own shifts may be none.
 """
 
 import math
@@ -16,6 +16,7 @@ from .passes import length
 
 MOST_COLUMNS = 1024  # of a matrix, with the constant: 8 MB
 MOST_SPARSE_COLUMNS = 128  # of sparse rows: more are far from dense, and their diagonal nearly is the matrix
+DEPENDENT = {4: 1e-7, 8: 1e-14}  # a column with a smaller share of its square independent of others; by itemsize
 INDEPENDENT = 1e-12  # the least share of a column's square that is left when it is centred
 
 
@@ -34,6 +35,7 @@ class MatrixSums:
         return 1.0 + d / 60
 
     def __init__(self, data, bends, backend, threads):
+        self.share = DEPENDENT[data.shift.itemsize]
         if data.constant:
             shift = centre_of(data).astype(data.shift.dtype)
             self.offset = (shift - data.shift.astype(np.float64)) * data.inverse_scale
@@ -41,6 +43,7 @@ class MatrixSums:
         else:
             self.offset = None
         self.matrix = weighted_gram(data, bends, threads) / data.count
+        self.total = float(np.sum(bends, dtype=np.float64)) / data.count
 
     def damped(self, l2, share):
         """The metric with a penalty, and a share of the diagonal added to it."""
@@ -52,7 +55,7 @@ class MatrixSums:
         if share:
             k = np.arange(len(matrix))
             matrix[k, k] *= 1.0 + share
-        return Matrix(Factor(matrix), self.offset)
+        return Matrix(Factor(matrix, self.share), self)
 
 
 class Matrix:
@@ -60,8 +63,15 @@ class Matrix:
 
     scaled = False
 
-    def __init__(self, factor, offset):
-        self.factor, self.offset = factor, offset
+    def __init__(self, factor, sums):
+        self.factor, self.sums, self.offset = factor, sums, sums.offset
+
+    def distance(self, move):
+        """By how much a move changes the scores, in the root mean square over the rows by their second derivatives."""
+        if self.offset is not None:
+            move = np.append(move[:-1], move[-1] + product(self.offset, move[:-1]))
+        square = product(np.einsum("ij,j->i", self.sums.matrix, move), move)
+        return math.sqrt(max(square, 0.0) / self.sums.total) if self.sums.total > 0 else 0.0
 
     def solve(self, g):
         """The inverse times g."""
@@ -101,7 +111,7 @@ class ArrowSums:
         diagonal = (self.diagonal + l2) * (1.0 + share)
         inverse = np.divide(1.0, diagonal, out=np.zeros(len(diagonal)), where=diagonal > 0)
         last = 1.0 / self.total if self.constant and self.total > 0 else 0.0
-        return Arrow(inverse, self.mean, last)
+        return Arrow(inverse, last, self)
 
 
 class Arrow:
@@ -109,8 +119,15 @@ class Arrow:
 
     scaled = True
 
-    def __init__(self, inverse, mean, last):
-        self.inverse, self.mean, self.last = inverse, mean, last
+    def __init__(self, inverse, last, sums):
+        self.inverse, self.last, self.sums, self.mean = inverse, last, sums, sums.mean
+
+    def distance(self, move):
+        """By how much a move changes the scores, in the root mean square, if columns were independent."""
+        if not self.sums.total > 0:
+            return 0.0
+        last = move[-1] + product(self.mean, move[:-1])
+        return math.sqrt(product(self.sums.diagonal * move[:-1], move[:-1]) / self.sums.total + last * last)
 
     def solve(self, g):
         """The inverse times g."""
@@ -124,6 +141,11 @@ class Unit:
     """No second derivatives: a step of length 1 along the gradient."""
 
     scaled = False
+
+    @staticmethod
+    def distance(move):
+        """None: what is known here is no distance."""
+        return math.inf
 
     @staticmethod
     def solve(g):

@@ -123,7 +123,9 @@ def length(vector):
     """The Euclidean norm, also where the squares of the entries overflow or are zero."""
     with np.errstate(all="ignore"):
         largest = np.abs(vector).max()
-        return float(largest * np.linalg.norm(vector / (largest or 1.0)))
+        scaled = vector / (largest or 1.0)
+        # Not by BLAS: its threads wait busily, and took 26 ms of 2e5 numbers.
+        return float(largest * np.sqrt(np.einsum("i,i->", scaled, scaled)))
 
 
 def penalty_costs(penalty, lanes):

@@ -28,6 +28,7 @@ from .base import Limits, Records, Solver, Verdict, separable
 from .batches import Batches
 from .first_order import EPOCHS_BATCHES, TOL_BATCHES
 from .full_batch import ROW_OVERHEAD, SLICE_ELEMENTS
+from .gram import weighted_gram
 from .plan import lanes_with
 
 WIDEST = 200  # columns: a row costs half the square of them
@@ -71,9 +72,9 @@ class WhitenedSteps(Batches):
 
     def whiten(self, lanes, weights, width, floor, share, out):
         """The whitening triangle at weights (D,), into ``out``."""
-        matrix = np.zeros_like(out)
-        whitened_steps.curvature(self.plan.data, self.plan.parts, lanes, weights, width, floor, matrix)
-        whitening(matrix, share, out)
+        plan = self.plan
+        second = whitened_steps.second_derivatives(plan.data, plan.parts, lanes, weights, width, floor)
+        whitening(weighted_gram(plan.data, second, plan.options.n_threads) / plan.data.count, share, out)
 
 
 class StagedSGD(Solver):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from conftest import PROBLEMS, plan_of
+from scipy import sparse
 
 from fastgd.inputs.scaling import Scaling
 from fastgd.solvers.passes import Passes
@@ -10,7 +11,7 @@ from fastgd.solvers.passes import Passes
 
 def moments(X, weight=None):
     """What the compiled pass measures."""
-    plan = plan_of(X, np.arange(len(X)), sample_weight=weight, learning_rate=0.1)
+    plan = plan_of(X, np.arange(X.shape[0]), sample_weight=weight, learning_rate=0.1)
     return Passes(plan.data, 1).moments()
 
 
@@ -29,6 +30,45 @@ def test_moments_of_many_chunks_do_not_cancel():
     mean, variance = moments(X)
     np.testing.assert_allclose(mean, X.mean(axis=0), rtol=1e-14)
     np.testing.assert_allclose(variance, X.var(axis=0), rtol=1e-6)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("d", [1, 3, 7, 64, 70, 520])  # several rows at once, one, and rows left at the end
+@pytest.mark.parametrize("first", [0.0, 1e8, -1e12])
+def test_moments_where_the_first_row_lies_far_from_the_others(first, d, weighted):
+    rng = np.random.default_rng(1)
+    X, weight = 5.0 + rng.standard_normal((203, d)), None
+    X[0], X[:, d // 2] = first, 0.1
+    if weighted:
+        weight = rng.uniform(0.5, 2.0, 203)
+        weight[0] = 0.0
+    mean, variance = moments(X, weight)
+    exact = np.average(X.astype(np.longdouble), axis=0, weights=weight)
+    expected = np.average((X - exact) ** 2, axis=0, weights=weight).astype(float)
+    assert (abs(mean - exact) <= 1e-13 * (abs(exact) + np.sqrt(expected))).all()
+    np.testing.assert_allclose(variance, expected, rtol=1e-11, atol=1e-28)
+
+
+@pytest.mark.parametrize("far", [0.0, 1e7])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_moments_of_sparse_rows(weighted, far):
+    rng = np.random.default_rng(2)
+    X = sparse.random_array((300, 40), density=0.2, format="lil", rng=rng)
+    X[:, 3] = far + rng.standard_normal((300, 1))
+    X[:, 4] = 0.1
+    weight = rng.uniform(0, 2, 300) if weighted else None
+    mean, variance = moments(X.tocsr(), weight)
+    exact = np.average(X.toarray().astype(np.longdouble), axis=0, weights=weight)
+    expected = np.average((X.toarray() - exact) ** 2, axis=0, weights=weight).astype(float)
+    np.testing.assert_allclose(mean, exact.astype(float), rtol=1e-13)
+    np.testing.assert_allclose(variance, expected, rtol=1e-9, atol=1e-28)
+
+
+def test_a_column_that_does_not_vary_has_no_variance():
+    X = np.repeat([[0.1, 1e300, -7.3]], 1001, axis=0)
+    mean, variance = moments(X)
+    assert mean.tolist() == X[0].tolist()
+    assert variance.tolist() == [0, 0, 0]
 
 
 @pytest.mark.parametrize("centre, intercept", [(True, True), (False, True), (False, False)])

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from conftest import plan_of
+from scipy import sparse
 
 import fastgd
 from fastgd.kernels.layouts import frozen
@@ -131,6 +132,56 @@ def test_sums_of_replicates(plain):
     grams = gram.Grams(plan.data._replace(seed=7), plan.lanes, 1)
     check_sums(grams, (-1, -1), np.ones(80))
     check_sums(grams, (-1, 4), textbook.drawn_counts(7, 4, 80))
+
+
+# Weighted rows -------------------------------------------------------------------------------------------------------
+
+
+def weighted(X, weight, constant=1.0, n_threads=1, centred=True):
+    """What weighted_gram finds, and NumPy's sums; rows of weight 0 hold NaN."""
+    plan = plan_of(X, np.arange(X.shape[0]) % 7.0, epochs=1)
+    shift = plan.data.shift + 0.25 * centred
+    data = plan.data._replace(constant=constant, shift=shift, inverse_scale=plan.data.inverse_scale * 2)
+    Z = (data.rows.array() - data.shift) * data.inverse_scale.astype(np.float64)
+    Z = np.column_stack([Z, np.full(len(Z), constant)])
+    return gram.weighted_gram(data, weight, n_threads), (Z.T * weight) @ Z
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("d", [1, 5, 7, 8, 30])
+def test_weighted_sums(d, dtype):
+    rng = np.random.default_rng(0)
+    X, weight = rng.standard_normal((60, d)).astype(dtype), rng.uniform(0, 2, 60) * (rng.random(60) < 0.7)
+    for constant in (1.0, 0.0):
+        found, expected = weighted(X, weight, constant)
+        np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12 * abs(expected).max())
+        assert np.array_equal(found, found.T)
+
+
+@pytest.mark.parametrize("d, share", [(6, 0.4), (300, 0.01)])
+def test_weighted_sums_of_sparse_rows(d, share):
+    X = sparse.random_array((80, d), density=share, format="csr", rng=np.random.default_rng(1))
+    weight = np.random.default_rng(2).uniform(0, 2, 80) * (np.arange(80) % 3 > 0)
+    found, expected = weighted(X, weight, centred=False)
+    np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12 * abs(expected).max())
+
+
+def test_weighted_sums_keep_the_digits_of_columns_far_from_zero():
+    rng = np.random.default_rng(3)
+    X = 1e7 + rng.standard_normal((90, 3))
+    found, expected = weighted(X, np.ones(90, np.float32))
+    np.testing.assert_allclose(found, expected, rtol=1e-11, atol=1e-9)
+
+
+@pytest.mark.jit
+@pytest.mark.parametrize("d", [5, 40])
+def test_bits_of_weighted_sums_on_any_number_of_threads(d, monkeypatch):
+    monkeypatch.setattr(gram, "chunk_rows", lambda rows: 100)
+    X, weight = np.random.default_rng(0).standard_normal((1501, d)), frozen(np.random.default_rng(1).random(1501))
+    (one, expected), (two, _), (three, _) = (weighted(X, weight, n_threads=k) for k in (1, 2, 3))
+    np.testing.assert_allclose(one, expected, rtol=1e-11, atol=1e-11 * abs(expected).max())
+    assert np.array_equal(one, two)
+    assert np.array_equal(one, three)
 
 
 # Descent -------------------------------------------------------------------------------------------------------------
