@@ -123,9 +123,9 @@ def right_side(scores, places, low, high, weight, below, above, u, d, target, se
 
 @kernel(in_order=True)
 def direction(low, high, weight, below, above, u, d, e, move, target, second, du, dbelow, dabove, longest):
-    """The moves of slacks and multipliers with a move of the scores; ``longest`` (2,): shares of both that are feasible.
+    """The moves of slacks and multipliers with a move of the scores, and the shares of both that are feasible.
 
-    The arguments are those of ``right_side``.
+    ``longest`` (2,) gets the shares. The other arguments are those of ``right_side``.
     """
     longest[0] = longest[1] = 1e300
     for i in range(weight.size):

@@ -18,13 +18,11 @@ from .base import Limits, Records, Solver, Verdict, separable
 from .first_order import TOL_FULL
 from .interior_point import Near, interior_point, round_off
 from .kinked_rows import KinkedRows
-from .passes import length
 from .problem import IN_CHUNKS
 from .samples import first_of, rows_of_sample, sample_of, sizes
 
 EPOCHS = 100
 LARGEST = 1024  # columns, with the constant, of the matrix
-WITHOUT_TOL = 1e-9
 EXACT = 0.3  # of the tolerance: how exactly the rows near the kinks are solved
 SAMPLE_ERROR = 0.2  # times weights / rows * objective: about the error of a sample's optimum
 LOOKS, FEW_LOOKS = 15, 6  # steps on a sample and on all rows, at most
@@ -32,6 +30,7 @@ NEAR = 3.0  # times sqrt(weights / rows): the share of rows that an optimum of s
 HELD = 0.1  # the share of the rows near the kinks, above which steps on all rows come first: they make it smaller
 WHOLE = 0.5  # the share from which all rows are taken
 LARGEST_BYTES = 1 << 27  # of the copied rows
+REMEMBERED = 4  # lanes whose rows' numbers are kept between two rounds
 OUTLIERS = 1e-4  # times tol * loss: what outliers add to the tolerance
 TRIES = 0.5, 0.25, 0.1, 0.01  # shares of a step
 
@@ -93,7 +92,7 @@ class Kinked(Solver):
     def __init__(self, plan):
         super().__init__(plan)
         self.eps = float(np.finfo(plan.data.shift.dtype).eps)
-        self.tol = WITHOUT_TOL if plan.tol is None else plan.tol
+        self.tol = TOL_FULL if plan.tol is None else plan.tol
         self.rows, self.places = {}, {}  # of the lanes: their rows, and where they stand
 
     @functools.cached_property
@@ -116,10 +115,12 @@ class Kinked(Solver):
         return KinkedState(weights.copy(), np.arange(lanes) * 1.0, np.zeros(lanes), np.full(lanes, np.inf))
 
     def rows_of(self, number):
-        """The rows of a lane; few lanes are remembered."""
+        """The rows of a lane; those of few lanes are remembered."""
         if number not in self.rows:
-            if len(self.rows) >= 4:
-                self.rows.pop(next(iter(self.rows)))
+            if len(self.rows) >= REMEMBERED:
+                oldest = next(iter(self.rows))
+                del self.rows[oldest]
+                self.places[oldest].scores = None
             self.rows[number] = KinkedRows.of(self.plan, number)
         return self.rows[number]
 
@@ -134,18 +135,17 @@ class Kinked(Solver):
 
     def round(self, state, k, number):
         """A round of a lane: the record of where it began."""
-        rows, weights = self.rows_of(number), state.weights[k].astype(np.float64)
         place = self.places.get(number)
-        if place is None or not np.array_equal(place.weights, weights):
-            place = Place(rows, weights)
+        if place is None:
+            place = self.places[number] = Place(self.rows_of(number), state.weights[k].astype(np.float64))
         state.bound[k] = min(state.bound[k], place.objective)  # losses are never negative
         found = place.objective, 1.0, 0.0, float(state.bound[k])
         if self.proven(place, state.bound[k]) or not math.isfinite(place.objective):
-            self.places[number] = place
             return found[0], 0.0, 0.0, found[3]
-        share = state.share[k] or None
-        start = place
-        if share is None:
+        rows, start, share = self.rows_of(number), place, float(state.share[k])
+        if place.scores is None:
+            place.scores = rows.scores(place.weights)
+        if not share:
             place, share = self.begun(rows, place)
         place, bound, share = self.solved(rows, place, share, state.weights.dtype)
         if place is start:
@@ -230,13 +230,8 @@ class Kinked(Solver):
 
     def objective(self, lanes, state):
         """The objectives where the lanes stand."""
-        numbers = state.lane.astype(int).tolist()
-        places = [self.places.get(number) for number in numbers]
-        same = [
-            place is not None and np.array_equal(place.weights, weights)
-            for place, weights in zip(places, state.weights, strict=True)
-        ]
-        return np.array([place.objective for place in places]) if all(same) else None
+        places = [self.places.get(number) for number in state.lane.astype(int).tolist()]
+        return None if None in places else np.array([place.objective for place in places])
 
     def verdict(self, state, history):
         """Converged, if the duality gap is below the tolerance, or the loss zero to rounding."""

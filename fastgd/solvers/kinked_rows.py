@@ -22,6 +22,7 @@ class Carried(NamedTuple):
     """A loss whose slopes are the targets, so that its gradient is the transposed rows' product with these."""
 
     unused: float = 1.0  # Numba hands on no tuple that is empty
+    joint = False
 
     def value(self, p, y):
         return 0.0 * y
@@ -79,7 +80,7 @@ class KinkedRows:
         box = tuple(np.ascontiguousarray(array[:, chosen]) for array in self.box)
         return KinkedRows(self.backend, self.threads, data, self.lane, box, weight, self.penalty)
 
-    # Products -----------------------------------------------------------------------------------------------------------
+    # Products ---------------------------------------------------------------------------------------------------------
 
     def scores(self, weights):
         """The rows times weights (d + 1,): (n,) float64."""
@@ -90,14 +91,14 @@ class KinkedRows:
         """The transposed rows times numbers (n,): (d + 1,)."""
         targets = frozen(numbers[None].astype(self.data.shift.dtype))
         passes = self.backend.passes(self.data._replace(targets=targets), self.threads)
-        zeros = self.lane._replace(weights=np.zeros_like(self.lane.weights))
+        zeros = self.lane._replace(weights=np.zeros_like(self.lane.weights), loss=np.ones((1, 1)))
         return passes.sums(Carried(), zeros)[0].sum(axis=0)[0]
 
     def metric(self, bends):
         """The matrix of the rows' products, weighted by ``bends`` (n,), and of the penalty; factorised."""
         return MatrixSums(self.data, frozen(bends), self.backend, self.threads).damped(self.penalty[0], 0.0)
 
-    # Losses -------------------------------------------------------------------------------------------------------------
+    # Losses -----------------------------------------------------------------------------------------------------------
 
     @functools.cached_property
     def rounding(self):

@@ -15,8 +15,8 @@ from .backend import Backend
 from .batches import Batches
 from .first_order import FirstOrder
 from .full_batch import FullBatch
-from .multi_lane_passes import rows_of
 from .kinked import Kinked
+from .multi_lane_passes import rows_of
 from .newton import Derivatives, Newton, damped
 from .passes import penalty_costs
 from .plan import unweighted
