@@ -35,13 +35,16 @@ def round_off(rows, near, level, most):
     ``near`` is changed; at most ``most`` steps.
     """
     slopes, bends = np.empty((2, rows.n))
+    most_far = rows.furthest(near.scores)
     for near.steps in range(most):
         kinks.rounded(near.scores, *rows.box, rows.weight, near.width, slopes, bends, rows.sums)
         gap = float(rows.sums[1])
         gradient = rows.penalty * near.weights - rows.transposed(slopes)
         step = rows.metric(bends).solve(-gradient)
         fall = max(-0.5 * product(gradient, step), 0.0)
-        tolerance = level * (rows.losses(near.scores)[1] + rows.penalty_cost(near.weights))
+        if near.steps == 4:  # by now it is known what an outlier is
+            most_far = rows.furthest(near.scores)
+        tolerance = level * (rows.losses(near.scores, most_far)[1] + rows.penalty_cost(near.weights))
         if not math.isfinite(fall) or near.width <= 0:
             return
         near.close = gap + fall <= tolerance

@@ -44,7 +44,7 @@ class Place:
 
     def look(self, rows):
         """Sum the losses."""
-        loss, self.clipped = rows.losses(self.scores)
+        loss, self.clipped = rows.losses(self.scores, rows.furthest(self.scores))
         cost, self.rounding = rows.penalty_cost(self.weights), rows.rounding
         self.objective, self.clipped = loss + cost, self.clipped + cost
 

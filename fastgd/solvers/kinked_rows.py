@@ -1,34 +1,40 @@
 """Rows whose losses are lines with kinks, for one lane: what its solver asks of them."""
 
 import functools
-from typing import NamedTuple
 
 import numpy as np
 
 from ..kernels import kinks
+from ..kernels.cholesky import Factor
 from ..kernels.gram import row_weights
 from ..kernels.lanes import NO_ROLES
 from ..kernels.layouts import frozen
+from ..kernels.pairs import product
 from ..parts.penalties import Free
-from .metrics import MatrixSums
+from .gram import centre_of, weighted_gram
 from .plan import lanes_at
 
 NARROW = 0.1  # of the nine tenths' quantile of the distances from the kinks: no width begins below
 SOME = 4096  # rows of which quantiles are taken
+DEPENDENT = 1e-14  # a column with a smaller share of its square independent of others gets 0
 CLIPPED = 10.0  # times that quantile: what is further away is an outlier and counts no more to the scale
 
 
-class Carried(NamedTuple):
-    """A loss whose slopes are the targets, so that its gradient is the transposed rows' product with these."""
+class Solved:
+    """A factorised matrix of centred columns; ``solve`` is for the columns as they are."""
 
-    unused: float = 1.0  # Numba hands on no tuple that is empty
-    joint = False
+    def __init__(self, factor, offset):
+        self.factor, self.offset = factor, offset
 
-    def value(self, p, y):
-        return 0.0 * y
-
-    def slope(self, p, y):
-        return y
+    def solve(self, g):
+        """The inverse times g."""
+        if self.offset is None:
+            return self.factor.solve(g)
+        centred = g.copy()
+        centred[:-1] -= self.offset * g[-1]
+        step = self.factor.solve(centred)
+        step[-1] -= product(self.offset, step[:-1])
+        return step
 
 
 class KinkedRows:
@@ -38,9 +44,9 @@ class KinkedRows:
     """
 
     def __init__(self, backend, threads, data, lane, box, weight, penalty):
-        zeros = frozen(np.zeros((1, len(weight)), data.shift.dtype))
+        targets = frozen(np.zeros((1, len(weight)), data.shift.dtype))
         self.data = data._replace(
-            targets=zeros, weight=zeros[0, :0], offset=zeros[0, :0], roles=NO_ROLES, count=1.0, classes=1
+            targets=targets, weight=targets[0, :0], offset=targets[0, :0], roles=NO_ROLES, count=1.0, classes=1
         )
         self.backend, self.threads, self.lane, self.penalty = backend, threads, lane, penalty
         self.places, self.low, self.high = self.box = box
@@ -89,14 +95,23 @@ class KinkedRows:
 
     def transposed(self, numbers):
         """The transposed rows times numbers (n,): (d + 1,)."""
-        targets = frozen(numbers[None].astype(self.data.shift.dtype))
-        passes = self.backend.passes(self.data._replace(targets=targets), self.threads)
-        zeros = self.lane._replace(weights=np.zeros_like(self.lane.weights), loss=np.ones((1, 1)))
-        return passes.sums(Carried(), zeros)[0].sum(axis=0)[0]
+        return self.passes.transposed(self.lane, numbers)
+
+    @functools.cached_property
+    def centred(self):
+        """The data with columns that are centred once more for matrices, and by how much."""
+        if not self.data.constant:
+            return self.data, None
+        shift = centre_of(self.data).astype(self.data.shift.dtype)
+        return self.data._replace(shift=shift), (shift - self.data.shift.astype(np.float64)) * self.data.inverse_scale
 
     def metric(self, bends):
         """The matrix of the rows' products, weighted by ``bends`` (n,), and of the penalty; factorised."""
-        return MatrixSums(self.data, frozen(bends), self.backend, self.threads).damped(self.penalty[0], 0.0)
+        data, offset = self.centred
+        matrix = weighted_gram(data, bends, self.threads)
+        k = np.arange(len(matrix))
+        matrix[k, k] += self.penalty
+        return Solved(Factor(matrix, DEPENDENT), offset)
 
     # Losses -----------------------------------------------------------------------------------------------------------
 
@@ -121,9 +136,12 @@ class KinkedRows:
         found = self.distances(scores)
         return float(max(found[len(found) // 2], NARROW * found[len(found) * 9 // 10])) if found.size else 0.0
 
-    def losses(self, scores):
-        """The mean loss, and the mean without what lies far outside: outliers, whose loss no precision helps."""
+    def furthest(self, scores):
+        """The distance from the kinks beyond which scores are outliers."""
         found = self.distances(scores)
-        most = CLIPPED * float(found[len(found) * 9 // 10]) if found.size else 0.0
+        return CLIPPED * float(found[len(found) * 9 // 10]) if found.size else 0.0
+
+    def losses(self, scores, most):
+        """The mean loss, and the mean without what lies further outside than ``most``, which no precision helps."""
         kinks.losses_of(scores, *self.box, self.weight, most, self.sums)
         return float(self.sums[0]), float(self.sums[1])

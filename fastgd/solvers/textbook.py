@@ -268,6 +268,10 @@ class TextbookPasses:
         """The scores of the first lane."""
         return self.Z @ lanes.weights[0] + self.offset
 
+    def transposed(self, lanes, numbers):
+        """The transposed rows times numbers."""
+        return self.Z.T @ numbers
+
     def loss(self, loss, lanes):
         """The mean of weight * loss, (lanes,)."""
         return self.gradient(loss, lanes, np.arange(len(self.Z)))[0] / self.data.count

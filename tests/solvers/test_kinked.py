@@ -322,7 +322,7 @@ def test_multipliers_are_feasible_and_prove_the_end(loss, monkeypatch):
     weights, u = interior_point(rows, start, rows.scores(start), np.zeros(5), 1e-9)
     assert (u >= rows.weight * rows.low).all() and (u <= rows.weight * rows.high).all()
     np.testing.assert_allclose(rows.penalty * weights, rows.transposed(u.sum(axis=0)), atol=1e-8)
-    primal = rows.losses(rows.scores(weights))[0] + rows.penalty_cost(weights)
+    primal = rows.losses(rows.scores(weights), np.inf)[0] + rows.penalty_cost(weights)
     dual = np.sum(u * rows.places) - rows.penalty_cost(weights)
     assert 0 <= primal - dual <= 1e-8
 
@@ -334,6 +334,6 @@ def test_newtons_steps_on_the_rounded_loss_come_near(loss, monkeypatch):
     near = Near(start, rows.scores(start), 2 * rows.typical(rows.scores(start)))
     round_off(rows, near, 1e-2, 30)
     weights, _ = interior_point(rows, start, rows.scores(start), np.zeros(5), 1e-9)
-    found, least = (rows.losses(rows.scores(w))[0] + rows.penalty_cost(w) for w in (near.weights, weights))
+    found, least = (rows.losses(rows.scores(w), np.inf)[0] + rows.penalty_cost(w) for w in (near.weights, weights))
     assert near.close and least <= found <= 1.1 * least
     np.testing.assert_allclose(near.scores, rows.scores(near.weights), atol=1e-9 * np.abs(near.scores).max())
