@@ -84,7 +84,7 @@ def search(rows, near, step, move):
     return share
 
 
-def interior_point(rows, weights, scores, extra, tolerance, steps=STEPS):
+def interior_point(rows, weights, scores, extra, tolerance, wide=WIDE, steps=STEPS):
     """The minimum of the rows' losses, the penalty and ``extra @ weights``, up to ``tolerance``.
 
     Returns the weights, and the multipliers (kinks, n), each between low and high times the row's weight.
@@ -93,7 +93,7 @@ def interior_point(rows, weights, scores, extra, tolerance, steps=STEPS):
     below, above, u, d, e, du, dbelow, dabove = np.empty((8, *rows.places.shape))
     bends, sides = np.empty((2, rows.n))
     longest = np.zeros(2)
-    kinks.begin(scores, *rows.box, weight, WIDE * rows.typical(scores) or 1.0, below, above, u)
+    kinks.begin(scores, *rows.box, weight, wide * rows.typical(scores) or 1.0, below, above, u)
     rest = rows.penalty * weights + extra - rows.transposed(u.sum(axis=0))
     quadratic, count, step = rows.penalty.any(), 2.0 * max(np.count_nonzero(weight) * len(u), 1), None
     for _ in range(steps):

@@ -16,7 +16,7 @@ from ..results import messages
 from ..results.state import KinkedState
 from .base import Limits, Records, Solver, Verdict, separable
 from .first_order import TOL_FULL
-from .interior_point import Near, interior_point, round_off
+from .interior_point import WIDE, Near, interior_point, round_off
 from .kinked_rows import KinkedRows
 from .problem import IN_CHUNKS
 from .samples import first_of, rows_of_sample, sample_of, sizes
@@ -25,8 +25,10 @@ EPOCHS = 100
 LARGEST = 1024  # columns, with the constant, of the matrix
 EXACT = 0.3  # of the tolerance: how exactly the rows near the kinks are solved
 SAMPLE_ERROR = 0.2  # times weights / rows * objective: about the error of a sample's optimum
-LOOKS, FEW_LOOKS = 15, 6  # steps on a sample and on all rows, at most
+LOOKS, FEW_LOOKS = 15, 10  # steps on a sample and on all rows, at most
 NEAR = 3.0  # times sqrt(weights / rows): the share of rows that an optimum of so many rows may have on the wrong side
+FEW_ROWS = 5  # a column: with fewer the interior point begins at once
+COLD = 2.0  # the least slack then, in typical distances; where the start is near, WIDE
 HELD = 0.1  # the share of the rows near the kinks, above which steps on all rows come first: they make it smaller
 WHOLE = 0.5  # the share from which all rows are taken
 LARGEST_BYTES = 1 << 27  # of the copied rows
@@ -147,7 +149,7 @@ class Kinked(Solver):
             place.scores = rows.scores(place.weights)
         if not share:
             place, share = self.begun(rows, place)
-        place, bound, share = self.solved(rows, place, share, state.weights.dtype)
+        place, bound, share = self.solved(rows, place, share, state.weights.dtype, rows.n <= FEW_ROWS * len(place.weights))
         if place is start:
             found = found[0], 0.0, *found[2:]
         state.weights[k], state.share[k], state.bound[k] = place.weights, share, bound
@@ -174,7 +176,7 @@ class Kinked(Solver):
         found = Place(rows, near.weights) if self.samples else place
         if not found.objective <= place.objective:  # the sample has misled
             found, near.width, share = place, 2 * rows.typical(place.scores), 1.0
-        if share > HELD and rows.n > 20 * D:
+        if share > HELD and rows.n > FEW_ROWS * D:
             near.weights, near.scores = found.weights, found.scores
             round_off(rows, near, SAMPLE_ERROR * D / rows.n, FEW_LOOKS)
             after = Place(rows, near.weights)
@@ -184,7 +186,7 @@ class Kinked(Solver):
                 share = min(share, NEAR * math.sqrt(D / rows.n))
         return found, share
 
-    def solved(self, rows, place, share, dtype):
+    def solved(self, rows, place, share, dtype, cold=False):
         """Solve for the rows near the kinks: the place, a bound of the decrease still possible, and the next share."""
         away = np.abs(rows.places - place.scores).min(axis=0)
         away[rows.weight <= 0] = np.inf
@@ -199,7 +201,7 @@ class Kinked(Solver):
             extra = -rows.transposed(outer)
         else:
             near, close, extra = slice(None), rows, np.zeros(len(place.weights))
-        weights, u = interior_point(close, place.weights, place.scores[near], extra, EXACT * self.tolerance(place))
+        weights, u = interior_point(close, place.weights, place.scores[near], extra, EXACT * self.tolerance(place), COLD if cold else WIDE)
         side[:, near] = u
         rest = rows.penalty * weights + extra - close.transposed(u.sum(axis=0))
         rounded = weights.astype(dtype).astype(np.float64)

@@ -17,6 +17,7 @@ from .plan import lanes_at
 NARROW = 0.1  # of the nine tenths' quantile of the distances from the kinks: no width begins below
 SOME = 4096  # rows of which quantiles are taken
 DEPENDENT = 1e-14  # a column with a smaller share of its square independent of others gets 0
+AT_KINK = 1e-13  # times the largest distance: what is closer is at a kink, but for rounding
 CLIPPED = 10.0  # times that quantile: what is further away is an outlier and counts no more to the scale
 
 
@@ -126,10 +127,11 @@ class KinkedRows:
         return 0.5 * float(np.sum(self.penalty * weights * weights))
 
     def distances(self, scores):
-        """How far scores are from the kinks: of some rows that count, ascending."""
+        """How far scores are from the kinks, ascending: of some rows that count, but for scores at a kink."""
         some = slice(None, None, max(1, self.n // SOME))
         away = np.abs(self.places[:, some] - scores[some])
-        return np.sort(away[:, self.weight[some] > 0].reshape(-1))
+        away = np.sort(away[:, self.weight[some] > 0].reshape(-1))
+        return away[np.searchsorted(away, AT_KINK * away[-1], "right") :] if away.size else away
 
     def typical(self, scores):
         """The median distance from the kinks or, where it is next to nothing, a share of the nine tenths' quantile."""
