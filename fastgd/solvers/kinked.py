@@ -149,7 +149,9 @@ class Kinked(Solver):
             place.scores = rows.scores(place.weights)
         if not share:
             place, share = self.begun(rows, place)
-        place, bound, share = self.solved(rows, place, share, state.weights.dtype, rows.n <= FEW_ROWS * len(place.weights))
+        place, bound, share = self.solved(
+            rows, place, share, state.weights.dtype, rows.n <= FEW_ROWS * len(place.weights)
+        )
         if place is start:
             found = found[0], 0.0, *found[2:]
         state.weights[k], state.share[k], state.bound[k] = place.weights, share, bound
@@ -201,7 +203,9 @@ class Kinked(Solver):
             extra = -rows.transposed(outer)
         else:
             near, close, extra = slice(None), rows, np.zeros(len(place.weights))
-        weights, u = interior_point(close, place.weights, place.scores[near], extra, EXACT * self.tolerance(place), COLD if cold else WIDE)
+        weights, u = interior_point(
+            close, place.weights, place.scores[near], extra, EXACT * self.tolerance(place), COLD if cold else WIDE
+        )
         side[:, near] = u
         rest = rows.penalty * weights + extra - close.transposed(u.sum(axis=0))
         rounded = weights.astype(dtype).astype(np.float64)

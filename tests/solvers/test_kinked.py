@@ -1,5 +1,7 @@
 """Losses that are lines with kinks: ends are optima of linear and quadratic programmes, with a proof, on any rows."""
 
+from typing import NamedTuple
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -301,6 +303,38 @@ def test_any_number_of_threads_gives_the_same_bits_of_quantiles():
 def test_what_it_does_not_suit_is_left_to_others(options):
     r = fastgd.fit(X, Y, **{"loss": "quantile", **options})
     assert r.options["solver"] != Kinked.name
+
+
+class Steps(NamedTuple):
+    """A loss of a user's own, of two kinks: it grows faster for large errors."""
+
+    reach: float = 1.0
+    smooth = False
+
+    def value(self, p, y):
+        return np.abs(p - y) + np.maximum(np.abs(p - y) - self.reach, 0.0)
+
+    def slope(self, p, y):
+        return np.sign(p - y) * (1.0 + (np.abs(p - y) > self.reach))
+
+    def kinks(self, y):
+        return (y, -1.0, 1.0), (y - self.reach, 0.0, 1.0), (y + self.reach, -1.0, 0.0)
+
+
+class Wrong(Steps):
+    """Its lines do not add up to it."""
+
+    def kinks(self, y):
+        return ((y, -1.0, 1.0),)
+
+
+@pytest.mark.jit
+def test_lines_of_a_users_own_loss_are_solved():
+    r = fastgd.fit(X, Y, loss=Steps())
+    assert r.status == "converged" and r.options["solver"] == "interior_point"
+    assert Steps().value(r.predict(X), Y).mean() == pytest.approx(least(Steps(), X, Y), rel=1e-6)
+    with pytest.raises(ValueError, match="the lines of kinks.y. do not add up to value"):
+        fastgd.fit(X, Y, loss=Wrong())
 
 
 # The two methods ----------------------------------------------------------------------------------------------------
