@@ -333,7 +333,7 @@ def test_lines_of_a_users_own_loss_are_solved():
     r = fastgd.fit(X, Y, loss=Steps())
     assert r.status == "converged" and r.options["solver"] == "interior_point"
     assert Steps().value(r.predict(X), Y).mean() == pytest.approx(least(Steps(), X, Y), rel=1e-6)
-    with pytest.raises(ValueError, match="the lines of kinks.y. do not add up to value"):
+    with pytest.raises(ValueError, match=r"the lines of kinks\(y\) do not add up to value"):
         fastgd.fit(X, Y, loss=Wrong())
 
 
