@@ -16,9 +16,23 @@ from .plan import lanes_at
 
 NARROW = 0.1  # of the nine tenths' quantile of the distances from the kinks: no width begins below
 SOME = 4096  # rows of which quantiles are taken
+DOUBLED = 1 << 20  # numbers of float32 rows that are read as float64, as copied ones are
 DEPENDENT = 1e-14  # a column with a smaller share of its square independent of others gets 0
 AT_KINK = 1e-13  # times the largest distance: what is closer is at a kink, but for rounding
 CLIPPED = 10.0  # times that quantile: what is further away is an outlier and counts no more to the scale
+
+
+def doubled(data):
+    """Data of float64 rows; in float32 an interior point ends some digits further from where lines meet."""
+    kind = np.float64
+    return data._replace(
+        rows=data.rows.astype(kind),
+        targets=frozen(data.targets.astype(kind, copy=False)),
+        weight=frozen(data.weight.astype(kind, copy=False)),
+        offset=frozen(data.offset.astype(kind, copy=False)),
+        shift=data.shift.astype(kind, copy=False),
+        inverse_scale=data.inverse_scale.astype(kind, copy=False),
+    )
 
 
 class Solved:
@@ -49,7 +63,8 @@ class KinkedRows:
         self.data = data._replace(
             targets=targets, weight=targets[0, :0], offset=targets[0, :0], roles=NO_ROLES, count=1.0, classes=1
         )
-        self.backend, self.threads, self.lane, self.penalty = backend, threads, lane, penalty
+        self.backend, self.threads, self.penalty = backend, threads, penalty
+        self.lane = lane._replace(weights=lane.weights.astype(backend.passes.lane_type(data.shift.dtype)))
         self.places, self.low, self.high = self.box = box
         self.weight, self.n = weight, len(weight)
         self.passes = backend.passes(self.data, threads)
@@ -75,6 +90,7 @@ class KinkedRows:
             penalty[:d] = float(lanes.penalty[number, 1])
         own = lanes_at(lanes, [number], 1)
         own = own._replace(target=np.zeros(1, np.int64), fold=np.array([-1]), replicate=np.array([-1]))
+        data = doubled(data) if data.rows.stored <= DOUBLED else data
         return cls(plan.backend, plan.options.n_threads, data, own, tuple(box), weight, penalty)
 
     def take(self, chosen, data=None, whole=False):
@@ -83,7 +99,7 @@ class KinkedRows:
         if whole:
             weight = weight * (self.weight.sum() / max(weight.sum(), 1e-300))
         if data is None:
-            data = self.data._replace(rows=self.data.rows.take(chosen))
+            data = doubled(self.data._replace(rows=self.data.rows.take(chosen)))
         box = tuple(np.ascontiguousarray(array[:, chosen]) for array in self.box)
         return KinkedRows(self.backend, self.threads, data, self.lane, box, weight, self.penalty)
 
