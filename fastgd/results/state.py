@@ -111,7 +111,7 @@ class KinkedState(SolverState):
 
     weights: Weights
     lane: LaneNumber  # of the plan
-    share: LaneNumber  # of the rows that are near the kinks; 0 before the first round
+    share: LaneNumber  # of the rows that are near the kinks, or the width where columns are many; 0 before a round
     bound: LaneNumber  # of the decrease still possible; infinite where none is known
 
 

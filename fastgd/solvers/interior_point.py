@@ -9,10 +9,13 @@ import math
 import numpy as np
 
 from ..kernels import kinks
+from ..kernels.layouts import frozen
 from ..kernels.pairs import product
+from .metrics import ArrowSums
 
 STEEP = 0.1  # a line search ends where the slope is below this share of the start's
 SEARCHES = 20
+PRODUCTS, FORCED = 50, 0.1  # of conjugate gradients: the most, and the residual's share of the start's
 NARROWER = 0.1  # a width is multiplied by it, at least
 SETTLED = 0.1  # of the gap: the rounded loss has converged when its decrement is below
 WIDE = 0.1  # the least slack of an interior point's start, in typical distances
@@ -26,7 +29,7 @@ class Near:
 
     def __init__(self, weights, scores, width):
         self.weights, self.scores, self.width = weights, scores, width
-        self.steps, self.close = 0, False
+        self.steps, self.close, self.left = 0, False, math.inf
 
 
 def round_off(rows, near, level, most):
@@ -40,14 +43,16 @@ def round_off(rows, near, level, most):
         kinks.rounded(near.scores, *rows.box, rows.weight, near.width, slopes, bends, rows.sums)
         gap = float(rows.sums[1])
         gradient = rows.penalty * near.weights - rows.transposed(slopes)
-        step = rows.metric(bends).solve(-gradient)
+        step = conjugate(rows, bends, -gradient) if rows.wide else rows.metric(bends).solve(-gradient)
         fall = max(-0.5 * product(gradient, step), 0.0)
         if near.steps == 4:  # by now it is known what an outlier is
             most_far = rows.furthest(near.scores)
         tolerance = level * (rows.losses(near.scores, most_far)[1] + rows.penalty_cost(near.weights))
         if not math.isfinite(fall) or near.width <= 0:
             return
-        near.close = gap + fall <= tolerance
+        # Of wide rows this is the end: what the gradient leaves is bounded, too, in the metric of the step.
+        near.left = gap + (2 * math.sqrt(fall * (gap + fall)) if rows.wide else fall)
+        near.close = near.left <= tolerance
         if not near.close and fall <= SETTLED * gap and gap > 0.5 * tolerance:
             near.width *= max(NARROWER, 0.5 * tolerance / gap)
             continue
@@ -56,6 +61,33 @@ def round_off(rows, near, level, most):
         near.weights, near.scores = near.weights + share * step, near.scores + share * move
         if near.close or share == 0:
             return
+
+
+def conjugate(rows, bends, side):
+    """The step of Newton's method by conjugate gradients, with products of the rows near the kinks only.
+
+    Preconditioned by the diagonal and the constant's row and column (Steihaug 1983 on how exactly).
+    """
+    metric = ArrowSums(rows.data, frozen(bends), rows.backend, rows.threads).damped(rows.penalty[0], 0.0)
+    near = bends > 0.0
+    if 2 * np.count_nonzero(near) < rows.n:
+        rows, bends = rows.take(near), bends[near]
+    step, rest = np.zeros(len(side)), side.copy()
+    way = solved = metric.solve(rest)
+    size = first = product(rest, solved)
+    for _ in range(PRODUCTS):
+        moved = rows.transposed(bends * rows.scores(way)) + rows.penalty * way
+        curved = product(way, moved)
+        if not (size > 0 and 0 < curved < math.inf):
+            break
+        share = size / curved
+        step, rest = step + share * way, rest - share * moved
+        solved = metric.solve(rest)
+        before, size = size, product(rest, solved)
+        if size <= FORCED**2 * first:
+            break
+        way = solved + (size / before) * way
+    return step
 
 
 def search(rows, near, step, move):

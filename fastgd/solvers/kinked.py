@@ -22,10 +22,10 @@ from .problem import IN_CHUNKS
 from .samples import first_of, rows_of_sample, sample_of, sizes
 
 EPOCHS = 100
-LARGEST = 1024  # columns, with the constant, of the matrix
 EXACT = 1e-3  # of the tolerance: how exactly the rows near the kinks are solved; 0.3 took 3 % less time
 SAMPLE_ERROR = 0.2  # times weights / rows * objective: about the error of a sample's optimum
 LOOKS, FEW_LOOKS = 15, 10  # steps on a sample and on all rows, at most
+WIDE_LOOKS = 10  # steps of a round where there are too many columns for a matrix
 NEAR = 3.0  # times sqrt(weights / rows): the share of rows that an optimum of so many rows may have on the wrong side
 FEW_ROWS = 5  # a column: with fewer the interior point begins at once
 COLD = 2.0  # the least slack then, in typical distances; where the start is near, WIDE
@@ -63,7 +63,7 @@ class Kinked(Solver):
 
     @classmethod
     def suits(cls, problem):
-        """Full-batch problems of losses made of lines, with L2 at most and up to 1,023 columns."""
+        """Full-batch problems of losses made of lines, with L2 at most."""
         options, loss = problem.options, problem.options.loss
         if problem.start.chunked:
             return IN_CHUNKS
@@ -71,8 +71,6 @@ class Kinked(Solver):
             return "a step takes a part of the rows"
         if loss.kinks is None or loss.kinks(np.zeros(1)) is None:
             return "the loss is not made of lines"
-        if problem.d >= LARGEST:
-            return f"X has {problem.d} columns, and the limit is {LARGEST - 1}"
         if options.alpha and options.l1_ratio:
             return "the penalty has kinks"
         return "the coefficients have bounds" if problem.bounds is not None else None
@@ -147,11 +145,14 @@ class Kinked(Solver):
         rows, start, share = self.rows_of(number), place, float(state.share[k])
         if place.scores is None:
             place.scores = rows.scores(place.weights)
-        if not share:
+        if not share and not rows.wide:
             place, share = self.begun(rows, place)
-        place, bound, share = self.solved(
-            rows, place, share, state.weights.dtype, rows.n <= FEW_ROWS * len(place.weights)
-        )
+        if rows.wide:
+            place, bound, share = self.rounded(rows, place, share, state.weights.dtype)
+        else:
+            place, bound, share = self.solved(
+                rows, place, share, state.weights.dtype, rows.n <= FEW_ROWS * len(place.weights)
+            )
         if place is start:
             found = found[0], 0.0, *found[2:]
         state.weights[k], state.share[k], state.bound[k] = place.weights, share, bound
@@ -211,6 +212,16 @@ class Kinked(Solver):
         rounded = weights.astype(dtype).astype(np.float64)
         after = self.lower(rows, place, Place(rows, rounded)) if np.isfinite(rounded).all() else place
         return after, self.bound(rows, after, side, rest, weights, place.weights), min(1.0, 2 * share)
+
+    def rounded(self, rows, place, width, dtype):
+        """Some of Newton's steps on the rounded loss: the place, what is left to gain there, and the next width."""
+        near = Near(place.weights, place.scores, width or 2 * rows.typical(place.scores))
+        round_off(rows, near, max(self.tol, 8 * self.eps), WIDE_LOOKS)
+        found = near.weights.astype(dtype).astype(np.float64)
+        after = Place(rows, found) if np.isfinite(found).all() else place
+        # The loss itself may rise where the rounded one falls, but not in the end.
+        kept = after if not near.close else self.lower(rows, place, after)
+        return kept, near.left if near.close else kept.objective, near.width
 
     def bound(self, rows, place, u, rest, weights, before):
         """How far the objective at a place may be above the least: the duality gap with the multipliers u (kinks, n).

@@ -15,6 +15,7 @@ from .gram import centre_of, weighted_gram
 from .plan import lanes_at
 
 NARROW = 0.1  # of the nine tenths' quantile of the distances from the kinks: no width begins below
+LARGEST = 1024  # columns, with the constant, of a matrix
 SOME = 4096  # rows of which quantiles are taken
 DOUBLED = 1 << 20  # numbers of float32 rows that are read as float64, as copied ones are
 DEPENDENT = 1e-14  # a column with a smaller share of its square independent of others gets 0
@@ -67,6 +68,7 @@ class KinkedRows:
         self.lane = lane._replace(weights=lane.weights.astype(backend.passes.lane_type(data.shift.dtype)))
         self.places, self.low, self.high = self.box = box
         self.weight, self.n = weight, len(weight)
+        self.wide = data.shift.size >= LARGEST
         self.passes = backend.passes(self.data, threads)
         self.sums = np.zeros(2)
 
