@@ -15,7 +15,8 @@ from .metrics import ArrowSums
 
 STEEP = 0.1  # a line search ends where the slope is below this share of the start's
 SEARCHES = 20
-PRODUCTS, FORCED = 50, 0.1  # of conjugate gradients: the most, and the residual's share of the start's
+# Of conjugate gradients: the most products, and the share of the gradient that is left.
+ROUGHLY, EXACTLY = (50, 0.1), (200, 1e-3)
 NARROWER = 0.1  # a width is multiplied by it, at least
 SETTLED = 0.1  # of the gap: the rounded loss has converged when its decrement is below
 WIDE = 0.1  # the least slack of an interior point's start, in typical distances
@@ -41,18 +42,22 @@ def round_off(rows, near, level, most):
     most_far = rows.furthest(near.scores)
     for near.steps in range(most):
         kinks.rounded(near.scores, *rows.box, rows.weight, near.width, slopes, bends, rows.sums)
-        gap = float(rows.sums[1])
+        gap = max(float(rows.sums[1]), 0.0)
         gradient = rows.penalty * near.weights - rows.transposed(slopes)
-        step = conjugate(rows, bends, -gradient) if rows.wide else rows.metric(bends).solve(-gradient)
-        fall = max(-0.5 * product(gradient, step), 0.0)
         if near.steps == 4:  # by now it is known what an outlier is
             most_far = rows.furthest(near.scores)
         tolerance = level * (rows.losses(near.scores, most_far)[1] + rows.penalty_cost(near.weights))
+        if rows.wide:
+            step = conjugate(rows, bends, -gradient, exactly=gap <= 0.5 * tolerance)
+        else:
+            step = rows.metric(bends).solve(-gradient)
+        fall = max(-0.5 * product(gradient, step), 0.0)
         if not math.isfinite(fall) or near.width <= 0:
             return
-        # Of wide rows this is the end: what the gradient leaves is bounded, too, in the metric of the step.
-        near.left = gap + (2 * math.sqrt(fall * (gap + fall)) if rows.wide else fall)
+        near.left = gap + (unproven(rows, gradient, step, gap, fall) if rows.wide else fall)
         near.close = near.left <= tolerance
+        if near.close and rows.wide:
+            return
         if not near.close and fall <= SETTLED * gap and gap > 0.5 * tolerance:
             near.width *= max(NARROWER, 0.5 * tolerance / gap)
             continue
@@ -63,7 +68,17 @@ def round_off(rows, near, level, most):
             return
 
 
-def conjugate(rows, bends, side):
+def unproven(rows, gradient, step, gap, fall):
+    """What a gradient that is left adds to the gap: with a penalty a bound, but for the constant's share; else a guess.
+
+    The guess takes the second derivatives of the step for those on the way to the optimum.
+    """
+    if not rows.penalty.any():
+        return 2 * math.sqrt(fall * (gap + fall))
+    return 0.5 * product(gradient[:-1], gradient[:-1]) / rows.penalty[0] + 2 * abs(gradient[-1] * step[-1])
+
+
+def conjugate(rows, bends, side, exactly):
     """The step of Newton's method by conjugate gradients, with products of the rows near the kinks only.
 
     Preconditioned by the diagonal and the constant's row and column (Steihaug 1983 on how exactly).
@@ -75,7 +90,8 @@ def conjugate(rows, bends, side):
     step, rest = np.zeros(len(side)), side.copy()
     way = solved = metric.solve(rest)
     size = first = product(rest, solved)
-    for _ in range(PRODUCTS):
+    products, left = EXACTLY if exactly else ROUGHLY
+    for _ in range(products):
         moved = rows.transposed(bends * rows.scores(way)) + rows.penalty * way
         curved = product(way, moved)
         if not (size > 0 and 0 < curved < math.inf):
@@ -84,7 +100,7 @@ def conjugate(rows, bends, side):
         step, rest = step + share * way, rest - share * moved
         solved = metric.solve(rest)
         before, size = size, product(rest, solved)
-        if size <= FORCED**2 * first:
+        if size <= left * left * first:
             break
         way = solved + (size / before) * way
     return step

@@ -3,7 +3,8 @@
 A lane begins with Newton's steps on the rounded loss, on samples of the rows that grow. The end is found by a
 primal-dual interior point on the rows near the kinks only: of all others the side is known, so that they add a line to
 the objective (Portnoy and Koenker 1997). A pass over all rows then gives the duality gap, the proof. If rows have
-changed sides more are taken.
+changed sides more are taken. Where there are too many columns for a matrix, Newton's steps on the rounded loss go on to
+the end by conjugate gradients.
 """
 
 import functools
@@ -17,11 +18,12 @@ from ..results.state import KinkedState
 from .base import Limits, Records, Solver, Verdict, separable
 from .first_order import TOL_FULL
 from .interior_point import WIDE, Near, interior_point, round_off
-from .kinked_rows import KinkedRows, doubled
+from .kinked_rows import LARGEST, KinkedRows, doubled
 from .problem import IN_CHUNKS
 from .samples import first_of, rows_of_sample, sample_of, sizes
 
 EPOCHS = 100
+WIDE_EPOCHS, WIDE_TOL = 30, 1e-4
 EXACT = 1e-3  # of the tolerance: how exactly the rows near the kinks are solved; 0.3 took 3 % less time
 SAMPLE_ERROR = 0.2  # times weights / rows * objective: about the error of a sample's optimum
 LOOKS, FEW_LOOKS = 15, 10  # steps on a sample and on all rows, at most
@@ -77,8 +79,8 @@ class Kinked(Solver):
 
     @classmethod
     def limits(cls, problem):
-        """100 rounds."""
-        return Limits(EPOCHS, TOL_FULL)
+        """100 rounds; where columns are too many for a matrix, 30 and a larger tolerance."""
+        return Limits(WIDE_EPOCHS, WIDE_TOL) if problem.d >= LARGEST else Limits(EPOCHS, TOL_FULL)
 
     @classmethod
     def schedule(cls, problem, model, targets, scaled, epochs, words):

@@ -11,7 +11,7 @@ from sklearn import linear_model, svm
 
 import fastgd
 from fastgd import losses, reference
-from fastgd.solvers import kinked
+from fastgd.solvers import kinked, kinked_rows
 from fastgd.solvers.interior_point import Near, interior_point, round_off
 from fastgd.solvers.kinked import Kinked
 from fastgd.solvers.kinked_rows import KinkedRows
@@ -371,3 +371,36 @@ def test_newtons_steps_on_the_rounded_loss_come_near(loss, monkeypatch):
     found, least = (rows.losses(rows.scores(w), np.inf)[0] + rows.penalty_cost(w) for w in (near.weights, weights))
     assert near.close and least <= found <= 1.1 * least
     np.testing.assert_allclose(near.scores, rows.scores(near.weights), atol=1e-9 * np.abs(near.scores).max())
+
+
+# More columns than a matrix is for ----------------------------------------------------------------------------------
+
+
+@every_loss
+@pytest.mark.parametrize("alpha", [0.0, 0.1])
+def test_many_columns_end_in_the_same_place(loss, alpha, monkeypatch):
+    """Conjugate gradients on the rounded loss."""
+    y, options = target(loss), {"loss": loss, "alpha": alpha}
+    expected = fastgd.fit(X, y, **options)
+    monkeypatch.setattr(kinked_rows, "LARGEST", 1)
+    r = fastgd.fit(X, y, **options)
+    assert r.options["solver"] == "interior_point"
+    assert r.loss <= expected.loss * (1 + (1e-4 if r.status == "converged" else 1e-2))
+    assert r.loss >= expected.loss * (1 - 2e-6)
+
+
+def test_sparse_text_is_fitted_to_the_end():
+    from scipy.sparse import random_array
+
+    rng = np.random.default_rng(5)
+    X = random_array((300, 2000), density=0.01, rng=rng).tocsr()
+    y = X[:, :50].sum(axis=1) + 0.05 * rng.standard_normal(300) > 0.25
+    r = fastgd.fit(X, y, loss="hinge", alpha=1e-3, standardize=False)
+    model = svm.SVC(kernel="linear", C=1 / (1e-3 * 300), tol=1e-8).fit(X.toarray(), y)
+    scores = model.decision_function(X.toarray())
+    expected = losses.Hinge().value(scores, y.astype(float)).mean() + 1e-3 / 2 * (model.coef_**2).sum()
+    assert r.status == "converged"
+    assert r.loss == pytest.approx(expected, rel=1e-4)
+    begun = fastgd.fit(X, y, loss="hinge", alpha=1e-3, standardize=False, tol=1e-4, epochs=2)
+    again = fastgd.fit(X, y, loss="hinge", alpha=1e-3, standardize=False, tol=1e-4, resume=begun)
+    np.testing.assert_array_equal(again.coef, r.coef)
