@@ -111,7 +111,7 @@ class KinkedState(SolverState):
 
     weights: Weights
     lane: LaneNumber  # of the plan
-    share: LaneNumber  # of the rows that are near the kinks, or the width where columns are many; 0 before a round
+    share: LaneNumber  # of the rows that are near the kinks, or the width of many columns; 0 at first, -1 at last
     bound: LaneNumber  # of the decrease still possible; infinite where none is known
 
 

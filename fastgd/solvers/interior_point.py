@@ -23,6 +23,7 @@ WIDE = 0.1  # the least slack of an interior point's start, in typical distances
 TO_BOUND = 0.995  # of the way to the bounds
 REST = 0.1  # of the tolerance, for what is left of the gradient
 STEPS = 60
+FAILED = 1e6  # times the first gap: it never comes back from there
 
 
 class Near:
@@ -132,23 +133,26 @@ def search(rows, near, step, move):
     return share
 
 
-def interior_point(rows, weights, scores, extra, tolerance, wide=WIDE, steps=STEPS):
+def interior_point(rows, weights, scores, extra, tolerance, slack=None, steps=STEPS):
     """The minimum of the rows' losses, the penalty and ``extra @ weights``, up to ``tolerance``.
 
-    Returns the weights, and the multipliers (kinks, n), each between low and high times the row's weight.
+    It begins with slacks of ``slack`` at least. Returns the weights, and the multipliers (kinks, n), each between low
+    and high times the row's weight.
     """
     box, weight = (rows.low, rows.high), rows.weight
     below, above, u, d, e, du, dbelow, dabove = np.empty((8, *rows.places.shape))
     bends, sides = np.empty((2, rows.n))
     longest = np.zeros(2)
-    kinks.begin(scores, *rows.box, weight, wide * rows.typical(scores) or 1.0, below, above, u)
+    kinks.begin(scores, *rows.box, weight, slack or WIDE * rows.typical(scores) or 1.0, below, above, u)
     rest = rows.penalty * weights + extra - rows.transposed(u.sum(axis=0))
+    most = math.inf
     quadratic, count, step = rows.penalty.any(), 2.0 * max(np.count_nonzero(weight) * len(u), 1), None
     for _ in range(steps):
         gap = kinks.inverse_bends(*box, weight, below, above, u, d, bends)
         if step is not None and gap <= tolerance and abs(product(rest, step)) <= REST * tolerance:
             break
-        if not math.isfinite(gap + float(bends.sum())):
+        most = FAILED * gap if step is None else most
+        if not (gap <= most and math.isfinite(float(bends.sum()))):
             break
         metric, target = rows.metric(bends), 0.0
         for second in (False, True):

@@ -49,7 +49,7 @@ class Place:
     def look(self, rows):
         """Sum the losses."""
         loss, self.clipped = rows.losses(self.scores, rows.furthest(self.scores))
-        cost, self.rounding = rows.penalty_cost(self.weights), rows.rounding
+        cost, self.rounding = rows.penalty_cost(self.weights), rows.rounding(self.weights)
         self.objective, self.clipped = loss + cost, self.clipped + cost
 
 
@@ -141,8 +141,9 @@ class Kinked(Solver):
         if place is None:
             place = self.places[number] = Place(self.rows_of(number), state.weights[k].astype(np.float64))
         state.bound[k] = min(state.bound[k], place.objective)  # losses are never negative
-        found = place.objective, 1.0, 0.0, float(state.bound[k])
-        if self.proven(place, state.bound[k]) or not math.isfinite(place.objective):
+        proven = self.proven(place, state.bound[k])
+        found = place.objective, 1.0, 0.0, float(state.bound[k]) if proven else math.inf
+        if proven or state.share[k] < 0 or not math.isfinite(place.objective):
             return found[0], 0.0, 0.0, found[3]
         rows, start, share = self.rows_of(number), place, float(state.share[k])
         if place.scores is None:
@@ -156,6 +157,8 @@ class Kinked(Solver):
                 rows, place, share, state.weights.dtype, rows.n <= FEW_ROWS * len(place.weights)
             )
         if place is start:
+            if share >= 1 and not rows.wide and not self.proven(place, bound):
+                share = -1.0  # all has been tried
             found = found[0], 0.0, *found[2:]
         state.weights[k], state.share[k], state.bound[k] = place.weights, share, bound
         self.places[number] = place
@@ -206,14 +209,21 @@ class Kinked(Solver):
             extra = -rows.transposed(outer)
         else:
             near, close, extra = slice(None), rows, np.zeros(len(place.weights))
-        weights, u = interior_point(
-            close, place.weights, place.scores[near], extra, EXACT * self.tolerance(place), COLD if cold else WIDE
-        )
-        side[:, near] = u
-        rest = rows.penalty * weights + extra - close.transposed(u.sum(axis=0))
-        rounded = weights.astype(dtype).astype(np.float64)
-        after = self.lower(rows, place, Place(rows, rounded)) if np.isfinite(rounded).all() else place
-        return after, self.bound(rows, after, side, rest, weights, place.weights), min(1.0, 2 * share)
+        usual = (COLD if cold else WIDE) * close.typical(place.scores[near])
+        away = np.abs(close.places - place.scores[near])
+        bound, after = math.inf, place
+        # Where outliers are many lengths away, an interior point that begins close to the kinks may be lost.
+        for slack in (usual, away.mean(), away.max()):
+            aim = EXACT * self.tolerance(place)
+            weights, u = interior_point(close, place.weights, place.scores[near], extra, aim, float(slack))
+            side[:, near] = u
+            rest = rows.penalty * weights + extra - close.transposed(u.sum(axis=0))
+            rounded = weights.astype(dtype).astype(np.float64)
+            after = self.lower(rows, place, Place(rows, rounded)) if np.isfinite(rounded).all() else place
+            bound = self.bound(rows, after, side, rest, weights, place.weights)
+            if after is not place or self.proven(place, bound):
+                break
+        return after, bound, min(1.0, 2 * share)
 
     def rounded(self, rows, place, width, dtype):
         """Some of Newton's steps on the rounded loss: the place, what is left to gain there, and the next width."""

@@ -134,11 +134,11 @@ class KinkedRows:
 
     # Losses -----------------------------------------------------------------------------------------------------------
 
-    @functools.cached_property
-    def rounding(self):
-        """What the rounding of scores may add to the loss."""
+    def rounding(self, weights):
+        """About what the rounding of scores adds to the loss."""
         eps, steepest = np.finfo(self.data.shift.dtype).eps, np.maximum(-self.low, self.high)
-        return float(eps * np.sum(self.weight * steepest * np.abs(self.places)))
+        sizes = np.abs(self.places) + float(np.sum(np.abs(weights)))
+        return float(eps * np.sum(self.weight * steepest * sizes))
 
     def penalty_cost(self, weights):
         """The penalty of weights."""

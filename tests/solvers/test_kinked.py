@@ -162,6 +162,14 @@ def test_outliers_do_not_hide_the_others(loss, outliers, value):
         assert mean_loss(loss, r, X, y) == pytest.approx(expected, rel=1e-6)
 
 
+def test_one_outlier_among_ties_is_no_trouble():
+    """An interior point that begins close to the kinks is lost here, and begins anew with larger slacks."""
+    rng = np.random.default_rng(10710)
+    X, y, loss = rng.standard_t(1.2, (16, 10)), np.zeros(16), losses.EpsilonInsensitive(0.3)
+    y[0] = 1e4
+    assert_optimal(loss, fastgd.fit(X, y, loss=loss), X, y)
+
+
 TARGETS = {
     "whole numbers": np.round(Y),
     "two values": (Y > 0).astype(float),
