@@ -412,3 +412,29 @@ def test_sparse_text_is_fitted_to_the_end():
     begun = fastgd.fit(X, y, loss="hinge", alpha=1e-3, standardize=False, tol=1e-4, epochs=2)
     again = fastgd.fit(X, y, loss="hinge", alpha=1e-3, standardize=False, tol=1e-4, resume=begun)
     np.testing.assert_array_equal(again.coef, r.coef)
+
+
+def test_an_interrupted_round_leaves_where_it_began(monkeypatch):
+    loss, calls = losses.Quantile(0.3), []
+
+    def interrupted(rows, *rest):
+        calls.append(rows.n)
+        raise KeyboardInterrupt
+
+    whole = fastgd.fit(X, Y, loss=loss)
+    with monkeypatch.context() as context:
+        context.setattr(kinked, "interior_point", interrupted)
+        r = fastgd.fit(X, Y, loss=loss)
+    assert (r.status, r.n_epochs, len(calls)) == ("interrupted", 0, 1)
+    np.testing.assert_array_equal(fastgd.fit(X, Y, loss=loss, resume=r).coef, whole.coef)
+
+
+def test_rows_of_few_lanes_are_kept(monkeypatch):
+    """The end of each is the same, whether its rows' numbers are kept between rounds or not."""
+    Z = np.column_stack([Y * k + k * X[:, 0] ** 2 for k in range(1, 8)])
+    both = []
+    for kept in (1, 100):
+        monkeypatch.setattr(kinked, "REMEMBERED", kept)
+        both.append(fastgd.fit(X, Z, loss=losses.Quantile(0.3)))
+    np.testing.assert_array_equal(both[0].coef, both[1].coef)
+    assert both[0].status == "converged"
