@@ -2,7 +2,8 @@
 
 ``python -m benchmarks autotune`` fits real tables with nothing tuned; ``python -m benchmarks dropins`` holds the
 estimators against scikit-learn's on real data; ``python -m benchmarks bandwidth`` compares a gradient with how fast
-memory is read; ``python -m benchmarks report`` measures everything and draws it.
+memory is read; ``python -m benchmarks solvers`` times the default fit to the optimum over a grid of tables;
+``python -m benchmarks report`` measures everything and draws it.
 """
 
 import argparse
@@ -35,12 +36,13 @@ def main(arguments=None):
     return 0 if fine else 1
 
 
-OTHERS = "autotune", "bandwidth", "dropins", "gate", "report"  # modules with a main of their own
+# Modules with a main of their own
+OTHERS = {name: name for name in ("autotune", "bandwidth", "dropins", "gate", "report")} | {"solvers": "solver_grid"}
 
 if __name__ == "__main__":
     try:
         if sys.argv[1:2] and sys.argv[1] in OTHERS:
-            main = importlib.import_module(f".{sys.argv.pop(1)}", __package__).main
+            main = importlib.import_module(f".{OTHERS[sys.argv.pop(1)]}", __package__).main
         raise SystemExit(main(sys.argv[1:]))
     except ModuleNotFoundError as error:
         print(f'{error}: python -m pip install ".[test]"', file=sys.stderr)

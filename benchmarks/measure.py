@@ -32,8 +32,8 @@ class Timed(NamedTuple):
         return self.objective() if callable(self.objective) else self.objective
 
 
-def interleave(runs, repeats, most=math.inf, warm=False):
-    """Seconds of each of ``runs`` (a dict of callables), called in turn ``repeats`` times.
+def interleave(runs, repeats, most=math.inf, warm=False, clock=time.perf_counter):
+    """Seconds, by a clock, of each of ``runs`` (a dict of callables), called in turn ``repeats`` times.
 
     One uncounted turn comes before, unless they are ``warm``. Once the counted turns took ``most`` seconds the rest is
     left out, but for a few turns, and those too where they take far longer.
@@ -47,17 +47,17 @@ def interleave(runs, repeats, most=math.inf, warm=False):
         # Every other turn goes backwards, so that no run always follows the same one.
         for name in list(runs) if turn % 2 else list(runs)[::-1]:
             rest()
-            spent = timed(runs[name])[0]
+            spent = timed(runs[name], clock)[0]
             if turn:
                 seconds[name].append(spent)
     return seconds
 
 
-def timed(run):
+def timed(run, clock=time.perf_counter):
     """Seconds of a run, by the clock of its own where it has one, and what it returns."""
-    began = time.perf_counter()
+    began = clock()
     result = run()
-    seconds = time.perf_counter() - began
+    seconds = clock() - began
     return (result.seconds if isinstance(result, Timed) else seconds), result
 
 

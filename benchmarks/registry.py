@@ -47,6 +47,7 @@ class Case(NamedTuple):
     floors: dict = {}  # how many times faster than a peer fastgd is to be
     within: float = 1e-6  # how far objectives may lie apart, relatively, where steps are equal
     threads: int | None = 1  # on both sides; None: all that the process may use
+    several: bool = False  # whether the targets are more than two classes
 
     @property
     def lanes(self):

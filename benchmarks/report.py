@@ -82,16 +82,25 @@ def measure_one(name, mode, lines):
 
 def child(name, mode, lines, threads, patience):
     """Run ``measure_one`` in a process; returns what went wrong with it, or nothing."""
-    command = [sys.executable, "-m", f"{__package__}.report", "--one", name, "--mode", mode, "--lines", lines]
+    return process([f"{__package__}.report", "--one", name, "--mode", mode, "--lines", lines], threads, patience)
+
+
+def process(words, threads, patience, heard=None):
+    """Run a module in a process, its libraries being told their threads; returns what went wrong, or nothing.
+
+    It may take ``patience`` seconds, or be silent for so long: ``heard``, asked every second, is the time of its last
+    sign.
+    """
+    command = [sys.executable, "-m", *words]
     limits = dict.fromkeys(machine.THREAD_VARIABLES, str(threads)) if threads else {}
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     # A session of its own: whatever processes a peer starts can be ended with it.
-    process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": path, **limits}, start_new_session=True)
+    running = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": path, **limits}, start_new_session=True)
     try:
-        code = process.wait(patience)
+        code = waited(running, patience, heard)
     except BaseException as error:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        os.killpg(running.pid, signal.SIGKILL)
+        running.wait()
         if isinstance(error, subprocess.TimeoutExpired):
             return f"took more than {patience:g} seconds"
         raise
@@ -99,6 +108,19 @@ def child(name, mode, lines, threads, patience):
         memory = ", which is what happens when memory is short" if code == -signal.SIGKILL else ""
         return f"was ended by {signal.Signals(-code).name}{memory}"
     return f"ended with code {code}" if code else ""
+
+
+def waited(running, patience, heard):
+    """The code that a process ends with."""
+    if heard is None:
+        return running.wait(patience)
+    began = time.time()
+    while True:
+        try:
+            return running.wait(1.0)
+        except subprocess.TimeoutExpired:
+            if time.time() - max(began, heard()) > patience:
+                raise subprocess.TimeoutExpired(running.args, patience) from None
 
 
 # All entries --------------------------------------------------------------------------------------------------------

@@ -37,6 +37,7 @@ README = Path(__file__).parents[1] / "README.md"
 COMMANDS = re.findall(r"^python -m (benchmarks|pytest benchmarks)(.*?)(?:  +#.*)?$", README.read_text(), re.MULTILINE)
 SHORTER = {  # arguments that make a command quick
     "report": ["--smoke", "tiny"],
+    "solvers": ["--smoke", "iris 150x4 alpha=1e-3"],
     "gate": ["tiny", "--checks", "presence,reference"],
     "pytest": ["--collect-only", "--quiet"],
 }
@@ -47,7 +48,7 @@ SHORTER = {  # arguments that make a command quick
 def test_a_command_of_readme(what, rest, tmp_path):
     command = [*what.split(), *shlex.split(rest)]
     word = next((word for word in command if word in SHORTER), None)
-    more = SHORTER.get(word, ["--smoke"]) + (["--to", str(tmp_path)] if word == "report" else [])
+    more = SHORTER.get(word, ["--smoke"]) + (["--to", str(tmp_path)] if word in ("report", "solvers") else [])
     kept = [argument for argument in command if argument not in ("--quick", "--readme")]
     # A worker of pytest-xdist marks its environment, and pytest-benchmark warns of it there.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}

@@ -9,10 +9,12 @@ from scipy.special import expit
 
 import fastgd
 
+from . import optimum as optima
 from . import race
 from .cases import CASES
 from .registry import OBJECTIVE, has
-from .solvers import SOLVERS
+from .solver_cells import cells
+from .solvers import SOLVERS, Asked
 
 RACES = tuple(case for case in CASES if case.race == OBJECTIVE)
 SLOPES = {
@@ -23,8 +25,33 @@ SLOPES = {
 NEAR = {  # who comes no nearer, or too slowly
     ("scikit-learn, SGD", "log_loss"): 1e-3,
     ("Snap ML", "squared_error"): 1e-3,
+    ("Snap ML", "hinge"): 2e-2,  # its intercept is penalised
+    ("scikit-learn, SGD", "hinge"): 1e-3,
+    ("scikit-learn, liblinear, dual", "hinge"): 1e-3,
+    ("PyTorch, L-BFGS", "quantile"): 1e-3,  # it has kinks
+    ("scikit-learn, saga", "multinomial"): 2e-2,  # of raw columns
 }
-ENTRIES = [pytest.param(case, name, id=f"{case.name}: {name}") for case in RACES for name in case.peers]
+# Of the grid a cell for each loss and kind of penalty, with the peers that no case has
+GRID = [
+    cells()[name]
+    for name in (
+        "dense gamma plain 1e4x10 alpha=1e-3",
+        "dense squared_hinge plain 1e4x10 alpha=1e-3",
+        "dense huber plain 1e4x10 alpha=1e-3",
+        "dense quantile plain 1e4x10 alpha=0",
+        "dense hinge plain 1e4x50 alpha=1e-3",
+        "dense log_loss plain 5e4x200 l1 alpha=0.03",
+        "sparse log_loss hashed 1e5x1000 alpha=1e-4",
+        "sparse squared_error hashed 1e5x1000 alpha=1e-4",
+        "sparse squared_hinge hashed 1e5x1000 alpha=1e-4",
+        "sparse poisson hashed 1e5x1000 alpha=1e-4",
+        "sparse log_loss hashed 1e5x1000 l1 alpha=1e-4",
+        "sparse squared_error hashed 1e5x1000 l1_ratio=0.5 alpha=4e-4",
+        "classes multinomial iris 150x4 alpha=1e-3",
+    )
+]
+GRID.append(cells()["classes hinge iris 150x4 alpha=1e-3"]._replace(peers=("scikit-learn, liblinear, dual",)))
+ENTRIES = [pytest.param(case, name, id=f"{case.name}: {name}") for case in (*RACES, *GRID) for name in case.peers]
 
 pytestmark = pytest.mark.slow
 
@@ -35,6 +62,14 @@ def work_of(case):
 
 @cache
 def optimum(name):
+    """Of a case, or of a cell: those are held against SciPy in ``test_solver_grid.py``."""
+    if name not in {case.name for case in RACES}:
+        work = work_of(cells()[name])
+        return optima.optimum(work, race.ours(work, fastgd)())[0]
+    return by_scipy(name)
+
+
+def by_scipy(name):
     """Of a case: by SciPy's L-BFGS-B, on coefficients in two parts, neither below zero, so that L1 is smooth."""
     work = work_of(next(case for case in RACES if case.name == name))
     X, y, n, d = work.X, work.y, *work.X.shape
@@ -61,14 +96,16 @@ def test_fastgd_reaches_the_optimum(case):
 
 @pytest.mark.parametrize(("case", "name"), ENTRIES)
 def test_solver_climbs_to_the_optimum(case, name):
-    solver, best, above = SOLVERS[name], optimum(case.name), NEAR.get((name, case.options["loss"]), 1e-6)
+    solver, best = SOLVERS[name], optimum(case.name)
     if not has(solver.package):
         pytest.skip(f"{solver.package} is not installed")
     work = work_of(case)
+    asked = Asked.by(work)
+    above = 1e-3 if (name, asked.share) == ("Snap ML", 1.0) else NEAR.get((name, asked.loss), 1e-6)
     climb = race.Climb(work, solver.of(work), solver.efforts)
     assert callable(climb.run(best, above))
     heights = np.array(climb.objectives) / best - 1
-    assert heights.min() > -1e-9
+    assert heights.min() > (-1e-9 if case in RACES else -1e-7)
     assert (heights[1:] <= 5 * heights[:-1] + 1e-6).all()
 
 

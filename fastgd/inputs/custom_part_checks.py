@@ -172,6 +172,7 @@ def _check_joint_loss(label, loss):
         for p in rng.uniform(-3.0, 3.0, (12, classes)):
             for y in range(classes):
                 _check_joint_row(label, loss, p, y)
+        _check_joint_block(label, loss, rng.uniform(-3.0, 3.0, (classes, 12)), np.arange(12) % classes)
 
 
 def _check_joint_row(label, loss, p, y):
@@ -189,12 +190,43 @@ def _check_joint_row(label, loss, p, y):
             f"slopes[{k}] = {given:.6g}, differences of the loss give {right:.6g}."
         )
     second = (slopes[above] - slopes[below]) / (2 * H)
+    _check_second_derivatives(label, loss, slopes[0], y, second, where)
     largest = np.linalg.eigvalsh(0.5 * (second + second.T)).max()
     if largest > loss.curvature * (1 + 1e-4) + 1e-6:
         raise ValueError(
             f"{label}: curvature={loss.curvature:g} must bound the largest eigenvalue of the loss's second "
             f"derivatives, which is {largest:.6g} {where}. Leave it out if there is no bound."
         )
+
+
+def _check_joint_block(label, loss, p, y):
+    """Compare what a joint loss makes of rows at once, (classes, rows), with single rows."""
+    if loss.values_and_slopes is None:
+        return
+    values, slopes = np.full(y.size, np.nan), np.full(p.shape, np.nan)
+    call(label, loss, "values_and_slopes", p.copy(), y, values, slopes)
+    for k in range(y.size):
+        value, slope = _joint_row(label, loss, p[:, k].copy(), int(y[k]), "")
+        if not np.allclose([values[k], *slopes[:, k]], [value, *slope], rtol=1e-6, atol=1e-9):
+            raise ValueError(
+                f"{label}: values_and_slopes writes the loss {values[k]:.6g} and the slopes {slopes[:, k]} of the "
+                f"scores {p[:, k]}, y={y[k]}; value_and_slopes gives {value:.6g} and {slope}."
+            )
+
+
+def _check_second_derivatives(label, loss, slopes, y, second, where):
+    """Compare what a joint loss says of its second derivatives at a row with differences of slopes."""
+    found = {}
+    if loss.mean_second_derivative is not None:
+        given = call(label, loss, "mean_second_derivative", slopes.copy(), y)
+        found["mean_second_derivative gives"] = np.array(given, float), np.abs(np.diag(second)).mean()
+    if loss.second_derivatives is not None:
+        given = np.full(second.shape, np.nan)
+        call(label, loss, "second_derivatives", slopes.copy(), y, given)
+        found["second_derivatives writes"] = given, second
+    for words, (given, right) in found.items():
+        if given.shape != right.shape or not np.allclose(given, right, rtol=1e-3, atol=1e-5):
+            raise ValueError(f"{label}: {words} {given} {where}; differences of slopes give {right}.")
 
 
 def _joint_row(label, loss, p, y, where):

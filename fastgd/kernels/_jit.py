@@ -115,7 +115,11 @@ def bridge(word, in_order=False):
     overload(typed, **options)(typed)
 
 
-OF_ROWS = ("value_and_slopes",)  # methods of arrays, which may make others, whatever calls them
+OF_ROWS = (
+    "value_and_slopes",
+    "values_and_slopes",
+    "mean_second_derivative",
+)  # methods of arrays, which may make others, whatever calls them
 for _word in (*COMPILED_METHODS, "at"):
     bridge(_word)
 

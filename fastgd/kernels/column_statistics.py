@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ._jit import kernel, routine
+from ._jit import kernel
 from .lane_vectors import assume_noalias
 
 TOGETHER = 512  # numbers of short rows that are added at once
@@ -22,12 +22,15 @@ def moments(data, chunk, first, last, totals, means, squares):
     else:
         d = rows.values.shape[1]
         work = np.empty((3, d * max(1, TOGETHER // d)))
-        _dense_moments(rows.flat()[0], data.weight, chunk, first, last, totals, means, squares, *work)
+        values, again = rows.flat()[0], np.zeros(last - first, bool)
+        _dense_moments(values, data.weight, chunk, first, last, totals, means, squares, again, *work)
+        for c in (first + np.flatnonzero(again)).tolist():
+            _centred_moments(values, data.weight, c * chunk, totals[c], means[c], squares[c], chunk)
 
 
 @kernel
-def _dense_moments(values, weight, chunk, first, last, totals, means, squares, shift, sums, products):
-    """``shift``, ``sums`` and ``products`` (d * rows added at once,) are scratch."""
+def _dense_moments(values, weight, chunk, first, last, totals, means, squares, again, shift, sums, products):
+    """``again`` (chunks,) says which chunks' squares have cancelled; the arrays behind it are scratch."""
     assume_noalias()
     d, size = means.shape[1], shift.size
     n = values.size // d
@@ -49,7 +52,6 @@ def _dense_moments(values, weight, chunk, first, last, totals, means, squares, s
             total += w * rows
             i += rows
         totals[c] = total
-        cancelled = False
         for j in range(d):
             away, square = 0.0, 0.0
             for k in range(j, size, d):
@@ -57,15 +59,14 @@ def _dense_moments(values, weight, chunk, first, last, totals, means, squares, s
                 square += products[k]
             away /= total if total > 0.0 else 1.0
             means[c, j], squares[c, j] = shift[j] + away, square - total * away * away
-            cancelled |= square > CANCELLED * squares[c, j]
-        if cancelled:
-            _two_passes(values, weight, lo, hi, total, means[c], squares[c])
+            again[c - first] |= square > CANCELLED * squares[c, j]
 
 
-@routine
-def _two_passes(values, weight, lo, hi, total, means, squares):
-    """The mean and the centred sum of squares of each column over rows lo to hi, read twice."""
+@kernel
+def _centred_moments(values, weight, lo, total, means, squares, chunk):
+    """The means and the squares (d,) of the chunk of rows from ``lo`` on, read twice."""
     d = means.size
+    hi = lo + chunk if (lo + chunk) * d < values.size else values.size // d
     for j in range(d):
         means[j] = squares[j] = 0.0
     for i in range(lo, hi):

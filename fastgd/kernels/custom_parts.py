@@ -55,6 +55,7 @@ def try_methods(label, kind, dtype):
                 f"{label}: value_and_slopes gives {_named(found, kind)} when compiled; the row's loss, a number, is "
                 "needed."
             )
+        try_optional(label, kind, part)
     elif "slope" in kind.origin.methods:
         for word in {"value", "slope", "second_derivative"}.intersection(kind.origin.methods):
             found = returned(label, kind, word, (part, number, number))
@@ -66,6 +67,22 @@ def try_methods(label, kind, dtype):
         moved = returned(label, kind, "move", (part, types.UniTuple(number, len(c)), number, number, state))
         if not all(map(_is_number, [*moved.types[:2], *moved.types[2].types])):
             raise TypeError(f"{label}: move gives {_named(moved, kind)} when compiled; numbers are needed.")
+
+
+def try_optional(label, kind, part):
+    """Compile the optional methods of a joint loss."""
+    table, row = (types.Array(types.float64, dimensions, "C") for dimensions in (2, 1))
+    classes = types.Array(types.int64, 1, "C")
+    if "values_and_slopes" in kind.origin.methods:
+        returned(label, kind, "values_and_slopes", (part, table, classes, row, table))
+    if "mean_second_derivative" in kind.origin.methods:
+        found = returned(label, kind, "mean_second_derivative", (part, row, types.int64))
+        if not _is_number(found):
+            raise TypeError(
+                f"{label}: mean_second_derivative gives {_named(found, kind)} when compiled; a number is needed."
+            )
+    if "second_derivatives" in kind.origin.methods:
+        returned(label, kind, "second_derivatives", (part, row, types.int64, table))
 
 
 def returned(label, kind, word, arguments):

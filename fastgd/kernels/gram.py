@@ -160,7 +160,7 @@ def _add_rows(values, indices, starts, targets, centre, inverse_scale, level, fi
                 k += 1
             i += np.uint64(1)
         # Eight columns times three vectors, less what lies below the diagonal: one vector at a time took 1.05 (d=50) to
-        # 1.25 (d=1000) times as long on Zen 5, and more than twice on Ice Lake.
+        # 1.25 (d=1000) times as long on Zen 5, and in a prototype on Ice Lake more than twice.
         for tile in range(0, D, TILE):
             for v in range(tile, columns, 3 * VECTOR):
                 for j in range(tile, tile + TILE, VECTOR):

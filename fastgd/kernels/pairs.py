@@ -7,6 +7,8 @@ import numpy as np
 
 from ._jit import kernel, routine
 
+ONE_THREAD = 4096  # numbers: BLAS takes more threads from 10,000 on
+
 
 @routine
 def dot(x, y):
@@ -43,4 +45,4 @@ def second_loop(step, moves, changes, inverse, first, count, shares):
 
 def product(x, y):
     """The product of two vectors, in one order on any number of threads."""
-    return float(np.einsum("i,i->", x, y))
+    return float(x @ y) if x.size <= ONE_THREAD else float(np.einsum("i,i->", x, y))

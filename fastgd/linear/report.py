@@ -37,6 +37,12 @@ def report(choice, plan, number, outcome, objective=None):
             f"{before}; the loss rose above its start {outcome.backoffs} times, so the run restarted with "
             f"{FACTOR**outcome.backoffs:g} of this rate"
         )
+    if outcome.left_out is not None and outcome.left_out.any():
+        first = int(np.argmax(outcome.left_out))
+        label = repr(table.names[first]) if table.names else first
+        words["dependent_columns"] = (
+            f"{outcome.left_out.sum()} of {choice.d} depend on others (the first: {label}); their coefficient is 0"
+        )
     state = state_of(choice, plan, model, outcome)
     one = len(coef) == 1
     return FitResult(

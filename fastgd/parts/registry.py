@@ -221,6 +221,24 @@ JOINT_LOSS = Protocol(
             required=True,
             compiled=True,
         ),
+        "values_and_slopes": Method(
+            "p, y, values, slopes",
+            "the same for some rows at once, whose loops run side by side: p, which it may write to, and slopes are "
+            "(classes, rows), the class numbers y and the losses, written into values, (rows,)",
+            compiled=True,
+        ),
+        "mean_second_derivative": Method(
+            "slopes, y",
+            "the mean over the classes of the second derivatives in each one's score, not negative, from the slopes of "
+            "a row; without it differences of slopes are taken",
+            compiled=True,
+        ),
+        "second_derivatives": Method(
+            "slopes, y, out",
+            "those in every two scores, written into out (classes, classes), from the slopes of a row; without it "
+            "differences of slopes are taken",
+            compiled=True,
+        ),
         **{name: method for name, method in LOSS.methods.items() if not method.required},
     },
     traits={**LOSS.traits, "labels": LOSS.traits["labels"]._replace(default=True)},

@@ -94,8 +94,8 @@ class QuasiNewtonState(SolverState):
     count: LaneNumber  # of the pairs
     rows: LaneNumber  # of the metric; 0 before the first
     damping: LaneNumber  # the number of the metric's damping
-    promise: LaneNumber  # the decrease that the step before promised; 0 for none
     read: LaneNumber  # rows, since the metric was summed
+    promises: Annotated[np.ndarray, Array("float64", "lanes promises")]  # of the last steps by the metric; 0 for none
 
     def take(self, rows=None):
         """A copy, of some lanes. That of all shares the pairs: a ring changes in its free place only."""

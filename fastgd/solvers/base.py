@@ -127,6 +127,10 @@ class Solver:
         """The objectives (lanes,) at the weights, where they are known without a pass over the data; or None."""
         return
 
+    def left_out(self, state):
+        """Which columns (d,) depend on others, so that the coefficient stays 0 in every lane; or None if not known."""
+        return
+
     def answer(self, state, steps):
         """The weights (lanes, d + 1) that a run returns after so many steps."""
         return state.weights

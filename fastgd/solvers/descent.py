@@ -8,18 +8,19 @@ import numpy as np
 from ..kernels.pairs import product
 
 ENOUGH = 1e-4  # the share of the decrease predicted by the slope that a step must reach (Armijo 1966)
-ROUNDING = 64  # times eps: no smaller tolerance is meant
+ROUNDING = 4  # times eps: no smaller tolerance is meant
 NOISE = 16  # times eps * |objective|: the rise that rounding may cause
 SAMPLE_ERROR = 0.2  # times weights / rows * objective: about the error of a sample's optimum
 LOOKS = 10  # steps on a sample, at most
-CONTRACTION = 0.02  # of the promises, at best: no smaller one is believed
+CONTRACTION = 0.05, 0.99  # of the promises by a step: no other one is believed
+UNEVEN = 0.1  # of the promise before, at least, where pairs set the scale of steps
+PROMISES = 6  # of the last steps, from which it is taken
 SHORTEST = 1e-9  # of a whole step's 1
+SHORT = 0.3  # a step that is shorter was a bad one
 TRIES = 8  # lengths of a step
 GROWTH = 8  # of the rows of a metric
 DAMPINGS = 0.0, 1e-6, 1e-3, 1.0, 1e3, math.inf  # shares of the diagonal added to a metric (Levenberg 1944)
-# By how much scores may differ, in the root mean square, from where the second derivatives are taken: of losses whose
-# second derivative changes no faster than their slope, and of others.
-NEAR, NEARER = 0.2, 2e-3
+NEAR = 2e-3  # by how much scores may differ, in the root mean square, from where second derivatives judge the end
 UNSEEN = 1e-3  # times eps * |objective|: no step that promises less is tried
 
 
@@ -57,28 +58,25 @@ class Descent:
         self.stages, self.metric_of, self.eps = stages, metric_of, eps
         self.tol = None if tol is None else max(tol, ROUNDING * eps)
         self.start_loss, self.least = start_loss, least  # the objective at the start, and one that is as good as zero
-        self.near = math.inf if loss.squared else NEAR if loss.self_concordant else NEARER
+        self.exact = loss.squared  # whether second derivatives are the same everywhere
         self.ended = False  # whether there is nothing more to gain
         self.objective, self.gradient = math.nan, None
         self.anchor = weights.copy()  # where the second derivatives of the metric are taken
         self.rows = self.damping = 0  # of the metric: rows asked for, the number of its damping
-        self.promise = math.nan  # of the step before, by the same metric
+        self.promises = []  # of the last steps by the metric
         self.read = 0.0  # rows, since the metric was summed
-
-    @property
-    def damping_share(self):
-        """The share of the diagonal that is added to the metric."""
-        return DAMPINGS[self.damping]
 
     def run(self, resumed=False):
         """All steps; ``resumed`` begins on all rows, with the metric and the model of the run before."""
         if resumed:
             whole = self.stages[-1]
-            self.model.metric = self.metric_of(whole, self)
+            self.model.metric = self.metric_of(whole, self.anchor, self.rows, DAMPINGS[self.damping])
             self.objective, self.gradient = yield Look(whole, self.weights)
             yield from self.descend(whole)
             return
         for stage in self.stages:
+            if not stage.steps:  # second derivatives alone are taken of its rows
+                continue
             yield from self.enter(stage)
             yield from self.descend(stage)
 
@@ -92,26 +90,28 @@ class Descent:
                 self.weights, self.objective, self.gradient, anew = self.start.copy(), objective, gradient, True
         if anew:
             self.sum_metric(stage, stage.metric_rows)
-        self.promise = math.nan
+        self.promises = []
 
     def sum_metric(self, stage, rows, damping=0):
         """Sum a metric at the weights over some rows of a stage."""
         self.anchor, self.rows, self.damping = self.weights.copy(), min(rows, stage.rows), damping
-        self.model.begin(self.metric_of(stage, self))
-        self.promise, self.read = math.nan, 0.0
+        self.model.begin(self.metric_of(stage, self.anchor, self.rows, DAMPINGS[damping]))
+        self.promises, self.read = [], 0.0
 
     def descend(self, stage):
         """Steps over the rows of a stage, until its error or the tolerance is reached."""
         looks = 0
         while True:
             way = self.model.way(self.weights, self.gradient)
-            contraction = min(1.0, way.promise / self.promise) if way.promise > 0 and self.promise > 0 else 1.0
-            # A damped promise says little of what is possible.
-            possible = math.inf if self.damping else way.promise * max(contraction, CONTRACTION)
+            contraction = self.contraction(way.promise)
+            # What is left after this step, if each brings a share of the one before. A damped promise says little, and
+            # where pairs set the scale one alone may be far too small: 8e-7 after 3e-4, where 6e-5 were left.
+            least = UNEVEN * self.promises[-1] if self.model.metric.scaled and self.promises else 0.0
+            possible = math.inf if self.damping else max(way.promise, least) * contraction / (1.0 - contraction)
             norm = self.model.norm(self.weights, self.gradient) if stage.whole else 0.0
             record = Step(self.objective, 1.0, norm, possible)
             if self.close(stage, way, possible) or (not stage.whole and looks == LOOKS):
-                if stage.whole and not self.judged_here(stage):
+                if stage.whole and not self.judged_here(stage, way):
                     continue
                 yield from self.finish(stage, way)
                 if stage.whole:
@@ -121,8 +121,8 @@ class Descent:
             looks += 1
             taken = yield from self.take(stage, way)
             if taken:
-                known, self.promise = self.promise > 0, way.promise
-                self.renew(stage, possible, contraction, known)
+                known, self.promises = bool(self.promises), [*self.promises[1 - PROMISES :], way.promise]
+                self.renew(stage, possible, contraction, known, taken)
             elif self.mend(stage, way):
                 continue
             elif not stage.whole:
@@ -131,16 +131,33 @@ class Descent:
                 self.ended = self.tol is not None and (not taken or abs(record.objective) <= self.least)
                 yield record._replace(length=taken)
 
-    def judged_here(self, stage):
-        """Whether the metric's second derivatives are those of the weights, about; else they are summed anew.
+    def judged_here(self, stage, way):
+        """Whether second derivatives of where the weights are promise as little; else the metric is summed anew.
 
-        A promise is right where they are: of a squared hinge with outliers that had got beyond their margins, the old
-        ones promised 2e-7 where 3e-2 were left.
+        Old ones may be far off: of a squared hinge with outliers that had got beyond their margins they promised 2e-7
+        where 3e-2 were left.
         """
-        if self.model.metric.distance(self.weights - self.anchor) <= self.near:
+        if self.rows < stage.rows and self.model.metric.missed(self.gradient) > self.enough(stage):
+            self.sum_metric(stage, GROWTH * self.rows)  # a column that depends on others on the sample alone
+            return False
+        metric = self.model.metric
+        if metric.scaled or self.exact:
+            return True
+        if metric.distance(self.weights - self.anchor) > NEAR:
+            metric = self.metric_of(self.stages[0], self.weights, self.stages[0].rows, 0.0)
+        # What pairs have learned may be as far off, where a curve was crossed.
+        most = max(way.promise, self.enough(stage) / CONTRACTION[0])
+        if self.model.judge(metric, self.weights, self.gradient) <= most:
             return True
         self.sum_metric(stage, self.rows)
         return False
+
+    def contraction(self, promise):
+        """The share of a step's promise that the next one makes, on the mean of the last; if unknown, a half."""
+        if not self.promises or not promise > 0:
+            return 0.5
+        found = (promise / self.promises[0]) ** (1.0 / len(self.promises))
+        return min(max(found, CONTRACTION[0]), CONTRACTION[1])
 
     def finish(self, stage, way):
         """Take the last step of a stage: it brings less than what is asked for, and a long pass would prove no more."""
@@ -163,7 +180,7 @@ class Descent:
         if stage.whole:
             return -1.0 if self.tol is None else self.tol * size
         error = SAMPLE_ERROR * stage.width / stage.rows
-        return error * max(size, CONTRACTION * min(abs(self.start_loss), 1e300))
+        return error * max(size, 0.05 * min(abs(self.start_loss), 1e300))
 
     def take(self, stage, way):
         """Move by a step, or a shorter one that lowers the objective enough; returns its length, 0 for none."""
@@ -196,15 +213,15 @@ class Descent:
         self.sum_metric(stage, stage.rows, self.damping + here)
         return True
 
-    def renew(self, stage, possible, contraction, known):
+    def renew(self, stage, possible, contraction, known, taken):
         """Sum the metric anew where the passes since the last time have cost as much, and where it will pay.
 
-        ``known``: whether the contraction was measured.
+        ``known``: whether the contraction was measured. A step that had to be short says that the metric is no good.
         """
         wanted = min(stage.rows, GROWTH * self.rows) if stage.whole else stage.rows
         cost, left = stage.metric_cost * wanted / stage.rows, possible / max(self.enough(stage), 1e-300)
-        steps = math.log(max(left, 1.0)) / max(-math.log(max(contraction, 1e-12)), 1e-9)
-        if self.damping or (known and self.read >= max(2.0, cost) * stage.rows and steps > 1.0 + cost):
+        steps = math.log(max(left, 1.0)) / -math.log(contraction)
+        if self.damping or taken < SHORT or (known and self.read >= max(2.0, cost) * stage.rows and steps > 1.0 + cost):
             self.sum_metric(stage, wanted, max(self.damping - 1, 0))
 
 

@@ -53,13 +53,23 @@ def sample_of(n):
     return slice(None, None, -(-n // SAMPLE))
 
 
-def centre_of(data):
-    """The numbers subtracted from the columns, (d,): about their means, or 0 for sparse rows, to keep their zeros."""
+def centre_of(data, weight=None):
+    """The numbers subtracted from the columns, (d,): about their means, or 0 for sparse rows, to keep their zeros.
+
+    With weights (n,), about their weighted means: where these lie on few rows, far from the others, products of columns
+    that are centred at the others cancel.
+    """
     if data.rows.sparse:
         return np.zeros(data.shift.size)
-    values = data.rows.values
+    some = sample_of(len(data.rows.values))
+    values = data.rows.values[some]
     with np.errstate(all="ignore"):
-        return values[sample_of(len(values))].mean(axis=0, dtype=np.float64)
+        if weight is None:
+            return values.mean(axis=0, dtype=np.float64)
+        weight = weight[some].astype(np.float64)
+        if not weight.any():
+            return values.mean(axis=0, dtype=np.float64)
+        return np.einsum("i,ij->j", weight / weight.sum(), values)
 
 
 def weighted_gram(data, weight, n_threads):

@@ -84,7 +84,7 @@ def conjugate(rows, bends, side, exactly):
 
     Preconditioned by the diagonal and the constant's row and column (Steihaug 1983 on how exactly).
     """
-    metric = ArrowSums(rows.data, frozen(bends), rows.backend, rows.threads).damped(rows.penalty[0], 0.0)
+    metric = ArrowSums(rows.data, frozen(bends), rows.spreads, rows.backend, rows.threads).damped(rows.penalty[0], 0.0)
     near = bends > 0.0
     if 2 * np.count_nonzero(near) < rows.n:
         rows, bends = rows.take(near), bends[near]

@@ -132,6 +132,10 @@ class KinkedRows:
         matrix[k, k] += self.penalty
         return Solved(Factor(matrix, DEPENDENT), offset)
 
+    def spreads(self):
+        """The variances of the standardised columns."""
+        return self.passes.moments()[1] * self.data.inverse_scale.astype(np.float64) ** 2
+
     # Losses -----------------------------------------------------------------------------------------------------------
 
     def rounding(self, weights):

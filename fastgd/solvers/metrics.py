@@ -1,8 +1,9 @@
 """What a descent measures steps by: second derivatives of the loss, summed over some rows, and who solves with them.
 
 Sums over rows give metrics, one for each penalty and damping: ``sums.damped(l2, share)``. A metric has ``solve(g)``,
-its inverse times g (d + 1,); ``scaled``, whether the newest pair sets its scale; and ``distance(move)``. Columns are
-centred once more in it, as their own shifts may be none.
+its inverse times g (d + 1,); ``distance(move)``; ``missed(g)``, what columns promise that it leaves out; ``scaled``,
+whether the newest pair sets its scale; and ``keeps``, whether pairs are kept when it is summed anew. In it columns are
+centred once more, as their own shifts may be none.
 """
 
 import math
@@ -17,6 +18,8 @@ from .passes import length
 MOST_COLUMNS = 1024  # of a matrix, with the constant: 8 MB
 MOST_SPARSE_COLUMNS = 128  # of sparse rows: more are far from dense, and their diagonal nearly is the matrix
 DEPENDENT = {4: 1e-7, 8: 1e-14}  # a column with a smaller share of its square independent of others; by itemsize
+SUSPICIOUS = 1e-8  # of the largest: a smaller number of a diagonal is looked at
+FLAT = 1e-12  # of the usual curvature of a column: no smaller one is believed
 INDEPENDENT = 1e-12  # the least share of a column's square that is left when it is centred
 
 
@@ -26,24 +29,38 @@ def kind_of(data):
     return MatrixSums if data.shift.size < most else ArrowSums
 
 
+def curved(diagonal, total, data, spreads):
+    """A diagonal (d,) without numbers that are far too small.
+
+    A column that does not vary in a sample has what its variance over all rows says. One of rows that all lie far
+    beyond their margins has no less than a share of that: its gradient is rounding, and would be divided by 1e-280.
+    """
+    if (diagonal > SUSPICIOUS * diagonal.max(initial=0.0)).all() and np.isfinite(diagonal).all():
+        return diagonal
+    # Raises where the squares of a column overflow, or underflow to zero.
+    usual = np.where(data.inverse_scale != 0, total * spreads(), 0.0)
+    return np.where(diagonal > 0, np.maximum(diagonal, FLAT * usual), usual)
+
+
 class MatrixSums:
     """The second derivatives of all columns with each other."""
 
     @staticmethod
-    def cost(d):
+    def cost(data):
         """Passes over their rows that they cost as much as."""
-        return 1.0 + d / 60
+        return 1.0 + data.shift.size / 60
 
-    def __init__(self, data, bends, backend, threads):
+    def __init__(self, data, bends, spreads, backend, threads):
         self.share = DEPENDENT[data.shift.itemsize]
         if data.constant:
-            shift = centre_of(data).astype(data.shift.dtype)
+            shift = centre_of(data, bends).astype(data.shift.dtype)
             self.offset = (shift - data.shift.astype(np.float64)) * data.inverse_scale
             data = data._replace(shift=shift)
         else:
             self.offset = None
         self.matrix = weighted_gram(data, bends, threads) / data.count
         self.total = float(np.sum(bends, dtype=np.float64)) / data.count
+        np.fill_diagonal(self.matrix[:-1, :-1], curved(self.matrix.diagonal()[:-1], self.total, data, spreads))
 
     def damped(self, l2, share):
         """The metric with a penalty, and a share of the diagonal added to it."""
@@ -61,7 +78,7 @@ class MatrixSums:
 class Matrix:
     """A factorised matrix; columns that depend on others are left out."""
 
-    scaled = False
+    scaled = keeps = False
 
     def __init__(self, factor, sums):
         self.factor, self.sums, self.offset = factor, sums, sums.offset
@@ -73,13 +90,31 @@ class Matrix:
         square = product(np.einsum("ij,j->i", self.sums.matrix, move), move)
         return math.sqrt(max(square, 0.0) / self.sums.total) if self.sums.total > 0 else 0.0
 
+    @property
+    def dependent(self):
+        """Which columns (d,) are left out."""
+        return self.factor.dependent[:-1]
+
+    def centred(self, g):
+        """A gradient by the columns as they are centred here."""
+        centred = g.copy()
+        if self.offset is not None:
+            centred[:-1] -= self.offset * g[-1]
+        return centred
+
+    def missed(self, g):
+        """The decrease that columns which are left out promise, each by itself."""
+        left_out = self.factor.dependent
+        if not left_out.any():
+            return 0.0
+        diagonal = self.sums.matrix.diagonal()
+        return 0.5 * float((self.centred(g)[left_out] ** 2 / np.maximum(diagonal[left_out], 1e-300)).max())
+
     def solve(self, g):
         """The inverse times g."""
         if self.offset is None:
             return self.factor.solve(g)
-        centred = g.copy()
-        centred[:-1] -= self.offset * g[-1]
-        step = self.factor.solve(centred)
+        step = self.factor.solve(self.centred(g))
         step[-1] -= product(self.offset, step[:-1])
         return step
 
@@ -88,11 +123,11 @@ class ArrowSums:
     """The second derivatives of each column with itself and with the constant: an arrow, once columns are centred."""
 
     @staticmethod
-    def cost(d):
+    def cost(data):
         """Passes over their rows that they cost as much as."""
         return 1.5
 
-    def __init__(self, data, bends, backend, threads):
+    def __init__(self, data, bends, spreads, backend, threads):
         inverse_scale = data.inverse_scale.astype(np.float64)
         with np.errstate(all="ignore"):
             mean, variance = backend.passes(data._replace(weight=bends), threads).moments()
@@ -103,6 +138,7 @@ class ArrowSums:
         self.constant = bool(data.constant)
         self.mean = mean if self.constant else np.zeros(len(mean))
         self.diagonal = np.maximum(centred, INDEPENDENT * whole) if self.constant else whole
+        self.diagonal = curved(self.diagonal, self.total, data, spreads)
 
     def damped(self, l2, share):
         """The metric with a penalty, and a share of the diagonal added to it."""
@@ -117,7 +153,7 @@ class ArrowSums:
 class Arrow:
     """The inverse of a diagonal and a border."""
 
-    scaled = True
+    scaled, keeps, dependent = True, False, None
 
     def __init__(self, inverse, last, sums):
         self.inverse, self.last, self.sums, self.mean = inverse, last, sums, sums.mean
@@ -128,6 +164,11 @@ class Arrow:
             return 0.0
         last = move[-1] + product(self.mean, move[:-1])
         return math.sqrt(product(self.sums.diagonal * move[:-1], move[:-1]) / self.sums.total + last * last)
+
+    @staticmethod
+    def missed(g):
+        """Nothing: no column depends on others here."""
+        return 0.0
 
     def solve(self, g):
         """The inverse times g."""
@@ -140,12 +181,18 @@ class Arrow:
 class Unit:
     """No second derivatives: a step of length 1 along the gradient."""
 
-    scaled = False
+    scaled = keeps = False
+    dependent = None
 
     @staticmethod
     def distance(move):
         """None: what is known here is no distance."""
         return math.inf
+
+    @staticmethod
+    def missed(g):
+        """Nothing."""
+        return 0.0
 
     @staticmethod
     def solve(g):

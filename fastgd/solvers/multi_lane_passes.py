@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..kernels import full_batch, multi_sums
+from ..kernels import full_batch, joint_curvature, joint_sums, multi_sums
 from ..kernels.lanes import NO_ROLES
 from ..kernels.layouts import frozen
 from ..kernels.threads import run_tasks
@@ -38,12 +38,15 @@ class ManyPasses:
         self.reduction = ChunkedReduction(self.n, self.chunk, n_threads)
         self.chunks, self.n_threads = self.reduction.count, n_threads
 
+    def tasks_of(self, lanes):
+        """How many chunks a task takes, and how many threads run them."""
+        work = self.chunk * (self.data.rows.stored // self.n + 1) * len(lanes.weights)
+        return max(1, TASK_WORK // work), self.n_threads if work * self.chunks > SMALL_WORK else 1
+
     def over_chunks(self, lanes, run, together=True):
         """``run(tiles, first, last)`` over all chunks; or, not ``together``, over those of one tile in their order."""
         tiles = pack(lanes, self.data.classes, 1 if together else self.n_threads, moves=False)
-        work = self.chunk * (self.data.rows.stored // self.n + 1) * len(lanes.weights)
-        stride = max(1, TASK_WORK // work)
-        n_threads = self.n_threads if work * self.chunks > SMALL_WORK else 1
+        stride, n_threads = self.tasks_of(lanes)
 
         def tile_task(k, first):
             run(type(tiles)(*(array[k : k + 1] for array in tiles)), first, min(first + stride, self.chunks))
@@ -65,6 +68,9 @@ class ManyPasses:
         the same bits, as this goes in the chunks' order too.
         """
         rows, losses = self.data.rows, self.table(lanes)
+        if self.by_classes(loss):
+            sums = np.empty((self.chunks, *lanes.weights.shape))
+            return self.joint_sums(loss, lanes, sums, losses)
         few = not rows.sparse or (self.chunks > 1 and SHARE * self.chunks * lanes.weights.size < rows.stored)
         sums = np.empty((self.chunks if few else 1, *lanes.weights.shape))
         self.over_chunks(
@@ -73,6 +79,44 @@ class ManyPasses:
             few,
         )
         return sums, losses
+
+    def by_classes(self, loss):
+        """Whether passes are those of ``joint_sums``."""
+        return loss.joint and not self.data.rows.sparse
+
+    def joint_sums(self, loss, lanes, sums, losses):
+        """The two, filled."""
+        stride, n_threads = self.tasks_of(lanes)
+        self.reduction.over(
+            lambda a, b: joint_sums.joint_sums(self.data, loss, lanes, self.chunk, a, b, sums, losses),
+            stride,
+            n_threads,
+        )
+        return sums, losses
+
+    def second_derivatives(self, loss, lanes, model=0):
+        """Of a joint loss, the rows' weights times the mean over the classes of the second derivatives in each score.
+
+        (n,), of one model of the lanes: the weights of a matrix that all its classes share.
+        """
+        out = np.empty(self.n, self.data.shift.dtype)
+        stride, n_threads = self.tasks_of(lanes)
+        self.reduction.over(
+            lambda a, b: joint_curvature.second_derivatives(self.data, loss, lanes, model, self.chunk, a, b, out),
+            stride,
+            n_threads,
+        )
+        return out
+
+    def hessian(self, loss, lanes, model=0):
+        """The sum of a joint loss's second derivatives in all weights of a model, over dense rows.
+
+        (classes * (d + 1), classes * (d + 1)) float64; for few classes of few columns.
+        """
+        size = self.data.classes * (self.d + 1)
+        return self.reduction.total(
+            lambda lo, hi: [joint_curvature.hessian(self.data, loss, lanes, model, lo, hi)], [(size, size)]
+        )[0]
 
     def step(self, parts, lanes, rates, t):
         """A full-batch step: the objectives and the gradients' norms before it, (1, lanes)."""
@@ -84,6 +128,9 @@ class ManyPasses:
     def small_steps(self, parts, lanes, rates, t):
         """Full-batch steps over data of one chunk, one for each row of rates: objectives and norms (steps, lanes)."""
         objective, norm = np.empty((2, *rates.shape))
+        if self.by_classes(parts.loss):
+            joint_sums.joint_small_steps(self.data, parts, lanes, self.chunk, rates, t, objective, norm)
+            return objective, norm
         tiles = pack(lanes, self.data.classes)
         multi_sums.multi_small_steps(self.data, parts, lanes, tiles, self.chunk, rates, t, objective, norm)
         return objective, norm
@@ -91,9 +138,12 @@ class ManyPasses:
     def loss(self, loss, lanes):
         """The mean loss of each lane over the rows it trains on, (lanes,); without the penalty."""
         losses = self.table(lanes)
-        self.over_chunks(
-            lanes, lambda tiles, a, b: multi_sums.multi_losses(self.data, loss, tiles, self.chunk, a, b, losses)
-        )
+        if self.by_classes(loss):
+            self.joint_sums(loss, lanes, np.empty((0, *lanes.weights.shape)), losses)
+        else:
+            self.over_chunks(
+                lanes, lambda tiles, a, b: multi_sums.multi_losses(self.data, loss, tiles, self.chunk, a, b, losses)
+            )
         return losses.sum(axis=0) / self.data.count
 
     def held_loss(self, loss, lanes):

@@ -8,14 +8,14 @@ import numpy as np
 from ..kernels.pairs import first_loop, product, second_loop
 from .passes import length
 
-KEPT = 10
+KEPT, KEPT_OF_CLASSES = 10, 20
 KEPT_OF_MANY, MANY = 5, 1 << 17  # with so many weights fewer are kept, to save memory
 LEAST_COSINE = 1e-14  # of a move and its change: below, the pair says nothing but rounding
 
 
-def slots(width):
-    """The places of a ring of pairs: one more than are kept."""
-    return (KEPT if width <= MANY else KEPT_OF_MANY) + 1
+def slots(width, classes):
+    """The places of a ring of pairs of so many weights: one more than are kept."""
+    return (KEPT_OF_MANY if width > MANY else KEPT if classes == 1 else KEPT_OF_CLASSES) + 1
 
 
 class Way(NamedTuple):
@@ -41,8 +41,10 @@ class Pairs:
             self.inverse[place] = 1.0 / product(moves[place], changes[place])
 
     def begin(self, metric):
-        """Take a metric, and forget all pairs."""
-        self.metric, self.first, self.learned = metric, (self.first + self.learned) % len(self.moves), 0
+        """Take a metric, and forget all pairs, where it does not keep them."""
+        self.metric = metric
+        if not metric.keeps:
+            self.first, self.learned = (self.first + self.learned) % len(self.moves), 0
 
     def note(self, move, change):
         """Keep a pair, if the curvature along it is positive."""
@@ -61,6 +63,10 @@ class Pairs:
         step = self.solve(-gradient)
         slope = product(gradient, step)
         return Way(step, slope, -0.5 * slope)
+
+    def judge(self, metric, weights, gradient):
+        """What a step to the minimum would promise by another metric."""
+        return 0.5 * product(gradient, metric.solve(gradient))
 
     def moved(self, weights, way, share):
         """The weights a share of the way on."""

@@ -134,8 +134,13 @@ class Carried(NamedTuple):
 
 
 def second_derivatives(data, loss, lanes, n_threads):
-    """The rows' weights times the loss's second derivative at the weights of the first of ``lanes``, (n,)."""
+    """The rows' weights times the loss's second derivative at the weights of the first of ``lanes``, (n,).
+
+    Of a joint loss, the mean over the classes.
+    """
     passes, out = Passes(data, n_threads), np.empty(data.rows.shape[0], data.shift.dtype)
+    if loss.joint:
+        return passes.many().second_derivatives(loss, lanes)
     passes.over_chunks(lambda a, b: curvature.second_derivatives(data, loss, lanes, 0, passes.chunk, a, b, out))
     return out
 

@@ -1,7 +1,7 @@
 """Quasi-Newton steps on the full batch: L-BFGS, measured by second derivatives of a sample, from few rows to all.
 
 A descent begins on a sample of the rows and goes on over larger ones, the last of which are all rows. Steps are those
-of L-BFGS (Liu and Nocedal 1989), whose first matrix is the inverse of second derivatives that are summed over as few rows
+of L-BFGS (Liu and Nocedal 1989), whose first matrix is the inverse of second derivatives summed over as few rows
 as will do, and anew when passes have cost as much as that. So steps depend neither on the scales of the columns nor on
 their correlation; most fits read all rows two to four times.
 """
@@ -11,15 +11,13 @@ import math
 
 import numpy as np
 
-from ..kernels.layouts import frozen
 from ..parts.penalties import Free
 from ..results import messages
 from ..results.state import QuasiNewtonState
 from .base import SEPARATED, Limits, Records, Solver, Verdict, separable
-from .descent import ROUNDING, Descent, Step
+from .descent import PROMISES, ROUNDING, Descent, Step
 from .first_order import TOL_FULL
 from .full_batch import ROW_OVERHEAD, SLICE_ELEMENTS
-from .metrics import kind_of
 from .pairs import Pairs, slots
 from .plan import lanes_at
 from .problem import IN_CHUNKS
@@ -48,8 +46,10 @@ class QuasiNewton(Solver):
             return IN_CHUNKS
         if not problem.full:
             return "a step takes a part of the rows"
-        if loss.second_derivative is None or not loss.smooth:
-            return "the loss has no second derivative" if loss.smooth else "the loss has kinks"
+        if not loss.smooth:
+            return "the loss has kinks"
+        if loss.second_derivative is None and not loss.joint:
+            return "the loss has no second derivative"
         if options.alpha and options.l1_ratio:
             return "the penalty has kinks"
         return "the coefficients have bounds" if problem.bounds is not None else None
@@ -70,6 +70,7 @@ class QuasiNewton(Solver):
     def __init__(self, plan):
         super().__init__(plan)
         self.eps = float(np.finfo(plan.data.shift.dtype).eps)
+        self.classes = plan.data.classes  # lanes of a model
         self.used = used_columns(plan)
         self.data = plan.data if self.used is None else of_columns(plan.data, self.used)
         self.place = slice(None) if self.used is None else np.append(self.used, plan.data.shift.size)  # of the weights
@@ -87,31 +88,44 @@ class QuasiNewton(Solver):
         """The weights of the plan, without pairs."""
         weights = self.plan.lanes.weights
         lanes, D = self.lanes.weights.shape
-        anchor, pairs = np.zeros((lanes, D)), np.zeros((2, lanes, slots(D), D))
-        return QuasiNewtonState(weights.copy(), anchor, *pairs, np.arange(lanes) * 1.0, *np.zeros((6, lanes)))
+        anchor, pairs = np.zeros((lanes, D)), np.zeros((2, lanes, slots(D, self.classes), D))
+        return QuasiNewtonState(
+            weights.copy(), anchor, *pairs, np.arange(lanes) * 1.0, *np.zeros((5, lanes)), np.zeros((lanes, PROMISES))
+        )
 
     def descents(self, state):
-        """The descents of the lanes of a state, in its order; begun where they are not yet."""
+        """The descents of the models of a state, in its order, with their numbers; begun where they are not yet."""
         found = []
-        for k, number in enumerate(state.lane.astype(int).tolist()):
+        for number, at in self.models_of(state):
             if number not in self.runs:
-                self.runs[number] = self.begun(state, k, number)
-            self.runs[number][0].model.moves, self.runs[number][0].model.changes = state.moves[k], state.changes[k]
+                self.runs[number] = self.begun(state, at, number)
+            # A ring of a model of several classes lies in the places of all its lanes.
+            model = self.runs[number][0].model
+            model.moves, model.changes = (self.flat(array[at]) for array in (state.moves, state.changes))
             found.append((number, *self.runs[number]))
         return found
 
-    def begun(self, state, k, number):
-        """The descent of a lane and its run, at the start or as a saved run left it."""
-        ring = Pairs(state.moves[k], state.changes[k], int(state.first[k]), int(state.count[k]))
+    def models_of(self, state):
+        """The numbers of the models in the plan, of a lane or of all classes, and where the state has their lanes."""
+        first = range(0, len(state.lane), self.classes)
+        return [(int(state.lane[k]) // self.classes, slice(k, k + self.classes)) for k in first]
+
+    def flat(self, ring):
+        """A ring (places, weights) of the arrays (classes, places, d + 1) of a model."""
+        return ring.reshape(ring.shape[1], -1)
+
+    def begun(self, state, at, number):
+        """The descent of a model and its run, at the start or as a saved run left it."""
+        k = at.start
+        ring = Pairs(self.flat(state.moves[at]), self.flat(state.changes[at]), int(state.first[k]), int(state.count[k]))
         start_loss, scale = self.start_losses[number]
-        weights, of = state.weights[k, self.place].astype(np.float64), functools.partial(self.metric_of, number)
-        one = Descent(
-            weights, ring, self.stages, of, self.plan.parts.loss, self.plan.tol, self.eps, start_loss, self.least(scale)
-        )
+        weights = state.weights[at, self.place].astype(np.float64).reshape(-1)
+        of, loss = functools.partial(self.metric_of, number), self.plan.parts.loss
+        one = Descent(weights, ring, self.stages, of, loss, self.plan.tol, self.eps, start_loss, self.least(scale))
         resumed = state.rows[k] > 0
         if resumed:
-            one.anchor, one.rows, one.damping = state.anchor[k].copy(), int(state.rows[k]), int(state.damping[k])
-            one.promise, one.read = float(state.promise[k]) or math.nan, float(state.read[k])
+            one.anchor, one.rows, one.damping = state.anchor[at].reshape(-1), int(state.rows[k]), int(state.damping[k])
+            one.promises, one.read = [p for p in state.promises[k].tolist() if p > 0], float(state.read[k])
         return one, one.run(resumed)
 
     def least(self, scale):
@@ -132,8 +146,8 @@ class QuasiNewton(Solver):
         most = min(steps, self.plan.epochs - clock.epoch, self.steps_at_once(len(descents)))
         while len(records) < most and not (records and any(one.ended for _, one, _ in descents)):
             records.append(self.step(descents))
-        self.store(state, [one for _, one, _ in descents])
-        loss, taken, norm, fall = np.array(records).transpose(2, 0, 1)
+        self.store(state)
+        loss, taken, norm, fall = (self.by_lane(column) for column in np.array(records).transpose(2, 0, 1))
         finite = np.isfinite(loss + norm)
         clock.epoch += len(records)
         clock.steps += len(records)
@@ -160,30 +174,38 @@ class QuasiNewton(Solver):
                 else:
                     asked.setdefault(id(found.stage), []).append((k, found))
             for group in asked.values():
-                some = lanes_at(self.lanes, [descents[k][0] for k, _ in group], 1)
+                some = lanes_at(self.lanes, [descents[k][0] for k, _ in group], self.classes)
                 weights = np.array([look.weights for _, look in group], self.lanes.weights.dtype)
+                weights = weights.reshape(some.weights.shape)
                 objectives, gradients = group[0][1].stage.look(some._replace(weights=weights))
                 for (k, _), *answer in zip(group, objectives.tolist(), gradients, strict=True):
                     answers[k] = answer
             waiting = sorted(k for group in asked.values() for k, _ in group)
         return records
 
-    def store(self, state, descents):
+    def store(self, state):
         """Put into a state what the descents have come to."""
-        for k, one in enumerate(descents):
-            state.weights[k, self.place], state.anchor[k] = one.weights, one.anchor
-            state.first[k], state.count[k] = one.model.first, one.model.learned
-            state.rows[k], state.damping[k] = one.rows, one.damping
-            state.promise[k], state.read[k] = 0.0 if math.isnan(one.promise) else one.promise, one.read
+        for number, at in self.models_of(state):
+            one = self.runs[number][0]
+            state.weights[at, self.place] = one.weights.reshape(self.classes, -1)
+            state.anchor[at] = one.anchor.reshape(self.classes, -1)
+            state.first[at], state.count[at] = one.model.first, one.model.learned
+            state.rows[at], state.damping[at], state.read[at] = one.rows, one.damping, one.read
+            state.promises[at] = 0.0
+            state.promises[at, : len(one.promises)] = one.promises
 
     def objective(self, lanes, state):
         """The objectives where the descents stand."""
-        known = [self.runs.get(number) for number in state.lane.astype(int).tolist()]
-        return (
-            np.array([run[0].objective for run in known])
-            if all(run and run[0].gradient is not None for run in known)
-            else None
-        )
+        known = [self.runs.get(number) for number, _ in self.models_of(state)]
+        if not all(run and run[0].gradient is not None for run in known):
+            return None
+        return self.by_lane([run[0].objective for run in known])
+
+    def by_lane(self, numbers):
+        """Numbers (..., models) as (..., lanes): of several classes the first lane has it, the others have 0."""
+        lanes = np.zeros((*np.shape(numbers), self.classes))
+        lanes[..., 0] = numbers
+        return lanes.reshape(*lanes.shape[:-2], -1)
 
     def verdict(self, state, history):
         """Converged, if the decrease that is still possible is below the tolerance, or the loss zero to rounding."""
@@ -206,14 +228,28 @@ class QuasiNewton(Solver):
             return Verdict("converged", messages.NO_DECREASE, messages.MORE_DIGITS)
         return None
 
+    def left_out(self, state):
+        """Which columns the metrics leave out and have not moved."""
+        found = np.zeros(self.plan.data.shift.size, bool)
+        metrics = [self.runs[number][0].model.metric for number, _ in self.models_of(state) if number in self.runs]
+        dependent = [metric.dependent for metric in metrics if metric is not None]
+        if dependent and all(one is not None for one in dependent):
+            found[slice(None) if self.used is None else self.used] = np.all(dependent, axis=0)
+        return found & (self.plan.data.inverse_scale != 0) & ~state.weights[:, :-1].any(axis=0)
+
     # Metrics ----------------------------------------------------------------------------------------------------------
 
-    def metric_of(self, number, stage, descent):
-        """The metric of a lane at a descent's anchor, over about as many rows as it asks for."""
+    def metric_of(self, number, stage, weights, rows, damping):
+        """The metric of a lane at some weights, over about so many rows of a stage, with a share of the diagonal."""
         plan, threads = self.plan, self.plan.options.n_threads
-        stage = next(one for one in self.stages if one.rows >= descent.rows or one.whole)
-        lanes = lanes_at(self.lanes, [number], 1)
-        lanes = lanes._replace(weights=descent.anchor[None].astype(self.lanes.weights.dtype))
-        bends = plan.backend.second_derivatives(stage.data, plan.parts.loss, lanes, threads)
+        stage = next(one for one in self.stages if one.rows >= rows or one.whole)
+        lanes = lanes_at(self.lanes, [number], self.classes)
+        lanes = lanes._replace(weights=weights.reshape(self.classes, -1).astype(self.lanes.weights.dtype))
         l2 = float(lanes.penalty[0, 1]) if type(plan.parts.penalty) is not Free else 0.0
-        return kind_of(stage.data)(stage.data, frozen(bends), plan.backend, threads).damped(l2, descent.damping_share)
+        return stage.sums(lanes, self.spreads, plan.backend, threads).damped(l2, damping)
+
+    def spreads(self):
+        """The variances over all rows of the columns as they are scaled; raises where squares over- or underflow."""
+        inverse = self.plan.statistics.scaling(True).inverse_scale[self.place[:-1] if self.used is not None else ...]
+        with np.errstate(all="ignore"):
+            return np.where(inverse > 0, (self.data.inverse_scale / inverse.astype(np.float64)) ** 2, 0.0)

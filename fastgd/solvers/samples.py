@@ -8,16 +8,19 @@ from ..kernels.layouts import CSR, frozen
 RUN = 16  # rows that stay together: a row by itself costs the memory as much as several
 SHARE = 8  # the largest sample is so small a part of the rows, and each one of the next
 PER_COLUMN, LEAST = 10, 500  # rows that a sample has at least, a column and in all
+ENOUGH = 1000  # rows a column: the sample's optimum is about half a thousandth above that of all rows
 LARGEST_BYTES = 1 << 26  # of the copied rows
 
 
 def sizes(n, D, row_bytes):
     """The rows of the samples, ascending, all multiples of ``RUN``; the last step, all n rows, is not among them."""
-    m = min(max(n // SHARE, PER_COLUMN * D), LARGEST_BYTES // max(row_bytes, 1)) // RUN * RUN
-    if m > n // 4:
+    least = max(-(-PER_COLUMN * D // RUN) * RUN, LEAST)
+    m = max(min(n // SHARE, ENOUGH * D), least)
+    m = min(m, LARGEST_BYTES // max(row_bytes, 1)) // RUN * RUN
+    if m > n // 2:
         return []
     found = []
-    while m >= max(PER_COLUMN * D, LEAST):
+    while m >= least:
         found.insert(0, m)
         m = m // SHARE // RUN * RUN
     return found

@@ -4,10 +4,12 @@ import numpy as np
 
 from ..kernels.layouts import CSR, frozen
 from ..parts.penalties import Free
+from .joint_metrics import AllSums, SharedSums, suits_all
 from .metrics import kind_of
 from .passes import penalty_costs
 from .samples import first_of, rows_of_sample, sample_of, sizes
 
+STEPS = 4  # a sample on which steps are taken is at most so small a part of the rows
 SHORT = 1 << 19  # numbers: a pass over them takes less than 0.1 ms
 COPIED = 1 << 22  # indices of sparse rows that may be copied, so that columns without a number cost nothing
 
@@ -18,10 +20,11 @@ class Stage:
     def __init__(self, plan, data, sample_rows, whole):
         self.loss, self.penalty, self.data, self.whole = plan.parts.loss, plan.parts.penalty, data, whole
         self.dtype = plan.lanes.weights.dtype
-        self.rows, self.width = data.rows.shape[0], data.shift.size + 1
+        self.rows, self.width = data.rows.shape[0], data.classes * (data.shift.size + 1)
+        self.steps = whole or STEPS * self.rows <= plan.data.count  # whether steps are taken on it
         self.short = data.rows.stored <= SHORT
         self.metric_rows = sample_rows or self.rows  # of the first metric
-        self.metric_cost = kind_of(data).cost(data.shift.size)
+        self.metric_cost = sums_class(data).cost(data)
         self.passes = plan.passes(data)
 
     def rounded(self, weights):
@@ -29,7 +32,7 @@ class Stage:
         return weights if self.dtype == np.float64 else weights.astype(self.dtype).astype(np.float64)
 
     def look(self, lanes):
-        """The objectives (lanes,) and the gradients (lanes, d + 1) of all but L1."""
+        """The objectives (models,) and the gradients (models, weights) of all but L1: of a lane, or of all classes."""
         sums, losses = self.passes.sums(self.loss, lanes)
         objectives = losses.sum(axis=0) / self.data.count
         gradients = sums[0] if len(sums) == 1 else sums.sum(axis=0)
@@ -37,7 +40,29 @@ class Stage:
         if type(self.penalty) is not Free:
             objectives += penalty_costs(self.penalty, lanes)
             gradients[:, :-1] += lanes.penalty[:, 1:2].astype(np.float64) * lanes.weights[:, :-1]
+        if self.data.classes > 1:
+            objectives, gradients = (
+                objectives.reshape(-1, self.data.classes).sum(axis=1),
+                gradients.reshape(-1, self.width),
+            )
         return objectives, gradients
+
+    def sums(self, lanes, spreads, backend, threads):
+        """The sums of second derivatives at the weights of lanes, those of one model.
+
+        ``spreads()`` is the variance of each column over all rows.
+        """
+        if self.data.classes > 1 and suits_all(self.data):
+            return AllSums(self.data, self.loss, lanes, spreads, backend, threads)
+        bends = frozen(backend.second_derivatives(self.data, self.loss, lanes, threads))
+        return sums_class(self.data)(self.data, bends, spreads, backend, threads)
+
+
+def sums_class(data):
+    """The class of sums of second derivatives for data."""
+    if data.classes == 1:
+        return kind_of(data)
+    return AllSums if suits_all(data) else SharedSums
 
 
 def stages_of(plan, data):
@@ -48,7 +73,7 @@ def stages_of(plan, data):
     n, d = data.rows.shape
     weighed = (plan.lanes.fold >= 0).any() or (plan.lanes.replicate >= 0).any()
     count, a_row = n if plan.rows is None else len(plan.rows), data.rows.stored // n
-    stages, sample_sizes = [], [] if weighed else sizes(count, min(d, a_row) + 1, 8 * a_row)
+    stages, sample_sizes = [], [] if weighed else sizes(count, data.classes * (min(d, a_row) + 1), 8 * a_row)
     if sample_sizes:
         found = rows_of_sample(count, sample_sizes[-1])
         sample = sample_of(data, found if plan.rows is None else plan.rows[found])

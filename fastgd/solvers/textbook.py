@@ -272,6 +272,12 @@ class TextbookPasses:
         """The transposed rows times numbers."""
         return self.Z.T @ numbers
 
+    def hessian(self, loss, lanes):
+        """The sum over all rows of a joint loss's second derivatives in all weights (classes * (d + 1), flat)."""
+        found = joint_second_derivatives(type(loss)(*lanes.loss[0]), self.Z @ lanes.weights.T, self.y[lanes.target[0]])
+        size = lanes.weights.size
+        return np.einsum("n,nkc,ni,nj->kicj", self.weight, found, self.Z, self.Z).reshape(size, size)
+
     def loss(self, loss, lanes):
         """The mean of weight * loss, (lanes,)."""
         return self.gradient(loss, lanes, np.arange(len(self.Z)))[0] / self.data.count
@@ -365,10 +371,26 @@ class TextbookStagedSteps(TextbookBatches):
 
 
 def second_derivatives(data, loss, lanes, n_threads):
-    """The rows' weights times the loss's second derivative at the weights of the first of ``lanes``, (n,)."""
-    passes = TextbookPasses(data, n_threads)
-    scores = passes.Z @ lanes.weights[0] + passes.offset
-    return passes.weight * type(loss)(*lanes.loss[0]).second_derivative(scores, passes.y[lanes.target[0]])
+    """The rows' weights times the loss's second derivative at the weights of the first of ``lanes``, (n,).
+
+    Of a joint loss, the mean over the classes, by differences of the slopes.
+    """
+    passes, part = TextbookPasses(data, n_threads), type(loss)(*lanes.loss[0])
+    y = passes.y[lanes.target[0]]
+    if not loss.joint:
+        return passes.weight * part.second_derivative(passes.Z @ lanes.weights[0] + passes.offset, y)
+    return (
+        passes.weight
+        * np.einsum("nkk->n", joint_second_derivatives(part, passes.Z @ lanes.weights.T, y)).clip(0)
+        / data.classes
+    )
+
+
+def joint_second_derivatives(loss, scores, y, h=1e-5):
+    """The second derivatives (n, classes, classes) of a joint loss at scores (n, classes), by central differences."""
+    steps = h * np.eye(scores.shape[1])
+    found = [(of_rows(loss, scores + step, y)[1] - of_rows(loss, scores - step, y)[1]) / (2 * h) for step in steps]
+    return np.stack(found, axis=1)
 
 
 NUMPY = Backend(

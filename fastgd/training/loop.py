@@ -36,6 +36,7 @@ class Outcome:
     plateau: list | None
     backoffs: int
     confirmed_backoffs: int
+    left_out: np.ndarray | None = None  # (d,) bool, the columns that depend on others
     selection_loss: float = np.inf  # the last loss that models are compared by; infinite where the run diverged
 
     @property
@@ -337,6 +338,7 @@ class Loop:
             plateau=[run.plateau_factor, *run.memory] if run.plateau else None,
             backoffs=self.backoff.count,
             confirmed_backoffs=self.backoff.confirmed_count(number),
+            left_out=self.solver.left_out(state),
             selection_loss=np.inf if verdict.status == "diverged" else run.history.latest,
         )
 

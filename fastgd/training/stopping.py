@@ -75,7 +75,7 @@ class RelativeDecrease:
 def rules_of(plan, model, solver):
     """The stopping rules of a run of ``model``; where there is one, no slice of work is longer than an epoch."""
     options, rules = plan.options, []
-    if plan.tol is not None:
+    if plan.tol is not None and not solver.judges_tol:
         rules.append(ZeroLoss())
     if plan.held is not None:
         rules.append(Patience(patience_of(plan, model, solver)))

@@ -221,7 +221,7 @@ def test_raw_columns_need_nothing_else():
     assert fastgd.SGDClassifier(standardize=True).fit(RAW, LABELS).score(RAW, LABELS) > 0.9
     assert fastgd.SGDClassifier(loss="log_loss", penalty=None).fit(RAW, THREE).score(RAW, THREE) > 0.8
     assert model.loss_curve_.shape == (model.n_iter_,)
-    assert model.choices_["solver"].startswith("newton")
+    assert model.choices_["solver"].startswith("quasi_newton")
 
 
 def test_alpha_has_scikit_learns_meaning_on_raw_columns():

@@ -132,6 +132,33 @@ def test_bootstrap_and_sweep():
     agree("sweep", X, Y, loss=[Brier(), Brier(0.5)], **OPTIONS)
 
 
+class BrierAtOnce(Brier):
+    """With what is optional."""
+
+    __slots__ = ()
+
+    def values_and_slopes(self, p, y, values, slopes):
+        for k in range(p.shape[1]):
+            total, square, cross = 0.0, 0.0, 0.0
+            for c in range(p.shape[0]):
+                slopes[c, k] = np.exp(p[c, k])
+                total += slopes[c, k]
+            for c in range(p.shape[0]):
+                slopes[c, k] /= total
+                away = slopes[c, k] - (1.0 if c == y[k] else 0.0)
+                square += away * away
+                cross += slopes[c, k] * away
+            for c in range(p.shape[0]):
+                away = slopes[c, k] - (1.0 if c == y[k] else 0.0)
+                slopes[c, k] = 2.0 * self.factor * slopes[c, k] * (away - cross)
+            values[k] = self.factor * square
+
+
+def test_rows_at_once_are_single_rows():
+    one, other = (fastgd.fit(X, Y, loss=loss, **OPTIONS) for loss in (Brier(), BrierAtOnce()))
+    np.testing.assert_allclose(one.coef, other.coef, rtol=1e-9)
+
+
 def test_sparse_rows():
     sparse = pytest.importorskip("scipy.sparse")
     rows = sparse.random_array((N, 30), density=0.2, format="csr", rng=np.random.default_rng(1))
@@ -186,9 +213,25 @@ def fails(self, p, y, slopes):
     return np.sum(p + np.zeros(17))
 
 
+def wrong_block(self, p, y, values, slopes):
+    values[:] = 0.0
+    slopes[:] = p
+
+
+def wrong_matrix(self, slopes, y, out):
+    out[:] = 0.0
+
+
+def wrong_mean(self, slopes, y):
+    return 7.0
+
+
 @pytest.mark.parametrize(
     ("loss", "words"),
     [
+        (brier(values_and_slopes=wrong_block), r"values_and_slopes writes the loss 0 .* value_and_slopes gives"),
+        (brier(mean_second_derivative=wrong_mean), r"mean_second_derivative gives 7.* at p=.* of slopes give"),
+        (brier(second_derivatives=wrong_matrix), r"(?s)second_derivatives writes .* at p=.* of slopes give"),
         (
             Elementwise(),
             r"^loss=Elementwise has joint=True but no value_and_slopes\(self, p, y, slopes\).*leave joint out",

@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 
 import fastgd
-from fastgd.results.state import NewtonState, SolverState, Weights
+from fastgd.results.state import QuasiNewtonState, SolverState, Weights
 
 
 def test_a_second_class_of_a_name_is_refused(tmp_path):
     """It would take the place of fastgd's, whose files could no longer be read."""
     X = np.arange(6.0)[:, None]
     fastgd.fit(X, X[:, 0]).save(tmp_path / "model")
-    with pytest.raises(TypeError, match=r"^NewtonState is a state of fastgd\.results\.state already.* another name\.$"):
-        type("NewtonState", (SolverState,), {"__module__": "mine"})
-    assert SolverState.classes["NewtonState"] is NewtonState
-    assert fastgd.load(tmp_path / "model").options["solver"] == "newton"
+    with pytest.raises(TypeError, match=r"^QuasiNewtonState is a state of fastgd\.results\.state already.* another name\.$"):
+        type("QuasiNewtonState", (SolverState,), {"__module__": "mine"})
+    assert SolverState.classes["QuasiNewtonState"] is QuasiNewtonState
+    assert fastgd.load(tmp_path / "model").options["solver"] == "quasi_newton"
 
 
 def test_a_class_may_be_defined_anew():

@@ -139,13 +139,13 @@ def test_sweeps_and_folds():
 
 def test_a_sweep_of_mixed_settings_takes_the_solver_where_it_suits():
     s = sweep(alpha=[0.0, 0.1])
-    assert [r.options["solver"] for r in s.results] == ["line_search", "newton"]
+    assert [r.options["solver"] for r in s.results] == ["line_search", "quasi_newton"]
     close(s.results[0], least_squares(X, Y))
 
 
 def test_why_it_does_not_suit_is_among_the_choices():
     r = fit(loss="huber")
-    assert r.choices["solver"].startswith("newton: full-batch Newton steps")
+    assert r.choices["solver"].startswith("quasi_newton: quasi-Newton steps")
     assert r.choices["solver"].endswith("; line_search does not suit (the loss is not the squared error)")
     assert fit(alpha=0.1).choices["solver"].endswith("; line_search does not suit (there is a penalty or bounds)")
     r = fit(loss="perceptron", y=np.where(Y > 0, "a", "b"), epochs=2)
@@ -225,7 +225,7 @@ def test_resumed_bit_for_bit_also_from_a_file(tmp_path):
 
 def test_the_state_of_another_solver_is_no_place_to_go_on_from():
     part = fit(epochs=5, tol=None)
-    with pytest.raises(ValueError, match="the state is a LineSearchState; a NewtonState is needed"):
+    with pytest.raises(ValueError, match="the state is a LineSearchState; a QuasiNewtonState is needed"):
         fastgd.fit(X, Y, epochs=12, tol=None, resume=part)
 
 

@@ -50,6 +50,42 @@ class Multinomial(NamedTuple):
             slopes[k] = self.factor * (slopes[k] / total - (1.0 if k == y else 0.0))
         return self.factor * (log(total) + np.float64(highest - p[y]))
 
+    def values_and_slopes(self, p, y, values, slopes):
+        classes, rows = p.shape
+        for k in range(rows):
+            values[k] = p[0, k]
+        for c in range(1, classes):
+            for k in range(rows):
+                values[k] = max(values[k], p[c, k])
+        for c in range(classes):
+            for k in range(rows):
+                p[c, k] -= values[k]
+        for k in range(rows):
+            values[k] = 0.0
+        for c in range(classes):
+            for k in range(rows):
+                slopes[c, k] = exp(p[c, k])
+                values[k] += slopes[c, k]
+        for c in range(classes):
+            for k in range(rows):
+                slopes[c, k] = self.factor * (slopes[c, k] / values[k] - (1.0 if c == y[k] else 0.0))
+        for k in range(rows):
+            values[k] = self.factor * (log(values[k]) - p[y[k], k])
+
+    def mean_second_derivative(self, slopes, y):
+        total = 0.0
+        for k in range(slopes.size):
+            share = slopes[k] / self.factor + (1.0 if k == y else 0.0)
+            total += max(share * (1.0 - share), 0.0)
+        return self.factor * total / slopes.size
+
+    def second_derivatives(self, slopes, y, out):
+        for k in range(slopes.size):
+            share = slopes[k] / self.factor + (1.0 if k == y else 0.0)
+            for c in range(k):
+                out[k, c] = out[c, k] = -share * (slopes[c] + (self.factor if c == y else 0.0))
+            out[k, k] = self.factor * max(share * (1.0 - share), 0.0)
+
     def probabilities(self, scores):
         return class_probabilities(sigmoid, scores) if np.ndim(scores) == 1 else softmax(scores)
 

@@ -1,0 +1,159 @@
+"""Metrics of joint losses, whose weights are (classes, d + 1), flat: one matrix for all classes, or one of them all."""
+
+import math
+
+import numpy as np
+
+from ..kernels.cholesky import Factor
+from .gram import centre_of
+from .metrics import DEPENDENT, Unit, kind_of
+
+RAISED = 0.1  # of the mean second derivative, added to all: rows that are far from the margin will not stay so
+TINY = 1 << 21  # products of a row's second derivatives in all weights that may be summed anew with each step
+
+
+def suits_all(data):
+    """Whether the second derivatives in all weights are worth their cost: of few classes and columns, or few rows."""
+    n, d = data.rows.shape
+    weights = data.classes * (d + 1)
+    return not data.rows.sparse and n * weights * weights <= TINY
+
+
+class SharedSums:
+    """One matrix, or arrow, for all classes: of the mean over the classes of a row's second derivatives."""
+
+    @staticmethod
+    def cost(data):
+        """Passes over their rows that they cost as much as."""
+        if data.rows.sparse:
+            return 0.5 + 1.5 / data.classes
+        return 0.5 + data.shift.size / (4 * data.classes + 30)
+
+    def __init__(self, data, bends, spreads, backend, threads):
+        self.classes = data.classes
+        # Of K classes that share a score a step moves all: of two, one matrix is twice the second derivatives' mean.
+        bends = bends * (self.classes / (self.classes - 1))
+        bends += RAISED * bends.mean()
+        bends = bends.astype(data.shift.dtype)
+        self.sums = kind_of(data)(data._replace(classes=1), bends, spreads, backend, threads)
+
+    def damped(self, l2, share):
+        """The metric with a penalty, and a share of the diagonal added to it."""
+        return Unit if math.isinf(share) else Shared(self.sums.damped(l2, share), self.classes)
+
+
+class Shared:
+    """A metric that all classes share. Pairs set its scale, and are kept with a new one."""
+
+    scaled = keeps = True
+
+    def __init__(self, metric, classes):
+        self.metric, self.classes = metric, classes
+
+    @property
+    def dependent(self):
+        """Which columns (d,) are left out."""
+        return self.metric.dependent
+
+    def distance(self, move):
+        """By how much a move changes the scores, in the root mean square over rows and classes."""
+        return math.hypot(*(self.metric.distance(row) for row in move.reshape(self.classes, -1)))
+
+    def missed(self, g):
+        """The decrease that columns which are left out promise, each by itself."""
+        return max(self.metric.missed(row) for row in g.reshape(self.classes, -1))
+
+    def solve(self, g):
+        """The inverse times g."""
+        return np.concatenate([self.metric.solve(row) for row in g.reshape(self.classes, -1)])
+
+
+class AllSums:
+    """The second derivatives in all weights of all classes."""
+
+    @staticmethod
+    def cost(data):
+        """Passes over their rows that they cost as much as."""
+        return 1.0 + data.classes * data.shift.size / 8
+
+    def __init__(self, data, loss, lanes, spreads, backend, threads):
+        self.classes, self.share = data.classes, DEPENDENT[data.shift.itemsize]
+        self.offset = None
+        if data.constant:
+            shift = centre_of(data).astype(data.shift.dtype)
+            self.offset = (shift - data.shift.astype(np.float64)) * data.inverse_scale
+            data = data._replace(shift=shift)
+            weights = lanes.weights.copy()
+            weights[:, -1] += (weights[:, :-1] * self.offset).sum(axis=1)
+            lanes = lanes._replace(weights=weights)
+        self.matrix = backend.passes(data, threads).many().hessian(loss, lanes) / data.count
+        if not np.isfinite(self.matrix.diagonal()).all():
+            spreads()  # raises where the squares of a column overflow
+        self.total = float(
+            np.trace(self.matrix.reshape(self.classes, self.size, self.classes, self.size)[:, -1, :, -1])
+        )
+
+    @property
+    def size(self):
+        """The weights of a class."""
+        return len(self.matrix) // self.classes
+
+    def damped(self, l2, share):
+        """The metric with a penalty, and a share of the diagonal added to it."""
+        if math.isinf(share):
+            return Unit
+        size, matrix = self.size, self.matrix.copy()
+        blocks = matrix.reshape(self.classes, size, self.classes, size)
+        # What is added to the weights of all classes alike changes no loss: it is tied, where no penalty does so.
+        diagonal = np.einsum("kjkj->j", blocks) / self.classes**2
+        tied = np.arange(size) if l2 == 0 else np.array([size - 1])
+        blocks[:, tied, :, tied] += diagonal[tied, None, None]
+        k = np.arange(len(matrix))
+        matrix[k, k] *= 1.0 + share
+        matrix[k, k] += np.where(k % size == size - 1, 0.0, l2)
+        return All(Factor(matrix, self.share), self)
+
+
+class All:
+    """A factorised matrix in all weights."""
+
+    scaled = keeps = False
+
+    def __init__(self, factor, sums):
+        self.factor, self.sums = factor, sums
+
+    @property
+    def dependent(self):
+        """Which columns (d,) are left out, for every class."""
+        return self.factor.dependent.reshape(self.sums.classes, -1)[:, :-1].all(axis=0)
+
+    def centred(self, g):
+        """A gradient by the centred columns."""
+        g = g.reshape(self.sums.classes, -1).copy()
+        if self.sums.offset is not None:
+            g[:, :-1] -= g[:, -1:] * self.sums.offset
+        return g.reshape(-1)
+
+    def distance(self, move):
+        """By how much a move changes the scores, in the root mean square over the rows by their second derivatives."""
+        rows = move.reshape(self.sums.classes, -1).copy()
+        if self.sums.offset is not None:
+            rows[:, -1] += (rows[:, :-1] * self.sums.offset).sum(axis=1)
+        move = rows.reshape(-1)
+        square = float(np.einsum("i,ij,j->", move, self.sums.matrix, move))
+        return math.sqrt(max(square, 0.0) / self.sums.total) if self.sums.total > 0 else 0.0
+
+    def missed(self, g):
+        """The decrease that columns which are left out promise, each by itself."""
+        left_out = self.factor.dependent
+        if not left_out.any():
+            return 0.0
+        diagonal = self.sums.matrix.diagonal()
+        return 0.5 * float((self.centred(g)[left_out] ** 2 / np.maximum(diagonal[left_out], 1e-300)).max())
+
+    def solve(self, g):
+        """The inverse times g."""
+        step = self.factor.solve(self.centred(g)).reshape(self.sums.classes, -1)
+        if self.sums.offset is not None:
+            step[:, -1] -= (step[:, :-1] * self.sums.offset).sum(axis=1)
+        return step.reshape(-1)
