@@ -274,6 +274,21 @@ def _check_mean(label, loss):
         )
 
 
+def _check_kinks(label, loss, p, y, value):
+    """Check that the lines of a loss add up to it."""
+    lines = None if loss.kinks is None else call(label, loss, "kinks", y)
+    if lines is None:
+        return
+    total = sum(np.maximum(low * (place - p), high * (place - p)) for place, low, high in lines)
+    if not np.allclose(total, value, rtol=1e-6, atol=1e-9 * np.abs(value).max()):
+        k = int(np.argmax(np.abs(total - value)))
+        raise ValueError(
+            f"{label}: the lines of kinks(y) do not add up to value(p, y): {_location(loss.slope, [p[k], y[k]])}, "
+            f"{total[k]:.6g} and {value[k]:.6g}. Each (place, low, high) is the larger of low * (place - p) and "
+            "high * (place - p)."
+        )
+
+
 def _check_traits(label, loss, p, y, value):
     _check_curvature(label, loss)
     if loss.second_derivative is not None and elementwise(label, loss, "second_derivative", p, y).min() < 0:
@@ -281,6 +296,7 @@ def _check_traits(label, loss, p, y, value):
     if loss.smoothing_field not in (None, *loss._fields):
         fields = ", ".join(loss._fields)
         raise ValueError(f"{label}: smoothing_field={loss.smoothing_field!r} is not one of its fields: {fields}.")
+    _check_kinks(label, loss, p, y, value)
     curvature = loss.curvature
     second_derivative = (loss.slope(p + H, y) - loss.slope(p - H, y)) / (2 * H)
     if second_derivative.max() > curvature * (1 + 1e-4) + 1e-6:

@@ -6,7 +6,7 @@ from ._jit import kernel
 from .addresses import address, at, call
 from .eight_rows import eight_scores, padded
 from .full_batch import layout_of
-from .part_functions import second_derivative_block
+from .part_functions import score_block, second_derivative_block
 
 BLOCK = 64  # rows at once
 
@@ -16,6 +16,16 @@ def second_derivatives(data, loss, lanes, lane, chunk, first, last, out):
 
     ``data.weight`` counts, folds and replicates do not.
     """
+    _block_by_block(data, lanes, lane, chunk, first, last, out, second_derivative_block, type(loss))
+
+
+def scores(data, lanes, lane, chunk, first, last, out):
+    """The scores of the rows at one lane's weights, (n,), over chunks first to last."""
+    _block_by_block(data, lanes, lane, chunk, first, last, out, score_block)
+
+
+def _block_by_block(data, lanes, lane, chunk, first, last, out, function, *parts):
+    """What a function of blocks makes of the scores of the rows."""
     d, dtype, D = data.shift.size, out.dtype, padded(data.shift.size)
     kernel = _sparse_second_derivatives if data.rows.sparse else _dense_second_derivatives
     work = np.zeros((d if data.rows.sparse else 3 * D) + BLOCK, dtype)
@@ -23,7 +33,7 @@ def second_derivatives(data, loss, lanes, lane, chunk, first, last, out):
     if not data.rows.sparse:
         work[D : D + d] = data.shift
     kernel(
-        *layout_of(data), address(second_derivative_block, dtype, type(loss)), lanes.loss[lane],
+        *layout_of(data), address(function, dtype, *parts), lanes.loss[lane],
         lanes.target[lane] * data.targets.shape[1], float(lanes.weights[lane, d]) * data.constant, chunk, first, last,
         work, np.empty((2, BLOCK), np.int64), out,
     )  # fmt: skip

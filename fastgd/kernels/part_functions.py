@@ -66,6 +66,18 @@ def second_derivative_block(part):
     return second_derivative_block
 
 
+@arguments("F* T* int F T* T* bool T*")
+def score_block():
+    """The scores themselves."""
+
+    def score_block(fields, scores, count, intercept, y, weight, weighted, out):
+        """Those of ``count`` rows, to each of which ``intercept`` is added."""
+        for k in range(count):
+            out[k] = scores[k] + intercept
+
+    return score_block
+
+
 def row_slope(optimizer, rate, slope, value, size):
     """A row's slope: the loss's, or what an optimizer that goes by the row (of this squared norm) puts in its place."""
     return optimizer.row_slope(rate, np.float64(slope), value, size) if optimizer.by_row else slope

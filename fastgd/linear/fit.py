@@ -66,7 +66,8 @@ def fit(X, y, **options):
         The largest number of steps.
     tol : "auto", float or None, default "auto"
         End when the loss is zero to rounding; with Newton's steps, when the Newton decrement (the decrease that the
-        next step predicts) is below ``tol * loss``; in stages, when two in a row decrease the objective by less than
+        next step predicts) is below ``tol * loss``, and with interior points when the duality gap is, relative to the
+        loss without outliers; in stages, when two in a row decrease the objective by less than
         this share of itself. Other runs end when the loss decreases by less than that, ``patience`` epochs in a row and
         over the last half of all epochs together; on the full batch of a smooth loss the gradient must have decreased
         as far, so that neither a rate too small nor an oscillation ends a run. None: the loss never ends the run.
@@ -152,7 +153,9 @@ def fit(X, y, **options):
     iteratively reweighted least squares (Nelder and Wedderburn 1972). The run ends when the Newton decrement, the
     decrease that the next step predicts, is below ``tol`` times the loss; ``history.decrement`` has its values. A loss
     with kinks is smoothed within a width that becomes narrower as the run goes on, and rows outside of it get a part of
-    the second derivative of a parabola that touches the loss there (after Hunter and Lange 2000). This is for up to
+    the second derivative of a parabola that touches the loss there (after Hunter and Lange 2000). Losses that are made
+    of lines, without L1 and bounds, go another way: a primal-dual interior point (Mehrotra 1992) on the rows near the
+    kinks, which samples have found, ended by the duality gap (after Portnoy and Koenker 1997). This is for up to
     1023 columns and losses with a method ``second_derivative``: all but "multinomial" and "perceptron".
 
     With smaller batches, steps are taken in stages: implicit in each row's score (Toulis and Airoldi 2017), in

@@ -111,6 +111,11 @@ PROTOCOLS = {
                 "the second derivative in p, or a positive substitute where that jumps; Newton's method needs it",
                 compiled=True,
             ),
+            "kinks": Method(
+                "y",
+                "of a loss that is made of lines: triples (place, low, high) that it is the sum of, each the largest "
+                "u * (place - p) with u between low and high; None where it is not. Interior points need it",
+            ),
             "mean": Method("p", "the mean of the target that a score predicts; by default from link", default=_mean),
             "probabilities": Method(
                 "scores",

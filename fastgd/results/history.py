@@ -28,7 +28,7 @@ class History:
     decrement : ndarray (n_epochs,)
         Newton's steps: the decrease of the objective that the step predicts, close to the optimum about twice the
         decrease still possible (the squared Newton decrement); infinite while the smoothing of a loss with kinks still
-        matters.
+        matters. Interior points: how much the objective can still decrease at most, the duality gap.
     seconds : ndarray (n_epochs,)
         Time since the start of the run.
     """

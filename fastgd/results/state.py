@@ -107,6 +107,16 @@ class QuasiNewtonState(SolverState):
 
 
 @dataclass(frozen=True, eq=False)
+class KinkedState(SolverState):
+    """The state of interior points: the weights, and what is known of them."""
+
+    weights: Weights
+    lane: LaneNumber  # of the plan
+    share: LaneNumber  # of the rows that are near the kinks, or the width of many columns; 0 at first, -1 at last
+    bound: LaneNumber  # of the decrease still possible; infinite where none is known
+
+
+@dataclass(frozen=True, eq=False)
 class StagedState(SolverState):
     """The state of staged SGD, one lane: the stage's coordinates, position and mean, and the best weights."""
 

@@ -4,6 +4,7 @@ from .backend import Backend
 from .batches import Batches, SingleRows
 from .first_order import FirstOrder
 from .full_batch import FullBatch
+from .kinked import Kinked
 from .newton import Derivatives, Newton
 from .passes import Passes, second_derivatives
 from .quasi_newton import QuasiNewton
@@ -35,5 +36,5 @@ COMPILED = Backend(
     derivatives=Derivatives,
     staged_steps=WhitenedSteps,
     first_order=first_order,
-    solvers=(QuasiNewton, Newton, StagedSGD, FirstOrder),
+    solvers=(QuasiNewton, Kinked, Newton, StagedSGD, FirstOrder),
 )

@@ -2,6 +2,7 @@
 
 import math
 from types import SimpleNamespace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -67,6 +68,20 @@ class Passes:
         self.over_chunks(lambda a, b: full_batch.chunk_sums(self.data, loss, lanes, self.chunk, a, b, sums, losses))
         return sums, losses
 
+    def scores(self, lanes):
+        """The scores (n,) of the first lane at its weights, in the data's type."""
+        out = np.empty(self.n, self.data.shift.dtype)
+        self.over_chunks(lambda a, b: curvature.scores(self.data, lanes, 0, self.chunk, a, b, out))
+        return out
+
+    def transposed(self, lanes, numbers):
+        """The transposed rows times numbers (n,): (d + 1,). ``lanes`` is any lane of them."""
+        one = lanes._replace(weights=np.zeros_like(lanes.weights), target=np.zeros(1, np.int64), loss=np.ones((1, 1)))
+        data = self.data._replace(targets=frozen(numbers[None].astype(self.data.shift.dtype)))
+        sums, losses = np.empty((self.chunks, 1, self.d + 1)), np.empty((self.chunks, 1))
+        self.over_chunks(lambda a, b: full_batch.chunk_sums(data, Carried(), one, self.chunk, a, b, sums, losses))
+        return sums.sum(axis=0)[0]
+
     def step(self, parts, lanes, rates, t):
         """A full-batch step: the objective and the gradient's norm before it, (1, lanes)."""
         sums, losses = self.sums(parts.loss, lanes)
@@ -104,6 +119,18 @@ class Passes:
             if not math.isfinite(value) or (k >= 8 and abs(value - before) <= 1e-4 * value):
                 break
         return value
+
+
+class Carried(NamedTuple):
+    """A loss whose slopes are the targets, so that its gradient is the transposed rows' product with these."""
+
+    unused: float = 1.0  # Numba hands on no tuple that is empty
+
+    def value(self, p, y):
+        return 0.0 * y
+
+    def slope(self, p, y):
+        return y
 
 
 def second_derivatives(data, loss, lanes, n_threads):

@@ -15,6 +15,7 @@ from .backend import Backend
 from .batches import Batches
 from .first_order import FirstOrder
 from .full_batch import FullBatch
+from .kinked import Kinked
 from .multi_lane_passes import rows_of
 from .newton import Derivatives, Newton, damped
 from .passes import penalty_costs
@@ -263,6 +264,14 @@ class TextbookPasses:
         losses, gradients = self.gradient(loss, lanes, np.arange(len(self.Z)))
         return gradients[None], losses[None]
 
+    def scores(self, lanes):
+        """The scores of the first lane."""
+        return self.Z @ lanes.weights[0] + self.offset
+
+    def transposed(self, lanes, numbers):
+        """The transposed rows times numbers."""
+        return self.Z.T @ numbers
+
     def hessian(self, loss, lanes):
         """The sum over all rows of a joint loss's second derivatives in all weights (classes * (d + 1), flat)."""
         found = joint_second_derivatives(type(loss)(*lanes.loss[0]), self.Z @ lanes.weights.T, self.y[lanes.target[0]])
@@ -392,5 +401,5 @@ NUMPY = Backend(
     derivatives=TextbookDerivatives,
     staged_steps=TextbookStagedSteps,
     first_order=first_order,
-    solvers=(QuasiNewton, Newton, StagedSGD, FirstOrder),
+    solvers=(QuasiNewton, Kinked, Newton, StagedSGD, FirstOrder),
 )

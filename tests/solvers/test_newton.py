@@ -90,7 +90,7 @@ def best(name):
 def test_raw_columns_need_nothing(name):
     r = fastgd.fit(RAW, target(name), loss=name)
     assert r.status == "converged"
-    assert r.options["solver"] in ("newton", "quasi_newton")
+    assert r.options["solver"] in ("newton", "quasi_newton", "interior_point")
     assert r.coef[3] == 0.0, "a column that does not vary"
     found, start = objective(name, r), r.history.loss[0]
     assert r.objective(RAW, target(name)) == pytest.approx(found, rel=1e-9)
@@ -218,7 +218,7 @@ def test_fewer_rows_than_columns_are_fitted(name, rows):
 def test_a_loss_with_corners_may_be_fitted_in_a_few_epochs():
     r = fastgd.fit(RAW, TARGETS["number"], loss="quantile", epochs=2)
     assert (r.status, r.n_epochs) == ("max_epochs", 2)
-    assert np.isinf(r.history.decrement).any()
+    assert np.isinf(r.history.decrement[0]), "nothing is proven before the first round"
 
 
 # Which runs go so ---------------------------------------------------------------------------------------------------

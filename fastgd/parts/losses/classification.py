@@ -100,6 +100,9 @@ class Hinge(NamedTuple):
         band = np.maximum(np.abs(left) <= self.width, MAJORISER_SHARE * (left > 0.0))
         return 0.5 * self.factor * band / np.maximum(np.maximum(np.abs(left), self.width), NO_WIDTH)
 
+    def kinks(self, y):
+        return None if self.width else ((2.0 * y - 1.0, self.factor * (y - 1.0), self.factor * y),)
+
 
 class SquaredHinge(NamedTuple):
     r"""The linear support vector machine with squared violations.

@@ -131,6 +131,9 @@ class AbsoluteError(NamedTuple):
         band = away <= self.width
         return self.factor * np.maximum(band, MAJORISER_SHARE) / np.maximum(np.maximum(away, self.width), NO_WIDTH)
 
+    def kinks(self, y):
+        return None if self.width else ((y, -self.factor, self.factor),)
+
 
 class Quantile(NamedTuple):
     r"""The pinball loss: fits a quantile.
@@ -166,6 +169,9 @@ class Quantile(NamedTuple):
         away = np.abs(p - y)
         band = away <= self.width
         return 0.5 * np.maximum(band, MAJORISER_SHARE) / np.maximum(np.maximum(away, self.width), NO_WIDTH)
+
+    def kinks(self, y):
+        return None if self.width else ((y, self.quantile - 1.0, self.quantile),)
 
 
 # Insensitive regression: r - min(max(r, -epsilon), epsilon) is the part of a residual beyond epsilon ----------------
@@ -212,6 +218,9 @@ class EpsilonInsensitive(NamedTuple):
         left = np.maximum(below <= self.width, MAJORISER_SHARE * (p < y - self.epsilon)) / np.maximum(below, width)
         right = np.maximum(above <= self.width, MAJORISER_SHARE * (p > y + self.epsilon)) / np.maximum(above, width)
         return 0.5 * (left + right)
+
+    def kinks(self, y):
+        return None if self.width else ((y - self.epsilon, 0.0, 1.0), (y + self.epsilon, -1.0, 0.0))
 
 
 class SquaredEpsilonInsensitive(NamedTuple):

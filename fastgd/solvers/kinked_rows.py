@@ -1,0 +1,171 @@
+"""Rows whose losses are lines with kinks, for one lane: what its solver asks of them."""
+
+import functools
+
+import numpy as np
+
+from ..kernels import kinks
+from ..kernels.cholesky import Factor
+from ..kernels.gram import row_weights
+from ..kernels.lanes import NO_ROLES
+from ..kernels.layouts import frozen
+from ..kernels.pairs import product
+from ..parts.penalties import Free
+from .gram import centre_of, weighted_gram
+from .plan import lanes_at
+
+NARROW = 0.1  # of the nine tenths' quantile of the distances from the kinks: no width begins below
+LARGEST = 1024  # columns, with the constant, of a matrix
+SOME = 4096  # rows of which quantiles are taken
+DOUBLED = 1 << 20  # numbers of float32 rows that are read as float64, as copied ones are
+DEPENDENT = 1e-14  # a column with a smaller share of its square independent of others gets 0
+AT_KINK = 1e-13  # times the largest distance: what is closer is at a kink, but for rounding
+CLIPPED = 10.0  # times that quantile: what is further away is an outlier and counts no more to the scale
+
+
+def doubled(data):
+    """Data of float64 rows; in float32 an interior point ends some digits further from where lines meet."""
+    kind = np.float64
+    return data._replace(
+        rows=data.rows.astype(kind),
+        targets=frozen(data.targets.astype(kind, copy=False)),
+        weight=frozen(data.weight.astype(kind, copy=False)),
+        offset=frozen(data.offset.astype(kind, copy=False)),
+        shift=data.shift.astype(kind, copy=False),
+        inverse_scale=data.inverse_scale.astype(kind, copy=False),
+    )
+
+
+class Solved:
+    """A factorised matrix of centred columns; ``solve`` is for the columns as they are."""
+
+    def __init__(self, factor, offset):
+        self.factor, self.offset = factor, offset
+
+    def solve(self, g):
+        """The inverse times g."""
+        if self.offset is None:
+            return self.factor.solve(g)
+        centred = g.copy()
+        centred[:-1] -= self.offset * g[-1]
+        step = self.factor.solve(centred)
+        step[-1] -= product(self.offset, step[:-1])
+        return step
+
+
+class KinkedRows:
+    """The rows of a lane: ``weight`` (n,) float64, of sum about 1; ``places``, ``low`` and ``high`` (kinks, n).
+
+    ``penalty`` (d + 1,) is what half the squared weights are multiplied by.
+    """
+
+    def __init__(self, backend, threads, data, lane, box, weight, penalty):
+        targets = frozen(np.zeros((1, len(weight)), data.shift.dtype))
+        self.data = data._replace(
+            targets=targets, weight=targets[0, :0], offset=targets[0, :0], roles=NO_ROLES, count=1.0, classes=1
+        )
+        self.backend, self.threads, self.penalty = backend, threads, penalty
+        self.lane = lane._replace(weights=lane.weights.astype(backend.passes.lane_type(data.shift.dtype)))
+        self.places, self.low, self.high = self.box = box
+        self.weight, self.n = weight, len(weight)
+        self.wide = data.shift.size >= LARGEST
+        self.passes = backend.passes(self.data, threads)
+        self.sums = np.zeros(2)
+
+    @classmethod
+    def of(cls, plan, number):
+        """All rows of a lane of a plan."""
+        data, lanes = plan.data, plan.lanes
+        n, d = data.rows.shape
+        loss = type(plan.parts.loss)(*lanes.loss[number].tolist())
+        y = data.targets[lanes.target[number]].astype(np.float64)
+        box = [np.empty((len(loss.kinks(y[:1])), n)) for _ in range(3)]
+        for b, kink in enumerate(loss.kinks(y)):
+            for array, values in zip(box, kink, strict=True):
+                array[b] = values
+        if data.offset.size:
+            box[0] -= data.offset
+        fold, replicate = int(lanes.fold[number]), int(lanes.replicate[number])
+        weight = row_weights(data, fold, replicate, False, 0, n) * (lanes.scale[number] / data.count)
+        penalty = np.zeros(d + 1)
+        if type(plan.parts.penalty) is not Free:
+            penalty[:d] = float(lanes.penalty[number, 1])
+        own = lanes_at(lanes, [number], 1)
+        own = own._replace(target=np.zeros(1, np.int64), fold=np.array([-1]), replicate=np.array([-1]))
+        data = doubled(data) if data.rows.stored <= DOUBLED else data
+        return cls(plan.backend, plan.options.n_threads, data, own, tuple(box), weight, penalty)
+
+    def take(self, chosen, data=None, whole=False):
+        """Some of the rows, by number or flag; ``data`` are theirs if they are known. ``whole``: they stand for all."""
+        weight = self.weight[chosen]
+        if whole:
+            weight = weight * (self.weight.sum() / max(weight.sum(), 1e-300))
+        if data is None:
+            data = doubled(self.data._replace(rows=self.data.rows.take(chosen)))
+        box = tuple(np.ascontiguousarray(array[:, chosen]) for array in self.box)
+        return KinkedRows(self.backend, self.threads, data, self.lane, box, weight, self.penalty)
+
+    # Products ---------------------------------------------------------------------------------------------------------
+
+    def scores(self, weights):
+        """The rows times weights (d + 1,): (n,) float64."""
+        lane = self.lane._replace(weights=weights[None].astype(self.lane.weights.dtype))
+        return self.passes.scores(lane).astype(np.float64, copy=False)
+
+    def transposed(self, numbers):
+        """The transposed rows times numbers (n,): (d + 1,)."""
+        return self.passes.transposed(self.lane, numbers)
+
+    @functools.cached_property
+    def centred(self):
+        """The data with columns that are centred once more for matrices, and by how much."""
+        if not self.data.constant:
+            return self.data, None
+        shift = centre_of(self.data).astype(self.data.shift.dtype)
+        return self.data._replace(shift=shift), (shift - self.data.shift.astype(np.float64)) * self.data.inverse_scale
+
+    def metric(self, bends):
+        """The matrix of the rows' products, weighted by ``bends`` (n,), and of the penalty; factorised."""
+        data, offset = self.centred
+        matrix = weighted_gram(data, bends, self.threads)
+        k = np.arange(len(matrix))
+        matrix[k, k] += self.penalty
+        return Solved(Factor(matrix, DEPENDENT), offset)
+
+    def spreads(self):
+        """The variances of the standardised columns."""
+        return self.passes.moments()[1] * self.data.inverse_scale.astype(np.float64) ** 2
+
+    # Losses -----------------------------------------------------------------------------------------------------------
+
+    def rounding(self, weights):
+        """About what the rounding of scores adds to the loss."""
+        eps, steepest = np.finfo(self.data.shift.dtype).eps, np.maximum(-self.low, self.high)
+        sizes = np.abs(self.places) + float(np.sum(np.abs(weights)))
+        return float(eps * np.sum(self.weight * steepest * sizes))
+
+    def penalty_cost(self, weights):
+        """The penalty of weights."""
+        return 0.5 * float(np.sum(self.penalty * weights * weights))
+
+    def distances(self, scores):
+        """How far scores are from the kinks, ascending: of some rows that count, but for scores at a kink."""
+        some = slice(None, None, max(1, self.n // SOME))
+        away = np.abs(self.places[:, some] - scores[some])
+        away = np.sort(away[:, self.weight[some] > 0].reshape(-1))
+        return away[np.searchsorted(away, AT_KINK * away[-1], "right") :] if away.size else away
+
+    def typical(self, scores):
+        """The median distance from the kinks or, where it is next to nothing, a share of the nine tenths' quantile."""
+        found = self.distances(scores)
+        return float(max(found[len(found) // 2], NARROW * found[len(found) * 9 // 10])) if found.size else 0.0
+
+    def furthest(self, scores):
+        """The distance from the kinks beyond which scores are outliers."""
+        found = self.distances(scores)
+        return CLIPPED * float(found[len(found) * 9 // 10]) if found.size else 0.0
+
+    def losses(self, scores, most):
+        """The mean loss, and the mean without what lies further outside than ``most``, which no precision helps."""
+        kinks.losses_of(scores, *self.box, self.weight, most, self.sums)
+        return float(self.sums[0]), float(self.sums[1])
