@@ -2,9 +2,9 @@
 
 from dataclasses import KW_ONLY, dataclass, field, fields
 from numbers import Integral, Real
+from types import SimpleNamespace
 from typing import ClassVar
 
-import numpy as np
 from joblib import effective_n_jobs
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
@@ -14,8 +14,8 @@ from ..inputs import arguments
 from ..linear.start import STREAM_BATCH
 from ..parts import losses, optimizers
 from ..parts.registry import snake_case
-from ..solvers.first_order import EPOCHS_BATCHES, TOL_FULL
-from ..solvers.newton import LARGEST, Newton
+from ..solvers.compiled import COMPILED
+from ..solvers.first_order import EPOCHS_BATCHES, MANY_COLUMNS, TOL_FULL
 from ..solvers.staged_sgd import chosen_epochs
 from .sklearn_rules import PASSIVE_AGGRESSIVE, SCHEDULES, optimizer_of, schedule_of, step_of
 
@@ -217,28 +217,26 @@ class Parameters(BaseEstimator):
     def _automatic_options(self, options, X, stream):
         """What is chosen otherwise than by fit where the rate is automatic: penalties are to act on raw coefficients.
 
-        Newton's steps don't depend on the columns' scales, so they need not be standardised. Sparse rows of more
-        columns than these are for are usually of one scale, and batches fit them in a few passes (45,000 flights, 3,704
-        one-hot columns, hinge: 0.08 s, and 0.5 s in full batches). Losses that are made of lines have a method of their
-        own for any columns (20,000 rows and columns, hinge: 3e-4 above the optimum where batches ended 0.4 above).
+        Where a solver's steps don't depend on the columns' scales, these need not be standardised. Other losses on
+        sparse rows of many columns, which are usually of one scale, are fitted by batches in a few passes.
         """
-        wide = issparse(X) and X.shape[1] >= LARGEST
+        steps_open = options["optimizer"] == "auto" and not self.average and not stream
+        scale_free = steps_open and takes_all(options["batch_size"]) and self._scale_free(options, X.shape[1])
+        wide = issparse(X) and X.shape[1] >= MANY_COLUMNS and not scale_free
         chosen = {}
-        whole = options["optimizer"] == "auto" and not self.average and self.batch_size == "auto"
-        if wide and whole and not (self._of_lines(options) and not stream):
+        if wide and options["optimizer"] == "auto" and not self.average and self.batch_size == "auto":
             chosen = {"batch_size": STREAM_BATCH, "optimizer": "sgd"}
-        steps_open = (
-            options["optimizer"] == "auto" and not self.average and takes_all(options["batch_size"]) and not stream
-        )
-        raw = wide or (steps_open and Newton.suits_shape(options["loss"], X.shape[1]) is None)
-        if self.standardize == "auto" and options["alpha"] > 0 and raw:
+        if self.standardize == "auto" and options["alpha"] > 0 and (wide or scale_free):
             chosen["standardize"] = False
         return chosen
 
-    def _of_lines(self, options):
-        """Whether the loss is made of lines, and the penalty and bounds leave it to the method for these."""
-        loss, lasso = options["loss"], options["alpha"] > 0 and options["l1_ratio"] > 0
-        return loss.kinks is not None and loss.kinks(np.zeros(1)) is not None and not lasso and self.bounds is None
+    def _scale_free(self, options, d):
+        """Whether fit has a solver for all rows whose steps don't depend on the columns' scales."""
+        asked = SimpleNamespace(loss=options["loss"], alpha=options["alpha"], l1_ratio=options["l1_ratio"])
+        problem = SimpleNamespace(
+            options=asked, start=SimpleNamespace(chunked=False), full=True, bounds=self.bounds, d=d
+        )
+        return any(solver.scale_free and solver.suits(problem) is None for solver in COMPILED.solvers)
 
     def _epochs(self, options, n):
         """The largest number of epochs; of batches at an automatic rate no more than fit would take."""

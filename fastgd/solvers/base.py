@@ -54,6 +54,8 @@ class Solver:
         Whether it takes the optimizer, learning rate or average that the user gives; others are not chosen then.
     judges_tol : bool
         Whether ``verdict`` decides by ``tol``; otherwise the relative decrease of the losses does.
+    scale_free : bool
+        Whether its steps on all rows do not depend on the scales of the columns.
     watched : bool
         Whether every epoch is looked at, so that no slice may be longer than one; set by the training loop.
     """
@@ -65,6 +67,7 @@ class Solver:
     fits_rate: ClassVar[bool] = True
     takes_steps: ClassVar[bool] = False
     judges_tol: ClassVar[bool] = False
+    scale_free: ClassVar[bool] = False
     many_models: ClassVar[bool] = True
     objective_is_free: ClassVar[bool] = True
     watched = False

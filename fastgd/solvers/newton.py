@@ -166,7 +166,7 @@ class Newton(Solver):
     name = "newton"
     summary = "full-batch Newton steps (Hessian solve); invariant to the scale of the columns"
     fits_rate = False
-    judges_tol = True
+    judges_tol = scale_free = True
 
     # About a problem --------------------------------------------------------------------------------------------------
 

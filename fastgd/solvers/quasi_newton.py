@@ -37,7 +37,7 @@ class QuasiNewton(Solver):
     name = "quasi_newton"
     summary = "quasi-Newton steps over all rows, begun on samples of them; invariant to the scale of the columns"
     fits_rate = False
-    judges_tol = True
+    judges_tol = scale_free = True
 
     # About a problem --------------------------------------------------------------------------------------------------
 
