@@ -1,5 +1,7 @@
 """Samples of rows: spread over all rows, nested, the same each time, with all that belongs to a row."""
 
+import itertools
+
 import numpy as np
 import pytest
 from conftest import plan_of
@@ -73,7 +75,7 @@ def test_samples_grow_within_their_limits(n, columns, row_bytes):
         assert m % RUN == 0
         assert max(samples.PER_COLUMN * columns, samples.LEAST) <= m <= n // 4
         assert m * row_bytes <= samples.LARGEST_BYTES
-    for smaller, larger in zip(found, found[1:], strict=False):
+    for smaller, larger in itertools.pairwise(found):
         assert smaller <= larger / samples.SHARE
     if found:
         assert found[-1] <= max(samples.ENOUGH, samples.PER_COLUMN) * columns
