@@ -36,6 +36,7 @@ class SharedSums:
         bends += RAISED * bends.mean()
         bends = bends.astype(data.shift.dtype)
         self.sums = kind_of(data)(data._replace(classes=1), bends, spreads, backend, threads)
+        self.total = self.sums.total
 
     def damped(self, l2, share):
         """The metric with a penalty, and a share of the diagonal added to it."""

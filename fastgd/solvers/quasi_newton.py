@@ -233,11 +233,15 @@ class QuasiNewton(Solver):
     def metric_of(self, number, stage, weights, rows, damping):
         """The metric of a lane at some weights, over about so many rows of a stage, with a share of the diagonal."""
         plan, threads = self.plan, self.plan.options.n_threads
-        stage = next(one for one in self.stages if one.rows >= rows or one.whole)
         lanes = lanes_at(self.lanes, [number], self.classes)
         lanes = lanes._replace(weights=weights.reshape(self.classes, -1).astype(self.lanes.weights.dtype))
         l2 = float(lanes.penalty[0, 1]) if type(plan.parts.penalty) is not Free else 0.0
-        return stage.sums(lanes, self.spreads, plan.backend, threads).damped(l2, damping)
+        for one in self.stages:
+            if one.rows >= rows or one.whole:
+                sums = one.sums(lanes, self.spreads, plan.backend, threads)
+                if sums.total > 0:  # all rows of a sample may lie beyond their margins
+                    break
+        return sums.damped(l2, damping)
 
     def spreads(self):
         """The variances over all rows of the columns as they are scaled; raises where squares over- or underflow."""
