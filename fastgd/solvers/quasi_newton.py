@@ -89,9 +89,8 @@ class QuasiNewton(Solver):
         weights = self.plan.lanes.weights
         lanes, D = self.lanes.weights.shape
         anchor, pairs = np.zeros((lanes, D)), np.zeros((2, lanes, slots(D, self.classes), D))
-        return QuasiNewtonState(
-            weights.copy(), anchor, *pairs, np.arange(lanes) * 1.0, *np.zeros((5, lanes)), np.zeros((lanes, PROMISES))
-        )
+        numbers, promises, ended = np.zeros((5, lanes)), np.zeros((lanes, PROMISES)), np.zeros((lanes, 4))
+        return QuasiNewtonState(weights.copy(), anchor, *pairs, np.arange(lanes) * 1.0, *numbers, promises, ended)
 
     def descents(self, state):
         """The descents of the models of a state, in its order, with their numbers; begun where they are not yet."""
@@ -126,6 +125,10 @@ class QuasiNewton(Solver):
         if resumed:
             one.anchor, one.rows, one.damping = state.anchor[at].reshape(-1), int(state.rows[k]), int(state.damping[k])
             one.promises, one.read = [p for p in state.promises[k].tolist() if p > 0], float(state.read[k])
+            tol, objective, norm, decrement = state.ended[k].tolist()
+            # A lane that ended before others stays where it is; where all have ended, all go on.
+            if 0 < tol <= (self.plan.tol or 0.0) and not state.ended[:, 0].all():
+                one.ended, self.last[number] = True, Step(objective, 0.0, norm, decrement)
         return one, one.run(resumed)
 
     def least(self, scale):
@@ -193,6 +196,10 @@ class QuasiNewton(Solver):
             state.rows[at], state.damping[at], state.read[at] = one.rows, one.damping, one.read
             state.promises[at] = 0.0
             state.promises[at, : len(one.promises)] = one.promises
+            state.ended[at] = 0.0
+            if one.ended and self.plan.tol:
+                last = self.last[number]
+                state.ended[at] = self.plan.tol, last.objective, last.norm, last.decrement
 
     def objective(self, lanes, state):
         """The objectives where the descents stand."""
