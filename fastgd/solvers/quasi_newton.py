@@ -228,6 +228,8 @@ class QuasiNewton(Solver):
         least = [share * abs(scale) for scale in history.scale]
         if not squares and all(abs(value) <= end for value, end in zip(losses, least, strict=True)):
             return Verdict("converged", messages.ZERO, messages.NO_MORE)
+        if squares:  # they can't fall by more than they are, also where no step is left that would tell
+            falls = [min(fall, abs(value)) for fall, value in zip(falls, losses, strict=True)]
         bound = max(tol, ROUNDING * self.eps)
         if all(fall <= max(bound * abs(value), end) for fall, value, end in zip(falls, losses, least, strict=True)):
             return Verdict("converged", messages.DECREMENT.format(tol=tol), messages.MORE_DIGITS)
