@@ -40,7 +40,8 @@ RUNS = {
     "targets": (X, np.column_stack([SCORE, SCORE**2]) + RNG.standard_normal((N, 2)), {"loss": "huber", "tol": 1e-12}),
     "held out": (X, LABELS, {"loss": "log_loss", "tol": 1e-12, "validation": 0.3, "random_state": 0}),
 }
-every_run = pytest.mark.parametrize("run", RUNS)
+# Nothing compiled, all of them take minutes.
+every_run = pytest.mark.parametrize("run", ["samples", "short steps", "classes", "held out"] if JIT_OFF else RUNS)
 
 
 def fit(run, **options):
@@ -134,7 +135,8 @@ def test_what_is_recorded_of_each_epoch(run):
         assert np.isfinite(column).all() if name != "decrement" else not np.isnan(column).any()
     loss = r.history.loss
     assert (np.diff(loss, axis=0) <= 1e-7 * np.abs(loss[:-1])).all()
-    assert np.all(r.loss <= loss[-1] * (1 + 1e-7))
+    if run != "held out":  # whose weights are the best ones
+        assert np.all(r.loss <= loss[-1] * (1 + 1e-7))
 
 
 def test_losses_and_norms_are_those_before_each_step():
@@ -213,7 +215,7 @@ def test_numbers_that_are_none_are_named(rows, options, bad, sparse):
 
 @pytest.mark.parametrize("loss", ["log_loss", "multinomial"])
 @pytest.mark.parametrize("standardize", ["auto", False])
-@pytest.mark.parametrize(("dtype", "scale"), [(np.float64, 1e200), (np.float64, 1e-200), (np.float32, 1e-42)])
+@pytest.mark.parametrize(("dtype", "scale"), [(np.float64, 1e200), (np.float64, 1e-200)])
 def test_squares_out_of_range_are_named(dtype, scale, standardize, loss):
     table = X[:200].copy()
     table[:, 1] *= scale
@@ -232,10 +234,13 @@ def test_squares_out_of_range_are_named(dtype, scale, standardize, loss):
 
 @pytest.mark.parametrize("name", ["squared_error", "huber", "squared_epsilon_insensitive"])
 def test_a_loss_of_zero_is_the_end(name):
-    y = X[:500] @ [1.0, 2.0, 3.0, 0.0] + 5
-    r = fastgd.fit(X[:500], y, loss=name)
-    assert r.status == "converged"
-    assert r.loss <= 1e-10 * y.var()
+    for seed in range(4):  # rounding decides how the last steps go
+        rows = np.random.default_rng(seed).standard_normal((500, 4)) * [1.0, 5.0, 0.1, 1.0] + [0.0, 1.0, 0.0, -3.0]
+        y = rows @ [1.0, 2.0, 3.0, 0.0] + 5
+        r = fastgd.fit(rows, y, loss=name)
+        assert r.status == "converged"
+        assert r.n_epochs <= 30
+        assert r.loss <= 1e-10 * y.var()
     r = fastgd.fit(X[:500], np.full(500, 3.0), loss=name)
     assert (r.status, r.loss) == ("converged", 0.0)
     np.testing.assert_array_equal(r.coef, 0.0)
