@@ -20,6 +20,7 @@ def facts_of(r):
     found = {name: getattr(r, name) for name in plain} | {f"state.{name}": value for name, value in metadata.items()}
     arrays = {"coef": r.coef, **arrays, **{f"r.{name}": array for name, array in vars(r.history).items()}}
     found |= {name: (a.dtype.str, a.shape, a.tobytes()) for name, a in arrays.items() if not name.endswith("seconds")}
+    found["intercept"] = np.asarray(r.intercept).tolist()
     return found | {"classes": None if r.classes is None else (r.classes.dtype.str, r.classes.tolist())}
 
 

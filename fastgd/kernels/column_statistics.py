@@ -17,15 +17,15 @@ def moments(data, chunk, first, last, totals, means, squares):
     """
     rows = data.rows
     if rows.sparse:
-        seen = np.empty(rows.columns)
-        _sparse_moments(*rows, data.weight, chunk, first, last, totals, means, squares, seen)
+        seen, rest = np.empty((2, rows.columns))
+        _sparse_moments(*rows, data.weight, chunk, first, last, totals, means, squares, seen, rest)
     else:
         d = rows.values.shape[1]
         work = np.empty((3, d * max(1, TOGETHER // d)))
         values, again = rows.flat()[0], np.zeros(last - first, bool)
         _dense_moments(values, data.weight, chunk, first, last, totals, means, squares, again, *work)
         for c in (first + np.flatnonzero(again)).tolist():
-            _centred_moments(values, data.weight, c * chunk, totals[c], means[c], squares[c], chunk)
+            _centred_moments(values, data.weight, c * chunk, totals[c], means[c], squares[c], work[0], chunk)
 
 
 @kernel
@@ -63,12 +63,12 @@ def _dense_moments(values, weight, chunk, first, last, totals, means, squares, a
 
 
 @kernel
-def _centred_moments(values, weight, lo, total, means, squares, chunk):
-    """The means and the squares (d,) of the chunk of rows from ``lo`` on, read twice."""
+def _centred_moments(values, weight, lo, total, means, squares, rest, chunk):
+    """The means and the squares (d,) of the chunk of rows from ``lo`` on, read twice; ``rest`` is scratch."""
     d = means.size
     hi = lo + chunk if (lo + chunk) * d < values.size else values.size // d
     for j in range(d):
-        means[j] = squares[j] = 0.0
+        means[j] = squares[j] = rest[j] = 0.0
     for i in range(lo, hi):
         w, row = np.float64(weight[i]) if weight.size > 0 else 1.0, values[i * d : (i + 1) * d]
         for j in range(d):
@@ -80,11 +80,18 @@ def _centred_moments(values, weight, lo, total, means, squares, chunk):
         for j in range(d):
             away = row[j] - means[j]
             squares[j] += w * away * away
+            rest[j] += w * away
+    # What rounding has left of the mean: else a constant column would vary by it.
+    for j in range(d):
+        rest[j] /= total if total > 0.0 else 1.0
+        means[j] += rest[j]
+        found = squares[j] - total * rest[j] * rest[j]
+        squares[j] = 0.0 if found < 0.0 else found
 
 
 @kernel
-def _sparse_moments(values, indices, starts, columns, weight, chunk, first, last, totals, means, squares, seen):
-    """``seen`` (columns,) is scratch: the weight of the rows that have a number in the column."""
+def _sparse_moments(values, indices, starts, columns, weight, chunk, first, last, totals, means, squares, seen, rest):
+    """Scratch (columns,): ``seen``, the weight of the rows that have a number in the column, and ``rest``."""
     n = starts.size - 1
     for c in range(first, last):
         lo = c * chunk
@@ -108,15 +115,21 @@ def _sparse_moments(values, indices, starts, columns, weight, chunk, first, last
             cancelled |= before > CANCELLED * square[j]
         if cancelled:  # a column with few zeros, far from zero
             for j in range(columns):
-                seen[j] = square[j] = 0.0
+                seen[j] = square[j] = rest[j] = 0.0
             for i in range(np.uint64(lo), np.uint64(hi)):
                 w = np.float64(weight[i]) if weight.size > 0 else 1.0
                 for q in range(starts[i], starts[i + np.uint64(1)]):
                     away = values[q] - mean[indices[q]]
                     square[indices[q]] += w * away * away
+                    rest[indices[q]] += w * away
                     seen[indices[q]] += w
+            # What rounding has left of the mean: else a constant column would vary by it.
             for j in range(columns):
-                square[j] += (total - seen[j]) * mean[j] * mean[j]
+                none = total - seen[j]
+                rest[j] = (rest[j] - none * mean[j]) / (total if total > 0.0 else 1.0)
+                found = square[j] + none * mean[j] * mean[j] - total * rest[j] * rest[j]
+                square[j] = 0.0 if found < 0.0 else found
+                mean[j] += rest[j]
 
 
 def largest_row(data, chunk, first, last, out):

@@ -97,6 +97,8 @@ class QuasiNewtonState(SolverState):
     read: LaneNumber  # rows, since the metric was summed
     renewals: LaneNumber  # of the metric
     promises: Annotated[np.ndarray, Array("float64", "lanes promises")]  # of the last steps by the metric; 0 for none
+    # The tolerance with which a lane ended before others, else 0; the objective, the norm and the decrement then.
+    ended: Annotated[np.ndarray, Array("float64", "lanes 4")]
 
     def take(self, rows=None):
         """A copy, of some lanes. That of all shares the pairs: a ring changes in its free place only."""

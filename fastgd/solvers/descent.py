@@ -118,11 +118,13 @@ class Descent:
             if self.close(stage, way, possible) or (not stage.whole and looks == LOOKS):
                 if stage.whole and not self.judged_here(stage, way):
                     continue
-                yield from self.finish(stage, way)
+                left = yield from self.finish(stage, way)
                 if stage.whole:
-                    self.ended = True
-                    yield record
-                return
+                    self.ended = not left > self.enough(stage)
+                    yield record._replace(decrement=max(possible, left))
+                if not stage.whole or self.ended:
+                    return
+                continue
             looks += 1
             taken = yield from self.take(stage, way)
             if taken:
@@ -165,13 +167,24 @@ class Descent:
         return min(max(found, CONTRACTION[0]), CONTRACTION[1])
 
     def finish(self, stage, way):
-        """Take the last step of a stage: it brings less than what is asked for, and a long pass would prove no more."""
+        """Take the last step of a stage: it brings less than what is asked for, and a long pass would prove no more.
+
+        Returns what the next step promises, 0 where there was no pass: Poisson regression on 20,000 rows, a few of
+        them with most of the weight, promised 3e-7 here where 7e-6 were left.
+        """
         weights, objective = stage.rounded(self.model.moved(self.weights, way, 1.0)), self.objective - way.promise
+        left = 0.0
         if stage.whole and stage.short:
-            objective, _ = yield Look(stage, weights)
+            objective, gradient = yield Look(stage, weights)
+            self.read += stage.rows
             if not objective <= self.objective:
-                return
+                return 0.0
+            if objective < self.objective and np.isfinite(gradient).all():
+                self.model.note(weights - self.weights, gradient - self.gradient)
+                self.promises, self.gradient = [*self.promises[1 - PROMISES :], way.promise], gradient
+                left = self.model.way(weights, gradient).promise
         self.weights, self.objective = weights, objective
+        return left
 
     def close(self, stage, way, possible):
         """Whether a step promises so little that it is the last one of a stage."""

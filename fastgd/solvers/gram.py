@@ -57,19 +57,16 @@ def centre_of(data, weight=None):
     """The numbers subtracted from the columns, (d,): about their means, or 0 for sparse rows, to keep their zeros.
 
     With weights (n,), about their weighted means: where these lie on few rows, far from the others, products of columns
-    that are centred at the others cancel.
+    that are centred at the others cancel. Constant columns are centred exactly.
     """
     if data.rows.sparse:
         return np.zeros(data.shift.size)
     some = sample_of(len(data.rows.values))
     values = data.rows.values[some]
+    weight = np.ones(len(values)) if weight is None or not weight[some].any() else weight[some].astype(np.float64)
     with np.errstate(all="ignore"):
-        if weight is None:
-            return values.mean(axis=0, dtype=np.float64)
-        weight = weight[some].astype(np.float64)
-        if not weight.any():
-            return values.mean(axis=0, dtype=np.float64)
-        return np.einsum("i,ij->j", weight / weight.sum(), values)
+        base = values[np.argmax(weight)]
+        return base.astype(np.float64) + np.einsum("i,ij->j", weight / weight.sum(), values - base)
 
 
 def weighted_gram(data, weight, n_threads):

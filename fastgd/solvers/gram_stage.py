@@ -106,6 +106,8 @@ class GramStage:
 class ExactSums:
     """The second derivatives of squares, which are the same everywhere."""
 
+    total = 1.0  # of no row it is 0
+
     def __init__(self, stage, lanes):
         self.stage, self.lanes = stage, lanes
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..kernels.cholesky import Factor
 from .gram import centre_of
-from .metrics import DEPENDENT, Unit, kind_of
+from .metrics import DEPENDENT, Unit, constants, curved, kind_of, promised
 
 RAISED = 0.1  # of the mean second derivative, added to all: rows that are far from the margin will not stay so
 TINY = 1 << 21  # products of a row's second derivatives in all weights that may be summed anew with each step
@@ -36,6 +36,7 @@ class SharedSums:
         bends += RAISED * bends.mean()
         bends = bends.astype(data.shift.dtype)
         self.sums = kind_of(data)(data._replace(classes=1), bends, spreads, backend, threads)
+        self.total = self.sums.total
 
     def damped(self, l2, share):
         """The metric with a penalty, and a share of the diagonal added to it."""
@@ -88,11 +89,15 @@ class AllSums:
             weights[:, -1] += (weights[:, :-1] * self.offset).sum(axis=1)
             lanes = lanes._replace(weights=weights)
         self.matrix = backend.passes(data, threads).many().hessian(loss, lanes) / data.count
-        if not np.isfinite(self.matrix.diagonal()).all():
-            spreads()  # raises where the squares of a column overflow
-        self.total = float(
-            np.trace(self.matrix.reshape(self.classes, self.size, self.classes, self.size)[:, -1, :, -1])
-        )
+        blocks = self.matrix.reshape(self.classes, self.size, self.classes, self.size)
+        diagonal = np.einsum("kjkj->kj", blocks)  # a view
+        totals = diagonal[:, -1].copy()
+        self.total = float(totals.sum())
+        if data.constant:
+            constant = np.flatnonzero(constants(diagonal[:, :-1].sum(axis=0), self.total, data))
+            blocks[:, constant], blocks[..., constant] = 0.0, 0.0
+        for k, total in enumerate(totals.tolist()):
+            diagonal[k, :-1] = curved(diagonal[k, :-1], total, data, spreads)
 
     @property
     def size(self):
@@ -145,12 +150,8 @@ class All:
         return math.sqrt(max(square, 0.0) / self.sums.total) if self.sums.total > 0 else 0.0
 
     def missed(self, g):
-        """The decrease that columns which are left out promise, each by itself."""
-        left_out = self.factor.dependent
-        if not left_out.any():
-            return 0.0
-        diagonal = self.sums.matrix.diagonal()
-        return 0.5 * float((self.centred(g)[left_out] ** 2 / np.maximum(diagonal[left_out], 1e-300)).max())
+        """The decrease that columns which are left out promise, each by itself; those that vary."""
+        return promised(self.centred(g), self.sums.matrix.diagonal(), self.factor.dependent)
 
     def solve(self, g):
         """The inverse times g."""

@@ -24,12 +24,24 @@ DEPENDENT = {4: 1e-7, 8: 1e-14}  # a column with a smaller share of its square i
 SUSPICIOUS = 1e-8  # of the largest: a smaller number of a diagonal is looked at
 FLAT = 1e-12  # of the usual curvature of a column: no smaller one is believed
 INDEPENDENT = 1e-12  # the least share of a column's square that is left when it is centred
+ROUNDED = 16 * np.finfo(np.float64).eps  # a column that varies by a smaller share of its mean is constant
 
 
 def kind_of(data):
     """The class of sums for data."""
     most = MOST_SPARSE_COLUMNS if data.rows.sparse else MOST_COLUMNS
     return MatrixSums if data.shift.size < most else ArrowSums
+
+
+def constants(diagonal, total, data):
+    """Which columns vary by no more than the rounding error of the mean at which they are centred, (d,).
+
+    As columns of their own they would take the constant's place: log loss on raw columns, one of them of sevens, ended
+    with weights of 1e14 and a loss 6 % too large.
+    """
+    with np.errstate(all="ignore"):
+        mean = data.shift.astype(np.float64) * data.inverse_scale
+        return diagonal <= total * (ROUNDED * mean) ** 2
 
 
 def curved(diagonal, total, data, spreads):
@@ -43,6 +55,12 @@ def curved(diagonal, total, data, spreads):
     # Raises where the squares of a column overflow, or underflow to zero.
     usual = np.where(data.inverse_scale != 0, total * spreads(), 0.0)
     return np.where(diagonal > 0, np.maximum(diagonal, FLAT * usual), usual)
+
+
+def promised(g, diagonal, left_out):
+    """The largest decrease that a column which is left out promises by itself."""
+    some = left_out & (diagonal > 0)
+    return 0.5 * float((g[some] ** 2 / diagonal[some]).max()) if some.any() else 0.0
 
 
 class MatrixSums:
@@ -65,6 +83,9 @@ class MatrixSums:
             self.offset = None
         self.matrix = weighted_gram(data, bends, threads) / data.count
         self.total = float(np.sum(bends, dtype=np.float64)) / data.count
+        if data.constant:
+            constant = np.flatnonzero(constants(self.matrix.diagonal()[:-1], self.total, data))
+            self.matrix[constant], self.matrix[:, constant] = 0.0, 0.0
         np.fill_diagonal(self.matrix[:-1, :-1], curved(self.matrix.diagonal()[:-1], self.total, data, spreads))
 
     def damped(self, l2, share):
@@ -117,12 +138,8 @@ class Matrix:
         return centred
 
     def missed(self, g):
-        """The decrease that columns which are left out promise, each by itself."""
-        left_out = self.factor.dependent
-        if not left_out.any():
-            return 0.0
-        diagonal = self.sums.matrix.diagonal()
-        return 0.5 * float((self.centred(g)[left_out] ** 2 / np.maximum(diagonal[left_out], 1e-300)).max())
+        """The decrease that columns which are left out promise, each by itself; those that vary."""
+        return promised(self.centred(g), self.sums.matrix.diagonal(), self.factor.dependent)
 
     def solve(self, g):
         """The inverse times g."""

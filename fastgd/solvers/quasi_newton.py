@@ -92,9 +92,8 @@ class QuasiNewton(Solver):
         weights = self.plan.lanes.weights
         lanes, D = self.lanes.weights.shape
         anchor, pairs = np.zeros((lanes, D)), np.zeros((2, lanes, slots(D, self.classes), D))
-        return QuasiNewtonState(
-            weights.copy(), anchor, *pairs, np.arange(lanes) * 1.0, *np.zeros((6, lanes)), np.zeros((lanes, PROMISES))
-        )
+        numbers, promises, ended = np.zeros((6, lanes)), np.zeros((lanes, PROMISES)), np.zeros((lanes, 4))
+        return QuasiNewtonState(weights.copy(), anchor, *pairs, np.arange(lanes) * 1.0, *numbers, promises, ended)
 
     def descents(self, state):
         """The descents of the models of a state, in its order, with their numbers; begun where they are not yet."""
@@ -133,6 +132,10 @@ class QuasiNewton(Solver):
             one.anchor, one.rows, one.damping = state.anchor[at].reshape(-1), int(state.rows[k]), int(state.damping[k])
             one.promises, one.read = [p for p in state.promises[k].tolist() if p > 0], float(state.read[k])
             one.renewals = int(state.renewals[k])
+            tol, objective, norm, decrement = state.ended[k].tolist()
+            # A lane that ended before others stays where it is; where all have ended, all go on.
+            if 0 < tol <= (self.plan.tol or 0.0) and not state.ended[:, 0].all():
+                one.ended, self.last[number] = True, Step(objective, 0.0, norm, decrement)
         return one, one.run(resumed)
 
     def model_of(self, number, ring):
@@ -211,6 +214,10 @@ class QuasiNewton(Solver):
             state.renewals[at] = one.renewals
             state.promises[at] = 0.0
             state.promises[at, : len(one.promises)] = one.promises
+            state.ended[at] = 0.0
+            if one.ended and self.plan.tol:
+                last = self.last[number]
+                state.ended[at] = self.plan.tol, last.objective, last.norm, last.decrement
 
     def objective(self, lanes, state):
         """The objectives where the descents stand."""
@@ -239,6 +246,8 @@ class QuasiNewton(Solver):
         least = [share * abs(scale) for scale in history.scale]
         if not squares and all(abs(value) <= end for value, end in zip(losses, least, strict=True)):
             return Verdict("converged", messages.ZERO, messages.NO_MORE)
+        if squares:  # they can't fall by more than they are, also where no step is left that would tell
+            falls = [min(fall, abs(value)) for fall, value in zip(falls, losses, strict=True)]
         bound = max(tol, ROUNDING * self.eps)
         if all(fall <= max(bound * abs(value), end) for fall, value, end in zip(falls, losses, least, strict=True)):
             return Verdict("converged", messages.DECREMENT.format(tol=tol), messages.MORE_DIGITS)
@@ -260,11 +269,15 @@ class QuasiNewton(Solver):
     def metric_of(self, number, stage, weights, rows, damping):
         """The metric of a lane at some weights, over about so many rows of a stage, with a share of the diagonal."""
         plan, threads = self.plan, self.plan.options.n_threads
-        stage = next(one for one in self.stages if one.rows >= rows or one.whole)
         lanes = lanes_at(self.lanes, [number], self.classes)
         lanes = lanes._replace(weights=weights.reshape(self.classes, -1).astype(self.lanes.weights.dtype))
         l2 = float(lanes.penalty[0, 1]) if type(plan.parts.penalty) is not Free else 0.0
-        return stage.sums(lanes, self.spreads, plan.backend, threads).damped(l2, damping)
+        for one in self.stages:
+            if one.rows >= rows or one.whole:
+                sums = one.sums(lanes, self.spreads, plan.backend, threads)
+                if sums.total > 0:  # all rows of a sample may lie beyond their margins
+                    break
+        return sums.damped(l2, damping)
 
     def spreads(self):
         """The variances over all rows of the columns as they are scaled; raises where squares over- or underflow."""

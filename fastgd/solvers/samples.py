@@ -27,14 +27,15 @@ def sizes(n, D, row_bytes):
 
 
 def rows_of_sample(n, m):
-    """The numbers of m of n rows: runs, one at a random place of each stratum, in random order.
+    """The numbers of m of n rows: runs, one at a random place within each stratum, in random order.
 
     So the first rows of a sample are a sample, too. Sorted rows or those of a period do no harm. The numbers are the
     same each time.
     """
     random, runs = np.random.default_rng(0), m // RUN
-    edges = np.arange(runs) * ((n - RUN) / runs)
-    begin = (edges + random.random(runs) * ((n - RUN) / runs)).astype(np.int64)
+    # The strata are as wide as they may be so that a run ends before the next one begins.
+    begin = np.floor((np.arange(runs) + random.random(runs)) * ((n - m) / runs)).astype(np.int64)
+    begin += np.arange(runs) * RUN
     random.shuffle(begin)
     return (begin[:, None] + np.arange(RUN)).reshape(-1)
 

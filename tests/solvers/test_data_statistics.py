@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
+from conftest import plan_of
 from scipy.optimize import minimize_scalar
+from scipy.sparse import csr_array
 
 from fastgd import losses
 from fastgd.inputs import arrays
@@ -91,3 +93,16 @@ def test_medians_of_a_sample_are_close(weight, monkeypatch):
     assert below >= 0.5 * total > below - 3.1
     monkeypatch.setattr(data_statistics, "MEDIAN", 1000)
     assert data_statistics.median(y, np.empty(0) if weight is None else weight) == pytest.approx(exact, abs=0.2)
+
+
+@pytest.mark.parametrize("weight", [None, WEIGHT])
+@pytest.mark.parametrize("sparse", [False, True])
+@pytest.mark.parametrize("constant", [7.0, 0.1, 1e5 / 3, 1e-9 / 7, 123.456])
+def test_constant_columns_do_not_vary(constant, sparse, weight):
+    """Nor beside a column whose first row lies far from the others, nor where sparse rows store all of it."""
+    X = np.column_stack([RNG.standard_normal((N, 2)), np.full(N, constant)])
+    X[0, 0] = 1e7
+    plan = plan_of(csr_array(X) if sparse else X, X[:, 1], sample_weight=weight)
+    assert plan.data.inverse_scale[2] == 0.0
+    X[:, 2] *= 1 + 1e-12 * RNG.standard_normal(N)
+    assert plan_of(csr_array(X) if sparse else X, X[:, 1], sample_weight=weight).data.inverse_scale[2] > 0.0
