@@ -80,20 +80,20 @@ class Parameters(BaseEstimator):
         Of "sgd", "momentum", "nesterov" or "rmsprop".
     batch_size : "auto", int or None, default "auto"
         Rows a step, None is all. "auto" is 1 with a given schedule; with an automatic rate it is all, or 32 of sparse
-        rows with 1,024 columns or more, unless the loss is made of lines.
+        rows with 1,024 columns or more for which :func:`fastgd.fit` has no other method than steps of first order.
     standardize : "auto", "scale" or bool, default "auto"
         Scale the columns as they are read; "scale" does not centre them, which sparse ones never are. "auto" is False
         with a given schedule. With an automatic rate it is False where nothing is lost by it, so that ``alpha`` acts on
-        raw coefficients: on the full batch of fewer than 1,024 columns (but for "multinomial" and "perceptron"), whose
-        steps do not depend on the columns' scales, and for sparse rows of many columns; else True. ``coef_`` is in the
-        units of the columns either way.
+        raw coefficients: where steps on all rows do not depend on the columns' scales (those of all methods of
+        :func:`fastgd.fit` but the ones of first order), and for sparse rows of many columns; else True. ``coef_`` is in
+        the units of the columns either way.
     bounds : (low, high) or None, default None
         Numbers or arrays (d,) between which the coefficients stay.
 
     Attributes
     ----------
     n_iter_ : int
-        Passes over the data; of models that ended apart the most.
+        Epochs, as :func:`fastgd.fit` counts them; of models that ended apart the most.
     t_ : float
         1 + the rows passed, as scikit-learn counts them.
     loss_curve_ : ndarray (n_iter_,)
@@ -218,11 +218,10 @@ class Parameters(BaseEstimator):
     def _automatic_options(self, options, X, stream):
         """What is chosen otherwise than by fit where the rate is automatic: penalties are to act on raw coefficients.
 
-        The full batch's steps of up to 1,023 columns don't depend on their scales, so they need not be standardised.
-        Sparse rows of more columns are usually of one scale, and batches fit them in a few passes (45,000 flights,
-        3,704 one-hot columns, hinge: 0.08 s, and 0.5 s in full batches). Losses that are made of lines have a method of
-        their own for any columns (20,000 rows and columns, hinge: 3e-4 above the optimum where batches ended 0.4
-        above).
+        Newton's steps don't depend on the columns' scales, so they need not be standardised. Sparse rows of more
+        columns than these are for are usually of one scale, and batches fit them in a few passes (45,000 flights, 3,704
+        one-hot columns, hinge: 0.08 s, and 0.5 s in full batches). Losses that are made of lines have a method of their
+        own for any columns (20,000 rows and columns, hinge: 3e-4 above the optimum where batches ended 0.4 above).
         """
         wide = issparse(X) and X.shape[1] >= LARGEST
         chosen = {}
