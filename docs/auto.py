@@ -36,7 +36,7 @@ def curves(X, y, passes=PASSES, of_sgd=OF_SGD):
         "momentum, standardised,\nfastgd's automatic rate": after(fastgd.fit(X, y, optimizer="momentum", **options)),
         "SGDRegressor behind\nStandardScaler": sgd_losses(StandardScaler().fit_transform(X), y, of_sgd),
         "SGDRegressor, raw columns": sgd_losses(X, y, of_sgd),
-        # Its first step takes two passes, one for the slope and one for the curvature.
+        # The loss at its start comes first, or there would be no line: its one pass is drawn as two.
         "fastgd.fit(X, y)": fastgd.fit(X, y).history.loss,
     }
 

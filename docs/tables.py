@@ -72,7 +72,8 @@ def written_protocols(text):
     """The text of docs/parts.md with each table of methods and traits anew."""
     for name in MARKS.values():
         text = placed(text, name, protocol_table(PROTOCOLS[name]))
-    joint = JOINT_LOSS._replace(methods={k: m for k, m in JOINT_LOSS.methods.items() if m.required}, traits={})
+    own = {k: m for k, m in JOINT_LOSS.methods.items() if k not in PROTOCOLS["losses"].methods}
+    joint = JOINT_LOSS._replace(methods=own, traits={})
     return placed(text, "joint losses", protocol_table(joint))
 
 

@@ -60,7 +60,7 @@ class Parameters(BaseEstimator):
         Of the losses "huber", "epsilon_insensitive" and "squared_epsilon_insensitive".
     random_state : int, RandomState instance or None, default None
     learning_rate : str, float or part, default "auto"
-        "auto" asks for no rate: Newton's steps on the full batch, and what :func:`fastgd.fit` does elsewhere.
+        "auto" asks for no rate: steps are those that :func:`fastgd.fit` chooses.
         scikit-learn's "constant", "optimal", "invscaling", "adaptive", "pa1" and "pa2" take scikit-learn's steps. A
         number, the name of another of :mod:`fastgd.schedules` (its first rate is ``eta0``), or e.g.
         ``fastgd.schedules.Cosine(0.1)``.
@@ -80,19 +80,20 @@ class Parameters(BaseEstimator):
         Of "sgd", "momentum", "nesterov" or "rmsprop".
     batch_size : "auto", int or None, default "auto"
         Rows a step, None is all. "auto" is 1 with a given schedule; with an automatic rate it is all, or 32 of sparse
-        rows with 1,024 columns or more.
+        rows with 1,024 columns or more for which :func:`fastgd.fit` has no other method than steps of first order.
     standardize : "auto", "scale" or bool, default "auto"
         Scale the columns as they are read; "scale" does not centre them, which sparse ones never are. "auto" is False
         with a given schedule. With an automatic rate it is False where nothing is lost by it, so that ``alpha`` acts on
-        raw coefficients: for Newton's steps (see :func:`fastgd.fit`) and for sparse rows of many columns; else True.
-        ``coef_`` is in the units of the columns either way.
+        raw coefficients: where steps on all rows do not depend on the columns' scales (those of all methods of
+        :func:`fastgd.fit` but the ones of first order), and for sparse rows of many columns; else True. ``coef_`` is in
+        the units of the columns either way.
     bounds : (low, high) or None, default None
         Numbers or arrays (d,) between which the coefficients stay.
 
     Attributes
     ----------
     n_iter_ : int
-        Passes over the data; of models that ended apart the most.
+        Epochs, as :func:`fastgd.fit` counts them; of models that ended apart the most.
     t_ : float
         1 + the rows passed, as scikit-learn counts them.
     loss_curve_ : ndarray (n_iter_,)

@@ -1,4 +1,4 @@
-"""What Newton's method needs besides gradients: the loss's second derivative at each row; and small solves."""
+"""What steps of second order need besides gradients: the loss's second derivative at each row; and small solves."""
 
 import numpy as np
 

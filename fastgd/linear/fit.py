@@ -32,14 +32,16 @@ def fit(X, y, **options):
         of your own with ``value`` and ``slope``, or with ``value_and_slopes`` for several classes at once.
     optimizer : "auto", str or part, default "auto"
         The name of one of :mod:`fastgd.optimizers`, or e.g. ``fastgd.optimizers.Adam(beta1=0.8)``, or your own. "auto"
-        with an automatic rate takes Newton's steps on the full batch, and stages of averaged steps on batches (see
-        Notes). Where neither applies it is "momentum" on the full batch of a smooth loss, else "adam", or "sgd" in
-        batches of sparse rows with 1,024 columns or more; with a given rate it is "sgd".
+        with an automatic rate takes quasi-Newton steps on the full batch of a smooth loss, an interior point where the
+        loss is made of lines, and stages of averaged steps on batches (see Notes). Where none of them applies it is
+        "momentum" on the full batch of a smooth loss, else "adam", or "sgd" in batches of sparse rows with 1,024
+        columns or more; with a given rate it is "sgd".
     learning_rate : "auto", float, str or part, default "auto"
         A number is constant; the name of one of :mod:`fastgd.schedules`, or e.g. ``fastgd.schedules.Cosine(0.1)``, or
-        your own, changes with the step. Durations are in epochs. "auto" takes whole Newton steps, shorter ones where
-        the loss would rise; stages adjust their own rate. For any other optimizer the rate follows from the curvature
-        of the data, and a run whose loss still ends above its start restarts with a tenth of it.
+        your own, changes with the step. Durations are in epochs. "auto" needs none on the full batch: steps of the
+        methods in Notes are whole, or shorter where the loss would rise. Stages adjust their own rate. For any other
+        optimizer the rate follows from the curvature of the data, and a run whose loss still ends above its start
+        restarts with a tenth of it.
     batch_size : "auto", "full", int or None, default "auto"
         Rows a step; "auto", "full" and None are all of them. Larger than n means n.
     alpha : float, default 0.0
@@ -59,19 +61,22 @@ def fit(X, y, **options):
         A known number that is added to the score of each row: the logarithm of the exposure for "poisson", "gamma" and
         "tweedie". Predictions of the model then need an offset too. Not for "multinomial".
     epochs : "auto" or int, default "auto"
-        Passes over the data: exactly so many, unless ``max_steps``, ``tol`` or the callback ends the run. "auto" is
-        at most 200 of Newton's steps, otherwise 1000 on the full batch and 20 on batches; in stages as many as half a
-        million rows make, where these are more, and at most 10,000.
+        Passes over the data, on the full batch steps over all rows: exactly so many, unless ``max_steps``, ``tol`` or
+        the callback ends the run. The first quasi-Newton step and the first interior point come after steps on samples
+        of the rows, which are not counted. "auto" is at most 1000 on the full batch (100 interior points, 30 from 1,024
+        columns on; 200 of Newton's steps) and 20 on batches; in stages as many as half a million rows make, where these
+        are more, and at most 10,000.
     max_steps : int or None, default None
         The largest number of steps.
     tol : "auto", float or None, default "auto"
-        End when the loss is zero to rounding; with Newton's steps, when the Newton decrement (the decrease that the
-        next step predicts) is below ``tol * loss``, and with interior points when the duality gap is, relative to the
-        loss without outliers; in stages, when two in a row decrease the objective by less than
-        this share of itself. Other runs end when the loss decreases by less than that, ``patience`` epochs in a row and
-        over the last half of all epochs together; on the full batch of a smooth loss the gradient must have decreased
-        as far, so that neither a rate too small nor an oscillation ends a run. None: the loss never ends the run.
-        "auto" is None where ``epochs`` or ``max_steps`` is given, else 1e-6 on the full batch and 1e-4 on batches.
+        End when the loss is zero to rounding; with quasi-Newton and Newton's steps, when the decrease still possible is
+        below ``tol * loss``, as ``history.decrement`` has it, and with interior points when the duality gap is,
+        relative to the loss without outliers; in stages, when two in a row decrease the objective by less than this
+        share of itself. Other runs end when the loss decreases by less than that, ``patience`` epochs in a row and over
+        the last half of all epochs together; on the full batch of a smooth loss the gradient must have decreased as
+        far, so that neither a rate too small nor an oscillation ends a run. None: the loss never ends the run. "auto"
+        is None where ``epochs`` or ``max_steps`` is given, else 1e-6 on the full batch (1e-4 with interior points from
+        1,024 columns on) and 1e-4 on batches.
     shuffle : "block", "full", "replacement" or bool, default "block"
         Row order of each epoch: blocks of rows and the rows within a window of blocks; a full shuffle; each batch
         drawn afresh (distinct rows within it); False is the data's own order, True the default. It depends on the seed
@@ -108,7 +113,8 @@ def fit(X, y, **options):
         threads on the very same weights wait for each other's caches. For one model, with "sgd" or "adagrad", without a
         penalty or with ``lazy=True``. The model depends on ``n_threads`` and differs from that of one thread.
     random_state : int, NumPy generator or None, default None
-        Seed of the row order, of the rows that ``validation`` draws and of ``bootstrap``.
+        Seed of the row order, of the rows that ``validation`` draws and of ``bootstrap``. The samples of full-batch
+        fits do not depend on it.
     n_threads : int or None, default None
         Threads for full-batch passes, and for the batches of many lanes; the result has the same bits for any number.
         None: as many as this process may use.
@@ -146,22 +152,31 @@ def fit(X, y, **options):
 
     Notes
     -----
-    Where ``optimizer`` and ``learning_rate`` are "auto" and ``average`` is False, full-batch steps are Newton's. A step
-    goes to the minimum of the quadratic that the gradient and the Hessian define, found by Cholesky's method, or with
-    L1 or bounds by coordinate descent (Friedman, Hastie and Tibshirani 2010). It is shortened until the objective
-    decreases by a ten-thousandth of what the gradient predicts (Armijo 1966). For losses such as "log_loss" this is
-    iteratively reweighted least squares (Nelder and Wedderburn 1972). The run ends when the Newton decrement, the
-    decrease that the next step predicts, is below ``tol`` times the loss; ``history.decrement`` has its values. A loss
-    with kinks is smoothed within a width that becomes narrower as the run goes on, and rows outside of it get a part of
-    the second derivative of a parabola that touches the loss there (after Hunter and Lange 2000). Losses that are made
-    of lines, without L1 and bounds, go another way: a primal-dual interior point (Mehrotra 1992) on the rows near the
-    kinks, which samples have found, ended by the duality gap (after Portnoy and Koenker 1997). This is for up to
-    1023 columns and losses with a method ``second_derivative``: all but "multinomial" and "perceptron".
+    Where ``optimizer`` and ``learning_rate`` are "auto" and ``average`` is False, the full batch has three methods.
+
+    Smooth losses: quasi-Newton steps, on samples of the rows first, which grow until they are all rows. A step is that
+    of L-BFGS (Liu and Nocedal 1989), whose first matrix is the inverse of second derivatives summed over some of the
+    rows: a whole matrix for fewer than 1,024 dense or 128 sparse columns, else its diagonal and the constant's row and
+    column. With L1 or bounds the minimum of this model is found by coordinate descent (Friedman, Hastie and Tibshirani
+    2010), orthant-wise (Andrew and Gao 2007) or on a working set of the columns (Massias et al. 2018). A step is
+    shortened until the objective decreases by a ten-thousandth of what its slope predicts (Armijo 1966). Squares are
+    minimised on one Gram matrix where that costs less. The run ends when the decrease still possible is below ``tol``
+    times the loss. This is for losses with a method ``second_derivative``, and for joint ones without L1 and bounds.
+
+    Losses that are made of lines ("hinge", "absolute_error", "quantile", "epsilon_insensitive"), without L1 and bounds:
+    a primal-dual interior point (Mehrotra 1992) on the rows near the kinks, which samples have found, ended by the
+    duality gap (after Portnoy and Koenker 1997); from 1,024 columns on, Newton's steps on the rounded loss by conjugate
+    gradients, ended by a gap, too.
+
+    Other losses with kinks, and these with L1 or bounds: Newton's steps. The loss is smoothed within a width that
+    becomes narrower as the run goes on, and rows outside of it get a part of the second derivative of a parabola that
+    touches the loss there (after Hunter and Lange 2000). This is for up to 1023 columns and losses with a method
+    ``second_derivative``: not for "perceptron".
 
     With smaller batches, steps are taken in stages: implicit in each row's score (Toulis and Airoldi 2017), in
     coordinates whitened by the Hessian, and averaged (Shamir and Zhang 2013). This is for up to 200 columns and one
-    model without a penalty, bounds, ``validation`` or ``bootstrap``. ``docs/auto.md`` describes both step by step.
-    ``choices["solver"]`` of the result names the method, or says why these two do not suit.
+    model without a penalty, bounds, ``validation`` or ``bootstrap``. ``docs/auto.md`` describes all of it step by step.
+    ``choices["solver"]`` of the result names the method, and says why those before it do not suit.
 
     Ctrl-C ends a run within a slice of work (about 10 ms), with status "interrupted" and the last finite weights. While
     the data are still being checked and measured, before the first step, it is raised, and while a kernel is compiled

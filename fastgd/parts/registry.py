@@ -108,7 +108,8 @@ PROTOCOLS = {
             "slope": Method("p, y", "its derivative in p", required=True, compiled=True),
             "second_derivative": Method(
                 "p, y",
-                "the second derivative in p, or a positive substitute where that jumps; Newton's method needs it",
+                "the second derivative in p, or a positive substitute where that jumps; without it (and without kinks) "
+                "the full batch is fitted by steps of first order",
                 compiled=True,
             ),
             "kinks": Method(
@@ -141,7 +142,7 @@ PROTOCOLS = {
                 "(Bach 2010), so that lanes with scores close to each other may share second derivatives",
             ),
             "smoothing_field": Trait(
-                None, "the field that smooths the kinks of the loss; Newton's method starts with a large value"
+                None, "the field that smooths the kinks of the loss; Newton's steps start with a large value"
             ),
             "domain": Trait({}, 'which targets are allowed, e.g. {"low": 0.0} or {"above": 0.0}'),
             "limits": Trait({"factor": POSITIVE}, LIMITS),

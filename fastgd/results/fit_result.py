@@ -28,14 +28,17 @@ class FitResult:
         0.0 with ``fit_intercept=False``.
     loss : float
         The objective of the training data that the run computed last: at these coefficients where the solver knows it
-        there (Newton's method on losses without kinks, staged SGD, ``evaluate=True``), else before the last full-batch
-        step, or the mean of the losses of the last epoch's batches. :meth:`objective` computes it on any data.
+        there (quasi-Newton steps, interior points, staged SGD, ``evaluate=True``), else before the last full-batch
+        step, or the mean of the losses of the last epoch's batches. The last quasi-Newton step of a large fit is not
+        followed by a pass: the loss is then what the step promised, right to about ``tol``. :meth:`objective` computes
+        it on any data.
     status : str
         'converged', 'max_epochs', 'early_stopped', 'diverged' or 'interrupted'.
     message : str
         Why the run ended, and what to do next.
     n_epochs, n_steps : int
-        Whole passes and steps of the run.
+        Whole epochs and steps of the run. Where the solver uses all rows at once an epoch is a step over all of them,
+        with the passes of its line search, and the first one has what goes before on samples of the rows.
     best_epoch : int or None
         With validation, the epoch whose weights these are.
     choices : dict of str to str

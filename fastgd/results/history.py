@@ -14,21 +14,25 @@ class History:
     Attributes
     ----------
     loss : ndarray (n_epochs,)
-        Full batch: the objective at the weights before each step. Otherwise: the mean over the epoch of the losses,
-        each evaluated before its step.
+        Full batch: the objective on all rows at the weights before each step; of quasi-Newton steps the first one is
+        where steps on samples of the rows have led. Otherwise: the mean over the epoch of the losses, each evaluated
+        before its step.
     objective : ndarray (n_epochs,)
         The objective on the whole data after each epoch (``evaluate=True``).
     validation_loss : ndarray (n_epochs,)
         The mean loss of the validation data after each epoch, without the penalty.
     learning_rate : ndarray (n_epochs,)
-        The rate of the epoch's last step; of several targets the first one's.
+        The rate of the epoch's last step; of several targets the first one's. Steps without a rate have their length,
+        1 for a whole one and 0 where none was taken.
     gradient_norm : ndarray (n_epochs,)
         Full batch: the Euclidean norm of the objective's smallest subgradient before each step, on the scaled columns;
-        without a penalty or bounds the gradient's.
+        without a penalty or bounds the gradient's. 0 for interior points.
     decrement : ndarray (n_epochs,)
-        Newton's steps: the decrease of the objective that the step predicts, close to the optimum about twice the
-        decrease still possible (the squared Newton decrement); infinite while the smoothing of a loss with kinks still
-        matters. Interior points: how much the objective can still decrease at most, the duality gap.
+        The decrease of the objective that is still possible. Quasi-Newton steps: after the step, estimated from what
+        the last steps promised and by how much each promised less than the one before; infinite while second
+        derivatives are damped. Interior points: before the step and at most, the duality gap; infinite where it is not
+        below the tolerance yet. Newton's steps: what the step predicts, close to the optimum about twice the decrease
+        still possible (the squared Newton decrement); infinite while the smoothing of a loss with kinks still matters.
     seconds : ndarray (n_epochs,)
         Time since the start of the run.
     """

@@ -21,7 +21,7 @@ SEPARABLE = (
     "Converged: the classes are linearly separable, so that the unpenalised loss has no finite minimiser. Set "
     "alpha > 0 (1e-4, say) for finite coefficients."
 )
-DECREMENT = "Converged: the Newton decrement is below tol * loss (tol={tol:g})."
+DECREMENT = "Converged: the decrease still possible is below tol * loss (tol={tol:g})."
 GAP = "Converged: the duality gap is below tol * loss (tol={tol:g})."
 NO_DECREASE = "Converged: no step lowers the loss any further."
 STAGES = "Converged: the objective decreased by less than tol={tol:g} of itself in two stages in a row."

@@ -11,7 +11,7 @@ PER_TARGET = ("loss", "objective", "validation_loss", "gradient_norm", "decremen
 RECORDED = (*PER_TARGET, "learning_rate", "seconds")
 
 # The annotations that files are checked against, so that kernels can rely on them. A lane's weights are those of the
-# scaled columns, the intercept last, in the type of the data or, with Newton's method, float64.
+# scaled columns, the intercept last, in the type of the plan's lanes.
 Count = Annotated[int, Range(0, 2**53)]  # steps beyond it are no longer whole numbers as float64
 Number = Annotated[float, Range()]
 PerLane = Annotated[list[Number], Size("lanes")]

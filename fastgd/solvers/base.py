@@ -28,7 +28,7 @@ class Records(NamedTuple):
     gradient_norm: np.ndarray | None  # (epochs, lanes), where it costs no pass
     good: np.ndarray  # (lanes,) how many of the epochs were finite
     broken: np.ndarray  # (lanes,) bool, whether a lane failed in the slice
-    decrement: np.ndarray | None = None  # (epochs, lanes), the decrease that Newton's step predicts
+    decrement: np.ndarray | None = None  # (epochs, lanes), the decrease that is still possible, as the solver knows it
 
 
 class Solver:

@@ -37,7 +37,7 @@ class Step(NamedTuple):
     objective: float  # before it
     length: float
     norm: float  # of the smallest subgradient before it
-    decrement: float  # the decrease still possible before it: what it promises, times the contraction
+    decrement: float  # the decrease still possible after it, if each step promises the same share of the one before
 
 
 class Descent:

@@ -13,7 +13,7 @@ EQUAL_WEIGHTS = {
     f"check_sample_weight_equivalence_on_{kind}_data": "another order of rows: see the statistical test below"
     for kind in ("dense", "sparse")
 }
-# The hinge of rows that can be told apart is flat: where on it Newton's steps end hangs on roundings.
+# The hinge of rows that can be told apart is flat: where on it interior points end hangs on roundings.
 FLAT = dict.fromkeys(EQUAL_WEIGHTS, "the minimum is flat: the test of objectives below stands in")
 FULL_BATCH = {
     "automatic regressor": (fastgd.SGDRegressor(), {}),

@@ -47,11 +47,11 @@ AUTOMATIC = {
     "it demands an error where columns are of size 1e300; the automatic rate's error says which column": [
         "test_underflow_or_overflow"
     ],
-    "they demand that one epoch is not enough, and goes by the seed; a step of Newton's is exact and draws nothing": [
+    "they demand that one epoch is not enough, and goes by the seed; a step on all rows is exact and draws nothing": [
         "test_sgd_random_state[42-SGDClassifier]",
         "test_sgd_random_state[42-SGDRegressor]",
     ],
-    "it demands at least 4 epochs; Newton's steps are done after 2": ["test_tol_parameter"],
+    "it demands at least 4 epochs; quasi-Newton steps are done after 2": ["test_tol_parameter"],
     "they demand bit-equal coefficients of equal columns; Cholesky's method differs by a rounding": both(
         "test_sgd_reg", "SGDRegressor"
     ),

@@ -148,7 +148,7 @@ def test_the_loss_before_the_first_step():
 @pytest.mark.parametrize(
     "options, rtol",
     [
-        ({}, 1e-3),  # Newton's method
+        ({}, 1e-3),  # quasi-Newton steps
         ({"optimizer": "momentum", "tol": 1e-9}, 1e-2),
         ({"batch_size": 8, "epochs": 40}, 0.1),  # staged SGD
     ],

@@ -168,7 +168,7 @@ def test_float32_goes_on(batch):
         ({"optimizer": "momentum"}, 3),
         ({"batch_size": 16, "learning_rate": 0.3, "tol": 0.2, "patience": 2}, 3),
     ],
-    ids=["newton", "full", "batches"],
+    ids=["quasi_newton", "full", "batches"],
 )
 def test_a_run_to_its_own_end_goes_on(options, stop):
     X, y = data_of(options)

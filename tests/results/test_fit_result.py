@@ -24,6 +24,8 @@ def as_labels(kind, low, high):
 # name -> targets, options
 KINDS = {
     "plain": (Y, {}),
+    "lines": (Y, {"loss": "absolute_error"}),
+    "lines in bounds": (Y, {"loss": "absolute_error", "bounds": (0, None)}),
     "staged": (Y, {"batch_size": 4, "epochs": 3}),
     "staged labels": (LABELS, {"loss": "log_loss", "batch_size": 4, "epochs": 3, "alpha": 0.1}),
     "strings": (LABELS, {"loss": "log_loss"}),
@@ -75,7 +77,8 @@ def test_a_saved_model_is_the_same_model(tmp_path, kind):
 
 
 def test_the_state_of_every_solver_is_saved():
-    kinds = {type(fitted(kind).state.solver) for kind in ("plain", "staged", "averaged", "within single rows")}
+    kinds = "plain", "lines", "lines in bounds", "staged", "averaged", "within single rows"
+    kinds = {type(fitted(kind).state.solver) for kind in kinds}
     ours = {kind for kind in SolverState.classes.values() if kind.__module__.startswith("fastgd.")}  # tests have others
     assert kinds == ours
 

@@ -59,7 +59,7 @@ def test_the_penalty_is_one_of_scaled_coefficients(options, scaled):
     assert r.objective(X, Y, sample_weight=WEIGHT) == pytest.approx(hand, rel=1e-9)
     assert r.objective(X, Y, sample_weight=7 * WEIGHT) == pytest.approx(hand, rel=1e-9)
     assert r.objective(X, Y) != pytest.approx(hand, rel=1e-3)
-    assert r.loss == pytest.approx(hand, rel=1e-9)  # Newton's method knows it
+    assert r.loss == pytest.approx(hand, rel=1e-9)  # the solver knows it
 
 
 def test_several_targets():
