@@ -87,6 +87,9 @@ class GramStage:
 
     def sums(self, lanes, spreads, backend, threads):
         """The second derivatives for the first of some lanes."""
+        diagonal = self.gram.products[int(self.grams.indices(lanes)[0])].diagonal()[:-1]
+        if not np.isfinite(diagonal).all() or not (diagonal > 0)[self.data.inverse_scale != 0].all():
+            spreads()  # raises where the squares of a column overflow, or underflow to zero
         return ExactSums(self, lanes)
 
     def second_derivatives(self, lanes):

@@ -150,7 +150,8 @@ def test_why_it_does_not_suit_is_among_the_choices():
     assert fit(alpha=0.1).choices["solver"].endswith("; line_search does not suit (there is a penalty or bounds)")
     r = fit(loss="perceptron", y=np.where(Y > 0, "a", "b"), epochs=2)
     assert r.choices["solver"] == (
-        "first_order: line_search does not suit (the loss is not the squared error); newton does not suit (the loss "
+        "first_order: line_search does not suit (the loss is not the squared error); quasi_newton does not suit (the "
+        "loss has kinks); interior_point does not suit (the loss is not made of lines); newton does not suit (the loss "
         "has no second derivative); staged_sgd does not suit (a step takes all rows)"
     )
     assert (
