@@ -60,22 +60,21 @@ class Descent:
         self.tol = None if tol is None else max(tol, ROUNDING * eps)
         self.start_loss, self.least = start_loss, least  # the objective at the start, and one that is as good as zero
         self.exact = loss.squared  # whether second derivatives are the same everywhere
+        self.is_last = True  # whether the stage of all rows is the last one
         self.ended = False  # whether there is nothing more to gain
         self.objective, self.gradient = math.nan, None
         self.anchor = weights.copy()  # where the second derivatives of the metric are taken
         self.rows = self.damping = 0  # of the metric: rows asked for, the number of its damping
         self.promises = []  # of the last steps by the metric
+        self.kink_width = 0.0  # within which the loss is smoothed
         self.renewals = 0  # of the metric
         self.read = 0.0  # rows, since the metric was summed
 
     def run(self, resumed=False):
         """All steps; ``resumed`` begins on all rows, with the metric and the model of the run before."""
         if resumed:
-            whole = self.stages[-1]
-            self.model.enter(whole)
-            self.model.metric = self.metric_of(whole, self.anchor, self.rows, DAMPINGS[self.damping])
-            self.objective, self.gradient = yield Look(whole, self.weights)
-            yield from self.descend(whole)
+            yield from self.resume(self.stages[-1])
+            yield from self.descend(self.stages[-1])
             return
         for stage in self.stages:
             if not stage.steps:  # second derivatives alone are taken of its rows
@@ -83,11 +82,17 @@ class Descent:
             yield from self.enter(stage)
             yield from self.descend(stage)
 
+    def resume(self, stage):
+        """Begin on all rows, with the metric and the model of the run before."""
+        self.model.enter(stage)
+        self.model.metric = self.metric_of(stage, self.anchor, self.rows, DAMPINGS[self.damping])
+        self.objective, self.gradient = yield Look(stage, self.weights)
+
     def enter(self, stage):
         """Look at the weights over more rows; begin anew where the sample has misled."""
         self.model.enter(stage)
         self.objective, self.gradient = yield Look(stage, self.weights)
-        anew = not self.rows or not stage.whole
+        anew = not self.rows or not stage.whole or stage.plain is not None
         if self.rows and not self.objective <= self.start_loss:
             objective, gradient = yield Look(stage, self.start)
             if not self.objective <= objective:
@@ -115,14 +120,17 @@ class Descent:
             possible = math.inf if self.damping else max(way.promise, least) * contraction / (1.0 - contraction)
             norm = self.model.norm(self.weights, self.gradient) if stage.whole else 0.0
             record = Step(self.objective, 1.0, norm, possible)
+            if stage.plain is not None and stage.whole:
+                record = yield from self.shown(stage, record)
             if self.close(stage, way, possible) or (not stage.whole and looks == LOOKS):
                 if stage.whole and not self.judged_here(stage, way):
                     continue
                 left = yield from self.finish(stage, way)
                 if stage.whole:
-                    self.ended = not left > self.enough(stage)
-                    yield record._replace(decrement=max(possible, left))
-                if not stage.whole or self.ended:
+                    over = not left > self.enough(stage)
+                    self.ended = over and self.is_last
+                    yield record._replace(decrement=max(record.decrement, left))
+                if not stage.whole or over:
                     return
                 continue
             looks += 1
@@ -135,8 +143,11 @@ class Descent:
             elif not stage.whole:
                 return
             if stage.whole:
-                self.ended = self.tol is not None and (not taken or abs(record.objective) <= self.least)
+                over = self.tol is not None and (not taken or abs(record.objective) <= self.least)
+                self.ended = over and self.is_last
                 yield record._replace(length=taken)
+                if over and not self.is_last:
+                    return
 
     def judged_here(self, stage, way):
         """Whether second derivatives of where the weights are promise as little; else the metric is summed anew.
@@ -151,7 +162,8 @@ class Descent:
         if metric.scaled or metric.exact or self.exact:
             return True
         if metric.distance(self.weights - self.anchor) > NEAR:
-            metric = self.metric_of(self.stages[0], self.weights, self.stages[0].rows, 0.0)
+            few = self.stages[0] if stage.plain is None else stage
+            metric = self.metric_of(few, self.weights, few.rows, 0.0)
         # What pairs have learned may be as far off, where a curve was crossed.
         most = max(way.promise, DOUBT * self.enough(stage))
         if self.model.judge(metric, self.weights, self.gradient) <= most:

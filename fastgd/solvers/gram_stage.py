@@ -40,6 +40,7 @@ class GramStage:
     """All rows, of which nothing is read after their products: ``stages.Stage`` with exact parabolas."""
 
     short = steps = True
+    plain = None
     metric_cost = 0.0
 
     def __init__(self, plan, data):

@@ -19,6 +19,7 @@ from .base import Limits, Records, Solver, Verdict, separable
 from .first_order import TOL_FULL
 from .interior_point import WIDE, Near, interior_point, round_off
 from .kinked_rows import LARGEST, KinkedRows, doubled
+from .kinks import made_of_lines
 from .problem import IN_CHUNKS
 from .samples import first_of, rows_of_sample, sample_of, sizes
 
@@ -71,7 +72,7 @@ class Kinked(Solver):
             return IN_CHUNKS
         if not problem.full:
             return "a step takes a part of the rows"
-        if loss.kinks is None or loss.kinks(np.zeros(1)) is None:
+        if not made_of_lines(loss):
             return "the loss is not made of lines"
         if options.alpha and options.l1_ratio:
             return "the penalty has kinks"

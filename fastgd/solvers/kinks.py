@@ -8,6 +8,11 @@ from ..kernels.pairs import product
 from ..parts.penalties import ElasticNet
 
 
+def made_of_lines(loss):
+    """Whether a loss consists of lines, so that kinks are all that is not straight."""
+    return loss.kinks is not None and loss.kinks(np.zeros(1)) is not None
+
+
 class Kinks(NamedTuple):
     """L1, and bounds (d,) of the coefficients."""
 

@@ -18,11 +18,12 @@ from .base import SEPARATED, Limits, Records, Solver, Verdict, separable
 from .descent import PROMISES, ROUNDING, Descent, Step
 from .first_order import TOL_FULL
 from .full_batch import ROW_OVERHEAD, SLICE_ELEMENTS
-from .kinks import Kinks
-from .metrics import kind_of
+from .kinks import Kinks, made_of_lines
+from .metrics import MOST_COLUMNS, kind_of
 from .pairs import Pairs, slots
 from .plan import lanes_at
 from .problem import IN_CHUNKS
+from .smoothed import SmoothedDescent
 from .stages import of_columns, stages_of, used_columns
 from .working_set import WorkingSet, has_working_set, unmeasured
 
@@ -49,13 +50,14 @@ class QuasiNewton(Solver):
             return IN_CHUNKS
         if not problem.full:
             return "a step takes a part of the rows"
-        if not loss.smooth:
-            return "the loss has kinks"
         if loss.second_derivative is None and not loss.joint:
             return "the loss has no second derivative"
-        if loss.joint and options.alpha and options.l1_ratio:
-            return "the penalty has kinks"
-        return "the coefficients have bounds" if loss.joint and problem.bounds is not None else None
+        kinked = (options.alpha and options.l1_ratio) or problem.bounds is not None
+        if not loss.smooth and problem.d >= MOST_COLUMNS:
+            return f"the loss has kinks and X {problem.d} columns, and the limit is {MOST_COLUMNS - 1}"
+        if loss.joint and kinked:
+            return "the penalty has kinks" if problem.bounds is None else "the coefficients have bounds"
+        return "the loss is made of lines" if made_of_lines(loss) and not kinked else None
 
     @classmethod
     def limits(cls, problem):
@@ -92,7 +94,7 @@ class QuasiNewton(Solver):
         weights = self.plan.lanes.weights
         lanes, D = self.lanes.weights.shape
         anchor, pairs = np.zeros((lanes, D)), np.zeros((2, lanes, slots(D, self.classes), D))
-        numbers, promises, ended = np.zeros((6, lanes)), np.zeros((lanes, PROMISES)), np.zeros((lanes, 4))
+        numbers, promises, ended = np.zeros((7, lanes)), np.zeros((lanes, PROMISES)), np.zeros((lanes, 4))
         return QuasiNewtonState(weights.copy(), anchor, *pairs, np.arange(lanes) * 1.0, *numbers, promises, ended)
 
     def descents(self, state):
@@ -126,12 +128,16 @@ class QuasiNewton(Solver):
         of, loss = functools.partial(self.metric_of, number), self.plan.parts.loss
         if isinstance(model, WorkingSet):
             of = unmeasured
-        one = Descent(weights, model, self.stages, of, loss, self.plan.tol, self.eps, start_loss, self.least(scale))
+        asked = weights, model, self.stages, of, loss, self.plan.tol, self.eps, start_loss, self.least(scale)
+        if loss.smooth or loss.smoothing_field is None:
+            one = Descent(*asked)
+        else:
+            one = SmoothedDescent(loss._fields.index(loss.smoothing_field), self.first_widths[number], *asked)
         resumed = state.rows[k] > 0
         if resumed:
             one.anchor, one.rows, one.damping = state.anchor[at].reshape(-1), int(state.rows[k]), int(state.damping[k])
             one.promises, one.read = [p for p in state.promises[k].tolist() if p > 0], float(state.read[k])
-            one.renewals = int(state.renewals[k])
+            one.renewals, one.kink_width = int(state.renewals[k]), float(state.kink_width[k])
             tol, objective, norm, decrement = state.ended[k].tolist()
             # A lane that ended before others stays where it is; where all have ended, all go on.
             if 0 < tol <= (self.plan.tol or 0.0) and not state.ended[:, 0].all():
@@ -147,6 +153,11 @@ class QuasiNewton(Solver):
             lanes = lanes_at(self.lanes, [number], 1)
             return WorkingSet(kinks, *ring, plan=self.plan, lanes=lanes, spreads=self.spreads)
         return kind_of(self.data).kinked(kinks, *ring)
+
+    @functools.cached_property
+    def first_widths(self):
+        """For each lane the width within which kinks are smoothed at first: the spread of the targets."""
+        return np.concatenate([model.residual_rms for model in self.plan.models]).tolist()
 
     def least(self, scale):
         """The objective that is zero to rounding, or that of classes which are separable."""
@@ -211,7 +222,7 @@ class QuasiNewton(Solver):
             state.anchor[at] = one.anchor.reshape(self.classes, -1)
             state.first[at], state.count[at] = one.model.first, one.model.learned
             state.rows[at], state.damping[at], state.read[at] = one.rows, one.damping, one.read
-            state.renewals[at] = one.renewals
+            state.renewals[at], state.kink_width[at] = one.renewals, one.kink_width
             state.promises[at] = 0.0
             state.promises[at, : len(one.promises)] = one.promises
             state.ended[at] = 0.0
@@ -272,7 +283,7 @@ class QuasiNewton(Solver):
         lanes = lanes_at(self.lanes, [number], self.classes)
         lanes = lanes._replace(weights=weights.reshape(self.classes, -1).astype(self.lanes.weights.dtype))
         l2 = float(lanes.penalty[0, 1]) if type(plan.parts.penalty) is not Free else 0.0
-        for one in self.stages:
+        for one in self.stages if stage.plain is None else [stage]:
             if one.rows >= rows or one.whole:
                 sums = one.sums(lanes, self.spreads, plan.backend, threads)
                 if sums.total > 0:  # all rows of a sample may lie beyond their margins

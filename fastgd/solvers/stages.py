@@ -19,6 +19,8 @@ COPIED = 1 << 22  # indices of sparse rows that may be copied, so that columns w
 class Stage:
     """Some rows, and what is asked of them."""
 
+    plain = None  # where the loss is smoothed, the stage on which it is not
+
     def __init__(self, plan, data, sample_rows, whole):
         self.loss, self.penalty, self.data, self.whole = plan.parts.loss, plan.parts.penalty, data, whole
         self.dtype = plan.lanes.weights.dtype
@@ -35,7 +37,7 @@ class Stage:
 
     def look(self, lanes):
         """The objectives (models,) and the gradients (models, weights) of all but L1: of a lane, or of all classes."""
-        sums, losses = self.passes.sums(self.loss, lanes)
+        sums, losses = self.passes.sums(self.loss, self.with_width(lanes))
         objectives = losses.sum(axis=0) / self.data.count
         gradients = sums[0] if len(sums) == 1 else sums.sum(axis=0)
         gradients /= self.data.count
@@ -49,6 +51,14 @@ class Stage:
             )
         return objectives, gradients
 
+    def with_width(self, lanes):
+        """The lanes with the width within which the loss is smoothed."""
+        if self.plain is None:
+            return lanes
+        fields = lanes.loss.copy()
+        fields[:, self.field] = np.maximum(fields[:, self.field], self.kink_width)
+        return lanes._replace(loss=fields)
+
     def sums(self, lanes, spreads, backend, threads):
         """The sums of second derivatives at the weights of lanes, those of one model.
 
@@ -56,7 +66,7 @@ class Stage:
         """
         if self.data.classes > 1 and suits_all(self.data):
             return AllSums(self.data, self.loss, lanes, spreads, backend, threads)
-        bends = frozen(backend.second_derivatives(self.data, self.loss, lanes, threads))
+        bends = frozen(backend.second_derivatives(self.data, self.loss, self.with_width(lanes), threads))
         return sums_class(self.data)(self.data, bends, spreads, backend, threads)
 
 
