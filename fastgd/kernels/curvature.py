@@ -83,35 +83,3 @@ def _sparse_second_derivatives(
             function, at(fields, 0), at(work, d), count, intercept, at(targets, y + start), at(weight, start),
             weight.size > 0, at(out, start),
         )  # fmt: skip
-
-
-def descend_coordinates(H, g, part, fields, low, high, w, sweeps, tolerance):
-    """Minimise ``g @ (u - w) + (u - w) @ H @ (u - w) / 2`` plus the penalty of u within bounds; into ``w``.
-
-    Coordinate descent, as for the lasso (Friedman, Hastie and Tibshirani 2010); ``part`` is the penalty, the last
-    weight is free of it. Ends when no coordinate lowers the sum by ``tolerance``, or after so many sweeps.
-    """
-    _descend_coordinates(H, g.copy(), type(part)(*fields[0].tolist()), low, high, w, sweeps, tolerance)
-
-
-@kernel
-def _descend_coordinates(H, slope, penalty, low, high, w, sweeps, tolerance):
-    D = w.size
-    for _ in range(sweeps):
-        largest = 0.0
-        for j in range(D):
-            if H[j, j] > 0.0:
-                step = 1.0 / H[j, j]
-                new = w[j] - slope[j] * step
-                if j < D - 1:
-                    new = penalty.prox(new, step, low[j], high[j])
-                change = new - w[j]
-                if change != 0.0:
-                    w[j] = new
-                    for i in range(D):
-                        slope[i] += change * H[j, i]
-                    fall = change * change * H[j, j]
-                    if fall > largest:
-                        largest = fall
-        if not largest > tolerance:
-            break

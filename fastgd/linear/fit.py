@@ -64,12 +64,12 @@ def fit(X, y, **options):
         Passes over the data, on the full batch steps over all rows: exactly so many, unless ``max_steps``, ``tol`` or
         the callback ends the run. The first quasi-Newton step and the first interior point come after steps on samples
         of the rows, which are not counted. "auto" is at most 1000 on the full batch (100 interior points, 30 from 1,024
-        columns on; 200 of Newton's steps) and 20 on batches; in stages as many as half a million rows make, where these
-        are more, and at most 10,000.
+        columns on) and 20 on batches; in stages as many as half a million rows make, where these are more, and at most
+        10,000.
     max_steps : int or None, default None
         The largest number of steps.
     tol : "auto", float or None, default "auto"
-        End when the loss is zero to rounding; with quasi-Newton and Newton's steps, when the decrease still possible is
+        End when the loss is zero to rounding; with quasi-Newton steps, when the decrease still possible is
         below ``tol * loss``, as ``history.decrement`` has it, and with interior points when the duality gap is,
         relative to the loss without outliers; in stages, when two in a row decrease the objective by less than this
         share of itself. Other runs end when the loss decreases by less than that, ``patience`` epochs in a row and over
@@ -152,7 +152,7 @@ def fit(X, y, **options):
 
     Notes
     -----
-    Where ``optimizer`` and ``learning_rate`` are "auto" and ``average`` is False, the full batch has three methods.
+    Where ``optimizer`` and ``learning_rate`` are "auto" and ``average`` is False, the full batch has two methods.
 
     Smooth losses: quasi-Newton steps, on samples of the rows first, which grow until they are all rows. A step is that
     of L-BFGS (Liu and Nocedal 1989), whose first matrix is the inverse of second derivatives summed over some of the
@@ -168,7 +168,7 @@ def fit(X, y, **options):
     duality gap (after Portnoy and Koenker 1997); from 1,024 columns on, Newton's steps on the rounded loss by conjugate
     gradients, ended by a gap, too.
 
-    Other losses with kinks, and these with L1 or bounds: Newton's steps. The loss is smoothed within a width that
+    Other losses with kinks, and these with L1 or bounds: quasi-Newton steps. The loss is smoothed within a width that
     becomes narrower as the run goes on, and rows outside of it get a part of the second derivative of a parabola that
     touches the loss there (after Hunter and Lange 2000). This is for up to 1023 columns and losses with a method
     ``second_derivative``: not for "perceptron".

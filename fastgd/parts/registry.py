@@ -136,13 +136,8 @@ PROTOCOLS = {
             "joint": Trait(False, "whether the scores of all classes make one loss, with the methods of JOINT_LOSS"),
             "residual_only": Trait(False, "whether the loss is a function of p - y alone"),
             "squared": Trait(False, "whether the loss is the squared residual times the first field, factor"),
-            "self_concordant": Trait(
-                False,
-                "whether the second derivative changes by a factor of about e at most where p changes by 1 "
-                "(Bach 2010), so that lanes with scores close to each other may share second derivatives",
-            ),
             "smoothing_field": Trait(
-                None, "the field that smooths the kinks of the loss; Newton's steps start with a large value"
+                None, "the field that smooths the kinks of the loss; quasi-Newton steps start with a large value"
             ),
             "domain": Trait({}, 'which targets are allowed, e.g. {"low": 0.0} or {"above": 0.0}'),
             "limits": Trait({"factor": POSITIVE}, LIMITS),

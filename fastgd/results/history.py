@@ -31,8 +31,7 @@ class History:
         The decrease of the objective that is still possible. Quasi-Newton steps: after the step, estimated from what
         the last steps promised and by how much each promised less than the one before; infinite while second
         derivatives are damped. Interior points: before the step and at most, the duality gap; infinite where it is not
-        below the tolerance yet. Newton's steps: what the step predicts, close to the optimum about twice the decrease
-        still possible (the squared Newton decrement); infinite while the smoothing of a loss with kinks still matters.
+        below the tolerance yet. Infinite while the smoothing of a loss with kinks still matters, too.
     seconds : ndarray (n_epochs,)
         Time since the start of the run.
     """

@@ -73,15 +73,6 @@ class SingleRowsState(FirstOrderState):
 
 
 @dataclass(frozen=True, eq=False)
-class NewtonState(SolverState):
-    """The state of Newton's method: the weights and the width within which kinks of the loss are smoothed."""
-
-    weights: Weights
-    width: LaneNumber  # the present smoothing width
-    first_width: LaneNumber  # the width at the start of the run
-
-
-@dataclass(frozen=True, eq=False)
 class QuasiNewtonState(SolverState):
     """The state of quasi-Newton steps: the weights, the pairs of L-BFGS, and where the metric was summed."""
 

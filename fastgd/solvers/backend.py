@@ -11,7 +11,6 @@ class Backend:
     compiles: bool  # whether parts are compiled
     passes: type  # (data, n_threads): sums over all rows
     second_derivatives: object  # (data, loss, lanes, n_threads): a row's weight times the loss's second derivative
-    derivatives: type  # (plan): the derivatives for Newton's method
     staged_steps: type  # (plan): the steps of staged SGD
     first_order: object  # (plan): the class of the loop of first-order steps that runs the plan
     solvers: tuple  # of Solver classes, the preferred one first

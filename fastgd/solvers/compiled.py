@@ -5,7 +5,6 @@ from .batches import Batches, SingleRows
 from .first_order import FirstOrder
 from .full_batch import FullBatch
 from .kinked import Kinked
-from .newton import Derivatives, Newton
 from .passes import Passes, second_derivatives
 from .quasi_newton import QuasiNewton
 from .staged_sgd import StagedSGD, WhitenedSteps
@@ -33,8 +32,7 @@ COMPILED = Backend(
     compiles=True,
     passes=Passes,
     second_derivatives=second_derivatives,
-    derivatives=Derivatives,
     staged_steps=WhitenedSteps,
     first_order=first_order,
-    solvers=(QuasiNewton, Kinked, Newton, StagedSGD, FirstOrder),
+    solvers=(QuasiNewton, Kinked, StagedSGD, FirstOrder),
 )

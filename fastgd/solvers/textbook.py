@@ -10,14 +10,12 @@ import numpy as np
 
 from ..parts.losses import of_rows
 from ..parts.optimizers import decayed
-from ..parts.penalties import Free
 from .backend import Backend
 from .batches import Batches
 from .first_order import FirstOrder
 from .full_batch import FullBatch
 from .kinked import Kinked
 from .multi_lane_passes import rows_of
-from .newton import Derivatives, Newton, damped
 from .passes import penalty_costs
 from .plan import unweighted
 from .quasi_newton import QuasiNewton
@@ -174,34 +172,6 @@ def subgradient_norm(parts, lanes, lane, gradient):
     penalty = type(parts.penalty)(*lanes.penalty[lane])
     slope = penalty.slope(lanes.weights[lane, :-1], gradient[:-1], lanes.low[lane], lanes.high[lane])
     return np.linalg.norm([*slope, gradient[-1]])
-
-
-class TextbookDerivatives(Derivatives):
-    """The derivatives for Newton's steps, from the array ``Z``."""
-
-    def move(self, lanes, lane, gradient, damping):
-        """The move (d + 1,) to the minimum of a lane's quadratic and penalty within its bounds; never shared."""
-        Z, count, d = self.passes.Z, self.plan.data.count, len(gradient) - 1
-        loss = type(self.plan.parts.loss)(*lanes.loss[lane])
-        scores = Z @ lanes.weights[lane] + self.passes.offset
-        second_derivative = loss.second_derivative(scores, self.passes.y[lanes.target[lane]])
-        H = Z.T @ (Z * (second_derivative * self.passes.row_weights(lanes, lane))[:, None]) / count
-        H = damped(H, gradient, damping)
-        penalty = type(self.plan.parts.penalty)(*lanes.penalty[lane])
-        if isinstance(penalty, Free):
-            return -np.linalg.pinv(H, rcond=1e-13, hermitian=True) @ gradient, False
-        w, slope, steps = lanes.weights[lane].copy(), gradient.copy(), np.diag(H)
-        for _ in range(2000):  # coordinate descent
-            before = w.copy()
-            for j in np.flatnonzero(steps > 0):
-                z = w[j] - slope[j] / steps[j]
-                if j < d:
-                    z = penalty.prox(z, 1 / steps[j], lanes.low[lane, j], lanes.high[lane, j])
-                slope += (z - w[j]) * H[j]
-                w[j] = z
-            if np.abs(w - before).max() <= 1e-12 * np.abs(w).max():
-                break
-        return w - lanes.weights[lane], False
 
 
 class TextbookPasses:
@@ -398,8 +368,7 @@ NUMPY = Backend(
     compiles=False,
     passes=TextbookPasses,
     second_derivatives=second_derivatives,
-    derivatives=TextbookDerivatives,
     staged_steps=TextbookStagedSteps,
     first_order=first_order,
-    solvers=(QuasiNewton, Kinked, Newton, StagedSGD, FirstOrder),
+    solvers=(QuasiNewton, Kinked, StagedSGD, FirstOrder),
 )

@@ -60,12 +60,12 @@ def test_losses_of_several_classes():
 def test_losses_made_of_lines(loss):
     assert set(names(smooth=False)) == {*LINES, "perceptron"}
     assert method_of(loss) == method_of(loss, **RIDGE) == method_of(loss, WIDE) == "interior_point"
-    assert method_of(loss, **LASSO) == method_of(loss, **BOUNDS) == "newton"
+    assert method_of(loss, **LASSO) == method_of(loss, **BOUNDS) == "quasi_newton"
     assert method_of(loss, WIDE, **LASSO) == method_of(loss, WIDE, **BOUNDS) == "first_order"
 
 
-def test_a_width_is_for_newtons_steps():
-    assert method_of(losses.AbsoluteError(width=0.1)) == "newton"
+def test_a_loss_with_a_width_is_not_made_of_lines():
+    assert method_of(losses.AbsoluteError(width=0.1)) == "quasi_newton"
 
 
 def test_what_is_left():

@@ -40,7 +40,6 @@ class LogLoss(NamedTuple):
     factor: float = 1.0
     labels = True
     link = "logit"
-    self_concordant = True
 
     @property
     def curvature(self):

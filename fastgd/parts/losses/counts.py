@@ -23,7 +23,6 @@ class Poisson(NamedTuple):
 
     factor: float = 1.0
     link = "log"
-    self_concordant = True
     domain = {"low": 0.0}
 
     def value(self, p, y):
@@ -49,7 +48,6 @@ class Gamma(NamedTuple):
 
     factor: float = 1.0
     link = "log"
-    self_concordant = True
     domain = POSITIVE
 
     def value(self, p, y):
@@ -76,7 +74,6 @@ class Tweedie(NamedTuple):
 
     power: float = 1.5
     link = "log"
-    self_concordant = True
     domain = {"low": 0.0}
     limits = {"power": {"above": 1.0, "below": 2.0}}
 

@@ -1,4 +1,4 @@
-"""Newton's steps: right on raw columns, safe on any loss, the same in lanes, in the reference and after a stop."""
+"""Whole fits: right on raw columns, safe on any loss, the same in lanes, in the reference and after a stop."""
 
 import warnings
 
@@ -13,7 +13,7 @@ from sklearn import linear_model
 import fastgd
 from fastgd import losses, reference
 from fastgd.parts.registry import snake_case
-from fastgd.solvers import newton
+from fastgd.solvers import quasi_newton
 from fastgd.solvers.first_order import FirstOrder
 
 RNG = np.random.default_rng(11)
@@ -235,8 +235,8 @@ def test_what_the_user_sets_is_kept(options):
 
 def test_so_many_columns_are_left_to_first_order(monkeypatch):
     options = {"loss": "absolute_error", "bounds": (0, None)}
-    assert plan_of(RAW, TARGETS["number"], **options).solver is newton.Newton
-    monkeypatch.setattr(newton, "LARGEST", RAW.shape[1])
+    assert plan_of(RAW, TARGETS["number"], **options).solver is quasi_newton.QuasiNewton
+    monkeypatch.setattr(quasi_newton, "MOST_COLUMNS", RAW.shape[1])
     assert plan_of(RAW, TARGETS["number"], **options).solver is FirstOrder
 
 
