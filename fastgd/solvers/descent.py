@@ -60,7 +60,6 @@ class Descent:
         self.tol = None if tol is None else max(tol, ROUNDING * eps)
         self.start_loss, self.least = start_loss, least  # the objective at the start, and one that is as good as zero
         self.exact = loss.squared  # whether second derivatives are the same everywhere
-        self.is_last = True  # whether the stage of all rows is the last one
         self.ended = False  # whether there is nothing more to gain
         self.objective, self.gradient = math.nan, None
         self.anchor = weights.copy()  # where the second derivatives of the metric are taken
@@ -128,7 +127,7 @@ class Descent:
                 left = yield from self.finish(stage, way)
                 if stage.whole:
                     over = not left > self.enough(stage)
-                    self.ended = over and self.is_last
+                    self.leave(over)
                     yield record._replace(decrement=max(record.decrement, left))
                 if not stage.whole or over:
                     return
@@ -144,9 +143,9 @@ class Descent:
                 return
             if stage.whole:
                 over = self.tol is not None and (not taken or abs(record.objective) <= self.least)
-                self.ended = over and self.is_last
+                self.leave(over)
                 yield record._replace(length=taken)
-                if over and not self.is_last:
+                if over and not self.ended:
                     return
 
     def judged_here(self, stage, way):
@@ -170,6 +169,10 @@ class Descent:
             return True
         self.sum_metric(stage, self.rows)
         return False
+
+    def leave(self, over):
+        """Take note of whether a stage of all rows is over, before its last step is recorded."""
+        self.ended = over
 
     def contraction(self, promise):
         """The share of a step's promise that the next one makes, on the mean of the last; if unknown, a half."""

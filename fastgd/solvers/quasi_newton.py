@@ -133,7 +133,7 @@ class QuasiNewton(Solver):
             one = Descent(*asked)
         else:
             one = SmoothedDescent(loss._fields.index(loss.smoothing_field), self.first_widths[number], *asked)
-        resumed = state.rows[k] > 0
+        resumed = state.rows[k] > 0 or state.kink_width[k] > 0
         if resumed:
             one.anchor, one.rows, one.damping = state.anchor[at].reshape(-1), int(state.rows[k]), int(state.damping[k])
             one.promises, one.read = [p for p in state.promises[k].tolist() if p > 0], float(state.read[k])

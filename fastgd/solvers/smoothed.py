@@ -41,11 +41,10 @@ class SmoothedDescent(Descent):
     def run(self, resumed=False):
         """All steps; ``resumed`` begins with the width of the run before."""
         *samples, whole = self.stages
-        if resumed:
+        if resumed and self.rows:
             stage = smoothed(whole, self.field, self.kink_width)
             yield from self.resume(stage)
             yield from self.descend(stage)
-            self.kink_width *= NARROWER
         for stage in [] if resumed else [stage for stage in samples if stage.steps]:
             stage = smoothed(stage, self.field, self.kink_width)
             yield from self.enter(stage)
@@ -54,7 +53,12 @@ class SmoothedDescent(Descent):
             stage = smoothed(whole, self.field, self.kink_width)
             yield from self.enter(stage)
             yield from self.descend(stage)
-            self.kink_width *= NARROWER
+
+    def leave(self, over):
+        """The end, or the next width, of which no metric is known."""
+        self.ended = over and self.is_last
+        if over and not self.is_last:
+            self.kink_width, self.rows = NARROWER * self.kink_width, 0
 
     def shown(self, stage, record):
         """The record with the loss that is not smoothed; nothing is known to be left while the two differ."""
