@@ -92,9 +92,9 @@ def test_it_goes_on_step_by_step():
 def test_damped_metrics_are_kept(monkeypatch):
     seen, summed = set(), Descent.sum_metric
 
-    def noted(self, stage, rows, damping=0):
+    def noted(self, stage, rows, damping=0, forget=False):
         seen.add(damping)
-        return summed(self, stage, rows, damping)
+        return summed(self, stage, rows, damping, forget)
 
     monkeypatch.setattr(Descent, "sum_metric", noted)
     r = fit("damped")
