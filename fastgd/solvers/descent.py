@@ -194,6 +194,8 @@ class Descent:
         share = 1.0
         for _ in range(TRIES):
             weights = stage.rounded(self.model.moved(self.weights, way, share))
+            if np.array_equal(weights, self.weights):  # the objective would not rise, and the step count as taken
+                break
             objective, gradient = yield Look(stage, weights)
             self.read += stage.rows
             enough = self.objective + ENOUGH * share * way.slope + NOISE * self.eps * abs(self.objective)
@@ -208,12 +210,16 @@ class Descent:
                 break
         return 0.0
 
+    def too_short(self, stage, way):
+        """Whether the whole step is lost in the rounding of the weights."""
+        return np.array_equal(stage.rounded(self.model.moved(self.weights, way, 1.0)), self.weights)
+
     def mend(self, stage, way):
         """After a step that failed: a metric of more rows here, or a damped one; returns whether there is one."""
         if 0 <= way.promise <= ROUNDING * self.eps * abs(self.objective) or not math.isfinite(self.objective):
             return False
         here = np.array_equal(self.anchor, self.weights) and self.rows >= stage.rows and not self.model.learned
-        if here and self.damping == len(DAMPINGS) - 1:
+        if here and (self.damping == len(DAMPINGS) - 1 or self.too_short(stage, way)):
             return False
         self.sum_metric(stage, stage.rows, self.damping + here, forget=True)
         return True

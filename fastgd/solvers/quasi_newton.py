@@ -237,12 +237,19 @@ class QuasiNewton(Solver):
         squares = loss.residual_only and loss.smooth
         share = (PERFECT * self.eps) ** 2 if squares else ROUNDING * self.eps
         least = [share * abs(scale) for scale in history.scale]
-        if not squares and all(abs(value) <= end for value, end in zip(losses, least, strict=True)):
+        if all(abs(value) <= end for value, end in zip(losses, least, strict=True)):
             return Verdict("converged", messages.ZERO, messages.NO_MORE)
         bound = max(tol, ROUNDING * self.eps)
-        if all(fall <= max(bound * abs(value), end) for fall, value, end in zip(falls, losses, least, strict=True)):
+        open_ = [fall > max(bound * abs(value), end) for fall, value, end in zip(falls, losses, least, strict=True)]
+        if not any(open_):
             return Verdict("converged", messages.DECREMENT.format(tol=tol), messages.MORE_DIGITS)
-        if last["learning_rate"] == 0 and len(falls) == 1 and math.isfinite(falls[0]):
+        # Where not even a short step along the gradient lowers the loss, what is left is not known, but for rounding.
+        rests = self.by_lane([self.last[number].length == 0 for number, _ in self.models_of(state)])
+        known = [
+            math.isfinite(fall) or abs(value) <= ROUNDING * self.eps * abs(scale)
+            for fall, value, scale in zip(falls, losses, history.scale, strict=True)
+        ]
+        if all(not is_open or (rest and sure) for is_open, rest, sure in zip(open_, rests, known, strict=True)):
             return Verdict("converged", messages.NO_DECREASE, messages.MORE_DIGITS)
         return None
 

@@ -1,0 +1,35 @@
+"""Fits of hostile data by the default method: each ends, and says how, near the best objective known."""
+
+import numpy as np
+import pytest
+
+import fastgd
+
+
+def test_a_step_lost_in_the_rounding_of_the_weights_is_the_last():
+    # In float32 the step is smaller than the last digit of the intercept: it was taken 1000 times.
+    X, y = np.float32([[0, 0, 1]]), np.array([0.04375737])
+    r = fastgd.fit(X, y, loss="gamma", alpha=1e-4, l1_ratio=1.0)
+    assert r.status == "converged"
+    assert r.n_epochs < 10
+    assert np.exp(r.intercept) == pytest.approx(y[0], rel=1e-6)
+
+
+@pytest.mark.parametrize("options", [{}, {"alpha": 1e-300, "l1_ratio": 0.5}])
+def test_targets_that_the_constant_fits_are_converged(options):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(200, 400)), np.round(3 * rng.normal(size=200))
+    r = fastgd.fit(X, y, loss="mse", sample_weight=np.eye(200)[7], **options)
+    assert r.status == "converged"
+    assert r.n_epochs == 1
+    assert (r.loss, r.intercept) == (0.0, y[7])
+
+
+def test_more_columns_than_rows_end_where_only_rounding_is_left():
+    # Neither second derivatives nor the gradient lead further down, and what is left is not known.
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(10, 30)) + 10.0 ** rng.uniform(0, 5, 30)
+    r = fastgd.fit(X, rng.normal(size=10), fit_intercept=False)
+    assert r.status == "converged"
+    assert r.n_epochs < 100
+    assert r.loss < 1e-15
