@@ -244,7 +244,8 @@ class QuasiNewton(Solver):
         if not any(open_):
             return Verdict("converged", messages.DECREMENT.format(tol=tol), messages.MORE_DIGITS)
         # Where not even a short step along the gradient lowers the loss, what is left is not known, but for rounding.
-        rests = self.by_lane([self.last[number].length == 0 for number, _ in self.models_of(state)])
+        steps = [self.last.get(number) for number, _ in self.models_of(state)]
+        rests = self.by_lane([step is not None and step.length == 0 for step in steps])
         known = [
             math.isfinite(fall) or abs(value) <= ROUNDING * self.eps * abs(scale)
             for fall, value, scale in zip(falls, losses, history.scale, strict=True)
