@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .passes import length
+
 ENOUGH = 1e-4  # the share of the decrease predicted by the slope that a step must reach (Armijo 1966)
 ROUNDING = 4  # times eps: no smaller tolerance is meant
 NOISE = 16  # times eps * |objective|: the rise that rounding may cause
@@ -184,11 +186,11 @@ class Descent:
             if not objective <= self.objective:
                 return 0.0
             if not (self.exact or self.model.metric.exact) and np.isfinite(gradient).all():
+                self.model.note(weights - self.weights, gradient - self.gradient)
                 promise = self.model.way(weights, gradient).promise
                 share = min(max(promise / way.promise, CONTRACTION[0]), CONTRACTION[1])
                 left = promise * share / (1.0 - share)
                 if left > self.enough(stage) and abs(objective) > self.least:
-                    self.model.note(weights - self.weights, gradient - self.gradient)
                     self.weights, self.objective, self.gradient = weights, objective, gradient
                     return left
         self.weights, self.objective = weights, objective
@@ -261,10 +263,15 @@ class Descent:
 
     def mend(self, stage, way):
         """After a step that failed: a metric of more rows here, or a damped one; returns whether there is one."""
-        if 0 <= way.promise <= ROUNDING * self.eps * abs(self.objective) or not math.isfinite(self.objective):
+        noise = ROUNDING * self.eps * abs(self.objective)
+        if not math.isfinite(self.objective):
+            return False
+        # Of second derivatives that are all zero a step is none, however steep the slope.
+        flat = not way.step.any() and length(self.gradient) > max(noise, self.enough(stage))
+        if 0 <= way.promise <= noise and not flat:
             return False
         here = np.array_equal(self.anchor, self.weights) and self.rows >= stage.rows and not self.model.learned
-        if here and (self.damping == len(DAMPINGS) - 1 or self.too_short(stage, way)):
+        if here and (self.damping == len(DAMPINGS) - 1 or (not flat and self.too_short(stage, way))):
             return False
         self.sum_metric(stage, stage.rows, self.damping + here, forget=True)
         return True

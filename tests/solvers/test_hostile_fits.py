@@ -57,3 +57,31 @@ def test_a_squared_hinge_of_few_rows_within_bounds_is_near_the_optimum(seed):
     objective, least = (one.objective(X, y, offset=options["offset"]) for one in (r, best))
     assert (r.status, best.status) == ("converged", "converged")
     assert objective <= least * (1 + 5e-5)
+
+
+class Cauchy:
+    """A loss of the user's, whose second derivatives are wrong in the classes below."""
+
+    def value(self, p, y):
+        return np.log1p((p - y) * (p - y))
+
+    def slope(self, p, y):
+        return 2 * (p - y) / (1 + (p - y) * (p - y))
+
+
+class TooSteep(Cauchy):
+    def second_derivative(self, p, y):
+        return 1e6 * (1 + (p - y) * (p - y))
+
+
+class Flat(Cauchy):
+    def second_derivative(self, p, y):
+        return 0.0 * (p - y)
+
+
+@pytest.mark.parametrize("kind", [TooSteep, Flat])
+def test_wrong_second_derivatives_do_not_end_a_fit_at_its_start(kind):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(2000, 5))
+    r = fastgd.fit(X, X.sum(axis=1) + rng.standard_t(1, size=2000), loss=kind())
+    assert r.loss < 1.4  # the least is 1.342, the start 1.978
