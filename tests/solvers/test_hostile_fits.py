@@ -85,3 +85,27 @@ def test_wrong_second_derivatives_do_not_end_a_fit_at_its_start(kind):
     X = rng.normal(size=(2000, 5))
     r = fastgd.fit(X, X.sum(axis=1) + rng.standard_t(1, size=2000), loss=kind())
     assert r.loss < 1.4  # the least is 1.342, the start 1.978
+
+
+@pytest.mark.parametrize("tol", [1e-6, 1e-8, 1e-12])
+def test_a_hinge_of_classes_that_two_rows_keep_apart_has_no_infinite_weights(tol):
+    # More digits were asked of the gap than weights have: these grew to 1e16, and the loss was rounding, 0.18.
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(50, 50)) + 10.0 ** rng.uniform(0, 5, 50)
+    y = (X - X.mean(axis=0)) @ rng.normal(size=50) > 0
+    X[0], y[0] = X[-1], not y[-1]
+    r = fastgd.fit(X, y.astype(int), loss="hinge", tol=tol)
+    margins = (2 * y - 1) * (X @ r.coef + r.intercept)
+    assert r.status == "converged"
+    assert np.maximum(0, 1 - margins).mean() == pytest.approx(0.04, rel=0.02)
+
+
+def test_lines_in_float32_are_as_good_as_its_rounding():
+    # The rounding of the weights kept the duality gap above the tolerance for 100 rounds.
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(50, 50)).astype(np.float32), rng.normal(size=50)
+    y[0] = 1e12
+    options = {"loss": "epsilon_insensitive", "alpha": 1e-10, "fit_intercept": False}
+    r = fastgd.fit(X, y, **options)
+    assert r.status == "converged"
+    assert r.loss == pytest.approx(fastgd.fit(X.astype(float), y, **options).loss, rel=1e-5)
