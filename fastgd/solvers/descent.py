@@ -5,8 +5,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .passes import length
-
 ENOUGH = 1e-4  # the share of the decrease predicted by the slope that a step must reach (Armijo 1966)
 ROUNDING = 4  # times eps: no smaller tolerance is meant
 NOISE = 16  # times eps * |objective|: the rise that rounding may cause
@@ -267,7 +265,10 @@ class Descent:
         if not math.isfinite(self.objective):
             return False
         # Of second derivatives that are all zero a step is none, however steep the slope.
-        flat = not way.step.any() and length(self.gradient) > max(noise, self.enough(stage))
+        flat = not (self.model.metric.exact or way.step.any())
+        if flat:
+            least = max(math.sqrt(self.eps) * abs(self.objective), self.enough(stage))
+            flat = self.model.norm(self.weights, self.gradient) > least
         if 0 <= way.promise <= noise and not flat:
             return False
         here = np.array_equal(self.anchor, self.weights) and self.rows >= stage.rows and not self.model.learned

@@ -240,17 +240,17 @@ class QuasiNewton(Solver):
         if all(abs(value) <= end for value, end in zip(losses, least, strict=True)):
             return Verdict("converged", messages.ZERO, messages.NO_MORE)
         bound = max(tol, ROUNDING * self.eps)
-        open_ = [fall > max(bound * abs(value), end) for fall, value, end in zip(falls, losses, least, strict=True)]
-        if not any(open_):
+        unproved = [fall > max(bound * abs(value), end) for fall, value, end in zip(falls, losses, least, strict=True)]
+        if not any(unproved):
             return Verdict("converged", messages.DECREMENT.format(tol=tol), messages.MORE_DIGITS)
         # Where not even a short step along the gradient lowers the loss, what is left is not known, but for rounding.
         steps = [self.last.get(number) for number, _ in self.models_of(state)]
-        rests = self.by_lane([step is not None and step.length == 0 for step in steps])
+        rests = [step is not None and step.length == 0 for step in steps for _ in range(self.classes)]
         known = [
             math.isfinite(fall) or abs(value) <= ROUNDING * self.eps * abs(scale)
             for fall, value, scale in zip(falls, losses, history.scale, strict=True)
         ]
-        if all(not is_open or (rest and sure) for is_open, rest, sure in zip(open_, rests, known, strict=True)):
+        if steps and all(not more or (rest and sure) for more, rest, sure in zip(unproved, rests, known, strict=True)):
             return Verdict("converged", messages.NO_DECREASE, messages.MORE_DIGITS)
         return None
 

@@ -109,3 +109,20 @@ def test_lines_in_float32_are_as_good_as_its_rounding():
     r = fastgd.fit(X, y, **options)
     assert r.status == "converged"
     assert r.loss == pytest.approx(fastgd.fit(X.astype(float), y, **options).loss, rel=1e-5)
+
+
+@pytest.mark.parametrize("options", [{"bounds": (0, 0)}, {"bounds": (1, 2)}, {"alpha": 1e300, "l1_ratio": 1.0}])
+@pytest.mark.parametrize("loss", ["squared_error", "squared_hinge", "poisson"])
+@pytest.mark.parametrize("shape", [(40, 3), (20, 40)])
+def test_weights_that_all_rest_at_a_kink_are_converged(loss, options, shape):
+    X = np.random.default_rng(0).normal(size=shape)
+    r = fastgd.fit(X, (X[:, 0] > 0).astype(int), loss=loss, fit_intercept=False, **options)
+    assert r.status == "converged"
+    assert r.n_epochs < 100
+
+
+def test_bounds_of_columns_whose_second_derivatives_overflow():
+    # No weight was free, and a matrix without columns was solved.
+    X, y = np.array([[1e150], [-2e150]]), np.array([1e9, 1e-3])
+    r = fastgd.fit(X, y, loss="gamma", bounds=(1, 2))
+    assert np.isfinite(r.coef).all()
