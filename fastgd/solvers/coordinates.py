@@ -159,6 +159,8 @@ def solve_free(matrix, slope, kinks, weights):
         low[:-1], high[:-1] = np.where(w > 0, np.maximum(low[:-1], 0), low[:-1]), np.where(w < 0, 0, high[:-1])
     l1, fallen = np.append(np.full(len(w), kinks.l1), 0.0), 0.0
     for _ in range(DROPPED):
+        if not free.size:  # of columns whose diagonal has under- or overflowed
+            break
         uphill = slope[free] + l1[free] * np.sign(weights[free])
         step = Factor(np.ascontiguousarray(matrix[np.ix_(free, free)])).solve(-uphill)
         steep = product(uphill, step)

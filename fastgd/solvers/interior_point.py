@@ -149,7 +149,9 @@ def interior_point(rows, weights, scores, extra, tolerance, slack=None, steps=ST
     quadratic, count, step = rows.penalty.any(), 2.0 * max(np.count_nonzero(weight) * len(u), 1), None
     for _ in range(steps):
         gap = kinks.inverse_bends(*box, weight, below, above, u, d, bends)
-        if step is not None and gap <= tolerance and abs(product(rest, step)) <= REST * tolerance:
+        # Where rows are separable weights grow on and on: no gap is proved that is less than their rounding.
+        enough = max(tolerance, rows.rounding(weights))
+        if step is not None and gap <= enough and abs(product(rest, step)) <= REST * enough:
             break
         most = FAILED * gap if step is None else most
         if not (gap <= most and math.isfinite(float(bends.sum()))):

@@ -166,8 +166,9 @@ class Kinked(Solver):
         return found
 
     def tolerance(self, place):
-        """The gap that is asked for: relative to the loss without what outliers add to it."""
-        return max(self.tol, 8 * self.eps) * (place.clipped + OUTLIERS * place.objective) + 8 * place.rounding
+        """The gap that is asked for: relative to the loss without what outliers add to it, but for rounding."""
+        relative = max(self.tol, 8 * self.eps) * (place.clipped + OUTLIERS * place.objective)
+        return relative + 8 * (place.rounding + self.eps * place.objective)
 
     def proven(self, place, bound):
         """Whether a bound of what is left proves the end."""

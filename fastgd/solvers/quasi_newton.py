@@ -255,14 +255,22 @@ class QuasiNewton(Solver):
         squares = loss.residual_only and loss.smooth
         share = (PERFECT * self.eps) ** 2 if squares else ROUNDING * self.eps
         least = [share * abs(scale) for scale in history.scale]
-        if not squares and all(abs(value) <= end for value, end in zip(losses, least, strict=True)):
+        if all(abs(value) <= end for value, end in zip(losses, least, strict=True)):
             return Verdict("converged", messages.ZERO, messages.NO_MORE)
         if squares:  # they can't fall by more than they are, also where no step is left that would tell
             falls = [min(fall, abs(value)) for fall, value in zip(falls, losses, strict=True)]
         bound = max(tol, ROUNDING * self.eps)
-        if all(fall <= max(bound * abs(value), end) for fall, value, end in zip(falls, losses, least, strict=True)):
+        unproved = [fall > max(bound * abs(value), end) for fall, value, end in zip(falls, losses, least, strict=True)]
+        if not any(unproved):
             return Verdict("converged", messages.DECREMENT.format(tol=tol), messages.MORE_DIGITS)
-        if last["learning_rate"] == 0 and len(falls) == 1 and math.isfinite(falls[0]):
+        # Where not even a short step along the gradient lowers the loss, what is left is not known, but for rounding.
+        steps = [self.last.get(number) for number, _ in self.models_of(state)]
+        rests = [step is not None and step.length == 0 for step in steps for _ in range(self.classes)]
+        known = [
+            math.isfinite(fall) or abs(value) <= ROUNDING * self.eps * abs(scale)
+            for fall, value, scale in zip(falls, losses, history.scale, strict=True)
+        ]
+        if steps and all(not more or (rest and sure) for more, rest, sure in zip(unproved, rests, known, strict=True)):
             return Verdict("converged", messages.NO_DECREASE, messages.MORE_DIGITS)
         return None
 
