@@ -25,6 +25,7 @@ from .samples import first_of, rows_of_sample, sample_of, sizes
 
 EPOCHS = 100
 WIDE_EPOCHS, WIDE_TOL = 30, 1e-4
+FINEST = 1e-10  # of the objective: for less, weights of separable classes grow until scores are rounding
 EXACT = 1e-3  # of the tolerance: how exactly the rows near the kinks are solved; 0.3 took 3 % less time
 SAMPLE_ERROR = 0.2  # times weights / rows * objective: about the error of a sample's optimum
 LOOKS, FEW_LOOKS = 15, 10  # steps on a sample and on all rows, at most
@@ -216,7 +217,7 @@ class Kinked(Solver):
         bound, after = math.inf, place
         # Where outliers are many lengths away, an interior point that begins close to the kinks may be lost.
         for slack in (usual, away.mean(), away.max()):
-            aim = EXACT * self.tolerance(place)
+            aim = max(EXACT * self.tolerance(place), FINEST * place.objective)
             weights, u = interior_point(close, place.weights, place.scores[near], extra, aim, float(slack))
             side[:, near] = u
             rest = rows.penalty * weights + extra - close.transposed(u.sum(axis=0))

@@ -2,7 +2,6 @@
 
 import math
 from types import SimpleNamespace
-from typing import NamedTuple
 
 import numpy as np
 
@@ -79,7 +78,7 @@ class Passes:
         one = lanes._replace(weights=np.zeros_like(lanes.weights), target=np.zeros(1, np.int64), loss=np.ones((1, 1)))
         data = self.data._replace(targets=frozen(numbers[None].astype(self.data.shift.dtype)))
         sums, losses = np.empty((self.chunks, 1, self.d + 1)), np.empty((self.chunks, 1))
-        self.over_chunks(lambda a, b: full_batch.chunk_sums(data, Carried(), one, self.chunk, a, b, sums, losses))
+        self.over_chunks(lambda a, b: full_batch.chunk_sums(data, full_batch.Carried(), one, self.chunk, a, b, sums, losses))
         return sums.sum(axis=0)[0]
 
     def step(self, parts, lanes, rates, t):
@@ -119,18 +118,6 @@ class Passes:
             if not math.isfinite(value) or (k >= 8 and abs(value - before) <= 1e-4 * value):
                 break
         return value
-
-
-class Carried(NamedTuple):
-    """A loss whose slopes are the targets, so that its gradient is the transposed rows' product with these."""
-
-    unused: float = 1.0  # Numba hands on no tuple that is empty
-
-    def value(self, p, y):
-        return 0.0 * y
-
-    def slope(self, p, y):
-        return y
 
 
 def second_derivatives(data, loss, lanes, n_threads):
