@@ -78,7 +78,8 @@ class Passes:
         one = lanes._replace(weights=np.zeros_like(lanes.weights), target=np.zeros(1, np.int64), loss=np.ones((1, 1)))
         data = self.data._replace(targets=frozen(numbers[None].astype(self.data.shift.dtype)))
         sums, losses = np.empty((self.chunks, 1, self.d + 1)), np.empty((self.chunks, 1))
-        self.over_chunks(lambda a, b: full_batch.chunk_sums(data, full_batch.Carried(), one, self.chunk, a, b, sums, losses))
+        loss = full_batch.Carried()
+        self.over_chunks(lambda a, b: full_batch.chunk_sums(data, loss, one, self.chunk, a, b, sums, losses))
         return sums.sum(axis=0)[0]
 
     def step(self, parts, lanes, rates, t):
