@@ -264,15 +264,22 @@ class QuasiNewton(Solver):
         if not any(unproved):
             return Verdict("converged", messages.DECREMENT.format(tol=tol), messages.MORE_DIGITS)
         # Where not even a short step along the gradient lowers the loss, what is left is not known, but for rounding.
-        steps = [self.last.get(number) for number, _ in self.models_of(state)]
-        rests = [step is not None and step.length == 0 for step in steps for _ in range(self.classes)]
+        rests = self.resting(state, last)
         known = [
             math.isfinite(fall) or abs(value) <= ROUNDING * self.eps * abs(scale)
             for fall, value, scale in zip(falls, losses, history.scale, strict=True)
         ]
-        if steps and all(not more or (rest and sure) for more, rest, sure in zip(unproved, rests, known, strict=True)):
+        if all(not more or (rest and sure) for more, rest, sure in zip(unproved, rests, known, strict=True)):
             return Verdict("converged", messages.NO_DECREASE, messages.MORE_DIGITS)
         return None
+
+    def resting(self, state, last):
+        """Whether no step was taken for each target of a model, by its last record; False where that is not known."""
+        targets = len(last["loss"])
+        if targets == 1:
+            return [last["learning_rate"] == 0]
+        steps = [self.last.get(number) for number, _ in self.models_of(state)]
+        return [step is not None and step.length == 0 for step in steps] if len(steps) == targets else [False] * targets
 
     def left_out(self, state):
         """Which columns the metrics leave out and have not moved."""

@@ -17,7 +17,7 @@ class Dense:
 
     def __init__(self, matrix, scaled=False, keeps=False):
         self.matrix, self.inverse = matrix, np.linalg.inv(matrix)
-        self.scaled, self.keeps = scaled, keeps
+        self.scaled, self.keeps, self.exact = scaled, keeps, False
 
     def solve(self, g):
         """The inverse times g."""
