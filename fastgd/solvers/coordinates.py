@@ -7,8 +7,7 @@ import numpy as np
 from ..kernels.cholesky import Factor
 from ..kernels.coordinates import QUICK, SLOW, descend_coordinates, image
 from ..kernels.pairs import product
-from .kinks import KinkedWay
-from .pairs import Pairs
+from .kinks import KinkedModel, KinkedWay
 from .passes import length
 
 SWEEPS, A_SWEEP = 12, 8  # so many between two solutions on the free weights, or one for so many columns
@@ -20,12 +19,12 @@ SHARE = 1e-8
 NOISE = 1e-30  # times the parabola's size: what is less is rounding
 
 
-class Coordinates(Pairs):
+class Coordinates(KinkedModel):
     """A matrix that each pair updates (BFGS), in the coordinates of centred columns; its minimum by coordinates."""
 
     def __init__(self, kinks, *ring):
-        super().__init__(*ring)
-        self.kinks, self.matrix = kinks, None
+        super().__init__(kinks, *ring)
+        self.matrix = None
         self.fresh = False  # whether no way was asked for, nor a run resumed
 
     def begin(self, metric, forget=False):
@@ -90,24 +89,6 @@ class Coordinates(Pairs):
         other = Coordinates(self.kinks, self.moves, self.changes, 0, 0)
         other.metric = metric
         return other.way(weights, gradient).promise
-
-    dependent = None
-
-    def missed(self, gradient):
-        """None: no column is left out."""
-        return 0.0
-
-    def moved(self, weights, way, share):
-        """The weights a share of the way on."""
-        return way.end.copy() if share == 1.0 else self.kinks.within(weights + share * way.step)
-
-    def norm(self, weights, gradient):
-        """The norm of the smallest subgradient."""
-        return length(self.kinks.subgradient(weights, gradient))
-
-    def slope(self, weights, gradient, way):
-        """The slope of the objective at some weights of the way."""
-        return self.kinks.slope(weights, gradient, way.step)
 
 
 def centred_weights(weights, offset):

@@ -20,7 +20,7 @@ from .first_order import TOL_FULL
 from .interior_point import WIDE, Near, interior_point, round_off
 from .kinked_rows import LARGEST, KinkedRows, doubled
 from .kinks import made_of_lines
-from .problem import IN_CHUNKS
+from .problem import in_parts
 from .samples import first_of, rows_of_sample, sample_of, sizes
 
 EPOCHS = 100
@@ -69,10 +69,8 @@ class Kinked(Solver):
     def suits(cls, problem):
         """Full-batch problems of losses made of lines, with L2 at most."""
         options, loss = problem.options, problem.options.loss
-        if problem.start.chunked:
-            return IN_CHUNKS
-        if not problem.full:
-            return "a step takes a part of the rows"
+        if (reason := in_parts(problem)) is not None:
+            return reason
         if not made_of_lines(loss):
             return "the loss is not made of lines"
         if options.alpha and options.l1_ratio:

@@ -6,6 +6,8 @@ import numpy as np
 
 from ..kernels.pairs import product
 from ..parts.penalties import ElasticNet
+from .pairs import Pairs
+from .passes import length
 
 
 def made_of_lines(loss):
@@ -58,3 +60,29 @@ class KinkedWay(NamedTuple):
     slope: float  # what the objective's linear part, with the penalty, falls by up to the end
     promise: float
     end: np.ndarray  # (d + 1,), the weights there: exact zeros and bounds
+
+
+class KinkedModel(Pairs):
+    """What the models of an objective with kinks have in common."""
+
+    dependent = None
+
+    def __init__(self, kinks, *ring):
+        super().__init__(*ring)
+        self.kinks = kinks
+
+    def missed(self, gradient):
+        """None: no column is left out."""
+        return 0.0
+
+    def moved(self, weights, way, share):
+        """The weights a share of the way on."""
+        return way.end.copy() if share == 1.0 else self.kinks.within(weights + share * way.step)
+
+    def norm(self, weights, gradient):
+        """The norm of the smallest subgradient."""
+        return length(self.kinks.subgradient(weights, gradient))
+
+    def slope(self, weights, gradient, way):
+        """The slope of the objective at some weights of the way."""
+        return self.kinks.slope(weights, gradient, way.step)

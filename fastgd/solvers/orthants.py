@@ -3,22 +3,16 @@
 import numpy as np
 
 from ..kernels.pairs import first_loop, product, second_loop
-from .kinks import KinkedWay
-from .pairs import Pairs
-from .passes import length
+from .kinks import KinkedModel, KinkedWay
 
 LEAST_COSINE = 1e-6  # of the free parts of a move and its change: pairs below are left out
 
 
-class Orthants(Pairs):
+class Orthants(KinkedModel):
     """A metric that L-BFGS updates on the free weights: those that are not at rest at zero or at a bound.
 
     A step goes on to where weights get to zero or to a bound, where they stay.
     """
-
-    def __init__(self, kinks, *ring):
-        super().__init__(*ring)
-        self.kinks = kinks
 
     def way(self, weights, gradient):
         """The step to the minimum of the model, cut where it would leave the orthant of the steepest descent."""
@@ -58,23 +52,9 @@ class Orthants(Pairs):
             end[:-1][weights[:-1] * end[:-1] < 0.0] = 0.0
         return self.kinks.within(end)
 
-    dependent = None
-
-    def missed(self, gradient):
-        """None: no column is left out."""
-        return 0.0
-
     def moved(self, weights, way, share):
         """The weights a share of the way on."""
         return way.end.copy() if share == 1.0 else self.project(weights, weights + share * way.step)
-
-    def norm(self, weights, gradient):
-        """The norm of the smallest subgradient."""
-        return length(self.kinks.subgradient(weights, gradient))
-
-    def slope(self, weights, gradient, way):
-        """The slope of the objective at some weights of the way."""
-        return self.kinks.slope(weights, gradient, way.step)
 
     def solve_free(self, metric, g, free, learned):
         """The inverse of the metric's free part, updated by the free parts of pairs, times g; zero elsewhere."""

@@ -46,6 +46,13 @@ class Problem:
         return self.options.learning_rate == "auto"
 
 
+def in_parts(problem):
+    """Why a solver that takes all rows at once does not suit, or None."""
+    if problem.start.chunked:
+        return IN_CHUNKS
+    return None if problem.full else "a step takes a part of the rows"
+
+
 def given_steps(options):
     """None if the choice of steps is left to fit, else a sentence that names the option which was given."""
     for name in ("optimizer", "learning_rate"):

@@ -22,7 +22,7 @@ from .kinks import Kinks, made_of_lines
 from .metrics import MOST_COLUMNS, kind_of
 from .pairs import Pairs, slots
 from .plan import lanes_at
-from .problem import IN_CHUNKS
+from .problem import in_parts
 from .smoothed import SmoothedDescent
 from .stages import of_columns, stages_of, used_columns
 from .working_set import WorkingSet, has_working_set, unmeasured
@@ -46,10 +46,8 @@ class QuasiNewton(Solver):
     def suits(cls, problem):
         """Full-batch problems of smooth losses; those of several scores with L2 at most."""
         options, loss = problem.options, problem.options.loss
-        if problem.start.chunked:
-            return IN_CHUNKS
-        if not problem.full:
-            return "a step takes a part of the rows"
+        if (reason := in_parts(problem)) is not None:
+            return reason
         if loss.second_derivative is None and not loss.joint:
             return "the loss has no second derivative"
         kinked = (options.alpha and options.l1_ratio) or problem.bounds is not None

@@ -11,10 +11,9 @@ import numpy as np
 
 from ..kernels.layouts import Dense, frozen
 from .descent import Descent, Look
-from .kinks import KinkedWay, Kinks
+from .kinks import KinkedModel, KinkedWay, Kinks
 from .metrics import ArrowSums, kind_of
-from .pairs import Pairs, slots
-from .passes import length
+from .pairs import slots
 from .stages import Stage
 
 FEWEST = 4  # times the columns, the square of those that a working set has at least: it costs about as much as a look
@@ -36,12 +35,12 @@ def has_working_set(data, kinks):
     return many and (kinks.l1 > 0.0 or bool(((kinks.low == 0.0) | (kinks.high == 0.0)).all()))
 
 
-class WorkingSet(Pairs):
+class WorkingSet(KinkedModel):
     """The model of an objective with L1 or bounds that is the objective itself, over some of the columns."""
 
     def __init__(self, kinks, *ring, plan, lanes, spreads):
-        super().__init__(*ring)
-        self.kinks, self.plan, self.lanes, self.spreads = kinks, plan, lanes, spreads
+        super().__init__(kinks, *ring)
+        self.plan, self.lanes, self.spreads = plan, lanes, spreads
         self.stage = None
 
     def enter(self, stage):
@@ -107,24 +106,6 @@ class WorkingSet(Pairs):
         backend, threads = self.plan.backend, self.plan.options.n_threads
         sums = stage.sums(lanes, lambda: self.spreads()[columns], backend, threads)
         return sums.damped(float(lanes.penalty[0, 1]), damping)
-
-    dependent = None
-
-    def missed(self, gradient):
-        """None: no column is left out."""
-        return 0.0
-
-    def moved(self, weights, way, share):
-        """The weights a share of the way on."""
-        return way.end.copy() if share == 1.0 else self.kinks.within(weights + share * way.step)
-
-    def norm(self, weights, gradient):
-        """The norm of the smallest subgradient."""
-        return length(self.kinks.subgradient(weights, gradient))
-
-    def slope(self, weights, gradient, way):
-        """The slope of the objective at some weights of the way."""
-        return self.kinks.slope(weights, gradient, way.step)
 
 
 class Unmeasured:
