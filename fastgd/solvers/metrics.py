@@ -53,7 +53,9 @@ def curved(diagonal, total, data, spreads):
     if (diagonal > SUSPICIOUS * diagonal.max(initial=0.0)).all() and np.isfinite(diagonal).all():
         return diagonal
     # Raises where the squares of a column overflow, or underflow to zero.
-    usual = np.where(data.inverse_scale != 0, total * spreads(), 0.0)
+    usual = spreads()
+    usual *= total
+    usual[data.inverse_scale == 0] = 0.0
     return np.where(diagonal > 0, np.maximum(diagonal, FLAT * usual), usual)
 
 
@@ -161,24 +163,36 @@ class ArrowSums:
         return 1.5
 
     def __init__(self, data, bends, spreads, backend, threads):
-        inverse_scale = data.inverse_scale.astype(np.float64)
-        with np.errstate(all="ignore"):
-            mean, variance = backend.passes(data._replace(weight=bends), threads).moments()
-            self.total = float(np.sum(bends, dtype=np.float64)) / data.count
-            mean = np.where(np.isfinite(mean), (mean - data.shift) * inverse_scale, 0.0)
-            centred = np.where(np.isfinite(variance), self.total * variance * inverse_scale**2, 0.0)
-        whole = centred + self.total * mean**2
+        self.total = float(np.sum(bends, dtype=np.float64)) / data.count
         self.constant = bool(data.constant)
-        self.mean = mean if self.constant else np.zeros(len(mean))
-        self.diagonal = np.maximum(centred, INDEPENDENT * whole) if self.constant else whole
-        self.diagonal = curved(self.diagonal, self.total, data, spreads)
+        # Of millions of columns each temporary is 8 MB: this goes in place.
+        with np.errstate(all="ignore"):
+            mean, diagonal = backend.passes(data._replace(weight=bends), threads).moments()
+            mean -= data.shift
+            mean *= data.inverse_scale
+            diagonal *= self.total
+            diagonal *= data.inverse_scale
+            diagonal *= data.inverse_scale
+            mean[~np.isfinite(mean)] = 0.0
+            diagonal[~np.isfinite(diagonal)] = 0.0
+            square = mean * mean
+            square *= self.total
+        if self.constant:
+            square += diagonal
+            square *= INDEPENDENT
+            np.maximum(diagonal, square, out=diagonal)
+        else:
+            diagonal += square
+            mean[:] = 0.0
+        self.mean, self.diagonal = mean, curved(diagonal, self.total, data, spreads)
 
     def damped(self, l2, share):
         """The metric with a penalty, and a share of the diagonal added to it."""
         if math.isinf(share):
             return Unit
-        diagonal = (self.diagonal + l2) * (1.0 + share)
-        inverse = np.divide(1.0, diagonal, out=np.zeros(len(diagonal)), where=diagonal > 0)
+        inverse = self.diagonal + l2
+        inverse *= 1.0 + share
+        np.divide(1.0, inverse, out=inverse, where=inverse > 0)
         last = 1.0 / self.total if self.constant and self.total > 0 else 0.0
         return Arrow(inverse, last, self)
 

@@ -68,7 +68,9 @@ class Orthants(KinkedModel):
         kept = np.flatnonzero(along > LEAST_COSINE * sizes)
         if not len(kept):
             return metric.solve_free(g, free)
-        moves, changes, inverse = moves[kept], changes[kept], 1.0 / along[kept]
+        if len(kept) < learned:
+            moves, changes, along = moves[kept], changes[kept], along[kept]
+        inverse = 1.0 / along
         ring = moves, changes, inverse, 0, len(kept), np.zeros(len(kept))
         q = g[free]
         first_loop(q, *ring)
