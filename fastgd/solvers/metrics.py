@@ -73,7 +73,7 @@ class MatrixSums:
     @staticmethod
     def cost(data):
         """Passes over their rows that they cost as much as."""
-        return 1.0 + data.shift.size / 60
+        return 1.5 + data.shift.size / 30
 
     def __init__(self, data, bends, spreads, backend, threads):
         self.share = DEPENDENT[data.shift.itemsize]

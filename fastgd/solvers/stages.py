@@ -14,7 +14,7 @@ from .passes import penalty_costs
 from .samples import first_of, rows_of_sample, sample_of, sizes
 
 STEPS = 4  # a sample on which steps are taken is at most so small a part of the rows
-SHORT = 1 << 19  # numbers: a pass over them takes less than 0.1 ms
+SHORT = 1 << 18  # numbers: a pass over them takes less than 0.05 ms
 MOST_NUMBERS = 16  # a column, of sparse rows that may have columns without any
 COPIED = 1 << 22  # indices of sparse rows that may be copied, so that columns without a number cost nothing
 
