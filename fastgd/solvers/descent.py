@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .current_metric import GROWTH, believed, series
-from .line_search import LineSearch, Look, Point
+from .current_metric import GROWTH, SHORT, believed, series
+from .line_search import NOISE, LineSearch, Look, Point
 
 ROUNDING = 4  # times eps: no smaller tolerance is meant
 SAMPLE_ERROR = 0.2  # times weights / rows * objective: about the error of a sample's optimum
@@ -15,6 +15,7 @@ LOOKS = 10  # steps on a sample, at most
 NEAR = 2e-3  # by how much scores may differ, in the root mean square, from where second derivatives judge the end
 FEW = 20  # rows a weight: with fewer, second derivatives of each row count, which kinks may change at once
 DOUBT = 5.0  # so many tolerances other second derivatives may promise at the end
+STANDSTILL = 20  # steps in a row that lower the objective by rounding alone
 UNSEEN = 1e-3  # times eps * |objective|: no step that promises less is tried
 
 
@@ -60,6 +61,7 @@ class Descent:
         self.start, self.model, self.stages, self.metric, self.goal = weights.copy(), model, stages, metric, goal
         self.point = Point(weights, math.nan, None)
         self.ended = False  # whether there is nothing more to gain
+        self.standing = 0  # steps in a row that lowered the objective by rounding alone
 
     def run(self, resumed=False):
         """All steps; ``resumed`` begins on all rows, with the metric and the model of the run before."""
@@ -144,10 +146,21 @@ class Descent:
                 length = yield from self.take(stage, way)
                 if not length and self.mend(stage, way):
                     continue
-                stays = not length or abs(record.objective) <= self.goal.least
-                over, record = self.goal.tol is not None and stays, record._replace(length=length)
+                record = self.taken(stage, record, length)
+                over = self.goal.tol is not None and (not record.length or abs(record.objective) <= self.goal.least)
             self.leave(over)
             yield record
+
+    def taken(self, stage, record, length):
+        """The record of a step of some length, 0 for none; or of a standstill, of which it is not known what is left."""
+        self.standing = self.standing + 1 if record.objective - self.point.objective <= self.noise else 0
+        if self.standing >= STANDSTILL:
+            return record._replace(length=0.0, decrement=math.inf)
+        if not length and self.metric.damping:
+            metric = self.metric.metric_of(stage, self.point.weights, stage.rows, 0.0)
+            left = self.model.judge(metric, self.point.weights, self.point.gradient)
+            record = record._replace(decrement=left if left <= DOUBT * self.tolerance(stage) else math.inf)
+        return record._replace(length=length)
 
     def judged_here(self, stage, way):
         """Whether second derivatives of where the weights are promise as little; else the metric is summed anew.
@@ -205,6 +218,11 @@ class Descent:
         """Whether so little is left that this step is the last one of a stage."""
         return not self.metric.damping and way.promise > 0 and left <= self.tolerance(stage)
 
+    @property
+    def noise(self):
+        """The rise that rounding may cause."""
+        return NOISE * self.goal.eps * abs(self.point.objective)
+
     def tolerance(self, stage):
         """The decrease that ends a stage: the tolerance, or about the error of a sample's own optimum."""
         size = abs(self.point.objective)
@@ -220,6 +238,8 @@ class Descent:
         search = LineSearch(stage, self.model, self.goal.eps, not (self.metric.exact or self.model.metric.exact))
         length, end = yield from search.run(self.point, way)
         self.metric.read += search.looks * stage.rows
+        if length < SHORT and self.point.objective - end.objective <= self.noise:
+            return 0.0  # it would be taken again and again, and a metric that is no good be kept
         if length:
             self.model.note(end.weights - self.point.weights, end.gradient - self.point.gradient)
             before = self.metric.contraction(way.promise) if self.metric.promises else None

@@ -93,7 +93,7 @@ class QuasiNewton(Solver):
         weights = self.plan.lanes.weights
         lanes, D = self.lanes.weights.shape
         anchor, pairs = np.zeros((lanes, D)), np.zeros((2, lanes, slots(D, self.classes), D))
-        numbers, promises, ended = np.zeros((7, lanes)), np.zeros((lanes, PROMISES)), np.zeros((lanes, 4))
+        numbers, promises, ended = np.zeros((8, lanes)), np.zeros((lanes, PROMISES)), np.zeros((lanes, 4))
         return QuasiNewtonState(weights.copy(), anchor, *pairs, np.arange(lanes) * 1.0, *numbers, promises, ended)
 
     def descents(self, state):
@@ -140,7 +140,7 @@ class QuasiNewton(Solver):
                 int(a[k]) for a in (state.rows, state.damping, state.renewals)
             )
             metric.promises, metric.read = [p for p in state.promises[k].tolist() if p > 0], float(state.read[k])
-            one.kink_width = float(state.kink_width[k])
+            one.kink_width, one.standing = float(state.kink_width[k]), int(state.standing[k])
             tol, objective, norm, decrement = state.ended[k].tolist()
             # A lane that ended before others stays where it is; where all have ended, all go on.
             if 0 < tol <= (self.plan.tol or 0.0) and not state.ended[:, 0].all():
@@ -225,7 +225,7 @@ class QuasiNewton(Solver):
             state.weights[at, self.place] = one.point.weights.reshape(self.classes, -1)
             state.first[at], state.count[at] = one.model.first, one.model.learned
             state.rows[at], state.damping[at], state.renewals[at] = metric.rows, metric.damping, metric.renewals
-            state.read[at], state.kink_width[at] = metric.read, one.kink_width
+            state.read[at], state.kink_width[at], state.standing[at] = metric.read, one.kink_width, one.standing
             if metric.anchor is not None:
                 state.anchor[at] = metric.anchor.reshape(self.classes, -1)
             state.promises[at] = 0.0
@@ -276,6 +276,8 @@ class QuasiNewton(Solver):
         ]
         if all(not more or (rest and sure) for more, rest, sure in zip(unproved, rests, known, strict=True)):
             return Verdict("converged", messages.NO_DECREASE, messages.MORE_DIGITS)
+        if all(rests) and loss.smooth:  # while kinks are smoothed, a smaller width follows
+            return Verdict("early_stopped", messages.STALLED, messages.LESS_ROUNDING)
         return None
 
     def resting(self, state, last):
