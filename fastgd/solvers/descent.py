@@ -152,7 +152,7 @@ class Descent:
             yield record
 
     def taken(self, stage, record, length):
-        """The record of a step of some length, 0 for none; or of a standstill, of which it is not known what is left."""
+        """The record of a step of some length, 0 for none; at a standstill it is not known what is left."""
         self.standing = self.standing + 1 if record.objective - self.point.objective <= self.noise else 0
         if self.standing >= STANDSTILL:
             return record._replace(length=0.0, decrement=math.inf)

@@ -329,7 +329,7 @@ def test_the_cost_of_steps_sets_how_many_a_slice_takes(monkeypatch):
 @pytest.mark.parametrize("loss", ["log_loss", "squared_hinge", "multinomial"])
 def test_what_rounding_hides_is_told(loss):
     rng = np.random.default_rng(1)
-    rows = (rng.standard_normal((80, 4)) + [0.0, 1e6, 1e7, 1e8]).astype(np.float32)
+    rows = (rng.standard_normal((80, 4)) + np.array([0.0, 1e6, 1e7, 1e8])).astype(np.float32)
     y = rng.integers(0, 3 if loss == "multinomial" else 2, 80)
     r = fastgd.fit(rows, y, loss=loss, standardize=False)
     assert (r.status, r.n_epochs < 200) == ("early_stopped", True)
