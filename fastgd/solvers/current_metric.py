@@ -32,7 +32,7 @@ class CurrentMetric:
         """Sum it at weights over some rows of a stage; ``forget``: whether all pairs go, whatever it is."""
         self.anchor, self.rows, self.damping = weights.copy(), min(rows, stage.rows), damping
         self.model.begin(self.metric_of(stage, self.anchor, self.rows, DAMPINGS[damping]), forget)
-        self.promises, self.read = [], 0.0
+        self.promises, self.read = self.promises[-1:] if self.model.learned else [], 0.0
 
     def resume(self, stage):
         """Sum it where the run before had it."""

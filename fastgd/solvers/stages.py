@@ -1,11 +1,11 @@
-"""Stages of a descent: samples of the rows that grow, and all rows; with the columns that have any numbers."""
+"""Stages of a descent: samples of the rows that grow, and all rows."""
 
 import copy
 from typing import NamedTuple
 
 import numpy as np
 
-from ..kernels.layouts import CSR, frozen
+from ..kernels.layouts import frozen
 from ..parts.penalties import Free
 from . import gram_stage
 from .joint_metrics import AllSums, SharedSums, suits_all
@@ -15,8 +15,6 @@ from .samples import first_of, rows_of_sample, sample_of, sizes
 
 STEPS = 4  # a sample on which steps are taken is at most so small a part of the rows
 SHORT = 1 << 18  # numbers: a pass over them takes less than 0.05 ms
-MOST_NUMBERS = 16  # a column, of sparse rows that may have columns without any
-COPIED = 1 << 22  # indices of sparse rows that may be copied, so that columns without a number cost nothing
 
 
 class Smoothing(NamedTuple):
@@ -114,26 +112,3 @@ def stages_of(plan, data):
         stages = [Stage(plan, first_of(sample, m), None, False) for m in sample_sizes]
         stages = [stage for stage in stages if stage.data.count > 0]
     return [*stages, Stage(plan, data, stages[-1].rows if stages else None, True)]
-
-
-def used_columns(plan):
-    """The numbers of the columns that have any numbers, where these are few; else None.
-
-    The weights of the others are 0 and stay so: 400 rows with 2**20 columns took 100 times as long with them.
-    """
-    rows = plan.data.rows
-    few = rows.sparse and min(rows.stored, COPIED) < MOST_NUMBERS * rows.columns  # else most columns have some
-    if not few or rows.stored > COPIED or plan.lanes.weights[:, :-1].any():
-        return None
-    used = np.zeros(rows.columns, bool)
-    used[rows.indices] = True
-    used = np.flatnonzero(used)
-    return used if used.size <= rows.columns // 2 else None
-
-
-def of_columns(data, used):
-    """The data of some columns, in which all numbers are."""
-    place = np.zeros(data.rows.columns, np.uint32)
-    place[used] = np.arange(used.size, dtype=np.uint32)
-    rows = CSR(data.rows.values, frozen(place[data.rows.indices]), data.rows.starts, used.size)
-    return data._replace(rows=rows, shift=data.shift[used], inverse_scale=data.inverse_scale[used])
