@@ -114,18 +114,6 @@ def weighted_chunk(data, centre, weight, lo, hi, S, sums):
 
 
 @kernel
-def symmetric(sums, constant, out):
-    """The upper triangle of ``sums`` as a whole matrix ``out`` (D, D), the last row and column times ``constant``."""
-    D = out.shape[0]
-    for first in range(0, D, VECTOR):
-        for v in range(first, D, VECTOR):
-            for i in range(first, first + VECTOR if first + VECTOR < D else D):
-                for j in range(v if v > i else i, v + VECTOR if v + VECTOR < D else D):
-                    value = sums[i, j] * constant if j == D - 1 else sums[i, j]
-                    out[i, j] = out[j, i] = value
-
-
-@kernel
 def _add_rows(values, indices, starts, targets, centre, inverse_scale, level, first, weights, S, sums, squares):
     """Gather some rows from ``first`` on at a time, 1 and the targets behind them, and add their products.
 
