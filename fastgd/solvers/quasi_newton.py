@@ -26,7 +26,7 @@ from .plan import lanes_at
 from .problem import in_parts
 from .smoothed import SmoothedDescent
 from .spaces import space_of
-from .stages import stages_of
+from .stage_order import stages_of
 from .working_set import WorkingSet, has_working_set, unmeasured
 
 EPOCHS = 1000
