@@ -9,7 +9,7 @@ from conftest import plan_of
 from sklearn import linear_model
 
 import fastgd
-from fastgd.solvers import gram_stage, stage_order
+from fastgd.solvers import gram_stage, stage_order, stages
 from fastgd.solvers.plan import lanes_at
 from fastgd.solvers.quasi_newton import QuasiNewton
 
