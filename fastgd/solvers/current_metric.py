@@ -48,7 +48,11 @@ class CurrentMetric:
         """The share of a step's promise that the next one makes, on the mean of the last; if unknown, a half."""
         if not self.promises or not promise > 0:
             return 0.5
-        return believed((promise / self.promises[0]) ** (1.0 / len(self.promises)))
+        found = (promise / self.promises[0]) ** (1.0 / len(self.promises))
+        if self.model.metric.scaled and len(self.promises) == PROMISES:  # single steps are uneven
+            half = PROMISES // 2
+            found = max(found, (sum(self.promises[half:]) / sum(self.promises[:half])) ** (1.0 / half))
+        return believed(found)
 
     def possible(self, promise):
         """What is left after a step, if each brings a share of the one before.
@@ -58,7 +62,7 @@ class CurrentMetric:
         """
         if self.damping:
             return math.inf
-        least = UNEVEN * self.promises[-1] if self.model.metric.scaled and self.promises else 0.0
+        least = UNEVEN * max(self.promises[-2:]) if self.model.metric.scaled and self.promises else 0.0
         return series(max(promise, least), self.contraction(promise))
 
     # When it is summed anew -------------------------------------------------------------------------------------------
