@@ -43,6 +43,10 @@ class Factor:
         _solve(self._work, x)
         return x[0 if g.ndim == 1 else slice(None), : self.size]
 
+    def lower(self):
+        """The lower triangular L (D, D) with ``matrix = L @ L.T``; rows and columns of what is left out are zero."""
+        return np.tril(self._work[: self.size, : self.size].T)
+
     def whitening(self, out):
         """The lower triangular W with ``W @ matrix @ W.T = I``, into ``out`` (D, D).
 

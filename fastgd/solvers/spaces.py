@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..kernels import cholesky
+from ..kernels.cholesky import Factor
 from ..kernels.layouts import CSR, Dense, frozen
 from ..parts.penalties import Free
 from .gram import weighted_gram
@@ -93,9 +93,12 @@ class RowSpan(AllColumns):
         self.lane = lane_of(np.zeros(data.shift.size + 1), self.passes.lane_type(data.shift.dtype))
         products = products_of_rows(data, threads)
         self.whitening = np.zeros_like(products)
-        cholesky.whitening(products, INDEPENDENT[data.shift.itemsize], self.whitening)
+        factor = Factor(products, INDEPENDENT[data.shift.itemsize])
+        factor.whitening(self.whitening)
+        table = factor.lower()
         # Not by BLAS, whose bits depend on its threads.
-        table = np.einsum("ij,kj->ik", products, self.whitening)
+        rest = np.flatnonzero(factor.dependent)
+        table[rest] = np.einsum("ij,kj->ik", products[rest], self.whitening)
         dtype, n = data.shift.dtype, len(products)
         self.data = data._replace(
             rows=Dense(frozen(table.astype(dtype))), shift=np.zeros(n, dtype), inverse_scale=np.ones(n, dtype)

@@ -101,3 +101,13 @@ def test_whitening_makes_the_matrix_one(D):
     whitening(matrix, 1e-12, out)
     assert (np.triu(out, 1) == 0).all()
     np.testing.assert_allclose(out @ matrix @ out.T, np.eye(D), atol=1e-9)
+
+
+@pytest.mark.parametrize("D", SIZES)
+def test_the_factor_is_that_of_numpy(D):
+    unit, _ = scaled(moments(D))
+    np.testing.assert_allclose(Factor(unit).lower(), np.linalg.cholesky(unit), rtol=1e-9, atol=1e-9)
+    twice = np.block([[unit, unit], [unit, unit]])
+    lower = Factor(twice).lower()
+    np.testing.assert_allclose(lower[:D, :D], np.linalg.cholesky(unit), rtol=1e-9, atol=1e-9)
+    np.testing.assert_array_equal(lower[D:], 0.0)
