@@ -265,6 +265,17 @@ def test_an_arrow_is_the_matrix_of_columns_independent_once_centred(sparse, cons
     assert metric.distance(move) == pytest.approx(np.sqrt(centred**2 @ plain / (BENDS.sum() / N)), rel=1e-9)
     assert metric.scaled and metric.keeps
     assert metric.missed(g) == 0.0
+    along = move @ (explicit(data) + np.diag([l2] * D + [0.0])) @ move  # of all columns together, without damping
+    assert metric.reach(move, -2.0) == pytest.approx(2.0 / along, rel=1e-9)
+
+
+def test_of_few_rows_an_even_diagonal_is_one_number():
+    rows = np.random.default_rng(6).standard_normal((30, 50))
+    bends = np.ones(30)
+    even, uneven = (made(ArrowSums, data_of(rows, scale=scale), bends) for scale in (np.ones(50), [9.0] + [1.0] * 49))
+    np.testing.assert_allclose(even.diagonal, rows.var(axis=0).mean(), rtol=1e-6)
+    assert np.unique(uneven.diagonal).size == 50
+    assert np.unique(made(ArrowSums, data_of(X)).diagonal).size > 1  # of many rows it is as it was
 
 
 def test_weights_of_rows_are_in_the_second_derivatives():

@@ -19,9 +19,15 @@ class Dense:
         self.matrix, self.inverse = matrix, np.linalg.inv(matrix)
         self.scaled, self.keeps, self.exact = scaled, keeps, False
 
+    reached = 1.0
+
     def solve(self, g):
         """The inverse times g."""
         return self.inverse @ g
+
+    def reach(self, step, slope):
+        """How much longer a step is to be."""
+        return self.reached
 
 
 def positive(rng=RNG):
@@ -71,6 +77,16 @@ def test_the_direction_is_that_of_the_explicit_matrix(count, scaled):
     np.testing.assert_allclose(way.step, -expected @ g, rtol=1e-10)
     assert way.slope == pytest.approx(-g @ expected @ g)
     assert way.promise == pytest.approx(g @ expected @ g / 2)
+
+
+def test_the_first_step_is_as_long_as_second_derivatives_along_it_say():
+    ring, (moves, changes), g = pairs(scaled=True), quadratic(1), RNG.standard_normal(D)
+    ring.metric.reached = 0.25
+    way = ring.way(np.zeros(D), g)
+    np.testing.assert_allclose(way.step, -0.25 * ring.metric.inverse @ g)
+    assert way.promise == pytest.approx(0.125 * g @ ring.metric.inverse @ g)
+    ring.note(moves[0], changes[0])
+    np.testing.assert_allclose(ring.way(np.zeros(D), g).step, -ring.solve(g))
 
 
 def test_the_newest_pair_is_met_exactly():
