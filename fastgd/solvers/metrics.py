@@ -13,9 +13,7 @@ import numpy as np
 
 from ..kernels.cholesky import Factor
 from ..kernels.pairs import product
-from .coordinates import Coordinates
 from .gram import centre_of, weighted_gram
-from .orthants import Orthants
 from .passes import length
 
 MOST_COLUMNS = 1024  # of a matrix, with the constant: 8 MB
@@ -65,8 +63,6 @@ def promised(g, diagonal, left_out):
 
 class MatrixSums:
     """The second derivatives of all columns with each other."""
-
-    kinked = Coordinates  # the model of an objective with L1 or bounds
 
     @staticmethod
     def cost(data):
@@ -153,8 +149,6 @@ class Matrix:
 class ArrowSums:
     """The second derivatives of each column with itself and with the constant: an arrow, once columns are centred."""
 
-    kinked = Orthants
-
     @staticmethod
     def cost(data):
         """Passes over their rows that they cost as much as."""
@@ -180,7 +174,7 @@ class ArrowSums:
         diagonal = (self.diagonal + l2) * (1.0 + share)
         inverse = np.divide(1.0, diagonal, out=np.zeros(len(diagonal)), where=diagonal > 0)
         last = 1.0 / self.total if self.constant and self.total > 0 else 0.0
-        return Arrow(inverse, last, self)
+        return Arrow(np.append(diagonal, self.total if self.constant else 0.0), inverse, last, self)
 
 
 class Arrow:
@@ -188,8 +182,9 @@ class Arrow:
 
     scaled, keeps, exact, dependent = True, True, False, None
 
-    def __init__(self, inverse, last, sums):
-        self.inverse, self.last, self.sums, self.mean = inverse, last, sums, sums.mean
+    def __init__(self, matrix, inverse, last, sums):
+        self.matrix, self.inverse, self.last = matrix, inverse, last  # the matrix is a diagonal (D,)
+        self.sums, self.mean, self.offset = sums, sums.mean, sums.mean
 
     def distance(self, move):
         """By how much a move changes the scores, in the root mean square, if columns were independent."""
@@ -208,13 +203,6 @@ class Arrow:
         step = np.empty(len(g))
         step[:-1] = (g[:-1] - self.mean * g[-1]) * self.inverse
         step[-1] = g[-1] * self.last - (product(self.mean, step[:-1]) if self.last else 0.0)
-        return step
-
-    def solve_free(self, g, free):
-        """The inverse of the part of some weights, the last one the intercept, times g; zero elsewhere."""
-        step, free = np.zeros(len(g)), free[:-1]
-        step[free] = (g[free] - self.mean[free] * g[-1]) * self.inverse[free]
-        step[-1] = g[-1] * self.last - (product(self.mean[free], step[free]) if self.last else 0.0)
         return step
 
 
@@ -238,8 +226,3 @@ class Unit:
     def solve(g):
         """The gradient at length 1."""
         return g / (length(g) or 1.0)
-
-    @staticmethod
-    def solve_free(g, free):
-        """The gradient of some weights, all others being zero, at length 1."""
-        return Unit.solve(g)

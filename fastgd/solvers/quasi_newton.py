@@ -15,11 +15,12 @@ from ..parts.penalties import Free
 from ..results import messages
 from ..results.state import QuasiNewtonState
 from .base import SEPARATED, Limits, Records, Solver, Verdict, separable
+from .coordinates import Coordinates
 from .descent import PROMISES, ROUNDING, Descent, Step
 from .first_order import TOL_FULL
 from .full_batch import ROW_OVERHEAD, SLICE_ELEMENTS
 from .kinks import Kinks, made_of_lines
-from .metrics import MOST_COLUMNS, kind_of
+from .metrics import MOST_COLUMNS
 from .pairs import Pairs, slots
 from .plan import lanes_at
 from .problem import in_parts
@@ -144,13 +145,14 @@ class QuasiNewton(Solver):
 
     def model_of(self, number, ring):
         """What a descent takes for the objective, with its ring of pairs."""
-        kinks = Kinks.of(self.plan.lanes, number, self.place) if self.classes == 1 else None
+        first = number * self.classes
+        kinks = Kinks.of(self.plan.lanes, slice(first, first + self.classes), self.place)
         if kinks is None:
             return Pairs(*ring)
         if has_working_set(self.data, kinks):
             lanes = lanes_at(self.lanes, [number], 1)
             return WorkingSet(kinks, *ring, plan=self.plan, lanes=lanes, spreads=self.spreads)
-        return kind_of(self.data).kinked(kinks, *ring)
+        return Coordinates(kinks, *ring)
 
     @functools.cached_property
     def first_widths(self):
