@@ -7,20 +7,28 @@ from .pairs import add_to
 
 OPEN, QUICK, SLOW = 0, 1, 2
 FALLING = 0.1  # what a sweep brings, of what the one before brought
-NO_OFFSET = np.zeros(0)
+NONE = np.zeros(0)
 
 
-def image(matrix, x):
-    """A symmetric matrix (D, D), or its diagonal (D,), times each of the rows of x, one after another.
+def diagonal_of(matrix):
+    """The diagonal of a matrix (D, D), or of one that is given by it (D,)."""
+    return matrix if matrix.ndim == 1 else matrix.diagonal()
+
+
+def image(matrix, x, alike=NONE):
+    """A symmetric matrix (D, D), or its diagonal (D,), of each class times x (weights,); ``alike`` as of a parabola.
 
     In one order on any number of threads; NumPy took 4 times longer.
     """
     rows = x.reshape(-1, matrix.shape[-1])
     if matrix.ndim == 1:
-        return (rows * matrix).reshape(-1)
-    out = np.zeros(rows.shape)
-    for row, found in zip(rows, out, strict=True):
-        _add_image(matrix, row, found)
+        out = rows * matrix
+    else:
+        out = np.zeros(rows.shape)
+        for row, found in zip(rows, out, strict=True):
+            _add_image(matrix, row, found)
+    if alike.size:
+        out -= (out.sum(axis=0) - alike * rows.sum(axis=0)) / len(rows)
     return out.reshape(-1)
 
 
@@ -56,7 +64,7 @@ def learned_factors(images, changes, order, offset, places, scale, lower, root, 
     ndarray (F, 2 * m)
     """
     m = len(order)
-    factors, offset = np.empty((len(places), 2 * m)), NO_OFFSET if offset is None else offset
+    factors, offset = np.empty((len(places), 2 * m)), NONE if offset is None else offset
     _learned_factors(images, changes, order, offset, places, scale, lower, root, inner, *np.empty((2, m)), factors)
     return factors
 
@@ -85,9 +93,7 @@ def _learned_factors(images, changes, order, offset, places, scale, lower, root,
             factors[f, m + i] = total
 
 
-def descend_coordinates(
-    matrix, scale, places, factors, bends, found, slope, l1, low, high, weights, sweeps, share, least, brought
-):
+def descend_coordinates(parabola, bends, found, slope, kinks, weights, sweeps, share, least, brought):
     """Lower ``slope @ (u - w) + (u - w) @ H @ (u - w) / 2 + l1 * |u|`` within bounds; returns how it ends.
 
     Sweeps over the weights that are not at rest, until they are, then over all. It rests when a sweep over all brings
@@ -96,15 +102,15 @@ def descend_coordinates(
 
     Parameters
     ----------
-    matrix, scale, places, factors
-        H, as a ``Parabola``.
+    parabola : Parabola
+        H, the second derivatives.
     bends : ndarray (places,)
         The diagonal of H.
     found : ndarray (2 * m,)
         The products of the factors with the moves so far; changed.
     slope : ndarray (weights,)
         That of the parabola at the weights, without what the factors change of it; changed with them.
-    l1, low, high : ndarrays (weights,)
+    kinks : Kinks
     weights : ndarray (weights,)
         Changed in place.
     sweeps : int
@@ -113,18 +119,24 @@ def descend_coordinates(
     brought : ndarray (1,)
         What has been brought so far; changed.
     """
-    active, matrix = np.empty(len(places), np.int64), matrix.reshape(-1, matrix.shape[-1])
-    return _descend(
-        matrix, scale, places, factors, bends, found, slope, l1, low, high, weights, active, sweeps, share, least,
-        brought,
+    matrix, alike, classes, scale, places, factors = parabola
+    active, total = np.empty(len(places), np.int64), np.zeros(len(alike))
+    rests = _descend(
+        matrix.reshape(-1, matrix.shape[-1]), alike, scale, scale / classes, places, factors, bends, found, slope,
+        *kinks, weights, active, total, sweeps, share, least, brought,
     )  # fmt: skip
+    if total.size:
+        slope.reshape(classes, -1)[:] -= total
+    return rests
 
 
 @kernel
 def _descend(
-    matrix, scale, places, factors, bends, found, slope, l1, low, high, weights, active, sweeps, share, least, brought
-):
-    D, half, diagonal = matrix.shape[1], found.size // 2, matrix.shape[0] == 1
+    matrix, alike, scale, part, places, factors, bends, found, slope, l1, low, high, weights, active, total, sweeps,
+    share, least, brought,
+):  # fmt: skip
+    """``total`` (D,) is what the classes have in common, taken off the slope of each; none where nothing is."""
+    D, half, diagonal, coupled = matrix.shape[1], found.size // 2, matrix.shape[0] == 1, total.size > 0
     count, whole, before = 0, True, np.inf
     for _ in range(sweeps):
         size, fallen = places.size if whole else count, 0.0
@@ -139,6 +151,9 @@ def _descend(
             for i in range(half, found.size):
                 forgotten += row[i] * found[i]
             s += learned - forgotten
+            j = p % D
+            if coupled:
+                s -= total[j]
             if whole and (w != 0.0 or abs(s) > l1[p]):
                 active[count] = f
                 count += 1
@@ -157,13 +172,20 @@ def _descend(
                 weights[p] = new
                 for i in range(found.size):
                     found[i] += change * row[i]
-                j = p % D
                 if diagonal:
                     slope[p] += scale * change * matrix[0, j]
+                    if coupled:
+                        total[j] += part * change * matrix[0, j]
                 else:
                     behind, column, change_here = slope[p - j : p - j + D], matrix[j], scale * change
                     for i in range(D):
                         behind[i] += change_here * column[i]
+                    if coupled:
+                        change_here = part * change
+                        for i in range(D):
+                            total[i] += change_here * column[i]
+                if coupled:
+                    total[j] -= part * change * alike[j]
                 fallen += change * change * bend
         brought[0] += fallen
         rests = fallen <= share * brought[0] + least

@@ -6,54 +6,65 @@ from typing import NamedTuple
 import numpy as np
 
 from ..kernels.cholesky import Factor
-from ..kernels.coordinates import QUICK, SLOW, descend_coordinates, image, learned_factors
+from ..kernels.coordinates import QUICK, SLOW, descend_coordinates, diagonal_of, image, learned_factors
 from ..kernels.pairs import product
 from .kinks import KinkedModel, KinkedWay
 from .passes import length
 
-SWEEPS, A_SWEEP = 12, 8  # so many between two solutions on the free weights, or one for so many columns
+SWEEPS = 60  # at most, between two solutions on the free weights
 ROUNDS = 60  # of sweeps and solutions
 DROPPED = 20  # weights, at most, that become zero or get to a bound in one solution
-MOST_FREE = 1024  # weights of a linear system
 # Of what all sweeps have brought: one that brings less is the last. The next way makes up for what is left: 1e-12 took
 # twice as long for 900 columns. Where the parabola is not the objective, it is worth less, and least where pairs set
-# its scale: there linear systems took twice as long as all else.
+# its scale: there linear systems, for as many weights as all classes have, took twice as long as all else.
 EXACT, CLOSE, ROUGH = 1e-8, 1e-5, 1e-3
-ROUGH_SWEEPS = 60
 NOISE = 1e-30  # times the parabola's size: what is less is rounding
+MOST_DOUBT = 4.0
 LEAST_BEND = 1e-10  # of a diagonal: what pairs leave of it
 
 
 class Parabola(NamedTuple):
     """The second derivatives of some weights, those of several classes one after another.
 
-    ``scale`` times a matrix for each class, and ``factors[:, :m] @ factors[:, :m].T``, and less the same of the rest.
+    ``scale`` times a matrix, the same for each class, less the mean over the classes of what it makes of weights, but
+    for ``alike``; and what pairs change of it.
     """
 
     matrix: np.ndarray  # (D, D), or its diagonal (D,)
+    alike: np.ndarray  # (D,), the second derivatives of what moves all classes alike; none, where no mean is subtracted
+    classes: int
     scale: float
     places: np.ndarray  # of the weights
-    factors: np.ndarray  # (places, 2 * m), of what m pairs have changed
+    factors: np.ndarray  # (places, 2 * m): the first m times their transpose are added, the others subtracted
+
+    @property
+    def signs(self):
+        """Whether the products of the factors are added or subtracted, (2 * m,)."""
+        m = self.factors.shape[1] // 2
+        return np.repeat([1.0, -1.0], m)
 
     def bends(self):
         """The diagonal, (places,)."""
-        matrix, (learned, forgotten) = self.matrix, np.split(self.factors, 2, axis=1)
-        diagonal = (matrix if matrix.ndim == 1 else matrix.diagonal())[self.places % matrix.shape[-1]] * self.scale
-        changed = diagonal + np.einsum("ij,ij->i", learned, learned) - np.einsum("ij,ij->i", forgotten, forgotten)
+        diagonal = diagonal_of(self.matrix)
+        if self.alike.size:
+            diagonal = diagonal - (diagonal - self.alike) / self.classes
+        diagonal = self.scale * diagonal[self.places % len(diagonal)]
+        if not self.factors.size:
+            return diagonal
+        changed = diagonal + np.einsum("ij,ij,j->i", self.factors, self.factors, self.signs)
         return np.maximum(changed, LEAST_BEND * diagonal)
 
     def of(self, some):
         """The matrix of some of the places, by their numbers."""
         group, column = np.divmod(self.places[some], self.matrix.shape[-1])
-        if self.matrix.ndim == 1:
-            found = np.diag(self.scale * self.matrix[column])
-        else:
-            found = self.scale * self.matrix[np.ix_(column, column)]
-            found[group[:, None] != group] = 0.0
-        learned, forgotten = np.split(self.factors[some], 2, axis=1)
-        if learned.size:
-            found += np.einsum("ik,jk->ij", learned, learned)
-            found -= np.einsum("ik,jk->ij", forgotten, forgotten)
+        same = column[:, None] == column
+        whole = self.matrix[np.ix_(column, column)] if self.matrix.ndim == 2 else same * self.matrix[column]
+        found = self.scale * np.where(group[:, None] == group, whole, 0.0)
+        if self.alike.size:
+            found -= self.scale / self.classes * (whole - same * self.alike[column])
+        if self.factors.size:
+            factors = self.factors[some]
+            found += np.einsum("ik,jk->ij", factors * self.signs, factors)
         return found
 
 
@@ -86,7 +97,7 @@ class Coordinates(KinkedModel):
     def add(self, place):
         """Take the products of the pair in a place with all others."""
         offset = self.metric.offset
-        self.images[place] = image(self.matrix, centred_weights(self.moves[place], offset))
+        self.images[place] = image(self.matrix, centred_weights(self.moves[place], offset), self.metric.alike)
         plain = centred_gradient(self.images[place], offset, -1)
         self.curves[place] = self.curves[:, place] = np.einsum("kj,j->k", self.moves, plain)
         self.products[place] = np.einsum("kj,j->k", self.changes, self.moves[place])
@@ -108,13 +119,14 @@ class Coordinates(KinkedModel):
 
     def parabola(self, weights, gradient):
         """The second derivatives of the weights that may move."""
-        matrix, scale, order = self.matrix, self.scale(gradient), np.array(self.places(), np.int64)
+        matrix, order = self.matrix, np.array(self.places(), np.int64)
+        begun = matrix, self.metric.alike, len(weights) // matrix.shape[-1], self.scale(gradient)
         if matrix.ndim == 2:
             places = np.arange(len(weights))
         else:  # of so many weights those at rest are left out
             places = np.flatnonzero((self.kinks.subgradient(weights, gradient) != 0.0) | self.kinks.free(weights))
         if self.metric.exact or not self.learned:
-            return Parabola(matrix, scale, places, np.zeros((len(places), 0)))
+            return Parabola(*begun, places, np.zeros((len(places), 0)))
         if self.images is None:
             self.images = np.zeros_like(self.moves)
             self.curves, self.products = np.zeros((2, len(self.moves), len(self.moves)))
@@ -123,9 +135,9 @@ class Coordinates(KinkedModel):
         among = np.ix_(order, order)
         lower = np.tril(self.products[among], -1) * self.inverse[order]
         root, inner = np.sqrt(self.inverse[order]), np.zeros((len(order), len(order)))
-        Factor(scale * self.curves[among] + np.einsum("ik,jk,k->ij", lower, lower, root**-2)).whitening(inner)
+        Factor(begun[-1] * self.curves[among] + np.einsum("ik,jk,k->ij", lower, lower, root**-2)).whitening(inner)
         known = self.images, self.changes, order, self.metric.offset
-        return Parabola(matrix, scale, places, learned_factors(*known, places, scale, lower, root, inner))
+        return Parabola(*begun, places, learned_factors(*known, places, begun[-1], lower, root, inner))
 
     def way(self, weights, gradient):
         """The step to the minimum of the parabola and the penalty within bounds."""
@@ -136,7 +148,7 @@ class Coordinates(KinkedModel):
         if self.metric.exact:
             if self.fresh and self.metric.last_end is not None:
                 end = self.kinks.within(self.metric.last_end.copy())
-                after += image(self.matrix, end - start)
+                after += image(parabola.matrix, end - start)
             self.fresh = False
         share = EXACT if self.metric.exact else ROUGH if self.metric.scaled else CLOSE
         found = descend(parabola, after, self.kinks, end, share)
@@ -144,10 +156,20 @@ class Coordinates(KinkedModel):
             self.metric.last_end = end.copy()
         step = end - start
         fall = product(slope, step) + self.kinks.rise(start, end)
-        learned, forgotten = np.split(found, 2)
-        bend = product(step, after - slope) + product(learned, learned) - product(forgotten, forgotten)
+        bend = product(step, after - slope) + product(found * parabola.signs, found)
         step, end = centred_weights(step, offset, -1), centred_weights(end, offset, -1)
-        return KinkedWay(step, fall, -fall - 0.5 * bend, end)
+        return KinkedWay(step, fall, (-fall - 0.5 * bend) * self.doubt(parabola.scale), end)
+
+    def doubt(self, scale):
+        """By how much second derivatives may be too large, where pairs set their scale: as by the newest move itself.
+
+        The scale by the change of the gradient is the larger one, and steps were whole more often; but promises by it
+        were a third of what was left, those by the newest move 4 times it where rows are few.
+        """
+        if not (self.metric.scaled and self.learned):
+            return 1.0
+        newest = self.places()[-1]
+        return min(max(scale * self.inverse[newest] * float(self.curves[newest, newest]), 1.0), MOST_DOUBT)
 
     def judge(self, metric, weights, gradient):
         """What a step to the minimum would promise by another metric."""
@@ -185,10 +207,10 @@ def descend(parabola, slope, kinks, weights, share=EXACT):
     """
     bends, found = parabola.bends(), np.zeros(parabola.factors.shape[1])
     least = NOISE * float(np.sum(bends * weights[parabola.places] ** 2))
-    brought, sweeps = np.zeros(1), ROUGH_SWEEPS if share >= ROUGH else max(SWEEPS, len(bends) // A_SWEEP)
+    brought = np.zeros(1)
     for _ in range(ROUNDS):
-        rests = descend_coordinates(*parabola, bends, found, slope, *kinks, weights, sweeps, share, least, brought)
-        if rests == QUICK or (share >= ROUGH and rests == SLOW):
+        rests = descend_coordinates(parabola, bends, found, slope, kinks, weights, SWEEPS, share, least, brought)
+        if rests == QUICK or share >= ROUGH:
             break
         fall = solve_free(parabola, bends, found, slope, kinks, weights)
         brought[0] += fall
@@ -208,15 +230,13 @@ def solve_free(parabola, bends, found, slope, kinks, weights):
     sharp = kinks.l1 > 0.0
     low = np.where(sharp & (weights > 0), np.maximum(kinks.low, 0), kinks.low)
     high = np.where(sharp & (weights < 0), np.minimum(kinks.high, 0), kinks.high)
-    sides = np.repeat([1.0, -1.0], len(found) // 2)
-    if free.size > MOST_FREE:
-        return 0.0
     matrix = parabola.of(free)
     for _ in range(DROPPED):
         if not free.size:  # of columns whose diagonal has under- or overflowed
             break
         at = places[free]
-        uphill = slope[at] + np.einsum("ij,j->i", factors[free], sides * found) + kinks.l1[at] * np.sign(weights[at])
+        uphill = slope[at] + np.einsum("ij,j->i", factors[free], parabola.signs * found)
+        uphill += kinks.l1[at] * np.sign(weights[at])
         step = Factor(matrix).solve(-uphill)
         steep = product(uphill, step)
         if not steep < 0.0:
@@ -229,7 +249,7 @@ def solve_free(parabola, bends, found, slope, kinks, weights):
         whole = np.zeros(len(weights))
         whole[at] = share * step
         weights += whole
-        slope += parabola.scale * image(parabola.matrix, whole)
+        slope += parabola.scale * image(parabola.matrix, whole, parabola.alike)
         found += np.einsum("ij,i->j", factors[free], whole[at])
         fallen -= steep * share * (1.0 - 0.5 * share)
         if share == 1.0:

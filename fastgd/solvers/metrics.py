@@ -12,6 +12,7 @@ import math
 import numpy as np
 
 from ..kernels.cholesky import Factor
+from ..kernels.coordinates import NONE
 from ..kernels.pairs import product
 from .gram import centre_of, weighted_gram
 from .passes import length
@@ -105,6 +106,7 @@ class Matrix:
     """A matrix of columns that are centred by an offset; in its inverse, those that depend on others are left out."""
 
     scaled = keeps = exact = False
+    alike = NONE
 
     def __init__(self, matrix, sums):
         self.matrix, self.sums, self.offset = matrix, sums, sums.offset
@@ -180,7 +182,7 @@ class ArrowSums:
 class Arrow:
     """The inverse of a diagonal and a border."""
 
-    scaled, keeps, exact, dependent = True, True, False, None
+    scaled, keeps, exact, dependent, alike = True, True, False, None, NONE
 
     def __init__(self, matrix, inverse, last, sums):
         self.matrix, self.inverse, self.last = matrix, inverse, last  # the matrix is a diagonal (D,)
@@ -210,6 +212,7 @@ class Unit:
     """No second derivatives: a step of length 1 along the gradient."""
 
     scaled = keeps = exact = False
+    alike = NONE
     matrix = offset = dependent = None
 
     @staticmethod

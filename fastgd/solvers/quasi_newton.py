@@ -45,7 +45,7 @@ class QuasiNewton(Solver):
 
     @classmethod
     def suits(cls, problem):
-        """Full-batch problems of smooth losses; those of several scores with L2 at most."""
+        """Full-batch problems of smooth losses, and of losses with kinks up to some columns."""
         options, loss = problem.options, problem.options.loss
         if (reason := in_parts(problem)) is not None:
             return reason
@@ -54,8 +54,6 @@ class QuasiNewton(Solver):
         kinked = (options.alpha and options.l1_ratio) or problem.bounds is not None
         if not loss.smooth and problem.d >= MOST_COLUMNS:
             return f"the loss has kinks and X {problem.d} columns, and the limit is {MOST_COLUMNS - 1}"
-        if loss.joint and kinked:
-            return "the penalty has kinks" if problem.bounds is None else "the coefficients have bounds"
         return "the loss is made of lines" if made_of_lines(loss) and not kinked else None
 
     @classmethod

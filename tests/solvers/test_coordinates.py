@@ -51,7 +51,7 @@ KINKS = {
 
 def whole(matrix):
     """A parabola of all weights that no pair has changed."""
-    return Parabola(matrix, 1.0, np.arange(len(matrix)), np.zeros((len(matrix), 0)))
+    return Parabola(matrix, np.zeros(0), 1, 1.0, np.arange(len(matrix)), np.zeros((len(matrix), 0)))
 
 
 every_matrix = pytest.mark.parametrize("matrix", MATRICES.values(), ids=MATRICES)
