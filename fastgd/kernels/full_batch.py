@@ -40,7 +40,7 @@ def chunk_rows(rows):
     """
     n, d = rows.shape
     if rows.sparse:
-        chunks = max(1, rows.stored // max(CHUNK_ELEMENTS, 4 * d))
+        chunks = max(1, rows.stored // max(CHUNK_ELEMENTS, 6 * d))
         return max(CHUNK_ROWS, -(-n // min(chunks, SPARSE_CHUNKS)))
     # An odd number of rows a stream: eight of 32 rows of 16 kB met in a few sets of the cache, 1.1 times slower.
     elements = min(max(n * d // DENSE_CHUNKS, CHUNK_ELEMENTS), 8 * CHUNK_ELEMENTS)

@@ -197,14 +197,17 @@ def chosen_scaling(problem, words):
 
 def penalty_and_bounds(problem, scaling):
     """The penalty, and the bounds (d,) of the scaled coefficients."""
-    options, bounds, d = problem.options, problem.bounds, problem.d
+    options, bounds = problem.options, problem.bounds
+    free = [np.broadcast_to(side, problem.d) for side in (-np.inf, np.inf)]  # no memory for millions of columns
     if options.alpha == 0 and bounds is None:
-        return penalties.Free(), np.full(d, -np.inf), np.full(d, np.inf)
+        return penalties.Free(), *free
     largest = float(np.finfo(scaling.shift.dtype).max)
     if options.alpha > largest:
         raise ValueError(f"alpha={options.alpha:g} overflows {scaling.shift.dtype}: pass X as float64.")
     penalty = penalties.ElasticNet(options.alpha * options.l1_ratio, options.alpha * (1 - options.l1_ratio))
-    low, high = (np.full(d, -np.inf), np.full(d, np.inf)) if bounds is None else map(scaling.to_scaled, bounds)
+    if bounds is None:
+        return penalty, *free
+    low, high = map(scaling.to_scaled, bounds)
     for side in (low, high):
         if np.any(np.isfinite(side) & (np.abs(side) > largest)):
             raise ValueError(f"bounds overflow {scaling.shift.dtype}: pass X as float64, or None for no bound.")

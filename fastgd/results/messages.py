@@ -24,6 +24,7 @@ SEPARABLE = (
 DECREMENT = "Converged: the decrease still possible is below tol * loss (tol={tol:g})."
 GAP = "Converged: the duality gap is below tol * loss (tol={tol:g})."
 NO_DECREASE = "Converged: no step lowers the loss any further."
+STALLED = "Stopped early: rounding hides whether any step lowers the loss further."
 STAGES = "Converged: the objective decreased by less than tol={tol:g} of itself in two stages in a row."
 RELATIVE_DECREASE = "Converged: the loss decreased by less than tol={tol:g} of itself, {patience} epochs in a row."
 VALIDATION = "Stopped early: the validation loss has not decreased for {patience} epochs."
@@ -54,6 +55,7 @@ MORE_DIGITS = "For more digits lower tol."
 MORE_DIGITS_GIVEN = "For more digits lower tol, or raise a learning_rate that was given."
 TOO_LARGE = "The learning rate is automatic: look for very large numbers in X, y and start."
 NO_MORE = "There is nothing more to gain."
+LESS_ROUNDING = "standardize=True, X as float64, or columns and offsets closer to zero let it go on."
 NEXT_CHUNK = "Pass this result to partial_fit with the next chunk."
 MINIMIZE_ADVICE = {
     "converged": "Nothing needs doing.",

@@ -88,6 +88,7 @@ class QuasiNewtonState(SolverState):
     read: LaneNumber  # rows, since the metric was summed
     renewals: LaneNumber  # of the metric
     kink_width: LaneNumber  # within which the loss is smoothed; 0 where it is not
+    standing: LaneNumber  # steps in a row that lowered the objective by rounding alone
     promises: Annotated[np.ndarray, Array("float64", "lanes promises")]  # of the last steps by the metric; 0 for none
     # The tolerance with which a lane ended before others, else 0; the objective, the norm and the decrement then.
     ended: Annotated[np.ndarray, Array("float64", "lanes 4")]

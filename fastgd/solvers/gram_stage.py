@@ -40,7 +40,7 @@ class GramStage:
     """All rows, of which nothing is read after their products: ``stages.Stage`` with exact parabolas."""
 
     short = steps = True
-    plain = None
+    smoothing = None
     metric_cost = 0.0
 
     def __init__(self, plan, data):
@@ -61,7 +61,7 @@ class GramStage:
         dependent = (minimiser == 0.0) & (np.diagonal(products, axis1=2, axis2=3) > 0.0) & (self.gram.rest != 0.0)
         return bool((self.gram.least >= SURE * self.grams.squares).all() and not dependent.any())
 
-    def rounded(self, weights):
+    def in_type(self, weights):
         """The weights in the type of the lanes, as float64."""
         return weights if self.dtype == np.float64 else weights.astype(self.dtype).astype(np.float64)
 

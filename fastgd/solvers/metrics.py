@@ -52,7 +52,9 @@ def curved(diagonal, total, data, spreads):
     if (diagonal > SUSPICIOUS * diagonal.max(initial=0.0)).all() and np.isfinite(diagonal).all():
         return diagonal
     # Raises where the squares of a column overflow, or underflow to zero.
-    usual = np.where(data.inverse_scale != 0, total * spreads(), 0.0)
+    usual = spreads()
+    usual *= total
+    usual[data.inverse_scale == 0] = 0.0
     return np.where(diagonal > 0, np.maximum(diagonal, FLAT * usual), usual)
 
 
@@ -68,7 +70,7 @@ class MatrixSums:
     @staticmethod
     def cost(data):
         """Passes over their rows that they cost as much as."""
-        return 1.0 + data.shift.size / 60
+        return 1.5 + data.shift.size / 30
 
     def __init__(self, data, bends, spreads, backend, threads):
         self.share = DEPENDENT[data.shift.itemsize]
@@ -157,26 +159,38 @@ class ArrowSums:
         return 1.5
 
     def __init__(self, data, bends, spreads, backend, threads):
-        inverse_scale = data.inverse_scale.astype(np.float64)
-        with np.errstate(all="ignore"):
-            mean, variance = backend.passes(data._replace(weight=bends), threads).moments()
-            self.total = float(np.sum(bends, dtype=np.float64)) / data.count
-            mean = np.where(np.isfinite(mean), (mean - data.shift) * inverse_scale, 0.0)
-            centred = np.where(np.isfinite(variance), self.total * variance * inverse_scale**2, 0.0)
-        whole = centred + self.total * mean**2
+        self.total = float(np.sum(bends, dtype=np.float64)) / data.count
         self.constant = bool(data.constant)
-        self.mean = mean if self.constant else np.zeros(len(mean))
-        self.diagonal = np.maximum(centred, INDEPENDENT * whole) if self.constant else whole
-        self.diagonal = curved(self.diagonal, self.total, data, spreads)
+        # Of millions of columns each temporary is 8 MB: this goes in place.
+        with np.errstate(all="ignore"):
+            mean, diagonal = backend.passes(data._replace(weight=bends), threads).moments()
+            mean -= data.shift
+            mean *= data.inverse_scale
+            diagonal *= self.total
+            diagonal *= data.inverse_scale
+            diagonal *= data.inverse_scale
+            mean[~np.isfinite(mean)] = 0.0
+            diagonal[~np.isfinite(diagonal)] = 0.0
+            square = mean * mean
+            square *= self.total
+        if self.constant:
+            square += diagonal
+            square *= INDEPENDENT
+            np.maximum(diagonal, square, out=diagonal)
+        else:
+            diagonal += square
+            mean[:] = 0.0
+        self.mean, self.diagonal = mean, curved(diagonal, self.total, data, spreads)
 
     def damped(self, l2, share):
         """The metric with a penalty, and a share of the diagonal added to it."""
         if math.isinf(share):
             return Unit
-        diagonal = (self.diagonal + l2) * (1.0 + share)
-        inverse = np.divide(1.0, diagonal, out=np.zeros(len(diagonal)), where=diagonal > 0)
+        inverse = self.diagonal + l2
+        inverse *= 1.0 + share
+        np.divide(1.0, inverse, out=inverse, where=inverse > 0)
         last = 1.0 / self.total if self.constant and self.total > 0 else 0.0
-        return Arrow(np.append(diagonal, self.total if self.constant else 0.0), inverse, last, self)
+        return Arrow(inverse, last, self)
 
 
 class Arrow:
@@ -184,9 +198,15 @@ class Arrow:
 
     scaled, keeps, exact, dependent, alike = True, True, False, None, NONE
 
-    def __init__(self, matrix, inverse, last, sums):
-        self.matrix, self.inverse, self.last = matrix, inverse, last  # the matrix is a diagonal (D,)
+    def __init__(self, inverse, last, sums):
+        self.inverse, self.last = inverse, last
         self.sums, self.mean, self.offset = sums, sums.mean, sums.mean
+
+    @functools.cached_property
+    def matrix(self):
+        """The diagonal (D,) of columns that are centred by the offset; zero where its inverse is."""
+        inverse = np.append(self.inverse, self.last)
+        return np.divide(1.0, inverse, out=inverse, where=inverse > 0)
 
     def distance(self, move):
         """By how much a move changes the scores, in the root mean square, if columns were independent."""

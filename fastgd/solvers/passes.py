@@ -48,11 +48,17 @@ class Passes:
         means, squares = np.empty((2, self.chunks, self.d))
         self.over_chunks(lambda a, b: column_statistics.moments(self.data, self.chunk, a, b, totals, means, squares))
         with np.errstate(all="ignore"):
-            share = totals / totals.sum()
-            # Not a product of matrices: the bits of those depend on BLAS's threads.
-            mean = (share[:, None] * means).sum(axis=0)
+            total = totals.sum()
+            share = totals / total
+            # Not a product of matrices: the bits of those depend on BLAS's threads. In place: columns may be millions.
+            mean = np.einsum("k,kj->j", share, means)
             # Chan, Golub and LeVeque 1983: within the chunks, and between them.
-            return mean, squares.sum(axis=0) / totals.sum() + (share[:, None] * (means - mean) ** 2).sum(axis=0)
+            variance = squares.sum(axis=0)
+            variance /= total
+            means -= mean
+            means *= means
+            variance += np.einsum("k,kj->j", share, means)
+            return mean, variance
 
     def largest_row(self):
         """The largest weight * |row|**2 of the scaled rows, the intercept's 1 included."""
@@ -146,7 +152,7 @@ def penalty_costs(penalty, lanes):
     """The penalty of each lane's weights, (lanes,), without the intercept; the fields of ``penalty`` are the lanes'."""
     if type(penalty) is Free:
         return np.zeros(len(lanes.weights))
-    weights = lanes.weights[:, :-1].astype(np.float64)
+    weights = lanes.weights[:, :-1].astype(np.float64, copy=False)
     fields = type(penalty)(*lanes.penalty.astype(np.float64).T[:, :, None])
     with np.errstate(all="ignore"):
         return fields.cost(weights).sum(axis=1)

@@ -16,7 +16,8 @@ from ..results import messages
 from ..results.state import QuasiNewtonState
 from .base import SEPARATED, Limits, Records, Solver, Verdict, separable
 from .coordinates import Coordinates
-from .descent import PROMISES, ROUNDING, Descent, Step
+from .current_metric import PROMISES, CurrentMetric
+from .descent import ROUNDING, Descent, Goal, Step
 from .first_order import TOL_FULL
 from .full_batch import ROW_OVERHEAD, SLICE_ELEMENTS
 from .kinks import Kinks, made_of_lines
@@ -91,7 +92,7 @@ class QuasiNewton(Solver):
         weights = self.plan.lanes.weights
         lanes, D = self.lanes.weights.shape
         anchor, pairs = np.zeros((lanes, D)), np.zeros((2, lanes, slots(D, self.classes), D))
-        numbers, promises, ended = np.zeros((7, lanes)), np.zeros((lanes, PROMISES)), np.zeros((lanes, 4))
+        numbers, promises, ended = np.zeros((8, lanes)), np.zeros((lanes, PROMISES)), np.zeros((lanes, 4))
         return QuasiNewtonState(weights.copy(), anchor, *pairs, np.arange(lanes) * 1.0, *numbers, promises, ended)
 
     def descents(self, state):
@@ -125,16 +126,20 @@ class QuasiNewton(Solver):
         of, loss = functools.partial(self.metric_of, number), self.plan.parts.loss
         if isinstance(model, WorkingSet):
             of = unmeasured
-        asked = weights, model, self.stages, of, loss, self.plan.tol, self.eps, start_loss, self.least(scale)
+        metric = CurrentMetric(model, of, loss.squared)
+        asked = weights, model, self.stages, metric, Goal(self.plan.tol, self.eps, start_loss, self.least(scale))
         if loss.smooth or loss.smoothing_field is None:
             one = Descent(*asked)
         else:
             one = SmoothedDescent(loss._fields.index(loss.smoothing_field), self.first_widths[number], *asked)
         resumed = state.rows[k] > 0 or state.kink_width[k] > 0
         if resumed:
-            one.anchor, one.rows, one.damping = state.anchor[at].reshape(-1), int(state.rows[k]), int(state.damping[k])
-            one.promises, one.read = [p for p in state.promises[k].tolist() if p > 0], float(state.read[k])
-            one.renewals, one.kink_width = int(state.renewals[k]), float(state.kink_width[k])
+            metric.anchor = state.anchor[at].reshape(-1)
+            metric.rows, metric.damping, metric.renewals = (
+                int(a[k]) for a in (state.rows, state.damping, state.renewals)
+            )
+            metric.promises, metric.read = [p for p in state.promises[k].tolist() if p > 0], float(state.read[k])
+            one.kink_width, one.standing = float(state.kink_width[k]), int(state.standing[k])
             tol, objective, norm, decrement = state.ended[k].tolist()
             # A lane that ended before others stays where it is; where all have ended, all go on.
             if 0 < tol <= (self.plan.tol or 0.0) and not state.ended[:, 0].all():
@@ -216,13 +221,15 @@ class QuasiNewton(Solver):
         """Put into a state what the descents have come to."""
         for number, at in self.models_of(state):
             one = self.runs[number][0]
-            state.weights[at, self.place] = one.weights.reshape(self.classes, -1)
-            state.anchor[at] = one.anchor.reshape(self.classes, -1)
+            metric = one.metric
+            state.weights[at, self.place] = one.point.weights.reshape(self.classes, -1)
             state.first[at], state.count[at] = one.model.first, one.model.learned
-            state.rows[at], state.damping[at], state.read[at] = one.rows, one.damping, one.read
-            state.renewals[at], state.kink_width[at] = one.renewals, one.kink_width
+            state.rows[at], state.damping[at], state.renewals[at] = metric.rows, metric.damping, metric.renewals
+            state.read[at], state.kink_width[at], state.standing[at] = metric.read, one.kink_width, one.standing
+            if metric.anchor is not None:
+                state.anchor[at] = metric.anchor.reshape(self.classes, -1)
             state.promises[at] = 0.0
-            state.promises[at, : len(one.promises)] = one.promises
+            state.promises[at, : len(metric.promises)] = metric.promises
             state.ended[at] = 0.0
             if one.ended and self.plan.tol:
                 last = self.last[number]
@@ -231,9 +238,9 @@ class QuasiNewton(Solver):
     def objective(self, lanes, state):
         """The objectives where the descents stand."""
         known = [self.runs.get(number) for number, _ in self.models_of(state)]
-        if not all(run and run[0].gradient is not None for run in known):
+        if not all(run and run[0].point.gradient is not None for run in known):
             return None
-        return self.by_lane([run[0].objective for run in known])
+        return self.by_lane([run[0].point.objective for run in known])
 
     def by_lane(self, numbers):
         """Numbers (..., models) as (..., lanes): of several classes the first lane has it, the others have 0."""
@@ -269,6 +276,8 @@ class QuasiNewton(Solver):
         ]
         if all(not more or (rest and sure) for more, rest, sure in zip(unproved, rests, known, strict=True)):
             return Verdict("converged", messages.NO_DECREASE, messages.MORE_DIGITS)
+        if all(rests) and loss.smooth:  # while kinks are smoothed, a smaller width follows
+            return Verdict("early_stopped", messages.STALLED, messages.LESS_ROUNDING)
         return None
 
     def resting(self, state, last):
@@ -296,7 +305,7 @@ class QuasiNewton(Solver):
         lanes = lanes_at(self.lanes, [number], self.classes)
         lanes = lanes._replace(weights=weights.reshape(self.classes, -1).astype(self.lanes.weights.dtype))
         l2 = float(lanes.penalty[0, 1]) if type(plan.parts.penalty) is not Free else 0.0
-        for one in self.stages if stage.plain is None else [stage]:
+        for one in self.stages if stage.smoothing is None else [stage]:
             if one.rows >= rows or one.whole:
                 sums = one.sums(lanes, self.spreads, plan.backend, threads)
                 if sums.total > 0:  # all rows of a sample may lie beyond their margins

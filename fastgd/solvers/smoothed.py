@@ -3,9 +3,7 @@
 Losses that are made of lines have a method of their own (``kinked.py``), but not with L1 or bounds.
 """
 
-import copy
-
-from .descent import Descent, Look
+from .descent import Descent
 
 NARROWEST = 1e-9  # the smallest width, as a share of the first
 NARROWER = 0.1  # a width is multiplied by it when the smoothed loss has settled
@@ -14,16 +12,8 @@ WITHOUT_TOL = 1e-8  # the tolerance of smoothing where there is none
 CLOSE = 10.0  # in tolerances: a smoothed loss no further above the loss is final
 
 
-def smoothed(stage, field, width):
-    """A stage on which the loss is smoothed within a width, which is its field of this number."""
-    found = copy.copy(stage)
-    found.plain, found.field, found.kink_width = stage, field, width
-    found.metric_rows = found.rows  # the rows near the kinks are few
-    return found
-
-
 class SmoothedDescent(Descent):
-    """The descent of a lane whose loss has kinks.
+    """The descent of a model whose loss has kinks.
 
     Parameters
     ----------
@@ -41,33 +31,37 @@ class SmoothedDescent(Descent):
     def run(self, resumed=False):
         """All steps; ``resumed`` begins with the width of the run before."""
         *samples, whole = self.stages
-        if resumed and self.rows:
-            stage = smoothed(whole, self.field, self.kink_width)
+        if resumed and self.metric.rows:
+            stage = self.smoothed(whole)
             yield from self.resume(stage)
             yield from self.descend(stage)
-        for stage in [] if resumed else [stage for stage in samples if stage.steps]:
-            stage = smoothed(stage, self.field, self.kink_width)
+        for stage in [] if resumed else [self.smoothed(stage) for stage in samples if stage.steps]:
             yield from self.enter(stage)
             yield from self.descend(stage)
         while True:
-            stage = smoothed(whole, self.field, self.kink_width)
+            stage = self.smoothed(whole)
             yield from self.enter(stage)
             yield from self.descend(stage)
+
+    def smoothed(self, stage):
+        """The stage with the loss smoothed within the width."""
+        return stage.smoothed(self.field, self.kink_width)
 
     def leave(self, over):
         """The end, or the next width, of which no metric is known."""
         self.ended = over and self.is_last
         if over and not self.is_last:
-            self.kink_width, self.rows = NARROWER * self.kink_width, 0
+            self.kink_width, self.metric.rows = NARROWER * self.kink_width, 0
 
     def shown(self, stage, record):
         """The record with the loss that is not smoothed; nothing is known to be left while the two differ."""
-        own, _ = yield Look(stage.plain, self.weights)
-        tol = WITHOUT_TOL if self.tol is None else self.tol
-        close = self.objective - own <= CLOSE * tol * abs(own)
-        self.is_last = close or self.kink_width <= max(64 * self.eps, NARROWEST) * self.first_width
+        own = (yield from self.look(self.stages[-1], self.point.weights)).objective
+        tol = WITHOUT_TOL if self.goal.tol is None else self.goal.decrease(1.0)
+        close = self.point.objective - own <= CLOSE * tol * abs(own)
+        self.is_last = close or self.kink_width <= max(64 * self.goal.eps, NARROWEST) * self.first_width
         return record._replace(objective=own, decrement=record.decrement if self.is_last else float("inf"))
 
-    def enough(self, stage):
+    def tolerance(self, stage):
         """The decrease that ends a stage."""
-        return super().enough(stage) if self.is_last or not stage.whole else SETTLED * abs(self.objective)
+        settled = self.is_last or not stage.whole
+        return super().tolerance(stage) if settled else SETTLED * abs(self.point.objective)

@@ -1,5 +1,8 @@
 """Stages of a descent: samples of the rows that grow, and all rows; with the columns that have any numbers."""
 
+import copy
+from typing import NamedTuple
+
 import numpy as np
 
 from ..kernels.layouts import CSR, frozen
@@ -11,15 +14,28 @@ from .passes import penalty_costs
 from .samples import first_of, rows_of_sample, sample_of, sizes
 
 STEPS = 4  # a sample on which steps are taken is at most so small a part of the rows
-SHORT = 1 << 19  # numbers: a pass over them takes less than 0.1 ms
+SHORT = 1 << 18  # numbers: a pass over them takes less than 0.05 ms
 MOST_NUMBERS = 16  # a column, of sparse rows that may have columns without any
 COPIED = 1 << 22  # indices of sparse rows that may be copied, so that columns without a number cost nothing
+
+
+class Smoothing(NamedTuple):
+    """The width within which the kinks of a loss are smoothed, and the number of the loss's field that is it."""
+
+    field: int
+    width: float
+
+    def of(self, fields):
+        """The fields (lanes, fields) of losses, their widths no smaller than this one."""
+        fields = fields.copy()
+        fields[:, self.field] = np.maximum(fields[:, self.field], self.width)
+        return fields
 
 
 class Stage:
     """Some rows, and what is asked of them."""
 
-    plain = None  # where the loss is smoothed, the stage on which it is not
+    smoothing = None
 
     def __init__(self, plan, data, sample_rows, whole):
         self.loss, self.penalty, self.data, self.whole = plan.parts.loss, plan.parts.penalty, data, whole
@@ -31,7 +47,14 @@ class Stage:
         self.metric_cost = sums_class(data).cost(data)
         self.passes = plan.passes(data)
 
-    def rounded(self, weights):
+    def smoothed(self, field, width):
+        """The stage with the loss smoothed within a width, which is its field of this number."""
+        found = copy.copy(self)
+        found.smoothing = Smoothing(field, width)
+        found.metric_rows = found.rows  # the rows near the kinks are few
+        return found
+
+    def in_type(self, weights):
         """The weights in the type of the lanes, as float64."""
         return weights if self.dtype == np.float64 else weights.astype(self.dtype).astype(np.float64)
 
@@ -53,11 +76,7 @@ class Stage:
 
     def with_width(self, lanes):
         """The lanes with the width within which the loss is smoothed."""
-        if self.plain is None:
-            return lanes
-        fields = lanes.loss.copy()
-        fields[:, self.field] = np.maximum(fields[:, self.field], self.kink_width)
-        return lanes._replace(loss=fields)
+        return lanes if self.smoothing is None else lanes._replace(loss=self.smoothing.of(lanes.loss))
 
     def sums(self, lanes, spreads, backend, threads):
         """The sums of second derivatives at the weights of lanes, those of one model.

@@ -11,8 +11,10 @@ import numpy as np
 
 from ..kernels.layouts import Dense, frozen
 from .coordinates import Coordinates
-from .descent import Descent, Look
+from .current_metric import CurrentMetric
+from .descent import Descent, Goal
 from .kinks import KinkedModel, KinkedWay
+from .line_search import Look
 from .metrics import ArrowSums, kind_of
 from .pairs import slots
 from .stages import Stage
@@ -85,8 +87,8 @@ class WorkingSet(KinkedModel):
         start = weights[places]
         tol = (WITHOUT_TOL if self.plan.tol is None else self.plan.tol) / 10
         eps = float(np.finfo(stage.dtype).eps)
-        of = functools.partial(self.metric_of, columns)
-        one = Descent(start, model, [stage], of, self.plan.parts.loss, tol, eps, math.inf, 0.0)
+        metric = CurrentMetric(model, functools.partial(self.metric_of, columns), self.plan.parts.loss.squared)
+        one = Descent(start, model, [stage], metric, Goal(tol, eps, math.inf, 0.0))
         run, answer, first, steps = one.run(), None, None, 0
         while not one.ended and steps < (STEPS if part else OF_ALL):
             found = run.send(answer)
@@ -100,7 +102,7 @@ class WorkingSet(KinkedModel):
                 steps += 1
                 if found.decrement <= SETTLED * (first - found.objective):
                     break
-        return max(first - one.objective, 0.0), one.weights
+        return max(first - one.point.objective, 0.0), one.point.weights
 
     def metric_of(self, columns, stage, weights, rows, damping):
         """The metric of some columns."""

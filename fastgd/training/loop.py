@@ -319,7 +319,8 @@ class Loop:
         number, run, clock = self.running.numbers[k], self.running.runs[k], clock or self.clock
         loss_sum = np.zeros(self.plan.width) + self.loss_sum([k], clock)
         clock = Clock(clock.epoch, clock.row, clock.steps, loss_sum)
-        state = (state or self.running.state).take(rows_of_models([k], self.plan.width))
+        only = len(self.running.numbers) == 1  # a state of millions of columns is not copied then
+        state = (state or self.running.state).take(None if only else rows_of_models([k], self.plan.width))
         weights, reason = self.solver.answer(state, clock.steps), verdict.reason
         begin = self.plan.options.average
         if begin is not None and clock.steps < begin:

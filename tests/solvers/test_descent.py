@@ -11,7 +11,7 @@ from scipy.sparse import csr_array
 import fastgd
 from fastgd import losses
 from fastgd.solvers import quasi_newton
-from fastgd.solvers.descent import DAMPINGS, Descent, shorter
+from fastgd.solvers.current_metric import DAMPINGS, CurrentMetric
 
 RNG = np.random.default_rng(13)
 N, D = 6_000 if not JIT_OFF else 2_200, 4
@@ -90,13 +90,13 @@ def test_it_goes_on_step_by_step():
 
 
 def test_damped_metrics_are_kept(monkeypatch):
-    seen, summed = set(), Descent.sum_metric
+    seen, summed = set(), CurrentMetric.sum
 
-    def noted(self, stage, rows, damping=0, forget=False):
+    def noted(self, stage, weights, rows, damping=0, forget=False):
         seen.add(damping)
-        return summed(self, stage, rows, damping, forget)
+        return summed(self, stage, weights, rows, damping, forget)
 
-    monkeypatch.setattr(Descent, "sum_metric", noted)
+    monkeypatch.setattr(CurrentMetric, "sum", noted)
     r = fit("damped")
     assert max(seen) > 0, "none was damped: this tests nothing"
     assert math.isinf(DAMPINGS[-1])
@@ -319,34 +319,20 @@ def test_a_bootstrap_has_the_spread_of_theory():
     np.testing.assert_allclose(r.replicates.coef.mean(axis=0), r.coef, atol=0.1 / rows.std(axis=0).min())
 
 
-# The length of a step -------------------------------------------------------------------------------------------------
-
-
-def test_the_next_length_is_the_cubics_minimum():
-    """Of (x - 0.3)**2 (x + 1) from 0 the minimum is 0.3."""
-
-    def value(x):
-        return (x - 0.3) ** 2 * (x + 1)
-
-    def slope(x):
-        return 2 * (x - 0.3) * (x + 1) + (x - 0.3) ** 2
-
-    assert shorter(1.0, value(0), slope(0), value(1), slope(1)) == pytest.approx(0.3)
-    assert shorter(0.8, value(0), slope(0), value(0.8), slope(0.8)) == pytest.approx(0.3)
-
-
-@pytest.mark.parametrize("end", [math.inf, math.nan, 1e300])
-def test_a_step_too_far_is_shortened_to_a_tenth(end):
-    assert shorter(1.0, 1.0, -1.0, end, math.nan) == pytest.approx(0.1)
-
-
-def test_lengths_stay_between_a_tenth_and_a_half():
-    assert shorter(1.0, 1.0, -1.0, 1.0 - 1e-12, 1e-9) <= 0.5
-    assert shorter(1.0, 1.0, -1e-9, 1.0 + 1e9, 1e9) == pytest.approx(0.1)
-
-
 def test_the_cost_of_steps_sets_how_many_a_slice_takes(monkeypatch):
     monkeypatch.setattr(quasi_newton, "SLICE_ELEMENTS", 1)
     one = fit("samples")
     monkeypatch.undo()
     same(one, fit("samples"))
+
+
+@pytest.mark.parametrize("loss", ["log_loss", "squared_hinge", "multinomial"])
+def test_what_rounding_hides_is_told(loss):
+    rng = np.random.default_rng(1)
+    rows = (rng.standard_normal((80, 4)) + np.array([0.0, 1e6, 1e7, 1e8])).astype(np.float32)
+    y = rng.integers(0, 3 if loss == "multinomial" else 2, 80)
+    r = fastgd.fit(rows, y, loss=loss, standardize=False)
+    assert (r.status, r.n_epochs < 200) == ("early_stopped", True)
+    assert r.message.startswith("Stopped early: rounding hides whether any step lowers the loss further. standardize=")
+    assert r.loss <= r.history.loss[0]
+    assert fastgd.fit(rows.astype(float), y, loss=loss).status == "converged"

@@ -15,7 +15,7 @@ from fastgd.kernels.layouts import CSR, Dense, frozen
 from fastgd.parts.penalties import Free
 from fastgd.solvers import joint_metrics, metrics
 from fastgd.solvers.compiled import COMPILED
-from fastgd.solvers.descent import DAMPINGS
+from fastgd.solvers.current_metric import DAMPINGS
 from fastgd.solvers.joint_metrics import AllSums, SharedSums
 from fastgd.solvers.metrics import ArrowSums, MatrixSums, Unit
 

@@ -307,7 +307,7 @@ def test_columns_without_numbers_cost_nothing_and_stay_zero(monkeypatch):
 
     def noted(self, state, at, number):
         found = begun(self, state, at, number)
-        sizes.append(found[0].weights.size)
+        sizes.append(found[0].point.weights.size)
         return found
 
     monkeypatch.setattr(QuasiNewton, "begun", noted)
