@@ -161,7 +161,7 @@ def fit(X, y, **options):
     2010), of many columns on a working set (Massias et al. 2018). A step is shortened until the objective decreases by
     a ten-thousandth of what its slope predicts (Armijo 1966). Squares are minimised on one Gram matrix where that costs
     less. The run ends when the decrease still possible is below ``tol`` times the loss. This is for losses with a
-    method ``second_derivative``, and for joint ones without L1 and bounds.
+    method ``second_derivative``, and for joint ones.
 
     Losses that are made of lines ("hinge", "absolute_error", "quantile", "epsilon_insensitive"), without L1 and bounds:
     a primal-dual interior point (Mehrotra 1992) on the rows near the kinks, which samples have found, ended by the

@@ -17,9 +17,10 @@ DROPPED = 20  # weights, at most, that become zero or get to a bound in one solu
 # Of what all sweeps have brought: one that brings less is the last. The next way makes up for what is left: 1e-12 took
 # twice as long for 900 columns. Where the parabola is not the objective, it is worth less, and least where pairs set
 # its scale: there linear systems, for as many weights as all classes have, took twice as long as all else.
-EXACT, CLOSE, ROUGH = 1e-8, 1e-5, 1e-3
+EXACT, CLOSE, ROUGH, ROUGHEST = 1e-8, 1e-5, 1e-3, 1e-2
+PAIRS = 10  # at most, where a diagonal is updated: with 20, 2e5 weights took 1.4 times as long
 NOISE = 1e-30  # times the parabola's size: what is less is rounding
-MOST_DOUBT = 4.0
+MOST_DOUBT, QUICKEST = 4.0, 0.3  # where pairs set the scale
 LEAST_BEND = 1e-10  # of a diagonal: what pairs leave of it
 
 
@@ -120,6 +121,8 @@ class Coordinates(KinkedModel):
     def parabola(self, weights, gradient):
         """The second derivatives of the weights that may move."""
         matrix, order = self.matrix, np.array(self.places(), np.int64)
+        if matrix.ndim == 1:
+            order = order[-PAIRS:]
         begun = matrix, self.metric.alike, len(weights) // matrix.shape[-1], self.scale(gradient)
         if matrix.ndim == 2:
             places = np.arange(len(weights))
@@ -130,7 +133,7 @@ class Coordinates(KinkedModel):
         if self.images is None:
             self.images = np.zeros_like(self.moves)
             self.curves, self.products = np.zeros((2, len(self.moves), len(self.moves)))
-            for place in order:
+            for place in self.places():
                 self.add(place)
         among = np.ix_(order, order)
         lower = np.tril(self.products[among], -1) * self.inverse[order]
@@ -150,8 +153,7 @@ class Coordinates(KinkedModel):
                 end = self.kinks.within(self.metric.last_end.copy())
                 after += image(parabola.matrix, end - start)
             self.fresh = False
-        share = EXACT if self.metric.exact else ROUGH if self.metric.scaled else CLOSE
-        found = descend(parabola, after, self.kinks, end, share)
+        found = descend(parabola, after, self.kinks, end, self.share)
         if self.metric.exact:
             self.metric.last_end = end.copy()
         step = end - start
@@ -159,6 +161,18 @@ class Coordinates(KinkedModel):
         bend = product(step, after - slope) + product(found * parabola.signs, found)
         step, end = centred_weights(step, offset, -1), centred_weights(end, offset, -1)
         return KinkedWay(step, fall, (-fall - 0.5 * bend) * self.doubt(parabola.scale), end)
+
+    @property
+    def share(self):
+        """Of what sweeps over the coordinates have brought: one that brings less is the last."""
+        if self.metric.exact or not self.metric.scaled:
+            return EXACT if self.metric.exact else CLOSE
+        return ROUGH if self.matrix.ndim == 2 else ROUGHEST
+
+    @property
+    def quickest(self):
+        """Few pairs say little of weights that have just got free: steps of 0.1 were followed by ones of 0.6."""
+        return QUICKEST if self.metric.scaled else 0.0
 
     def doubt(self, scale):
         """By how much second derivatives may be too large, where pairs set their scale: as by the newest move itself.

@@ -48,7 +48,7 @@ class CurrentMetric:
         """The share of a step's promise that the next one makes, on the mean of the last; if unknown, a half."""
         if not self.promises or not promise > 0:
             return 0.5
-        return believed((promise / self.promises[0]) ** (1.0 / len(self.promises)))
+        return max(believed((promise / self.promises[0]) ** (1.0 / len(self.promises))), self.model.quickest)
 
     def possible(self, promise):
         """What is left after a step, if each brings a share of the one before.

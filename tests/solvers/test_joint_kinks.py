@@ -70,7 +70,13 @@ PENALTIES = {
     "lasso in a box": {"alpha": 0.02, "l1_ratio": 1.0, "bounds": (-0.2, 0.2)},
 }
 every_penalty = pytest.mark.parametrize("penalty", PENALTIES.values(), ids=PENALTIES)
-all_rows = pytest.mark.parametrize("rows", ROWS)
+
+
+def some(*names):
+    """Cases of some rows; as plain Python those of iris alone, which are few."""
+    return pytest.mark.parametrize(
+        "rows", [name if name == "iris" else pytest.param(name, marks=pytest.mark.jit) for name in names]
+    )
 
 
 def of_softmax(X, y, coef, intercept):
@@ -105,7 +111,7 @@ def optimum(X, y, alpha, l1_ratio):
 
 
 @every_penalty
-@all_rows
+@some(*ROWS)
 def test_no_subgradient_is_left(rows, penalty):
     X, y = ROWS[rows], CLASSES[rows]
     r, tight = (fastgd.fit(X, y, tol=tol, **SMALL, **penalty) for tol in (1e-6, 1e-11))
@@ -125,7 +131,7 @@ def test_no_subgradient_is_left(rows, penalty):
 
 
 @pytest.mark.parametrize("penalty", ["lasso", "elastic net"])
-@pytest.mark.parametrize("rows", ["iris", "wine", "sparse"])
+@some("iris", "wine", "sparse")
 def test_the_optimum_is_scikit_learns(rows, penalty):
     X, y = ROWS[rows], CLASSES[rows]
     model = optimum(X, y, **PENALTIES[penalty])
@@ -137,7 +143,7 @@ def test_the_optimum_is_scikit_learns(rows, penalty):
 
 
 @pytest.mark.parametrize("tiny", [0, 1 << 30])
-@pytest.mark.parametrize("rows", ["iris", "chained"])
+@some("iris", "chained")
 def test_both_metrics_have_the_same_optimum(rows, tiny, monkeypatch):
     monkeypatch.setattr(joint_metrics, "TINY", tiny)
     X, y = ROWS[rows], CLASSES[rows]
@@ -146,6 +152,7 @@ def test_both_metrics_have_the_same_optimum(rows, tiny, monkeypatch):
         assert (r.status, at_rest(X, y, r, **PENALTIES[name])[1] <= 2e-5) == ("converged", True)
 
 
+@pytest.mark.jit
 def test_badly_scaled_columns_far_from_zero():
     X, y = ROWS["chained"], CLASSES["chained"]
     units = np.geomspace(1e-3, 1e3, X.shape[1])
@@ -156,6 +163,7 @@ def test_badly_scaled_columns_far_from_zero():
     np.testing.assert_allclose(other.coef * units, r.coef, atol=1e-4)
 
 
+@pytest.mark.jit
 def test_a_penalty_above_all_slopes_leaves_the_intercepts_alone():
     X, y = ROWS["sparse"], CLASSES["sparse"]
     r = fastgd.fit(X, y, alpha=1e3, l1_ratio=1.0, **SMALL)
@@ -163,6 +171,7 @@ def test_a_penalty_above_all_slopes_leaves_the_intercepts_alone():
     np.testing.assert_allclose(softmax(r.intercept), np.bincount(y) / len(y), rtol=1e-3)
 
 
+@pytest.mark.jit
 def test_without_an_intercept():
     X, y = ROWS["chained"], CLASSES["chained"]
     r = fastgd.fit(X, y, fit_intercept=False, tol=1e-11, **SMALL, **PENALTIES["lasso"])
@@ -173,6 +182,7 @@ def test_without_an_intercept():
     assert not np.any(r.intercept)
 
 
+@pytest.mark.jit
 def test_bounds_of_single_columns_hold_for_each_class():
     X, y = ROWS["chained"], CLASSES["chained"]
     low = np.where(np.arange(20) < 3, 0.25, -np.inf)
@@ -181,6 +191,7 @@ def test_bounds_of_single_columns_hold_for_each_class():
     assert (r.coef[:, 3:] < 0).any()
 
 
+@pytest.mark.jit
 def test_samples_and_row_weights():
     X = np.random.default_rng(2).standard_normal((20_000, 5))
     y = labels(X, 3)
@@ -193,7 +204,7 @@ def test_samples_and_row_weights():
     np.testing.assert_array_equal(r.coef == 0, expected.coef == 0)
 
 
-@pytest.mark.parametrize("rows", ["chained", "sparse"])
+@some("chained", "sparse")
 def test_float32_comes_close(rows):
     X, y = ROWS[rows], CLASSES[rows]
     for penalty in PENALTIES.values():
@@ -224,7 +235,7 @@ def of_exponential(X, y, coef, intercept):
 
 
 @pytest.mark.parametrize("penalty", ["lasso", "elastic net", "box"])
-@pytest.mark.parametrize("rows", ["iris", "chained"])
+@some("iris", "chained")
 def test_a_loss_that_is_no_softmax(rows, penalty):
     X, y = ROWS[rows], CLASSES[rows]
     r = fastgd.fit(X, y, loss=Exponential(), standardize=False, tol=1e-11, **PENALTIES[penalty])
@@ -235,7 +246,7 @@ def test_a_loss_that_is_no_softmax(rows, penalty):
 # One way of many -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("rows", ["iris", "chained"])
+@some("iris", "chained")
 @pytest.mark.parametrize("penalty", ["lasso", "box"])
 def test_the_reference_takes_the_same_steps(rows, penalty):
     X, y = ROWS[rows], CLASSES[rows]
@@ -246,7 +257,7 @@ def test_the_reference_takes_the_same_steps(rows, penalty):
 
 
 @pytest.mark.parametrize("penalty", ["weak lasso", "box"])
-@pytest.mark.parametrize("rows", ["iris", "chained", "sparse"])
+@some("iris", "chained", "sparse")
 def test_a_stopped_run_goes_on_bit_for_bit(rows, penalty, tmp_path):
     X, y, options = ROWS[rows], CLASSES[rows], {**SMALL, **PENALTIES[penalty], "tol": 1e-9}
     whole = fastgd.fit(X, y, **options)
@@ -259,7 +270,7 @@ def test_a_stopped_run_goes_on_bit_for_bit(rows, penalty, tmp_path):
 
 
 @pytest.mark.jit
-@pytest.mark.parametrize("rows", ["chained", "sparse"])
+@some("chained", "sparse")
 def test_any_number_of_threads_gives_the_same_bits(rows):
     X = chained(30_000, 20) if rows == "chained" else words(30_000, 3000, 8)
     y = labels(X, 3)
@@ -268,7 +279,7 @@ def test_any_number_of_threads_gives_the_same_bits(rows):
     np.testing.assert_array_equal(one.coef, three.coef)
 
 
-@pytest.mark.parametrize("rows", ["iris", "sparse"])
+@some("iris", "sparse")
 def test_lanes_are_fits(rows):
     X, y = ROWS[rows], CLASSES[rows]
     s = fastgd.sweep(X, y, alpha=[0.05, 0.01], l1_ratio=[0.0, 0.5, 1.0], tol=1e-10, **SMALL)
@@ -280,6 +291,7 @@ def test_lanes_are_fits(rows):
         np.testing.assert_allclose(result.coef, alone.coef, atol=2e-4)
 
 
+@pytest.mark.jit
 def test_folds_are_fits_on_their_rows():
     X, y = ROWS["chained"], CLASSES["chained"]
     held = np.arange(len(y)) % 4 == 0
