@@ -20,7 +20,7 @@ DROPPED = 20  # weights, at most, that become zero or get to a bound in one solu
 EXACT, CLOSE, ROUGH, ROUGHEST = 1e-8, 1e-5, 1e-3, 1e-2
 PAIRS = 10  # at most, where a diagonal is updated: with 20, 2e5 weights took 1.4 times as long
 NOISE = 1e-30  # times the parabola's size: what is less is rounding
-MOST_DOUBT, QUICKEST = 4.0, 0.3  # where pairs set the scale
+MOST_DOUBT, QUICKEST = 2.0, 0.3  # where pairs set the scale; more would often ask float32 for what rounding hides
 LEAST_BEND = 1e-10  # of a diagonal: what pairs leave of it
 
 
@@ -178,7 +178,7 @@ class Coordinates(KinkedModel):
         """By how much second derivatives may be too large, where pairs set their scale: as by the newest move itself.
 
         The scale by the change of the gradient is the larger one, and steps were whole more often; but promises by it
-        were a third of what was left, those by the newest move 4 times it where rows are few.
+        were a third of what was left, and those by the newest move up to 50 times it, where rows are few.
         """
         if not (self.metric.scaled and self.learned):
             return 1.0
