@@ -140,14 +140,14 @@ def largest_row(data, chunk, first, last, out):
 @kernel
 def _largest_row(values, indices, starts, shift, inverse_scale, weight, constant, chunk, first, last, out):
     d = np.uint64(shift.size)
-    n = starts.size - 1 if starts.size > 0 else values.size // shift.size
+    n = starts.size - 1 if starts is not None else values.size // shift.size
     for c in range(first, last):
         lo = c * chunk
         hi = lo + chunk if lo + chunk < n else n
         largest = 0.0
         for i in range(np.uint64(lo), np.uint64(hi)):
             square = 0.0
-            if starts.size > 0:
+            if starts is not None:
                 for q in range(starts[i], starts[i + np.uint64(1)]):
                     z = values[q] * inverse_scale[indices[q]]
                     square += z * z

@@ -114,18 +114,6 @@ def weighted_chunk(data, centre, weight, lo, hi, S, sums):
 
 
 @kernel
-def symmetric(sums, constant, out):
-    """The upper triangle of ``sums`` as a whole matrix ``out`` (D, D), the last row and column times ``constant``."""
-    D = out.shape[0]
-    for first in range(0, D, VECTOR):
-        for v in range(first, D, VECTOR):
-            for i in range(first, first + VECTOR if first + VECTOR < D else D):
-                for j in range(v if v > i else i, v + VECTOR if v + VECTOR < D else D):
-                    value = sums[i, j] * constant if j == D - 1 else sums[i, j]
-                    out[i, j] = out[j, i] = value
-
-
-@kernel
 def _add_rows(values, indices, starts, targets, centre, inverse_scale, level, first, weights, S, sums, squares):
     """Gather some rows from ``first`` on at a time, 1 and the targets behind them, and add their products.
 
@@ -141,10 +129,10 @@ def _add_rows(values, indices, starts, targets, centre, inverse_scale, level, fi
             weight = weights[i - first]
             if weight != 0.0:
                 root = np.sqrt(weight)
-                begin, end = (starts[i], starts[i + np.uint64(1)]) if starts.size > 0 else (i * d, i * d + d)
+                begin, end = (starts[i], starts[i + np.uint64(1)]) if starts is not None else (i * d, i * d + d)
                 # The memory's own guesses end with each product: without the hint a row of 50 took 101 ns, with it 83.
                 prefetch_run(values, begin + ahead, end + ahead)
-                if starts.size > 0:
+                if starts is not None:
                     for j in range(d):
                         S[k, j] = 0.0
                     for q in range(begin, end):
@@ -159,16 +147,14 @@ def _add_rows(values, indices, starts, targets, centre, inverse_scale, level, fi
                     squares[target] += y * y
                 k += 1
             i += np.uint64(1)
-        # Eight columns times three vectors, less what lies below the diagonal: one vector at a time took 1.05 (d=50) to
-        # 1.25 (d=1000) times as long on Zen 5, and in a prototype on Ice Lake more than twice.
+        # Eight columns times two vectors, less what lies below the diagonal. Three at once took as long (d=10 to 500;
+        # 0.97 at d=1000), and longer to compile; panels of one size, beyond the diagonal, took up to 1.4 times as long.
         for tile in range(0, D, TILE):
-            for v in range(tile, columns, 3 * VECTOR):
+            for v in range(tile, columns, 2 * VECTOR):
                 for j in range(tile, tile + TILE, VECTOR):
                     start = v if v > j else j
-                    left = (v + 3 * VECTOR if v + 3 * VECTOR < columns else columns) - start
-                    if left > 2 * VECTOR and j < D:
-                        panel(S, j, 1, S.shape[1], k, S, sums, j, start, 8, 3, True)
-                    elif left > VECTOR and j < D:
+                    left = (v + 2 * VECTOR if v + 2 * VECTOR < columns else columns) - start
+                    if left > VECTOR and j < D:
                         panel(S, j, 1, S.shape[1], k, S, sums, j, start, 8, 2, True)
                     elif left > 0 and j < D:
                         panel(S, j, 1, S.shape[1], k, S, sums, j, start, 8, 1, True)

@@ -75,18 +75,6 @@ def losses_of(scores, places, low, high, weight, most, sums):
 
 
 @kernel(in_order=True)
-def begin(scores, places, low, high, weight, wide, below, above, u):
-    """A start in the interior: every slack is ``wide`` at least."""
-    for b in range(places.shape[0]):
-        for i in range(scores.size):
-            r = places[b, i] - scores[i]
-            above[b, i] = (r if r > 0.0 else 0.0) + wide
-            below[b, i] = above[b, i] - r
-            share = above[b, i] / (above[b, i] + below[b, i])
-            u[b, i] = weight[i] * (low[b, i] + (high[b, i] - low[b, i]) * share)
-
-
-@kernel(in_order=True)
 def inverse_bends(low, high, weight, below, above, u, d, bends):
     """What each row adds to the matrix of a step: of each kink (kinks, n), and added up (n,). Returns the gap."""
     gap = 0.0

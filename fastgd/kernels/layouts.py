@@ -18,9 +18,6 @@ def frozen(array):
     return view
 
 
-NO_INDICES, NO_STARTS = frozen(np.empty(0, np.uint32)), frozen(np.empty(0, np.uint64))
-
-
 class Dense(NamedTuple):
     """Rows of a C-contiguous array ``values`` (n, d), float32 or float64."""
 
@@ -44,8 +41,8 @@ class Dense(NamedTuple):
         return self.values.size
 
     def flat(self):
-        """Values, indices and starts, as of sparse rows, but without indices and starts: kernels compiled for both."""
-        return self.values.reshape(-1), NO_INDICES, NO_STARTS
+        """As of sparse rows, but None for indices and starts: what a kernel for both does with them is not compiled."""
+        return self.values.reshape(-1), None, None
 
     def take(self, rows):
         """Some of the rows, by number or flag; a copy."""

@@ -5,7 +5,7 @@ import numpy as np
 from ..parts.optimizers import decayed
 from . import elementary  # noqa: F401  (registers the compiled twins that losses call)
 from ._jit import cast_all, compiled_as, inlined, lane_of
-from .addresses import arguments, part_at
+from .addresses import arguments, in_numpy, part_at
 from .emit import wide
 from .lane_vectors import assume_noalias
 from .optimizer_state import state_at, store_state
@@ -46,6 +46,17 @@ def loss_block(part):
     return loss_block
 
 
+@in_numpy(loss_block)
+def _(part):
+    def loss_block(fields, scores, count, intercept, y, weight, weighted, out):
+        loss, p, shares = part_at(part, fields), scores[:count] + intercept, weight[:count] if weighted else 1.0
+        out[0] += (np.float64(loss.value(p, y[:count])) * shares).sum()
+        scores[:count] = loss.slope(p, y[:count]) * shares
+        out[1] += scores[:count].sum(dtype=np.float64)
+
+    return loss_block
+
+
 @arguments("F* T* int F T* T* bool T*")
 def second_derivative_block(part):
     """The weighted second derivatives of a loss."""
@@ -62,6 +73,16 @@ def second_derivative_block(part):
             if weighted:
                 value *= weight[k]
             out[k] = value
+
+    return second_derivative_block
+
+
+@in_numpy(second_derivative_block)
+def _(part):
+    def second_derivative_block(fields, scores, count, intercept, y, weight, weighted, out):
+        p, y = np.float64(scores[:count]) + intercept, np.float64(y[:count])
+        value = np.float64(part_at(part, fields).second_derivative(p, y))
+        out[:count] = value * weight[:count] if weighted else value
 
     return second_derivative_block
 

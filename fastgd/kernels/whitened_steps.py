@@ -40,7 +40,7 @@ def _whitened_steps(
 ):  # fmt: skip
     assume_noalias()
     d, D = np.uint64(shift.size), anchor.size
-    sparse, x, z, gradient = starts.size > 0, scratch[0], scratch[1], scratch[2]
+    sparse, x, z, gradient = starts is not None, scratch[0], scratch[1], scratch[2]
     for s in range(rates.size):
         rate = rates[s] / batch
         for j in range(D):

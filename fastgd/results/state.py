@@ -77,6 +77,7 @@ class QuasiNewtonState(SolverState):
     """The state of quasi-Newton steps: the weights, the pairs of L-BFGS, and where the metric was summed."""
 
     weights: Weights
+    moved: Annotated[np.ndarray, Array("float64", "lanes moved")]  # weights in a space of their own; else of width 0
     anchor: Annotated[np.ndarray, Array("float64", "lanes used")]  # where the metric's second derivatives are
     moves: Annotated[np.ndarray, Array("float64", "lanes pairs used")]  # a ring with one free place
     changes: Annotated[np.ndarray, Array("float64", "lanes pairs used")]  # of the gradients, by these moves

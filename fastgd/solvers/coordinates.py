@@ -18,7 +18,7 @@ DROPPED = 20  # weights, at most, that become zero or get to a bound in one solu
 # twice as long for 900 columns. Where the parabola is not the objective, it is worth less, and least where pairs set
 # its scale: there linear systems, for as many weights as all classes have, took twice as long as all else.
 EXACT, CLOSE, ROUGH, ROUGHEST = 1e-8, 1e-5, 1e-3, 1e-2
-PAIRS = 10  # at most, where a diagonal is updated: with 20, 2e5 weights took 1.4 times as long
+PAIRS = 10  # at most, where a diagonal is updated: with 20, 2e5 weights took 1.4 times as long, and no fewer steps
 NOISE = 1e-30  # times the parabola's size: what is less is rounding
 MOST_DOUBT, QUICKEST = 2.0, 0.3  # where pairs set the scale; more would often ask float32 for what rounding hides
 LEAST_BEND = 1e-10  # of a diagonal: what pairs leave of it

@@ -32,7 +32,7 @@ class CurrentMetric:
         """Sum it at weights over some rows of a stage; ``forget``: whether all pairs go, whatever it is."""
         self.anchor, self.rows, self.damping = weights.copy(), min(rows, stage.rows), damping
         self.model.begin(self.metric_of(stage, self.anchor, self.rows, DAMPINGS[damping]), forget)
-        self.promises, self.read = [], 0.0
+        self.promises, self.read = self.promises[-1:] if self.model.learned else [], 0.0
 
     def resume(self, stage):
         """Sum it where the run before had it."""
@@ -48,7 +48,11 @@ class CurrentMetric:
         """The share of a step's promise that the next one makes, on the mean of the last; if unknown, a half."""
         if not self.promises or not promise > 0:
             return 0.5
-        return max(believed((promise / self.promises[0]) ** (1.0 / len(self.promises))), self.model.quickest)
+        found = (promise / self.promises[0]) ** (1.0 / len(self.promises))
+        if self.model.metric.scaled and len(self.promises) == PROMISES:  # single steps are uneven
+            half = PROMISES // 2
+            found = max(found, (sum(self.promises[half:]) / sum(self.promises[:half])) ** (1.0 / half))
+        return max(believed(found), self.model.quickest)
 
     def possible(self, promise):
         """What is left after a step, if each brings a share of the one before.
@@ -58,7 +62,7 @@ class CurrentMetric:
         """
         if self.damping:
             return math.inf
-        least = UNEVEN * self.promises[-1] if self.model.metric.scaled and self.promises else 0.0
+        least = UNEVEN * max(self.promises[-2:]) if self.model.metric.scaled and self.promises else 0.0
         return series(max(promise, least), self.contraction(promise))
 
     # When it is summed anew -------------------------------------------------------------------------------------------

@@ -243,8 +243,9 @@ class Descent:
         if length:
             self.model.note(end.weights - self.point.weights, end.gradient - self.point.gradient)
             before = self.metric.contraction(way.promise) if self.metric.promises else None
-            possible, self.point = self.metric.possible(way.promise), end
-            self.metric.note(way.promise)
+            possible, gained = self.metric.possible(way.promise), self.point.objective - end.objective
+            self.point = end
+            self.metric.note(max(way.promise, gained) if self.model.metric.scaled else way.promise)
             self.metric.renew(stage, end.weights, length, before, possible / max(self.tolerance(stage), 1e-300))
         return length
 

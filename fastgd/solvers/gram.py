@@ -76,7 +76,7 @@ def weighted_gram(data, weight, n_threads):
     """
     n, d = data.rows.shape
     width = width_of(d + 1)
-    centre, out = data.shift.astype(np.float64), np.empty((d + 1, d + 1))
+    centre = data.shift.astype(np.float64)
 
     def sums_of(lo, hi):
         S, sums = zeros((max(2, min(GATHERED, hi - lo)), width), np.float64), zeros((width, width), np.float64)
@@ -85,7 +85,24 @@ def weighted_gram(data, weight, n_threads):
 
     reduction = ChunkedReduction(n, chunk_rows(data.rows), n_threads)
     total = sums_of(0, n) if reduction.count == 1 else reduction.total(sums_of, [(width, width)])
-    kernels.symmetric(total[0], data.constant, out)
+    return symmetric(total[0][: d + 1, : d + 1], data.constant)
+
+
+@functools.lru_cache(4)
+def below_diagonal(D):
+    """Which numbers of a matrix (D, D) lie below the diagonal."""
+    return np.tri(D, k=-1, dtype=bool)
+
+
+def symmetric(upper, constant):
+    """The upper triangle of a matrix as a whole one, the last row and column times ``constant``.
+
+    A kernel took 2 us less up to D=100, and 0.14 s to compile.
+    """
+    out = np.array(upper, order="C")
+    np.copyto(out, upper.T, where=below_diagonal(len(out)))
+    out[-1] *= constant
+    out[:-1, -1] *= constant
     return out
 
 

@@ -12,6 +12,7 @@ from .gram import LARGEST_BYTES, Grams, is_partition, weightings
 from .metrics import DEPENDENT, Matrix, MatrixSums, Unit, kind_of, with_diagonal
 from .passes import penalty_costs
 from .samples import LEAST, PER_COLUMN
+from .stages import Stage
 
 # A sum of the products takes n * D * D operations of two, D more by this, as rows are gathered. A pass takes as long as
 # so many an element, and a descent by passes about five of them, with the matrix of a sample.
@@ -36,11 +37,10 @@ def pays(plan, data):
     return (1 if whole else distinct) * (D + GATHERING + 2 * len(data.targets)) < passes
 
 
-class GramStage:
-    """All rows, of which nothing is read after their products: ``stages.Stage`` with exact parabolas."""
+class GramStage(Stage):
+    """All rows, of which nothing is read after their products: parabolas are exact."""
 
     short = steps = True
-    smoothing = None
     metric_cost = 0.0
 
     def __init__(self, plan, data):
@@ -60,10 +60,6 @@ class GramStage:
         products, minimiser = self.gram.products[:, None], self.gram.minimiser
         dependent = (minimiser == 0.0) & (np.diagonal(products, axis1=2, axis2=3) > 0.0) & (self.gram.rest != 0.0)
         return bool((self.gram.least >= SURE * self.grams.squares).all() and not dependent.any())
-
-    def in_type(self, weights):
-        """The weights in the type of the lanes, as float64."""
-        return weights if self.dtype == np.float64 else weights.astype(self.dtype).astype(np.float64)
 
     def look(self, lanes):
         """The objectives (lanes,) and the gradients (lanes, d + 1) of all but L1; as ``kernels/gram.py`` does it."""

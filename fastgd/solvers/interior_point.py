@@ -133,6 +133,15 @@ def search(rows, near, step, move):
     return share
 
 
+def interior(rows, scores, wide):
+    """A start in the interior, slacks below and above and multipliers (kinks, n): every slack is ``wide`` at least."""
+    with np.errstate(all="ignore"):
+        distance = rows.places - scores
+        above = np.where(distance > 0.0, distance, 0.0) + wide
+        below = above - distance
+        return below, above, rows.weight * (rows.low + (rows.high - rows.low) * (above / (above + below)))
+
+
 def interior_point(rows, weights, scores, extra, tolerance, slack=None, steps=STEPS):
     """The minimum of the rows' losses, the penalty and ``extra @ weights``, up to ``tolerance``.
 
@@ -140,10 +149,10 @@ def interior_point(rows, weights, scores, extra, tolerance, slack=None, steps=ST
     and high times the row's weight.
     """
     box, weight = (rows.low, rows.high), rows.weight
-    below, above, u, d, e, du, dbelow, dabove = np.empty((8, *rows.places.shape))
+    below, above, u = interior(rows, scores, slack or WIDE * rows.typical(scores) or 1.0)
+    d, e, du, dbelow, dabove = np.empty((5, *rows.places.shape))
     bends, sides = np.empty((2, rows.n))
     longest = np.zeros(2)
-    kinks.begin(scores, *rows.box, weight, slack or WIDE * rows.typical(scores) or 1.0, below, above, u)
     rest = rows.penalty * weights + extra - rows.transposed(u.sum(axis=0))
     most = math.inf
     quadratic, count, step = rows.penalty.any(), 2.0 * max(np.count_nonzero(weight) * len(u), 1), None

@@ -7,6 +7,7 @@ import numpy as np
 
 from ..kernels.cholesky import Factor
 from ..kernels.coordinates import NONE, diagonal_of
+from ..kernels.pairs import product
 from .gram import centre_of
 from .metrics import DEPENDENT, Unit, constants, curved, kind_of, promised
 
@@ -70,6 +71,14 @@ class Shared:
     def distance(self, move):
         """By how much a move changes the scores, in the root mean square over rows and classes."""
         return math.hypot(*(self.metric.distance(row) for row in move.reshape(self.classes, -1)))
+
+    def reach(self, step, slope):
+        """How much longer a step is to be, by all second derivatives along it."""
+        if not self.metric.scaled:
+            return 1.0
+        rows = step.reshape(self.classes, -1)
+        along = sum(self.metric.sums.along(row) + self.metric.l2 * product(row[:-1], row[:-1]) for row in rows)
+        return -slope / along if along > 0 else 1.0
 
     def missed(self, g):
         """The decrease that columns which are left out promise, each by itself."""

@@ -111,20 +111,27 @@ class Passes:
 
         Its product with a vector is the gradient of half the squared scores.
         """
-        dtype, zeros, ends = self.data.shift.dtype, np.zeros(1), np.zeros(self.d)
+        dtype = self.data.shift.dtype
         targets = frozen(np.zeros((1, self.n), dtype))
         passes = Passes(self.data._replace(targets=targets, offset=targets[0, :0]), self.all_threads)
-        parts = {"loss": SquaredError(), "optimizer": None, "penalty": Free(), "fold": -1, "replicate": -1}
-        lanes = make_lanes([SimpleNamespace(**parts, low=ends, high=ends, start=zeros, coef=None)], dtype)
+        loss, lanes = SquaredError(), lane_of(np.zeros(self.d + 1), dtype)
         vector, value = np.random.default_rng(0).standard_normal(self.d + 1), 0.0
         for k in range(iterations):
             lanes.weights[0] = vector / (length(vector) or 1.0)
-            vector = passes.sums(parts["loss"], lanes)[0].sum(axis=0)[0] / self.data.count
+            vector = passes.sums(loss, lanes)[0].sum(axis=0)[0] / self.data.count
             before, value = value, length(vector)
             # Not before the eighth: from a start close to another eigenvector, the first iterations change little.
             if not math.isfinite(value) or (k >= 8 and abs(value - before) <= 1e-4 * value):
                 break
         return value
+
+
+def lane_of(weights, dtype):
+    """A lane of squares without a penalty at some weights (d + 1,)."""
+    parts = {"loss": SquaredError(), "optimizer": None, "penalty": Free(), "fold": -1, "replicate": -1}
+    ends = np.zeros(0, dtype)
+    lane = make_lanes([SimpleNamespace(**parts, low=ends, high=ends, start=np.zeros(1), coef=None)], dtype)
+    return lane._replace(weights=weights[None].astype(dtype))
 
 
 def second_derivatives(data, loss, lanes, n_threads):

@@ -26,7 +26,8 @@ from .pairs import Pairs, slots
 from .plan import lanes_at
 from .problem import in_parts
 from .smoothed import SmoothedDescent
-from .stages import of_columns, stages_of, used_columns
+from .spaces import space_of
+from .stage_order import stages_of
 from .working_set import WorkingSet, has_working_set, unmeasured
 
 EPOCHS = 1000
@@ -74,12 +75,11 @@ class QuasiNewton(Solver):
         super().__init__(plan)
         self.eps = float(np.finfo(plan.data.shift.dtype).eps)
         self.classes = plan.data.classes  # lanes of a model
-        self.used = used_columns(plan)
-        self.data = plan.data if self.used is None else of_columns(plan.data, self.used)
-        self.place = slice(None) if self.used is None else np.append(self.used, plan.data.shift.size)  # of the weights
+        self.space = space_of(plan)
+        self.data = self.space.data
         # What passes read of the lanes: without what moves weights, which is as long as these.
         none = {name: getattr(plan.lanes, name)[..., :0] for name in ("low", "high", "slots", "averages")}
-        self.lanes = plan.lanes._replace(weights=plan.lanes.weights[:, self.place], **none)
+        self.lanes = plan.lanes._replace(weights=self.space.inner(plan.lanes.weights), **none)
         self.runs, self.last = {}, {}  # of the lanes: their descents, and the records of their last steps
 
     @functools.cached_property
@@ -93,7 +93,9 @@ class QuasiNewton(Solver):
         lanes, D = self.lanes.weights.shape
         anchor, pairs = np.zeros((lanes, D)), np.zeros((2, lanes, slots(D, self.classes), D))
         numbers, promises, ended = np.zeros((8, lanes)), np.zeros((lanes, PROMISES)), np.zeros((lanes, 4))
-        return QuasiNewtonState(weights.copy(), anchor, *pairs, np.arange(lanes) * 1.0, *numbers, promises, ended)
+        moved = self.lanes.weights.astype(np.float64) if self.space.moved else np.zeros((lanes, 0))
+        number = np.arange(lanes) * 1.0
+        return QuasiNewtonState(weights.copy(), moved, anchor, *pairs, number, *numbers, promises, ended)
 
     def descents(self, state):
         """The descents of the models of a state, in its order, with their numbers; begun where they are not yet."""
@@ -122,7 +124,8 @@ class QuasiNewton(Solver):
         ring = self.flat(state.moves[at]), self.flat(state.changes[at]), int(state.first[k]), int(state.count[k])
         model = self.model_of(number, ring)
         start_loss, scale = self.start_losses[number]
-        weights = state.weights[at, self.place].astype(np.float64).reshape(-1)
+        weights = state.moved[at] if self.space.moved else self.space.inner(state.weights[at])
+        weights = weights.astype(np.float64).reshape(-1)
         of, loss = functools.partial(self.metric_of, number), self.plan.parts.loss
         if isinstance(model, WorkingSet):
             of = unmeasured
@@ -149,12 +152,12 @@ class QuasiNewton(Solver):
     def model_of(self, number, ring):
         """What a descent takes for the objective, with its ring of pairs."""
         first = number * self.classes
-        kinks = Kinks.of(self.plan.lanes, slice(first, first + self.classes), self.place)
+        kinks = Kinks.of(self.plan.lanes, slice(first, first + self.classes), self.space.place)
         if kinks is None:
             return Pairs(*ring)
         if has_working_set(self.data, kinks):
             lanes = lanes_at(self.lanes, [number], 1)
-            return WorkingSet(kinks, *ring, plan=self.plan, lanes=lanes, spreads=self.spreads)
+            return WorkingSet(kinks, *ring, plan=self.plan, lanes=lanes, spreads=self.space.spreads)
         return Coordinates(kinks, *ring)
 
     @functools.cached_property
@@ -222,7 +225,10 @@ class QuasiNewton(Solver):
         for number, at in self.models_of(state):
             one = self.runs[number][0]
             metric = one.metric
-            state.weights[at, self.place] = one.point.weights.reshape(self.classes, -1)
+            inner = one.point.weights.reshape(self.classes, -1)
+            self.space.store(inner, state.weights[at])
+            if self.space.moved:
+                state.moved[at] = inner
             state.first[at], state.count[at] = one.model.first, one.model.learned
             state.rows[at], state.damping[at], state.renewals[at] = metric.rows, metric.damping, metric.renewals
             state.read[at], state.kink_width[at], state.standing[at] = metric.read, one.kink_width, one.standing
@@ -290,11 +296,11 @@ class QuasiNewton(Solver):
 
     def left_out(self, state):
         """Which columns the metrics leave out and have not moved."""
-        found = np.zeros(self.plan.data.shift.size, bool)
         known = [self.runs[number][0].model for number, _ in self.models_of(state) if number in self.runs]
         dependent = [model.dependent for model in known if model.metric is not None]
-        if dependent and all(one is not None for one in dependent):
-            found[slice(None) if self.used is None else self.used] = np.all(dependent, axis=0)
+        if not dependent or any(one is None for one in dependent):
+            return np.zeros(self.plan.data.shift.size, bool)
+        found = self.space.left_out(np.all(dependent, axis=0))
         return found & (self.plan.data.inverse_scale != 0) & ~state.weights[:, :-1].any(axis=0)
 
     # Metrics ----------------------------------------------------------------------------------------------------------
@@ -307,13 +313,7 @@ class QuasiNewton(Solver):
         l2 = float(lanes.penalty[0, 1]) if type(plan.parts.penalty) is not Free else 0.0
         for one in self.stages if stage.smoothing is None else [stage]:
             if one.rows >= rows or one.whole:
-                sums = one.sums(lanes, self.spreads, plan.backend, threads)
+                sums = one.sums(lanes, self.space.spreads, plan.backend, threads)
                 if sums.total > 0:  # all rows of a sample may lie beyond their margins
                     break
         return sums.damped(l2, damping)
-
-    def spreads(self):
-        """The variances over all rows of the columns as they are scaled; raises where squares over- or underflow."""
-        inverse = self.plan.statistics.scaling(True).inverse_scale[self.place[:-1] if self.used is not None else ...]
-        with np.errstate(all="ignore"):
-            return np.where(inverse > 0, (self.data.inverse_scale / inverse.astype(np.float64)) ** 2, 0.0)

@@ -1,22 +1,18 @@
-"""Stages of a descent: samples of the rows that grow, and all rows; with the columns that have any numbers."""
+"""A stage of a descent: some rows, a sample or all, and what is asked of them."""
 
 import copy
 from typing import NamedTuple
 
 import numpy as np
 
-from ..kernels.layouts import CSR, frozen
+from ..kernels.layouts import frozen
 from ..parts.penalties import Free
-from . import gram_stage
 from .joint_metrics import AllSums, SharedSums, suits_all
 from .metrics import kind_of
 from .passes import penalty_costs
-from .samples import first_of, rows_of_sample, sample_of, sizes
 
 STEPS = 4  # a sample on which steps are taken is at most so small a part of the rows
 SHORT = 1 << 18  # numbers: a pass over them takes less than 0.05 ms
-MOST_NUMBERS = 16  # a column, of sparse rows that may have columns without any
-COPIED = 1 << 22  # indices of sparse rows that may be copied, so that columns without a number cost nothing
 
 
 class Smoothing(NamedTuple):
@@ -33,7 +29,12 @@ class Smoothing(NamedTuple):
 
 
 class Stage:
-    """Some rows, and what is asked of them."""
+    """Some rows: ``look`` gives objectives and gradients, ``sums`` second derivatives of which metrics are made.
+
+    ``rows`` counts them, ``width`` the weights of a model; ``whole``: whether they are all; ``steps``: whether steps
+    are taken, or second derivatives alone; ``short``: whether a look costs next to nothing; ``metric_rows``: those of
+    its first metric; ``metric_cost``: what one of all its rows costs, in passes.
+    """
 
     smoothing = None
 
@@ -94,46 +95,3 @@ def sums_class(data):
     if data.classes == 1:
         return kind_of(data)
     return AllSums if suits_all(data) else SharedSums
-
-
-def stages_of(plan, data):
-    """Samples that grow, and all rows, of the plan's data or of those of some columns.
-
-    Where folds or replicates weigh rows there are no samples. Squares are all in their Gram matrix, if it pays.
-    """
-    if gram_stage.pays(plan, data):
-        gram = gram_stage.GramStage(plan, data)
-        return [gram] if gram.whole else [gram, Stage(plan, data, None, True)]
-    n, d = data.rows.shape
-    weighed = (plan.lanes.fold >= 0).any() or (plan.lanes.replicate >= 0).any()
-    count, a_row = n if plan.rows is None else len(plan.rows), data.rows.stored // n
-    stages, sample_sizes = [], [] if weighed else sizes(count, data.classes * (d + 1), 8 * a_row)
-    if sample_sizes:
-        found = rows_of_sample(count, sample_sizes[-1])
-        sample = sample_of(data, found if plan.rows is None else plan.rows[found])
-        stages = [Stage(plan, first_of(sample, m), None, False) for m in sample_sizes]
-        stages = [stage for stage in stages if stage.data.count > 0]
-    return [*stages, Stage(plan, data, stages[-1].rows if stages else None, True)]
-
-
-def used_columns(plan):
-    """The numbers of the columns that have any numbers, where these are few; else None.
-
-    The weights of the others are 0 and stay so: 400 rows with 2**20 columns took 100 times as long with them.
-    """
-    rows = plan.data.rows
-    few = rows.sparse and min(rows.stored, COPIED) < MOST_NUMBERS * rows.columns  # else most columns have some
-    if not few or rows.stored > COPIED or plan.lanes.weights[:, :-1].any():
-        return None
-    used = np.zeros(rows.columns, bool)
-    used[rows.indices] = True
-    used = np.flatnonzero(used)
-    return used if used.size <= rows.columns // 2 else None
-
-
-def of_columns(data, used):
-    """The data of some columns, in which all numbers are."""
-    place = np.zeros(data.rows.columns, np.uint32)
-    place[used] = np.arange(used.size, dtype=np.uint32)
-    rows = CSR(data.rows.values, frozen(place[data.rows.indices]), data.rows.starts, used.size)
-    return data._replace(rows=rows, shift=data.shift[used], inverse_scale=data.inverse_scale[used])

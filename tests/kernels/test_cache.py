@@ -24,11 +24,11 @@ SCRIPT = """
 import sys
 import numpy as np
 import fastgd
-from fastgd.kernels import full_batch
+from fastgd.kernels import environment
 X = np.arange(12.0).reshape(6, 2) / 10
-r = fastgd.fit(X, X @ [1.0, 2.0] + 1, learning_rate=0.1, epochs=3{options})
-hits = sum(sum(k.stats.cache_hits.values()) for k in (full_batch.take_step,) if k.stats.cache_path)
-print(repr(float(r.coef[0])), hits)
+r = fastgd.fit(X, X @ [1.0, 2.0] + 1, learning_rate=0.1, epochs=3, **{"batch_size": 4, "random_state": 0, {options}})
+loaded, compiled = environment.counts()
+print(repr(float(r.coef[0])), loaded / (loaded + compiled))
 """
 
 
@@ -38,8 +38,8 @@ class Copy:
     def __init__(self, folder):
         self.folder, self.warm = folder / "copy", folder / "warm"
         shutil.copytree(PACKAGE, self.folder / "fastgd", ignore=shutil.ignore_patterns("__pycache__"))
-        self.value, hits = self()
-        assert hits == 0
+        self.value, found = self()
+        assert found == 0
         shutil.copytree(self.folder, self.warm)
 
     def renew(self):
@@ -73,10 +73,11 @@ class Copy:
 
     @staticmethod
     def finish(process):
+        """The fitted number, and the share of the kernels that was found on the disk."""
         out, err = process.communicate(timeout=120)
         assert process.returncode == 0, err
-        value, hits = out.split()
-        return float(value), int(hits)
+        value, found = out.split()
+        return float(value), float(found)
 
     def __call__(self, options="", **environment):
         return self.finish(self.start(options, **environment))
@@ -116,11 +117,11 @@ def test_second_process_hits(run):
 )
 def test_edit_takes_effect(run, file, old, new):
     rows = "layouts" in file  # only loops over single rows ask a layout for a number
-    options, kernel = (", batch_size=1, alpha=0.1", "_any_steps") if rows else ("", "_step")
-    before, _ = run(options)
+    options, kernel = ("'batch_size': 1, 'alpha': 0.1", "_any_steps") if rows else ("", "_dense_batches")
+    before = run(options)[0] if rows else run.value
     edit(run.folder / "fastgd" / file, old, new)
-    after, hits = run(options)
-    assert hits == 0
+    after, found = run(options)
+    assert found == 0
     if "error_model" not in old:
         assert after != before
     stamps = {path.name.split("__")[1][:8] for path in run.folder.glob(f"cache/**/*{kernel}__*.nbi")}
@@ -173,14 +174,13 @@ def test_an_edit_of_any_compiled_module_is_another_stamp(tmp_path, monkeypatch):
     assert before == _cache.stamp.__wrapped__()
 
 
-@pytest.mark.parametrize("damage", ["empty", "garbage", "truncated"])
 @pytest.mark.parametrize("kind", ["nbi", "nbc"])
-def test_damaged_files(run, kind, damage):
-    files = list(run.folder.glob(f"cache/**/*.{kind}"))
-    assert files
-    for path in files:
+def test_damaged_files(run, kind):
+    files = sorted(run.folder.glob(f"cache/**/*.{kind}"))
+    assert len(files) >= 3, "each damage is done"
+    for k, path in enumerate(files):
         data = path.read_bytes()
-        path.write_bytes({"empty": b"", "garbage": b"\x80garbage" * 50, "truncated": data[: len(data) // 2]}[damage])
+        path.write_bytes([b"", b"\x80garbage" * 50, data[: len(data) // 2]][k % 3])
     assert run() == (run.value, 0)
     assert run() == (run.value, 1), "and the damage is mended"
 
@@ -194,7 +194,7 @@ def test_unwritable(run):
 
 def test_many_processes_at_once(run):
     shutil.rmtree(run.folder / "cache")
-    options = ["", ", optimizer='adam'"]
+    options = ["", "'optimizer': 'adam'"]
     together = [run.start(words) for words in options * 2]
     values = [run.finish(process)[0] for process in together]
     assert values[:2] == values[2:]
@@ -244,11 +244,11 @@ class Own:
         if module:
             self.module.write_text(source)
         place = "from mine import *\n" if module else f"exec({source!r}, globals())\n"
-        started = self.run.start(f", loss={loss}, optimizer=Sgd()", place + SCRIPT + HITS)
+        started = self.run.start(f"'loss': {loss}, 'optimizer': Sgd()", place + SCRIPT + HITS)
         out, err = started.communicate(timeout=120)
         assert started.returncode == 0, err
         value, hits = out.splitlines()
-        assert value.split()[1] == "1", "loops know no part"
+        assert float(value.split()[1]) > 0, "loops know no part"
         self.module.unlink(missing_ok=True)
         shutil.rmtree(self.run.folder / "__pycache__", ignore_errors=True)
         return float(value.split()[0]), sorted(hits.split())

@@ -9,7 +9,7 @@ from conftest import plan_of
 from sklearn import linear_model
 
 import fastgd
-from fastgd.solvers import gram_stage, stages
+from fastgd.solvers import gram_stage, stage_order, stages
 from fastgd.solvers.plan import lanes_at
 from fastgd.solvers.quasi_newton import QuasiNewton
 
@@ -86,7 +86,7 @@ def test_a_path_is_scikit_learns(rows):
 def test_next_to_nothing_left_or_dependent_columns_are_proved_by_a_pass():
     for rows, y in ((X, X @ np.ones(D)), (np.column_stack([X, X[:, 0] + X[:, 1]]), Y)):
         plan = plan_of(rows, y)
-        found = stages.stages_of(plan, plan.data)
+        found = stage_order.stages_of(plan, plan.data)
         assert [type(stage) for stage in found] == [gram_stage.GramStage, stages.Stage]
         assert not found[0].whole and found[1].whole
     r = fastgd.fit(X, X @ np.ones(D) + 1.0)

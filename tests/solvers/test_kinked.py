@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+from conftest import JIT_OFF
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import optimize
@@ -130,7 +131,7 @@ def test_the_insensitive_loss_with_a_penalty_is_libsvms():
 def test_many_rows_are_solved_by_those_near_the_kinks(q, monkeypatch):
     """Only a part of the rows is copied, and the end is the optimum of all."""
     rng = np.random.default_rng(3)
-    X = rng.standard_normal((12_000, 3))
+    X = rng.standard_normal((12_000 if not JIT_OFF else 4_500, 3))
     y = X.sum(axis=1) + rng.standard_t(2, len(X))
     taken = []
     monkeypatch.setattr(
@@ -139,7 +140,7 @@ def test_many_rows_are_solved_by_those_near_the_kinks(q, monkeypatch):
     r = fastgd.fit(X, y, loss=losses.Quantile(q))
     model = linear_model.QuantileRegressor(quantile=q, alpha=0).fit(X, y)
     found, expected = (losses.Quantile(q).value(one.predict(X), y).mean() for one in (r, model))
-    assert max(taken) < 4000
+    assert max(taken) < len(X) / 3
     assert r.status == "converged"
     assert found == pytest.approx(expected, rel=1e-6)
 

@@ -12,7 +12,8 @@ from scipy.sparse import csr_array, random_array
 from fastgd.solvers import samples
 from fastgd.solvers.quasi_newton import QuasiNewton
 from fastgd.solvers.samples import RUN, first_of, rows_of_sample, sample_of, sizes
-from fastgd.solvers.stages import stages_of, used_columns
+from fastgd.solvers.spaces import used_columns
+from fastgd.solvers.stage_order import stages_of
 
 RNG = np.random.default_rng(4)
 N, D = 20_000, 6
