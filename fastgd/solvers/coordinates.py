@@ -1,88 +1,189 @@
-"""The model of an objective with L1 or bounds: the whole matrix of second derivatives, and coordinate descent on it."""
+"""The model of an objective with L1 or bounds: second derivatives that pairs update, and coordinate descent on them."""
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
 from ..kernels.cholesky import Factor
-from ..kernels.coordinates import QUICK, SLOW, descend_coordinates, image
+from ..kernels.coordinates import QUICK, SLOW, descend_coordinates, diagonal_of, image, learned_factors
 from ..kernels.pairs import product
 from .kinks import KinkedModel, KinkedWay
 from .passes import length
 
-SWEEPS, A_SWEEP = 12, 8  # so many between two solutions on the free weights, or one for so many columns
+SWEEPS = 60  # at most, between two solutions on the free weights
 ROUNDS = 60  # of sweeps and solutions
 DROPPED = 20  # weights, at most, that become zero or get to a bound in one solution
 # Of what all sweeps have brought: one that brings less is the last. The next way makes up for what is left: 1e-12 took
-# twice as long for 900 columns.
-SHARE = 1e-8
+# twice as long for 900 columns. Where the parabola is not the objective, it is worth less, and least where pairs set
+# its scale: there linear systems, for as many weights as all classes have, took twice as long as all else.
+EXACT, CLOSE, ROUGH, ROUGHEST = 1e-8, 1e-5, 1e-3, 1e-2
+PAIRS = 10  # at most, where a diagonal is updated: with 20, 2e5 weights took 1.4 times as long, and no fewer steps
 NOISE = 1e-30  # times the parabola's size: what is less is rounding
+MOST_DOUBT, QUICKEST = 2.0, 0.3  # where pairs set the scale; more would often ask float32 for what rounding hides
+LEAST_BEND = 1e-10  # of a diagonal: what pairs leave of it
+
+
+class Parabola(NamedTuple):
+    """The second derivatives of some weights, those of several classes one after another.
+
+    ``scale`` times a matrix, the same for each class, less the mean over the classes of what it makes of weights, but
+    for ``alike``; and what pairs change of it.
+    """
+
+    matrix: np.ndarray  # (D, D), or its diagonal (D,)
+    alike: np.ndarray  # (D,), the second derivatives of what moves all classes alike; none, where no mean is subtracted
+    classes: int
+    scale: float
+    places: np.ndarray  # of the weights
+    factors: np.ndarray  # (places, 2 * m): the first m times their transpose are added, the others subtracted
+
+    @property
+    def signs(self):
+        """Whether the products of the factors are added or subtracted, (2 * m,)."""
+        m = self.factors.shape[1] // 2
+        return np.repeat([1.0, -1.0], m)
+
+    def bends(self):
+        """The diagonal, (places,)."""
+        diagonal = diagonal_of(self.matrix)
+        if self.alike.size:
+            diagonal = diagonal - (diagonal - self.alike) / self.classes
+        diagonal = self.scale * diagonal[self.places % len(diagonal)]
+        if not self.factors.size:
+            return diagonal
+        changed = diagonal + np.einsum("ij,ij,j->i", self.factors, self.factors, self.signs)
+        return np.maximum(changed, LEAST_BEND * diagonal)
+
+    def of(self, some):
+        """The matrix of some of the places, by their numbers."""
+        group, column = np.divmod(self.places[some], self.matrix.shape[-1])
+        same = column[:, None] == column
+        whole = self.matrix[np.ix_(column, column)] if self.matrix.ndim == 2 else same * self.matrix[column]
+        found = self.scale * np.where(group[:, None] == group, whole, 0.0)
+        if self.alike.size:
+            found -= self.scale / self.classes * (whole - same * self.alike[column])
+        if self.factors.size:
+            factors = self.factors[some]
+            found += np.einsum("ik,jk->ij", factors * self.signs, factors)
+        return found
 
 
 class Coordinates(KinkedModel):
-    """A matrix that each pair updates (BFGS), in the coordinates of centred columns; its minimum by coordinates."""
+    """A metric that pairs update as in BFGS, in the coordinates of centred columns; its minimum by coordinates.
+
+    The matrix of BFGS is that of the metric, and two of the rank of the pairs (Byrd, Nocedal and Schnabel 1994,
+    theorem 2.3): ``scale B + Y d^-1 Y' - U C^-1 U'`` with ``d = s'y``, ``U = scale B S + Y d^-1 L'`` and
+    ``C = scale S'B S + L d^-1 L'``, L being the part of ``S'Y`` below its diagonal. It is made of free weights alone.
+    Orthant-wise steps of L-BFGS (Andrew and Gao 2007) took 1 to 3 times as many passes.
+    """
 
     def __init__(self, kinks, *ring):
         super().__init__(kinks, *ring)
-        self.matrix = None
+        self.images = None  # B times the moves, in the ring's places
         self.fresh = False  # whether no way was asked for, nor a run resumed
 
     def begin(self, metric, forget=False):
-        """Take a parabola, and forget all pairs."""
-        self.matrix, self.fresh = None, self.metric is None
+        """Take a metric, and forget what does not go with it."""
+        self.images, self.fresh = None, self.metric is None
         super().begin(metric, forget)
 
     def note(self, move, change):
         """Keep a pair, if the curvature along it is positive; a full ring gives up its oldest."""
-        learned, first = self.learned, self.first
+        known = self.first, self.learned
         super().note(move, change)
-        if self.learned > learned and self.matrix is not None:
-            self.update((self.first + learned) % len(self.moves))
-        elif self.first != first:
-            self.matrix = None
+        if self.images is not None and (self.first, self.learned) != known:
+            self.add(self.places()[-1])
 
-    def update(self, place):
-        """Let the matrix have the change of the gradient along a move that was found."""
-        offset, matrix = self.metric.offset, self.matrix
-        move, change = centred_weights(self.moves[place], offset), centred_gradient(self.changes[place], offset)
-        before = image(matrix, move)
-        along = product(move, before)
-        if along > 0.0:
-            matrix -= np.multiply.outer(before, before / along)
-        matrix += np.multiply.outer(change, change * self.inverse[place])
+    def add(self, place):
+        """Take the products of the pair in a place with all others."""
+        offset = self.metric.offset
+        self.images[place] = image(self.matrix, centred_weights(self.moves[place], offset), self.metric.alike)
+        plain = centred_gradient(self.images[place], offset, -1)
+        self.curves[place] = self.curves[:, place] = np.einsum("kj,j->k", self.moves, plain)
+        self.products[place] = np.einsum("kj,j->k", self.changes, self.moves[place])
 
-    def whole(self, gradient):
-        """The matrix: that of the metric, updated by all pairs."""
+    @property
+    def matrix(self):
+        """That of the metric, of each class: (D, D), or its diagonal (D,)."""
+        return np.ones(self.moves.shape[1]) if self.metric.matrix is None else self.metric.matrix
+
+    def scale(self, gradient):
+        """What the matrix is multiplied by."""
         if self.metric.matrix is None:
-            return np.eye(len(gradient)) * (length(gradient) or 1.0)
+            return length(gradient) or 1.0
+        if not (self.metric.scaled and self.learned):
+            return 1.0
+        newest = self.places()[-1]
+        change = self.changes[newest]
+        return self.inverse[newest] * product(change, self.metric.solve(change))
+
+    def parabola(self, weights, gradient):
+        """The second derivatives of the weights that may move."""
+        matrix, order = self.matrix, np.array(self.places(), np.int64)
+        if matrix.ndim == 1:
+            order = order[-PAIRS:]
+        begun = matrix, self.metric.alike, len(weights) // matrix.shape[-1], self.scale(gradient)
+        if matrix.ndim == 2:
+            places = np.arange(len(weights))
+        else:  # of so many weights those at rest are left out
+            places = np.flatnonzero((self.kinks.subgradient(weights, gradient) != 0.0) | self.kinks.free(weights))
         if self.metric.exact or not self.learned:
-            return self.metric.matrix
-        if self.matrix is None:
-            self.matrix = self.metric.matrix.copy()
-            for k in range(self.learned):
-                self.update((self.first + k) % len(self.moves))
-        return self.matrix
+            return Parabola(*begun, places, np.zeros((len(places), 0)))
+        if self.images is None:
+            self.images = np.zeros_like(self.moves)
+            self.curves, self.products = np.zeros((2, len(self.moves), len(self.moves)))
+            for place in self.places():
+                self.add(place)
+        among = np.ix_(order, order)
+        lower = np.tril(self.products[among], -1) * self.inverse[order]
+        root, inner = np.sqrt(self.inverse[order]), np.zeros((len(order), len(order)))
+        Factor(begun[-1] * self.curves[among] + np.einsum("ik,jk,k->ij", lower, lower, root**-2)).whitening(inner)
+        known = self.images, self.changes, order, self.metric.offset
+        return Parabola(*begun, places, learned_factors(*known, places, begun[-1], lower, root, inner))
 
     def way(self, weights, gradient):
         """The step to the minimum of the parabola and the penalty within bounds."""
-        offset, matrix = self.metric.offset, self.whole(gradient)
+        offset = self.metric.offset
         start, slope = centred_weights(weights, offset), centred_gradient(gradient, offset)
+        parabola = self.parabola(weights, slope)
         end, after = start.copy(), slope.copy()
         if self.metric.exact:
             if self.fresh and self.metric.last_end is not None:
                 end = self.kinks.within(self.metric.last_end.copy())
-                after += image(matrix, end - start)
+                after += image(parabola.matrix, end - start)
             self.fresh = False
-        descend(matrix, after, self.kinks, end)
+        found = descend(parabola, after, self.kinks, end, self.share)
         if self.metric.exact:
             self.metric.last_end = end.copy()
         step = end - start
         fall = product(slope, step) + self.kinks.rise(start, end)
-        promise = -fall - 0.5 * product(step, after - slope)
-        if offset is not None:
-            end[-1] -= product(offset, end[:-1])
-            step[-1] -= product(offset, step[:-1])
-        return KinkedWay(step, fall, promise, end)
+        bend = product(step, after - slope) + product(found * parabola.signs, found)
+        step, end = centred_weights(step, offset, -1), centred_weights(end, offset, -1)
+        return KinkedWay(step, fall, (-fall - 0.5 * bend) * self.doubt(parabola.scale), end)
+
+    @property
+    def share(self):
+        """Of what sweeps over the coordinates have brought: one that brings less is the last."""
+        if self.metric.exact or not self.metric.scaled:
+            return EXACT if self.metric.exact else CLOSE
+        return ROUGH if self.matrix.ndim == 2 else ROUGHEST
+
+    @property
+    def quickest(self):
+        """Few pairs say little of weights that have just got free: steps of 0.1 were followed by ones of 0.6."""
+        return QUICKEST if self.metric.scaled else 0.0
+
+    def doubt(self, scale):
+        """By how much second derivatives may be too large, where pairs set their scale: as by the newest move itself.
+
+        The scale by the change of the gradient is the larger one, and steps were whole more often; but promises by it
+        were a third of what was left, and those by the newest move up to 50 times it, where rows are few.
+        """
+        if not (self.metric.scaled and self.learned):
+            return 1.0
+        newest = self.places()[-1]
+        return min(max(scale * self.inverse[newest] * float(self.curves[newest, newest]), 1.0), MOST_DOUBT)
 
     def judge(self, metric, weights, gradient):
         """What a step to the minimum would promise by another metric."""
@@ -91,74 +192,82 @@ class Coordinates(KinkedModel):
         return other.way(weights, gradient).promise
 
 
-def centred_weights(weights, offset):
-    """The weights of columns that are centred once more."""
+def centred_weights(weights, offset, way=1):
+    """The weights, those of each class in turn, of columns that are centred once more; with ``way=-1`` no more."""
     found = weights.copy()
     if offset is not None:
-        found[-1] += product(offset, weights[:-1])
+        rows = found.reshape(-1, len(offset) + 1)
+        rows[:, -1] += way * (rows[:, :-1] * offset).sum(axis=1)
     return found
 
 
-def centred_gradient(gradient, offset):
-    """The gradient in the weights of columns that are centred once more."""
+def centred_gradient(gradient, offset, way=1):
+    """The gradient in the weights of columns that are centred once more; with ``way=-1`` no more."""
     found = gradient.copy()
     if offset is not None:
-        found[:-1] -= offset * gradient[-1]
+        rows = found.reshape(-1, len(offset) + 1)
+        rows[:, :-1] -= way * offset * rows[:, -1:]
     return found
 
 
-def descend(matrix, slope, kinks, weights):
-    """Move weights (D,) to the minimum of a parabola with kinks; ``slope``, its gradient there, is changed with them.
+def descend(parabola, slope, kinks, weights, share=EXACT):
+    """Move weights to the minimum of a parabola with kinks; returns the products of its factors with the moves.
+
+    ``slope``, its gradient there without what the factors change of it, is changed with them.
 
     Sweeps over the coordinates find out which weights are free; a linear system for these ends what sweeps would
     take long for, where columns are correlated: with years and their squares, each of 60 ways brought 8 % of what was
     left.
     """
-    least = NOISE * float(np.sum(matrix.diagonal() * weights * weights))
-    brought, sweeps = np.zeros(1), max(SWEEPS, len(weights) // A_SWEEP)
+    bends, found = parabola.bends(), np.zeros(parabola.factors.shape[1])
+    least = NOISE * float(np.sum(bends * weights[parabola.places] ** 2))
+    brought = np.zeros(1)
     for _ in range(ROUNDS):
-        rests = descend_coordinates(matrix, slope, *kinks, weights, sweeps, SHARE, least, brought)
-        if rests == QUICK:
-            return
-        fall = solve_free(matrix, slope, kinks, weights)
+        rests = descend_coordinates(parabola, bends, found, slope, kinks, weights, SWEEPS, share, least, brought)
+        if rests == QUICK or share >= ROUGH:
+            break
+        fall = solve_free(parabola, bends, found, slope, kinks, weights)
         brought[0] += fall
-        if rests == SLOW and fall <= SHARE * brought[0] + least:
-            return
+        if rests == SLOW and fall <= share * brought[0] + least:
+            break
+    return found
 
 
-def solve_free(matrix, slope, kinks, weights):
+def solve_free(parabola, bends, found, slope, kinks, weights):
     """Go to the minimum over the weights that are neither zero by L1 nor at a bound; returns the decrease.
 
     A weight that gets to zero or to a bound on the way there stays, and the others go on without it. Sweeps alone took
     it away from there again and again, where three columns were nearly dependent.
     """
-    w = weights[:-1]
-    free = (w > kinks.low) & (w < kinks.high) & ((w != 0.0) if kinks.l1 else True)
-    free = np.flatnonzero(np.append(free, True) & (matrix.diagonal() > 0.0))
-    low, high = np.append(kinks.low, -math.inf), np.append(kinks.high, math.inf)
-    if kinks.l1:
-        low[:-1], high[:-1] = np.where(w > 0, np.maximum(low[:-1], 0), low[:-1]), np.where(w < 0, 0, high[:-1])
-    l1, fallen = np.append(np.full(len(w), kinks.l1), 0.0), 0.0
+    places, factors, fallen = parabola.places, parabola.factors, 0.0
+    free = np.flatnonzero(kinks.free(weights)[places] & (bends > 0.0))
+    sharp = kinks.l1 > 0.0
+    low = np.where(sharp & (weights > 0), np.maximum(kinks.low, 0), kinks.low)
+    high = np.where(sharp & (weights < 0), np.minimum(kinks.high, 0), kinks.high)
+    matrix = parabola.of(free)
     for _ in range(DROPPED):
         if not free.size:  # of columns whose diagonal has under- or overflowed
             break
-        uphill = slope[free] + l1[free] * np.sign(weights[free])
-        step = Factor(np.ascontiguousarray(matrix[np.ix_(free, free)])).solve(-uphill)
+        at = places[free]
+        uphill = slope[at] + np.einsum("ij,j->i", factors[free], parabola.signs * found)
+        uphill += kinks.l1[at] * np.sign(weights[at])
+        step = Factor(matrix).solve(-uphill)
         steep = product(uphill, step)
         if not steep < 0.0:
             break
         with np.errstate(all="ignore"):
-            ends = np.where(step > 0, high[free], low[free])
-            reach = np.where(step != 0.0, (ends - weights[free]) / step, math.inf)
+            ends = np.where(step > 0, high[at], low[at])
+            reach = np.where(step != 0.0, (ends - weights[at]) / step, math.inf)
         first = int(np.argmin(reach))
         share = min(1.0, max(0.0, float(reach[first])))
         whole = np.zeros(len(weights))
-        whole[free] = share * step
+        whole[at] = share * step
         weights += whole
-        slope += image(matrix, whole)
+        slope += parabola.scale * image(parabola.matrix, whole, parabola.alike)
+        found += np.einsum("ij,i->j", factors[free], whole[at])
         fallen -= steep * share * (1.0 - 0.5 * share)
         if share == 1.0:
             break
-        weights[free[first]] = ends[first]
-        free = np.delete(free, first)
+        weights[at[first]] = ends[first]
+        free, matrix = np.delete(free, first), np.delete(np.delete(matrix, first, 0), first, 1)
     return fallen

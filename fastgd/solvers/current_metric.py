@@ -52,7 +52,7 @@ class CurrentMetric:
         if self.model.metric.scaled and len(self.promises) == PROMISES:  # single steps are uneven
             half = PROMISES // 2
             found = max(found, (sum(self.promises[half:]) / sum(self.promises[:half])) ** (1.0 / half))
-        return believed(found)
+        return max(believed(found), self.model.quickest)
 
     def possible(self, promise):
         """What is left after a step, if each brings a share of the one before.

@@ -1,15 +1,18 @@
 """Metrics of joint losses, whose weights are (classes, d + 1), flat: one matrix for all classes, or one of them all."""
 
+import functools
 import math
 
 import numpy as np
 
 from ..kernels.cholesky import Factor
+from ..kernels.coordinates import NONE, diagonal_of
 from ..kernels.pairs import product
 from .gram import centre_of
 from .metrics import DEPENDENT, Unit, constants, curved, kind_of, promised
 
 RAISED = 0.1  # of the mean second derivative, added to all: rows that are far from the margin will not stay so
+ALIKE = 0.1  # of second derivatives, for what moves all classes alike: with all of it, steps were up to 4 times as many
 TINY = 1 << 21  # products of a row's second derivatives in all weights that may be summed anew with each step
 
 
@@ -41,7 +44,13 @@ class SharedSums:
 
     def damped(self, l2, share):
         """The metric with a penalty, and a share of the diagonal added to it."""
-        return Unit if math.isinf(share) else Shared(self.sums.damped(l2, share), self.classes)
+        if math.isinf(share):
+            return Unit
+        metric, own = self.sums.damped(l2, share), self.sums.damped(0.0, 0.0)
+        # What moves the scores of all classes alike changes no loss of a softmax: there, what was added counts alone,
+        # and a tenth of the rest. A singular matrix is no help, and users' own losses may differ.
+        alike = diagonal_of(metric.matrix) - (1.0 - ALIKE) * diagonal_of(own.matrix)
+        return Shared(metric, alike, self.classes)
 
 
 class Shared:
@@ -50,8 +59,9 @@ class Shared:
     scaled = keeps = True
     exact = False
 
-    def __init__(self, metric, classes):
-        self.metric, self.classes = metric, classes
+    def __init__(self, metric, alike, classes):
+        self.metric, self.alike, self.classes = metric, alike, classes
+        self.matrix, self.offset = metric.matrix, metric.offset
 
     @property
     def dependent(self):
@@ -118,24 +128,37 @@ class AllSums:
         if math.isinf(share):
             return Unit
         size, matrix = self.size, self.matrix.copy()
-        blocks = matrix.reshape(self.classes, size, self.classes, size)
-        # What is added to the weights of all classes alike changes no loss: it is tied, where no penalty does so.
-        diagonal = np.einsum("kjkj->j", blocks) / self.classes**2
-        tied = np.arange(size) if l2 == 0 else np.array([size - 1])
-        blocks[:, tied, :, tied] += diagonal[tied, None, None]
         k = np.arange(len(matrix))
         matrix[k, k] *= 1.0 + share
         matrix[k, k] += np.where(k % size == size - 1, 0.0, l2)
-        return All(Factor(matrix, self.share), self)
+        self.tie(matrix, slice(size - 1, size))
+        return All(matrix, self, tied=l2 > 0)
+
+    def tie(self, matrix, columns):
+        """Tie the weights of all classes, in place: what is added to them alike changes no loss."""
+        blocks, own = (one.reshape(self.classes, self.size, self.classes, self.size) for one in (matrix, self.matrix))
+        diagonal = np.einsum("kjkj->j", own)[columns] / self.classes**2
+        np.einsum("ajbj->jab", blocks)[columns] += diagonal[:, None, None]
 
 
 class All:
-    """A factorised matrix in all weights."""
+    """A matrix in all weights."""
 
     scaled = keeps = exact = False
+    alike = NONE
 
-    def __init__(self, factor, sums):
-        self.factor, self.sums = factor, sums
+    def __init__(self, matrix, sums, tied):
+        self.matrix, self.sums, self.offset = matrix, sums, sums.offset
+        self.tied = tied  # whether what is added to the weights of a column alike has a penalty
+
+    @functools.cached_property
+    def factor(self):
+        """The matrix, factorised: the weights of each column are tied, where no penalty does so."""
+        matrix = self.matrix
+        if not self.tied:
+            matrix = matrix.copy()
+            self.sums.tie(matrix, slice(-1))
+        return Factor(matrix, self.sums.share)
 
     @property
     def dependent(self):

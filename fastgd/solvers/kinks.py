@@ -1,5 +1,6 @@
 """Kinks and ends of an objective: L1 and bounds, and what models of such an objective ask of them."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -16,50 +17,56 @@ def made_of_lines(loss):
 
 
 class Kinks(NamedTuple):
-    """L1, and bounds (d,) of the coefficients."""
+    """L1 and bounds of weights, (weights,) each: of all classes, with the intercepts, which have none."""
 
-    l1: float
+    l1: np.ndarray
     low: np.ndarray
     high: np.ndarray
 
     @classmethod
-    def of(cls, lanes, lane, place):
-        """Those of the weights of a lane in some places, the intercept's the last; or None if it has none."""
-        l1 = float(lanes.penalty[lane, 0])
+    def of(cls, lanes, rows, place):
+        """Those of the weights of some lanes, which are a model's, in some places; or None if it has none."""
         columns = place if isinstance(place, slice) else place[:-1]
-        low, high = (bound[lane][columns].astype(np.float64) for bound in (lanes.low, lanes.high))
-        return cls(l1, low, high) if l1 or np.isfinite(low).any() or np.isfinite(high).any() else None
+        low, high = (bound[rows, columns].astype(np.float64) for bound in (lanes.low, lanes.high))
+        l1 = np.broadcast_to(lanes.penalty[rows, :1].astype(np.float64), low.shape)
+        if not (l1.any() or np.isfinite(low).any() or np.isfinite(high).any()):
+            return None
+        ends = zip((l1, low, high), (0.0, -math.inf, math.inf), strict=True)
+        return cls(*(np.pad(one, ((0, 0), (0, 1)), constant_values=end).reshape(-1) for one, end in ends))
+
+    def at(self, places):
+        """Those of the weights in some places."""
+        return Kinks(*(one[places] for one in self))
 
     def rise(self, weights, end):
         """By how much the penalty of L1 rises from ``weights`` to ``end``."""
-        return self.l1 * float(np.sum(np.abs(end[:-1]) - np.abs(weights[:-1]))) if self.l1 else 0.0
+        return float(np.sum(self.l1 * (np.abs(end) - np.abs(weights))))
 
     def slope(self, weights, gradient, step):
         """The slope of the objective along a step, at weights where its smooth part has this gradient."""
-        slope = product(gradient, step)
-        if self.l1:
-            side = np.where(weights[:-1] != 0.0, np.sign(weights[:-1]) * step[:-1], np.abs(step[:-1]))
-            slope += self.l1 * float(side.sum())
-        return slope
+        side = np.where(weights != 0.0, np.sign(weights) * step, np.abs(step))
+        return product(gradient, step) + float(np.sum(self.l1 * side))
 
     def subgradient(self, weights, gradient):
-        """The smallest subgradient (d + 1,)."""
-        part = ElasticNet(self.l1, 0.0)
-        return np.append(part.slope(weights[:-1], gradient[:-1], self.low, self.high), gradient[-1])
+        """The smallest subgradient (weights,)."""
+        return ElasticNet(self.l1, 0.0).slope(weights, gradient, self.low, self.high)
+
+    def free(self, weights):
+        """Which weights are on no kink and no end, (weights,)."""
+        return (weights > self.low) & (weights < self.high) & ((weights != 0.0) | (self.l1 == 0.0))
 
     def within(self, weights):
         """Weights that are beyond their bounds, put back in place."""
-        np.clip(weights[:-1], self.low, self.high, out=weights[:-1])
-        return weights
+        return np.clip(weights, self.low, self.high, out=weights)
 
 
 class KinkedWay(NamedTuple):
     """A step to an end, and what it promises; as ``pairs.Way``."""
 
-    step: np.ndarray  # (d + 1,)
+    step: np.ndarray  # (weights,)
     slope: float  # what the objective's linear part, with the penalty, falls by up to the end
     promise: float
-    end: np.ndarray  # (d + 1,), the weights there: exact zeros and bounds
+    end: np.ndarray  # (weights,), those there: exact zeros and bounds
 
 
 class KinkedModel(Pairs):

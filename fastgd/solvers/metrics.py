@@ -13,10 +13,9 @@ import math
 import numpy as np
 
 from ..kernels.cholesky import Factor
+from ..kernels.coordinates import NONE
 from ..kernels.pairs import product
-from .coordinates import Coordinates
 from .gram import centre_of, weighted_gram
-from .orthants import Orthants
 from .passes import lane_of, length
 
 MOST_COLUMNS = 1024  # of a matrix, with the constant: 8 MB
@@ -72,8 +71,6 @@ def promised(g, diagonal, left_out):
 class MatrixSums:
     """The second derivatives of all columns with each other."""
 
-    kinked = Coordinates  # the model of an objective with L1 or bounds
-
     @staticmethod
     def cost(data):
         """Passes over their rows that they cost as much as."""
@@ -115,6 +112,7 @@ class Matrix:
     """A matrix of columns that are centred by an offset; in its inverse, those that depend on others are left out."""
 
     scaled = keeps = exact = False
+    alike = NONE
 
     def __init__(self, matrix, sums):
         self.matrix, self.sums, self.offset = matrix, sums, sums.offset
@@ -158,8 +156,6 @@ class Matrix:
 
 class ArrowSums:
     """The second derivatives of each column with itself and with the constant: an arrow, once columns are centred."""
-
-    kinked = Orthants
 
     @staticmethod
     def cost(data):
@@ -214,10 +210,17 @@ class ArrowSums:
 class Arrow:
     """The inverse of a diagonal and a border."""
 
-    scaled, keeps, exact, dependent = True, True, False, None
+    scaled, keeps, exact, dependent, alike = True, True, False, None, NONE
 
     def __init__(self, inverse, last, sums, l2):
-        self.inverse, self.last, self.sums, self.l2, self.mean = inverse, last, sums, l2, sums.mean
+        self.inverse, self.last, self.l2 = inverse, last, l2
+        self.sums, self.mean, self.offset = sums, sums.mean, sums.mean
+
+    @functools.cached_property
+    def matrix(self):
+        """The diagonal (D,) of columns that are centred by the offset; zero where its inverse is."""
+        inverse = np.append(self.inverse, self.last)
+        return np.divide(1.0, inverse, out=inverse, where=inverse > 0)
 
     def distance(self, move):
         """By how much a move changes the scores, in the root mean square, if columns were independent."""
@@ -243,18 +246,12 @@ class Arrow:
         step[-1] = g[-1] * self.last - (product(self.mean, step[:-1]) if self.last else 0.0)
         return step
 
-    def solve_free(self, g, free):
-        """The inverse of the part of some weights, the last one the intercept, times g; zero elsewhere."""
-        step, free = np.zeros(len(g)), free[:-1]
-        step[free] = (g[free] - self.mean[free] * g[-1]) * self.inverse[free]
-        step[-1] = g[-1] * self.last - (product(self.mean[free], step[free]) if self.last else 0.0)
-        return step
-
 
 class Unit:
     """No second derivatives: a step of length 1 along the gradient."""
 
     scaled = keeps = exact = False
+    alike = NONE
     matrix = offset = dependent = None
 
     @staticmethod
@@ -271,8 +268,3 @@ class Unit:
     def solve(g):
         """The gradient at length 1."""
         return g / (length(g) or 1.0)
-
-    @staticmethod
-    def solve_free(g, free):
-        """The gradient of some weights, all others being zero, at length 1."""
-        return Unit.solve(g)

@@ -32,6 +32,8 @@ class Pairs:
     One place is free: a snapshot that knows where the ring began still finds its pairs after one more was added.
     """
 
+    quickest = 0.0  # the least share of a step's promise that the next one is believed to make
+
     def __init__(self, moves, changes, first, count):
         self.metric = None
         self.moves, self.changes, self.first, self.learned = moves, changes, first, count

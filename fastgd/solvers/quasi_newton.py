@@ -15,12 +15,13 @@ from ..parts.penalties import Free
 from ..results import messages
 from ..results.state import QuasiNewtonState
 from .base import SEPARATED, Limits, Records, Solver, Verdict, separable
+from .coordinates import Coordinates
 from .current_metric import PROMISES, CurrentMetric
 from .descent import ROUNDING, Descent, Goal, Step
 from .first_order import TOL_FULL
 from .full_batch import ROW_OVERHEAD, SLICE_ELEMENTS
 from .kinks import Kinks, made_of_lines
-from .metrics import MOST_COLUMNS, kind_of
+from .metrics import MOST_COLUMNS
 from .pairs import Pairs, slots
 from .plan import lanes_at
 from .problem import in_parts
@@ -46,7 +47,7 @@ class QuasiNewton(Solver):
 
     @classmethod
     def suits(cls, problem):
-        """Full-batch problems of smooth losses; those of several scores with L2 at most."""
+        """Full-batch problems of smooth losses, and of losses with kinks up to some columns."""
         options, loss = problem.options, problem.options.loss
         if (reason := in_parts(problem)) is not None:
             return reason
@@ -55,8 +56,6 @@ class QuasiNewton(Solver):
         kinked = (options.alpha and options.l1_ratio) or problem.bounds is not None
         if not loss.smooth and problem.d >= MOST_COLUMNS:
             return f"the loss has kinks and X {problem.d} columns, and the limit is {MOST_COLUMNS - 1}"
-        if loss.joint and kinked:
-            return "the penalty has kinks" if problem.bounds is None else "the coefficients have bounds"
         return "the loss is made of lines" if made_of_lines(loss) and not kinked else None
 
     @classmethod
@@ -152,13 +151,14 @@ class QuasiNewton(Solver):
 
     def model_of(self, number, ring):
         """What a descent takes for the objective, with its ring of pairs."""
-        kinks = Kinks.of(self.plan.lanes, number, self.space.place) if self.classes == 1 else None
+        first = number * self.classes
+        kinks = Kinks.of(self.plan.lanes, slice(first, first + self.classes), self.space.place)
         if kinks is None:
             return Pairs(*ring)
         if has_working_set(self.data, kinks):
             lanes = lanes_at(self.lanes, [number], 1)
             return WorkingSet(kinks, *ring, plan=self.plan, lanes=lanes, spreads=self.space.spreads)
-        return kind_of(self.data).kinked(kinks, *ring)
+        return Coordinates(kinks, *ring)
 
     @functools.cached_property
     def first_widths(self):

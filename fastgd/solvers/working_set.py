@@ -10,9 +10,10 @@ import math
 import numpy as np
 
 from ..kernels.layouts import Dense, frozen
+from .coordinates import Coordinates
 from .current_metric import CurrentMetric
 from .descent import Descent, Goal
-from .kinks import KinkedModel, KinkedWay, Kinks
+from .kinks import KinkedModel, KinkedWay
 from .line_search import Look
 from .metrics import ArrowSums, kind_of
 from .pairs import slots
@@ -32,9 +33,11 @@ def has_working_set(data, kinks):
 
     Of sparse rows, if they are few: those of a working set are made dense.
     """
+    if data.classes > 1:
+        return False
     n, d = data.rows.shape
     many = kind_of(data) is ArrowSums and (not data.rows.sparse or (n <= FEW_ROWS and WIDE * n <= d))
-    return many and (kinks.l1 > 0.0 or bool(((kinks.low == 0.0) | (kinks.high == 0.0)).all()))
+    return many and bool(((kinks.l1 > 0.0) | (kinks.low == 0.0) | (kinks.high == 0.0))[:-1].all())
 
 
 class WorkingSet(KinkedModel):
@@ -79,10 +82,9 @@ class WorkingSet(KinkedModel):
         part = len(columns) < len(weights) - 1
         data = columns_of(self.stage.data, columns) if part else self.stage.data
         stage = Stage(self.plan, data, None, True)
-        kinks = Kinks(self.kinks.l1, self.kinks.low[columns], self.kinks.high[columns])
-        D = len(columns) + 1
-        model = kind_of(stage.data).kinked(kinks, *np.zeros((2, slots(D, 1), D)), 0, 0)
-        start = weights[np.append(columns, len(weights) - 1)]
+        places, D = np.append(columns, len(weights) - 1), len(columns) + 1
+        model = Coordinates(self.kinks.at(places), *np.zeros((2, slots(D, 1), D)), 0, 0)
+        start = weights[places]
         tol = (WITHOUT_TOL if self.plan.tol is None else self.plan.tol) / 10
         eps = float(np.finfo(stage.dtype).eps)
         metric = CurrentMetric(model, functools.partial(self.metric_of, columns), self.plan.parts.loss.squared)

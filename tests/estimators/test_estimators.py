@@ -257,6 +257,16 @@ def test_multinomial():
     assert not hasattr(fastgd.SGDClassifier(loss=fastgd.losses.Hinge()), "predict_proba")
 
 
+@pytest.mark.parametrize("penalty", ["l1", "elasticnet"])
+def test_multinomial_with_exact_zeros(penalty):
+    model = fastgd.SGDClassifier(loss="multinomial", penalty=penalty, alpha=0.05, l1_ratio=0.5, tol=1e-10)
+    ratio = 1.0 if penalty == "l1" else 0.5
+    r = fastgd.fit(RAW, THREE, loss="multinomial", alpha=0.05, l1_ratio=ratio, standardize=False, tol=1e-10)
+    assert r.options["solver"] == "quasi_newton"
+    np.testing.assert_allclose(model.fit(RAW, THREE).coef_, r.coef, rtol=1e-6, atol=1e-9)
+    assert 0 < np.count_nonzero(model.coef_ == 0) < model.coef_.size
+
+
 class Logistic(NamedTuple):
     """A user's own loss of classes, with probabilities."""
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import optimize
 
-from fastgd.solvers.coordinates import Coordinates, descend
+from fastgd.solvers.coordinates import Coordinates, Parabola, descend
 from fastgd.solvers.kinks import Kinks
 from fastgd.solvers.metrics import Matrix
 from fastgd.solvers.pairs import slots
@@ -30,15 +30,30 @@ def matrices():
 
 
 MATRICES = {name: Z.T @ Z / 60 for name, Z in matrices().items()}
-FREE, NONE = np.full(D - 1, math.inf), np.zeros(D - 1)
+
+
+def kinks_of(l1=0.0, low=-math.inf, high=math.inf, width=D):
+    """L1 and bounds of all weights but the last, the intercept."""
+    ends = (l1, 0.0), (low, -math.inf), (high, math.inf)
+    return Kinks(*(np.append(np.broadcast_to(one, width - 1), end).astype(float) for one, end in ends))
+
+
+FOURTH = np.arange(D - 1) == 3
 KINKS = {
-    "l1": Kinks(0.3, -FREE, FREE),
-    "positive": Kinks(0.0, NONE, FREE),
-    "box": Kinks(0.0, np.full(D - 1, -0.1), np.full(D - 1, 0.2)),
-    "l1 in a box": Kinks(0.2, np.full(D - 1, -0.1), np.full(D - 1, 0.2)),
-    "one is fixed": Kinks(0.1, np.where(np.arange(D - 1) == 3, 0.5, -1.0), np.where(np.arange(D - 1) == 3, 0.5, 1.0)),
-    "far from zero": Kinks(0.1, np.full(D - 1, 1.0), FREE),
+    "l1": kinks_of(0.3),
+    "positive": kinks_of(0.0, 0.0),
+    "box": kinks_of(0.0, -0.1, 0.2),
+    "l1 in a box": kinks_of(0.2, -0.1, 0.2),
+    "one is fixed": kinks_of(0.1, np.where(FOURTH, 0.5, -1.0), np.where(FOURTH, 0.5, 1.0)),
+    "far from zero": kinks_of(0.1, 1.0),
 }
+
+
+def whole(matrix):
+    """A parabola of all weights that no pair has changed."""
+    return Parabola(matrix, np.zeros(0), 1, 1.0, np.arange(len(matrix)), np.zeros((len(matrix), 0)))
+
+
 every_matrix = pytest.mark.parametrize("matrix", MATRICES.values(), ids=MATRICES)
 every_kink = pytest.mark.parametrize("kinks", KINKS.values(), ids=KINKS)
 
@@ -51,12 +66,12 @@ def test_nothing_is_left_at_the_end(matrix, kinks, begun):
     start = kinks.within(np.linspace(1, -1, D) * begun)
     weights, after = start.copy(), slope.copy()
     for _ in range(4):  # each leaves little of what it began with
-        descend(matrix, after, kinks, weights)
+        descend(whole(matrix), after, kinks, weights)
     size = np.abs(matrix) @ np.abs(weights - start) + np.abs(slope)
     np.testing.assert_allclose(after, slope + matrix @ (weights - start), rtol=0, atol=1e-12 * size.max())
     rest = np.abs(kinks.subgradient(weights, after))
     assert (rest <= 1e-6 * np.maximum(np.sqrt(np.diag(matrix)), 1e-9) * np.sqrt(size @ np.abs(weights - start))).all()
-    assert (weights[:-1] >= kinks.low).all() and (weights[:-1] <= kinks.high).all()
+    assert (weights >= kinks.low).all() and (weights <= kinks.high).all()
 
 
 @pytest.mark.parametrize("name", ["independent", "mixed", "chained"])
@@ -65,17 +80,21 @@ def test_bounded_least_squares_are_those_of_scipy(name):
     weights = kinks.within(np.zeros(D))
     slope = -Z.T @ y
     for _ in range(3):
-        descend(Z.T @ Z, slope, kinks, weights)
-    bounds = np.append(kinks.low, -math.inf), np.append(kinks.high, math.inf)
-    expected = optimize.lsq_linear(Z, y, bounds, method="bvls", tol=1e-14)
+        descend(whole(Z.T @ Z), slope, kinks, weights)
+    expected = optimize.lsq_linear(Z, y, (kinks.low, kinks.high), method="bvls", tol=1e-14)
     np.testing.assert_allclose(weights, expected.x, atol=1e-8 * np.abs(expected.x).max())
 
 
 def test_a_strong_penalty_leaves_exact_zeros():
     matrix = MATRICES["mixed"]
     weights = np.linspace(-1, 1, D)
-    descend(matrix, matrix @ weights, Kinks(1e6, -FREE, FREE), weights)
+    descend(whole(matrix), matrix @ weights, kinks_of(1e6), weights)
     assert (weights[:-1] == 0.0).all() and weights[-1] != 0.0
+
+
+def learned(model):
+    """The matrix of a model with what its pairs have changed."""
+    return model.parabola(np.ones(D), np.ones(D)).of(np.arange(D))
 
 
 class Sums:
@@ -92,18 +111,19 @@ def test_the_matrix_learns_from_pairs_and_is_rebuilt_from_them(count, offset):
     model = Coordinates(KINKS["l1"], np.zeros((slots(D, 1), D)), np.zeros((slots(D, 1), D)), 0, 0)
     metric = Matrix(MATRICES["independent"], Sums(offset))
     model.begin(metric)
-    model.way(np.zeros(D), np.ones(D))  # so that the matrix is there and updated in place
     for move, change in zip(moves, changes, strict=True):
         model.note(move, change)
+        model.way(np.zeros(D), np.ones(D))  # the products of the next pair are added to those that are known
     J = np.eye(D)  # weights of the centred columns from those of the others
     J[-1, :-1] = 0.0 if offset is None else offset
     B = J.T @ MATRICES["independent"] @ J
     for s, y in list(zip(moves, changes, strict=True))[-(slots(D, 1) - 1) :]:
         B = B - np.outer(B @ s, B @ s) / (s @ B @ s) + np.outer(y, y) / (s @ y)
-    np.testing.assert_allclose(J.T @ model.whole(np.ones(D)) @ J, B, rtol=1e-9, atol=1e-9 * np.abs(B).max())
+    found = learned(model)
+    np.testing.assert_allclose(J.T @ found @ J, B, rtol=1e-9, atol=1e-9 * np.abs(B).max())
     again = Coordinates(KINKS["l1"], model.moves, model.changes, model.first, model.learned)
     again.metric = metric
-    np.testing.assert_array_equal(again.whole(np.ones(D)), model.whole(np.ones(D)))
+    np.testing.assert_array_equal(learned(again), found)
 
 
 def test_a_way_promises_what_the_parabola_falls_by():
@@ -131,7 +151,7 @@ def test_a_way_promises_what_the_parabola_falls_by():
 def test_without_second_derivatives_the_way_is_next_to_one_long():
     from fastgd.solvers.metrics import Unit
 
-    model = Coordinates(Kinks(1e-3, -FREE, FREE), np.zeros((3, D)), np.zeros((3, D)), 0, 0)
+    model = Coordinates(kinks_of(1e-3), np.zeros((3, D)), np.zeros((3, D)), 0, 0)
     model.begin(Unit)
     way = model.way(np.zeros(D), np.linspace(1, 2, D))
     np.testing.assert_allclose(np.linalg.norm(way.step), 1.0, rtol=1e-3)
@@ -144,14 +164,14 @@ def test_next_to_dependent_columns_are_solved_for():
     Z = (Z - Z.mean(axis=0)) / np.maximum(Z.std(axis=0), 1e-9)
     Z = np.column_stack([Z, np.ones(60)])
     y = -np.sin((years - 1960) / 20) + 0.1 * RNG.standard_normal(60)
-    kinks, matrix, weights = Kinks(0.01, np.full(5, -math.inf), np.full(5, math.inf)), Z.T @ Z / 60, np.zeros(6)
+    kinks, matrix, weights = kinks_of(0.01, width=6), Z.T @ Z / 60, np.zeros(6)
 
     def objective():
         return ((Z @ weights - y) ** 2).mean() / 2 + 0.01 * np.abs(weights[:-1]).sum()
 
     slope, start = -Z.T @ y / 60, objective()
-    descend(matrix, slope, kinks, weights)
+    descend(whole(matrix), slope, kinks, weights)
     once = objective()
     for _ in range(20):
-        descend(matrix, slope, kinks, weights)
+        descend(whole(matrix), slope, kinks, weights)
     assert once - objective() <= 1e-6 * (start - once)

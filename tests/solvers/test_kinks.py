@@ -61,7 +61,6 @@ PENALTIES = {
     "box": {"alpha": 0.01, "bounds": (-0.02, 0.03)},
     "lasso in a box": {"alpha": 0.02, "l1_ratio": 1.0, "bounds": (-0.05, 0.05)},
 }
-HARD = "wide", PENALTIES["box"]
 every_penalty = pytest.mark.parametrize("penalty", PENALTIES.values(), ids=PENALTIES)
 every_loss = pytest.mark.parametrize("loss", PART)
 all_rows = pytest.mark.parametrize("rows", ROWS)
@@ -94,8 +93,7 @@ def test_no_subgradient_is_left(rows, loss, penalty):
     assert r.status == tight.status == "converged"
     best, rest = at_rest(tight, X, y, loss, **penalty)
     assert rest <= 2e-5, "the tolerance is on the objective: its root is what is left of the slope"
-    # Projected steps of L-BFGS promise too little where there are ten times as many columns as rows.
-    assert at_rest(r, X, y, loss, **penalty)[0] <= best * (1 + (1e-3 if (rows, penalty) == HARD else 1e-5))
+    assert at_rest(r, X, y, loss, **penalty)[0] <= best * (1 + 1e-5)
     assert tight.loss == pytest.approx(best, rel=1e-9)
     low, high = penalty.get("bounds", (None, None))
     assert low is None or (r.coef >= low * (1 + 1e-12)).all()
@@ -162,7 +160,7 @@ def test_float32_comes_close(rows, penalty):
     r, exact = (fastgd.fit(X.astype(t), y, loss="log_loss", **penalty) for t in (np.float32, np.float64))
     assert r.status == "converged"
     objectives = [at_rest(one, X, y, "log_loss", **penalty)[0] for one in (r, exact)]
-    assert objectives[0] <= objectives[1] * (1 + (1e-3 if (rows, penalty) == HARD else 2e-5))
+    assert objectives[0] <= objectives[1] * (1 + 2e-5)
 
 
 # One way of many -----------------------------------------------------------------------------------------------------
@@ -226,8 +224,8 @@ def test_which_problems_have_a_working_set():
     model = solver.model_of(0, (*np.zeros((2, 3, 1101)), 0, 0))
     model.enter(solver.stages[0])
     assert isinstance(model, working_set.WorkingSet)
-    assert not working_set.has_working_set(plan.data, model.kinks._replace(l1=0.0))
-    assert working_set.has_working_set(plan.data, model.kinks._replace(l1=0.0, low=np.zeros(1100)))
+    assert not working_set.has_working_set(plan.data, model.kinks._replace(l1=np.zeros(1101)))
+    assert working_set.has_working_set(plan.data, model.kinks._replace(l1=np.zeros(1101), low=np.zeros(1101)))
     weights = np.zeros(1101)
     few_at_most = model.chosen(weights, np.arange(1101.0))
     np.testing.assert_array_equal(few_at_most, np.arange(1100 - 66, 1100))
