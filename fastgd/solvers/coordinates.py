@@ -12,7 +12,10 @@ from .passes import length
 
 SWEEPS, A_SWEEP = 12, 8  # so many between two solutions on the free weights, or one for so many columns
 ROUNDS = 60  # of sweeps and solutions
-DROPPED = 20  # weights, at most, that become zero or get to a bound in one solution
+# Of the diagonal, added to it for a solution: columns that depend on others then move, too, until enough of them are
+# zero. Without it, sweeps had to do that: 154 in place of 46 ms for 200 rows, 400 columns and a small penalty.
+RIDGE = 1e-10
+REFINED = 5  # solutions, at most, that make up for the ridge
 # Of what all sweeps have brought: one that brings less is the last. The next way makes up for what is left: 1e-12 took
 # twice as long for 900 columns.
 SHARE = 1e-8
@@ -135,30 +138,35 @@ def solve_free(matrix, slope, kinks, weights):
     w = weights[:-1]
     free = (w > kinks.low) & (w < kinks.high) & ((w != 0.0) if kinks.l1 else True)
     free = np.flatnonzero(np.append(free, True) & (matrix.diagonal() > 0.0))
+    if not free.size:  # of columns whose diagonal has under- or overflowed
+        return 0.0
     low, high = np.append(kinks.low, -math.inf), np.append(kinks.high, math.inf)
     if kinks.l1:
         low[:-1], high[:-1] = np.where(w > 0, np.maximum(low[:-1], 0), low[:-1]), np.where(w < 0, 0, high[:-1])
-    l1, fallen = np.append(np.full(len(w), kinks.l1), 0.0), 0.0
-    for _ in range(DROPPED):
-        if not free.size:  # of columns whose diagonal has under- or overflowed
-            break
-        uphill = slope[free] + l1[free] * np.sign(weights[free])
-        step = Factor(np.ascontiguousarray(matrix[np.ix_(free, free)])).solve(-uphill)
+    low, high, at = low[free], high[free], weights[free]
+    uphill = slope[free] + np.append(np.full(len(w), kinks.l1), 0.0)[free] * np.sign(at)
+    block, fallen = np.ascontiguousarray(matrix[np.ix_(free, free)]), 0.0
+    ridge = RIDGE * block.diagonal()
+    np.fill_diagonal(block, block.diagonal() + ridge)
+    factor = Factor(block)
+    for _ in range(len(free) + REFINED):
+        step = factor.solve(-uphill)
         steep = product(uphill, step)
-        if not steep < 0.0:
+        if not -steep > SHARE * fallen:
             break
         with np.errstate(all="ignore"):
-            ends = np.where(step > 0, high[free], low[free])
-            reach = np.where(step != 0.0, (ends - weights[free]) / step, math.inf)
+            ends = np.where(step > 0, high, low)
+            reach = np.where(step != 0.0, (ends - at) / step, math.inf)
         first = int(np.argmin(reach))
         share = min(1.0, max(0.0, float(reach[first])))
-        whole = np.zeros(len(weights))
-        whole[free] = share * step
-        weights += whole
-        slope += image(matrix, whole)
+        at = at + share * step
+        uphill -= share * (uphill + ridge * step)  # as the matrix has no ridge
         fallen -= steep * share * (1.0 - 0.5 * share)
-        if share == 1.0:
-            break
-        weights[free[first]] = ends[first]
-        free = np.delete(free, first)
+        if share < 1.0:
+            at[first], uphill[first] = ends[first], 0.0
+            factor.leave_out(first)
+    whole = np.zeros(len(weights))
+    whole[free] = at - weights[free]
+    weights[free] = at
+    slope += image(matrix, whole)
     return fallen

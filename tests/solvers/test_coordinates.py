@@ -71,6 +71,24 @@ def test_bounded_least_squares_are_those_of_scipy(name):
     np.testing.assert_allclose(weights, expected.x, atol=1e-8 * np.abs(expected.x).max())
 
 
+@pytest.mark.parametrize("shared", [0.0, 0.95], ids=["independent", "correlated"])
+def test_few_rows_of_many_columns_leave_no_duality_gap(shared):
+    """Most of the weights that sweeps have moved are zero in the end: a solution leaves them out one by one."""
+    rng = np.random.default_rng(1)
+    n, d = 60, 150
+    X = np.sqrt(shared) * rng.standard_normal((n, 1)) + np.sqrt(1 - shared) * rng.standard_normal((n, d))
+    y = X @ (rng.standard_normal(d) * (rng.random(d) < 0.1)) + rng.standard_normal(n)
+    l1 = 1e-3 * np.abs(X.T @ y).max()
+    matrix, slope, weights = np.zeros((d + 1, d + 1)), np.zeros(d + 1), np.zeros(d + 1)
+    matrix[:d, :d], slope[:d] = X.T @ X, -X.T @ y
+    for _ in range(2):  # a second time, as a gap tells more than the decrease that is left
+        descend(matrix, slope, Kinks(l1, np.full(d, -math.inf), np.full(d, math.inf)), weights)
+    rest = y - X @ weights[:d]
+    dual = rest * min(1.0, l1 / np.abs(X.T @ rest).max())
+    value = rest @ rest / 2 + l1 * np.abs(weights).sum()
+    assert value - (dual @ y - dual @ dual / 2) <= 1e-6 * value
+
+
 def test_a_strong_penalty_leaves_exact_zeros():
     matrix = MATRICES["mixed"]
     weights = np.linspace(-1, 1, D)
