@@ -5,9 +5,6 @@ import numpy as np
 from ._jit import kernel
 from .pairs import add_to
 
-OPEN, QUICK, SLOW = 0, 1, 2
-FALLING = 0.1  # what a sweep brings, of what the one before brought
-
 
 def image(matrix, x):
     """``matrix @ x`` of a symmetric matrix (D, D), in one order on any number of threads; NumPy took 4 times longer."""
@@ -23,57 +20,58 @@ def _add_image(matrix, x, out):
             add_to(out, x[j], matrix[j])
 
 
-def descend_coordinates(matrix, slope, l1, low, high, weights, sweeps, share, least, brought):
-    """Lower ``slope @ (u - w) + (u - w) @ matrix @ (u - w) / 2 + l1 * |u|`` within bounds; returns how it ends.
+def part_of(matrix, some):
+    """The rows and columns of a matrix with some numbers; NumPy took 4 times longer."""
+    out = np.empty((some.size, some.size))
+    _copy_part(matrix, some, out)
+    return out
 
-    Sweeps over the weights that are not at rest, until they are, then over all. It rests when a sweep over all brings
-    no more than a share of what all sweeps have brought, or than the least that counts: a ``QUICK`` one if the sweep
-    before brought far more, else a ``SLOW`` one, from which it may still be far. Otherwise it is ``OPEN``.
+
+@kernel
+def _copy_part(matrix, some, out):
+    for a in range(some.size):
+        row, part = matrix[some[a]], out[a]
+        for b in range(some.size):
+            part[b] = row[some[b]]
+
+
+def sweep(matrix, slope, l1, low, high, weights, sweeps, enough):
+    """Lower ``slope @ (u - w) + (u - w) @ matrix @ (u - w) / 2 + l1 @ |u|`` within bounds, a weight after the other.
+
+    Returns what the sweeps brought, what the last one did, and that one's share of the one before.
 
     Parameters
     ----------
     matrix : ndarray (D, D)
     slope : ndarray (D,)
         That of the parabola at the weights; changed with them.
-    l1 : float
-    low, high : ndarrays (D - 1,)
-        The last weight, the intercept, has neither penalty nor bounds.
+    l1, low, high : ndarrays (D,)
     weights : ndarray (D,)
         Changed in place.
     sweeps : int
         At most so many.
-    share, least : float
-    brought : ndarray (1,)
-        What has been brought so far; changed.
+    enough : float
+        A sweep that brings no more is the last one.
     """
-    active = np.empty(len(weights), np.int64)
-    return _descend(matrix, slope, l1, low, high, weights, active, sweeps, share, least, brought)
+    brought = np.zeros(3)
+    _sweep(matrix, slope, l1, low, high, weights, sweeps, enough, brought)
+    return brought.tolist()
 
 
 @kernel
-def _descend(matrix, slope, l1, low, high, weights, active, sweeps, share, least, brought):
-    D, count, whole, before = weights.size, 0, True, np.inf
+def _sweep(matrix, slope, l1, low, high, weights, sweeps, enough, brought):
+    D = weights.size
     for _ in range(sweeps):
-        size, fallen = D if whole else count, 0.0
-        count = 0 if whole else count
-        for q in range(size):
-            j = q if whole else active[q]
-            bend, w, s = matrix[j, j], weights[j], slope[j]
-            last = j == D - 1
-            if whole and (w != 0.0 or last or abs(s) > l1):
-                active[count] = j
-                count += 1
-            elif whole:
-                continue  # zero, and at rest there
-            if not bend > 0.0 and (last or abs(s) >= l1):
-                continue
+        fallen = 0.0
+        for j in range(D):
+            bend, w, s, pull = matrix[j, j], weights[j], slope[j], l1[j]
+            if (w == 0.0 and abs(s) <= pull) or not (bend > 0.0 or abs(s) < pull):
+                continue  # at rest at zero, or without a minimum
             new = 0.0  # where a column does not vary, and only the penalty counts
             if bend > 0.0:
-                new = w - s / bend
-            if not last:
-                pull = l1 / bend if bend > 0.0 else 0.0
+                new, pull = w - s / bend, pull / bend
                 new = new - pull if new > pull else (new + pull if new < -pull else 0.0)
-                new = low[j] if new < low[j] else (high[j] if new > high[j] else new)
+            new = low[j] if new < low[j] else (high[j] if new > high[j] else new)
             change = new - w
             if change != 0.0:
                 weights[j] = new
@@ -81,9 +79,8 @@ def _descend(matrix, slope, l1, low, high, weights, active, sweeps, share, least
                 for i in range(D):
                     slope[i] += change * row[i]
                 fallen += change * change * bend
+        brought[2] = fallen / brought[1] if brought[1] > 0.0 else 0.0
         brought[0] += fallen
-        rests = fallen <= share * brought[0] + least
-        if rests and whole:
-            return QUICK if fallen <= FALLING * before + least else SLOW
-        whole, before = rests, fallen
-    return OPEN
+        brought[1] = fallen
+        if fallen <= enough:
+            return
