@@ -112,29 +112,36 @@ def centred_gradient(gradient, offset):
 
 
 def descend(matrix, slope, kinks, weights):
-    """Move weights (D,) to the minimum of a parabola with kinks; ``slope``, its gradient there, is changed with them.
+    """Move weights (D,) to the minimum of a parabola with kinks; ``slope``, its gradient there, changes with them."""
+    size = float(np.sum(matrix.diagonal() * weights * weights)), kinks.l1 * float(np.sum(np.abs(weights[:-1])))
+    ends = np.empty((3, len(weights)))  # the intercept has none
+    ends[:, -1] = 0.0, -math.inf, math.inf
+    for row, values in zip(ends, kinks, strict=True):
+        row[:-1] = values
+    settle(matrix, slope, ends, weights, max(share * one for share, one in zip(ROUNDING, size, strict=True)))
+
+
+def settle(matrix, slope, ends, weights, enough, share=SHARE):
+    """``descend`` with L1 and bounds of each weight, (3, D).
+
+    A sweep is the last one that brings no more than ``enough`` and a share of what all have brought.
 
     A sweep over all coordinates finds which are not at rest, and sweeps over these which are free. A linear system for
     the free ones ends what sweeps would take long for, where columns are correlated: with years and their squares, each
     of 60 ways brought 8 % of what was left.
     """
-    size = float(np.sum(matrix.diagonal() * weights * weights)), kinks.l1 * float(np.sum(np.abs(weights[:-1])))
-    noise, brought = max(share * one for share, one in zip(ROUNDING, size, strict=True)), 0.0
-    ends = np.empty((3, len(weights)))  # L1 and bounds, which the intercept has none of
-    ends[:, -1] = 0.0, -math.inf, math.inf
-    for row, values in zip(ends, kinks, strict=True):
-        row[:-1] = values
+    brought = 0.0
     for _ in range(ROUNDS):
         fall = sweep(matrix, slope, *ends, weights, 1, 0.0)[0]
         brought += fall
-        least = SHARE * brought + noise
+        least = share * brought + enough
         if fall <= least:
             return
         some = np.flatnonzero(moving(slope, *ends, weights))
         block, w, part = part_of(matrix, some), weights[some], np.ascontiguousarray(ends[:, some])
         s = slope[some]
-        fall, last, share = sweep(block, s, *part, w, SWEEPS, least)
-        if last > least or (share > FALLING and last > noise):
+        fall, last, ratio = sweep(block, s, *part, w, SWEEPS, least)
+        if last > least or (ratio > FALLING and last > enough):
             fall += solve_free(block, s, *part, w)
         whole = np.zeros(len(weights))
         whole[some], weights[some] = w - weights[some], w
