@@ -47,6 +47,10 @@ class Factor:
         """The lower triangular L (D, D) with ``matrix = L @ L.T``; rows and columns of what is left out are zero."""
         return np.tril(self._work[: self.size, : self.size].T)
 
+    def leave_out(self, column):
+        """Go on without a column, whose part of a solution is 0 from now on: D**2 operations, not D**3."""
+        _leave_out(self._work, column, self.size)
+
     def whitening(self, out):
         """The lower triangular W with ``W @ matrix @ W.T = I``, into ``out`` (D, D).
 
@@ -226,6 +230,27 @@ def _solve(work, x):
     """The solutions x (k, rows or more) of right-hand sides, in place."""
     for r in range(x.shape[0]):
         substitute(work, work.shape[1], at(x, r), work.shape[0] - 1)
+
+
+@kernel
+def _leave_out(work, column, D):
+    """Rotate a column's row of the factor into those below, so that their products become those of the others."""
+    assume_noalias()
+    inverse, own = work[work.shape[0] - 1], work[column]
+    inverse[column] = 0.0
+    for i in range(column + 1, D):
+        if own[i] != 0.0 and inverse[i] > 0.0:
+            pivot, off = 1.0 / inverse[i], own[i]
+            length = np.sqrt(pivot * pivot + off * off)
+            cosine, sine = pivot / length, off / length
+            row, rest = work[i, i:D], own[i:D]
+            for k in range(row.size):
+                value = row[k]
+                row[k] = cosine * value + sine * rest[k]
+                rest[k] = cosine * rest[k] - sine * value
+            inverse[i] = 1.0 / length
+    for k in range(own.size):
+        own[k] = 0.0
 
 
 @kernel

@@ -39,6 +39,21 @@ def _add_image(matrix, x, out):
             add_to(out, x[j], matrix[j])
 
 
+def part_of(matrix, some):
+    """The rows and columns of a matrix with some numbers; NumPy took 4 times longer."""
+    out = np.empty((some.size, some.size))
+    _copy_part(matrix, some, out)
+    return out
+
+
+@kernel
+def _copy_part(matrix, some, out):
+    for a in range(some.size):
+        row, part = matrix[some[a]], out[a]
+        for b in range(some.size):
+            part[b] = row[some[b]]
+
+
 def learned_factors(images, changes, order, offset, places, scale, lower, root, inner):
     """What pairs change of a matrix: ``factors[:, :m] @ factors[:, :m].T``, less the same of the rest.
 

@@ -95,11 +95,16 @@ class QuasiNewtonState(SolverState):
     ended: Annotated[np.ndarray, Array("float64", "lanes 4")]
 
     def take(self, rows=None):
-        """A copy, of some lanes. That of all shares the pairs: a ring changes in its free place only."""
-        if rows is not None:
-            return super().take(rows)
-        copies = {name: array if name in ("moves", "changes") else array.copy() for name, array in vars(self).items()}
-        return type(self)(**copies)
+        """A copy, of some lanes. That of all or of several in a row shares the pairs: rings change where they are free.
+
+        Copied each time that a lane ends, the rings of 20 penalties and 10,000 columns took half of the time.
+        """
+        arrays = dict(vars(self))
+        several = rows is not None and len(rows) > 1 and rows[-1] - rows[0] + 1 == len(rows)
+        shared = slice(None) if rows is None else slice(rows[0], rows[-1] + 1) if several else rows
+        pairs = {name: arrays.pop(name)[shared] for name in ("moves", "changes")}
+        copies = {name: array.copy() if rows is None else array[rows] for name, array in arrays.items()}
+        return type(self)(**pairs, **copies)
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,7 +4,7 @@ A lane begins with Newton's steps on the rounded loss, on samples of the rows th
 primal-dual interior point on the rows near the kinks only: of all others the side is known, so that they add a line to
 the objective (Portnoy and Koenker 1997). A pass over all rows then gives the duality gap, the proof. If rows have
 changed sides more are taken. Where there are too many columns for a matrix, Newton's steps on the rounded loss go on to
-the end by conjugate gradients.
+the end by conjugate gradients. Fewer dense rows than columns, with a penalty, are solved by their dual (``dual.py``).
 """
 
 import functools
@@ -15,6 +15,7 @@ import numpy as np
 from ..kernels.pairs import product
 from ..results import messages
 from ..results.state import KinkedState
+from . import dual
 from .base import Limits, Records, Solver, Verdict, separable
 from .first_order import TOL_FULL
 from .interior_point import WIDE, Near, interior_point, round_off
@@ -26,6 +27,7 @@ from .samples import first_of, rows_of_sample, sample_of, sizes
 EPOCHS = 100
 WIDE_EPOCHS, WIDE_TOL = 30, 1e-4
 FINEST = 1e-10  # of the objective: for less, weights of separable classes grow until scores are rounding
+GAP = 0.1  # of the tolerance: how small a gap the dual problem is to leave
 EXACT = 1e-3  # of the tolerance: how exactly the rows near the kinks are solved; 0.3 took 3 % less time
 SAMPLE_ERROR = 0.2  # times weights / rows * objective: about the error of a sample's optimum
 LOOKS, FEW_LOOKS = 15, 10  # steps on a sample and on all rows, at most
@@ -79,8 +81,10 @@ class Kinked(Solver):
 
     @classmethod
     def limits(cls, problem):
-        """100 rounds; where columns are too many for a matrix, 30 and a larger tolerance."""
-        return Limits(WIDE_EPOCHS, WIDE_TOL) if problem.d >= LARGEST else Limits(EPOCHS, TOL_FULL)
+        """100 rounds; where columns are too many for a matrix, and rows for the dual, 30 and a larger tolerance."""
+        X, options = problem.table.X, problem.options
+        few = dual.suits(*X.shape, X.sparse, options.alpha, len(options.loss.kinks(np.zeros(1))))
+        return Limits(WIDE_EPOCHS, WIDE_TOL) if problem.d >= LARGEST and not few else Limits(EPOCHS, TOL_FULL)
 
     @classmethod
     def schedule(cls, problem, model, targets, scaled, epochs, words):
@@ -109,6 +113,11 @@ class Kinked(Solver):
         chosen = known[rows_of_sample(len(known), found[-1])]
         sample = doubled(sample_of(data, chosen))
         return [(chosen[:m], first_of(sample, m)) for m in found]
+
+    @functools.cached_property
+    def row_products(self):
+        """The products of the rows, which all lanes share."""
+        return dual.RowProducts(self.plan.data, self.plan.options.n_threads)
 
     def init(self):
         """The weights of the plan."""
@@ -146,22 +155,26 @@ class Kinked(Solver):
         if proven or state.share[k] < 0 or not math.isfinite(place.objective):
             return found[0], 0.0, 0.0, found[3]
         rows, start, share = self.rows_of(number), place, float(state.share[k])
+        few = dual.suits(*rows.data.rows.shape, rows.data.rows.sparse, rows.penalty[0], len(rows.places))
+        wide = rows.wide and not few
         if place.scores is None:
             place.scores = rows.scores(place.weights)
-        if not share and not rows.wide:
-            place, share = self.begun(rows, place)
-        if rows.wide:
+        if few and (rows.wide or not share):
+            place, bound, share = self.by_rows(rows, place, state.weights.dtype)
+        elif wide:
             place, bound, share = self.rounded(rows, place, share, state.weights.dtype)
         else:
+            if not share:
+                place, share = self.begun(rows, place)
             place, bound, share = self.solved(
                 rows, place, share, state.weights.dtype, rows.n <= FEW_ROWS * len(place.weights)
             )
         # Where rounds of conjugate gradients gain rounding alone, more of them do, too.
         least = start.objective - 64 * self.eps * abs(start.objective)
-        if rows.wide and share == float(state.share[k]) and not place.objective < least:
+        if wide and share == float(state.share[k]) and not place.objective < least:
             share = -1.0
         if place is start:
-            if share >= 1 and not rows.wide and not self.proven(place, bound):
+            if share >= 1 and not wide and not self.proven(place, bound):
                 share = -1.0  # all has been tried
             found = found[0], 0.0, *found[2:]
         state.weights[k], state.share[k], state.bound[k] = place.weights, share, bound
@@ -229,6 +242,18 @@ class Kinked(Solver):
             if after is not place or self.proven(place, bound):
                 break
         return after, bound, min(1.0, 2 * share)
+
+    def by_rows(self, rows, place, dtype):
+        """Solve the dual problem, as ``solved`` does: the place, a bound of the decrease still possible, and 1."""
+        aim = max(GAP * self.tolerance(place), FINEST * place.objective)
+        weights, u = dual.minimise(self.row_products, rows, float(place.weights[-1]), aim)
+        rest = rows.penalty * weights - rows.transposed(u[0])
+        rounded = weights.astype(dtype).astype(np.float64)
+        # What rounding adds to all scores together, the intercept takes off.
+        rounded[-1] += product(self.row_products.mean, weights[:-1] - rounded[:-1])
+        rounded = rounded.astype(dtype).astype(np.float64)
+        after = self.lower(rows, place, Place(rows, rounded)) if np.isfinite(rounded).all() else place
+        return after, self.bound(rows, after, u, rest, weights, place.weights), 1.0
 
     def rounded(self, rows, place, width, dtype):
         """Some of Newton's steps on the rounded loss: the place, what is left to gain there, and the next width."""

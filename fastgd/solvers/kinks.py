@@ -55,6 +55,11 @@ class Kinks(NamedTuple):
         """Which weights are on no kink and no end, (weights,)."""
         return (weights > self.low) & (weights < self.high) & ((weights != 0.0) | (self.l1 == 0.0))
 
+    def moving(self, weights, slope):
+        """Which weights are free, or would move by the slope of the smooth part."""
+        up, down = (slope < -self.l1) & (weights < self.high), (slope > self.l1) & (weights > self.low)
+        return up | down | self.free(weights)
+
     def within(self, weights):
         """Weights that are beyond their bounds, put back in place."""
         return np.clip(weights, self.low, self.high, out=weights)

@@ -343,11 +343,14 @@ class Loop:
             selection_loss=np.inf if verdict.status == "diverged" else run.history.latest,
         )
 
+    def single(self, run):
+        """Whether a run is that of the only model but for replicates."""
+        return run.model.replicate < 0 and sum(model.replicate < 0 for model in self.plan.models) == 1
+
     def last_objective(self, k, run, state, verdict):
         """The objective at the returned weights where it is known, else the last recorded loss."""
         records, epoch = run.history.records, run.best[0] if run.best else None
-        single = sum(model.replicate < 0 for model in self.plan.models) == 1 and run.model.replicate < 0
-        if epoch is None and verdict.status != "diverged" and (single or self.solver.objective_is_free):
+        if epoch is None and verdict.status != "diverged" and (self.solver.objective_is_free or self.single(run)):
             own = lanes_at(self.running.lanes, [k], self.plan.width)
             with np.errstate(all="ignore"):
                 known = self.solver.objective(own, state)

@@ -67,6 +67,20 @@ def test_columns_that_follow_from_others_are_left_out(D):
     np.testing.assert_allclose(y - X @ x, expected, atol=1e-9)
 
 
+@pytest.mark.parametrize("D", [2, 7, 33, 131])
+def test_solutions_without_some_columns_are_those_of_the_others(D):
+    matrix, g = moments(D), np.random.default_rng(1).standard_normal(D)
+    unit, scale = scaled(matrix)
+    factor, kept = Factor(matrix), np.ones(D, bool)
+    for column in np.random.default_rng(3).permutation(D)[: D - 1].tolist():
+        factor.leave_out(column)
+        kept[column] = False
+        expected, found = np.zeros(D), factor.solve(g) / scale
+        expected[kept] = np.linalg.solve(unit[np.ix_(kept, kept)], (g * scale)[kept])
+        np.testing.assert_allclose(found, expected, rtol=1e-8, atol=1e-8 * abs(expected).max())
+        assert np.array_equal(factor.dependent, ~kept)
+
+
 def test_scales_by_powers_of_two_change_no_digit():
     D, powers = 40, 2.0 ** np.random.default_rng(3).integers(-200, 200, 40)
     matrix, g = scaled(moments(D))[0], np.random.default_rng(4).standard_normal(D)

@@ -49,11 +49,6 @@ KINKS = {
 }
 
 
-def whole(matrix):
-    """A parabola of all weights that no pair has changed."""
-    return Parabola(matrix, np.zeros(0), 1, 1.0, np.arange(len(matrix)), np.zeros((len(matrix), 0)))
-
-
 every_matrix = pytest.mark.parametrize("matrix", MATRICES.values(), ids=MATRICES)
 every_kink = pytest.mark.parametrize("kinks", KINKS.values(), ids=KINKS)
 
@@ -66,7 +61,7 @@ def test_nothing_is_left_at_the_end(matrix, kinks, begun):
     start = kinks.within(np.linspace(1, -1, D) * begun)
     weights, after = start.copy(), slope.copy()
     for _ in range(4):  # each leaves little of what it began with
-        descend(whole(matrix), after, kinks, weights)
+        descend(Parabola.whole(matrix), after, kinks, weights)
     size = np.abs(matrix) @ np.abs(weights - start) + np.abs(slope)
     np.testing.assert_allclose(after, slope + matrix @ (weights - start), rtol=0, atol=1e-12 * size.max())
     rest = np.abs(kinks.subgradient(weights, after))
@@ -80,15 +75,34 @@ def test_bounded_least_squares_are_those_of_scipy(name):
     weights = kinks.within(np.zeros(D))
     slope = -Z.T @ y
     for _ in range(3):
-        descend(whole(Z.T @ Z), slope, kinks, weights)
+        descend(Parabola.whole(Z.T @ Z), slope, kinks, weights)
     expected = optimize.lsq_linear(Z, y, (kinks.low, kinks.high), method="bvls", tol=1e-14)
     np.testing.assert_allclose(weights, expected.x, atol=1e-8 * np.abs(expected.x).max())
+
+
+@pytest.mark.parametrize("shared", [0.0, 0.95], ids=["independent", "correlated"])
+def test_few_rows_of_many_columns_leave_no_duality_gap(shared):
+    """Most of the weights that sweeps have moved are zero in the end: a solution leaves them out one by one."""
+    rng = np.random.default_rng(1)
+    n, d = 60, 150
+    X = np.sqrt(shared) * rng.standard_normal((n, 1)) + np.sqrt(1 - shared) * rng.standard_normal((n, d))
+    y = X @ (rng.standard_normal(d) * (rng.random(d) < 0.1)) + rng.standard_normal(n)
+    l1 = 1e-3 * np.abs(X.T @ y).max()
+    matrix, slope, weights = np.zeros((d + 1, d + 1)), np.zeros(d + 1), np.zeros(d + 1)
+    matrix[:d, :d], slope[:d] = X.T @ X, -X.T @ y
+    kinks = Kinks(np.append(np.full(d, l1), 0.0), np.full(d + 1, -math.inf), np.full(d + 1, math.inf))
+    for _ in range(2):  # a second time, as a gap tells more than the decrease that is left
+        descend(Parabola.whole(matrix), slope, kinks, weights)
+    rest = y - X @ weights[:d]
+    dual = rest * min(1.0, l1 / np.abs(X.T @ rest).max())
+    value = rest @ rest / 2 + l1 * np.abs(weights).sum()
+    assert value - (dual @ y - dual @ dual / 2) <= 1e-6 * value
 
 
 def test_a_strong_penalty_leaves_exact_zeros():
     matrix = MATRICES["mixed"]
     weights = np.linspace(-1, 1, D)
-    descend(whole(matrix), matrix @ weights, kinks_of(1e6), weights)
+    descend(Parabola.whole(matrix), matrix @ weights, kinks_of(1e6), weights)
     assert (weights[:-1] == 0.0).all() and weights[-1] != 0.0
 
 
@@ -170,8 +184,8 @@ def test_next_to_dependent_columns_are_solved_for():
         return ((Z @ weights - y) ** 2).mean() / 2 + 0.01 * np.abs(weights[:-1]).sum()
 
     slope, start = -Z.T @ y / 60, objective()
-    descend(whole(matrix), slope, kinks, weights)
+    descend(Parabola.whole(matrix), slope, kinks, weights)
     once = objective()
     for _ in range(20):
-        descend(whole(matrix), slope, kinks, weights)
+        descend(Parabola.whole(matrix), slope, kinks, weights)
     assert once - objective() <= 1e-6 * (start - once)
