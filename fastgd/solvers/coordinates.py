@@ -21,7 +21,7 @@ SOLVED = 1e-8  # of what a solution has brought: it goes on until a step brings 
 # Of what all sweeps have brought: one that brings less is the last. The next way makes up for what is left: 1e-12 took
 # twice as long for 900 columns. Where the parabola is not the objective, it is worth less, and least where pairs set
 # its scale: there linear systems, for as many weights as all classes have, took twice as long as all else.
-EXACT, CLOSE, ROUGH, ROUGHEST = 1e-8, 1e-5, 1e-3, 1e-2
+EXACT, CLOSE, ROUGH, ROUGHEST = 1e-8, 5e-4, 1e-3, 1e-2
 PAIRS = 10  # at most, where a diagonal is updated: with 20, 2e5 weights took 1.4 times as long, and no fewer steps
 ROUNDING = 1e-30, 1e-13  # times the parabola's size and L1's cost: what is less is rounding
 MOST_DOUBT, QUICKEST = 2.0, 0.3  # where pairs set the scale; more would often ask float32 for what rounding hides
@@ -235,9 +235,10 @@ def descend(parabola, slope, kinks, weights, share=EXACT, enough=None):
     if enough is None:
         size = float(np.sum(bends * weights[places] ** 2)), float(np.sum(kinks.l1 * np.abs(weights)))
         enough = max(part * one for part, one in zip(ROUNDING, size, strict=True))
-    if share >= ROUGH:
-        descend_coordinates(parabola, bends, found, slope, kinks, weights, SWEEPS, share, enough, brought)
-        return found
+    if share >= CLOSE:  # a linear system each time took twice as long for 500 columns
+        rests = descend_coordinates(parabola, bends, found, slope, kinks, weights, SWEEPS, share, enough, brought)
+        if rests == QUICK or share >= ROUGH:
+            return found
     for _ in range(ROUNDS):
         before = brought[0]
         descend_coordinates(parabola, bends, found, slope, kinks, weights, 1, 0.0, 0.0, brought)
