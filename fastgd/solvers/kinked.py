@@ -169,14 +169,13 @@ class Kinked(Solver):
             place, bound, share = self.solved(
                 rows, place, share, state.weights.dtype, rows.n <= FEW_ROWS * len(place.weights)
             )
-        # Where rounds of conjugate gradients gain rounding alone, more of them do, too.
-        least = start.objective - 64 * self.eps * abs(start.objective)
-        if wide and share == float(state.share[k]) and not place.objective < least:
+        # Where a round gains rounding alone, more of the same do, too.
+        least = start.objective - (64 if wide else 4) * self.eps * abs(start.objective)
+        over = share == float(state.share[k]) and not place.objective < least
+        if not self.proven(place, bound) and (over or (place is start and share >= 1 and not wide)):
             share = -1.0
         if place is start:
-            if share >= 1 and not wide and not self.proven(place, bound):
-                share = -1.0  # all has been tried
-            found = found[0], 0.0, *found[2:]
+            found = found[0], 0.0 if share < 0 else 1.0, *found[2:]
         state.weights[k], state.share[k], state.bound[k] = place.weights, share, bound
         self.places[number] = place
         return found
@@ -304,4 +303,14 @@ class Kinked(Solver):
             return Verdict("converged", messages.ZERO, messages.NO_MORE)
         if last["learning_rate"] == 0 and all(map(math.isfinite, last["decrement"])):
             return Verdict("converged", messages.GAP.format(tol=self.plan.tol), messages.MORE_DIGITS)
+        if last["learning_rate"] == 0 and (len(losses) == 1 or self.all_tried(state, len(losses))):
+            return Verdict("early_stopped", messages.STALLED, messages.LESS_ROUNDING)
         return None
+
+    def all_tried(self, state, targets):
+        """Whether no target of a model goes on; False where that is not known."""
+        over = [
+            share < 0 or self.proven(self.places[number], bound)
+            for number, share, bound in zip(state.lane.astype(int).tolist(), state.share, state.bound, strict=True)
+        ]
+        return len(over) == targets and all(over)

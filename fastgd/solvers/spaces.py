@@ -3,6 +3,7 @@
 import numpy as np
 
 from ..kernels.cholesky import Factor
+from ..kernels.lanes import NO_ROLES
 from ..kernels.layouts import CSR, Dense, frozen
 from ..parts.penalties import Free
 from .gram import weighted_gram
@@ -88,7 +89,8 @@ class RowSpan(AllColumns):
 
     def __init__(self, plan):
         super().__init__(plan)
-        data, threads = plan.data, plan.options.n_threads
+        threads, none = plan.options.n_threads, plan.data.weight[:0]
+        data = plan.data._replace(weight=none, offset=none, roles=NO_ROLES, classes=1)  # rows as they are
         self.passes = plan.backend.passes(data, threads)
         self.lane = lane_of(np.zeros(data.shift.size + 1), self.passes.lane_type(data.shift.dtype))
         products = products_of_rows(data, threads)
@@ -100,7 +102,7 @@ class RowSpan(AllColumns):
         rest = np.flatnonzero(factor.dependent)
         table[rest] = np.einsum("ij,kj->ik", products[rest], self.whitening)
         dtype, n = data.shift.dtype, len(products)
-        self.data = data._replace(
+        self.data = plan.data._replace(
             rows=Dense(frozen(table.astype(dtype))), shift=np.zeros(n, dtype), inverse_scale=np.ones(n, dtype)
         )
 

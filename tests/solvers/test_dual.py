@@ -122,3 +122,12 @@ def test_it_suits_few_dense_rows_with_a_penalty_and_one_kink():
     assert plan_of(wide, np.arange(20) % 2, loss="hinge", alpha=0.1).tol == 1e-6
     assert plan_of(wide, np.arange(20) % 2, loss="hinge").tol == 1e-4
     assert plan_of(wide, np.arange(20) % 2, loss="hinge").solver is Kinked
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("y", [Y, np.column_stack([Y, Y[::-1]])], ids=["one", "two"])
+def test_what_rounding_hides_ends_the_run(y, dtype):
+    # Rounded weights miss the kinks by more than the tolerance: the same round was taken 100 times.
+    r = fastgd.fit(PLAIN.astype(dtype), y, loss="absolute_error", alpha=1e-3, tol=1e-9)
+    assert r.n_epochs < 15
+    assert r.status == ("early_stopped" if dtype == np.float32 else "converged")

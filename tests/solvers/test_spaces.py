@@ -52,6 +52,20 @@ def test_scores_and_lengths_are_kept(standardize, dtype):
     np.testing.assert_allclose(found.inner(weights), inner, atol=1e6 * eps * np.abs(inner).max())
 
 
+def test_row_weights_and_offsets_change_no_coordinate():
+    # Weights of models were multiplied by those of the rows: the loss was 0.0005, and that of the result 0.19.
+    weight, offset = np.arange(N) % 4.0, 3.0 * RNG.standard_normal(N)
+    found = space(sample_weight=weight, offset=offset)
+    inner, weights = np.zeros((1, N + 1)), np.zeros((1, D + 1))
+    inner[0, : N - 1] = RNG.standard_normal(N - 1)
+    found.store(inner, weights)
+    Z = (X - found.plan.data.shift) * found.plan.data.inverse_scale
+    np.testing.assert_allclose(weights[0, :-1] @ Z.T, inner[0, :-1] @ found.data.rows.values.T, atol=1e-9)
+    np.testing.assert_allclose(found.inner(weights), inner, atol=1e-9)
+    r = fastgd.fit(X, LABELS, loss="log_loss", alpha=0.01, sample_weight=weight, offset=offset)
+    assert r.objective(X, LABELS, weight, offset) == pytest.approx(r.loss, rel=1e-6)
+
+
 def test_equal_rows_add_nothing():
     found = space(np.vstack([X[:20], X[:20]]), standardize=False)
     assert np.count_nonzero(np.abs(found.data.rows.values).max(axis=0)) == 20
