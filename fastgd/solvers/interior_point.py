@@ -1,4 +1,4 @@
-"""Two methods for losses that are lines with kinks: Newton's on the rounded loss, and a primal-dual interior point.
+"""Two methods for losses that are lines with kinks: Newton's on the smoothed loss, and a primal-dual interior point.
 
 The first is quick to come near on samples and many rows (Chen 2007), the second ends at the optimum with a proof, in
 ten to thirty steps whatever the rows (Mehrotra 1992; for quantiles Portnoy and Koenker 1997).
@@ -18,7 +18,7 @@ SEARCHES = 20
 # Of conjugate gradients: the most products, and the share of the gradient that is left.
 ROUGHLY, EXACTLY = (50, 0.1), (200, 1e-3)
 NARROWER = 0.1  # a width is multiplied by it, at least
-SETTLED = 0.1  # of the gap: the rounded loss has converged when its decrement is below
+SETTLED = 0.1  # of the gap: the smoothed loss has converged when its decrement is below
 WIDE = 0.1  # the least slack of an interior point's start, in typical distances
 TO_BOUND = 0.995  # of the way to the bounds
 REST = 0.1  # of the tolerance, for what is left of the gradient
@@ -27,22 +27,22 @@ FAILED = 1e6  # times the first gap: it never comes back from there
 
 
 class Near:
-    """Where Newton's steps on the rounded loss have come to."""
+    """Where Newton's steps on the smoothed loss have come to."""
 
     def __init__(self, weights, scores, width):
         self.weights, self.scores, self.width = weights, scores, width
         self.steps, self.close, self.left = 0, False, math.inf
 
 
-def round_off(rows, near, level, most):
-    """Newton's steps on the loss rounded within a width that narrows, until a gap is below ``level`` times the loss.
+def smoothed_newton(rows, near, level, most):
+    """Newton's steps on the loss smoothed within a width that narrows, until a gap is below ``level`` times the loss.
 
     ``near`` is changed; at most ``most`` steps.
     """
     slopes, bends = np.empty((2, rows.n))
     most_far = rows.furthest(near.scores)
     for near.steps in range(most):
-        kinks.rounded(near.scores, *rows.box, rows.weight, near.width, slopes, bends, rows.sums)
+        kinks.smoothed(near.scores, *rows.box, rows.weight, near.width, slopes, bends, rows.sums)
         gap = max(float(rows.sums[1]), 0.0)
         gradient = rows.penalty * near.weights - rows.transposed(slopes)
         if near.steps == 4:  # by now it is known what an outlier is
@@ -108,7 +108,7 @@ def conjugate(rows, bends, side, exactly):
 
 
 def search(rows, near, step, move):
-    """The length of a step at which the slope of the rounded objective is nearly 0."""
+    """The length of a step at which the slope of the smoothed objective is nearly 0."""
     first = float(np.sum(rows.penalty * near.weights * step))
     more = float(np.sum(rows.penalty * step * step))
 
