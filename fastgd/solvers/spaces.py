@@ -5,7 +5,7 @@ import numpy as np
 from ..kernels.cholesky import Factor
 from ..kernels.layouts import CSR, Dense, frozen
 from ..parts.penalties import Free
-from .gram import weighted_gram
+from .gram import products_of_rows
 from .metrics import ArrowSums, kind_of
 from .passes import lane_of
 
@@ -91,7 +91,7 @@ class RowSpan(AllColumns):
         data, threads = plan.data, plan.options.n_threads
         self.passes = plan.backend.passes(data, threads)
         self.lane = lane_of(np.zeros(data.shift.size + 1), self.passes.lane_type(data.shift.dtype))
-        products = products_of_rows(data, threads)
+        products, _ = products_of_rows(data, BLOCK, threads)
         self.whitening = np.zeros_like(products)
         factor = Factor(products, INDEPENDENT[data.shift.itemsize])
         factor.whitening(self.whitening)
@@ -140,21 +140,6 @@ def spans(plan):
     if type(plan.parts.penalty) is Free:  # what a start has outside of the span stays
         return not lanes.weights[:, :-1].any()
     return not lanes.penalty[:, 0].any() and bool((lanes.penalty[:, 1] > 0).all())
-
-
-def products_of_rows(data, threads):
-    """The products of all scaled dense rows with each other, (n, n) float64, by copies of some columns at a time."""
-    n, d = data.rows.shape
-    total, zeros, ones = np.zeros((n, n)), np.zeros(n), np.ones(n)
-    for first in range(0, d, BLOCK):
-        some = slice(first, first + BLOCK)
-        block = data.rows.values[:, some].astype(np.float64)
-        block -= data.shift[some]
-        block *= data.inverse_scale[some]
-        rows = Dense(frozen(np.ascontiguousarray(block.T)))
-        block = data._replace(rows=rows, shift=zeros, inverse_scale=ones, constant=0.0)
-        total += weighted_gram(block, np.ones(rows.shape[0]), threads)[:n, :n]
-    return total
 
 
 def used_columns(plan):
