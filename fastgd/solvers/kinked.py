@@ -18,11 +18,12 @@ from ..results.state import KinkedState
 from . import dual
 from .base import Limits, Records, Solver, Verdict, separable
 from .first_order import TOL_FULL
-from .interior_point import WIDE, Near, interior_point, smoothed_newton
+from .interior_point import WIDE, interior_point
 from .kinked_rows import LARGEST, KinkedRows, doubled
 from .kinks import made_of_lines
 from .problem import in_parts
 from .samples import first_of, rows_of_sample, sample_of, sizes
+from .smoothed_newton import Near, smoothed_newton
 
 EPOCHS = 100
 WIDE_EPOCHS, WIDE_TOL = 30, 1e-4

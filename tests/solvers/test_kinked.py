@@ -13,9 +13,10 @@ from sklearn import linear_model, svm
 import fastgd
 from fastgd import losses, reference
 from fastgd.solvers import kinked, kinked_rows
-from fastgd.solvers.interior_point import Near, interior_point, smoothed_newton
+from fastgd.solvers.interior_point import interior_point
 from fastgd.solvers.kinked import Kinked
 from fastgd.solvers.kinked_rows import KinkedRows
+from fastgd.solvers.smoothed_newton import Near, smoothed_newton
 
 RNG = np.random.default_rng(18)
 N = 200
