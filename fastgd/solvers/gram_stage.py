@@ -82,7 +82,7 @@ class GramStage(Stage):
             gradients[:, :-1] += lanes.penalty[:, 1:2].astype(np.float64) * weights[:, :-1]
         return objectives, gradients
 
-    def sums(self, lanes, spreads, backend, threads):
+    def sums(self, lanes, spreads):
         """The second derivatives for the first of some lanes."""
         diagonal = self.gram.products[int(self.grams.indices(lanes)[0])].diagonal()[:-1]
         if not np.isfinite(diagonal).all() or not (diagonal > 0)[self.data.inverse_scale != 0].all():

@@ -307,13 +307,12 @@ class QuasiNewton(Solver):
 
     def metric_of(self, number, stage, weights, rows, damping):
         """The metric of a lane at some weights, over about so many rows of a stage, with a share of the diagonal."""
-        plan, threads = self.plan, self.plan.options.n_threads
         lanes = lanes_at(self.lanes, [number], self.classes)
         lanes = lanes._replace(weights=weights.reshape(self.classes, -1).astype(self.lanes.weights.dtype))
-        l2 = float(lanes.penalty[0, 1]) if type(plan.parts.penalty) is not Free else 0.0
+        l2 = float(lanes.penalty[0, 1]) if type(self.plan.parts.penalty) is not Free else 0.0
         for one in self.stages if stage.smoothing is None else [stage]:
             if one.rows >= rows or one.whole:
-                sums = one.sums(lanes, self.space.spreads, plan.backend, threads)
+                sums = one.sums(lanes, self.space.spreads)
                 if sums.total > 0:  # all rows of a sample may lie beyond their margins
                     break
         return sums.damped(l2, damping)

@@ -85,7 +85,7 @@ class WorkingSet(KinkedModel):
         """Lower the objective over some columns; returns by how much, and the weights (columns + 1,)."""
         part = len(columns) < len(weights) - 1
         data = columns_of(self.stage.data, columns) if part else self.stage.data
-        stage = Stage(self.plan, data, None, True)
+        stage = Stage(self.plan, data)
         places, D = np.append(columns, len(weights) - 1), len(columns) + 1
         model = Coordinates(self.kinks.at(places), *np.zeros((2, slots(D, 1), D)), 0, 0)
         start = weights[places]
@@ -111,8 +111,7 @@ class WorkingSet(KinkedModel):
     def metric_of(self, columns, stage, weights, rows, damping):
         """The metric of some columns."""
         lanes = self.lanes._replace(weights=weights[None].astype(self.lanes.weights.dtype))
-        backend, threads = self.plan.backend, self.plan.options.n_threads
-        sums = stage.sums(lanes, lambda: self.spreads()[columns], backend, threads)
+        sums = stage.sums(lanes, lambda: self.spreads()[columns])
         return sums.damped(float(lanes.penalty[0, 1]), damping)
 
 
