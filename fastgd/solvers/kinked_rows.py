@@ -9,9 +9,9 @@ from ..kernels.cholesky import Factor
 from ..kernels.gram import row_weights
 from ..kernels.lanes import NO_ROLES
 from ..kernels.layouts import frozen
-from ..kernels.pairs import product
 from ..parts.penalties import Free
 from .gram import centre_of, weighted_gram
+from .metrics import solved
 from .plan import lanes_at
 
 NARROW = 0.1  # of the nine tenths' quantile of the distances from the kinks: no width begins below
@@ -44,13 +44,7 @@ class Solved:
 
     def solve(self, g):
         """The inverse times g."""
-        if self.offset is None:
-            return self.factor.solve(g)
-        centred = g.copy()
-        centred[:-1] -= self.offset * g[-1]
-        step = self.factor.solve(centred)
-        step[-1] -= product(self.offset, step[:-1])
-        return step
+        return solved(self.factor, self.offset, g)
 
 
 class KinkedRows:

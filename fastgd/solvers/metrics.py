@@ -68,6 +68,33 @@ def promised(g, diagonal, left_out):
     return 0.5 * float((g[some] ** 2 / diagonal[some]).max()) if some.any() else 0.0
 
 
+def centred_weights(weights, offset, way=1):
+    """The weights, those of each class in turn, of columns that are centred once more; with ``way=-1`` no more."""
+    found = weights.copy()
+    if offset is not None:
+        rows = found.reshape(-1, len(offset) + 1)
+        rows[:, -1] += way * (rows[:, :-1] * offset).sum(axis=1)
+    return found
+
+
+def centred_gradient(gradient, offset, way=1):
+    """The gradient in the weights of columns that are centred once more; with ``way=-1`` no more."""
+    found = gradient.copy()
+    if offset is not None:
+        rows = found.reshape(-1, len(offset) + 1)
+        rows[:, :-1] -= way * offset * rows[:, -1:]
+    return found
+
+
+def solved(factor, offset, g):
+    """The inverse times g for columns as they are: the matrix that is factorised is of columns centred once more."""
+    if offset is None:
+        return factor.solve(g)
+    step = factor.solve(centred_gradient(g, offset))
+    step[-1] -= product(offset, step[:-1])
+    return step
+
+
 class MatrixSums:
     """The second derivatives of all columns with each other."""
 
@@ -134,24 +161,13 @@ class Matrix:
         """Which columns (d,) are left out."""
         return self.factor.dependent[:-1]
 
-    def centred(self, g):
-        """A gradient by the columns as they are centred here."""
-        centred = g.copy()
-        if self.offset is not None:
-            centred[:-1] -= self.offset * g[-1]
-        return centred
-
     def missed(self, g):
         """The decrease that columns which are left out promise, each by itself; those that vary."""
-        return promised(self.centred(g), self.sums.matrix.diagonal(), self.factor.dependent)
+        return promised(centred_gradient(g, self.offset), self.sums.matrix.diagonal(), self.factor.dependent)
 
     def solve(self, g):
         """The inverse times g."""
-        if self.offset is None:
-            return self.factor.solve(g)
-        step = self.factor.solve(self.centred(g))
-        step[-1] -= product(self.offset, step[:-1])
-        return step
+        return solved(self.factor, self.offset, g)
 
 
 class ArrowSums:
