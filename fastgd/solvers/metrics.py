@@ -1,10 +1,11 @@
 """What a descent measures steps by: second derivatives of the loss, summed over some rows, and who solves with them.
 
 Sums over rows give metrics, one for each penalty and damping: ``sums.damped(l2, share)``. A metric has ``solve(g)``,
-its inverse times g (d + 1,); ``distance(move)``; ``missed(g)``, what columns promise that it leaves out; ``scaled``,
-whether the newest pair sets its scale, and ``reach(step, slope)`` where there is none; ``keeps``, whether pairs are
-kept when it is summed anew; and ``exact``, whether the objective is its parabola. Columns are centred once more in it,
-as their own shifts may be none.
+its inverse times g (d + 1,); ``distance(move)``; ``dependent``, which columns it leaves out, and ``missed(g)``, what
+they promise; ``scaled``, whether the newest pair sets its scale, and ``reach(step, slope)`` where there is none;
+``keeps``, whether pairs are kept when it is summed anew; and ``exact``, whether the objective is its parabola. For L1
+and bounds it has its ``matrix``, or that one's diagonal, and ``alike`` (``coordinates.Parabola``). Columns are centred
+once more in it, by an ``offset``, as their own shifts may be none.
 """
 
 import functools
