@@ -19,8 +19,9 @@ from . import dual
 from .base import Limits, Records, Solver, Verdict, separable
 from .first_order import TOL_FULL
 from .interior_point import WIDE, interior_point
-from .kinked_rows import LARGEST, KinkedRows, doubled
+from .kinked_rows import KinkedRows, doubled
 from .kinks import made_of_lines
+from .metrics import MOST_COLUMNS
 from .problem import in_parts
 from .samples import first_of, rows_of_sample, sample_of, sizes
 from .smoothed_newton import Near, smoothed_newton
@@ -85,7 +86,7 @@ class Kinked(Solver):
         """100 rounds; where columns are too many for a matrix, and rows for the dual, 30 and a larger tolerance."""
         X, options = problem.table.X, problem.options
         few = dual.suits(*X.shape, X.sparse, options.alpha, len(options.loss.kinks(np.zeros(1))))
-        return Limits(WIDE_EPOCHS, WIDE_TOL) if problem.d >= LARGEST and not few else Limits(EPOCHS, TOL_FULL)
+        return Limits(WIDE_EPOCHS, WIDE_TOL) if problem.d >= MOST_COLUMNS and not few else Limits(EPOCHS, TOL_FULL)
 
     @classmethod
     def schedule(cls, problem, model, targets, scaled, epochs, words):

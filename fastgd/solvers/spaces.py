@@ -13,7 +13,7 @@ MOST_NUMBERS = 16  # a column, of sparse rows that may have columns without any
 COPIED = 1 << 22  # indices of sparse rows that may be copied, so that columns without a number cost nothing
 FEW_ROWS, WIDE = 512, 2  # of a span, at most; columns for each row, at least
 BLOCK = 1024  # columns whose products are summed at once
-INDEPENDENT = {4: 1e-6, 8: 1e-12}  # a row with a smaller share of its square independent of others adds none to a span
+DEPENDENT = {4: 1e-6, 8: 1e-12}  # a row with a smaller share of its square independent of others adds none to a span
 
 
 def space_of(plan):
@@ -93,7 +93,7 @@ class RowSpan(AllColumns):
         self.lane = lane_of(np.zeros(data.shift.size + 1), self.passes.lane_type(data.shift.dtype))
         products, _ = products_of_rows(data, BLOCK, threads)
         self.whitening = np.zeros_like(products)
-        factor = Factor(products, INDEPENDENT[data.shift.itemsize])
+        factor = Factor(products, DEPENDENT[data.shift.itemsize])
         factor.whitening(self.whitening)
         table = factor.lower()
         # Not by BLAS, whose bits depend on its threads.

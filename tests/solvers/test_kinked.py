@@ -392,7 +392,7 @@ def test_many_columns_end_in_the_same_place(loss, alpha, monkeypatch):
     """Conjugate gradients on the smoothed loss."""
     y, options = target(loss), {"loss": loss, "alpha": alpha}
     expected = fastgd.fit(X, y, **options)
-    monkeypatch.setattr(kinked_rows, "LARGEST", 1)
+    monkeypatch.setattr(kinked_rows, "MOST_COLUMNS", 1)
     r = fastgd.fit(X, y, **options)
     assert r.options["solver"] == "interior_point"
     assert r.loss <= expected.loss * (1 + (1e-4 if r.status == "converged" else 1e-2))
