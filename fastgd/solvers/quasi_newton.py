@@ -91,11 +91,19 @@ class QuasiNewton(Solver):
         """The weights of the plan, without pairs."""
         weights = self.plan.lanes.weights
         lanes, D = self.lanes.weights.shape
-        anchor, pairs = np.zeros((lanes, D)), np.zeros((2, lanes, slots(D, self.classes), D))
-        numbers, promises, ended = np.zeros((8, lanes)), np.zeros((lanes, PROMISES)), np.zeros((lanes, 4))
-        moved = self.lanes.weights.astype(np.float64) if self.space.moved else np.zeros((lanes, 0))
-        number = np.arange(lanes) * 1.0
-        return QuasiNewtonState(weights.copy(), moved, anchor, *pairs, number, *numbers, promises, ended)
+        moves, changes = np.zeros((2, lanes, slots(D, self.classes), D))
+        none = "first", "count", "rows", "damping", "read", "renewals", "kink_width", "standing"
+        return QuasiNewtonState(
+            weights=weights.copy(),
+            moved=self.lanes.weights.astype(np.float64) if self.space.moved else np.zeros((lanes, 0)),
+            anchor=np.zeros((lanes, D)),
+            moves=moves,
+            changes=changes,
+            lane=np.arange(lanes) * 1.0,
+            promises=np.zeros((lanes, PROMISES)),
+            ended=np.zeros((lanes, 4)),
+            **dict(zip(none, np.zeros((len(none), lanes)), strict=True)),
+        )
 
     def descents(self, state):
         """The descents of the models of a state, in its order, with their numbers; begun where they are not yet."""

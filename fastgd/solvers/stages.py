@@ -66,15 +66,19 @@ class Stage:
         objectives = losses.sum(axis=0) / self.data.count
         gradients = sums[0] if len(sums) == 1 else sums.sum(axis=0)
         gradients /= self.data.count
-        if type(self.penalty) is not Free:
-            objectives += penalty_costs(self.penalty, lanes)
-            gradients[:, :-1] += lanes.penalty[:, 1:2].astype(np.float64) * lanes.weights[:, :-1]
+        self.penalise(lanes, objectives, gradients)
         if self.data.classes > 1:
             objectives, gradients = (
                 objectives.reshape(-1, self.data.classes).sum(axis=1),
                 gradients.reshape(-1, self.width),
             )
         return objectives, gradients
+
+    def penalise(self, lanes, objectives, gradients):
+        """Add the penalty to the objectives (lanes,), and L2's part to the gradients (lanes, d + 1), in place."""
+        if type(self.penalty) is not Free:
+            objectives += penalty_costs(self.penalty, lanes)
+            gradients[:, :-1] += lanes.penalty[:, 1:2].astype(np.float64) * lanes.weights[:, :-1]
 
     def with_width(self, lanes):
         """The lanes with the width within which the loss is smoothed."""
