@@ -2,7 +2,8 @@
 
 What a loss does to the scores of a block of rows, or an optimizer with its penalty to the weights of a lane, is a small
 function, compiled for the class of the part and the data's type (0.2 to 0.4 s); a loop that calls it once a block or a
-step takes its address, a number. A call costs some ns. Where nothing is compiled, the function itself is the address.
+step takes its address, a number. A call costs some ns. Where nothing is compiled, the function itself is the address,
+or its twin in NumPy.
 
 A function is made by a function of parts (``part_functions.py``, ``multi_functions.py``), whose fields it is handed at
 each call; ``arguments`` says what else.

@@ -5,7 +5,7 @@ import numpy as np
 from ..parts.optimizers import decayed
 from . import elementary  # noqa: F401  (registers the compiled twins that losses call)
 from ._jit import cast_all, inlined
-from .addresses import arguments
+from .addresses import arguments, in_numpy
 from .lane_vectors import assume_noalias, column_of, for_each_lane, simd_width, store_column
 from .optimizer_state import store_tile_state, tile_state_at
 
@@ -31,6 +31,17 @@ def lane_slopes(part):
                 S[k, lane] = 0
 
     return joint if part.joint else lone
+
+
+@in_numpy(lane_slopes)
+def _(part):
+    def lone(fields, tile, S, y, weight, first, stop, size, classes, work, loss_sum):
+        for lane in range(S.shape[1]):
+            loss, p, target = column_of(part, fields, tile, lane), S[first:stop, lane].copy(), y[first:stop, lane]
+            loss_sum[lane] += (np.float64(loss.value(p, target)) * weight[first:stop, lane]).sum()
+            S[first:stop, lane] = loss.slope(p, target) * weight[first:stop, lane]
+
+    return lane_slopes(part) if part.joint else lone
 
 
 @inlined

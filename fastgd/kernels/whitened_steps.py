@@ -40,7 +40,8 @@ def _whitened_steps(
 ):  # fmt: skip
     assume_noalias()
     d, D = np.uint64(shift.size), anchor.size
-    sparse, x, z, gradient = starts is not None, scratch[0], scratch[1], scratch[2]
+    x, z, gradient = scratch[0], scratch[1], scratch[2]
+    sparse = starts is not None  # by itself: so Numba leaves out what is for sparse rows
     for s in range(rates.size):
         rate = rates[s] / batch
         for j in range(D):

@@ -13,7 +13,7 @@ from fastgd import losses
 from fastgd.solvers.quasi_newton import QuasiNewton
 from fastgd.solvers.stages import Stage
 
-N, D = (20_000, 6) if not JIT_OFF else (2_400, 3)
+N, D = (8_000, 6) if not JIT_OFF else (2_400, 3)
 RNG = np.random.default_rng(21)
 MIX = np.eye(D) + 0.4 * np.random.default_rng(0).standard_normal((D, D))
 X = RNG.standard_normal((N, D)) @ MIX + np.linspace(-1, 2, D)

@@ -165,7 +165,7 @@ def test_units_and_origins_of_columns_do_not_matter(name, powers, moved):
     assert objective(name, s, other) == pytest.approx(objective(name, r, X), rel=1e-6)
 
 
-@pytest.mark.parametrize("power", [-12, -6, 6, 12])
+@pytest.mark.parametrize("power", [-12, *(pytest.param(power, marks=pytest.mark.jit) for power in (-6, 6)), 12])
 @pytest.mark.parametrize("name, degree", [("squared_error", 2), ("quantile", 1), ("absolute_error", 1)])
 def test_the_unit_of_the_target_does_not_matter(name, degree, power):
     unit = 10.0**power
@@ -312,7 +312,7 @@ def test_any_number_of_threads_gives_the_same_bits():
 
 
 @pytest.mark.parametrize("engine", [fastgd, reference])
-@pytest.mark.parametrize("intercept", [-60.0, -30.0, -10.0])
+@pytest.mark.parametrize("intercept", [-800.0, -60.0, -30.0, -10.0])
 def test_a_start_where_the_loss_is_next_to_straight_is_left(engine, intercept):
     """exp(-30) has a slope, and no curvature to speak of: Newton's step is far too long, and no optimum is near."""
     rng = np.random.default_rng(0)
@@ -321,5 +321,5 @@ def test_a_start_where_the_loss_is_next_to_straight_is_left(engine, intercept):
     best = engine.fit(X, y, loss="poisson")
     far = engine.fit(X, y, loss="poisson", start=([0.0, 0.0, 0.0], intercept))
     assert far.status == "converged"
-    np.testing.assert_allclose([*far.coef, far.intercept], [*best.coef, best.intercept], rtol=1e-2, atol=1e-3)
-    assert engine.fit(X, y, loss="poisson", start=([0.0, 0.0, 0.0], -800.0)).status == "converged"
+    if intercept > -700.0:  # exp(-800) is no number
+        np.testing.assert_allclose([*far.coef, far.intercept], [*best.coef, best.intercept], rtol=1e-2, atol=1e-3)
