@@ -5,8 +5,7 @@ import numpy as np
 from ._jit import kernel
 from .pairs import add_to
 
-OPEN, QUICK, SLOW = 0, 1, 2
-FALLING = 0.1  # what a sweep brings, of what the one before brought
+FALLING = 0.1  # of what the sweep before the last one brought: if the last one brings more, sweeps are slow
 NONE = np.zeros(0)
 
 
@@ -109,11 +108,11 @@ def _learned_factors(images, changes, order, offset, places, scale, lower, root,
 
 
 def descend_coordinates(parabola, bends, found, slope, kinks, weights, sweeps, share, least, brought):
-    """Lower ``slope @ (u - w) + (u - w) @ H @ (u - w) / 2 + l1 * |u|`` within bounds; returns how it ends.
+    """Lower ``slope @ (u - w) + (u - w) @ H @ (u - w) / 2 + l1 * |u|`` within bounds; returns whether it rests.
 
-    Sweeps over the weights that are not at rest, until they are, then over all. It rests when a sweep over all brings
-    no more than a share of what all sweeps have brought, or than the least that counts: a ``QUICK`` one if the sweep
-    before brought far more, else a ``SLOW`` one, from which it may still be far. Otherwise it is ``OPEN``.
+    Sweeps over the weights that are not at rest, until they are, then over all. The end is a sweep over all that brings
+    no more than a share of what all sweeps have brought, or than the least that counts. It rests there if the sweep
+    before brought far more; else it may still be far from the minimum.
 
     Parameters
     ----------
@@ -203,8 +202,8 @@ def _descend(
                     total[j] -= part * change * alike[j]
                 fallen += change * change * bend
         brought[0] += fallen
-        rests = fallen <= share * brought[0] + least
-        if rests and whole:
-            return QUICK if fallen <= FALLING * before + least else SLOW
-        whole, before = rests, fallen
-    return OPEN
+        over = fallen <= share * brought[0] + least
+        if over and whole:
+            return fallen <= FALLING * before + least
+        whole, before = over, fallen
+    return False

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..kernels.cholesky import Factor
-from ..kernels.coordinates import NONE, QUICK, descend_coordinates, diagonal_of, image, learned_factors, part_of
+from ..kernels.coordinates import NONE, descend_coordinates, diagonal_of, image, learned_factors, part_of
 from ..kernels.pairs import product
 from .kinks import KinkedModel, KinkedWay
 from .metrics import centred_gradient, centred_weights
@@ -220,7 +220,7 @@ def descend(parabola, slope, kinks, weights, share=EXACT, enough=None):
         enough = max(part * one for part, one in zip(ROUNDING, size, strict=True))
     if share >= CLOSE:  # a linear system each time took twice as long for 500 columns
         rests = descend_coordinates(parabola, bends, found, slope, kinks, weights, SWEEPS, share, enough, brought)
-        if rests == QUICK or share >= ROUGH:
+        if rests or share >= ROUGH:
             return found
     for _ in range(ROUNDS):
         before = brought[0]
@@ -237,7 +237,7 @@ def descend(parabola, slope, kinks, weights, share=EXACT, enough=None):
         at, part = places[some], Parabola.whole(parabola.of(some))
         inside, w, s = inside.at(some), weights[at], now[some]
         rests = descend_coordinates(part, part.bends(), found[:0], s, inside, w, SWEEPS, 0.0, least, brought)
-        if rests != QUICK:
+        if not rests:
             brought[0] += solve_free(part.matrix, s, inside, w)
         step = np.zeros(len(weights))
         step[at], weights[at] = w - weights[at], w
