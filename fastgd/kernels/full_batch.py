@@ -18,7 +18,6 @@ CHUNK_ROWS = 256
 DENSE_CHUNKS = SPARSE_CHUNKS = 64
 SPARSE_ROWS = 64  # of a block
 LAG_BYTES = 1 << 13  # of rows whose slopes wait: they stay in the first-level cache; twice as many were no faster
-NO_INDICES, NO_STARTS = np.empty(0, np.uint32), np.empty(0, np.uint64)  # of dense rows
 
 
 class Carried(NamedTuple):

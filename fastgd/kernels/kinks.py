@@ -11,10 +11,10 @@ REACH = 10.0  # widths: beyond, the second derivative is 0
 
 
 @kernel(in_order=True)
-def rounded(scores, places, low, high, weight, width, slopes, bends, sums):
-    """The slopes u (n,) of the loss rounded within ``width`` of its kinks, and its second derivatives (n,), weighted.
+def smoothed(scores, places, low, high, weight, width, slopes, bends, sums):
+    """The slopes u (n,) of the loss smoothed within ``width`` of its kinks, and its second derivatives (n,), weighted.
 
-    Into ``sums`` (2,) go the losses, not rounded, and what they are above the lines of these slopes: a duality gap.
+    Into ``sums`` (2,) go the losses, not smoothed, and what they are above the lines of these slopes: a duality gap.
     """
     sums[0] = sums[1] = 0.0
     for i in range(scores.size):
@@ -38,7 +38,7 @@ def rounded(scores, places, low, high, weight, width, slopes, bends, sums):
 
 @kernel(in_order=True)
 def slope_along(scores, move, share, places, low, high, weight, width):
-    """The derivative of the rounded loss along a move of the scores, ``share`` of it behind them."""
+    """The derivative of the smoothed loss along a move of the scores, ``share`` of it behind them."""
     total = 0.0
     for i in range(scores.size):
         if weight[i] > 0.0:

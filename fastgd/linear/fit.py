@@ -165,9 +165,9 @@ def fit(X, y, **options):
 
     Losses that are made of lines ("hinge", "absolute_error", "quantile", "epsilon_insensitive"), without L1 and bounds:
     a primal-dual interior point (Mehrotra 1992) on the rows near the kinks, which samples have found, ended by the
-    duality gap (after Portnoy and Koenker 1997); from 1,024 columns on, Newton's steps on the rounded loss by conjugate
-    gradients, ended by a gap, too. With a penalty, at most 2,048 dense rows that are no more than the columns are
-    solved by the dual problem on their products: coordinate steps (Hsieh et al. 2008) and linear systems.
+    duality gap (after Portnoy and Koenker 1997); from 1,024 columns on, Newton's steps on the smoothed loss by
+    conjugate gradients, ended by a gap, too. With a penalty, at most 2,048 dense rows that are no more than the columns
+    are solved by the dual problem on their products: coordinate steps (Hsieh et al. 2008) and linear systems.
 
     Other losses with kinks, and these with L1 or bounds: quasi-Newton steps. The loss is smoothed within a width that
     becomes narrower as the run goes on, and rows outside of it get a part of the second derivative of a parabola that

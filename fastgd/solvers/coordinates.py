@@ -9,6 +9,7 @@ from ..kernels.cholesky import Factor
 from ..kernels.coordinates import NONE, OPEN, QUICK, descend_coordinates, diagonal_of, image, learned_factors, part_of
 from ..kernels.pairs import product
 from .kinks import KinkedModel, KinkedWay
+from .metrics import centred_gradient, centred_weights
 from .passes import length
 
 SWEEPS = 100  # over the weights that are not at rest, at most, between two over all: 12 took 1.7 times as long
@@ -203,24 +204,6 @@ class Coordinates(KinkedModel):
         other = Coordinates(self.kinks, self.moves, self.changes, 0, 0)
         other.metric = metric
         return other.way(weights, gradient).promise
-
-
-def centred_weights(weights, offset, way=1):
-    """The weights, those of each class in turn, of columns that are centred once more; with ``way=-1`` no more."""
-    found = weights.copy()
-    if offset is not None:
-        rows = found.reshape(-1, len(offset) + 1)
-        rows[:, -1] += way * (rows[:, :-1] * offset).sum(axis=1)
-    return found
-
-
-def centred_gradient(gradient, offset, way=1):
-    """The gradient in the weights of columns that are centred once more; with ``way=-1`` no more."""
-    found = gradient.copy()
-    if offset is not None:
-        rows = found.reshape(-1, len(offset) + 1)
-        rows[:, :-1] -= way * offset * rows[:, -1:]
-    return found
 
 
 def descend(parabola, slope, kinks, weights, share=EXACT, enough=None):

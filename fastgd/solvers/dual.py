@@ -11,11 +11,9 @@ import numpy as np
 
 from ..kernels.cholesky import Factor
 from ..kernels.coordinates import image, part_of
-from ..kernels.lanes import NO_ROLES
-from ..kernels.layouts import Dense, frozen
 from ..kernels.pairs import product
 from .coordinates import Parabola, descend
-from .gram import weighted_gram
+from .gram import products_of_rows
 from .kinks import Kinks
 
 MOST_ROWS = 2048  # 32 MB of products
@@ -39,23 +37,10 @@ class RowProducts:
     """
 
     def __init__(self, data, threads):
-        values, (n, d) = data.rows.values, data.rows.shape
-        none, width = np.zeros(0), max(1, BLOCK_BYTES // (8 * n))
-        self.matrix, self.mean, self.level = np.zeros((n, n)), np.zeros(d), 0.0
-        for first in range(0, d, width):
-            some = slice(first, first + width)
-            rows = ((values[:, some].astype(np.float64) - data.shift[some]) * data.inverse_scale[some]).T
-            if data.constant:
-                self.mean[some] = rows.mean(axis=1)
-                rows = rows - self.mean[some, None]
-            turned = data._replace(
-                rows=Dense(frozen(np.ascontiguousarray(rows))), targets=frozen(np.zeros((1, len(rows)))), weight=none,
-                offset=none, shift=np.zeros(n), inverse_scale=np.ones(n), constant=0.0, count=1.0, roles=NO_ROLES,
-            )  # fmt: skip
-            self.matrix += weighted_gram(turned, np.ones(len(rows)), threads)[:-1, :-1]
-        if data.constant:
-            self.level = float(self.matrix.diagonal().mean())
-            self.matrix += self.level
+        width = max(1, BLOCK_BYTES // (8 * data.rows.shape[0]))
+        self.matrix, self.mean = products_of_rows(data, width, threads, centred=bool(data.constant))
+        self.level = float(self.matrix.diagonal().mean()) if data.constant else 0.0
+        self.matrix += self.level
 
 
 def minimise(products, rows, intercept, enough):

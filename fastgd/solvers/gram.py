@@ -7,6 +7,7 @@ import numpy as np
 from ..kernels import cholesky
 from ..kernels import gram as kernels
 from ..kernels.full_batch import CHUNK_ELEMENTS
+from ..kernels.layouts import Dense, frozen
 from ..kernels.products import zeros
 from ..kernels.threads import run_tasks
 from .reduction import ChunkedReduction
@@ -86,6 +87,31 @@ def weighted_gram(data, weight, n_threads):
     reduction = ChunkedReduction(n, chunk_rows(data.rows), n_threads)
     total = sums_of(0, n) if reduction.count == 1 else reduction.total(sums_of, [(width, width)])
     return symmetric(total[0][: d + 1, : d + 1], data.constant)
+
+
+def products_of_rows(data, width, n_threads, centred=False):
+    """The products of all standardised dense rows with each other, without the constant, (n, n) float64.
+
+    Also the means (d,) of the columns, by which they are centred once more where asked for, else zeros. So many columns
+    are copied at a time.
+    """
+    n, d = data.rows.shape
+    total, mean = np.zeros((n, n)), np.zeros(d)
+    for first in range(0, d, width):
+        some = slice(first, first + width)
+        columns = data.rows.values[:, some].astype(np.float64)
+        columns -= data.shift[some]
+        columns *= data.inverse_scale[some]
+        columns = columns.T
+        if centred:
+            mean[some] = columns.mean(axis=1)
+            columns -= mean[some, None]
+        turned = data._replace(
+            rows=Dense(frozen(np.ascontiguousarray(columns))), targets=frozen(np.zeros((1, 0))), shift=np.zeros(n),
+            inverse_scale=np.ones(n), constant=0.0,
+        )  # fmt: skip
+        total += weighted_gram(turned, np.ones(len(columns)), n_threads)[:-1, :-1]
+    return total, mean
 
 
 @functools.lru_cache(4)

@@ -7,10 +7,8 @@ import numpy as np
 from ..kernels.cholesky import Factor
 from ..kernels.coordinates import image
 from ..kernels.pairs import product
-from ..parts.penalties import Free
 from .gram import LARGEST_BYTES, Grams, is_partition, weightings
 from .metrics import DEPENDENT, Matrix, MatrixSums, Unit, kind_of, with_diagonal
-from .passes import penalty_costs
 from .samples import LEAST, PER_COLUMN
 from .stages import Stage
 
@@ -77,12 +75,10 @@ class GramStage(Stage):
             objectives[k] = factor * (0.0 if mean < 0.0 else mean)
             gradients[k, :-1] = 2.0 * factor * (slope[:-1] + sums.offset * slope[-1])
             gradients[k, -1] = 2.0 * factor * slope[-1] * constant
-        if type(self.penalty) is not Free:
-            objectives += penalty_costs(self.penalty, lanes)
-            gradients[:, :-1] += lanes.penalty[:, 1:2].astype(np.float64) * weights[:, :-1]
+        self.penalise(lanes, objectives, gradients)
         return objectives, gradients
 
-    def sums(self, lanes, spreads, backend, threads):
+    def sums(self, lanes, spreads):
         """The second derivatives for the first of some lanes."""
         diagonal = self.gram.products[int(self.grams.indices(lanes)[0])].diagonal()[:-1]
         if not np.isfinite(diagonal).all() or not (diagonal > 0)[self.data.inverse_scale != 0].all():

@@ -9,7 +9,7 @@ from ..kernels.cholesky import Factor
 from ..kernels.coordinates import NONE, diagonal_of
 from ..kernels.pairs import product
 from .gram import centre_of
-from .metrics import DEPENDENT, Unit, constants, curved, kind_of, promised
+from .metrics import DEPENDENT, Unit, centred_gradient, centred_weights, constants, curved, kind_of, promised
 
 RAISED = 0.1  # of the mean second derivative, added to all: rows that are far from the margin will not stay so
 ALIKE = 0.1  # of second derivatives, for what moves all classes alike: with all of it, steps were up to 4 times as many
@@ -104,9 +104,7 @@ class AllSums:
             shift = centre_of(data).astype(data.shift.dtype)
             self.offset = (shift - data.shift.astype(np.float64)) * data.inverse_scale
             data = data._replace(shift=shift)
-            weights = lanes.weights.copy()
-            weights[:, -1] += (weights[:, :-1] * self.offset).sum(axis=1)
-            lanes = lanes._replace(weights=weights)
+            lanes = lanes._replace(weights=centred_weights(lanes.weights, self.offset))
         self.matrix = backend.passes(data, threads).many().hessian(loss, lanes) / data.count
         blocks = self.matrix.reshape(self.classes, self.size, self.classes, self.size)
         diagonal = np.einsum("kjkj->kj", blocks)  # a view
@@ -165,29 +163,16 @@ class All:
         """Which columns (d,) are left out, for every class."""
         return self.factor.dependent.reshape(self.sums.classes, -1)[:, :-1].all(axis=0)
 
-    def centred(self, g):
-        """A gradient by the centred columns."""
-        g = g.reshape(self.sums.classes, -1).copy()
-        if self.sums.offset is not None:
-            g[:, :-1] -= g[:, -1:] * self.sums.offset
-        return g.reshape(-1)
-
     def distance(self, move):
         """By how much a move changes the scores, in the root mean square over the rows by their second derivatives."""
-        rows = move.reshape(self.sums.classes, -1).copy()
-        if self.sums.offset is not None:
-            rows[:, -1] += (rows[:, :-1] * self.sums.offset).sum(axis=1)
-        move = rows.reshape(-1)
+        move = centred_weights(move, self.offset)
         square = float(np.einsum("i,ij,j->", move, self.sums.matrix, move))
         return math.sqrt(max(square, 0.0) / self.sums.total) if self.sums.total > 0 else 0.0
 
     def missed(self, g):
         """The decrease that columns which are left out promise, each by itself; those that vary."""
-        return promised(self.centred(g), self.sums.matrix.diagonal(), self.factor.dependent)
+        return promised(centred_gradient(g, self.offset), self.sums.matrix.diagonal(), self.factor.dependent)
 
     def solve(self, g):
         """The inverse times g."""
-        step = self.factor.solve(self.centred(g)).reshape(self.sums.classes, -1)
-        if self.sums.offset is not None:
-            step[:, -1] -= (step[:, :-1] * self.sums.offset).sum(axis=1)
-        return step.reshape(-1)
+        return centred_weights(self.factor.solve(centred_gradient(g, self.offset)), self.offset, -1)

@@ -1,10 +1,10 @@
 """Losses that are lines with kinks: the hinge, the absolute error, quantiles, and errors that are free up to epsilon.
 
-A lane begins with Newton's steps on the rounded loss, on samples of the rows that grow. The end is found by a
+A lane begins with Newton's steps on the smoothed loss, on samples of the rows that grow. The end is found by a
 primal-dual interior point on the rows near the kinks only: of all others the side is known, so that they add a line to
 the objective (Portnoy and Koenker 1997). A pass over all rows then gives the duality gap, the proof. If rows have
-changed sides more are taken. Where there are too many columns for a matrix, Newton's steps on the rounded loss go on to
-the end by conjugate gradients. Fewer dense rows than columns, with a penalty, are solved by their dual (``dual.py``).
+changed sides more are taken. Where there are too many columns for a matrix, Newton's steps on the smoothed loss go on
+to the end by conjugate gradients. Fewer dense rows than columns are solved by their dual, with a penalty (``dual.py``).
 """
 
 import functools
@@ -18,11 +18,13 @@ from ..results.state import KinkedState
 from . import dual
 from .base import Limits, Records, Solver, Verdict, separable
 from .first_order import TOL_FULL
-from .interior_point import WIDE, Near, interior_point, round_off
-from .kinked_rows import LARGEST, KinkedRows, doubled
+from .interior_point import WIDE, interior_point
+from .kinked_rows import KinkedRows, doubled
 from .kinks import made_of_lines
+from .metrics import MOST_COLUMNS
 from .problem import in_parts
 from .samples import first_of, rows_of_sample, sample_of, sizes
+from .smoothed_newton import Near, smoothed_newton
 
 EPOCHS = 100
 WIDE_EPOCHS, WIDE_TOL = 30, 1e-4
@@ -84,7 +86,7 @@ class Kinked(Solver):
         """100 rounds; where columns are too many for a matrix, and rows for the dual, 30 and a larger tolerance."""
         X, options = problem.table.X, problem.options
         few = dual.suits(*X.shape, X.sparse, options.alpha, len(options.loss.kinks(np.zeros(1))))
-        return Limits(WIDE_EPOCHS, WIDE_TOL) if problem.d >= LARGEST and not few else Limits(EPOCHS, TOL_FULL)
+        return Limits(WIDE_EPOCHS, WIDE_TOL) if problem.d >= MOST_COLUMNS and not few else Limits(EPOCHS, TOL_FULL)
 
     @classmethod
     def schedule(cls, problem, model, targets, scaled, epochs, words):
@@ -162,7 +164,7 @@ class Kinked(Solver):
         if few and (rows.wide or not share):
             place, bound, share = self.by_rows(rows, place, state.weights.dtype)
         elif wide:
-            place, bound, share = self.rounded(rows, place, share, state.weights.dtype)
+            place, bound, share = self.smoothed(rows, place, share, state.weights.dtype)
         else:
             if not share:
                 place, share = self.begun(rows, place)
@@ -196,14 +198,14 @@ class Kinked(Solver):
         for chosen, data in self.samples:
             sample = rows.take(chosen, data, whole=True)
             near.scores = sample.scores(near.weights)
-            round_off(sample, near, SAMPLE_ERROR * D / sample.n, LOOKS)
+            smoothed_newton(sample, near, SAMPLE_ERROR * D / sample.n, LOOKS)
             share = min(1.0, NEAR * math.sqrt(D / sample.n))
         found = Place(rows, near.weights) if self.samples else place
         if not found.objective <= place.objective:  # the sample has misled
             found, near.width, share = place, 2 * rows.typical(place.scores), 1.0
         if share > HELD and rows.n > FEW_ROWS * D:
             near.weights, near.scores = found.weights, found.scores
-            round_off(rows, near, SAMPLE_ERROR * D / rows.n, FEW_LOOKS)
+            smoothed_newton(rows, near, SAMPLE_ERROR * D / rows.n, FEW_LOOKS)
             after = Place(rows, near.weights)
             if after.objective <= found.objective:
                 found = after
@@ -254,13 +256,13 @@ class Kinked(Solver):
         after = self.lower(rows, place, Place(rows, rounded)) if np.isfinite(rounded).all() else place
         return after, self.bound(rows, after, u, rest, weights, place.weights), 1.0
 
-    def rounded(self, rows, place, width, dtype):
-        """Some of Newton's steps on the rounded loss: the place, what is left to gain there, and the next width."""
+    def smoothed(self, rows, place, width, dtype):
+        """Some of Newton's steps on the smoothed loss: the place, what is left to gain there, and the next width."""
         near = Near(place.weights, place.scores, width or 2 * rows.typical(place.scores))
-        round_off(rows, near, max(self.tol, 8 * self.eps), WIDE_LOOKS)
+        smoothed_newton(rows, near, max(self.tol, 8 * self.eps), WIDE_LOOKS)
         found = near.weights.astype(dtype).astype(np.float64)
         after = Place(rows, found) if np.isfinite(found).all() else place
-        # The loss itself may rise where the rounded one falls, but not in the end.
+        # The loss itself may rise where the smoothed one falls, but not in the end.
         kept = after if not near.close else self.lower(rows, place, after)
         return kept, near.left if near.close else kept.objective, near.width
 

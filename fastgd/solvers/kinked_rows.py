@@ -9,16 +9,14 @@ from ..kernels.cholesky import Factor
 from ..kernels.gram import row_weights
 from ..kernels.lanes import NO_ROLES
 from ..kernels.layouts import frozen
-from ..kernels.pairs import product
 from ..parts.penalties import Free
 from .gram import centre_of, weighted_gram
+from .metrics import MOST_COLUMNS, solved
 from .plan import lanes_at
 
 NARROW = 0.1  # of the nine tenths' quantile of the distances from the kinks: no width begins below
-LARGEST = 1024  # columns, with the constant, of a matrix
 SOME = 4096  # rows of which quantiles are taken
 DOUBLED = 1 << 20  # numbers of float32 rows that are read as float64, as copied ones are
-DEPENDENT = 1e-14  # a column with a smaller share of its square independent of others gets 0
 AT_KINK = 1e-13  # times the largest distance: what is closer is at a kink, but for rounding
 CLIPPED = 10.0  # times that quantile: what is further away is an outlier and counts no more to the scale
 
@@ -44,13 +42,7 @@ class Solved:
 
     def solve(self, g):
         """The inverse times g."""
-        if self.offset is None:
-            return self.factor.solve(g)
-        centred = g.copy()
-        centred[:-1] -= self.offset * g[-1]
-        step = self.factor.solve(centred)
-        step[-1] -= product(self.offset, step[:-1])
-        return step
+        return solved(self.factor, self.offset, g)
 
 
 class KinkedRows:
@@ -68,7 +60,7 @@ class KinkedRows:
         self.lane = lane._replace(weights=lane.weights.astype(backend.passes.lane_type(data.shift.dtype)))
         self.places, self.low, self.high = self.box = box
         self.weight, self.n = weight, len(weight)
-        self.wide = data.shift.size >= LARGEST
+        self.wide = data.shift.size >= MOST_COLUMNS
         self.passes = backend.passes(self.data, threads)
         self.sums = np.zeros(2)
 
@@ -130,7 +122,7 @@ class KinkedRows:
         matrix = weighted_gram(data, bends, self.threads)
         k = np.arange(len(matrix))
         matrix[k, k] += self.penalty
-        return Solved(Factor(matrix, DEPENDENT), offset)
+        return Solved(Factor(matrix), offset)
 
     def spreads(self):
         """The variances of the standardised columns."""

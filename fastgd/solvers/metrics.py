@@ -1,10 +1,11 @@
 """What a descent measures steps by: second derivatives of the loss, summed over some rows, and who solves with them.
 
 Sums over rows give metrics, one for each penalty and damping: ``sums.damped(l2, share)``. A metric has ``solve(g)``,
-its inverse times g (d + 1,); ``distance(move)``; ``missed(g)``, what columns promise that it leaves out; ``scaled``,
-whether the newest pair sets its scale, and ``reach(step, slope)`` where there is none; ``keeps``, whether pairs are
-kept when it is summed anew; and ``exact``, whether the objective is its parabola. Columns are centred once more in it,
-as their own shifts may be none.
+its inverse times g (d + 1,); ``distance(move)``; ``dependent``, which columns it leaves out, and ``missed(g)``, what
+they promise; ``scaled``, whether the newest pair sets its scale, and ``reach(step, slope)`` where there is none;
+``keeps``, whether pairs are kept when it is summed anew; and ``exact``, whether the objective is its parabola. For L1
+and bounds it has its ``matrix``, or that one's diagonal, and ``alike`` (``coordinates.Parabola``). Columns are centred
+once more in it, by an ``offset``, as their own shifts may be none.
 """
 
 import functools
@@ -66,6 +67,33 @@ def promised(g, diagonal, left_out):
     """The largest decrease that a column which is left out promises by itself."""
     some = left_out & (diagonal > 0)
     return 0.5 * float((g[some] ** 2 / diagonal[some]).max()) if some.any() else 0.0
+
+
+def centred_weights(weights, offset, way=1):
+    """The weights, those of each class in turn, of columns that are centred once more; with ``way=-1`` no more."""
+    found = weights.copy()
+    if offset is not None:
+        rows = found.reshape(-1, len(offset) + 1)
+        rows[:, -1] += way * (rows[:, :-1] * offset).sum(axis=1)
+    return found
+
+
+def centred_gradient(gradient, offset, way=1):
+    """The gradient in the weights of columns that are centred once more; with ``way=-1`` no more."""
+    found = gradient.copy()
+    if offset is not None:
+        rows = found.reshape(-1, len(offset) + 1)
+        rows[:, :-1] -= way * offset * rows[:, -1:]
+    return found
+
+
+def solved(factor, offset, g):
+    """The inverse times g for columns as they are: the matrix that is factorised is of columns centred once more."""
+    if offset is None:
+        return factor.solve(g)
+    step = factor.solve(centred_gradient(g, offset))
+    step[-1] -= product(offset, step[:-1])
+    return step
 
 
 class MatrixSums:
@@ -134,24 +162,13 @@ class Matrix:
         """Which columns (d,) are left out."""
         return self.factor.dependent[:-1]
 
-    def centred(self, g):
-        """A gradient by the columns as they are centred here."""
-        centred = g.copy()
-        if self.offset is not None:
-            centred[:-1] -= self.offset * g[-1]
-        return centred
-
     def missed(self, g):
         """The decrease that columns which are left out promise, each by itself; those that vary."""
-        return promised(self.centred(g), self.sums.matrix.diagonal(), self.factor.dependent)
+        return promised(centred_gradient(g, self.offset), self.sums.matrix.diagonal(), self.factor.dependent)
 
     def solve(self, g):
         """The inverse times g."""
-        if self.offset is None:
-            return self.factor.solve(g)
-        step = self.factor.solve(self.centred(g))
-        step[-1] -= product(self.offset, step[:-1])
-        return step
+        return solved(self.factor, self.offset, g)
 
 
 class ArrowSums:

@@ -91,11 +91,19 @@ class QuasiNewton(Solver):
         """The weights of the plan, without pairs."""
         weights = self.plan.lanes.weights
         lanes, D = self.lanes.weights.shape
-        anchor, pairs = np.zeros((lanes, D)), np.zeros((2, lanes, slots(D, self.classes), D))
-        numbers, promises, ended = np.zeros((8, lanes)), np.zeros((lanes, PROMISES)), np.zeros((lanes, 4))
-        moved = self.lanes.weights.astype(np.float64) if self.space.moved else np.zeros((lanes, 0))
-        number = np.arange(lanes) * 1.0
-        return QuasiNewtonState(weights.copy(), moved, anchor, *pairs, number, *numbers, promises, ended)
+        moves, changes = np.zeros((2, lanes, slots(D, self.classes), D))
+        none = "first", "count", "rows", "damping", "read", "renewals", "kink_width", "standing"
+        return QuasiNewtonState(
+            weights=weights.copy(),
+            moved=self.lanes.weights.astype(np.float64) if self.space.moved else np.zeros((lanes, 0)),
+            anchor=np.zeros((lanes, D)),
+            moves=moves,
+            changes=changes,
+            lane=np.arange(lanes) * 1.0,
+            promises=np.zeros((lanes, PROMISES)),
+            ended=np.zeros((lanes, 4)),
+            **dict(zip(none, np.zeros((len(none), lanes)), strict=True)),
+        )
 
     def descents(self, state):
         """The descents of the models of a state, in its order, with their numbers; begun where they are not yet."""
@@ -307,13 +315,12 @@ class QuasiNewton(Solver):
 
     def metric_of(self, number, stage, weights, rows, damping):
         """The metric of a lane at some weights, over about so many rows of a stage, with a share of the diagonal."""
-        plan, threads = self.plan, self.plan.options.n_threads
         lanes = lanes_at(self.lanes, [number], self.classes)
         lanes = lanes._replace(weights=weights.reshape(self.classes, -1).astype(self.lanes.weights.dtype))
-        l2 = float(lanes.penalty[0, 1]) if type(plan.parts.penalty) is not Free else 0.0
+        l2 = float(lanes.penalty[0, 1]) if type(self.plan.parts.penalty) is not Free else 0.0
         for one in self.stages if stage.smoothing is None else [stage]:
             if one.rows >= rows or one.whole:
-                sums = one.sums(lanes, self.space.spreads, plan.backend, threads)
+                sums = one.sums(lanes, self.space.spreads)
                 if sums.total > 0:  # all rows of a sample may lie beyond their margins
                     break
         return sums.damped(l2, damping)

@@ -6,7 +6,7 @@ from ..kernels.cholesky import Factor
 from ..kernels.lanes import NO_ROLES
 from ..kernels.layouts import CSR, Dense, frozen
 from ..parts.penalties import Free
-from .gram import weighted_gram
+from .gram import products_of_rows
 from .metrics import ArrowSums, kind_of
 from .passes import lane_of
 
@@ -14,7 +14,7 @@ MOST_NUMBERS = 16  # a column, of sparse rows that may have columns without any
 COPIED = 1 << 22  # indices of sparse rows that may be copied, so that columns without a number cost nothing
 FEW_ROWS, WIDE = 512, 2  # of a span, at most; columns for each row, at least
 BLOCK = 1024  # columns whose products are summed at once
-INDEPENDENT = {4: 1e-6, 8: 1e-12}  # a row with a smaller share of its square independent of others adds none to a span
+DEPENDENT = {4: 1e-6, 8: 1e-12}  # a row with a smaller share of its square independent of others adds none to a span
 
 
 def space_of(plan):
@@ -93,9 +93,9 @@ class RowSpan(AllColumns):
         data = plan.data._replace(weight=none, offset=none, roles=NO_ROLES, classes=1)  # rows as they are
         self.passes = plan.backend.passes(data, threads)
         self.lane = lane_of(np.zeros(data.shift.size + 1), self.passes.lane_type(data.shift.dtype))
-        products = products_of_rows(data, threads)
+        products, _ = products_of_rows(data, BLOCK, threads)
         self.whitening = np.zeros_like(products)
-        factor = Factor(products, INDEPENDENT[data.shift.itemsize])
+        factor = Factor(products, DEPENDENT[data.shift.itemsize])
         factor.whitening(self.whitening)
         table = factor.lower()
         # Not by BLAS, whose bits depend on its threads.
@@ -142,21 +142,6 @@ def spans(plan):
     if type(plan.parts.penalty) is Free:  # what a start has outside of the span stays
         return not lanes.weights[:, :-1].any()
     return not lanes.penalty[:, 0].any() and bool((lanes.penalty[:, 1] > 0).all())
-
-
-def products_of_rows(data, threads):
-    """The products of all scaled dense rows with each other, (n, n) float64, by copies of some columns at a time."""
-    n, d = data.rows.shape
-    total, zeros, ones = np.zeros((n, n)), np.zeros(n), np.ones(n)
-    for first in range(0, d, BLOCK):
-        some = slice(first, first + BLOCK)
-        block = data.rows.values[:, some].astype(np.float64)
-        block -= data.shift[some]
-        block *= data.inverse_scale[some]
-        rows = Dense(frozen(np.ascontiguousarray(block.T)))
-        block = data._replace(rows=rows, shift=zeros, inverse_scale=ones, constant=0.0)
-        total += weighted_gram(block, np.ones(rows.shape[0]), threads)[:n, :n]
-    return total
 
 
 def used_columns(plan):

@@ -12,7 +12,7 @@ def stages_of(plan, data):
     """
     if gram_stage.pays(plan, data):
         gram = gram_stage.GramStage(plan, data)
-        return [gram] if gram.whole else [gram, Stage(plan, data, None, True)]
+        return [gram] if gram.whole else [gram, Stage(plan, data)]
     n, d = data.rows.shape
     weighed = (plan.lanes.fold >= 0).any() or (plan.lanes.replicate >= 0).any()
     count, a_row = n if plan.rows is None else len(plan.rows), data.rows.stored // n
@@ -20,6 +20,6 @@ def stages_of(plan, data):
     if sample_sizes:
         found = rows_of_sample(count, sample_sizes[-1])
         sample = sample_of(data, found if plan.rows is None else plan.rows[found])
-        stages = [Stage(plan, first_of(sample, m), None, False) for m in sample_sizes]
+        stages = [Stage(plan, first_of(sample, m), whole=False) for m in sample_sizes]
         stages = [stage for stage in stages if stage.data.count > 0]
-    return [*stages, Stage(plan, data, stages[-1].rows if stages else None, True)]
+    return [*stages, Stage(plan, data, metric_rows=stages[-1].rows if stages else None)]

@@ -38,13 +38,14 @@ class Stage:
 
     smoothing = None
 
-    def __init__(self, plan, data, sample_rows, whole):
+    def __init__(self, plan, data, whole=True, metric_rows=None):
         self.loss, self.penalty, self.data, self.whole = plan.parts.loss, plan.parts.penalty, data, whole
+        self.backend, self.threads = plan.backend, plan.options.n_threads
         self.dtype = plan.lanes.weights.dtype
         self.rows, self.width = data.rows.shape[0], data.classes * (data.shift.size + 1)
-        self.steps = whole or STEPS * self.rows <= plan.data.count  # whether steps are taken on it
+        self.steps = whole or STEPS * self.rows <= plan.data.count
         self.short = data.rows.stored <= SHORT
-        self.metric_rows = sample_rows or self.rows  # of the first metric
+        self.metric_rows = metric_rows or self.rows
         self.metric_cost = sums_class(data).cost(data)
         self.passes = plan.passes(data)
 
@@ -65,9 +66,7 @@ class Stage:
         objectives = losses.sum(axis=0) / self.data.count
         gradients = sums[0] if len(sums) == 1 else sums.sum(axis=0)
         gradients /= self.data.count
-        if type(self.penalty) is not Free:
-            objectives += penalty_costs(self.penalty, lanes)
-            gradients[:, :-1] += lanes.penalty[:, 1:2].astype(np.float64) * lanes.weights[:, :-1]
+        self.penalise(lanes, objectives, gradients)
         if self.data.classes > 1:
             objectives, gradients = (
                 objectives.reshape(-1, self.data.classes).sum(axis=1),
@@ -75,19 +74,26 @@ class Stage:
             )
         return objectives, gradients
 
+    def penalise(self, lanes, objectives, gradients):
+        """Add the penalty to the objectives (lanes,), and L2's part to the gradients (lanes, d + 1), in place."""
+        if type(self.penalty) is not Free:
+            objectives += penalty_costs(self.penalty, lanes)
+            gradients[:, :-1] += lanes.penalty[:, 1:2].astype(np.float64) * lanes.weights[:, :-1]
+
     def with_width(self, lanes):
         """The lanes with the width within which the loss is smoothed."""
         return lanes if self.smoothing is None else lanes._replace(loss=self.smoothing.of(lanes.loss))
 
-    def sums(self, lanes, spreads, backend, threads):
+    def sums(self, lanes, spreads):
         """The sums of second derivatives at the weights of lanes, those of one model.
 
         ``spreads()`` is the variance of each column over all rows.
         """
-        if self.data.classes > 1 and suits_all(self.data):
-            return AllSums(self.data, self.loss, lanes, spreads, backend, threads)
-        bends = frozen(backend.second_derivatives(self.data, self.loss, self.with_width(lanes), threads))
-        return sums_class(self.data)(self.data, bends, spreads, backend, threads)
+        kind = sums_class(self.data)
+        if kind is AllSums:
+            return AllSums(self.data, self.loss, lanes, spreads, self.backend, self.threads)
+        bends = frozen(self.backend.second_derivatives(self.data, self.loss, self.with_width(lanes), self.threads))
+        return kind(self.data, bends, spreads, self.backend, self.threads)
 
 
 def sums_class(data):

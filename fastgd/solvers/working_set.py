@@ -61,6 +61,10 @@ class WorkingSet(KinkedModel):
         end[np.append(columns, len(weights) - 1)] = found
         return KinkedWay(end - weights, -promise, promise, end)
 
+    def judge(self, metric, weights, gradient):
+        """What a step to the minimum promises: of no metric, as the objective itself is looked at."""
+        return self.way(weights, gradient).promise
+
     def chosen(self, weights, steepest):
         """The numbers of the columns of a working set, ascending: all that are not at rest, if these are few."""
         w = weights[:-1]
@@ -81,7 +85,7 @@ class WorkingSet(KinkedModel):
         """Lower the objective over some columns; returns by how much, and the weights (columns + 1,)."""
         part = len(columns) < len(weights) - 1
         data = columns_of(self.stage.data, columns) if part else self.stage.data
-        stage = Stage(self.plan, data, None, True)
+        stage = Stage(self.plan, data)
         places, D = np.append(columns, len(weights) - 1), len(columns) + 1
         model = Coordinates(self.kinks.at(places), *np.zeros((2, slots(D, 1), D)), 0, 0)
         start = weights[places]
@@ -107,21 +111,15 @@ class WorkingSet(KinkedModel):
     def metric_of(self, columns, stage, weights, rows, damping):
         """The metric of some columns."""
         lanes = self.lanes._replace(weights=weights[None].astype(self.lanes.weights.dtype))
-        backend, threads = self.plan.backend, self.plan.options.n_threads
-        sums = stage.sums(lanes, lambda: self.spreads()[columns], backend, threads)
+        sums = stage.sums(lanes, lambda: self.spreads()[columns])
         return sums.damped(float(lanes.penalty[0, 1]), damping)
 
 
 class Unmeasured:
-    """The metric of a model that needs none."""
+    """The metric of a model that needs none: the objective itself is what promises are made by."""
 
     scaled = keeps = False
     exact = True
-
-    @staticmethod
-    def distance(move):
-        """None: the objective itself is what promises are made by."""
-        return 0.0
 
 
 def unmeasured(stage, weights, rows, damping):

@@ -43,7 +43,7 @@ SCHEDULED = {
 }
 # Left out besides where the rate is automatic.
 AUTOMATIC = {
-    "it compares coefficients after 6 epochs, where the hinge's corners are still rounded": ["test_l1_ratio"],
+    "it compares coefficients after 6 epochs, where the hinge's kinks are still smoothed": ["test_l1_ratio"],
     "it demands an error where columns are of size 1e300; the automatic rate's error says which column": [
         "test_underflow_or_overflow"
     ],

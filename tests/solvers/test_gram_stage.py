@@ -32,7 +32,7 @@ every_option = pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
 
 def both(plan):
     """The two stages of all rows of a plan."""
-    return gram_stage.GramStage(plan, plan.data), stages.Stage(plan, plan.data, None, True)
+    return gram_stage.GramStage(plan, plan.data), stages.Stage(plan, plan.data)
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
@@ -54,8 +54,8 @@ def test_looks_are_those_of_passes(rows, options, dtype):
 def test_second_derivatives_are_those_of_all_rows(options):
     plan = plan_of(X, Y, **options)
     gram, whole = both(plan)
-    expected = whole.sums(plan.lanes, None, plan.backend, 1).damped(0.5, 0.0)
-    found = gram.sums(plan.lanes, None, plan.backend, 1).damped(0.5, 0.0)
+    expected = whole.sums(plan.lanes, None).damped(0.5, 0.0)
+    found = gram.sums(plan.lanes, None).damped(0.5, 0.0)
     g = RNG.standard_normal(D + 1) * np.append(np.ones(D), plan.data.constant)
     np.testing.assert_allclose(found.solve(g), expected.solve(g), rtol=1e-8)
 

@@ -13,9 +13,10 @@ from sklearn import linear_model, svm
 import fastgd
 from fastgd import losses, reference
 from fastgd.solvers import kinked, kinked_rows
-from fastgd.solvers.interior_point import Near, interior_point, round_off
+from fastgd.solvers.interior_point import interior_point
 from fastgd.solvers.kinked import Kinked
 from fastgd.solvers.kinked_rows import KinkedRows
+from fastgd.solvers.smoothed_newton import Near, smoothed_newton
 
 RNG = np.random.default_rng(18)
 N = 200
@@ -307,7 +308,7 @@ def test_any_number_of_threads_gives_the_same_bits_of_quantiles():
 @pytest.mark.parametrize(
     "options",
     [{"loss": losses.Quantile(0.5, width=0.1)}, {"bounds": (0, None)}, {"alpha": 0.1, "l1_ratio": 0.5}],
-    ids=["rounded", "bounds", "lasso"],
+    ids=["smoothed", "bounds", "lasso"],
 )
 def test_what_it_does_not_suit_is_left_to_others(options):
     r = fastgd.fit(X, Y, **{"loss": "quantile", **options})
@@ -371,11 +372,11 @@ def test_multipliers_are_feasible_and_prove_the_end(loss, monkeypatch):
 
 
 @every_loss
-def test_newtons_steps_on_the_rounded_loss_come_near(loss, monkeypatch):
+def test_newtons_steps_on_the_smoothed_loss_come_near(loss, monkeypatch):
     rows = rows_of(loss, monkeypatch)
     start = np.zeros(5)
     near = Near(start, rows.scores(start), 2 * rows.typical(rows.scores(start)))
-    round_off(rows, near, 1e-2, 30)
+    smoothed_newton(rows, near, 1e-2, 30)
     weights, _ = interior_point(rows, start, rows.scores(start), np.zeros(5), 1e-9)
     found, least = (rows.losses(rows.scores(w), np.inf)[0] + rows.penalty_cost(w) for w in (near.weights, weights))
     assert near.close and least <= found <= 1.1 * least
@@ -388,10 +389,10 @@ def test_newtons_steps_on_the_rounded_loss_come_near(loss, monkeypatch):
 @every_loss
 @pytest.mark.parametrize("alpha", [0.0, 0.1])
 def test_many_columns_end_in_the_same_place(loss, alpha, monkeypatch):
-    """Conjugate gradients on the rounded loss."""
+    """Conjugate gradients on the smoothed loss."""
     y, options = target(loss), {"loss": loss, "alpha": alpha}
     expected = fastgd.fit(X, y, **options)
-    monkeypatch.setattr(kinked_rows, "LARGEST", 1)
+    monkeypatch.setattr(kinked_rows, "MOST_COLUMNS", 1)
     r = fastgd.fit(X, y, **options)
     assert r.options["solver"] == "interior_point"
     assert r.loss <= expected.loss * (1 + (1e-4 if r.status == "converged" else 1e-2))

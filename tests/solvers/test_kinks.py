@@ -10,6 +10,7 @@ import fastgd
 from fastgd import losses, reference
 from fastgd.parts.penalties import ElasticNet
 from fastgd.solvers import working_set
+from fastgd.solvers.line_search import LineSearch
 from fastgd.solvers.quasi_newton import QuasiNewton
 
 RNG = np.random.default_rng(21)
@@ -234,6 +235,21 @@ def test_which_problems_have_a_working_set():
     np.testing.assert_array_equal(few_at_most, np.arange(1100 - 66, 1100))
     weights[:600] = 1.0
     assert model.chosen(weights, np.zeros(1101)).size == 1100, "more than half of the columns: they are not copied"
+
+
+def test_a_working_set_of_which_no_step_lowers_the_objective_ends_the_run(monkeypatch):
+    search = LineSearch.run
+
+    def run(self, point, way):
+        if not isinstance(self.model, working_set.WorkingSet):
+            return (yield from search(self, point, way))
+        yield from self.look(point.weights)
+        return 0.0, point
+
+    monkeypatch.setattr(LineSearch, "run", run)
+    y = target(ROWS["wide"], "log_loss")
+    r = fastgd.fit(ROWS["wide"], y, loss="log_loss", alpha=0.05, l1_ratio=1.0)
+    assert r.status == "early_stopped" and r.n_epochs == 1
 
 
 @pytest.mark.parametrize("loss", ["squared_error", "log_loss"])
