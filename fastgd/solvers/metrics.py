@@ -91,7 +91,9 @@ def solved(factor, offset, g):
     """The inverse times g for columns as they are: the matrix that is factorised is of columns centred once more."""
     if offset is None:
         return factor.solve(g)
-    step = factor.solve(centred_gradient(g, offset))
+    centred = g.copy()  # an interior point solves often: ``centred_gradient``, which is of classes, took 1.5 us more
+    centred[:-1] -= offset * g[-1]
+    step = factor.solve(centred)
     step[-1] -= product(offset, step[:-1])
     return step
 
