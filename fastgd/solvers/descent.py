@@ -7,9 +7,9 @@ import numpy as np
 
 from .current_metric import GROWTH, SHORT, believed, series
 from .line_search import NOISE, LineSearch, Look, Point
+from .samples import SAMPLE_ERROR
 
 ROUNDING = 4  # times eps: no smaller tolerance is meant
-SAMPLE_ERROR = 0.2  # times weights / rows * objective: about the error of a sample's optimum
 LEAST_SIZE = 0.05  # of the objective at the start: the least objective that the error of a sample is relative to
 LOOKS = 10  # steps on a sample, at most
 NEAR = 2e-3  # by how much scores may differ, in the root mean square, from where second derivatives judge the end
@@ -51,8 +51,9 @@ class Descent:
     ``way(weights, gradient)``, a :class:`Way` to its minimum; ``moved(weights, way, share)``, the weights a share of
     the way on; ``slope(weights, gradient, way)``, the objective's there; ``note(move, change)``, to learn from how the
     gradient changed; ``norm(weights, gradient)``, that of the smallest subgradient; ``enter(stage)``, its rows;
-    ``begin(metric)``, with second derivatives and nothing learned; ``missed(gradient)``, what these leave out; and
-    ``learned``, how many moves it has learned from.
+    ``begin(metric)``, with second derivatives, its ``metric`` from then on, and nothing learned; ``forget()``, the same
+    with those it has; ``missed(gradient)``, what these leave out; ``judge(metric, weights, gradient)``, what others
+    promise; ``learned``, how many moves it has learned from; and ``quickest``, the least contraction that is believed.
     """
 
     kink_width = 0.0  # within which the loss is smoothed
@@ -136,7 +137,7 @@ class Descent:
             record = Step(self.point.objective, 1.0, norm, self.metric.possible(way.promise))
             possible = record.decrement
             if stage.smoothing is not None:
-                record = yield from self.shown(stage, record)
+                record = yield from self.shown(record)
             if self.enough(stage, way, possible):
                 if not self.judged_here(stage, way):
                     continue

@@ -23,7 +23,7 @@ from .kinked_rows import KinkedRows, doubled
 from .kinks import made_of_lines
 from .metrics import MOST_COLUMNS
 from .problem import in_parts
-from .samples import first_of, rows_of_sample, sample_of, sizes
+from .samples import SAMPLE_ERROR, first_of, rows_of_sample, sample_of, sizes
 from .smoothed_newton import Near, smoothed_newton
 
 EPOCHS = 100
@@ -31,7 +31,6 @@ WIDE_EPOCHS, WIDE_TOL = 30, 1e-4
 FINEST = 1e-10  # of the objective: for less, weights of separable classes grow until scores are rounding
 GAP = 0.1  # of the tolerance: how small a gap the dual problem is to leave
 EXACT = 1e-3  # of the tolerance: how exactly the rows near the kinks are solved; 0.3 took 3 % less time
-SAMPLE_ERROR = 0.2  # times weights / rows * objective: about the error of a sample's optimum
 LOOKS, FEW_LOOKS = 15, 10  # steps on a sample and on all rows, at most
 WIDE_LOOKS = 10  # steps of a round where there are too many columns for a matrix
 NEAR = 3.0  # times sqrt(weights / rows): the share of rows that an optimum of so many rows may have on the wrong side

@@ -8,6 +8,7 @@ from ..kernels.layouts import CSR, frozen
 RUN = 16  # rows that stay together: a row by itself costs the memory as much as several
 SHARE = 8  # the largest sample is so small a part of the rows, and each one of the next
 PER_COLUMN, LEAST = 10, 500  # rows that a sample has at least, a column and in all
+SAMPLE_ERROR = 0.2  # times weights / rows * objective: about the error of a sample's optimum
 ENOUGH = 1000  # rows a column: the sample's optimum is about half a thousandth above that of all rows
 LARGEST_BYTES = 1 << 26  # of the copied rows
 

@@ -53,7 +53,7 @@ class SmoothedDescent(Descent):
         if over and not self.is_last:
             self.kink_width, self.metric.rows = NARROWER * self.kink_width, 0
 
-    def shown(self, stage, record):
+    def shown(self, record):
         """The record with the loss that is not smoothed; nothing is known to be left while the two differ."""
         own = (yield from self.look(self.stages[-1], self.point.weights)).objective
         tol = WITHOUT_TOL if self.goal.tol is None else self.goal.decrease(1.0)
