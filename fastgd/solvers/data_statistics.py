@@ -244,7 +244,8 @@ def best_constant(table, y, loss):
     """The best of some constant scores, as the start of a run, and its objective; NaN if it was not needed.
 
     The candidates for two classes are the log odds and each class's margin; otherwise the target's mean and about its
-    median, or their logarithms with a log link. The mean offset is subtracted from them.
+    median, or their logarithms with a log link. The mean offset is subtracted from them; with a log link that of its
+    exponential, and the mean ratio of target and exponential is another candidate.
     """
     mean = mean_over(table, y, lambda y, _: y)
     if loss.squared and np.isfinite(mean):
@@ -259,7 +260,11 @@ def best_constant(table, y, loss):
         found = [mean, median(y, table.weight)]
         if loss.link != "identity":
             with np.errstate(all="ignore"):
-                found = np.log(found) - (log_mean_exp_offset(table, y) if table.offset.size else 0.0)
+                found = np.log(found)
+                if table.offset.size:
+                    # That of "poisson", and that of "gamma", for which the other may have a loss of 3e18, not 28.
+                    ratio = mean_over(table, y, lambda y, offset: y * np.exp(-offset))
+                    found = [*(found - log_mean_exp_offset(table, y)), np.log(ratio)]
     found = [float(constant) for constant in found if np.isfinite(constant)] or [0.0]
     objective, constant = min(((mean_loss(table, y, loss, one), one) for one in found), key=lambda pair: pair[0])
     return constant, objective

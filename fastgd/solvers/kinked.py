@@ -199,13 +199,13 @@ class Kinked(Solver):
             near.scores = sample.scores(near.weights)
             smoothed_newton(sample, near, SAMPLE_ERROR * D / sample.n, LOOKS)
             share = min(1.0, NEAR * math.sqrt(D / sample.n))
-        found = Place(rows, near.weights) if self.samples else place
+        found = Place(rows, self.kept(near.weights)) if self.samples else place
         if not found.objective <= place.objective:  # the sample has misled
             found, near.width, share = place, 2 * rows.typical(place.scores), 1.0
         if share > HELD and rows.n > FEW_ROWS * D:
             near.weights, near.scores = found.weights, found.scores
             smoothed_newton(rows, near, SAMPLE_ERROR * D / rows.n, FEW_LOOKS)
-            after = Place(rows, near.weights)
+            after = Place(rows, self.kept(near.weights))
             if after.objective <= found.objective:
                 found = after
             if near.close:
@@ -282,10 +282,14 @@ class Kinked(Solver):
         if after.objective <= place.objective + noise:
             return after
         for share in TRIES:
-            found = Place(rows, place.weights + share * (after.weights - place.weights))
+            found = Place(rows, self.kept(place.weights + share * (after.weights - place.weights)))
             if found.objective < place.objective:
                 return found
         return place
+
+    def kept(self, weights):
+        """Weights as a state keeps them: a resumed run begins there."""
+        return weights.astype(self.plan.lanes.weights.dtype).astype(np.float64)
 
     def objective(self, lanes, state):
         """The objectives where the lanes stand."""

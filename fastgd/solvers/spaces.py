@@ -14,7 +14,7 @@ MOST_NUMBERS = 16  # a column, of sparse rows that may have columns without any
 COPIED = 1 << 22  # indices of sparse rows that may be copied, so that columns without a number cost nothing
 FEW_ROWS, WIDE = 512, 2  # of a span, at most; columns for each row, at least
 BLOCK = 1024  # columns whose products are summed at once
-DEPENDENT = {4: 1e-6, 8: 1e-12}  # a row with a smaller share of its square independent of others adds none to a span
+DEPENDENT = {4: 1e-10, 8: 1e-12}  # a row with a smaller share of its square independent of others adds none to a span
 
 
 def space_of(plan):

@@ -709,7 +709,7 @@ class LogCosh(NamedTuple):
     [
         (
             COUNTS + 1.0,
-            {"loss": "gamma", "offset": np.linspace(0.0, 2000.0, 40)},
+            {"loss": "gamma", "offset": np.linspace(-2000.0, 0.0, 40)},
             "offset .*as large as 2000.*logarithm of the exposure",
         ),
         (COUNTS, {"loss": "mse", "offset": np.linspace(0, 1e300, 40)}, r"offset .*as large as 1e\+300.*larger unit"),

@@ -106,3 +106,14 @@ def test_constant_columns_do_not_vary(constant, sparse, weight):
     assert plan.data.inverse_scale[2] == 0.0
     X[:, 2] *= 1 + 1e-12 * RNG.standard_normal(N)
     assert plan_of(csr_array(X) if sparse else X, X[:, 1], sample_weight=weight).data.inverse_scale[2] > 0.0
+
+
+@pytest.mark.parametrize("name", ["poisson", "gamma"])
+def test_no_constant_is_better_with_wide_offsets(name):
+    # For "gamma" it was one of loss 3e18, from where descents ended at 800.
+    offset = 10 * np.random.default_rng(4).normal(size=N)
+    loss, y = loss_of(name), TARGETS["poisson"] + (name == "gamma")
+    table = table_of(y, loss, given_offset=offset)
+    objective = mean_losses(table, loss, best_constants(table, loss))[0]
+    found = minimize_scalar(lambda c: mean_losses(table, loss, [c])[0], bounds=(-60, 60), options={"xatol": 1e-9})
+    assert objective <= found.fun + 1e-9 * abs(found.fun)

@@ -131,3 +131,16 @@ def test_what_rounding_hides_ends_the_run(y, dtype):
     r = fastgd.fit(PLAIN.astype(dtype), y, loss="absolute_error", alpha=1e-3, tol=1e-9)
     assert r.n_epochs < 15
     assert r.status == ("early_stopped" if dtype == np.float32 else "converged")
+
+
+@pytest.mark.jit
+def test_a_shortened_step_of_float32_is_kept_as_it_is_saved():
+    # The run went on from weights in float64, and a resumed one from those in float32.
+    rng = np.random.default_rng(38)
+    X, y = np.float32(rng.normal(size=(20, 20)) + 10.0 ** rng.uniform(0, 3, 20)), rng.normal(size=20)
+    options = {"loss": "absolute_error", "alpha": 1e-6, "tol": 1e-6}
+    whole = fastgd.fit(X, y, epochs=100, **options)
+    for epochs in range(1, whole.n_epochs):
+        r = fastgd.fit(X, y, epochs=100, resume=fastgd.fit(X, y, epochs=epochs, **options), **options)
+        assert r.n_epochs == whole.n_epochs
+        np.testing.assert_array_equal(r.coef, whole.coef)
