@@ -7,6 +7,7 @@ errors that is half the target's variance). It is computed anew from the coeffic
 import argparse
 import csv
 import itertools
+import math
 import os
 import time
 import warnings
@@ -14,6 +15,7 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
+from scipy.sparse import issparse
 
 import fastgd
 
@@ -52,21 +54,23 @@ def by_fastgd(batch, loss, X, y, fit=fastgd.fit):
 
 
 def by_reference(loss, X, y):
-    return by_fastgd(None, loss, X, y, fastgd.reference.fit) if X.size <= REFERENCE_CELLS else None
+    return by_fastgd(None, loss, X, y, fastgd.reference.fit) if math.prod(X.shape) <= REFERENCE_CELLS else None
 
 
 def by_sklearn(models, scaled, loss, X, y):
     """Whatever scikit-learn has, as it comes but for the penalty; behind ``StandardScaler`` where ``scaled``."""
     from sklearn.preprocessing import StandardScaler
 
-    if loss not in models or (loss == "quantile" and models is SOLVERS and len(X) > QUANTILE_ROWS):
+    if loss not in models or (loss == "quantile" and models is SOLVERS and X.shape[0] > QUANTILE_ROWS):
         return None
-    scaler = StandardScaler().fit(X) if scaled else None
+    scaler = StandardScaler(with_mean=not issparse(X)).fit(X) if scaled else None
     model = models[loss]().fit(scaler.transform(X) if scaled else X, y)
-    coef, intercept = np.ravel(model.coef_), float(np.ravel(model.intercept_)[0])
+    coef, intercept = model.coef_, model.intercept_
+    if loss != "multinomial":
+        coef, intercept = np.ravel(coef), float(np.ravel(intercept)[0])
     if scaled:
         coef = coef / scaler.scale_
-        intercept -= float(coef @ scaler.mean_)
+        intercept = intercept - (coef @ scaler.mean_ if scaler.with_mean else 0.0)
     return coef, intercept, ""
 
 
@@ -85,6 +89,7 @@ STOCHASTIC = {
 SOLVERS = {
     "squared_error": partial(sklearn_model, "LinearRegression"),
     "log_loss": partial(sklearn_model, "LogisticRegression", C=np.inf),
+    "multinomial": partial(sklearn_model, "LogisticRegression", C=np.inf),
     "poisson": partial(sklearn_model, "PoissonRegressor", alpha=0.0),
     "quantile": partial(sklearn_model, "QuantileRegressor", alpha=0.0),
 }
@@ -116,7 +121,7 @@ def outcome(fitter, loss, task, null, best):
     coef, intercept, fault = found
     seconds = time.perf_counter() - began
     excess = (oracles.objective(loss, task.X, task.y, coef, intercept) - best) / null
-    if not (np.isfinite(coef).all() and np.isfinite(intercept) and np.isfinite(excess)):
+    if not (np.isfinite(coef).all() and np.isfinite(intercept).all() and np.isfinite(excess)):
         fault = fault or "non-finite"
     return Outcome(fitter, loss, task.name, excess, seconds, fault)
 
@@ -140,18 +145,19 @@ def survey(tasks, fitters, losses):
 
 
 def table(outcomes):
-    """A line for each fitter and loss."""
+    """A line for each fitter and loss; those of sparse rows are apart."""
     head = ("loss", "fitter", "tasks", "<0.1%", "<1%", "worst", "diverged", "not finite", "raised", "seconds")
     yield "{:14} {:22} {:>6} {:>7} {:>7} {:>9} {:>8} {:>10} {:>6} {:>8}".format(*head)
-    for loss, fitter in itertools.product(oracles.BEST, FITTERS):
-        mine = [found for found in outcomes if (found.loss, found.fitter) == (loss, fitter)]
+    for loss, fitter, sparse in itertools.product(oracles.BEST, FITTERS, (False, True)):
+        mine = [one for one in outcomes if (one.loss, one.fitter, "#" in one.task) == (loss, fitter, sparse)]
         if mine:
             excess = np.array([found.excess for found in mine])
             faults = [found.fault for found in mine]
             counts = faults.count("diverged"), faults.count("non-finite"), sum(":" in fault for fault in faults)
             shares = [100 * np.mean(excess < limit) for limit in (1e-3, 1e-2)]
+            name = f"{loss} #" if sparse else loss
             yield (
-                f"{loss:14} {fitter:22} {len(mine):6} {shares[0]:6.1f}% {shares[1]:6.1f}% {excess.max():9.2g} "
+                f"{name:15} {fitter:22} {len(mine):5} {shares[0]:6.1f}% {shares[1]:6.1f}% {excess.max():9.2g} "
                 f"{counts[0]:8} {counts[1]:10} {counts[2]:6} {sum(found.seconds for found in mine):8.1f}"
             )
 
@@ -171,7 +177,7 @@ def times(tasks, repeats):
     for task in tasks:
         loss = {"regression": "squared_error", "classes": "log_loss"}.get(task.kind)
         name = task.name.split("/")[0], loss
-        if loss is None or len(task.X) < TIMED_ROWS or name in seen:
+        if loss is None or task.X.shape[0] < TIMED_ROWS or name in seen:
             continue
         seen.add(name)
         null, best = oracles.optimum(loss, task.X, task.y)

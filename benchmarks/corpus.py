@@ -2,7 +2,8 @@
 
 A table is what a user would hand in: years next to millions next to fractions, ids, constant and duplicate columns,
 dates as seconds since 1970. Rows with missing values are left out, columns where most are missing too. Every table
-gives several tasks: columns in turn are the target, all others are ``X``. Nothing here needs a network.
+gives several tasks: columns in turn are the target, all others are ``X``; some are there a second time as sparse rows,
+which tell between which quantiles of its column each number lies. Nothing here needs a network.
 """
 
 import importlib.metadata
@@ -12,12 +13,19 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
+from scipy.sparse import csr_array, issparse
 
-KINDS = ("regression", "classes", "counts")
+KINDS = ("regression", "classes", "counts", "several")
 FEWEST, MOST, WIDEST = 50, 100_000, 99
 # The R packages' many tables are cut shorter: they are here for their variety.
 MOST_R = 20_000
 LEVELS = 8
+SEVERAL, MOST_SEVERAL = (3, 5), 5_000  # classes, at least and at most; rows of their tables
+BINS, BINNED, MOST_BINNED = (
+    10,
+    12,
+    20_000,
+)  # quantiles of a column, columns and rows of a table, at most, as sparse rows
 SMALL = "~small"  # marks a table of less than 200 rows
 ROW_NUMBERS = ("rownames", "index")
 
@@ -26,8 +34,8 @@ class Task(NamedTuple):
     """A table with one of its columns as the target: ``name`` is "table/target/kind"."""
 
     name: str
-    X: np.ndarray
-    y: np.ndarray
+    X: np.ndarray  # or a csr_array
+    y: np.ndarray  # of several classes, their numbers
     kind: str
 
 
@@ -56,14 +64,20 @@ def tasks(kinds=None, names=None):
 def in_other_units(task, dtype=np.float64):
     """The task with half of its columns multiplied and others moved, and a regression's target multiplied, at random.
 
-    By 1e-8 to 1e8, 1e6 and 1e-12 to 1e12 in float64, and by 1e-4 to 1e4 in float32, where nothing is moved.
+    By 1e-8 to 1e8, 1e6 and 1e-12 to 1e12 in float64, and by 1e-4 to 1e4 in float32, where nothing is moved; nor are
+    sparse rows.
     """
     double = dtype == np.float64
     random = np.random.default_rng(zlib.crc32(task.name.encode()))
     d = task.X.shape[1]
     exponents = random.uniform(-8, 8, d) if double else random.uniform(-4, 4, d)
     which = random.integers(0, 4, d)
-    X = task.X * np.where(which < 2, 10.0**exponents, 1.0) + 1e6 * (double & (which == 2))
+    factors = np.where(which < 2, 10.0**exponents, 1.0)
+    X = (
+        csr_array(task.X.multiply(factors[None]))
+        if issparse(task.X)
+        else task.X * factors + 1e6 * (double & (which == 2))
+    )
     power = random.uniform(-12, 12) if double else random.uniform(-4, 4)
     y = task.y * (10.0**power if task.kind == "regression" else 1.0)
     return task._replace(X=X.astype(dtype), y=y.astype(dtype))
@@ -219,8 +233,21 @@ def tasks_of(table, frame, most, kinds):
             X = np.ascontiguousarray(numbers.drop(columns=name).to_numpy(np.float64))
             more = zlib.crc32(f"{table}/{name}/{kind}".encode()) % 3 == 0
             X = extended(X, frame) if more else X
-            label = f"{table}{small}/{name.replace('/', '|')}{'+' if more else ''}/{kind}"
-            yield Task(label, X, np.ascontiguousarray(y, np.float64), kind)
+            y = np.ascontiguousarray(y, np.float64)
+            if kind == "several":
+                X, y = X[:MOST_SEVERAL], y[:MOST_SEVERAL]
+            label = f"{table}{small}/{name.replace('/', '|')}{'+' if more else ''}"
+            yield Task(f"{label}/{kind}", X, y, kind)
+            if zlib.crc32(f"{label}/{kind}".encode()) % 3 == 1:
+                yield Task(f"{label}#/{kind}", binned(X[:MOST_BINNED, :BINNED]), y[:MOST_BINNED], kind)
+
+
+def binned(X):
+    """Sparse rows with a one for each column, in the place of the quantiles between which its number lies."""
+    n, d = X.shape
+    edges = np.quantile(X, np.arange(1, BINS) / BINS, axis=0)
+    places = np.array([np.searchsorted(edges[:, j], X[:, j], "right") + BINS * j for j in range(d)]).T
+    return csr_array((np.ones(n * d), places.reshape(-1), np.arange(0, n * d + 1, d)), shape=(n, BINS * d))
 
 
 def regression_targets(numbers, names):
@@ -250,4 +277,26 @@ def count_targets(numbers, names):
     return [(names[0], np.floor(-2.0 * np.log(1.0 - 0.999 * rank)))]
 
 
-MAKE = {"regression": regression_targets, "classes": class_targets, "counts": count_targets}
+def several_targets(numbers, names):
+    """Columns of three to five values, then others cut at their quantiles into as many classes."""
+    values = {name: numbers[name].nunique() for name in names}
+    few = [(name, np.unique(numbers[name], return_inverse=True)[1]) for name in names if is_several(values[name])]
+    cut = []
+    for j, name in enumerate(name for name in names if values[name] > SEVERAL[1]):
+        y, count = numbers[name].to_numpy(), SEVERAL[0] + j % (1 + SEVERAL[1] - SEVERAL[0])
+        classes = np.searchsorted(np.quantile(y, np.arange(1, count) / count), y, "right")
+        cut += [(name, np.unique(classes, return_inverse=True)[1])] if len(np.unique(classes)) > 2 else []
+    return [pair for pairs in zip(few, cut, strict=False) for pair in pairs] + few[len(cut) :] + cut[len(few) :]
+
+
+def is_several(count):
+    """Whether so many values are classes."""
+    return SEVERAL[0] <= count <= SEVERAL[1]
+
+
+MAKE = {
+    "regression": regression_targets,
+    "classes": class_targets,
+    "counts": count_targets,
+    "several": several_targets,
+}

@@ -6,11 +6,17 @@ a loss alone is the project's own; slopes and curvatures are written out here an
 
 import numpy as np
 import scipy.linalg
+import scipy.sparse
 import scipy.special
 
 import fastgd
 
-LOSSES = {"regression": ("squared_error", "huber", "quantile"), "classes": ("log_loss",), "counts": ("poisson",)}
+LOSSES = {
+    "regression": ("squared_error", "huber", "quantile"),
+    "classes": ("log_loss",),
+    "counts": ("poisson",),
+    "several": ("multinomial",),
+}
 GAP = 1e-11  # of the null objective: where duality gap or Newton decrement end a run
 MOST_STEPS = 200
 
@@ -21,16 +27,16 @@ def part_of(loss):
 
 
 def mean_loss(loss, p, y):
-    """The objective of predictions, or infinity where they overflow."""
+    """The objective of predictions (n,), those of several classes (n, classes), or infinity where they overflow."""
     with np.errstate(over="ignore", invalid="ignore"):
-        value = np.mean(part_of(loss).value(p, y))
+        value = np.mean(softmax_loss(p, y) if loss == "multinomial" else part_of(loss).value(p, y))
     return float(value) if np.isfinite(value) else np.inf
 
 
 def objective(loss, X, y, coef, intercept):
-    """The objective of coefficients in the user's units, in float64."""
+    """The objective of coefficients (d,) or (classes, d) in the user's units, in float64."""
     with np.errstate(over="ignore", invalid="ignore"):
-        return mean_loss(loss, X.astype(np.float64) @ coef + intercept, y.astype(np.float64))
+        return mean_loss(loss, X.astype(np.float64) @ np.transpose(coef) + intercept, y.astype(np.float64))
 
 
 def optimum(loss, X, y, tolerance=None):
@@ -46,6 +52,7 @@ def basis_of(X, tolerance=None):
     more than that. By default it is the precision of the columns' type.
     """
     n, d = X.shape
+    X = X.toarray() if scipy.sparse.issparse(X) else X
     tolerance = np.finfo(X.dtype).eps if tolerance is None else tolerance
     X = X.astype(np.float64)[:, np.ptp(X, axis=0) > 0]
     centred = X - X.mean(axis=0)
@@ -110,6 +117,45 @@ def logistic(p, y):
 def exponential(p, y):
     mean = np.exp(np.minimum(p, 700.0))
     return mean - y, mean
+
+
+def softmax_loss(p, y):
+    """The losses (n,) of the scores (n, classes) of classes y."""
+    return scipy.special.logsumexp(p, axis=1) - np.take_along_axis(p, y.astype(int)[:, None], axis=1)[:, 0]
+
+
+def softmax(basis, y):
+    """Damped Newton descent for several classes, the last of which has the scores 0."""
+    n, r = basis.shape
+    classes = int(y.max()) + 1
+    is_class = y.astype(int)[:, None] == np.arange(classes - 1)
+    w = np.zeros((r, classes - 1))
+
+    def scores(w):
+        return np.column_stack([basis @ w, np.zeros(n)])
+
+    null = value = mean_loss("multinomial", scores(w), y)
+    for _ in range(MOST_STEPS):
+        share = scipy.special.softmax(scores(w), axis=1)[:, :-1]
+        gradient = basis.T @ (share - is_class) / n
+        hessian = np.empty((classes - 1, r, classes - 1, r))
+        for k in range(classes - 1):
+            for m in range(classes - 1):
+                bends = share[:, k] * ((k == m) - share[:, m])
+                hessian[k, :, m] = (basis * bends[:, None]).T @ basis / n
+        hessian = hessian.reshape((classes - 1) * r, -1)
+        hessian[np.diag_indices(len(hessian))] += 1e-14 * np.trace(hessian) + 1e-300
+        step = -scipy.linalg.lstsq(hessian, gradient.T.reshape(-1), cond=1e-15)[0].reshape(classes - 1, r).T
+        fall, rate = -float(np.sum(gradient * step)), 1.0
+        if not fall > GAP * 0.01 * null:
+            break
+        while rate > 1e-12 and not mean_loss("multinomial", scores(w + rate * step), y) <= value - 1e-4 * rate * fall:
+            rate *= 0.5
+        if rate <= 1e-12:
+            break
+        w = w + rate * step
+        value = mean_loss("multinomial", scores(w), y)
+    return scores(w)
 
 
 def piecewise(low, high, delta):
@@ -206,4 +252,5 @@ BEST = {
     "quantile": piecewise(QUANTILE - 1.0, QUANTILE, 0.0),
     "log_loss": newton("log_loss", log_odds, logistic),
     "poisson": newton("poisson", np.log, exponential),
+    "multinomial": softmax,
 }

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.sparse import issparse
 
 from . import autotune, corpus, oracles
 
@@ -17,24 +18,34 @@ def some():
     return list(corpus.tasks(names=TABLES))
 
 
+def is_plain(task):
+    """Whether a task has the columns of its table as they are."""
+    return "+" not in task.name and "#" not in task.name
+
+
 def test_tasks_are_sound(some):
     assert {task.name.split("/")[0] for task in some} == set(TABLES)
     assert len({task.name for task in some}) == len(some)
     for task in some:
         assert task.X.dtype == task.y.dtype == np.float64
-        assert task.X.flags.c_contiguous
+        assert issparse(task.X) == ("#" in task.name)
+        values = task.X.data if issparse(task.X) else task.X
+        assert values.flags.c_contiguous
         assert task.X.shape[0] == len(task.y) >= 200
-        assert 1 <= task.X.shape[1] <= corpus.WIDEST
-        assert np.isfinite(task.X).all() and np.ptp(task.y) > 0
+        assert 1 <= task.X.shape[1] <= max(corpus.WIDEST, corpus.BINS * corpus.BINNED)
+        assert np.isfinite(values).all() and np.ptp(task.y) > 0
         assert task.name.endswith(f"/{task.kind}")
         if task.kind == "classes":
             assert set(task.y) == {0.0, 1.0}
+        if task.kind == "several":
+            assert set(task.y) == set(range(int(task.y.max()) + 1)) and 3 <= task.y.max() + 1 <= 5
         if task.kind == "counts":
             assert (task.y >= 0).all() and (task.y == np.rint(task.y)).all()
 
 
 def test_tasks_are_raw(some):
     """Dates are seconds, scales lie decades apart, and added columns are collinear."""
+    some = [task for task in some if not issparse(task.X)]
     assert any(np.abs(task.X).max() > 1e9 for task in some if "seattle_weather" in task.name)
     spreads = [np.ptp(task.X, axis=0) for task in some]
     assert max(spread.max() / spread[spread > 0].min() for spread in spreads) > 1e6
@@ -44,8 +55,36 @@ def test_tasks_are_raw(some):
         assert oracles.basis_of(task.X).shape[1] < 1 + task.X.shape[1]
 
 
+def test_some_are_there_as_sparse_rows(some):
+    """A one for each column, in the place of the quantiles between which its number lies."""
+    found = {task.name: task for task in some}
+    sparse = [task for task in some if issparse(task.X)]
+    assert len({task.kind for task in sparse}) >= 3
+    for task in sparse:
+        plain = found[task.name.replace("#", "")]
+        rows, d = len(task.y), min(plain.X.shape[1], corpus.BINNED)
+        np.testing.assert_array_equal(task.y, plain.y[:rows])
+        ones = task.X.toarray().reshape(rows, d, corpus.BINS)
+        np.testing.assert_array_equal(ones.sum(axis=2), 1.0)
+        below = (np.quantile(plain.X[:rows, 0], np.arange(1, corpus.BINS) / corpus.BINS) <= plain.X[:rows, :1]).sum(
+            axis=1
+        )
+        np.testing.assert_array_equal(ones[:, 0].argmax(axis=1), below)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", corpus.KINDS)
+def test_default_fits_reach_the_optimum_of_sparse_rows_and_several_classes(kind, some):
+    tasks = [task for task in some if task.kind == kind and (issparse(task.X) or kind == "several")][:4]
+    (loss, *_) = oracles.LOSSES[kind]
+    found = list(autotune.survey(tasks, ["fastgd full"], [loss]))
+    assert len(found) == len(tasks) > 0
+    for outcome in found:
+        assert not outcome.fault and -1e-9 <= outcome.excess < 1e-3, outcome
+
+
 def test_one_task_by_its_name(some):
-    wanted = some[3]
+    wanted = [task for task in some if not issparse(task.X)][3]
     (found,) = corpus.tasks(names=[wanted.name])
     np.testing.assert_array_equal(found.X, wanted.X)
     assert not list(corpus.tasks(kinds=["counts"], names=["sklearn.digits/target/classes"]))
@@ -54,13 +93,17 @@ def test_one_task_by_its_name(some):
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_other_units(dtype, some):
     """Other units change the numbers and, but for the target's unit and rounding, not the optimum."""
-    for task in [task for task in some if "+/" not in task.name][::5]:
+    for task in [task for task in some if is_plain(task) and task.X.shape[1] > 4][::5]:
         other = corpus.in_other_units(task, dtype)
         assert other.X.dtype == other.y.dtype == dtype and np.isfinite(other.X).all()
         assert other.X.flags.c_contiguous and not np.array_equal(other.X, task.X.astype(dtype))
         loss = oracles.LOSSES[task.kind][0]
         (null, best), (other_null, other_best) = (oracles.optimum(loss, t.X, t.y) for t in (task, other))
         assert other_best / other_null == pytest.approx(best / null, abs=1e-4)
+    sparse = next(task for task in some if issparse(task.X))
+    other = corpus.in_other_units(sparse, dtype)
+    assert other.X.dtype == dtype and (other.X.indices == sparse.X.indices).all()
+    assert 0 < (other.X.data != 1.0).sum() < other.X.nnz
 
 
 def test_there_are_hundreds_of_tables():
@@ -101,12 +144,14 @@ def by_bfgs(Z, y):
     return Z @ found.x
 
 
-def by_sklearn(name, **options):
+def by_sklearn(name, **given):
     def best(Z, y):
         from sklearn import linear_model
 
-        model = getattr(linear_model, name)(solver="newton-cholesky", tol=1e-10, **options).fit(Z[:, 1:], y)
-        return Z[:, 1:] @ np.ravel(model.coef_) + model.intercept_
+        options = {"solver": "newton-cholesky", "tol": 1e-10} | given
+        model = getattr(linear_model, name)(**options).fit(Z[:, 1:], y)
+        scores = Z[:, 1:] @ np.atleast_2d(model.coef_).T + model.intercept_
+        return scores if scores.shape[1] > 1 else scores[:, 0]
 
     return best
 
@@ -117,6 +162,7 @@ PEERS = {
     "huber": by_bfgs,
     "log_loss": by_sklearn("LogisticRegression", C=np.inf),
     "poisson": by_sklearn("PoissonRegressor", alpha=0.0),
+    "multinomial": by_sklearn("LogisticRegression", C=np.inf, solver="newton-cg", max_iter=10_000),
 }
 
 
@@ -124,7 +170,7 @@ PEERS = {
 def test_optimum_is_that_of_a_peer(loss, some):
     kind = next(kind for kind, losses in oracles.LOSSES.items() if loss in losses)
     compared = 0
-    for task in [task for task in some if task.kind == kind and "+/" not in task.name and len(task.y) < 1000][:6]:
+    for task in [task for task in some if task.kind == kind and is_plain(task) and len(task.y) < 1000][:6]:
         Z = (task.X - task.X.mean(axis=0)) / np.maximum(task.X.std(axis=0), 1e-300)
         Z = np.hstack([np.ones((len(Z), 1)), Z])
         null, best = oracles.optimum(loss, task.X, task.y)
@@ -141,7 +187,7 @@ def test_optimum_is_that_of_a_peer(loss, some):
     ("low", "high", "s"), [(-0.5, 0.5, 0.0), (-0.1, 0.9, 0.0), (-1.0, 1.0, 0.3), (-1.0, 1.0, 1e-6)]
 )
 def test_interior_points_close_the_gap(low, high, s, some):
-    for task in [task for task in some if task.kind == "regression"][::7]:
+    for task in [task for task in some if task.kind == "regression" and not issparse(task.X)][::7]:
         _, gap = oracles.interior(oracles.basis_of(task.X), task.y / np.abs(task.y).max(), low, high, s)
         assert abs(gap) < 1e-9
 
@@ -149,7 +195,7 @@ def test_interior_points_close_the_gap(low, high, s, some):
 @pytest.mark.parametrize("loss", PEERS)
 def test_optimum_knows_no_units(loss, some):
     kind = next(kind for kind, losses in oracles.LOSSES.items() if loss in losses)
-    task = next(task for task in some if task.kind == kind and "+/" not in task.name)
+    task = next(task for task in some if task.kind == kind and is_plain(task))
     units = 10.0 ** np.linspace(-8, 8, task.X.shape[1])
     null, best = oracles.optimum(loss, task.X, task.y)
     assert oracles.optimum(loss, task.X * units, task.y) == pytest.approx((null, best), abs=1e-8 * null)
