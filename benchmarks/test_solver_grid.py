@@ -269,7 +269,9 @@ def test_smoke(tmp_path, capfd):
     assert "2 of 2 cells" in capfd.readouterr().out
     measured = solver_tables.lines_of(tmp_path / "solvers.smoke.jsonl")[1:]
     assert len(measured) == 2
-    assert all("scikit-learn, lbfgs" in one["targets"]["to 1e-6"]["peers"] for one in measured)
+    for one in measured:  # a time, or how much longer it takes at least
+        found = one["targets"]["to 1e-6"]
+        assert "scikit-learn, lbfgs" in found["peers"] | found["slower"]
     given = ["--tables", "--to", str(tmp_path)]
     (tmp_path / "solvers.smoke.jsonl").rename(tmp_path / "solvers.jsonl")
     page = tmp_path / "page.md"
