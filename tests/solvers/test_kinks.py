@@ -64,10 +64,15 @@ PENALTIES = {
 }
 every_penalty = pytest.mark.parametrize("penalty", PENALTIES.values(), ids=PENALTIES)
 every_loss = pytest.mark.parametrize("loss", PART)
-# Nothing compiled, the wide rows take 40 s; the sparse ones go the same ways.
-all_rows = pytest.mark.parametrize(
-    "rows", [pytest.param(name, marks=[pytest.mark.jit] if name == "wide" else []) for name in ROWS]
-)
+
+
+def some_rows(*names):
+    """Cases of rows; those of many columns are compiled, as sweeps over coordinates take minutes otherwise."""
+    many = {name: [pytest.mark.jit] if ROWS[name].shape[1] > 100 else [] for name in names}
+    return pytest.mark.parametrize("rows", [pytest.param(name, marks=marks) for name, marks in many.items()])
+
+
+all_rows = some_rows(*ROWS)
 
 
 def at_rest(r, X, y, loss, alpha=0.0, l1_ratio=0.0, bounds=(None, None), weight=None):
@@ -106,7 +111,7 @@ def test_no_subgradient_is_left(rows, loss, penalty):
         assert 0 < np.count_nonzero(tight.coef == 0) < tight.coef.size
 
 
-@pytest.mark.parametrize("rows", ["dense", "wide"])
+@some_rows("dense", "wide")
 def test_the_lasso_is_scikit_learns(rows):
     X = ROWS[rows]
     y, Z = target(X, "squared_error"), (X - X.mean(axis=0)) / X.std(axis=0)
@@ -172,7 +177,7 @@ def test_float32_comes_close(rows, penalty):
 
 @pytest.mark.parametrize("standardize", [True, False])
 @pytest.mark.parametrize("intercept", [True, False])
-@pytest.mark.parametrize("rows", ["dense", "few sparse columns"])
+@some_rows("dense", "few sparse columns")
 @pytest.mark.parametrize("loss", ["squared_error", "log_loss"])
 def test_the_reference_takes_the_same_steps(loss, rows, standardize, intercept):
     X = ROWS[rows] if rows != "dense" else chained(N, D)
@@ -198,7 +203,7 @@ def test_a_stopped_run_goes_on_bit_for_bit(rows, loss, tmp_path):
 
 
 @pytest.mark.parametrize("loss", ["squared_error", "log_loss"])
-@pytest.mark.parametrize("rows", ["dense", "sparse", "wide"])
+@some_rows("dense", "sparse", "wide")
 def test_lanes_are_fits(rows, loss):
     X, axes = ROWS[rows], {"alpha": [0.1, 0.02, 0.0], "l1_ratio": [0.5, 1.0]}
     y = target(X, loss)
@@ -214,7 +219,7 @@ def test_lanes_are_fits(rows, loss):
 
 
 @pytest.mark.jit
-@pytest.mark.parametrize("rows", ["dense", "sparse", "wide"])
+@some_rows("dense", "sparse", "wide")
 def test_any_number_of_threads_gives_the_same_bits(rows):
     X = ROWS[rows] if rows == "wide" else (np.tile(ROWS[rows], (40, 1)) if rows == "dense" else few(40_000, 200, 6))
     y = target(X, "log_loss")
@@ -237,6 +242,7 @@ def test_which_problems_have_a_working_set():
     assert model.chosen(weights, np.zeros(1101)).size == 1100, "more than half of the columns: they are not copied"
 
 
+@pytest.mark.jit
 def test_a_working_set_of_which_no_step_lowers_the_objective_ends_the_run(monkeypatch):
     search = LineSearch.run
 
@@ -253,7 +259,7 @@ def test_a_working_set_of_which_no_step_lowers_the_objective_ends_the_run(monkey
 
 
 @pytest.mark.parametrize("loss", ["squared_error", "log_loss"])
-@pytest.mark.parametrize("rows", ["dense", "sparse", "wide"])
+@some_rows("dense", "sparse", "wide")
 def test_folds_are_fits_on_their_rows(rows, loss):
     X = ROWS[rows]
     y, n = target(X, loss), X.shape[0]
