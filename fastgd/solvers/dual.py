@@ -17,7 +17,6 @@ from .gram import products_of_rows
 from .kinks import Kinks
 
 MOST_ROWS = 2048  # 32 MB of products
-BLOCK_BYTES = 1 << 25  # of the columns that are copied at once
 SEARCHES = 60  # intercepts, at most
 REST = 0.1  # of the gap, for what the intercept may still move
 EPS = 4 * np.finfo(np.float64).eps
@@ -37,8 +36,7 @@ class RowProducts:
     """
 
     def __init__(self, data, threads):
-        width = max(1, BLOCK_BYTES // (8 * data.rows.shape[0]))
-        self.matrix, self.mean = products_of_rows(data, width, threads, centred=bool(data.constant))
+        self.matrix, self.mean = products_of_rows(data, threads, centred=bool(data.constant))
         self.level = float(self.matrix.diagonal().mean()) if data.constant else 0.0
         self.matrix += self.level
 

@@ -15,6 +15,7 @@ from .reduction import ChunkedReduction
 CHUNK_WORK = 1 << 25  # products of two numbers a chunk: about a millisecond
 CHUNK_ROWS = 1024, 1 << 17  # with fewer rows of many columns, adding the chunks would cost as much as the products
 GATHERED = 256  # rows multiplied at once: fewer took twice as long at d=2000, and more from d=50 on no less
+COPIED_BYTES = 1 << 24  # of the columns that are copied at a time for the products of rows
 SAMPLE = 1024  # rows from which the centre of the columns is estimated
 # A column independent of the others by less than this share of its square gets 0 in the minimisers: large entries of
 # opposite signs would bring rounding errors of their size into every loss.
@@ -89,14 +90,13 @@ def weighted_gram(data, weight, n_threads):
     return symmetric(total[0][: d + 1, : d + 1], data.constant)
 
 
-def products_of_rows(data, width, n_threads, centred=False):
+def products_of_rows(data, n_threads, centred=False):
     """The products of all standardised dense rows with each other, without the constant, (n, n) float64.
 
-    Also the means (d,) of the columns, by which they are centred once more where asked for, else zeros. So many columns
-    are copied at a time.
+    Also the means (d,) of the columns, by which they are centred once more where asked for, else zeros.
     """
     n, d = data.rows.shape
-    total, mean = np.zeros((n, n)), np.zeros(d)
+    total, mean, width = np.zeros((n, n)), np.zeros(d), max(1, COPIED_BYTES // (8 * n))
     for first in range(0, d, width):
         some = slice(first, first + width)
         columns = data.rows.values[:, some].astype(np.float64)

@@ -13,7 +13,6 @@ from .passes import lane_of
 MOST_NUMBERS = 16  # a column, of sparse rows that may have columns without any
 COPIED = 1 << 22  # indices of sparse rows that may be copied, so that columns without a number cost nothing
 FEW_ROWS, WIDE = 512, 2  # of a span, at most; columns for each row, at least
-BLOCK = 1024  # columns whose products are summed at once
 DEPENDENT = {4: 1e-10, 8: 1e-12}  # a row with a smaller share of its square independent of others adds none to a span
 
 
@@ -82,7 +81,7 @@ class RowSpan(AllColumns):
     Its coordinates are those of orthonormal rows ``whitening @ rows``, so that L2 is what it was. By them, a row is one
     of the Gram matrix of the rows, whitened: a table of as many columns as rows. Rows that follow from others add none.
     Over all columns, fits of 100 and 300 rows with heavy tails took hundreds of steps, and some ended at twice the
-    optimum; in the span all end within 1e-5.
+    optimum; of the same fits in the span all ended within 1e-5.
     """
 
     moved = True
@@ -93,7 +92,7 @@ class RowSpan(AllColumns):
         data = plan.data._replace(weight=none, offset=none, roles=NO_ROLES, classes=1)  # rows as they are
         self.passes = plan.backend.passes(data, threads)
         self.lane = lane_of(np.zeros(data.shift.size + 1), self.passes.lane_type(data.shift.dtype))
-        products, _ = products_of_rows(data, BLOCK, threads)
+        products, _ = products_of_rows(data, threads)
         self.whitening = np.zeros_like(products)
         factor = Factor(products, DEPENDENT[data.shift.itemsize])
         factor.whitening(self.whitening)

@@ -7,7 +7,7 @@ from sklearn import svm
 
 import fastgd
 from fastgd import losses
-from fastgd.solvers import dual
+from fastgd.solvers import dual, gram
 from fastgd.solvers.kinked import Kinked
 
 RNG = np.random.default_rng(4)
@@ -85,7 +85,7 @@ def test_a_penalty_that_leaves_the_constant_is_no_trouble():
 
 @pytest.mark.parametrize("constant", [True, False])
 def test_products_are_those_of_numpy(constant, monkeypatch):
-    monkeypatch.setattr(dual, "BLOCK_BYTES", 8 * N * 32)
+    monkeypatch.setattr(gram, "COPIED_BYTES", 8 * N * 32)
     plan = plan_of(PLAIN + 3.0, LABELS, loss="hinge", alpha=0.1, standardize="scale", fit_intercept=constant)
     found = dual.RowProducts(plan.data, 1)
     Z = (PLAIN + 3.0) * plan.data.inverse_scale
