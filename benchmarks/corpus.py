@@ -235,11 +235,19 @@ def tasks_of(table, frame, most, kinds):
             X = extended(X, frame) if more else X
             y = np.ascontiguousarray(y, np.float64)
             if kind == "several":
-                X, y = X[:MOST_SEVERAL], y[:MOST_SEVERAL]
+                X, y = X[:MOST_SEVERAL], numbered(y[:MOST_SEVERAL])
+                if numbered(y[:MOST_BINNED]).max() + 1 < SEVERAL[0]:
+                    continue
             label = f"{table}{small}/{name.replace('/', '|')}{'+' if more else ''}"
             yield Task(f"{label}/{kind}", X, y, kind)
             if zlib.crc32(f"{label}/{kind}".encode()) % 3 == 1:
-                yield Task(f"{label}#/{kind}", binned(X[:MOST_BINNED, :BINNED]), y[:MOST_BINNED], kind)
+                y = numbered(y[:MOST_BINNED]) if kind == "several" else y[:MOST_BINNED]
+                yield Task(f"{label}#/{kind}", binned(X[:MOST_BINNED, :BINNED]), y, kind)
+
+
+def numbered(classes):
+    """Classes as 0, 1, ...: the first rows of a table need not have all of them."""
+    return np.unique(classes, return_inverse=True)[1].astype(np.float64)
 
 
 def binned(X):

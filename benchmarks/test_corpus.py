@@ -1,6 +1,7 @@
 """The corpus of real tables, the optima that fits are held against, and the report made of both."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.sparse import issparse
 
@@ -41,6 +42,15 @@ def test_tasks_are_sound(some):
             assert set(task.y) == set(range(int(task.y.max()) + 1)) and 3 <= task.y.max() + 1 <= 5
         if task.kind == "counts":
             assert (task.y >= 0).all() and (task.y == np.rint(task.y)).all()
+
+
+def test_the_first_rows_need_not_have_all_classes():
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"late": np.repeat([1.0, 0.0, 2.0, 3.0], 2_000), "other": rng.standard_normal(8_000)})
+    found = list(corpus.tasks_of("made", frame, 4, ["several"]))
+    assert {task.name.split("/")[1].strip("+#") for task in found} == {"late", "other"}
+    for task in found:
+        assert set(task.y) == set(range(int(task.y.max()) + 1))
 
 
 def test_tasks_are_raw(some):
