@@ -88,6 +88,7 @@ class QuasiNewtonState(SolverState):
     damping: LaneNumber  # the number of the metric's damping
     read: LaneNumber  # rows, since the metric was summed
     renewals: LaneNumber  # of the metric
+    as_matrix: LaneNumber  # whether the metric is a matrix where an arrow costs less
     kink_width: LaneNumber  # within which the loss is smoothed; 0 where it is not
     standing: LaneNumber  # steps in a row that lowered the objective by rounding alone
     promises: Annotated[np.ndarray, Array("float64", "lanes promises")]  # of the last steps by the metric; 0 for none

@@ -134,8 +134,8 @@ class Descent:
         while not over:
             way = self.way()
             norm = self.model.norm(self.point.weights, self.point.gradient)
-            record = Step(self.point.objective, 1.0, norm, self.metric.possible(way.promise))
-            possible = record.decrement
+            possible = self.possible(stage, way)
+            record = Step(self.point.objective, 1.0, norm, possible)
             if stage.smoothing is not None:
                 record = yield from self.shown(record)
             if self.enough(stage, way, possible):
@@ -152,13 +152,21 @@ class Descent:
             self.leave(over)
             yield record
 
+    def possible(self, stage, way):
+        """The decrease that is still possible after a step over all rows."""
+        found = self.metric.possible(way.promise)
+        if not self.enough(stage, way, found):
+            return found
+        most = self.model.at_most(self.point.gradient) - way.promise
+        return most if most > self.tolerance(stage) else found
+
     def taken(self, stage, record, length):
         """The record of a step of some length, 0 for none; at a standstill it is not known what is left."""
         self.standing = self.standing + 1 if record.objective - self.point.objective <= self.noise else 0
         if self.standing >= STANDSTILL:
             return record._replace(length=0.0, decrement=math.inf)
         if not length and self.metric.damping:
-            metric = self.metric.metric_of(stage, self.point.weights, stage.rows, 0.0)
+            metric = self.metric.there(stage, self.point.weights, stage.rows)
             left = self.model.judge(metric, self.point.weights, self.point.gradient)
             record = record._replace(decrement=left if left <= DOUBT * self.tolerance(stage) else math.inf)
         return record._replace(length=length)
@@ -179,7 +187,7 @@ class Descent:
         # Few rows bend the objective by jumps.
         near = 0.0 if stage.short and stage.rows < FEW * stage.width else NEAR
         if metric.distance(weights - self.metric.anchor) > near:
-            metric = self.metric.metric_of(stage, weights, 1, 0.0)
+            metric = self.metric.there(stage, weights, 1)
         # What pairs have learned may be as far off, where a curve was crossed.
         if self.model.judge(metric, weights, gradient) <= max(way.promise, DOUBT * tolerance):
             return True

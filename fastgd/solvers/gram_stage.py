@@ -39,7 +39,7 @@ class GramStage(Stage):
     """All rows, of which nothing is read after their products: parabolas are exact."""
 
     short = steps = True
-    metric_cost = 0.0
+    may_be_matrix = False
 
     def __init__(self, plan, data):
         self.data, self.penalty, self.dtype = data, plan.parts.penalty, plan.lanes.weights.dtype
@@ -78,7 +78,11 @@ class GramStage(Stage):
         self.penalise(lanes, objectives, gradients)
         return objectives, gradients
 
-    def sums(self, lanes, spreads):
+    def metric_cost(self, rows, as_matrix):
+        """None: the matrix is there."""
+        return 0.0
+
+    def sums(self, lanes, spreads, as_matrix=False):
         """The second derivatives for the first of some lanes."""
         diagonal = self.gram.products[int(self.grams.indices(lanes)[0])].diagonal()[:-1]
         if not np.isfinite(diagonal).all() or not (diagonal > 0)[self.data.inverse_scale != 0].all():

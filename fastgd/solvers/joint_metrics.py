@@ -9,7 +9,7 @@ from ..kernels.cholesky import Factor
 from ..kernels.coordinates import NONE, diagonal_of
 from ..kernels.pairs import product
 from .gram import centre_of
-from .metrics import DEPENDENT, Unit, centred_gradient, centred_weights, constants, curved, kind_of, promised
+from .metrics import DEPENDENT, Unit, centred_gradient, centred_weights, constants, curved, promised
 
 RAISED = 0.1  # of the mean second derivative, added to all: rows that are far from the margin will not stay so
 ALIKE = 0.1  # of second derivatives, for what moves all classes alike: with all of it, steps were up to 4 times as many
@@ -33,13 +33,13 @@ class SharedSums:
             return 0.5 + 1.5 / data.classes
         return 0.5 + data.shift.size / (4 * data.classes + 30)
 
-    def __init__(self, data, bends, spreads, backend, threads):
+    def __init__(self, data, bends, spreads, backend, threads, kind):
         self.classes = data.classes
         # Of K classes that share a score a step moves all: of two, one matrix is twice the second derivatives' mean.
         bends = bends * (self.classes / (self.classes - 1))
         bends += RAISED * bends.mean()
         bends = bends.astype(data.shift.dtype)
-        self.sums = kind_of(data)(data._replace(classes=1), bends, spreads, backend, threads)
+        self.sums = kind(data._replace(classes=1), bends, spreads, backend, threads)
         self.total = self.sums.total
 
     def damped(self, l2, share):

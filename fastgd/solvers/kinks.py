@@ -87,6 +87,10 @@ class KinkedModel(Pairs):
         """None: no column is left out."""
         return 0.0
 
+    def at_most(self, gradient):
+        """Not known: what a step promises is no product with the gradient."""
+        return 0.0
+
     def moved(self, weights, way, share):
         """The weights a share of the way on."""
         return way.end.copy() if share == 1.0 else self.kinks.within(weights + share * way.step)

@@ -15,12 +15,18 @@ import numpy as np
 
 from ..kernels.cholesky import Factor
 from ..kernels.coordinates import NONE
+from ..kernels.gram import scatters
 from ..kernels.pairs import product
-from .gram import centre_of, weighted_gram
+from .gram import centre_of, pairs, weighted_gram
 from .passes import lane_of, length
 
 MOST_COLUMNS = 1024  # of a matrix, with the constant: 8 MB
 MOST_SPARSE_COLUMNS = 128  # of sparse rows: more are far from dense, and their diagonal nearly is the matrix
+LARGEST_MATRIX = 2048  # columns of one that is made only where an arrow has cost as much
+LARGEST_BYTES = 1 << 27  # of all lanes' matrices and their factors then
+# The products of a matrix, and the cubes of a factor, that take as long as a number of a dense pass; a number of a
+# sparse one, and a product by itself, take longer.
+PRODUCTS, FACTORISED, SPARSE_PASS, SCATTERED_PAIR = 20, 40, 4, 20
 DEPENDENT = {4: 1e-7, 8: 1e-14}  # a column with a smaller share of its square independent of others; by itemsize
 SUSPICIOUS = 1e-8  # of the largest: a smaller number of a diagonal is looked at
 # Of few rows the optimum lies in their span, and so do all steps by an even diagonal; by another one they need as many
@@ -35,6 +41,20 @@ def kind_of(data):
     """The class of sums for data."""
     most = MOST_SPARSE_COLUMNS if data.rows.sparse else MOST_COLUMNS
     return MatrixSums if data.shift.size < most else ArrowSums
+
+
+def may_be_matrix(data, lanes):
+    """Whether second derivatives may be a matrix where an arrow costs less: of all lanes it is not too large."""
+    D = data.shift.size + 1
+    return kind_of(data) is ArrowSums and D <= LARGEST_MATRIX and 16 * D * D * lanes / data.classes <= LARGEST_BYTES
+
+
+def matrix_cost(data, some):
+    """The passes over all rows that a matrix costs, summed over some rows and factorised."""
+    rows, D = data.rows, data.shift.size + 1
+    row = SCATTERED_PAIR * pairs(rows) if scatters(rows, D - 1) else D * D
+    a_pass = rows.stored * (SPARSE_PASS if rows.sparse else 1) * data.classes
+    return (row * some / PRODUCTS + D**3 / FACTORISED) / a_pass
 
 
 def constants(diagonal, total, data):

@@ -104,8 +104,11 @@ class Pairs:
         """The slope of the objective at some weights of the way."""
         return product(gradient, way.step)
 
-    def solve(self, g):
-        """The metric's inverse, updated by the pairs, times g."""
+    def solve(self, g, flattest=False):
+        """The metric's inverse, updated by the pairs, times g.
+
+        Where pairs set its scale, the newest one does, or the ``flattest``: along which there is least curvature.
+        """
         if not self.learned:
             return self.metric.solve(g)
         few = g.size <= ONE_THREAD
@@ -116,11 +119,24 @@ class Pairs:
         first(q)
         step = self.metric.solve(q)
         if self.metric.scaled:
-            newest = (self.first + self.learned - 1) % len(self.moves)
-            change = self.changes[newest]
-            step *= 1.0 / (self.inverse[newest] * product(change, self.metric.solve(change)))
+            places = self.places()
+            step *= max(self.reach_of(place) for place in (places if flattest else places[-1:]))
         second(step)
         return step
+
+    def reach_of(self, place):
+        """How much less curvature a pair has found than the metric has."""
+        change = self.changes[place]
+        return 1.0 / (self.inverse[place] * product(change, self.metric.solve(change)))
+
+    def at_most(self, gradient):
+        """What a step would promise, were all that the pairs say nothing of as flat as the flattest of them.
+
+        The newest may lie where the curvature is 2,000 times what it is elsewhere.
+        """
+        if not (self.metric.scaled and self.learned):
+            return 0.0
+        return 0.5 * product(gradient, self.solve(gradient, flattest=True))
 
     def places(self):
         """The places of the pairs, the oldest first."""

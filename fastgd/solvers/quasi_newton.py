@@ -92,7 +92,7 @@ class QuasiNewton(Solver):
         weights = self.plan.lanes.weights
         lanes, D = self.lanes.weights.shape
         moves, changes = np.zeros((2, lanes, slots(D, self.classes), D))
-        none = "first", "count", "rows", "damping", "read", "renewals", "kink_width", "standing"
+        none = "first", "count", "rows", "damping", "read", "renewals", "as_matrix", "kink_width", "standing"
         return QuasiNewtonState(
             weights=weights.copy(),
             moved=self.lanes.weights.astype(np.float64) if self.space.moved else np.zeros((lanes, 0)),
@@ -146,8 +146,8 @@ class QuasiNewton(Solver):
         resumed = state.rows[k] > 0 or state.kink_width[k] > 0
         if resumed:
             metric.anchor = state.anchor[at].reshape(-1)
-            metric.rows, metric.damping, metric.renewals = (
-                int(a[k]) for a in (state.rows, state.damping, state.renewals)
+            metric.rows, metric.damping, metric.renewals, metric.as_matrix = (
+                int(a[k]) for a in (state.rows, state.damping, state.renewals, state.as_matrix)
             )
             metric.promises, metric.read = [p for p in state.promises[k].tolist() if p > 0], float(state.read[k])
             one.kink_width, one.standing = float(state.kink_width[k]), int(state.standing[k])
@@ -238,7 +238,8 @@ class QuasiNewton(Solver):
             if self.space.moved:
                 state.moved[at] = inner
             state.first[at], state.count[at] = one.model.first, one.model.learned
-            state.rows[at], state.damping[at], state.renewals[at] = metric.rows, metric.damping, metric.renewals
+            state.rows[at], state.damping[at] = metric.rows, metric.damping
+            state.renewals[at], state.as_matrix[at] = metric.renewals, metric.as_matrix
             state.read[at], state.kink_width[at], state.standing[at] = metric.read, one.kink_width, one.standing
             if metric.anchor is not None:
                 state.anchor[at] = metric.anchor.reshape(self.classes, -1)
@@ -313,14 +314,14 @@ class QuasiNewton(Solver):
 
     # Metrics ----------------------------------------------------------------------------------------------------------
 
-    def metric_of(self, number, stage, weights, rows, damping):
+    def metric_of(self, number, stage, weights, rows, damping, as_matrix):
         """The metric of a lane at some weights, over about so many rows of a stage, with a share of the diagonal."""
         lanes = lanes_at(self.lanes, [number], self.classes)
         lanes = lanes._replace(weights=weights.reshape(self.classes, -1).astype(self.lanes.weights.dtype))
         l2 = float(lanes.penalty[0, 1]) if type(self.plan.parts.penalty) is not Free else 0.0
         for one in self.stages if stage.smoothing is None else [stage]:
             if one.rows >= rows or one.whole:
-                sums = one.sums(lanes, self.space.spreads)
+                sums = one.sums(lanes, self.space.spreads, as_matrix)
                 if sums.total > 0:  # all rows of a sample may lie beyond their margins
                     break
         return sums.damped(l2, damping)

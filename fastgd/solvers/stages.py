@@ -8,7 +8,7 @@ import numpy as np
 from ..kernels.layouts import frozen
 from ..parts.penalties import Free
 from .joint_metrics import AllSums, SharedSums, suits_all
-from .metrics import kind_of
+from .metrics import MatrixSums, kind_of, matrix_cost, may_be_matrix
 from .passes import penalty_costs
 
 STEPS = 4  # a sample on which steps are taken is at most so small a part of the rows
@@ -33,7 +33,7 @@ class Stage:
 
     ``rows`` counts them, ``width`` the weights of a model; ``whole``: whether they are all; ``steps``: whether steps
     are taken, or second derivatives alone; ``short``: whether a look costs next to nothing; ``metric_rows``: those of
-    its first metric; ``metric_cost``: what one of all its rows costs, in passes.
+    its first metric; ``may_be_matrix``: whether a metric may be a matrix where an arrow costs less.
     """
 
     smoothing = None
@@ -46,8 +46,14 @@ class Stage:
         self.steps = whole or STEPS * self.rows <= plan.data.count
         self.short = data.rows.stored <= SHORT
         self.metric_rows = metric_rows or self.rows
-        self.metric_cost = sums_class(data).cost(data)
+        self.may_be_matrix = may_be_matrix(data, len(plan.lanes.weights))
         self.passes = plan.passes(data)
+
+    def metric_cost(self, rows, as_matrix):
+        """What a metric of some of the rows costs, in passes."""
+        if as_matrix:
+            return matrix_cost(self.data, rows)
+        return sums_class(self.data).cost(self.data) * rows / self.rows
 
     def smoothed(self, field, width):
         """The stage with the loss smoothed within a width, which is its field of this number."""
@@ -84,16 +90,17 @@ class Stage:
         """The lanes with the width within which the loss is smoothed."""
         return lanes if self.smoothing is None else lanes._replace(loss=self.smoothing.of(lanes.loss))
 
-    def sums(self, lanes, spreads):
+    def sums(self, lanes, spreads, as_matrix=False):
         """The sums of second derivatives at the weights of lanes, those of one model.
 
-        ``spreads()`` is the variance of each column over all rows.
+        ``spreads()`` is the variance of each column over all rows; ``as_matrix``: whatever that costs.
         """
-        kind = sums_class(self.data)
+        kind, one = sums_class(self.data), MatrixSums if as_matrix else kind_of(self.data)
         if kind is AllSums:
             return AllSums(self.data, self.loss, lanes, spreads, self.backend, self.threads)
         bends = frozen(self.backend.second_derivatives(self.data, self.loss, self.with_width(lanes), self.threads))
-        return kind(self.data, bends, spreads, self.backend, self.threads)
+        given = self.data, bends, spreads, self.backend, self.threads
+        return one(*given) if self.data.classes == 1 else SharedSums(*given, kind=one)
 
 
 def sums_class(data):

@@ -108,10 +108,10 @@ class WorkingSet(KinkedModel):
                     break
         return max(first - one.point.objective, 0.0), one.point.weights
 
-    def metric_of(self, columns, stage, weights, rows, damping):
+    def metric_of(self, columns, stage, weights, rows, damping, as_matrix):
         """The metric of some columns."""
         lanes = self.lanes._replace(weights=weights[None].astype(self.lanes.weights.dtype))
-        sums = stage.sums(lanes, lambda: self.spreads()[columns])
+        sums = stage.sums(lanes, lambda: self.spreads()[columns], as_matrix)
         return sums.damped(float(lanes.penalty[0, 1]), damping)
 
 
@@ -122,7 +122,7 @@ class Unmeasured:
     exact = True
 
 
-def unmeasured(stage, weights, rows, damping):
+def unmeasured(stage, weights, rows, damping, as_matrix):
     """No second derivatives."""
     return Unmeasured
 

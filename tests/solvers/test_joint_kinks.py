@@ -322,7 +322,7 @@ def test_the_matrix_of_all_classes_is_that_of_a_softmax():
     solver = QuasiNewton(plan)
     model = solver.model_of(0, (*np.zeros((2, 3, 84)), 0, 0))
     assert isinstance(model, Coordinates)
-    metric = solver.metric_of(0, solver.stages[-1], np.zeros(84), len(y), 0.0)
+    metric = solver.metric_of(0, solver.stages[-1], np.zeros(84), len(y), 0.0, False)
     model.begin(metric)
     found = model.parabola(np.zeros(84), np.ones(84)).of(np.arange(84)).reshape(4, 21, 4, 21)
     added, D = np.append(np.full(20, 0.15), 0.0), metric.matrix

@@ -17,7 +17,7 @@ from fastgd.solvers import joint_metrics, metrics
 from fastgd.solvers.compiled import COMPILED
 from fastgd.solvers.current_metric import DAMPINGS
 from fastgd.solvers.joint_metrics import AllSums, SharedSums
-from fastgd.solvers.metrics import ArrowSums, MatrixSums, Unit
+from fastgd.solvers.metrics import ArrowSums, MatrixSums, Unit, kind_of
 
 N, D, CLASSES = 300, 5, 3
 RNG = np.random.default_rng(6)
@@ -370,7 +370,7 @@ def test_a_shared_matrix_is_the_mean_of_the_classes_own(sparse):
     loss = losses.Multinomial()
     lanes = lanes_of(data, loss, CLASSES, size=0.5)
     bends = COMPILED.second_derivatives(data, loss, lanes, 1)
-    metric = SharedSums(data, bends, unknown, COMPILED, 1).damped(0.1, 0.0)
+    metric = SharedSums(data, bends, unknown, COMPILED, 1, kind_of(data)).damped(0.1, 0.0)
     share = softmax(standardised(data) @ lanes.weights.T, axis=1)
     own = (share * (1 - share)).mean(axis=1) * CLASSES / (CLASSES - 1)
     H = explicit(data, own + own.mean() / 10) + np.diag([0.1] * D + [0.0])
@@ -380,7 +380,7 @@ def test_a_shared_matrix_is_the_mean_of_the_classes_own(sparse):
     assert metric.keeps
     of_two = metric.distance(np.concatenate([g[0], g[1], 0 * g[2]]))
     assert of_two == pytest.approx(np.hypot(metric.metric.distance(g[0]), metric.metric.distance(g[1])))
-    assert SharedSums(data, bends, unknown, COMPILED, 1).damped(0.1, np.inf) is Unit
+    assert SharedSums(data, bends, unknown, COMPILED, 1, kind_of(data)).damped(0.1, np.inf) is Unit
 
 
 def test_of_two_classes_a_shared_matrix_is_about_their_own():
@@ -388,7 +388,8 @@ def test_of_two_classes_a_shared_matrix_is_about_their_own():
     data = data_of(X[:60], classes=2)
     loss = losses.Multinomial()
     lanes = lanes_of(data, loss, 2, size=0.0)
-    shared = SharedSums(data, COMPILED.second_derivatives(data, loss, lanes, 1), unknown, COMPILED, 1).damped(0.0, 0.0)
+    bends = COMPILED.second_derivatives(data, loss, lanes, 1)
+    shared = SharedSums(data, bends, unknown, COMPILED, 1, kind_of(data)).damped(0.0, 0.0)
     whole = AllSums(data, loss, lanes, unknown, COMPILED, 1).damped(0.0, 0.0)
     g = slopes(data, lanes.weights).reshape(-1)
     np.testing.assert_allclose(1.1 * shared.solve(g), whole.solve(g), rtol=1e-8)
