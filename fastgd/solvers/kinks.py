@@ -31,8 +31,10 @@ class Kinks(NamedTuple):
         l1 = np.broadcast_to(lanes.penalty[rows, :1].astype(np.float64), low.shape)
         if not (l1.any() or np.isfinite(low).any() or np.isfinite(high).any()):
             return None
-        ends = zip((l1, low, high), (0.0, -math.inf, math.inf), strict=True)
-        return cls(*(np.pad(one, ((0, 0), (0, 1)), constant_values=end).reshape(-1) for one, end in ends))
+        found = np.empty((3, len(low), low.shape[1] + 1))
+        for one, of_columns, of_constant in zip(found, (l1, low, high), (0.0, -math.inf, math.inf), strict=True):
+            one[:, :-1], one[:, -1] = of_columns, of_constant
+        return cls(*found.reshape(3, -1))
 
     def at(self, places):
         """Those of the weights in some places."""
