@@ -5,6 +5,7 @@ import numpy as np
 from ._jit import kernel
 from .addresses import address, at, call
 from .eight_rows import eight_scores, padded
+from .emit import compact
 from .full_batch import layout_of
 from .part_functions import score_block, second_derivative_block
 
@@ -44,6 +45,7 @@ def _dense_second_derivatives(
     X, targets, weight, offset, shift, inverse_scale, constant, n,
     function, fields, y, intercept, chunk, first, last, work, order, out,
 ):  # fmt: skip
+    compact()
     d = shift.size
     D = (d + 15) // 16 * 16
     hi = last * chunk if last * chunk < n else n

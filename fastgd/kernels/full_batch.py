@@ -10,7 +10,7 @@ import numpy as np
 from ._jit import kernel, lane_of
 from .addresses import address_of, at, call
 from .eight_rows import add_and_score, gather, padded
-from .emit import ROWS
+from .emit import ROWS, compact
 from .lanes import FLUSH_ROWS, PENALTY, loss_of, move_of
 
 CHUNK_ELEMENTS = 1 << 17
@@ -89,6 +89,7 @@ def _dense_gradients(
     whole, and its first rows, which had their turn, get slopes of 0. So do those of the eight rows that end the data,
     where they are no multiple of eight; of fewer rows than eight each comes by itself, eight times, and counts once.
     """
+    compact()
     d = shift.size
     D = (d + 15) // 16 * 16
     P = 3 * D

@@ -4,7 +4,7 @@ import numpy as np
 
 from ._jit import kernel
 from .addresses import address, at, call
-from .emit import BYTES, ROWS
+from .emit import BYTES, ROWS, compact
 from .joint_functions import joint_hessians, joint_second_derivatives
 from .multi_rows import load_rows, rows_at_once, scores
 from .multi_sums import NO_ORDER
@@ -95,6 +95,7 @@ def _second_derivatives(
     rows, shift, inverse_scale, constant, targets, weight, order, function, fields, target, classes, weights,
     Z, S, row, n, chunk, first, last, out,
 ):  # fmt: skip
+    compact()
     stop, most = last * chunk if last * chunk < n else n, S.shape[0]
     for start in range(first * chunk, stop, most):
         some = most if start + most < stop else stop - start

@@ -5,7 +5,7 @@ import numpy as np
 from . import elementary  # noqa: F401  (registers the compiled twins that losses call)
 from ._jit import inlined
 from .addresses import arguments, part_at
-from .emit import wide
+from .emit import compact, wide
 from .lane_vectors import assume_noalias
 
 STEP = 1e-4  # of differences, beside scores of about 1: their error is about its square
@@ -22,6 +22,7 @@ def joint_block(part):
         """
         assume_noalias()
         wide()
+        compact()
         part_at(part, fields).values_and_slopes(p[:classes], labels, values, slopes[:classes])
 
     def one_by_one(fields, p, slopes, values, labels, row, classes, rows):
@@ -44,6 +45,7 @@ def joint_second_derivatives(part):
 
     def from_slopes(fields, S, y, weight, weighted, row, classes, rows, out):
         """Those of ``rows`` rows at the scores ``S`` (rows, classes or more); ``row`` (3, classes) is scratch."""
+        compact()
         loss = part_at(part, fields)
         given, slopes = row[0], row[1]
         for k in range(rows):

@@ -14,7 +14,7 @@ from numba.extending import intrinsic
 
 from ._jit import kernel, routine
 from .addresses import address, at, call
-from .emit import BYTES, Inside
+from .emit import BYTES, Inside, compact
 from .full_batch import step_arguments, take_step
 from .joint_functions import joint_block
 from .lane_vectors import assume_noalias, simd_width
@@ -77,6 +77,7 @@ def _joint_sums(
     flush_rows, ask, sums, losses, chunk, first, last,
 ):  # fmt: skip
     """The sums of chunks first to last; the losses alone, where ``sums`` is empty. ``totals`` are left zero."""
+    compact()
     n, models, most = targets.shape[1], W.shape[0], Z.shape[0]
     p, slopes, value, share = scores[0], scores[1], of_rows[0], of_rows[1]
     for model in range(models):
@@ -115,6 +116,7 @@ def _joint_sums(
 @routine
 def load_weights(natural, lane, classes, W):
     """Put a model's weights into a table (classes or more, d + 1 or more), zero elsewhere."""
+    compact()
     for c in range(classes):
         for j in range(natural.shape[1]):
             W[c, j] = natural[lane + c, j]
@@ -129,6 +131,7 @@ def take_scores(values, start, some, shift, inverse_scale, constant, Z, W, class
     Now it takes 5.1, of which 3.0 are reading and 3.0 multiplying.
     """
     assume_noalias()
+    compact()
     d, width, rows = shift.size, Z.shape[1], (some + 7) // 8 * 8
     tile = TILE_BYTES // 64 * simd_width(Z)
     for low in range(0, width, tile):
@@ -157,6 +160,7 @@ def take_scores(values, start, some, shift, inverse_scale, constant, Z, W, class
 @routine
 def ask_for(values, start, first, last, stop, d, low, high):
     """Ask the memory for the columns low to high of the rows first to last, none beyond ``stop``, behind ``start``."""
+    compact()
     for k in range(first, last if last < stop else stop):
         place = np.uint64(start + k) * np.uint64(d)
         prefetch_run(values, place + np.uint64(low), place + np.uint64(high))
@@ -166,6 +170,7 @@ def ask_for(values, start, first, last, stop, d, low, high):
 def weigh_slopes(slopes, share, classes, S):
     """Slopes times the rows' weights, in the data's type."""
     assume_noalias()
+    compact()
     for c in range(classes):
         for k in range(S.shape[1]):
             S[c, k] = slopes[c, k] * share[k]
@@ -174,6 +179,7 @@ def weigh_slopes(slopes, share, classes, S):
 @routine
 def add_weighted_rows(S, some, Z, gradient, values, following, d, ask):
     """``gradient += S[:, :some] @ Z[:some]``; if ``ask``, half of the following rows are asked for meanwhile."""
+    compact()
     height, width, rows = gradient.shape[0], gradient.shape[1], S.shape[1]
     vector = simd_width(Z)
     fours = width - width % (4 * vector)
@@ -196,6 +202,7 @@ def add_weighted_rows(S, some, Z, gradient, values, following, d, ask):
 def flush(gradients, totals):
     """Add gradients to float64 sums and reset them."""
     assume_noalias()
+    compact()
     for model in range(gradients.shape[0]):
         for c in range(gradients.shape[1]):
             for j in range(gradients.shape[2]):
@@ -206,6 +213,7 @@ def flush(gradients, totals):
 @routine
 def store_sums(total, lane, classes, c, sums):
     """A model's sums as those of chunk c; they are zero then."""
+    compact()
     for k in range(classes):
         for j in range(sums.shape[2]):
             sums[c, lane + k, j] = total[k, j]
