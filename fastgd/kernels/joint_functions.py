@@ -3,7 +3,7 @@
 import numpy as np
 
 from . import elementary  # noqa: F401  (registers the compiled twins that losses call)
-from ._jit import inlined
+from ._jit import inlined, written_out
 from .addresses import address, arguments, part_at
 from .emit import compact, wide
 from .lane_vectors import assume_noalias
@@ -14,6 +14,7 @@ STEP = 1e-4  # of differences, beside scores of about 1: their error is about it
 @arguments("F* F2 F2 F1 I1 F2 int int")
 def joint_block(part):
     """Losses and slopes of a block of rows."""
+    method = written_out(part.values_and_slopes)
 
     def at_once(fields, p, slopes, values, labels, row, classes, rows):
         """Those of the scores ``p`` (classes or more, rows), which are lost; all float64.
@@ -23,7 +24,7 @@ def joint_block(part):
         assume_noalias()
         wide()
         compact()
-        part_at(part, fields).values_and_slopes(p[:classes], labels, values, slopes[:classes])
+        method(part_at(part, fields), p[:classes], labels, values, slopes[:classes])
 
     def one_by_one(fields, p, slopes, values, labels, row, classes, rows):
         """The same of a loss that knows single rows only."""
@@ -42,6 +43,7 @@ def joint_block(part):
 @arguments("F* F2 F2 F1 I1 F2 int int")
 def joint_second_derivatives(part):
     """The means over the classes of a joint loss's second derivatives in each one's score, into ``values``."""
+    method = written_out(part.mean_second_derivative)
 
     def from_slopes(fields, p, slopes, values, labels, row, classes, rows):
         """Those where ``joint_block`` has left the slopes; the arguments are the same."""
@@ -50,7 +52,7 @@ def joint_second_derivatives(part):
         for k in range(rows):
             for c in range(classes):
                 given[c] = slopes[c, k]
-            values[k] = loss.mean_second_derivative(given, labels[k])
+            values[k] = method(loss, given, labels[k])
 
     def by_differences(fields, p, slopes, values, labels, row, classes, rows):
         """Those at the scores ``p`` by central differences of slopes; of a loss that is not convex, absolute values."""
