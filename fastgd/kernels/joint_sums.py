@@ -127,8 +127,9 @@ def _joint_sums(
     """
     compact()
     n, models, most, height = targets.shape[1], target.size, Z.shape[0], S.shape[0]
+    marks, found, weigh = at(labels, 0), at(value, 0), at(share, 0)
     for k in range(most):
-        share[k] = 1.0
+        weigh[k] = 1.0
     for c in range(first, last):
         stop = (c + 1) * chunk if (c + 1) * chunk < n else n
         for start in range(c * chunk, stop, most):
@@ -136,23 +137,26 @@ def _joint_sums(
             for model in range(models):
                 top = model * height
                 take_scores(values, start, some, shift, inverse_scale, constant, Z, W, top, classes, top == 0, ask, p)
+                y, own, total = at(targets, target[model]), at(shares, model), losses[c, model * classes]
                 for k in range(some):
-                    labels[k] = np.int64(targets[target[model], start + k])
+                    marks[k] = np.int64(y[start + k])
                 if shares.size > 0:
                     for k in range(some):
-                        share[k] = shares[model, start - first * chunk + k]
+                        weigh[k] = own[start - first * chunk + k]
                 call(function, at(fields, model * classes), p, slopes, value, labels, row, classes, some)
                 if out.size > 0:
                     if second != 0:
                         call(second, at(fields, model * classes), p, slopes, value, labels, row, classes, some)
+                    here = at(out, start)
                     for k in range(some):
-                        out[start + k] = value[k] * share[k]
+                        here[k] = found[k] * weigh[k]
                 for k in range(some):
-                    losses[c, model * classes] += share[k] * value[k]
+                    total += weigh[k] * found[k]
+                losses[c, model * classes] = total
                 if gradients.size > 0:
                     weigh_slopes(slopes, share, classes, S)
-                    here = ask and model == models - 1
-                    add_weighted_rows(S, some, Z, gradients, top, values, start + some, shift.size, here)
+                    last_model = ask and model == models - 1
+                    add_weighted_rows(S, some, Z, gradients, top, values, start + some, shift.size, last_model)
             done = start + some - c * chunk
             if gradients.size > 0 and (done % flush_rows == 0 or start + some == stop):
                 flush(gradients, totals, (c - first) * gradients.shape[0])
@@ -169,17 +173,17 @@ def take_scores(values, start, some, shift, inverse_scale, constant, Z, W, first
     assume_noalias()
     compact()
     d, width, rows = shift.size, Z.shape[1], (some + 7) // 8 * 8
-    tile = TILE_BYTES // 64 * simd_width(Z)
+    tile, shifts, scales = TILE_BYTES // 64 * simd_width(Z), at(shift, 0), at(inverse_scale, 0)
     for low in range(0, width, tile):
         high = low + tile if low + tile < width else width
         if load:
             end = high if high < d else d
             for k in range(some):
-                at_row = np.uint64(start + k) * np.uint64(d)
-                for j in range(np.uint64(low), np.uint64(end)):
-                    Z[k, j] = (values[at_row + j] - shift[j]) * inverse_scale[j]
+                row, x = at(Z, k), at(values, (start + k) * d)
+                for j in range(low, end):
+                    row[j] = (x[j] - shifts[j]) * scales[j]
                 if high > d:
-                    Z[k, d] = constant
+                    row[d] = constant
         turns = (classes + 1) // 2 * (rows // 8)
         share = (some // 2 + turns - 1) // turns
         asked = 0 if load and ask else some // 2
@@ -207,9 +211,11 @@ def weigh_slopes(slopes, share, classes, S):
     """Slopes times the rows' weights, in the data's type."""
     assume_noalias()
     compact()
+    shares = at(share, 0)
     for c in range(classes):
+        row, out = at(slopes, c), at(S, c)
         for k in range(S.shape[1]):
-            S[c, k] = slopes[c, k] * share[k]
+            out[k] = row[k] * shares[k]
 
 
 @routine
@@ -239,9 +245,10 @@ def flush(gradients, totals, to):
     assume_noalias()
     compact()
     for k in range(gradients.shape[0]):
+        gradient, total = at(gradients, k), at(totals, to + k)
         for j in range(gradients.shape[1]):
-            totals[to + k, j] += gradients[k, j]
-            gradients[k, j] = 0
+            total[j] += gradient[j]
+            gradient[j] = 0
 
 
 @intrinsic(prefer_literal=True)
