@@ -157,11 +157,11 @@ def direction(tables, weight, move, target, second, longest):
                 v = es[k] - ds[k] * move[i]
                 lower, upper = (first - below * v) / under - below, (last + above * v) / over - above
                 dus[k], dbelows[k], daboves[k] = v, lower, upper
-                # Selections: what is divided by 0 or a number of the other sign is below 0, infinite or NaN.
-                far = (over if v > 0.0 else -under) / v
+                # Selections, not branches, which no CPU guesses: 0.6 of the time.
+                far = (over if v > 0.0 else -under) / (v if v != 0.0 else 1.0)
                 dual = far if v != 0.0 and far < dual else dual
-                far = -below / lower
+                far = -below / (lower if lower < 0.0 else -1.0)
                 slack = far if lower < 0.0 and far < slack else slack
-                far = -above / upper
+                far = -above / (upper if upper < 0.0 else -1.0)
                 slack = far if upper < 0.0 and far < slack else slack
     longest[0], longest[1] = slack, dual

@@ -8,7 +8,6 @@ import numpy as np
 
 from . import sparse_products
 from ._jit import UNCOUNTED
-from .emit import compact
 from .lane_vectors import assume_noalias, simd_width
 from .products import panel
 from .rows import dispatch_on_layout, row_at
@@ -28,7 +27,6 @@ def rows_at_once(data, most):
 
 def _dense_load_rows(rows, order, lo, count, shift, inverse_scale, constant, Z):
     assume_noalias()
-    compact()
     for k in range(count):
         i = np.uint64(row_at(order, lo + k))
         for j in range(shift.size):
@@ -45,7 +43,6 @@ load_rows = dispatch_on_layout(_dense_load_rows, _sparse_load_rows, **ONCE)
 
 
 def _dense_scores(rows, order, lo, count, inverse_scale, constant, Z, weights, S):
-    compact()
     d, eights = Z.shape[1], count - count % 8
     width, vector = weights.shape[1], simd_width(weights)
     pairs = width - width % (2 * vector)
