@@ -25,6 +25,11 @@ def _classes():
     return X, (y > 0).astype(int)
 
 
+def _three_classes():
+    X, y = _regression()
+    return X, np.digitize(y, [-1, 1])
+
+
 def _sparse():
     from scipy import sparse
 
@@ -49,6 +54,8 @@ RATES = {"learning_rate": [0.01, 0.1], "epochs": 2}
 FIRST_CALLS = {
     "fit": lambda: fastgd.fit(*_regression()),
     "fit, log loss": lambda: fastgd.fit(*_classes(), loss="log_loss"),
+    "fit, hinge": lambda: fastgd.fit(*_classes(), loss="hinge"),
+    "fit, multinomial": lambda: fastgd.fit(*_three_classes(), loss="multinomial"),
     "fit, a given rate": lambda: fastgd.fit(*_regression(), learning_rate=0.1, epochs=2),
     "fit, batches of 32": lambda: fastgd.fit(*_regression(), batch_size=32, epochs=2),
     "fit, batches of 32, a given rate": lambda: fastgd.fit(*_regression(), batch_size=32, learning_rate=0.1, epochs=2),

@@ -5,7 +5,7 @@ from llvmlite import ir
 
 from ._jit import kernel
 from .addresses import at
-from .emit import BYTES, FLAGS, I32, I64, emitted
+from .emit import BYTES, FLAGS, I32, I64, compact, emitted
 from .lane_vectors import assume_noalias
 from .products import panel, zeros
 
@@ -139,6 +139,7 @@ def _factorise(work):
     are the shares that a column must reach. Panels of one size, which go beyond the diagonal and the end: with two and
     one vector at the end, and loops over rows, it compiled for 0.55 s instead of 0.24 and was no faster.
     """
+    compact()
     width, rows = work.shape[1], work.shape[0] - 1
     inverse = work[rows]
     for j in range(rows):

@@ -3,6 +3,7 @@
 import numpy as np
 
 from ._jit import kernel
+from .addresses import at
 from .lane_vectors import assume_noalias
 
 TOGETHER = 512  # numbers of short rows that are added at once
@@ -34,32 +35,34 @@ def _dense_moments(values, weight, chunk, first, last, totals, means, squares, a
     assume_noalias()
     d, size = means.shape[1], shift.size
     n = values.size // d
+    shifts, summed, squared = at(shift, 0), at(sums, 0), at(products, 0)
     for c in range(first, last):
         lo = c * chunk
         hi = lo + chunk if lo + chunk < n else n
+        some, mean, square_of = at(values, lo * d), at(means, c), at(squares, c)
         for k in range(size):
-            shift[k] = values[lo * d + k % d]
-            sums[k] = products[k] = 0.0
+            shifts[k] = some[k % d]
+            summed[k] = squared[k] = 0.0
         total, i = 0.0, lo
         while i < hi:
             w = np.float64(weight[i]) if weight.size > 0 else 1.0
             rows = size // d if weight.size == 0 and i + size // d <= hi else 1
-            some = values[i * d : (i + rows) * d]
-            for k in range(some.size):
-                away = some[k] - shift[k]
-                sums[k] += w * away
-                products[k] += w * away * away
+            some = at(values, i * d)
+            for k in range(rows * d):
+                away = some[k] - shifts[k]
+                summed[k] += w * away
+                squared[k] += w * away * away
             total += w * rows
             i += rows
         totals[c] = total
         for j in range(d):
             away, square = 0.0, 0.0
             for k in range(j, size, d):
-                away += sums[k]
-                square += products[k]
+                away += summed[k]
+                square += squared[k]
             away /= total if total > 0.0 else 1.0
-            means[c, j], squares[c, j] = shift[j] + away, square - total * away * away
-            again[c - first] |= square > CANCELLED * squares[c, j]
+            mean[j], square_of[j] = shifts[j] + away, square - total * away * away
+            again[c - first] |= square > CANCELLED * square_of[j]
 
 
 @kernel

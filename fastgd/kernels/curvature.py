@@ -5,6 +5,7 @@ import numpy as np
 from ._jit import kernel
 from .addresses import address, at, call
 from .eight_rows import eight_scores, padded
+from .emit import compact
 from .full_batch import layout_of
 from .part_functions import score_block, second_derivative_block
 
@@ -44,15 +45,16 @@ def _dense_second_derivatives(
     X, targets, weight, offset, shift, inverse_scale, constant, n,
     function, fields, y, intercept, chunk, first, last, work, order, out,
 ):  # fmt: skip
+    compact()
     d = shift.size
     D = (d + 15) // 16 * 16
-    hi = last * chunk if last * chunk < n else n
+    hi, here, ahead = last * chunk if last * chunk < n else n, at(order, 0), at(order, 1)
     for start in range(first * chunk, hi, BLOCK):
         count = BLOCK if start + BLOCK < hi else hi - start
         for k in range(count):
-            order[0, k], order[1, k] = start + k, start + k + BLOCK if start + k + BLOCK < n else n - 1
+            here[k], ahead[k] = start + k, start + k + BLOCK if start + k + BLOCK < n else n - 1
         for k in range(0, count, 8):
-            eight_scores(X, at(order, 0), k, count - 1, d, work, D, 3 * D + k, at(order, 1))
+            eight_scores(X, here, k, count - 1, d, work, D, 3 * D + k, ahead)
         if offset.size > 0:
             for k in range(count):
                 work[3 * D + k] += offset[start + k]

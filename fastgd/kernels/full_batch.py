@@ -10,7 +10,8 @@ import numpy as np
 from ._jit import kernel, lane_of
 from .addresses import address_of, at, call
 from .eight_rows import add_and_score, gather, padded
-from .emit import ROWS
+from .emit import ROWS, compact
+from .lane_vectors import assume_noalias
 from .lanes import FLUSH_ROWS, PENALTY, loss_of, move_of
 
 CHUNK_ELEMENTS = 1 << 17
@@ -89,11 +90,14 @@ def _dense_gradients(
     whole, and its first rows, which had their turn, get slopes of 0. So do those of the eight rows that end the data,
     where they are no multiple of eight; of fewer rows than eight each comes by itself, eight times, and counts once.
     """
+    assume_noalias()
+    compact()
     d = shift.size
     D = (d + 15) // 16 * 16
     P = 3 * D
+    numbers, shifts, scale = at(work, 0), at(shift, 0), at(inverse_scale, 0)
     for j in range(d):
-        work[D + j] = shift[j]
+        numbers[D + j] = shifts[j]
     for c in range(first, last):
         lo = c * chunk
         hi = lo + chunk if lo + chunk < n else n
@@ -104,15 +108,16 @@ def _dense_gradients(
         tails = left if hi < 8 else 1 if left > 0 else 0
         Y, W = P + 8 * most, P + 16 * most
         for lane in range(weights.shape[0]):
-            intercept = weights[lane, d] * work.dtype.type(constant)
+            own, added, base = at(weights, lane), at(sums, c), lane * (d + 1)
+            intercept = own[d] * work.dtype.type(constant)
             y = target[lane] * n
             totals[0] = totals[1] = 0.0
             for j in range(d):
-                work[j] = weights[lane, j] * inverse_scale[j]
-                work[2 * D + j] = 0
-                sums[c, lane, j] = 0.0
+                numbers[j] = own[j] * scale[j]
+                numbers[2 * D + j] = 0
+                added[base + j] = 0.0
             for k in range(8 * most):
-                work[P + k] = 0
+                numbers[P + k] = 0
             old, pending, apart, count = lo, 0, stride, groups
             for step in range(blocks + 1 + 2 * tails):
                 new, fresh = old, 8 * count  # by default the last block's rows are added, and no scores are taken
@@ -131,7 +136,7 @@ def _dense_gradients(
                     if offset.size > 0:
                         gather(offset, new, apart, count, work, W)
                         for k in range(fresh, 8 * count):
-                            work[P + k] += work[W + k]
+                            numbers[P + k] += numbers[W + k]
                     if weight.size > 0:
                         gather(weight, new, apart, count, work, W)
                     call(
@@ -139,17 +144,17 @@ def _dense_gradients(
                         at(work, W + fresh), weight.size > 0, at(totals, 0),
                     )  # fmt: skip
                 for k in range(fresh):
-                    work[P + k] = 0
+                    numbers[P + k] = 0
                 old = new
                 pending += 8 * count
                 if pending >= FLUSH_ROWS or step == blocks + 2 * tails:
                     pending = 0
                     for j in range(d):
-                        sums[c, lane, j] += work[2 * D + j]
-                        work[2 * D + j] = 0
+                        added[base + j] += numbers[2 * D + j]
+                        numbers[2 * D + j] = 0
             for j in range(d):
-                sums[c, lane, j] *= inverse_scale[j]
-            sums[c, lane, d] = totals[1] * constant
+                added[base + j] *= scale[j]
+            added[base + d] = totals[1] * constant
             losses[c, lane] = totals[0]
 
 

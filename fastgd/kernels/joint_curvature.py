@@ -2,10 +2,11 @@
 
 import numpy as np
 
+from . import joint_sums
 from ._jit import kernel
 from .addresses import address, at, call
-from .emit import BYTES, ROWS
-from .joint_functions import joint_hessians, joint_second_derivatives
+from .emit import BYTES, ROWS, compact
+from .joint_functions import functions_of_second_derivatives, joint_hessians
 from .multi_rows import load_rows, rows_at_once, scores
 from .multi_sums import NO_ORDER
 from .products import aligned, panel, zeros
@@ -21,13 +22,17 @@ def second_derivatives(data, loss, lanes, model, chunk, first, last, out):
     Of one model's lanes, over the rows of chunks first to last; never negative. ``data.weight`` counts, folds and
     replicates do not.
     """
-    _second_derivatives(
-        *_arguments(data, loss, lanes, model, joint_second_derivatives, rows_at_once(data, BLOCK), 3),
-        chunk, first, last, out,
-    )  # fmt: skip
+    if data.rows.sparse:
+        functions, rows = functions_of_second_derivatives(loss, data.shift.dtype), rows_at_once(data, BLOCK)
+        _second_derivatives(
+            *_arguments(data, loss, lanes, model, *functions, rows, 3), np.zeros((2, data.classes, rows)),
+            np.zeros(rows), np.zeros(rows, np.int64), chunk, first, last, out,
+        )  # fmt: skip
+    else:
+        joint_sums.second_derivatives(data, loss, lanes, model, chunk, first, last, out)
 
 
-def _arguments(data, loss, lanes, model, function, rows, scratch):
+def _arguments(data, loss, lanes, model, function, second, rows, scratch):
     """What both kernels are told first, for blocks of so many rows, with so many rows of scratch."""
     dtype, classes, d = data.shift.dtype, data.classes, data.shift.size
     vector, lane = BYTES // dtype.itemsize, model * classes
@@ -36,7 +41,7 @@ def _arguments(data, loss, lanes, model, function, rows, scratch):
     weights[:, :classes] = lanes.weights[lane : lane + classes].T
     return (
         data.rows, data.shift, data.inverse_scale, data.constant, data.targets.reshape(-1), data.weight, NO_ORDER,
-        address(function, dtype, type(loss)), lanes.loss[lane], lanes.target[lane], classes, weights,
+        function, second, lanes.loss[lane], lanes.target[lane], classes, weights,
         aligned((0 if data.rows.sparse else rows, d + 1), dtype), aligned((rows, width), dtype),
         np.empty((scratch, classes)), data.targets.shape[1],
     )  # fmt: skip
@@ -53,9 +58,9 @@ def hessian(data, loss, lanes, model, first, stop):
     a, b = np.triu_indices(classes)
     height, width = -(-j.size // ROWS) * ROWS, -(-a.size // VECTOR) * VECTOR
     rows = min(BLOCK, max(ROWS, BLOCK_BYTES // (8 * height)))
-    sums = zeros((height, width), np.float64)
+    sums, function = zeros((height, width), np.float64), address(joint_hessians, data.shift.dtype, type(loss))
     _hessian(
-        *_arguments(data, loss, lanes, model, joint_hessians, rows, 3 + classes), first, stop,
+        *_arguments(data, loss, lanes, model, function, 0, rows, 3 + classes), first, stop,
         zeros((rows, height), np.float64), zeros((rows, width), np.float64), sums,
     )  # fmt: skip
     H, found = np.empty((classes, D, classes, D)), sums[: j.size, : a.size].T
@@ -66,7 +71,7 @@ def hessian(data, loss, lanes, model, first, stop):
 
 @kernel(in_order=True)
 def _hessian(
-    rows, shift, inverse_scale, constant, targets, weight, order, function, fields, target, classes, weights,
+    rows, shift, inverse_scale, constant, targets, weight, order, function, _, fields, target, classes, weights,
     Z, S, row, n, first, last, columns, pairs, sums,
 ):  # fmt: skip
     """Each row's products of two columns times its second derivatives in two scores."""
@@ -92,15 +97,21 @@ def _hessian(
 
 @kernel(in_order=True)
 def _second_derivatives(
-    rows, shift, inverse_scale, constant, targets, weight, order, function, fields, target, classes, weights,
-    Z, S, row, n, chunk, first, last, out,
+    rows, shift, inverse_scale, constant, targets, weight, order, function, second, fields, target, classes, weights,
+    Z, S, row, n, tables, values, labels, chunk, first, last, out,
 ):  # fmt: skip
-    stop, most = last * chunk if last * chunk < n else n, S.shape[0]
+    """Those of sparse rows; of dense ones ``joint_sums`` takes more at once."""
+    compact()
+    stop, most, p, slopes = last * chunk if last * chunk < n else n, S.shape[0], tables[0], tables[1]
     for start in range(first * chunk, stop, most):
         some = most if start + most < stop else stop - start
-        load_rows(rows, order, start, some, shift, inverse_scale, constant, Z)
         scores(rows, order, start, some, inverse_scale, constant, Z, weights, S)
-        call(
-            function, at(fields, 0), S, at(targets, target * n + start), at(weight, start), weight.size > 0, row,
-            classes, some, at(out, start),
-        )  # fmt: skip
+        for k in range(some):
+            labels[k] = np.int64(targets[target * n + start + k])
+            for c in range(classes):
+                p[c, k] = S[k, c]
+        call(function, at(fields, 0), p, slopes, values, labels, row, classes, some)
+        if second != 0:
+            call(second, at(fields, 0), p, slopes, values, labels, row, classes, some)
+        for k in range(some):
+            out[start + k] = values[k] * (weight[start + k] if weight.size > 0 else 1.0)

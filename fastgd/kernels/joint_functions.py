@@ -3,9 +3,9 @@
 import numpy as np
 
 from . import elementary  # noqa: F401  (registers the compiled twins that losses call)
-from ._jit import inlined
-from .addresses import arguments, part_at
-from .emit import wide
+from ._jit import inlined, written_out
+from .addresses import address, arguments, part_at
+from .emit import compact, wide
 from .lane_vectors import assume_noalias
 
 STEP = 1e-4  # of differences, beside scores of about 1: their error is about its square
@@ -14,15 +14,17 @@ STEP = 1e-4  # of differences, beside scores of about 1: their error is about it
 @arguments("F* F2 F2 F1 I1 F2 int int")
 def joint_block(part):
     """Losses and slopes of a block of rows."""
+    method = written_out(part.values_and_slopes)
 
     def at_once(fields, p, slopes, values, labels, row, classes, rows):
         """Those of the scores ``p`` (classes or more, rows), which are lost; all float64.
 
-        Columns beyond the first ``rows`` are of no use; ``row`` (2, classes) is scratch.
+        Columns beyond the first ``rows`` are of no use; ``row`` (3, classes) is scratch.
         """
         assume_noalias()
         wide()
-        part_at(part, fields).values_and_slopes(p[:classes], labels, values, slopes[:classes])
+        compact()
+        method(part_at(part, fields), p[:classes], labels, values, slopes[:classes])
 
     def one_by_one(fields, p, slopes, values, labels, row, classes, rows):
         """The same of a loss that knows single rows only."""
@@ -38,40 +40,46 @@ def joint_block(part):
     return at_once if part.values_and_slopes is not None else one_by_one
 
 
-@arguments("F* T2 T* T* bool F2 int int T*")
+@arguments("F* F2 F2 F1 I1 F2 int int")
 def joint_second_derivatives(part):
-    """The weighted means over the classes of a joint loss's second derivatives in each one's score."""
+    """The means over the classes of a joint loss's second derivatives in each one's score, into ``values``."""
+    method = written_out(part.mean_second_derivative)
 
-    def from_slopes(fields, S, y, weight, weighted, row, classes, rows, out):
-        """Those of ``rows`` rows at the scores ``S`` (rows, classes or more); ``row`` (3, classes) is scratch."""
-        loss = part_at(part, fields)
-        given, slopes = row[0], row[1]
+    def from_slopes(fields, p, slopes, values, labels, row, classes, rows):
+        """Those where ``joint_block`` has left the slopes; the arguments are the same."""
+        compact()
+        loss, given = part_at(part, fields), row[0]
         for k in range(rows):
             for c in range(classes):
-                given[c] = S[k, c]
-            loss.value_and_slopes(given, np.int64(y[k]), slopes)
-            out[k] = loss.mean_second_derivative(slopes, np.int64(y[k])) * (weight[k] if weighted else 1.0)
+                given[c] = slopes[c, k]
+            values[k] = method(loss, given, labels[k])
 
-    def by_differences(fields, S, y, weight, weighted, row, classes, rows, out):
-        """The same by central differences of slopes; of a loss that is not convex, their absolute values."""
+    def by_differences(fields, p, slopes, values, labels, row, classes, rows):
+        """Those at the scores ``p`` by central differences of slopes; of a loss that is not convex, absolute values."""
         loss = part_at(part, fields)
         given, above, below = row[0], row[1], row[2]
         for k in range(rows):
-            label, total = np.int64(y[k]), 0.0
+            label, total = labels[k], 0.0
             for c in range(classes):
-                given[c] = S[k, c]
+                given[c] = p[c, k]
             for c in range(classes):
-                p = given[c]
-                h = STEP * max(1.0, abs(p))
-                given[c] = p + h
+                at = given[c]
+                h = STEP * max(1.0, abs(at))
+                given[c] = at + h
                 loss.value_and_slopes(given, label, above)
-                given[c] = p - h
+                given[c] = at - h
                 loss.value_and_slopes(given, label, below)
-                given[c] = p
+                given[c] = at
                 total += abs(above[c] - below[c]) / (2.0 * h)
-            out[k] = total / classes * (weight[k] if weighted else 1.0)
+            values[k] = total / classes
 
     return from_slopes if part.mean_second_derivative is not None else by_differences
+
+
+def functions_of_second_derivatives(loss, dtype):
+    """The addresses of the two functions whose calls lead to them, the second of which may be 0: none."""
+    second = address(joint_second_derivatives, dtype, type(loss))
+    return (address(joint_block, dtype, type(loss)), second) if loss.mean_second_derivative is not None else (second, 0)
 
 
 @arguments("F* T2 T* T* bool F2 int int F2")

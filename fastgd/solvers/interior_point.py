@@ -33,16 +33,19 @@ def interior_point(rows, weights, scores, extra, tolerance, slack=None, steps=ST
     It begins with slacks of ``slack`` at least. Returns the weights, and the multipliers (kinks, n), each between low
     and high times the row's weight.
     """
-    box, weight = (rows.low, rows.high), rows.weight
-    below, above, u = interior(rows, scores, slack or WIDE * rows.typical(scores) or 1.0)
-    d, e, du, dbelow, dabove = np.empty((5, *rows.places.shape))
+    weight, tables = rows.weight, np.zeros((kinks.TABLES, *rows.places.shape))
+    tables[: kinks.BELOW] = rows.box
+    u = tables[kinks.U]
+    tables[kinks.BELOW : kinks.U + 1] = interior(rows, scores, slack or WIDE * rows.typical(scores) or 1.0)
     bends, sides = np.empty((2, rows.n))
-    longest = np.zeros(2)
+    longest, share, dual = np.zeros(2), 0.0, 0.0
     rest = rows.penalty * weights + extra - rows.transposed(u.sum(axis=0))
     most = math.inf
     quadratic, count, step = rows.penalty.any(), 2.0 * max(np.count_nonzero(weight) * len(u), 1), None
-    for _ in range(steps):
-        gap = kinks.inverse_bends(*box, weight, below, above, u, d, bends)
+    for turn in range(steps + 1):
+        gap = kinks.advance(tables, weight, share, dual, True, bends)
+        if turn == steps:
+            break
         # Where rows are separable weights grow on and on: no gap is proved that is less than their rounding.
         enough = max(tolerance, rows.rounding(weights))
         if step is not None and gap <= enough and abs(product(rest, step)) <= REST * enough:
@@ -52,24 +55,20 @@ def interior_point(rows, weights, scores, extra, tolerance, slack=None, steps=ST
             break
         metric, target = rows.metric(bends), 0.0
         for second in (False, True):
-            state = below, above, u, d
-            half = target, second, du, dbelow, dabove
-            kinks.right_side(scores, *rows.box, weight, *state, *half, e, sides)
+            kinks.right_side(tables, weight, scores, target, second, sides)
             side = rows.transposed(sides) - rest
             if not np.isfinite(side).all():
                 return weights, u
             step = metric.solve(side)
             move = rows.scores(step)
-            kinks.direction(*box, weight, *state, e, move, *half, longest)
+            kinks.direction(tables, weight, move, target, second, longest)
             if not second:
-                share, dual = np.minimum(longest, 1.0).tolist()
-                reached = kinks.advance(*box, weight, below, above, u, du, dbelow, dabove, share, dual, False)
+                reached = kinks.advance(tables, weight, *np.minimum(longest, 1.0).tolist(), False, bends)
                 target = gap / count * (reached / gap) ** 3
         share, dual = np.minimum(TO_BOUND * longest, 1.0).tolist()
         if quadratic:
             share = dual = min(share, dual)
         if not np.isfinite(step).all():
             break
-        kinks.advance(*box, weight, below, above, u, du, dbelow, dabove, share, dual, True)
         weights, scores, rest = weights + share * step, scores + share * move, (1.0 - dual) * rest
     return weights, u

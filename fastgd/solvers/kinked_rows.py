@@ -46,7 +46,7 @@ class Solved:
 
 
 class KinkedRows:
-    """The rows of a lane: ``weight`` (n,) float64, of sum about 1; ``places``, ``low`` and ``high`` (kinks, n).
+    """The rows of a lane: ``weight`` (n,) float64, of sum about 1; ``box`` (3, kinks, n): places, low and high.
 
     ``penalty`` (d + 1,) is what half the squared weights are multiplied by.
     """
@@ -62,7 +62,7 @@ class KinkedRows:
         self.weight, self.n = weight, len(weight)
         self.wide = data.shift.size >= MOST_COLUMNS
         self.passes = backend.passes(self.data, threads)
-        self.sums = np.zeros(2)
+        self.sums = np.zeros(3)
 
     @classmethod
     def of(cls, plan, number):
@@ -71,7 +71,7 @@ class KinkedRows:
         n, d = data.rows.shape
         loss = type(plan.parts.loss)(*lanes.loss[number].tolist())
         y = data.targets[lanes.target[number]].astype(np.float64)
-        box = [np.empty((len(loss.kinks(y[:1])), n)) for _ in range(3)]
+        box = np.empty((3, len(loss.kinks(y[:1])), n))
         for b, kink in enumerate(loss.kinks(y)):
             for array, values in zip(box, kink, strict=True):
                 array[b] = values
@@ -85,7 +85,7 @@ class KinkedRows:
         own = lanes_at(lanes, [number], 1)
         own = own._replace(target=np.zeros(1, np.int64), fold=np.array([-1]), replicate=np.array([-1]))
         data = doubled(data) if data.rows.stored <= DOUBLED else data
-        return cls(plan.backend, plan.options.n_threads, data, own, tuple(box), weight, penalty)
+        return cls(plan.backend, plan.options.n_threads, data, own, box, weight, penalty)
 
     def take(self, chosen, data=None, whole=False):
         """Some of the rows, by number or flag; ``data`` are theirs if they are known. ``whole``: they stand for all."""
@@ -94,7 +94,7 @@ class KinkedRows:
             weight = weight * (self.weight.sum() / max(weight.sum(), 1e-300))
         if data is None:
             data = doubled(self.data._replace(rows=self.data.rows.take(chosen)))
-        box = tuple(np.ascontiguousarray(array[:, chosen]) for array in self.box)
+        box = np.ascontiguousarray(self.box[:, :, chosen])
         return KinkedRows(self.backend, self.threads, data, self.lane, box, weight, self.penalty)
 
     # Products ---------------------------------------------------------------------------------------------------------
@@ -159,5 +159,18 @@ class KinkedRows:
 
     def losses(self, scores, most):
         """The mean loss, and the mean without what lies further outside than ``most``, which no precision helps."""
-        kinks.losses_of(scores, *self.box, self.weight, most, self.sums)
-        return float(self.sums[0]), float(self.sums[1])
+        loss, _, clipped = self.smoothed(scores, 1.0, most)
+        return loss, clipped
+
+    @functools.cached_property
+    def scratch(self):
+        """Room for the slopes and the second derivatives of each row."""
+        return np.empty((2, self.n))
+
+    def smoothed(self, scores, width, most):
+        """Losses smoothed within a width of their kinks, whose slopes and second derivatives are left in ``scratch``.
+
+        The mean loss, not smoothed; the duality gap of these slopes; and the mean of ``losses``.
+        """
+        kinks.smoothed(scores, self.box, self.weight, width, most, *self.scratch, self.sums)
+        return self.sums.tolist()

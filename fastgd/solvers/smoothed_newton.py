@@ -30,15 +30,15 @@ def smoothed_newton(rows, near, level, most):
 
     ``near`` is changed; at most ``most`` steps.
     """
-    slopes, bends = np.empty((2, rows.n))
+    slopes, bends = rows.scratch
     most_far = rows.furthest(near.scores)
     for near.steps in range(most):
-        kinks.smoothed(near.scores, *rows.box, rows.weight, near.width, slopes, bends, rows.sums)
-        gap = max(float(rows.sums[1]), 0.0)
-        gradient = rows.penalty * near.weights - rows.transposed(slopes)
         if near.steps == 4:  # by now it is known what an outlier is
             most_far = rows.furthest(near.scores)
-        tolerance = level * (rows.losses(near.scores, most_far)[1] + rows.penalty_cost(near.weights))
+        _, gap, clipped = rows.smoothed(near.scores, near.width, most_far)
+        gap = max(gap, 0.0)
+        gradient = rows.penalty * near.weights - rows.transposed(slopes)
+        tolerance = level * (clipped + rows.penalty_cost(near.weights))
         if rows.wide:
             step = conjugate(rows, bends, -gradient, exactly=gap <= 0.5 * tolerance)
         else:
@@ -104,7 +104,7 @@ def search(rows, near, step, move):
     more = float(np.sum(rows.penalty * step * step))
 
     def slope(share):
-        along = kinks.slope_along(near.scores, move, share, *rows.box, rows.weight, near.width)
+        along = kinks.slope_along(near.scores, move, share, rows.box, rows.weight, near.width)
         return along + first + share * more
 
     low, high, start, above = 0.0, 1.0, slope(0.0), slope(1.0)
