@@ -38,7 +38,7 @@ COMMAND = r"^python -m (benchmarks|pytest benchmarks)(.*?)(?: --quick| --readme)
 COMMANDS = re.findall(COMMAND, README.read_text(), re.MULTILINE)
 SHORTER = {  # arguments that make a command quick
     "report": ["--smoke", "tiny"],
-    "solvers": ["--smoke", "iris 150x4 alpha=1e-3"],
+    "solvers": ["--smoke", "hinge iris 150x4 alpha=1e-3"],
     "gate": ["tiny", "--checks", "presence,reference"],
     "pytest": ["--collect-only", "--quiet"],
     "bandwidth": ["--smoke", "--threads", "2"],  # on one thread in test_bandwidth.py
