@@ -150,15 +150,16 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(prog="benchmarks bandwidth", description=__doc__)
     parser.add_argument("--repeats", type=positive, default=9)
     parser.add_argument("--threads", type=positive, nargs="*", help="1 and all that the process may use")
-    parser.add_argument("--smoke", action="store_true", help="a hundredth of the rows, which are then in the cache")
+    parser.add_argument("--smoke", action="store_true", help="a hundredth of the rows, then in the cache; one turn")
     given = parser.parse_args(arguments)
+    repeats = 1 if given.smoke else given.repeats
     print(f"fastgd {fastgd.__version__} on {machine.processor()}; load {machine.load()}")
     print("GB/s, the median of turns; the share of the turn's best reading: median (quartiles).")
     reached = True
     for n, d in TINY if given.smoke else SHAPES:
         for dtype in TYPES:
             for threads in given.threads or sorted({1, available_threads()}):
-                found = rates(n, d, dtype, threads, given.repeats)
+                found = rates(n, d, dtype, threads, repeats)
                 print(f"\n{n:,} x {d:,}, {np.dtype(dtype).name}, threads: {threads}; the best {found.ceiling:.1f} GB/s")
                 for name, every in found.reads.items():
                     print(f"  {name:18} {statistics.median(every):6.1f}")

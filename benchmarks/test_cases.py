@@ -34,26 +34,27 @@ def test_every_part_is_timed(make, parts):
 
 
 README = Path(__file__).parents[1] / "README.md"
-COMMANDS = re.findall(r"^python -m (benchmarks|pytest benchmarks)(.*?)(?:  +#.*)?$", README.read_text(), re.MULTILINE)
+COMMAND = r"^python -m (benchmarks|pytest benchmarks)(.*?)(?: --quick| --readme)?(?:  +#.*)?$"
+COMMANDS = re.findall(COMMAND, README.read_text(), re.MULTILINE)
 SHORTER = {  # arguments that make a command quick
     "report": ["--smoke", "tiny"],
-    "solvers": ["--smoke", "iris 150x4 alpha=1e-3"],
+    "solvers": ["--smoke", "hinge iris 150x4 alpha=1e-3"],
     "gate": ["tiny", "--checks", "presence,reference"],
     "pytest": ["--collect-only", "--quiet"],
+    "bandwidth": ["--smoke", "--threads", "2"],  # on one thread in test_bandwidth.py
 }
 
 
 @pytest.mark.jit
-@pytest.mark.parametrize(("what", "rest"), COMMANDS)
+@pytest.mark.parametrize(("what", "rest"), dict.fromkeys(COMMANDS))
 def test_a_command_of_readme(what, rest, tmp_path):
     command = [*what.split(), *shlex.split(rest)]
     word = next((word for word in command if word in SHORTER), None)
     more = SHORTER.get(word, ["--smoke"]) + (["--to", str(tmp_path)] if word in ("report", "solvers") else [])
-    kept = [argument for argument in command if argument not in ("--quick", "--readme")]
     # A worker of pytest-xdist marks its environment, and pytest-benchmark warns of it there.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     options = {"cwd": README.parent, "env": environment, "capture_output": True, "text": True}
-    done = subprocess.run([sys.executable, "-m", *kept, *more], check=False, **options)
+    done = subprocess.run([sys.executable, "-m", *command, *more], check=False, **options)
     assert done.returncode == 0, done.stdout + done.stderr
     assert word != "report" or (tmp_path / "report.html").exists()
 

@@ -85,7 +85,9 @@ def test_some_are_there_as_sparse_rows(some):
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", corpus.KINDS)
 def test_default_fits_reach_the_optimum_of_sparse_rows_and_several_classes(kind, some):
-    tasks = [task for task in some if task.kind == kind and (issparse(task.X) or kind == "several")][:4]
+    tasks = sorted((task for task in some if task.kind == kind), key=lambda task: task.X.shape[1])
+    sparse = [task for task in tasks if issparse(task.X)]  # the oracle of several classes takes 14 s for 100 columns
+    tasks = [sparse[0], *tasks[:3]] if kind == "several" else sparse[:4]
     (loss, *_) = oracles.LOSSES[kind]
     found = list(autotune.survey(tasks, ["fastgd full"], [loss]))
     assert len(found) == len(tasks) > 0

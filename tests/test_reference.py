@@ -124,7 +124,7 @@ def test_what_auto_measures(problem, scaled):
     assert 0.9 * expected.curvature() <= ours.curvature() <= 1.0001 * expected.curvature()
 
 
-@pytest.mark.parametrize("batch", BATCHES)
+@pytest.mark.parametrize("batch", [None, *(pytest.param(batch, marks=pytest.mark.jit) for batch in (1, 16))])
 def test_the_automatic_fit_lands_in_the_same_place(plain, batch):
     ours, expected = (fit(plain.X, plain.y, batch_size=batch, random_state=0) for fit in (fastgd.fit, reference.fit))
     assert ours.loss == pytest.approx(expected.loss, rel=1e-2)

@@ -77,7 +77,10 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("case", CASES)
+# Nothing compiled, GridSearchCV's fits, one after another, take seconds.
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, marks=[] if case == "regression" else pytest.mark.jit) for case in CASES]
+)
 def test_results_are_those_of_separate_fits(case, none_alone):
     estimator, y = CASES[case]
     ours, theirs = both(estimator, GRID, y, return_train_score=True)
@@ -103,6 +106,7 @@ def test_splitters(cv, none_alone):
     same(*both(REGRESSOR, GRID, Y, cv=SPLITTERS[cv], given=given))
 
 
+@pytest.mark.jit
 def test_weights_count_in_fits_and_scores(none_alone):
     for estimator, y in ((REGRESSOR, Y), (CLASSIFIER, KINDS)):
         ours = SweepCV(estimator, GRID, cv=3).fit(X, y, sample_weight=WEIGHT)
@@ -115,6 +119,7 @@ def test_weights_count_in_fits_and_scores(none_alone):
         assert not np.allclose(ours.cv_results_["mean_test_score"], plain.cv_results_["mean_test_score"], rtol=1e-5)
 
 
+@pytest.mark.jit
 def test_refit_and_many_metrics(none_alone):
     def last(results):
         return len(results["params"]) - 1
@@ -134,6 +139,7 @@ def test_refit_and_many_metrics(none_alone):
         assert type(ours.scorer_) is type(theirs.scorer_)
 
 
+@pytest.mark.jit
 def test_scorers_of_probabilities_and_decisions(none_alone):
     scoring = ["neg_log_loss", "roc_auc", "average_precision", "accuracy"]
     same(*both(CLASSIFIER, GRID, SIDES == "yes", scoring=scoring, refit="roc_auc"))
@@ -146,6 +152,7 @@ def test_weights_reach_the_scorers_that_take_them(none_alone):
         same(*both(REGRESSOR, GRID, Y, scoring=scoring, refit=scoring[0], given={"sample_weight": WEIGHT}))
 
 
+@pytest.mark.jit
 def test_blocks_of_scores_are_those_of_all(monkeypatch):
     whole = SweepCV(CLASSIFIER, GRID).fit(X, KINDS)
     monkeypatch.setattr(sweep_cv, "LARGEST_BLOCK", 1)

@@ -67,7 +67,7 @@ def test_columns_that_follow_from_others_are_left_out(D):
     np.testing.assert_allclose(y - X @ x, expected, atol=1e-9)
 
 
-@pytest.mark.parametrize("D", [2, 7, 33, 131])
+@pytest.mark.parametrize("D", [2, 7, 33, pytest.param(131, marks=pytest.mark.jit)])
 def test_solutions_without_some_columns_are_those_of_the_others(D):
     matrix, g = moments(D), np.random.default_rng(1).standard_normal(D)
     unit, scale = scaled(matrix)

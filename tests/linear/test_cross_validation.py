@@ -104,6 +104,7 @@ def test_batches_of_folds_reach_the_same_optimum():
         assert np.mean((r.predict(X[train]) - Y[train]) ** 2) == pytest.approx(best, rel=1e-6)
 
 
+@pytest.mark.jit
 @pytest.mark.parametrize("cv", [model_selection.KFold(5), model_selection.KFold(4, shuffle=True, random_state=1)])
 def test_ridge_and_plain_regression_at_convergence(cv):
     """scikit-learn's penalty is n times ours."""
@@ -304,6 +305,7 @@ def test_a_callback_ends_a_setting_with_its_folds():
     assert set(seen) == {(0, 1), *((1, epoch) for epoch in range(1, 5))}
 
 
+@pytest.mark.jit
 def test_bits_do_not_depend_on_threads():
     options = {"cv": 3, "alpha": ALPHAS, "learning_rate": 0.01, "epochs": 50, "random_state": 0}
     found = [

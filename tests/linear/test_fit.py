@@ -118,7 +118,8 @@ def test_integer_weights_are_repeated_rows(plain, loss, standardize):
 @pytest.mark.parametrize("batch", BATCHES)
 def test_the_size_of_weights_does_not_matter(plain, batch):
     weight = PROBLEMS["weighted"].weight
-    fits = [fastgd.fit(plain.X, plain.y, sample_weight=k * weight, batch_size=batch, random_state=0) for k in (1, 1024)]
+    options = {"batch_size": batch, "epochs": 50, "random_state": 0}
+    fits = [fastgd.fit(plain.X, plain.y, sample_weight=k * weight, **options) for k in (1, 1024)]
     np.testing.assert_array_equal(fits[0].coef, fits[1].coef)
 
 
@@ -152,7 +153,7 @@ def test_a_batch_beyond_n_is_the_full_batch(plain):
     np.testing.assert_array_equal(a.coef, b.coef)
 
 
-@pytest.mark.parametrize("batch", BATCHES)
+@pytest.mark.parametrize("batch", [None, *(pytest.param(batch, marks=pytest.mark.jit) for batch in (1, 16))])
 def test_the_tolerance_ends_a_run(plain, batch):
     r = fastgd.fit(plain.X, plain.y, tol=1e-2, patience=2, batch_size=batch, epochs=100_000, random_state=0)
     assert r.status == "converged"
@@ -175,7 +176,7 @@ def test_evaluate_records_the_whole_datas_objective(plain, batch):
 @pytest.mark.parametrize("batch", BATCHES)
 def test_predictions_are_means_or_labels(problems, batch):
     p = problems["labels"]
-    r = fastgd.fit(p.X, p.y, loss="log_loss", batch_size=batch, random_state=0)
+    r = fastgd.fit(p.X, p.y, loss="log_loss", batch_size=batch, epochs=50, random_state=0)
     np.testing.assert_array_equal(r.classes, ["ham", "spam"])
     np.testing.assert_allclose(r.decision_function(p.X), p.X @ r.coef + r.intercept, rtol=1e-12)
     np.testing.assert_array_equal(r.predict(p.X), np.where(r.decision_function(p.X) > 0, "spam", "ham"))
@@ -615,7 +616,7 @@ FAR = {
 }
 
 
-@pytest.mark.parametrize("name", FAR)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.jit if "batch" in name else []) for name in FAR])
 def test_targets_far_from_zero_and_of_any_units(name):
     dtype, away, unit, options = FAR[name]
     random = np.random.default_rng(0)

@@ -86,6 +86,7 @@ def test_compiled_is_the_reference(batch, dtype):
     assert set(r.predict(X)) <= set(Y)
 
 
+@pytest.mark.jit
 def test_a_fit_lowers_its_own_objective_to_a_minimum():
     alpha = 0.05
     options = {**OPTIONS, "standardize": False, "epochs": 600, "learning_rate": 0.7}

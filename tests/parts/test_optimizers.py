@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from conftest import JIT_OFF, PROBLEMS
+from conftest import PROBLEMS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -415,17 +415,15 @@ def objective(X, y, coef, intercept, alpha=0.0, l1_ratio=0.0, bounds=None):
 def reached(optimizer, penalty, schedule, epochs, **options):
     """The coefficients and the intercept of the plain problem."""
     X, y, _ = PROBLEMS["plain"]
-    fit = reference.fit if JIT_OFF else fastgd.fit
-    r = fit(X, y, optimizer=optimizer, learning_rate=schedule, epochs=epochs, **penalty, **options)
+    r = fastgd.fit(X, y, optimizer=optimizer, learning_rate=schedule, epochs=epochs, **penalty, **options)
     return r.coef, r.intercept
 
 
+# Nothing compiled, 10,000 epochs take seconds each; that compiled steps are the reference's, test_reference.py tells.
+@pytest.mark.jit
 @pytest.mark.parametrize("penalty", PENALTIES)
 @cases(wanted=lambda case: case.schedule)
 def test_every_optimizer_reaches_the_penalised_optimum(case, penalty):
-    first = dict(zip(PENALTIES, (other for other in CASES if other.schedule), strict=False))
-    if JIT_OFF and case != first[penalty]:
-        pytest.skip("10,000 epochs in plain Python: a penalty meets one optimizer there")
     X, y, _ = PROBLEMS["plain"]
     coef, intercept = reached(case.optimizer, PENALTIES[penalty], case.schedule, 10_000)
     best, best_intercept = outside_optimum(X, y, **PENALTIES[penalty])
@@ -435,6 +433,7 @@ def test_every_optimizer_reaches_the_penalised_optimum(case, penalty):
 
 
 @pytest.mark.slow
+@pytest.mark.jit
 @cases(wanted=lambda case: case.schedule)
 def test_every_optimizer_comes_near_it_in_mini_batches(case):
     X, y, _ = PROBLEMS["plain"]
@@ -444,6 +443,7 @@ def test_every_optimizer_comes_near_it_in_mini_batches(case):
     assert objective(X, y, *found, **penalty) <= 1.001 * objective(X, y, *outside_optimum(X, y, **penalty), **penalty)
 
 
+@pytest.mark.jit
 @pytest.mark.parametrize("optimizer", [Adamw(beta2=0.99, weight_decay=2.0), Lion(weight_decay=2.0)])
 def test_decoupled_decay_without_noise_bounds_the_weights(optimizer):
     """Xie and Li 2024 for AdamW, Chen, Liu, Liang and Liu 2024 for Lion: |w| <= 1/decay; the intercept is free."""

@@ -107,6 +107,7 @@ def marked(ax, word):
 # Sweeps -------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_64_rates():
     s = swept({"learning_rate": RATES})
     lost = [rate for rate, status in zip(RATES, s.status, strict=True) if status == "diverged"]
@@ -145,6 +146,7 @@ def test_runs_that_diverge_leave_the_picture_and_flatten_nothing():
     assert legend(courses)[:4] == [f"learning_rate={rate}" for rate in ("0.001", "0.01", "2.1", "5")]
 
 
+@pytest.mark.slow
 def test_few_groups_have_a_line_and_a_dash_each():
     s = swept({"learning_rate": RATES[:40:4], "alpha": [0.0, 1e-3, 1e-1]})
     losses, courses = drawn(s, 2)
@@ -154,6 +156,7 @@ def test_few_groups_have_a_line_and_a_dash_each():
     assert legend(courses)[-3:] == ["alpha=0", "alpha=0.001", "alpha=0.1"]
 
 
+@pytest.mark.slow
 def test_of_many_groups_the_best_stands_out():
     losses = drawn(swept({"learning_rate": RATES[:40:4], "alpha": [0.1 * k for k in range(12)]}), 2)[0]
     assert len(losses.lines) == 12
@@ -192,6 +195,7 @@ def test_one_run():
     assert len(courses.lines) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scale", [1.0, 1e120, 1e-120])
 def test_sizes_that_are_hard_to_draw(scale):
     losses = drawn(swept({"learning_rate": [1e-3, 1e-2, 5.0]}, scale), 2)[0]

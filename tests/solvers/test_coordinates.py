@@ -80,6 +80,7 @@ def test_bounded_least_squares_are_those_of_scipy(name):
     np.testing.assert_allclose(weights, expected.x, atol=1e-8 * np.abs(expected.x).max())
 
 
+@pytest.mark.jit
 @pytest.mark.parametrize("shared", [0.0, 0.95], ids=["independent", "correlated"])
 def test_few_rows_of_many_columns_leave_no_duality_gap(shared):
     """Most of the weights that sweeps have moved are zero in the end: a solution leaves them out one by one."""

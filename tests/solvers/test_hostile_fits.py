@@ -46,6 +46,7 @@ def test_huber_of_few_rows_far_beyond_its_width_is_near_the_optimum(seed):
     assert r.objective(X, y, offset=offset) <= best.objective(X, y, offset=offset) * (1 + 1e-5)
 
 
+@pytest.mark.jit
 @pytest.mark.parametrize("seed", [9, 12, 22, 32])
 def test_a_squared_hinge_of_few_rows_within_bounds_is_near_the_optimum(seed):
     # Each row that gets beyond its margin changes the second derivatives: it ended up to 14 % above, or never.
@@ -79,6 +80,7 @@ class Flat(Cauchy):
         return 0.0 * (p - y)
 
 
+@pytest.mark.jit
 @pytest.mark.parametrize("kind", [TooSteep, Flat])
 def test_wrong_second_derivatives_do_not_end_a_fit_at_its_start(kind):
     rng = np.random.default_rng(0)

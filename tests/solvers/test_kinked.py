@@ -4,7 +4,6 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from conftest import JIT_OFF
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import optimize
@@ -128,11 +127,12 @@ def test_the_insensitive_loss_with_a_penalty_is_libsvms():
     np.testing.assert_allclose(r.coef, model.coef_[0], rtol=2e-3)
 
 
+@pytest.mark.jit
 @pytest.mark.parametrize("q", [0.01, 0.5, 0.9])
 def test_many_rows_are_solved_by_those_near_the_kinks(q, monkeypatch):
     """Only a part of the rows is copied, and the end is the optimum of all."""
     rng = np.random.default_rng(3)
-    X = rng.standard_normal((12_000 if not JIT_OFF else 4_500, 3))
+    X = rng.standard_normal((4_500, 3))
     y = X.sum(axis=1) + rng.standard_t(2, len(X))
     taken = []
     monkeypatch.setattr(
@@ -399,6 +399,7 @@ def test_many_columns_end_in_the_same_place(loss, alpha, monkeypatch):
     assert r.loss >= expected.loss * (1 - 2e-6)
 
 
+@pytest.mark.jit  # minutes otherwise
 def test_sparse_text_is_fitted_to_the_end():
     from scipy.sparse import random_array
 

@@ -189,7 +189,7 @@ def test_the_reference_takes_the_same_steps(loss, rows, standardize, intercept):
 
 
 @every_loss
-@pytest.mark.parametrize("rows", ["dense", "sparse", pytest.param("wide", marks=pytest.mark.jit)])
+@pytest.mark.parametrize("rows", ["dense", *(pytest.param(name, marks=pytest.mark.jit) for name in ("sparse", "wide"))])
 def test_a_stopped_run_goes_on_bit_for_bit(rows, loss, tmp_path):
     X, options = ROWS[rows], {"loss": loss, "alpha": 0.01, "l1_ratio": 0.9, "tol": 1e-10}
     y = target(X, loss)

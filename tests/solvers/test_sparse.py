@@ -301,6 +301,6 @@ def test_no_thread_changes_a_bit():
 def test_rows_without_a_number():
     for X in (sparse.csr_array((12, 3)), sparse.coo_array((12, 3))):
         for options in ({}, {"batch_size": 4}, {"batch_size": 1}, {"learning_rate": 0.1}):
-            r = fastgd.fit(X, np.arange(12.0), random_state=0, **options)
+            r = fastgd.fit(X, np.arange(12.0), epochs=200, random_state=0, **options)
             assert not r.coef.any()
             assert r.intercept == pytest.approx(5.5, abs=3.0)

@@ -135,6 +135,7 @@ def test_what_excludes_an_average_of_single_steps_is_named(given, named):
         fastgd.fit(X, y, average=True, optimizer=optimizer, **OPTIONS, **given)
 
 
+@pytest.mark.jit
 def test_lazy_moves_the_columns_of_the_rows_alone():
     X, y = rows()
     options = OPTIONS | {"optimizer": "adam", "learning_rate": 0.01, "epochs": 30}

@@ -312,7 +312,7 @@ def test_any_number_of_threads_gives_the_same_bits():
 
 
 @pytest.mark.parametrize("engine", [fastgd, reference])
-@pytest.mark.parametrize("intercept", [-800.0, -60.0, -30.0, -10.0])
+@pytest.mark.parametrize("intercept", [pytest.param(-800.0, marks=pytest.mark.jit), -60.0, -30.0, -10.0])
 def test_a_start_where_the_loss_is_next_to_straight_is_left(engine, intercept):
     """exp(-30) has a slope, and no curvature to speak of: Newton's step is far too long, and no optimum is near."""
     rng = np.random.default_rng(0)
