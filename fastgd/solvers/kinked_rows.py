@@ -132,9 +132,14 @@ class KinkedRows:
 
     def rounding(self, weights):
         """About what the rounding of scores adds to the loss."""
-        eps, steepest = np.finfo(self.data.shift.dtype).eps, np.maximum(-self.low, self.high)
-        sizes = np.abs(self.places) + float(np.sum(np.abs(weights)))
-        return float(eps * np.sum(self.weight * steepest * sizes))
+        steepness, height = self.steepness
+        return float(np.finfo(self.data.shift.dtype).eps * (height + steepness * np.sum(np.abs(weights))))
+
+    @functools.cached_property
+    def steepness(self):
+        """The steepest slopes of all rows, summed by their weights, and these times the places of the kinks."""
+        steepest = self.weight * np.maximum(-self.low, self.high)
+        return float(np.sum(steepest)), float(np.sum(steepest * np.abs(self.places)))
 
     def penalty_cost(self, weights):
         """The penalty of weights."""
