@@ -138,6 +138,8 @@ def made(data, loss="squared_error", several=False):
     if data.columns == "scaled":
         w /= X.std(axis=0)
     score = X @ w.astype(data.dtype)
+    if data.columns == "scaled":  # else it may lie ten deviations from zero, and all rows be of one class
+        score -= score.mean()
     score = score / score.std() + NOISE * random.standard_normal(data.n)
     if part.labels:
         y = score > 0

@@ -47,6 +47,7 @@ def test_names():
 def test_columns(columns):
     """What a name promises of the columns."""
     X, y = data.made(Data(3_000, 60, columns=columns, drawn=8), "log_loss")
+    assert 0.3 < y.mean() < 0.7
     assert set(np.unique(y)) == {0.0, 1.0}
     if columns == "correlated":
         near = [np.corrcoef(X[:, j], X[:, j + 1])[0, 1] for j in range(59)]
