@@ -1,11 +1,14 @@
 """When a metric is summed anew: as a matrix where steps by an arrow would cost more, and to judge the end."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from scipy import special
 
 import fastgd
 from fastgd.solvers import metrics
+from fastgd.solvers.current_metric import CurrentMetric
 
 pytestmark = pytest.mark.jit  # hundreds of columns
 N, D, ALPHA = 500, 400, 1e-4
@@ -94,3 +97,20 @@ def test_a_matrix_is_resumed(loss):
         part = fastgd.fit(X, y, epochs=epochs, **options)
         again = fastgd.fit(X, y, epochs=400, resume=part, **options)
         np.testing.assert_array_equal(again.coef, whole.coef)
+
+
+@pytest.mark.parametrize("scaled", [True, False])
+def test_only_an_arrow_gives_way_to_a_matrix(scaled):
+    """A working set measures no steps: its promises would be forgotten for nothing."""
+    cost = 40.0
+    stage = SimpleNamespace(
+        whole=True, may_be_matrix=True, rows=N, metric_rows=N, metric_cost=lambda rows, as_matrix: cost
+    )
+    metric = CurrentMetric(SimpleNamespace(metric=SimpleNamespace(scaled=scaled)), None, False)
+    metric.read = cost * N
+    assert metric.slow(stage, cost) is scaled
+    assert not metric.slow(stage, 1.0), "no step is left that would be saved"
+    metric.read -= N
+    assert not metric.slow(stage, cost), "passes have not cost as much"
+    metric.renewals = 1
+    assert metric.slow(stage, cost) is scaled, "those before count, too"
