@@ -57,8 +57,8 @@ def joint_small_steps(data, parts, lanes, chunk, rates, t, objective, norm):
         take_step(*stepped, k)
 
 
-def second_derivatives(data, loss, lanes, model, chunk, first, last, out):
-    """As those of ``joint_curvature``, of dense rows: (n,), of the rows of chunks first to last."""
+def dense_second_derivatives(data, loss, lanes, model, chunk, first, last, out):
+    """The ``second_derivatives`` of ``joint_curvature``, of dense rows."""
     classes, n = data.classes, data.targets.shape[1]
     own = lanes._replace(**{name: getattr(lanes, name)[model * classes :][:classes] for name in OWN})
     start, stop = first * chunk, min(last * chunk, n)
@@ -123,7 +123,8 @@ def _joint_sums(
 ):  # fmt: skip
     """Add up chunks first to last: gradients in ``totals``, where there are some, and losses.
 
-    Or, where there is room for them, second derivatives go ``out`` (n,). ``totals`` and ``losses`` are zero at first.
+    Or, where there is room for them, put second derivatives into ``out`` (n,). ``totals`` and ``losses`` are zero at
+    first. ``shares`` (models, rows) are from the first chunk on.
     """
     compact()
     n, models, most, height = targets.shape[1], target.size, Z.shape[0], S.shape[0]
