@@ -16,13 +16,13 @@ from ._jit import kernel, routine
 from .addresses import address, at, call
 from .emit import BYTES, Inside, compact
 from .full_batch import step_arguments, take_step
-from .gram import row_weights
 from .joint_functions import functions_of_second_derivatives, joint_block
 from .lane_vectors import assume_noalias, simd_width
 from .lanes import FLUSH_ROWS
 from .multi_rows import rows_at_once
 from .prefetching import prefetch_run
 from .products import panel, zeros
+from .row_weights import row_weights
 
 ROWS = 8  # whose scores are summed at once
 GROUP = 4  # classes whose gradients are summed at once

@@ -6,9 +6,9 @@ import numpy as np
 
 from ..kernels import kinks
 from ..kernels.cholesky import Factor
-from ..kernels.gram import row_weights
 from ..kernels.lanes import NO_ROLES
 from ..kernels.layouts import frozen
+from ..kernels.row_weights import row_weights
 from ..parts.penalties import Free
 from .gram import centre_of, weighted_gram
 from .metrics import MOST_COLUMNS, solved
