@@ -89,7 +89,7 @@ class Pass:
         self.weights = zeros((models * height, width), dtype)
         self.totals = zeros((chunks * models * height, width), np.float64)
         self.load(lanes.weights)
-        self.passed = (
+        self.arguments = (
             data.rows.values.reshape(-1), data.shift, data.inverse_scale, data.constant,
             np.ascontiguousarray(data.targets), np.ascontiguousarray(lanes.target[::classes]), shares,
             *functions, lanes.loss, classes, self.weights, zeros((rows, width), dtype),
@@ -107,7 +107,7 @@ class Pass:
     def run(self, first, last, losses):
         """Pass over chunks first to last; ``totals`` are of these."""
         losses[first:last] = 0.0
-        _joint_sums(*self.passed, losses, first, last)
+        _joint_sums(*self.arguments, losses, first, last)
 
     def store(self, sums):
         """Move the sums of all chunks into ``sums`` (chunks, lanes, d + 1)."""
