@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from scipy import special
+from scipy import optimize, special
 
 import fastgd
 from fastgd.solvers import metrics
@@ -67,6 +67,20 @@ def test_an_arrow_gives_way_to_a_matrix_where_steps_cost_more(loss):
     assert r.state.solver.as_matrix.all()
     assert r.status == "converged"
     assert objective(loss, X, y, np.append(r.coef, r.intercept))[0] <= least * (1 + WITHIN)
+
+
+def test_bounds_are_met_by_a_matrix_too():
+    X, y = table("squared_error", N, 200, common=0.99)
+    r = fastgd.fit(X, y, alpha=ALPHA, standardize=False, bounds=(-0.5, 0.5))
+    assert r.state.solver.as_matrix.all()
+    assert r.status == "converged"
+    rows = np.column_stack([X, np.ones(N)]) / np.sqrt(N), np.sqrt(ALPHA) * np.eye(201)[:200]
+    most = np.append(np.full(200, 0.5), np.inf)
+    sides = np.append(y / np.sqrt(N), np.zeros(200))
+    best = optimize.lsq_linear(np.vstack(rows), sides, bounds=(-most, most), tol=1e-12)
+    assert (abs(best.x[:-1]) > 0.5 - 1e-6).sum() > 3, "else bounds say nothing"
+    reached = objective("squared_error", X, y, np.append(r.coef, r.intercept))[0]
+    assert reached <= best.cost * (1 + WITHIN)
 
 
 def test_easy_columns_stay_with_an_arrow():
