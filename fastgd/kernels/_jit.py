@@ -12,6 +12,8 @@ decorator    inlined  for
 round the check a sum that may be reassociated comes out otherwise, by chance of the memory. And numbers that are read
 here and there, gathered by vectors, as reassociation would have it, come slower.
 
+``written_out`` is for the one caller of a part's method: Numba writes that into it, and LLVM sees one function.
+
 All are serial, with ``error_model="numpy"`` and the flags ``FASTMATH``, and make no arrays. ``compiled_as`` gives a
 plain function a compiled twin. The bridge lets a kernel call a part's methods (``loss.slope(p, y)``): Numba compiles
 the method that NumPy runs in the reference.

@@ -15,7 +15,7 @@ from .full_batch import gradient_steps
 from .lane_vectors import assume_noalias
 from .prefetching import prefetch_run
 from .products import panel
-from .row_weights import count
+from .row_weights import row_weights
 
 VECTOR = BYTES // 8
 TILE = 64  # columns that are multiplied while they stay in the second-level cache
@@ -40,26 +40,6 @@ class Gram(NamedTuple):
     least: np.ndarray  # (weightings, targets), the mean squared residual there
     offset: np.ndarray  # (d,), what was taken off the standardised columns
     level: np.ndarray  # (targets,), what was taken off the targets
-
-
-@kernel
-def _draw(seed, replicate, first, weights):
-    """Multiply the weights of the rows from ``first`` on by their counts in a bootstrap replicate."""
-    for k in range(weights.size):
-        weights[k] *= count(seed, replicate, first + k)
-
-
-def row_weights(data, fold, replicate, held, start, stop):
-    """The weights of rows start to stop: as the fold trains on them, or of what it holds out where ``held``."""
-    weights = np.ones(stop - start)
-    if fold >= 0:
-        role = data.roles[fold, start:stop]
-        weights = (role < 0 if held else np.maximum(role, 0)).astype(np.float64)
-    if data.weight.size:
-        weights *= data.weight[start:stop]
-    if replicate >= 0:
-        _draw(data.seed, replicate, start, weights)
-    return weights
 
 
 def scatters(rows, d):

@@ -25,14 +25,14 @@ def second_derivatives(data, loss, lanes, model, chunk, first, last, out):
     if data.rows.sparse:
         functions, rows = functions_of_second_derivatives(loss, data.shift.dtype), rows_at_once(data, BLOCK)
         _second_derivatives(
-            *_arguments(data, loss, lanes, model, *functions, rows, 3), np.zeros((2, data.classes, rows)),
+            *_arguments(data, loss, lanes, model, functions, rows, 3), np.zeros((2, data.classes, rows)),
             np.zeros(rows), np.zeros(rows, np.int64), chunk, first, last, out,
         )  # fmt: skip
     else:
-        joint_sums.second_derivatives(data, loss, lanes, model, chunk, first, last, out)
+        joint_sums.dense_second_derivatives(data, loss, lanes, model, chunk, first, last, out)
 
 
-def _arguments(data, loss, lanes, model, function, second, rows, scratch):
+def _arguments(data, loss, lanes, model, functions, rows, scratch):
     """What both kernels are told first, for blocks of so many rows, with so many rows of scratch."""
     dtype, classes, d = data.shift.dtype, data.classes, data.shift.size
     vector, lane = BYTES // dtype.itemsize, model * classes
@@ -41,7 +41,7 @@ def _arguments(data, loss, lanes, model, function, second, rows, scratch):
     weights[:, :classes] = lanes.weights[lane : lane + classes].T
     return (
         data.rows, data.shift, data.inverse_scale, data.constant, data.targets.reshape(-1), data.weight, NO_ORDER,
-        function, second, lanes.loss[lane], lanes.target[lane], classes, weights,
+        *functions, lanes.loss[lane], lanes.target[lane], classes, weights,
         aligned((0 if data.rows.sparse else rows, d + 1), dtype), aligned((rows, width), dtype),
         np.empty((scratch, classes)), data.targets.shape[1],
     )  # fmt: skip
@@ -58,9 +58,9 @@ def hessian(data, loss, lanes, model, first, stop):
     a, b = np.triu_indices(classes)
     height, width = -(-j.size // ROWS) * ROWS, -(-a.size // VECTOR) * VECTOR
     rows = min(BLOCK, max(ROWS, BLOCK_BYTES // (8 * height)))
-    sums, function = zeros((height, width), np.float64), address(joint_hessians, data.shift.dtype, type(loss))
+    sums, functions = zeros((height, width), np.float64), (address(joint_hessians, data.shift.dtype, type(loss)),)
     _hessian(
-        *_arguments(data, loss, lanes, model, function, 0, rows, 3 + classes), first, stop,
+        *_arguments(data, loss, lanes, model, functions, rows, 3 + classes), first, stop,
         zeros((rows, height), np.float64), zeros((rows, width), np.float64), sums,
     )  # fmt: skip
     H, found = np.empty((classes, D, classes, D)), sums[: j.size, : a.size].T
@@ -71,7 +71,7 @@ def hessian(data, loss, lanes, model, first, stop):
 
 @kernel(in_order=True)
 def _hessian(
-    rows, shift, inverse_scale, constant, targets, weight, order, function, _, fields, target, classes, weights,
+    rows, shift, inverse_scale, constant, targets, weight, order, function, fields, target, classes, weights,
     Z, S, row, n, first, last, columns, pairs, sums,
 ):  # fmt: skip
     """Each row's products of two columns times its second derivatives in two scores."""

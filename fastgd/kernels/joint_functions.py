@@ -63,13 +63,13 @@ def joint_second_derivatives(part):
             for c in range(classes):
                 given[c] = p[c, k]
             for c in range(classes):
-                at = given[c]
-                h = STEP * max(1.0, abs(at))
-                given[c] = at + h
+                score = given[c]
+                h = STEP * max(1.0, abs(score))
+                given[c] = score + h
                 loss.value_and_slopes(given, label, above)
-                given[c] = at - h
+                given[c] = score - h
                 loss.value_and_slopes(given, label, below)
-                given[c] = at
+                given[c] = score
                 total += abs(above[c] - below[c]) / (2.0 * h)
             values[k] = total / classes
 

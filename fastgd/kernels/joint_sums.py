@@ -16,13 +16,13 @@ from ._jit import kernel, routine
 from .addresses import address, at, call
 from .emit import BYTES, Inside, compact
 from .full_batch import step_arguments, take_step
-from .gram import row_weights
 from .joint_functions import functions_of_second_derivatives, joint_block
 from .lane_vectors import assume_noalias, simd_width
 from .lanes import FLUSH_ROWS
 from .multi_rows import rows_at_once
 from .prefetching import prefetch_run
 from .products import panel, zeros
+from .row_weights import row_weights
 
 ROWS = 8  # whose scores are summed at once
 GROUP = 4  # classes whose gradients are summed at once
@@ -57,8 +57,8 @@ def joint_small_steps(data, parts, lanes, chunk, rates, t, objective, norm):
         take_step(*stepped, k)
 
 
-def second_derivatives(data, loss, lanes, model, chunk, first, last, out):
-    """As those of ``joint_curvature``, of dense rows: (n,), of the rows of chunks first to last."""
+def dense_second_derivatives(data, loss, lanes, model, chunk, first, last, out):
+    """The ``second_derivatives`` of ``joint_curvature``, of dense rows."""
     classes, n = data.classes, data.targets.shape[1]
     own = lanes._replace(**{name: getattr(lanes, name)[model * classes :][:classes] for name in OWN})
     start, stop = first * chunk, min(last * chunk, n)
@@ -89,7 +89,7 @@ class Pass:
         self.weights = zeros((models * height, width), dtype)
         self.totals = zeros((chunks * models * height, width), np.float64)
         self.load(lanes.weights)
-        self.passed = (
+        self.arguments = (
             data.rows.values.reshape(-1), data.shift, data.inverse_scale, data.constant,
             np.ascontiguousarray(data.targets), np.ascontiguousarray(lanes.target[::classes]), shares,
             *functions, lanes.loss, classes, self.weights, zeros((rows, width), dtype),
@@ -107,7 +107,7 @@ class Pass:
     def run(self, first, last, losses):
         """Pass over chunks first to last; ``totals`` are of these."""
         losses[first:last] = 0.0
-        _joint_sums(*self.passed, losses, first, last)
+        _joint_sums(*self.arguments, losses, first, last)
 
     def store(self, sums):
         """Move the sums of all chunks into ``sums`` (chunks, lanes, d + 1)."""
@@ -123,7 +123,8 @@ def _joint_sums(
 ):  # fmt: skip
     """Add up chunks first to last: gradients in ``totals``, where there are some, and losses.
 
-    Or, where there is room for them, second derivatives go ``out`` (n,). ``totals`` and ``losses`` are zero at first.
+    Or, where there is room for them, put second derivatives into ``out`` (n,). ``totals`` and ``losses`` are zero at
+    first. ``shares`` (models, rows) are from the first chunk on.
     """
     compact()
     n, models, most, height = targets.shape[1], target.size, Z.shape[0], S.shape[0]

@@ -15,7 +15,7 @@ REACH = 10.0  # widths: beyond, the second derivative is 0
 
 # The tables of ``box`` and, with more behind them, of the ``tables`` of an interior point.
 PLACES, LOW, HIGH, BELOW, ABOVE, U, D, E, DU, DBELOW, DABOVE = range(11)
-TABLES = 11
+TABLES = DABOVE + 1
 
 
 @kernel(in_order=True)

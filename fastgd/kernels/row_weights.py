@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from ._jit import inlined
+from ._jit import inlined, kernel
 from .addresses import arguments
 from .lane_vectors import assume_noalias
 from .order import GOLDEN, mix, stream
@@ -43,6 +43,26 @@ def row_weight(weight, roles, seed, fold, replicate, i):
     if replicate >= 0 and share != 0.0:
         share *= count(seed, replicate, i)
     return share
+
+
+@kernel
+def _draw(seed, replicate, first, weights):
+    """Multiply the weights of the rows from ``first`` on by their counts in a bootstrap replicate."""
+    for k in range(weights.size):
+        weights[k] *= count(seed, replicate, first + k)
+
+
+def row_weights(data, fold, replicate, held, start, stop):
+    """The weights of rows start to stop: as the fold trains on them, or of what it holds out where ``held``."""
+    weights = np.ones(stop - start)
+    if fold >= 0:
+        role = data.roles[fold, start:stop]
+        weights = (role < 0 if held else np.maximum(role, 0)).astype(np.float64)
+    if data.weight.size:
+        weights *= data.weight[start:stop]
+    if replicate >= 0:
+        _draw(data.seed, replicate, start, weights)
+    return weights
 
 
 @arguments("T1 B2 int I2 I2 F2 I2 int I1 int int F2")

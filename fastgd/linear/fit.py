@@ -157,11 +157,12 @@ def fit(X, y, **options):
     Smooth losses: quasi-Newton steps, on samples of the rows first, which grow until they are all rows. A step is that
     of L-BFGS (Liu and Nocedal 1989), whose first matrix is the inverse of second derivatives summed over some of the
     rows: a whole matrix for fewer than 1,024 dense or 128 sparse columns, else its diagonal and the constant's row and
-    column. With L1 or bounds the minimum of this model is found by coordinate descent (Friedman, Hastie and Tibshirani
-    2010), of many columns on a working set (Massias et al. 2018). A step is shortened until the objective decreases by
-    a ten-thousandth of what its slope predicts (Armijo 1966). Squares are minimised on one Gram matrix where that costs
-    less. The run ends when the decrease still possible is below ``tol`` times the loss. This is for losses with a
-    method ``second_derivative``, and for joint ones.
+    column; of up to 2,047 columns also a matrix, once steps by the diagonal have cost as much. With L1 or bounds the
+    minimum of this model is found by coordinate descent (Friedman, Hastie and Tibshirani 2010), of many columns on a
+    working set (Massias et al. 2018). A step is shortened until the objective decreases by a ten-thousandth of what its
+    slope predicts (Armijo 1966). Squares are minimised on one Gram matrix where that costs less. The run ends when the
+    decrease still possible is below ``tol`` times the loss. This is for losses with a method ``second_derivative``, and
+    for joint ones.
 
     Losses that are made of lines ("hinge", "absolute_error", "quantile", "epsilon_insensitive"), without L1 and bounds:
     a primal-dual interior point (Mehrotra 1992) on the rows near the kinks, which samples have found, ended by the

@@ -19,7 +19,7 @@ class Verdict(NamedTuple):
 ZERO = "Converged: the loss is zero to rounding."
 SEPARABLE = (
     "Converged: the classes are linearly separable, so that the unpenalised loss has no finite minimiser. Set "
-    "alpha > 0 (1e-4, say) for finite coefficients."
+    "alpha > 0 (1e-4, say), or raise it where it is given, for an optimum with smaller coefficients."
 )
 DECREMENT = "Converged: the decrease still possible is below tol * loss (tol={tol:g})."
 GAP = "Converged: the duality gap is below tol * loss (tol={tol:g})."

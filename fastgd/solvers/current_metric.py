@@ -1,4 +1,7 @@
-"""The metric of a descent: over which rows and where it was summed, what it promises, and when it is summed anew."""
+"""The metric of a descent: over which rows and where it was summed, what it promises, and when it is summed anew.
+
+Where an arrow has cost as much as a matrix of all columns would, it becomes one.
+"""
 
 import math
 
@@ -27,7 +30,8 @@ class CurrentMetric:
         self.rows = self.damping = 0  # rows asked for, 0 before the first; the number of the damping
         self.promises = []  # of the last steps
         self.read = 0.0  # rows, since it was summed
-        self.renewals = self.as_matrix = 0
+        self.renewals = 0
+        self.as_matrix = False  # although an arrow costs less
 
     def sum(self, stage, weights, rows, damping=0, forget=False):
         """Sum it at weights over some rows of a stage; ``forget``: whether all pairs go, whatever it is."""
@@ -81,7 +85,7 @@ class CurrentMetric:
         # Steps that are still to come, about.
         more = 0.0 if before is None else math.log(max(left, 1.0)) / -math.log(before)
         if self.slow(stage, more):
-            self.as_matrix = 1
+            self.as_matrix = True
             self.sum(stage, weights, stage.metric_rows)
             return
         wanted = min(stage.rows, GROWTH * self.rows) if stage.whole else stage.rows
@@ -100,10 +104,11 @@ class CurrentMetric:
         So a fit costs at most twice what it would, were it known from the start which of both costs less. Of 1,500 rows
         and columns that were correlated, 1,000 steps by an arrow ended 3e-2 above the optimum.
         """
-        if self.as_matrix or not (stage.whole and stage.may_be_matrix):
+        if self.as_matrix or not (self.model.metric.scaled and stage.whole and stage.may_be_matrix):
             return False
         cost = stage.metric_cost(stage.metric_rows, True)
-        passes = self.read / stage.rows + SELDOM * (2.0**self.renewals - 1.0)
+        before = SELDOM * (2.0**self.renewals - 1.0)  # it was summed anew after 6, 12, 24 ... passes
+        passes = before + self.read / stage.rows
         return passes >= cost and more > WORTH * cost
 
     def mend(self, stage, weights, bad):

@@ -51,9 +51,10 @@ class Descent:
     ``way(weights, gradient)``, a :class:`Way` to its minimum; ``moved(weights, way, share)``, the weights a share of
     the way on; ``slope(weights, gradient, way)``, the objective's there; ``note(move, change)``, to learn from how the
     gradient changed; ``norm(weights, gradient)``, that of the smallest subgradient; ``enter(stage)``, its rows;
-    ``begin(metric)``, with second derivatives, its ``metric`` from then on, and nothing learned; ``forget()``, the same
-    with those it has; ``missed(gradient)``, what these leave out; ``judge(metric, weights, gradient)``, what others
-    promise; ``learned``, how many moves it has learned from; and ``quickest``, the least contraction that is believed.
+    ``begin(metric, forget)``, with second derivatives, its ``metric`` from then on, which may keep what was learned;
+    ``forget()``, to lose that; ``missed(gradient)``, what the metric leaves out; ``judge(metric, weights, gradient)``,
+    what another promises; ``at_most(gradient)``, what a step may bring by all that was learned, 0 if not known;
+    ``learned``, how many moves it has learned from; and ``quickest``, the least contraction that is believed.
     """
 
     kink_width = 0.0  # within which the loss is smoothed
@@ -153,7 +154,7 @@ class Descent:
             yield record
 
     def possible(self, stage, way):
-        """The decrease that is still possible after a step over all rows."""
+        """The decrease still possible after a step over all rows: at the end, by all that the model has learned."""
         found = self.metric.possible(way.promise)
         if not self.enough(stage, way, found):
             return found

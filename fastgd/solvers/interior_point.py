@@ -44,7 +44,7 @@ def interior_point(rows, weights, scores, extra, tolerance, slack=None, steps=ST
     quadratic, count, step = rows.penalty.any(), 2.0 * max(np.count_nonzero(weight) * len(u), 1), None
     for turn in range(steps + 1):
         gap = kinks.advance(tables, weight, share, dual, True, bends)
-        if turn == steps:
+        if turn == steps:  # the last step is taken, and none follows
             break
         # Where rows are separable weights grow on and on: no gap is proved that is less than their rounding.
         enough = max(tolerance, rows.rounding(weights))

@@ -24,7 +24,10 @@ def suits_all(data):
 
 
 class SharedSums:
-    """One matrix, or arrow, for all classes: of the mean over the classes of a row's second derivatives."""
+    """One matrix, or arrow, for all classes: of the mean over the classes of a row's second derivatives.
+
+    ``kind`` is the class of its sums.
+    """
 
     @staticmethod
     def cost(data):

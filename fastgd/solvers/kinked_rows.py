@@ -6,9 +6,9 @@ import numpy as np
 
 from ..kernels import kinks
 from ..kernels.cholesky import Factor
-from ..kernels.gram import row_weights
 from ..kernels.lanes import NO_ROLES
 from ..kernels.layouts import frozen
+from ..kernels.row_weights import row_weights
 from ..parts.penalties import Free
 from .gram import centre_of, weighted_gram
 from .metrics import MOST_COLUMNS, solved
@@ -163,7 +163,10 @@ class KinkedRows:
         return CLIPPED * float(found[len(found) * 9 // 10]) if found.size else 0.0
 
     def losses(self, scores, most):
-        """The mean loss, and the mean without what lies further outside than ``most``, which no precision helps."""
+        """The mean loss, and the mean without what lies further outside than ``most``, which no precision helps.
+
+        What ``smoothed`` has left in ``scratch`` is lost.
+        """
         loss, _, clipped = self.smoothed(scores, 1.0, most)
         return loss, clipped
 
@@ -175,7 +178,8 @@ class KinkedRows:
     def smoothed(self, scores, width, most):
         """Losses smoothed within a width of their kinks, whose slopes and second derivatives are left in ``scratch``.
 
-        The mean loss, not smoothed; the duality gap of these slopes; and the mean of ``losses``.
+        Returns the mean loss, not smoothed; the duality gap of these slopes; and the mean loss without outliers, as
+        ``losses`` does.
         """
         kinks.smoothed(scores, self.box, self.weight, width, most, *self.scratch, self.sums)
         return self.sums.tolist()

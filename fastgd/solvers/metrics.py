@@ -23,7 +23,7 @@ from .passes import lane_of, length
 MOST_COLUMNS = 1024  # of a matrix, with the constant: 8 MB
 MOST_SPARSE_COLUMNS = 128  # of sparse rows: more are far from dense, and their diagonal nearly is the matrix
 LARGEST_MATRIX = 2048  # columns of one that is made only where an arrow has cost as much
-LARGEST_BYTES = 1 << 27  # of all lanes' matrices and their factors then
+TOGETHER_BYTES = 1 << 27  # of all models' matrices and their factors then
 # The products of a matrix, and the cubes of a factor, that take as long as a number of a dense pass; a number of a
 # sparse one, and a product by itself, take longer.
 PRODUCTS, FACTORISED, SPARSE_PASS, SCATTERED_PAIR = 20, 40, 4, 20
@@ -43,14 +43,17 @@ def kind_of(data):
     return MatrixSums if data.shift.size < most else ArrowSums
 
 
-def may_be_matrix(data, lanes):
-    """Whether second derivatives may be a matrix where an arrow costs less: of all lanes it is not too large."""
+def may_be_matrix(data, models):
+    """Whether second derivatives may be a matrix where an arrow costs less: those of all models are not too large."""
     D = data.shift.size + 1
-    return kind_of(data) is ArrowSums and D <= LARGEST_MATRIX and 16 * D * D * lanes / data.classes <= LARGEST_BYTES
+    return kind_of(data) is ArrowSums and D <= LARGEST_MATRIX and 16 * D * D * models <= TOGETHER_BYTES
 
 
 def matrix_cost(data, some):
-    """The passes over all rows that a matrix costs, summed over some rows and factorised."""
+    """The passes over all rows that a matrix costs, summed over some rows and factorised.
+
+    ``MatrixSums.cost`` is of fewer columns, whose factor costs next to nothing.
+    """
     rows, D = data.rows, data.shift.size + 1
     row = SCATTERED_PAIR * pairs(rows) if scatters(rows, D - 1) else D * D
     a_pass = rows.stored * (SPARSE_PASS if rows.sparse else 1) * data.classes

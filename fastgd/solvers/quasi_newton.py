@@ -146,9 +146,10 @@ class QuasiNewton(Solver):
         resumed = state.rows[k] > 0 or state.kink_width[k] > 0
         if resumed:
             metric.anchor = state.anchor[at].reshape(-1)
-            metric.rows, metric.damping, metric.renewals, metric.as_matrix = (
-                int(a[k]) for a in (state.rows, state.damping, state.renewals, state.as_matrix)
+            metric.rows, metric.damping, metric.renewals = (
+                int(a[k]) for a in (state.rows, state.damping, state.renewals)
             )
+            metric.as_matrix = bool(state.as_matrix[k])
             metric.promises, metric.read = [p for p in state.promises[k].tolist() if p > 0], float(state.read[k])
             one.kink_width, one.standing = float(state.kink_width[k]), int(state.standing[k])
             tol, objective, norm, decrement = state.ended[k].tolist()

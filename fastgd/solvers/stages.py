@@ -46,7 +46,7 @@ class Stage:
         self.steps = whole or STEPS * self.rows <= plan.data.count
         self.short = data.rows.stored <= SHORT
         self.metric_rows = metric_rows or self.rows
-        self.may_be_matrix = may_be_matrix(data, len(plan.lanes.weights))
+        self.may_be_matrix = may_be_matrix(data, len(plan.lanes.weights) // data.classes)
         self.passes = plan.passes(data)
 
     def metric_cost(self, rows, as_matrix):
@@ -95,12 +95,12 @@ class Stage:
 
         ``spreads()`` is the variance of each column over all rows; ``as_matrix``: whatever that costs.
         """
-        kind, one = sums_class(self.data), MatrixSums if as_matrix else kind_of(self.data)
-        if kind is AllSums:
+        if sums_class(self.data) is AllSums:
             return AllSums(self.data, self.loss, lanes, spreads, self.backend, self.threads)
         bends = frozen(self.backend.second_derivatives(self.data, self.loss, self.with_width(lanes), self.threads))
+        kind = MatrixSums if as_matrix else kind_of(self.data)
         given = self.data, bends, spreads, self.backend, self.threads
-        return one(*given) if self.data.classes == 1 else SharedSums(*given, kind=one)
+        return kind(*given) if self.data.classes == 1 else SharedSums(*given, kind)
 
 
 def sums_class(data):

@@ -1,11 +1,14 @@
 """When a metric is summed anew: as a matrix where steps by an arrow would cost more, and to judge the end."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
-from scipy import special
+from scipy import optimize, special
 
 import fastgd
 from fastgd.solvers import metrics
+from fastgd.solvers.current_metric import CurrentMetric
 
 pytestmark = pytest.mark.jit  # hundreds of columns
 N, D, ALPHA = 500, 400, 1e-4
@@ -66,6 +69,20 @@ def test_an_arrow_gives_way_to_a_matrix_where_steps_cost_more(loss):
     assert objective(loss, X, y, np.append(r.coef, r.intercept))[0] <= least * (1 + WITHIN)
 
 
+def test_bounds_are_met_by_a_matrix_too():
+    X, y = table("squared_error", N, 200, common=0.99)
+    r = fastgd.fit(X, y, alpha=ALPHA, standardize=False, bounds=(-0.5, 0.5))
+    assert r.state.solver.as_matrix.all()
+    assert r.status == "converged"
+    rows = np.column_stack([X, np.ones(N)]) / np.sqrt(N), np.sqrt(ALPHA) * np.eye(201)[:200]
+    most = np.append(np.full(200, 0.5), np.inf)
+    sides = np.append(y / np.sqrt(N), np.zeros(200))
+    best = optimize.lsq_linear(np.vstack(rows), sides, bounds=(-most, most), tol=1e-12)
+    assert (abs(best.x[:-1]) > 0.5 - 1e-6).sum() > 3, "else bounds say nothing"
+    reached = objective("squared_error", X, y, np.append(r.coef, r.intercept))[0]
+    assert reached <= best.cost * (1 + WITHIN)
+
+
 def test_easy_columns_stay_with_an_arrow():
     X, y = table("log_loss", 4 * N, common=0.0)
     r = fastgd.fit(X, y, loss="log_loss", alpha=1e-3, standardize=False)
@@ -94,3 +111,20 @@ def test_a_matrix_is_resumed(loss):
         part = fastgd.fit(X, y, epochs=epochs, **options)
         again = fastgd.fit(X, y, epochs=400, resume=part, **options)
         np.testing.assert_array_equal(again.coef, whole.coef)
+
+
+@pytest.mark.parametrize("scaled", [True, False])
+def test_only_an_arrow_gives_way_to_a_matrix(scaled):
+    """A working set measures no steps: its promises would be forgotten for nothing."""
+    cost = 40.0
+    stage = SimpleNamespace(
+        whole=True, may_be_matrix=True, rows=N, metric_rows=N, metric_cost=lambda rows, as_matrix: cost
+    )
+    metric = CurrentMetric(SimpleNamespace(metric=SimpleNamespace(scaled=scaled)), None, False)
+    metric.read = cost * N
+    assert metric.slow(stage, cost) is scaled
+    assert not metric.slow(stage, 1.0), "no step is left that would be saved"
+    metric.read -= N
+    assert not metric.slow(stage, cost), "passes have not cost as much"
+    metric.renewals = 1
+    assert metric.slow(stage, cost) is scaled, "those before count, too"

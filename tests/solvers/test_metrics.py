@@ -243,6 +243,29 @@ def test_many_columns_have_an_arrow(monkeypatch):
     assert metrics.kind_of(data_of(X)) is metrics.kind_of(data_of(SPARSE, sparse=True)) is ArrowSums
 
 
+def test_a_matrix_in_place_of_an_arrow_is_not_too_large(monkeypatch):
+    data = data_of(X)
+    assert not metrics.may_be_matrix(data, 1), "it is one anyway"
+    monkeypatch.setattr(metrics, "MOST_COLUMNS", D)
+    assert metrics.may_be_matrix(data, 1)
+    monkeypatch.setattr(metrics, "LARGEST_MATRIX", D)  # with the constant it has D + 1 columns
+    assert not metrics.may_be_matrix(data, 1)
+    monkeypatch.setattr(metrics, "LARGEST_MATRIX", D + 1)
+    monkeypatch.setattr(metrics, "TOGETHER_BYTES", 2 * 3 * 8 * (D + 1) ** 2)  # of three models, with their factors
+    assert metrics.may_be_matrix(data, 3)
+    assert not metrics.may_be_matrix(data, 4)
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_a_matrix_costs_its_products_and_its_factor(sparse):
+    """In passes: twice the products of twice the rows; passes over three classes are three times as long."""
+    few, classes = data_of(SPARSE, sparse), data_of(SPARSE, sparse, classes=3)
+    factor, half, whole = (metrics.matrix_cost(few, rows) for rows in (0, N // 2, N))
+    assert 0 < factor < half < whole
+    assert whole - half == pytest.approx(half - factor)
+    assert metrics.matrix_cost(classes, N) == pytest.approx(whole / 3)
+
+
 # Arrows -------------------------------------------------------------------------------------------------------------
 
 

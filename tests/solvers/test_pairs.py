@@ -96,6 +96,20 @@ def test_the_newest_pair_is_met_exactly():
         np.testing.assert_allclose(ring.solve(change), move, rtol=1e-9)
 
 
+def test_what_a_step_may_bring_is_by_the_flattest_pair():
+    """The first pair lies along a flat direction, the newest where the curvature is a thousand times as large."""
+    ring, g = Pairs(*np.zeros((2, 4, D)), 0, 0), RNG.standard_normal(D)
+    ring.begin(Dense(np.eye(D), scaled=True))
+    assert ring.at_most(g) == 0.0, "no pair, nothing known"
+    moves, changes = np.eye(D)[:2], np.eye(D)[:2] * [[1.0], [1000.0]]
+    for move, change in zip(moves, changes, strict=True):
+        ring.note(move, change)
+    assert ring.at_most(g) == pytest.approx(g @ bfgs(np.eye(D), moves, changes) @ g / 2)
+    assert ring.way(np.zeros(D), g).promise < ring.at_most(g) / 2
+    ring.metric.scaled = False
+    assert ring.at_most(g) == 0.0, "a matrix says more than a scale"
+
+
 def test_of_a_quadratic_exact_steps_end_at_the_minimum():
     ring, matrix, w = pairs(D + 1), positive(), RNG.standard_normal(D)
     for _ in range(D):

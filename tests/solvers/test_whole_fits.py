@@ -196,6 +196,16 @@ def test_classes_that_can_be_told_apart_end_with_finite_weights_and_words():
     assert "separable" not in fastgd.fit(X, X[:, 0] > 0.1, loss="log_loss", alpha=1e-3).message
 
 
+@pytest.mark.parametrize("loss", ["log_loss", "hinge"])
+def test_who_has_given_too_small_a_penalty_is_told_to_raise_it(loss):
+    X = np.random.default_rng(3).standard_normal((60, 2))
+    small = fastgd.fit(X, X[:, 0] > 0.1, loss=loss, alpha=1e-12)
+    assert "separable" in small.message and "raise it" in small.message
+    enough = fastgd.fit(X, X[:, 0] > 0.1, loss=loss, alpha=1e-4)
+    assert "separable" not in enough.message
+    assert np.linalg.norm(enough.coef) < np.linalg.norm(small.coef)
+
+
 @every_loss
 def test_columns_that_depend_on_each_other_are_no_trouble(name):
     X = np.column_stack([RAW[:, [0, 2]], RAW[:, 0] - RAW[:, 2] * 1e6, RAW[:, 0], np.ones(N)])
