@@ -135,6 +135,14 @@ def all_finite(name, values, given):
         raise ValueError(f"{name} holds NaN or infinity, the first in row {row}: drop or fill such rows.")
 
 
+def not_tiny(y, dtype):
+    """Raise for targets (targets, n) all of which are 0 in a type, or have too few digits there, and are not."""
+    largest = np.maximum(y.max(axis=1), -y.min(axis=1))
+    bad = (largest > 0) & (largest < np.finfo(dtype).tiny)
+    if bad.any():
+        raise ValueError(f"y is at most {largest[bad][0]:g}, too small for {dtype}: pass X as float64, or rescale.")
+
+
 def first_of(bad, name="y"):
     """How the user would index the first flagged value of an array (n,) or (targets, n)."""
     place = np.argwhere(bad)[0][::-1]

@@ -149,6 +149,8 @@ def targets(table, loss, centre):
     y, dtype = table.y, table.X.dtype
     if centre.any() or y.dtype != dtype:
         arrays.all_finite("y", y.astype(dtype, copy=False), y)
+        if y.dtype != dtype:
+            arrays.not_tiny(y, dtype)
         y = (y - centre[:, None]).astype(dtype, copy=False)
         arrays.in_domain(y, loss)
     return frozen(np.ascontiguousarray(y))

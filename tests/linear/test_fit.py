@@ -667,6 +667,7 @@ HOSTILE = {
     "bounds overflow float32": {"bounds": (1e39, None), "X": np.ones((3, 2), np.float32)},
     "alpha=1e.39 overflows": {"alpha": 1e39, "X": np.ones((3, 2), np.float32)},
     "The loss overflows: the largest size of a value of y is 3e": {"y": [1e200, 2e200, 3e200]},
+    "y is at most 3e-60, too small for float32": {"y": [1e-60, 2e-60, 3e-60], "X": np.ones((3, 2), np.float32)},
     "y has values whose squares overflow float32": {
         "y": np.array([1e20, 2e20, 4e20]),
         "X": np.eye(3, 2, dtype=np.float32),

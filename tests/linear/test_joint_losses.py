@@ -160,6 +160,22 @@ def test_rows_at_once_are_single_rows():
     np.testing.assert_allclose(one.coef, other.coef, rtol=1e-9)
 
 
+class ArraysAtOnce(Brier):
+    """The same with arrays that its methods make."""
+
+    def values_and_slopes(self, p, y, values, slopes):
+        for k in range(len(y)):
+            found = np.empty(len(p))
+            values[k] = self.value_and_slopes(p[:, k].copy(), y[k], found)
+            slopes[:, k] = found
+
+
+@pytest.mark.jit
+def test_rows_at_once_may_make_arrays():
+    one, other = (fastgd.fit(X, Y, loss=loss, **OPTIONS) for loss in (Brier(), ArraysAtOnce()))
+    np.testing.assert_allclose(one.coef, other.coef, rtol=1e-9)
+
+
 def test_sparse_rows():
     sparse = pytest.importorskip("scipy.sparse")
     rows = sparse.random_array((N, 30), density=0.2, format="csr", rng=np.random.default_rng(1))
