@@ -281,7 +281,8 @@ class QuasiNewton(Solver):
         if squares:  # they can't fall by more than they are, also where no step is left that would tell
             falls = [min(fall, abs(value)) for fall, value in zip(falls, losses, strict=True)]
         bound = max(tol, ROUNDING * self.eps)
-        unproved = [fall > max(bound * abs(value), end) for fall, value, end in zip(falls, losses, least, strict=True)]
+        # No looser than where descents end: how many steps are taken at once must not decide.
+        unproved = [fall > bound * abs(value) for fall, value in zip(falls, losses, strict=True)]
         if not any(unproved):
             return Verdict("converged", messages.DECREMENT.format(tol=tol), messages.MORE_DIGITS)
         # Where not even a short step along the gradient lowers the loss, what is left is not known, but for rounding.

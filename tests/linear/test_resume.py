@@ -462,3 +462,17 @@ def test_what_is_no_result_is_refused(tmp_path):
     (tmp_path / "text").write_text("no model")
     with pytest.raises(ValueError, match="is not a fastgd model"):
         fastgd.fit(X, Y, resume=str(tmp_path / "text"))
+
+
+@pytest.mark.jit
+@pytest.mark.parametrize("seed", range(4))
+def test_a_run_that_stops_before_its_last_step_goes_on(seed):
+    """In float32 it said "converged" where the whole run, of which two steps are taken at once, took the other one."""
+    rng = np.random.default_rng(seed)
+    X = rng.standard_t(1.5, (238, 145)).astype(np.float32)
+    score = X @ rng.standard_normal(145)
+    options = {"loss": "log_loss", "alpha": 1e-3, "tol": 1e-7}
+    y = score / score.std() + 0.3 * rng.standard_normal(238) > 0
+    whole = fastgd.fit(X, y, **options)
+    part = fastgd.fit(X, y, epochs=whole.n_epochs - 1, **options)
+    np.testing.assert_array_equal(fastgd.fit(X, y, epochs=1000, resume=part, **options).coef, whole.coef)
