@@ -20,6 +20,7 @@ from .passes import lane_of
 
 # In numbers of a dense pass: what a step takes beyond its pass, and a number of a sparse row for each row.
 STEP, SPARSE_PRODUCT = 1 << 17, 0.6
+DIGITS = 1e-3  # the largest share of a step that may be rounding
 
 
 def suits(plan, data):
@@ -38,6 +39,12 @@ def cost(data):
     rows, n = data.rows, data.rows.shape[0]
     a_product, a_number = (SPARSE_PRODUCT, SPARSE_PASS) if rows.sparse else (1 / PRODUCTS, 1)
     return (a_product * n * rows.stored + n**3 / FACTORISED) / (a_number * rows.stored + STEP)
+
+
+def is_exact(data, bends, products, l2):
+    """Whether rounding leaves digits: the penalty is divided by, and what it is beside is subtracted before."""
+    largest = float(np.sum(bends * products.diagonal())) / data.count
+    return float(np.finfo(data.shift.dtype).eps) * largest <= DIGITS * l2
 
 
 class RowSums:

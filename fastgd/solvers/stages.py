@@ -109,7 +109,9 @@ class Stage:
             return AllSums(self.data, self.loss, lanes, spreads, self.backend, self.threads)
         bends = frozen(self.backend.second_derivatives(self.data, self.loss, self.with_width(lanes), self.threads))
         if as_matrix and self.by_rows:
-            return row_metric.RowSums(self.data, bends, self.row_products, self.backend, self.threads)
+            if row_metric.is_exact(self.data, bends, self.row_products, float(lanes.penalty[0, 1])):
+                return row_metric.RowSums(self.data, bends, self.row_products, self.backend, self.threads)
+            as_matrix = may_be_matrix(self.data, 1)
         kind = MatrixSums if as_matrix else kind_of(self.data)
         given = self.data, bends, spreads, self.backend, self.threads
         return kind(*given) if self.data.classes == 1 else SharedSums(*given, kind)

@@ -105,3 +105,12 @@ def test_sparse_rows_come_to_it_where_steps_by_an_arrow_cost_more(monkeypatch, l
     columns = fastgd.fit(X, y, **options | {"tol": 1e-12})
     assert not columns.state.solver.as_matrix.any()
     assert objective(found) <= objective(columns) + 1e-5 * abs(objective(columns))
+
+
+def test_it_is_not_taken_where_rounding_leaves_no_digits():
+    """A step is divided by the penalty, and most of it subtracted before."""
+    data = data_of(False, 1.0, np.float32)
+    products = products_of_rows(data, 1)[0]
+    assert row_metric.is_exact(data, BENDS, products, 1e-2)
+    assert not row_metric.is_exact(data, BENDS, products, 1e-6)
+    assert row_metric.is_exact(data_of(False, 1.0), BENDS, products, 1e-6)
