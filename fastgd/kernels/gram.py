@@ -94,6 +94,29 @@ def weighted_chunk(data, centre, weight, lo, hi, S, sums):
     add(*rows.flat(), data.targets, centre, data.inverse_scale, level, np.uint64(lo), weight, S, sums, level)
 
 
+def products_of_sparse_rows(rows, inverse_scale):
+    """The products of all sparse rows, whose numbers are scaled, with each other: (n, n) float64."""
+    n, d = rows.shape
+    out = np.empty((n, n))
+    _products_of_sparse_rows(*rows.flat(), inverse_scale, np.zeros(d), out)
+    return out
+
+
+@kernel
+def _products_of_sparse_rows(values, indices, starts, inverse_scale, spread, out):
+    """Each row in turn is spread out in zeros (d,)."""
+    for i in range(out.shape[0]):
+        for q in range(starts[i], starts[i + 1]):
+            spread[indices[q]] += np.float64(values[q]) * inverse_scale[indices[q]]
+        for k in range(i + 1):
+            total = 0.0
+            for q in range(starts[k], starts[k + 1]):
+                total += np.float64(values[q]) * inverse_scale[indices[q]] * spread[indices[q]]
+            out[i, k] = out[k, i] = total
+        for q in range(starts[i], starts[i + 1]):
+            spread[indices[q]] = 0.0
+
+
 @kernel
 def _add_rows(values, indices, starts, targets, centre, inverse_scale, level, first, weights, S, sums, squares):
     """Gather some rows from ``first`` on at a time, 1 and the targets behind them, and add their products.

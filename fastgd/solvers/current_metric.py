@@ -13,6 +13,7 @@ PROMISES = 6  # of the last steps, from which it is taken
 SHORT = 0.3  # a step that is shorter was a bad one
 SELDOM = 6  # passes until a metric is summed anew that pairs improve: each 2, 108 where 33 were enough
 GROWTH = 8  # of the rows of a metric
+FEWEST = 12  # passes before a matrix is taken: of 20 rows it costs less than one, and a squared hinge took more steps
 WORTH = 0.5  # of the passes that a matrix costs must be saved, to be taken in place of an arrow
 DAMPINGS = 0.0, 1e-6, 1e-3, 1.0, 1e3, math.inf  # shares of the diagonal added to a metric (Levenberg 1944)
 
@@ -109,7 +110,7 @@ class CurrentMetric:
         cost = stage.metric_cost(stage.metric_rows, True)
         before = SELDOM * (2.0**self.renewals - 1.0)  # it was summed anew after 6, 12, 24 ... passes
         passes = before + self.read / stage.rows
-        return passes >= cost and more > WORTH * cost
+        return passes >= max(cost, FEWEST) and more > WORTH * cost
 
     def mend(self, stage, weights, bad):
         """After a step that failed: sum it over all rows at weights or, if so it was, damped; returns whether it could.

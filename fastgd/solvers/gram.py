@@ -91,11 +91,13 @@ def weighted_gram(data, weight, n_threads):
 
 
 def products_of_rows(data, n_threads, centred=False):
-    """The products of all standardised dense rows with each other, without the constant, (n, n) float64.
+    """The products of all standardised rows with each other, without the constant, (n, n) float64.
 
-    Also the means (d,) of the columns, by which they are centred once more where asked for, else zeros.
+    Also the means (d,) of the columns, by which dense ones are centred once more where asked for, else zeros.
     """
     n, d = data.rows.shape
+    if data.rows.sparse:
+        return kernels.products_of_sparse_rows(data.rows, data.inverse_scale), np.zeros(d)
     total, mean, width = np.zeros((n, n)), np.zeros(d), max(1, COPIED_BYTES // (8 * n))
     for first in range(0, d, width):
         some = slice(first, first + width)

@@ -326,4 +326,8 @@ class QuasiNewton(Solver):
                 sums = one.sums(lanes, self.space.spreads, as_matrix)
                 if sums.total > 0:  # all rows of a sample may lie beyond their margins
                     break
-        return sums.damped(l2, damping)
+        metric = sums.damped(l2, damping)
+        # The weights of columns that a matrix leaves out would stay where steps by an arrow have brought them.
+        if as_matrix and metric.dependent is not None and metric.dependent.any():
+            return self.metric_of(number, stage, weights, rows, damping, False)
+        return metric

@@ -1,12 +1,15 @@
 """A stage of a descent: some rows, a sample or all, and what is asked of them."""
 
 import copy
+import functools
 from typing import NamedTuple
 
 import numpy as np
 
 from ..kernels.layouts import frozen
 from ..parts.penalties import Free
+from . import row_metric
+from .gram import products_of_rows
 from .joint_metrics import AllSums, SharedSums, suits_all
 from .metrics import MatrixSums, kind_of, matrix_cost, may_be_matrix
 from .passes import penalty_costs
@@ -33,7 +36,8 @@ class Stage:
 
     ``rows`` counts them, ``width`` the weights of a model; ``whole``: whether they are all; ``steps``: whether steps
     are taken, or second derivatives alone; ``short``: whether a look costs next to nothing; ``metric_rows``: those of
-    its first metric; ``may_be_matrix``: whether a metric may be a matrix where an arrow costs less.
+    its first metric; ``may_be_matrix``: whether a metric may be a matrix where an arrow costs less, ``by_rows``: one of
+    the rows' products.
     """
 
     smoothing = None
@@ -46,13 +50,14 @@ class Stage:
         self.steps = whole or STEPS * self.rows <= plan.data.count
         self.short = data.rows.stored <= SHORT
         self.metric_rows = metric_rows or self.rows
-        self.may_be_matrix = may_be_matrix(data, len(plan.lanes.weights) // data.classes)
+        self.by_rows = whole and row_metric.suits(plan, data)
+        self.may_be_matrix = self.by_rows or may_be_matrix(data, len(plan.lanes.weights) // data.classes)
         self.passes = plan.passes(data)
 
     def metric_cost(self, rows, as_matrix):
         """What a metric of some of the rows costs, in passes."""
         if as_matrix:
-            return matrix_cost(self.data, rows)
+            return row_metric.cost(self.data) if self.by_rows else matrix_cost(self.data, rows)
         return sums_class(self.data).cost(self.data) * rows / self.rows
 
     def smoothed(self, field, width):
@@ -65,6 +70,11 @@ class Stage:
     def in_type(self, weights):
         """The weights in the type of the lanes, as float64."""
         return weights if self.dtype == np.float64 else weights.astype(self.dtype).astype(np.float64)
+
+    @functools.cached_property
+    def row_products(self):
+        """The products (n, n) of the standardised rows with each other."""
+        return products_of_rows(self.data, self.threads)[0]
 
     def look(self, lanes):
         """The objectives (models,) and the gradients (models, weights) of all but L1: of a lane, or of all classes."""
@@ -98,6 +108,10 @@ class Stage:
         if sums_class(self.data) is AllSums:
             return AllSums(self.data, self.loss, lanes, spreads, self.backend, self.threads)
         bends = frozen(self.backend.second_derivatives(self.data, self.loss, self.with_width(lanes), self.threads))
+        if as_matrix and self.by_rows:
+            if row_metric.is_exact(self.data, bends, self.row_products, float(lanes.penalty[0, 1])):
+                return row_metric.RowSums(self.data, bends, self.row_products, self.backend, self.threads)
+            as_matrix = may_be_matrix(self.data, 1)
         kind = MatrixSums if as_matrix else kind_of(self.data)
         given = self.data, bends, spreads, self.backend, self.threads
         return kind(*given) if self.data.classes == 1 else SharedSums(*given, kind)
