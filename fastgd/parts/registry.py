@@ -60,6 +60,8 @@ def softmax(p):
     return odds / np.sum(odds, axis=-1, keepdims=True)
 
 
+# Methods that are no optimizer to choose here.
+SECOND_ORDER = {"newton", "newton_cg", "newton_cholesky", "quasi_newton", "bfgs", "lbfgs", "l_bfgs", "l_bfgs_b", "irls"}
 # Names that other libraries have for an option or a part, and what fastgd calls it.
 ALIASES = {
     "lr": ("learning_rate",),
@@ -288,7 +290,10 @@ def brief(value, most=200):
 
 def unknown(argument, given, valid):
     """The error for a value that is not one of ``valid``, with the nearest name."""
-    hint = _did_you_mean(given, valid)
+    if argument == "optimizer" and isinstance(given, str) and given.lower().replace("-", "_") in SECOND_ORDER:
+        hint = " Leave optimizer out: the default takes quasi-Newton steps (L-BFGS)."
+    else:
+        hint = _did_you_mean(given, valid)
     return ValueError(f"{argument}={brief(given)} is not known.{hint} Valid are: {', '.join(map(repr, valid))}.")
 
 
