@@ -139,7 +139,7 @@ def save_curves(curves, picture):
         axes.plot(np.arange(1, loss.size + 1), loss / least - 1 + FLOOR, color=colour, **style)
     axes.set(xscale="log", yscale="log", xlabel="epoch", ylabel=f"relative excess over the least loss, + {FLOOR:g}")
     steps = next(iter(curves.values())).size
-    axes.set_title(f"Arrival delay of 327,346 flights: the default is done after {steps} steps")
+    axes.set_title(f"Arrival delay of 327,346 flights: the default is done after {steps} step{'s' * (steps != 1)}")
     axes.legend(title="float32 (pale band: float64)")
     figure.savefig(picture, dpi=120)
 
