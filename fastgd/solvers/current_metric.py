@@ -1,6 +1,6 @@
 """The metric of a descent: over which rows and where it was summed, what it promises, and when it is summed anew.
 
-Where an arrow has cost as much as a matrix of all columns would, it becomes one.
+Where an arrow has cost as much as a matrix of all columns would, or of few rows, it becomes one.
 """
 
 import math

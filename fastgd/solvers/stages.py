@@ -36,8 +36,8 @@ class Stage:
 
     ``rows`` counts them, ``width`` the weights of a model; ``whole``: whether they are all; ``steps``: whether steps
     are taken, or second derivatives alone; ``short``: whether a look costs next to nothing; ``metric_rows``: those of
-    its first metric; ``may_be_matrix``: whether a metric may be a matrix where an arrow costs less, ``by_rows``: one of
-    the rows' products.
+    its first metric; ``may_be_matrix``: whether a metric may be a matrix where an arrow costs less, ``by_rows`` one of
+    the rows' products or ``by_columns`` of theirs.
     """
 
     smoothing = None
@@ -51,7 +51,8 @@ class Stage:
         self.short = data.rows.stored <= SHORT
         self.metric_rows = metric_rows or self.rows
         self.by_rows = whole and row_metric.suits(plan, data)
-        self.may_be_matrix = self.by_rows or may_be_matrix(data, len(plan.lanes.weights) // data.classes)
+        self.by_columns = may_be_matrix(data, len(plan.lanes.weights) // data.classes)
+        self.may_be_matrix = self.by_rows or self.by_columns
         self.passes = plan.passes(data)
 
     def metric_cost(self, rows, as_matrix):
@@ -111,7 +112,7 @@ class Stage:
         if as_matrix and self.by_rows:
             if row_metric.is_exact(self.data, bends, self.row_products, float(lanes.penalty[0, 1])):
                 return row_metric.RowSums(self.data, bends, self.row_products, self.backend, self.threads)
-            as_matrix = may_be_matrix(self.data, 1)
+            as_matrix = self.by_columns
         kind = MatrixSums if as_matrix else kind_of(self.data)
         given = self.data, bends, spreads, self.backend, self.threads
         return kind(*given) if self.data.classes == 1 else SharedSums(*given, kind)

@@ -12,7 +12,9 @@ from fastgd.kernels.layouts import CSR, Dense, frozen
 from fastgd.solvers import metrics, row_metric
 from fastgd.solvers.compiled import COMPILED
 from fastgd.solvers.gram import products_of_rows
-from fastgd.solvers.metrics import Unit
+from fastgd.solvers.metrics import ArrowSums, MatrixSums, Unit
+from fastgd.solvers.plan import lanes_at
+from fastgd.solvers.stages import Stage
 
 N, D = 12, 30
 RNG = np.random.default_rng(4)
@@ -114,3 +116,12 @@ def test_it_is_not_taken_where_rounding_leaves_no_digits():
     assert row_metric.is_exact(data, BENDS, products, 1e-2)
     assert not row_metric.is_exact(data, BENDS, products, 1e-6)
     assert row_metric.is_exact(data_of(False, 1.0), BENDS, products, 1e-6)
+
+
+@pytest.mark.parametrize(("lanes_that_fit", "kind"), [(2, MatrixSums), (1, ArrowSums)])
+def test_without_digits_columns_make_a_matrix_where_those_of_all_lanes_fit(monkeypatch, lanes_that_fit, kind):
+    monkeypatch.setattr(metrics, "MOST_COLUMNS", 20)
+    monkeypatch.setattr(metrics, "TOGETHER_BYTES", 16 * lanes_that_fit * (D + 1) ** 2)
+    plan = plan_of(DENSE.astype(np.float32), RNG.standard_normal((N, 2)).astype(np.float32), alpha=1e-9)
+    found = Stage(plan, plan.data).sums(lanes_at(plan.lanes, [0], 1), lambda: np.ones(D), as_matrix=True)
+    assert type(found) is kind
