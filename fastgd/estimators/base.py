@@ -13,8 +13,9 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..inputs.scaling import Scaling
+from ..linear.chunks import FirstChunk, NextChunk, WarmChunk
 from ..linear.requests import Request, fit_chunk, fit_request
-from ..linear.start import FirstChunk, Fresh, NextChunk, Warm, WarmChunk
+from ..linear.start import Fresh, Warm
 from .parameters import TOL, Parameters, takes_all
 from .sklearn_rules import PASSIVE_AGGRESSIVE, EpochRule, ShuffledOrder, held_out_rows, random_draws
 from .training_data import checked_sparse, checked_weight, of_model

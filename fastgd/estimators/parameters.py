@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
 from ..inputs import arguments
-from ..linear.start import STREAM_BATCH
+from ..linear.chunks import STREAM_BATCH
 from ..parts import losses, optimizers
 from ..parts.registry import snake_case
 from ..solvers.compiled import COMPILED

@@ -8,6 +8,7 @@ from ..inputs import arrays, custom_parts
 from ..kernels.notice import notice
 from ..parts import penalties
 from ..solvers.data_statistics import DataStatistics
+from ..solvers.learning_rate import stream_schedule
 from ..solvers.plan import Model
 from ..solvers.problem import Problem, given_steps
 
@@ -23,6 +24,7 @@ class Choice(Problem):
     epochs: int
     tol: float | None
     words: dict
+    moments: object  # of the rows of a stream so far, or None
 
 
 class Choices:
@@ -112,6 +114,7 @@ def choose(options, statistics, start, backend, single):
     solver = solver_of(problem, words)
     scaling, standardize = chosen_scaling(problem, words)
     penalty, low, high = penalty_and_bounds(problem, scaling)
+    moments = problem.start.moments(problem, scaling, standardize)
     targets = start.targets(problem, scaling)
     statistics.targets(problem.table, options.loss, targets.centre)  # raises for targets outside of the loss's domain
     if not np.isfinite(targets.constant_loss).all():
@@ -136,9 +139,13 @@ def choose(options, statistics, start, backend, single):
         residual_rms=rms,
         coef=targets.coef,
     )
-    schedule, multiplier = solver.schedule(problem, model, targets, (scaling, standardize), epochs, words)
-    model = replace(model, schedule=schedule, rate_multiplier=multiplier)
-    chosen = solver, model, scaling, standardize, start.epochs(epochs), tol, words
+    if start.chunked and problem.automatic:
+        schedule, multiplier, limit = stream_schedule(problem, model, moments, words)
+    else:
+        schedule, multiplier = solver.schedule(problem, model, targets, (scaling, standardize), epochs, words)
+        limit = None
+    model = replace(model, schedule=schedule, rate_multiplier=multiplier, row_limit=limit)
+    chosen = solver, model, scaling, standardize, start.epochs(epochs), tol, words, moments
     return Choice(*vars(problem).values(), *chosen)
 
 

@@ -6,10 +6,11 @@ from ..results.progress import print_choices
 from ..solvers.compiled import COMPILED
 from ..training.loop import train
 from .auto import Choices
+from .chunks import chunk_start
 from .kept_options import options_before
 from .planning import plan_of
 from .report import report
-from .start import chunk_start, run_of
+from .start import run_of
 
 NOT_CHUNKS = reasons("not_chunks")
 CHUNK_DEFAULTS = {name: known.metadata["chunks"][0] for name, known in FIELDS.items() if known.metadata["chunks"]}

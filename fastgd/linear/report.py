@@ -12,6 +12,7 @@ from ..results.bootstrap import Replicates
 from ..results.fit_result import FitResult
 from ..results.history import History
 from ..results.messages import Verdict
+from ..results.moments import Moments
 from ..results.state import RunState
 from ..training.backoff import FACTOR
 from .kept_options import described
@@ -112,11 +113,22 @@ def state_of(choice, plan, model, outcome):
         low=low,
         high=high,
         best=outcome.best and outcome.best[1],
+        moments=choice.moments or moments_of_fit(choice, model),
         history=outcome.history,
         solver=outcome.solver_state,
         parts={name: part for name, part in parts.items() if part is not None},
         finite=outcome.verdict.finite,
     )
+
+
+def moments_of_fit(choice, model):
+    """What a stream that begins with the model of a fit takes over: what is known at its end without a pass."""
+    mean, variance = choice.statistics.column_moments() if choice.standardize else np.zeros((2, 0))
+    count = len(model.centre)
+    constants = np.zeros(count) if model.loss.joint else model.start + model.centre
+    with np.errstate(over="ignore"):
+        means = np.nan_to_num(np.asarray(model.loss.mean(constants), np.float64))
+    return Moments(float(choice.n), mean, variance, 0.0, 0.0, means, constants, np.array(model.residual_rms, np.float64))
 
 
 def resolved_options(kept, choice, plan, optimizer, schedule):

@@ -1,4 +1,4 @@
-"""Where a run starts: fresh, at given weights, where another run stopped, or with one more chunk of data."""
+"""Where a run starts: fresh, at given weights, or where another run stopped. Those of chunks: ``chunks.py``."""
 
 import os
 from typing import NamedTuple
@@ -10,10 +10,7 @@ from ..inputs.part_serialization import part_of_run, part_to_dict
 from ..inputs.scaling import Scaling
 from ..parts import optimizers, schedules
 from ..results.fit_result import FitResult, load
-from ..solvers.problem import IN_CHUNKS
 from .kept_options import KEPT, bounds_shown, described, shown
-
-STREAM_BATCH = 32
 
 
 class Targets(NamedTuple):
@@ -65,6 +62,10 @@ class Fresh:
     def scaling(self, statistics, standardize):
         """The scaling of the columns."""
         return statistics.scaling(standardize)
+
+    def moments(self, problem, scaling, standardize):
+        """The moments of all chunks so far, or None."""
+        return
 
     def targets(self, problem, scaling):
         """Constant scores and intercepts to start with."""
@@ -270,73 +271,6 @@ class Resumed(Fresh):
                 raise ValueError(f"{argument}: the state's {name} are {kinds} is needed.")
 
 
-class _Chunked:
-    """The first chunk of a stream and later ones: what they have in common."""
-
-    chunked = True
-    argument = "r"
-    not_staged = IN_CHUNKS
-
-    def batch(self, options, n, words):
-        """Rows a step; "auto" is a small batch, as a chunk is a part of the data."""
-        if options.batch_size == "auto":
-            words["batch_size"] = f"{STREAM_BATCH} rows a step"
-        if options.batch_size == "full":
-            return n
-        size = STREAM_BATCH if options.batch_size == "auto" else options.batch_size
-        # A chunk shorter than a batch is a short batch, so that chunks and one table of them take the same steps.
-        return min(size, n) if options.shuffle == "replacement" else size
-
-    def is_full(self, options, batch, n):
-        """Whether a step takes the whole chunk: only where ``batch_size`` says so."""
-        return batch == n and options.batch_size == "full"
-
-    def check_schedule(self, schedule):
-        """Raise for a duration of 0, the rest of the run, which is not known."""
-        if schedules.horizon(schedule):
-            raise ValueError(
-                f"learning_rate={schedule!r} has a duration of 0, the rest of the run: give it a length in epochs, "
-                "which are chunks here."
-            )
-
-    def epochs(self, epochs):
-        """One epoch more than the run has done."""
-        return 1 if self.past is None else self.past.epoch + 1
-
-
-class FirstChunk(_Chunked, Fresh):
-    """The first chunk of a stream."""
-
-
-class WarmChunk(_Chunked, Warm):
-    """The first chunk of a stream that starts at given weights."""
-
-
-class NextChunk(_Chunked, Resumed):
-    """A later chunk of a stream."""
-
-    def targets(self, problem, scaling):
-        """The first chunk's constants, with their objective on all rows so far."""
-        found = super().targets(problem, scaling)
-        here = problem.statistics.constant_loss(problem.options.loss, found.constants)
-        share = problem.n / self.rows_seen(problem.n)
-        loss = found.constant_loss + (here - found.constant_loss) * share
-        return found._replace(constant_loss=loss, start_loss=np.maximum(loss, here))
-
-    def schedule(self, options):
-        """The first chunk's schedule: durations count chunks of that length."""
-        if custom_parts.is_custom(options.learning_rate):
-            return None
-        return part_of_run(self.past, "schedule", schedules), np.array(self.past.rate_multiplier)
-
-    def enter(self, loop):
-        """Set a loop to the state of the run; the rest of an interrupted chunk is skipped."""
-        self.check_state(loop.running.state)
-        if self.past.confirmed_backoffs == self.past.backoffs:
-            loop.go_on(self.past)
-        loop.clock.row, loop.clock.loss_sum = 0, 0.0
-
-
 # What the user passes ---------------------------------------------------------------------------------------------
 
 
@@ -347,15 +281,6 @@ def start_of(options):
             raise ValueError("start and resume both say where the run starts: pass one of them.")
         return Resumed(run_of(options.resume, "resume"), "resume")
     return Fresh() if options.start is None else Warm(*given_weights(options.start))
-
-
-def chunk_start(options, r):
-    """The start of a chunk with these options, after the run of the chunks before."""
-    if r is not None:
-        if options.start is not None:
-            raise ValueError("start is for the first chunk: leave it out, or start a new run without r.")
-        return NextChunk(r, "r")
-    return FirstChunk() if options.start is None else WarmChunk(*given_weights(options.start))
 
 
 def given_weights(start):

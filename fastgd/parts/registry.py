@@ -160,6 +160,11 @@ PROTOCOLS = {
         },
         traits={
             "slots": Trait(0, "the number of state values of a weight, 0 to 3"),
+            "slot_powers": Trait(
+                (),
+                'of each slot the power of the gradient\'s unit that it holds (1, 2), or "weight", so that a stream can '
+                "express it in another scaling of the columns",
+            ),
             "scale_free": Trait(False, "whether moves do not grow with the gradient"),
             "fades": Trait(False, "whether moves shrink from step to step at a constant rate"),
             "damping": Trait(1.0, "the share of the rate set by the curvature that is safe on batches"),

@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, TypedDict
 
 import numpy as np
 
+from .moments import Moments
 from .serialization import Array, Range, Size
 
 PER_TARGET = ("loss", "objective", "validation_loss", "gradient_norm", "decrement")
@@ -195,6 +196,7 @@ class RunState:
     low: Bound | None
     high: Bound | None
     best: Weights | None  # those of the best epoch
+    moments: Moments  # of the rows so far
     history: RunHistory
     solver: SolverState
     # The loss, optimizer and schedule themselves, where they are at hand.

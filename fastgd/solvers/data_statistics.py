@@ -59,21 +59,33 @@ class DataStatistics:
         return self.once(("scaling", standardize), lambda: self._scaling(standardize))
 
     def _scaling(self, standardize):
-        table = self.table
-        none = Scaling.none(table.X.shape[1], table.X.dtype)
         if not standardize:
-            return none
-        # Sparse columns stay sparse: they are scaled, not centred.
-        centre = self.intercept and standardize != "scale" and not table.X.sparse
-        mean, variance = self.passes(none).moments()
+            return Scaling.none(self.table.X.shape[1], self.table.X.dtype)
+        return self.scaling_of(*self.column_moments(), standardize)
+
+    def column_moments(self):
+        """Weighted means and variances (d,) of the columns."""
+        return self.once("moments", self._column_moments)
+
+    def _column_moments(self):
+        table = self.table
+        mean, variance = self.passes(self.scaling(False)).moments()
         # The shift of a column is no larger than this, so that it is finite in the data's type.
         fits = np.sqrt(variance * self.n) < np.finfo(table.X.dtype).max
         _good_moments(table, np.isfinite(mean) & np.isfinite(variance) & fits, "whose squares overflow")
+        return mean, variance
+
+    def scaling_of(self, mean, variance, standardize):
+        """The scaling of columns of these moments (d,)."""
+        table = self.table
+        # Sparse columns stay sparse: they are scaled, not centred.
+        centre = self.intercept and standardize != "scale" and not table.X.sparse
         scaling = Scaling.standard(mean, variance, table.X.dtype, centre=centre, intercept=self.intercept)
         if not scaling.inverse_scale.all():
             # Columns of inverse scale 0 do not vary, or squares underflow, or the inverse of the scale overflows.
             tiny = (mean != 0) & (np.abs(mean) < TINY) if self.intercept else np.zeros(mean.size, bool)
-            tiny |= (variance > 0) & ~(1.0 / np.sqrt(variance) < np.finfo(table.X.dtype).max)
+            with np.errstate(divide="ignore"):
+                tiny |= (variance > 0) & ~(1.0 / np.sqrt(variance) < np.finfo(table.X.dtype).max)
             good = ~tiny | (scaling.inverse_scale != 0)
             _good_moments(table, good, f"that are too small to be scaled in {table.X.dtype}")
         # A column that does not vary in the first chunk may do so later.
@@ -86,6 +98,10 @@ class DataStatistics:
     def largest_row(self, standardize):
         """The largest weight * |scaled row|**2."""
         return self.once(("largest row", standardize), lambda: self.passes(self.scaling(standardize)).largest_row())
+
+    def row_squares(self, scaling):
+        """The square of each scaled row (n,), the intercept's 1 included."""
+        return self.passes(scaling).row_squares()
 
     # Targets ----------------------------------------------------------------------------------------------------------
 

@@ -43,7 +43,7 @@ class FirstOrder(Solver):
         if options.optimizer != "auto":
             return options.optimizer
         found = optimizers.Sgd()
-        if problem.automatic:
+        if problem.automatic and not problem.start.chunked:
             # 327,346 flights in batches of 32, excess over the optimum: Sgd 2.5 % after 20 epochs, Adam 0.3 % after 7.
             found = optimizers.Momentum() if full and options.loss.smooth else optimizers.Adam()
             if problem.table.X.sparse and problem.d >= MANY_COLUMNS and not full:

@@ -66,6 +66,12 @@ class Passes:
         self.over_chunks(lambda a, b: column_statistics.largest_row(self.data, self.chunk, a, b, out))
         return float(out.max())
 
+    def row_squares(self):
+        """The square of each scaled row (n,), the intercept's 1 included; weights do not count."""
+        data, out = self.data._replace(weight=self.data.weight[:0]), np.empty(self.n)
+        column_statistics.largest_row(data, 1, 0, self.n, out)
+        return out
+
     def sums(self, loss, lanes):
         """Each chunk's sums of the gradients (chunks, lanes, d + 1) and of the losses (chunks, lanes)."""
         sums = np.empty((self.chunks, *lanes.weights.shape))

@@ -2,12 +2,21 @@
 
 import functools
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
 from ..kernels.lanes import Data, Lanes, Parts
 from ..parts.schedules import rates
 from .problem import Problem
+
+
+class RowLimit(NamedTuple):
+    """What holds back the steps of single rows of a stream."""
+
+    rate: np.ndarray  # (lanes,), the largest for a row whose weight times square is 1
+    curvature: np.ndarray  # (lanes,), of the loss, that this is for
+    unit: np.ndarray  # (lanes,), of the scores
 
 
 @dataclass(frozen=True)
@@ -28,6 +37,7 @@ class Model:
     residual_rms: np.ndarray  # (targets,), the root mean square of the targets less the start's constants
     fold: int = -1
     replicate: int = -1
+    row_limit: RowLimit | None = None  # of a stream at an automatic rate
     number: int = 0  # the number of its setting in a sweep
     target: int = 0  # the number of its first target
     coef: np.ndarray | None = None  # (lanes, d), the scaled coefficients that a run starts with; None for zeros

@@ -85,7 +85,7 @@ class Group:
 
     def __init__(self, plan):
         self.plan, self.outcomes, self.interrupted = plan, {}, False
-        past = plan.start.past
+        past = None if plan.start.chunked else plan.start.past  # each chunk has rates that suit all rows so far
         self.loops = [self.loop(dict.fromkeys(range(len(plan.models))), past.confirmed_backoffs if past else 0)]
 
     def loop(self, models, backoffs):
@@ -153,6 +153,8 @@ class Loop:
         self.backoff, self.outcomes = backoff, outcomes
         self.interrupted, self.clock = False, Clock(steps=plan.start.first_step)
         plan.start.enter(self)
+        # Of a chunk, the state before it, until what its loss was is asked for.
+        self.before = self.running.state.take() if plan.start.chunked and backoff.enabled else None
         self.last = Snapshot(self)
 
     def go_on(self, past):
@@ -218,6 +220,8 @@ class Loop:
             objective = functools.partial(lambda k: objectives()[k], k)
             verdict = run.verdict(state)
             if verdict is None and self.over:
+                if run.rise.above_start():
+                    self.measure_start()
                 verdict = run.at_limit(clock, objective)
             if verdict is None:
                 continue
@@ -247,7 +251,7 @@ class Loop:
         records, gone = self.monitor.records(done), []
         for k, run in enumerate(runs):
             finite = sound[k] and whole[k]
-            if self.backoff.enabled and not (finite and not run.rise.rises(records[k])):
+            if self.backoff.enabled and not (finite and not self.rises(run, records[k])):
                 self.backoff.request(numbers[k])
             elif not finite:
                 self.fail(k, before, records[k], at_end=whole[k] and self.plan.full)
@@ -264,6 +268,20 @@ class Loop:
             for k in ended:
                 self.end(k, Verdict("early_stopped", messages.CALLBACK.format(epoch=self.clock.epoch)))
             self.leave(ended)
+
+    def rises(self, run, records):
+        """Whether the newest losses lie so far above the start's that only a rate too large can be the cause."""
+        if run.rise.rises(records):
+            self.measure_start()
+        return run.rise.rises(records)
+
+    def measure_start(self):
+        """Compute the objective of a chunk at the weights before it, so that its losses are not judged by less."""
+        if self.before is not None:
+            _, lanes, _, (run,) = self.running
+            losses = self.monitor.present_objective(lanes, self.before, self.clock.steps)[0]
+            self.before = None
+            run.history.starts_at(np.fmax(losses, run.history.start))
 
     def rates(self, first, count):
         """The rates (count, lanes) of the steps ``first + 1`` on."""

@@ -30,6 +30,7 @@ class Adam(NamedTuple):
     beta2: float = 0.999
     epsilon: float = 1e-8
     slots = 2
+    slot_powers = (1, 2)
     scale_free = True
     limits = {"beta1": BELOW_ONE, "beta2": BELOW_ONE, "epsilon": POSITIVE}
 
@@ -70,6 +71,7 @@ class Adamw(NamedTuple):
     epsilon: float = 1e-8
     weight_decay: float = 0.01
     slots = 2
+    slot_powers = (1, 2)
     scale_free = True
     decays = True
     limits = Adam.limits
@@ -93,6 +95,7 @@ class Amsgrad(Adam):
     """
 
     slots = 3
+    slot_powers = (1, 2, 2)
 
     def move(self, c, w, g, s):
         rate, correction, epsilon, beta1, rest1, beta2, rest2 = c
@@ -126,6 +129,7 @@ class Nadam(NamedTuple):
     epsilon: float = 1e-8
     momentum_decay: float = 4e-3
     slots = 2
+    slot_powers = (1, 2)
     scale_free = True
     limits = Adam.limits
 

@@ -23,6 +23,7 @@ class Adagrad(NamedTuple):
 
     epsilon: float = 1e-10
     slots = 1
+    slot_powers = (2,)
     scale_free = True
     fades = True
     zero_gradient = "adagrad"
@@ -68,6 +69,7 @@ class Rmsprop(NamedTuple):
     momentum: float = 0.0
     centred: float = 0.0
     slots = 3
+    slot_powers = (2, 1, "weight")
     scale_free = True
     limits = {"decay": BELOW_ONE, "epsilon": POSITIVE, "momentum": BELOW_ONE, "centred": {"low": 0.0, "high": 1.0}}
 
@@ -104,6 +106,7 @@ class Adadelta(NamedTuple):
     rho: float = 0.9
     epsilon: float = 1e-6
     slots = 3
+    slot_powers = (2, -2, "weight")
     scale_free = True
     limits = {"rho": BELOW_ONE, "epsilon": POSITIVE}
 

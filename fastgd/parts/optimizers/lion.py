@@ -34,6 +34,7 @@ class Lion(NamedTuple):
     beta2: float = 0.99
     weight_decay: float = 0.0
     slots = 2
+    slot_powers = (1, 1)
     scale_free = True
     decays = True
     limits = {"beta1": BELOW_ONE, "beta2": BELOW_ONE}

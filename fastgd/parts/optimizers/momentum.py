@@ -20,6 +20,7 @@ class Momentum(NamedTuple):
 
     beta: float = 0.9
     slots = 1
+    slot_powers = ("weight",)
     zero_gradient = "momentum"
     limits = {"beta": BELOW_ONE}
 
@@ -51,6 +52,7 @@ class Nesterov(Momentum):
     """
 
     slots = 2
+    slot_powers = ("weight", 1)
     zero_gradient = "nesterov"
 
     def prepare(self, lr, t, carry):

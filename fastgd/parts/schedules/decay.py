@@ -26,7 +26,7 @@ class Constant(NamedTuple):
 
 
 class InverseScaling(NamedTuple):
-    r""":math:`\eta_t = \eta_1 / t^p` (scikit-learn's ``invscaling``).
+    r""":math:`\eta_t = \eta_1 (1 + (t - 1) / \tau)^{-p}`; with :math:`\tau = 1` scikit-learn's ``invscaling``.
 
     Parameters
     ----------
@@ -34,19 +34,24 @@ class InverseScaling(NamedTuple):
         The rate of the first step; positive.
     power : float, default 0.25
         The exponent; 0.5 is the classical choice for convex losses.
+    delay : float, default 1.0
+        :math:`\tau`, the steps during which the rate falls little; positive.
 
     Examples
     --------
     >>> InverseScaling(0.1, power=0.5).rate(np.array([1, 4, 100]))
     array([0.1 , 0.05, 0.01])
+    >>> InverseScaling(0.1, power=0.5, delay=33).rate(np.array([1, 100]))
+    array([0.1 , 0.05])
     """
 
     initial: float = 0.01
     power: float = 0.25
-    limits = {"initial": POSITIVE}
+    delay: float = 1.0
+    limits = {"initial": POSITIVE, "delay": POSITIVE}
 
     def rate(self, t):
-        return self.initial * np.power(t, -self.power)
+        return self.initial * np.power((t - 1.0) / self.delay + 1.0, -self.power)
 
 
 class Optimal(NamedTuple):

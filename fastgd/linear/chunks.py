@@ -1,0 +1,146 @@
+"""Where a chunk of a stream starts: with nothing, at given weights, or after the chunks before.
+
+At an automatic rate, scales of columns and learning rates follow the moments of all that the stream has met.
+"""
+
+import numpy as np
+
+from ..inputs import custom_parts
+from ..inputs.part_serialization import part_of_run
+from ..inputs.scaling import Scaling
+from ..parts import schedules
+from ..solvers.problem import IN_CHUNKS
+from ..solvers.stream_moments import column_moments, moments
+from .start import Fresh, Resumed, Warm, given_weights
+
+STREAM_BATCH = 32
+
+
+class _Chunked:
+    """The first chunk of a stream and later ones: what they have in common."""
+
+    chunked = True
+    argument = "r"
+    not_staged = IN_CHUNKS
+    behind = None  # the moments of the rows before
+
+    def batch(self, options, n, words):
+        """Rows a step; "auto" is single rows where the steps are chosen too, else a small batch."""
+        size = options.batch_size
+        if size == "auto":
+            size = 1 if options.learning_rate == options.optimizer == "auto" else STREAM_BATCH
+            words["batch_size"] = "single rows" if size == 1 else f"{size} rows a step"
+        if size == "full":
+            return n
+        # A chunk shorter than a batch is a short batch, so that chunks and one table of them take the same steps.
+        return min(size, n) if options.shuffle == "replacement" else size
+
+    def is_full(self, options, batch, n):
+        """Whether a step takes the whole chunk: only where ``batch_size`` says so."""
+        return batch == n and options.batch_size == "full"
+
+    def scaling(self, statistics, standardize):
+        """That of the columns of all rows so far; one that has not varied yet may do so later."""
+        if not standardize:
+            return statistics.scaling(False)
+        _, mean, variance = column_moments(self.behind, statistics, standardize)
+        return statistics.scaling_of(mean, variance, standardize).kept(mean)
+
+    def moments(self, problem, scaling, standardize):
+        """The moments of all rows so far."""
+        batches = problem.batch > 1 and problem.automatic
+        return moments(self.behind, problem.statistics, standardize, scaling, batches)
+
+    def check_schedule(self, schedule):
+        """Raise for a duration of 0, the rest of the run, which is not known."""
+        if schedules.horizon(schedule):
+            raise ValueError(
+                f"learning_rate={schedule!r} has a duration of 0, the rest of the run: give it a length in epochs, "
+                "which are chunks here."
+            )
+
+    def epochs(self, epochs):
+        """One epoch more than the run has done."""
+        return 1 if self.past is None else self.past.epoch + 1
+
+
+class FirstChunk(_Chunked, Fresh):
+    """The first chunk of a stream."""
+
+
+class WarmChunk(_Chunked, Warm):
+    """The first chunk of a stream that starts at given weights; ``behind`` are the moments of the rows they fit."""
+
+    def __init__(self, coef, intercept, averages=None, steps=0, behind=None):
+        super().__init__(coef, intercept, averages, steps)
+        self.behind = behind
+
+
+class NextChunk(_Chunked, Resumed):
+    """A later chunk of a stream."""
+
+    @property
+    def behind(self):
+        """The moments of the chunks before."""
+        return self.past.moments
+
+    def targets(self, problem, scaling):
+        """The first chunk's constants, with their objective on all rows so far."""
+        found = super().targets(problem, scaling)
+        here = problem.statistics.constant_loss(problem.options.loss, found.constants)
+        share = problem.n / self.rows_seen(problem.n)
+        loss = found.constant_loss + (here - found.constant_loss) * share
+        return found._replace(constant_loss=loss, start_loss=np.maximum(loss, here))
+
+    def schedule(self, options):
+        """The first chunk's schedule: durations count chunks of that length."""
+        if custom_parts.is_custom(options.learning_rate):
+            return None
+        return part_of_run(self.past, "schedule", schedules), np.array(self.past.rate_multiplier)
+
+    def enter(self, loop):
+        """Set a loop to the state of the run, in the present scaling; the rest of an interrupted chunk is skipped."""
+        self.check_state(loop.running.state)
+        loop.go_on(self.past)
+        plan = loop.plan
+        before, now = Scaling(self.past.shift, self.past.inverse_scale), Scaling(plan.data.shift, plan.data.inverse_scale)
+        if not (np.array_equal(before.shift, now.shift) and np.array_equal(before.inverse_scale, now.inverse_scale)):
+            rescale(loop.running.state, plan.parts.optimizer, before, now, self.behind.weight)
+        loop.clock.row, loop.clock.loss_sum = 0, 0.0
+
+
+def rescale(state, optimizer, before, now, rows):
+    """Express the state of first-order steps after so many rows in another scaling.
+
+    The model stays the same. But a coefficient is known to about 1 / (scale * sqrt(rows)): where the scale grows by
+    more than sqrt(rows), as that of a column does which did not vary at first, the rest of it is rounding or noise.
+    """
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        inverse, inverse_now = (one.inverse_scale.astype(np.float64) for one in (before, now))
+        shift = inverse * (now.shift.astype(np.float64) - before.shift)
+        ratio = np.where((inverse > 0) & (inverse_now > 0), inverse / inverse_now, 1.0)
+    ratio = np.minimum(ratio, np.sqrt(max(rows, 1.0)))
+
+    def moved(weights):
+        weights[..., -1] += weights[..., :-1] @ shift
+        weights[..., :-1] *= ratio
+
+    moved(state.weights)
+    if state.averages.shape[-1]:
+        moved(state.averages)
+    for k, power in enumerate(optimizer.slot_powers):
+        if power == "weight":
+            moved(state.slots[:, k])
+        else:
+            state.slots[:, k, :-1] *= ratio ** -float(power)
+
+
+def chunk_start(options, r):
+    """The start of a chunk with these options, after the run of the chunks before."""
+    if r is not None:
+        if options.start is not None:
+            raise ValueError("start is for the first chunk: leave it out, or start a new run without r.")
+        return NextChunk(r, "r")
+    if options.start is None:
+        return FirstChunk()
+    return WarmChunk(*given_weights(options.start))

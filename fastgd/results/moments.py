@@ -1,0 +1,38 @@
+"""What a stream has met so far: the moments that its scaling and its learning rates follow."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import numpy as np
+
+from .serialization import Array, Range
+
+Columns = Annotated[np.ndarray, Array("float64", "measured", finite=True)]
+Targets = Annotated[np.ndarray, Array("float64", "targets", finite=True)]
+Positive = Annotated[float, Range(0.0)]
+
+
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """Weighted moments of rows, in float64."""
+
+    weight: Positive  # the sum of the rows' weights
+    mean: Columns  # of the columns; of width 0 where they are not standardised
+    variance: Columns
+    square: Positive  # the mean square of a row as it is read, the intercept's 1 included; 0 where it is not known
+    eigenvalue: Positive  # the largest of the second moments of rows; 0 where it is not known
+    target_mean: Targets
+    target_centre: Targets  # a mean and a spread that few outliers do not move
+    target_spread: Targets
+
+
+def mixed(before, now, share):
+    """A number of some rows and the newer ones, whose share is given; 0 is not known."""
+    return now if before == 0 else before + share * (now - before)
+
+
+def together(before, now, share):
+    """Mean and variance of some rows and newer ones, whose share in all is given (Chan, Golub and LeVeque 1983)."""
+    (mean, variance), (mean_now, variance_now) = before, now
+    away = mean_now - mean
+    return mean + share * away, (1 - share) * variance + share * variance_now + share * (1 - share) * away * away
