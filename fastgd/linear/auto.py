@@ -8,9 +8,9 @@ from ..inputs import arrays, custom_parts
 from ..kernels.notice import notice
 from ..parts import penalties
 from ..solvers.data_statistics import DataStatistics
-from ..solvers.learning_rate import stream_schedule
 from ..solvers.plan import Model
 from ..solvers.problem import Problem, given_steps
+from ..solvers.stream_rates import stream_rates
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,6 @@ def choose(options, statistics, start, backend, single):
     solver = solver_of(problem, words)
     scaling, standardize = chosen_scaling(problem, words)
     penalty, low, high = penalty_and_bounds(problem, scaling)
-    moments = problem.start.moments(problem, scaling, standardize)
     targets = start.targets(problem, scaling)
     statistics.targets(problem.table, options.loss, targets.centre)  # raises for targets outside of the loss's domain
     if not np.isfinite(targets.constant_loss).all():
@@ -139,11 +138,12 @@ def choose(options, statistics, start, backend, single):
         residual_rms=rms,
         coef=targets.coef,
     )
+    moments, limit = start.moments(problem, scaling, standardize), None
     if start.chunked and problem.automatic:
-        schedule, multiplier, limit = stream_schedule(problem, model, moments, words)
+        weights = start.weights(targets, scaling)
+        schedule, multiplier, limit, moments = stream_rates(problem, model, moments, scaling, weights, words)
     else:
         schedule, multiplier = solver.schedule(problem, model, targets, (scaling, standardize), epochs, words)
-        limit = None
     model = replace(model, schedule=schedule, rate_multiplier=multiplier, row_limit=limit)
     chosen = solver, model, scaling, standardize, start.epochs(epochs), tol, words, moments
     return Choice(*vars(problem).values(), *chosen)

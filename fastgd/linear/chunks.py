@@ -43,13 +43,17 @@ class _Chunked:
         """That of the columns of all rows so far; one that has not varied yet may do so later."""
         if not standardize:
             return statistics.scaling(False)
-        _, mean, variance = column_moments(self.behind, statistics, standardize)
+        mean, variance = column_moments(self.behind, statistics)
         return statistics.scaling_of(mean, variance, standardize).kept(mean)
 
     def moments(self, problem, scaling, standardize):
         """The moments of all rows so far."""
-        batches = problem.batch > 1 and problem.automatic
-        return moments(self.behind, problem.statistics, standardize, scaling, batches)
+        return moments(self.behind, problem, scaling, standardize)
+
+    def weights(self, targets, scaling):
+        """The weights (lanes, d + 1) that the chunk starts with, of the scaled columns."""
+        coef = np.zeros((len(targets.start), scaling.shift.size)) if targets.coef is None else targets.coef
+        return np.column_stack([coef, targets.start])
 
     def check_schedule(self, schedule):
         """Raise for a duration of 0, the rest of the run, which is not known."""
@@ -92,6 +96,12 @@ class NextChunk(_Chunked, Resumed):
         loss = found.constant_loss + (here - found.constant_loss) * share
         return found._replace(constant_loss=loss, start_loss=np.maximum(loss, here))
 
+    def weights(self, targets, scaling):
+        """The weights (lanes, d + 1) that the chunk starts with, of the scaled columns."""
+        coef, intercept = np.atleast_2d(self.run.coef), np.atleast_1d(self.run.intercept)
+        coef, start = scaling.from_user(coef, intercept - (targets.centre if len(targets.centre) == len(coef) else 0.0))
+        return np.column_stack([coef, start])
+
     def schedule(self, options):
         """The first chunk's schedule: durations count chunks of that length."""
         if custom_parts.is_custom(options.learning_rate):
@@ -103,8 +113,8 @@ class NextChunk(_Chunked, Resumed):
         self.check_state(loop.running.state)
         loop.go_on(self.past)
         plan = loop.plan
-        before, now = Scaling(self.past.shift, self.past.inverse_scale), Scaling(plan.data.shift, plan.data.inverse_scale)
-        if not (np.array_equal(before.shift, now.shift) and np.array_equal(before.inverse_scale, now.inverse_scale)):
+        before, now = (Scaling(one.shift, one.inverse_scale) for one in (self.past, plan.data))
+        if not all(map(np.array_equal, before, now)):
             rescale(loop.running.state, plan.parts.optimizer, before, now, self.behind.weight)
         loop.clock.row, loop.clock.loss_sum = 0, 0.0
 

@@ -113,7 +113,7 @@ def state_of(choice, plan, model, outcome):
         low=low,
         high=high,
         best=outcome.best and outcome.best[1],
-        moments=choice.moments or moments_of_fit(choice, model),
+        moments=moments_of(choice, model, outcome),
         history=outcome.history,
         solver=outcome.solver_state,
         parts={name: part for name, part in parts.items() if part is not None},
@@ -121,14 +121,20 @@ def state_of(choice, plan, model, outcome):
     )
 
 
-def moments_of_fit(choice, model):
-    """What a stream that begins with the model of a fit takes over: what is known at its end without a pass."""
+def moments_of(choice, model, outcome):
+    """What later chunks of a stream take over; of a fit, what is known at its end without a pass."""
+    start = choice.start
+    if start.chunked:
+        # A chunk that led to infinite numbers is left out.
+        return choice.moments if outcome.verdict.finite or start.behind is None else start.behind
     mean, variance = choice.statistics.column_moments() if choice.standardize else np.zeros((2, 0))
     count = len(model.centre)
     constants = np.zeros(count) if model.loss.joint else model.start + model.centre
     with np.errstate(over="ignore"):
         means = np.nan_to_num(np.asarray(model.loss.mean(constants), np.float64))
-    return Moments(float(choice.n), mean, variance, 0.0, 0.0, means, constants, np.array(model.residual_rms, np.float64))
+    unknown = np.zeros(count)
+    spread = np.array(model.residual_rms, np.float64)
+    return Moments(float(choice.n), mean, variance, 0.0, 0.0, unknown, means, constants, spread)
 
 
 def resolved_options(kept, choice, plan, optimizer, schedule):

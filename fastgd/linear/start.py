@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..inputs import arrays, custom_parts
+from ..inputs import arrays
 from ..inputs.part_serialization import part_of_run, part_to_dict
 from ..inputs.scaling import Scaling
 from ..parts import optimizers, schedules

@@ -162,8 +162,8 @@ PROTOCOLS = {
             "slots": Trait(0, "the number of state values of a weight, 0 to 3"),
             "slot_powers": Trait(
                 (),
-                'of each slot the power of the gradient\'s unit that it holds (1, 2), or "weight", so that a stream can '
-                "express it in another scaling of the columns",
+                'of each slot the power of the gradient\'s unit that it holds, or "weight": a stream expresses it anew '
+                "where the scaling of its columns changes",
             ),
             "scale_free": Trait(False, "whether moves do not grow with the gradient"),
             "fades": Trait(False, "whether moves shrink from step to step at a constant rate"),

@@ -14,21 +14,22 @@ Positive = Annotated[float, Range(0.0)]
 
 @dataclass(frozen=True, eq=False)
 class Moments:
-    """Weighted moments of rows, in float64."""
+    """Weighted moments of rows, in float64; 0 is not known."""
 
     weight: Positive  # the sum of the rows' weights
     mean: Columns  # of the columns; of width 0 where they are not standardised
     variance: Columns
-    square: Positive  # the mean square of a row as it is read, the intercept's 1 included; 0 where it is not known
-    eigenvalue: Positive  # the largest of the second moments of rows; 0 where it is not known
+    square: Positive  # the mean square of a row as it is read, the intercept's 1 included
+    eigenvalue: Positive  # the largest of the second moments of rows; measured for batches alone
+    steepness: Targets  # the mean curvature along rows, over that which the square and the constant's curvature make
     target_mean: Targets
     target_centre: Targets  # a mean and a spread that few outliers do not move
     target_spread: Targets
 
 
 def mixed(before, now, share):
-    """A number of some rows and the newer ones, whose share is given; 0 is not known."""
-    return now if before == 0 else before + share * (now - before)
+    """Numbers of some rows and newer ones together, the share of these in all given; 0 before is not known."""
+    return np.where(np.equal(before, 0), now, before + share * (now - before))
 
 
 def together(before, now, share):

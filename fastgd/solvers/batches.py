@@ -8,8 +8,7 @@ from ..results.state import SingleRowsState
 from .base import Records
 from .first_order import FirstOrder
 from .full_batch import ROW_OVERHEAD, SLICE_ELEMENTS
-from .learning_rate import second_difference
-from .plan import lanes_at, lanes_with
+from .plan import lanes_with
 
 SLICE_COLUMNS = 16  # numbers of a slice of sparse rows for each column: at its end all columns are brought up to date
 
@@ -33,9 +32,7 @@ class Batches(FirstOrder):
         self.slice = max(1, self.speed * SLICE_ELEMENTS // elements // plan.batch) * plan.batch
         self.drawn, self.drawn_for = np.empty(0, np.uint32), -1
         self.laid, self.laid_for = (), (-1, -1, -1)
-        # Of a stream at an automatic rate, the largest (lanes,) for a row of size 1, and the sizes (lanes, n) of the rows.
-        row_limit = plan.models[0].row_limit
-        self.limit, self.sizes = row_limit and row_limit.rate, None
+        self.limit = plan.models[0].row_limit
 
     def order(self, epoch, row, count):
         """The rows at ``count`` positions of an epoch from ``row`` on, and the rows to prefetch meanwhile.
@@ -76,7 +73,7 @@ class Batches(FirstOrder):
         order_and_ahead = self.order(clock.epoch, clock.row, rows)
         table = rates(clock.steps, taken)
         if self.limit is not None:
-            table = self.shortened(table, lanes, order_and_ahead[0][:rows])
+            table = self.shortened(table, order_and_ahead[0][:rows])
         loss_sum = np.zeros(count) + clock.loss_sum
         self.steps(lanes, state, *order_and_ahead, table, clock.steps + 1, loss_sum)
         clock.steps += taken
@@ -89,50 +86,23 @@ class Batches(FirstOrder):
         loss = loss_sum[None] / self.rows if done else np.empty((0, count))
         return Records(loss, table[-1:], None, np.where(broken, 0, len(loss)), broken)
 
-    def shortened(self, rates, lanes, rows):
+    def shortened(self, rates, rows):
         """Rates (steps, lanes) for batches of ``rows``: smaller where they would lead a row beyond its own target.
 
         Rates fall, so fewer and fewer rows are held back and the optimum is that of all. With a limit that stays where
         it is at first, Poisson counts of a skewed column ended 15 times as high, not 1.7 times.
         """
-        if self.sizes is None:
-            self.sizes = row_sizes(self.plan, lanes)
-        batch, some = self.plan.batch, self.sizes[:, rows]
+        batch, some = self.plan.batch, self.limit.sizes[:, rows]
         if batch > 1:
             starts = np.arange(0, len(rows), batch)
             some = np.add.reduceat(some, starts, axis=1) / np.diff(np.append(starts, len(rows)))
         with np.errstate(divide="ignore"):
-            return np.minimum(rates, self.limit / some.T)
+            return np.minimum(rates, self.limit.rate / some.T)
 
     def steps(self, lanes, state, rows, ahead, rates, t, loss_sum):
         """A step for every batch of ``rows`` at rates (steps, lanes) from step ``t`` on; adds to ``loss_sum``."""
         plan = self.plan
         block_loop.batch_steps(plan.data, plan.parts, lanes, rows, ahead, plan.batch, rates, t, loss_sum)
-
-
-def row_sizes(plan, lanes):
-    """What decides how far a step of each row leads, (lanes, n): its weight times its square.
-
-    Times the second derivative at the lanes' weights, where that of the loss has no bound, as a multiple of that which
-    the rates are made for. A slope that would lead beyond a unit of the score counts as well: with Poisson's second
-    derivative alone, a count of 100 where 0.1 is usual moved the score by 500.
-    """
-    data, loss, limit = plan.data, plan.parts.loss, plan.models[0].row_limit
-    passes = plan.backend.passes(data, plan.options.n_threads)
-    squares = passes.row_squares()
-    if data.weight.size:
-        squares *= data.weight
-    if np.isfinite(loss.curvature) or loss.joint or not loss.smooth:
-        return np.broadcast_to(squares, (len(lanes.weights), len(squares)))
-    found = np.empty((len(lanes.weights), len(squares)))
-    for k, out in enumerate(found):
-        scores = passes.scores(lanes_at(lanes, [k], 1)).astype(np.float64)
-        y = data.targets[lanes.target[k]]
-        with np.errstate(all="ignore"):
-            steep = np.abs(loss.slope(scores, y)) / limit.unit[k]
-            size = np.maximum(steep, second_difference(loss, scores, y)) / limit.curvature[k]
-        np.multiply(squares, np.where(size < np.inf, np.maximum(size, 1.0), np.inf), out=out)
-    return found
 
 
 class SingleRows(Batches):

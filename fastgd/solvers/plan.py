@@ -14,9 +14,8 @@ from .problem import Problem
 class RowLimit(NamedTuple):
     """What holds back the steps of single rows of a stream."""
 
-    rate: np.ndarray  # (lanes,), the largest for a row whose weight times square is 1
-    curvature: np.ndarray  # (lanes,), of the loss, that this is for
-    unit: np.ndarray  # (lanes,), of the scores
+    rate: np.ndarray  # (lanes,), the largest for a row of size 1
+    sizes: np.ndarray  # (lanes, n), of the rows
 
 
 @dataclass(frozen=True)

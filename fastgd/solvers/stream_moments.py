@@ -3,41 +3,63 @@
 import numpy as np
 
 from ..results.moments import Moments, mixed, together
+from .learning_rate import rows_overflow
 
 SPREADS = 3.0  # a target counts as no farther from the centre than so many spreads
 FEW = 8  # rows whose median says nothing of the spread
 MAD = 1.4826  # times the median absolute deviation is the standard deviation of normal numbers
 
 
-def column_moments(before, statistics, standardize):
-    """Weight, means and variances of the columns of all rows so far; of width 0 where they are not standardised."""
-    weight = float(np.sum(statistics.table.weight, dtype=np.float64)) if statistics.table.weight.size else statistics.n
-    if not standardize:
-        return weight, np.zeros(0), np.zeros(0)
+def nothing(targets):
+    """The moments of no rows."""
+    return Moments(0.0, np.zeros(0), np.zeros(0), 0.0, 0.0, *np.zeros((4, targets)))
+
+
+def row_weight(table):
+    """The sum of the rows' weights."""
+    return float(np.sum(table.weight, dtype=np.float64)) if table.weight.size else float(table.X.shape[0])
+
+
+def column_moments(before, statistics):
+    """Means and variances of the columns of all rows so far: of those ``before`` (or None) and the chunk's."""
     now = statistics.column_moments()
     if before is None or not before.mean.size:
-        return weight, *now
-    return weight, *together((before.mean, before.variance), now, weight / (before.weight + weight))
+        return now
+    weight = row_weight(statistics.table)
+    return together((before.mean, before.variance), now, weight / (before.weight + weight))
 
 
-def moments(before, statistics, standardize, scaling, with_eigenvalue):
-    """The moments of all rows so far: of those ``before``, or None, and of the chunk's, read with ``scaling``."""
-    table = statistics.table
-    weight, mean, variance = column_moments(before, statistics, standardize)
-    whole = weight if before is None else before.weight + weight
-    share = weight / whole
-    if mean.size:
-        shift, inverse = (side.astype(np.float64) for side in scaling)
-        square = float(np.sum(inverse**2 * (variance + (mean - shift) ** 2))) + statistics.intercept
-    else:
-        squares = statistics.row_squares(scaling)
-        now = np.average(squares, weights=table.weight if table.weight.size else None)
-        square = mixed(0.0 if before is None else before.square, float(now), share)
-    eigenvalue = 0.0
-    if with_eigenvalue:
-        eigenvalue = mixed(0.0 if before is None else before.eigenvalue, statistics.passes(scaling).curvature(), share)
+def moments(before, problem, scaling, standardize):
+    """The moments of all rows so far: ``before`` (or None) and those of the chunk, which is read with ``scaling``."""
+    statistics, table = problem.statistics, problem.table
+    weight, past = row_weight(table), before or nothing(len(table.y))
+    share = weight / (past.weight + weight)
+    mean = variance = np.zeros(0)
+    if standardize:
+        mean, variance = column_moments(before, statistics)
+    square = eigenvalue = 0.0
+    if problem.automatic:
+        square, eigenvalue = row_moments(past, problem, scaling, mean, variance, share)
     targets = np.array([target_moments(before, table, k, share) for k in range(len(table.y))]).T
-    return Moments(float(whole), mean, variance, float(square), float(eigenvalue), *targets)
+    return Moments(past.weight + weight, mean, variance, square, eigenvalue, past.steepness, *targets)
+
+
+def row_moments(past, problem, scaling, mean, variance, share):
+    """The mean square of the rows so far, and the largest eigenvalue of their second moments, if batches need it."""
+    statistics, table = problem.statistics, problem.table
+    with np.errstate(over="ignore", invalid="ignore"):
+        if mean.size:
+            shift, inverse = (side.astype(np.float64) for side in scaling)
+            square = float(np.sum(inverse**2 * (variance + (mean - shift) ** 2))) + statistics.intercept
+        else:
+            weight = table.weight if table.weight.size else None
+            square = float(mixed(past.square, np.average(statistics.row_squares(scaling), weights=weight), share))
+        eigenvalue = 0.0
+        if problem.batch > 1:
+            eigenvalue = float(mixed(past.eigenvalue, statistics.passes(scaling).curvature(), share))
+    if not np.isfinite(square + eigenvalue):
+        raise rows_overflow(table, scaling)
+    return square, eigenvalue
 
 
 def target_moments(before, table, k, share):
@@ -58,8 +80,7 @@ def target_moments(before, table, k, share):
     limit = SPREADS * max(spread, common)
     if limit > 0:
         away = np.clip(away, -limit, limit)
-    now = average(away)
-    square = average(away * away)
+    now, square = average(away), average(away * away)
     if before is not None:
         now, square = share * now, (1 - share) * spread * spread + share * square
     return mean, centre + now, np.sqrt(max(square - now * now, 0.0))

@@ -22,6 +22,7 @@ class RiseCheck:
     def __init__(self, history, smooth, margin, chunked):
         self.history, self.smooth, self.chunked = history, smooth, chunked
         self.margin = CHUNK_MARGIN if chunked else max(margin, history.rounding)
+        self.before = None  # of a chunk, the objectives (targets,) at the weights before it, where they were asked for
 
     def rises(self, new):
         """Whether the newest epochs' losses lie above the start's and only a rate too large can be the cause.
@@ -32,11 +33,13 @@ class RiseCheck:
 
     def above_start(self, new=()):
         """Whether the last epoch's loss, or that of any of the ``new`` ones, lies above the start's."""
-        history = self.history
+        history, starts = self.history, self.history.start
         records = [*history.records[:1], *(new or history.records[-1:])]
+        if self.before is not None:
+            starts = [max(start, before) for start, before in zip(starts, self.before, strict=True)]
         return bool(records) and any(
             self._margin_passed([record["loss"][k] for record in records], start, zero)
-            for k, (start, zero) in enumerate(zip(history.start, history.zero, strict=True))
+            for k, (start, zero) in enumerate(zip(starts, history.zero, strict=True))
         )
 
     def _margin_passed(self, losses, start, zero):

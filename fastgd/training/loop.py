@@ -220,15 +220,14 @@ class Loop:
             objective = functools.partial(lambda k: objectives()[k], k)
             verdict = run.verdict(state)
             if verdict is None and self.over:
-                if run.rise.above_start():
-                    self.measure_start()
                 verdict = run.at_limit(clock, objective)
             if verdict is None:
                 continue
             if verdict.status == "converged" and run.stuck_above(objective):
                 verdict = Verdict("diverged", messages.ABOVE_START)
             done.append(k)
-            if self.backoff.enabled and run.best is None and self.too_fast(run, verdict, objective):
+            may_restart = self.backoff.enabled and run.best is None and not self.plan.start.chunked
+            if may_restart and self.too_fast(run, verdict, objective):
                 self.backoff.request(self.running.numbers[k], at_end=True)
             else:
                 self.end(k, verdict)
@@ -239,8 +238,7 @@ class Loop:
 
         On batches the objective may be above the start's although the recorded losses are not.
         """
-        unseen = not self.solver.exact and not self.plan.start.chunked
-        return verdict.status == "diverged" or (unseen and run.rise.risen(objective()))
+        return verdict.status == "diverged" or (not self.solver.exact and run.rise.risen(objective()))
 
     def advance(self):
         """One slice of work, and the checks of its result."""
@@ -280,8 +278,7 @@ class Loop:
         if self.before is not None:
             _, lanes, _, (run,) = self.running
             losses = self.monitor.present_objective(lanes, self.before, self.clock.steps)[0]
-            self.before = None
-            run.history.starts_at(np.fmax(losses, run.history.start))
+            run.rise.before, self.before = np.nan_to_num(losses, nan=-np.inf).tolist(), None
 
     def rates(self, first, count):
         """The rates (count, lanes) of the steps ``first + 1`` on."""

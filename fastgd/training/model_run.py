@@ -1,6 +1,9 @@
 """The run of one model: its losses, the rules that may end it, its learning-rate factor and its best weights."""
 
+import math
 import time
+
+import numpy as np
 
 from ..parts.schedules import watched
 from ..results import messages
@@ -9,6 +12,8 @@ from ..results.state import history_arrays
 from .divergence import RiseCheck
 from .history import LossHistory
 from .stopping import rules_of
+
+RECENT, FEW = 1000, 32  # rows over which the losses of a stream are judged, and too few for it
 
 
 class ModelRun:
@@ -91,15 +96,17 @@ class ModelRun:
     def at_limit(self, clock, objective):
         """The verdict on a run whose epochs or steps are all done; ``objective()`` is that of the present weights."""
         plan, start = self.plan, self.plan.start
+        if start.chunked:
+            if self.solver.fits_rate and self.stream_above_constant():
+                return Verdict("diverged", messages.ABOVE_CONSTANT)
+            return Verdict("max_epochs", messages.CHUNKS.format(epoch=clock.epoch))
         # The recorded losses of batches may lie above the start although the objective does not: only a pass can tell.
         above = self.rise.above_start()
         doubtful = self.rule is None and (above or (self.best is None and self.rise.doubtful(clock)))
         # A line search never raises the loss, but a loss with kinks is smoothed, and its own value may rise at first.
         if doubtful and self.solver.fits_rate and self.rise.risen(objective(), unknown=above):
-            return Verdict("diverged", messages.ABOVE_FIRST_CHUNK if start.chunked else messages.ABOVE_START)
-        if start.chunked:
-            reason = messages.CHUNKS
-        elif clock.epoch > plan.epochs:
+            return Verdict("diverged", messages.ABOVE_START)
+        if clock.epoch > plan.epochs:
             reason = messages.MORE_EPOCHS
         elif plan.options.max_steps is not None and clock.steps >= plan.options.max_steps:
             reason = messages.ALL_STEPS
@@ -107,6 +114,14 @@ class ModelRun:
             reason = messages.ALL_EPOCHS
         numbers = {"epoch": clock.epoch, "epochs": plan.epochs, "max_steps": plan.options.max_steps}
         return Verdict("max_epochs", reason.format(**numbers))
+
+    def stream_above_constant(self):
+        """Whether a stream's losses of late, each before its step, are far above those of the best constant."""
+        rows, losses = self.plan.n, [record["loss"] for record in self.history.records]
+        if self.before is not None:
+            losses = [*self.before.history["loss"], *losses]
+        recent = losses[-math.ceil(RECENT / rows) :]
+        return len(recent) * rows >= FEW and self.rise.risen(np.mean(recent, axis=0).tolist())
 
     def history_until(self, epoch):
         """The history as arrays, up to an epoch."""

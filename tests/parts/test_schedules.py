@@ -45,7 +45,7 @@ rates, factors = st.floats(1e-6, 1e3), st.floats(0.01, 1.0)
 periods, rests = st.floats(0.05, 300.0), st.just(0.0) | st.floats(0.05, 300.0)
 ALONE = {
     "Constant": st.builds(Constant, rates),
-    "InverseScaling": st.builds(InverseScaling, rates, st.floats(0, 2)),
+    "InverseScaling": st.builds(InverseScaling, rates, st.floats(0, 2), st.floats(0.1, 1e4)),
     "Optimal": st.builds(Optimal, st.just(0.0) | st.floats(1e-8, 1e4)),
     "Step": st.builds(Step, rates, factors, periods),
     "Exponential": st.builds(Exponential, rates, factors, periods),
