@@ -110,7 +110,7 @@ def choose(options, statistics, start, backend, single):
         words["X"] = statistics.table.note
     problem = problem_of(options, statistics, start, backend, single, words)
     solver = solver_of(problem, words)
-    scaling, standardize = chosen_scaling(problem, words)
+    scaling, scaled, standardize = chosen_scaling(problem, solver, words)
     penalty, low, high = penalty_and_bounds(problem, scaling)
     targets = start.targets(problem, scaling)
     statistics.targets(problem.table, options.loss, targets.centre)  # raises for targets outside of the loss's domain
@@ -136,7 +136,7 @@ def choose(options, statistics, start, backend, single):
         residual_rms=rms,
         coef=targets.coef,
     )
-    schedule, multiplier = solver.schedule(problem, model, targets, (scaling, standardize), epochs, words)
+    schedule, multiplier = solver.schedule(problem, model, targets, (scaling, scaled), epochs, words)
     model = replace(model, schedule=schedule, rate_multiplier=multiplier)
     chosen = solver, model, scaling, standardize, start.epochs(epochs), tol, words
     return Choice(*vars(problem).values(), *chosen)
@@ -172,13 +172,21 @@ def solver_of(problem, words):
     return solver
 
 
-def chosen_scaling(problem, words):
-    """The scaling of the columns, and whether there is one."""
+def chosen_scaling(problem, solver, words):
+    """The scaling of the columns, whether there is one, and whether the penalty acts on the scaled coefficients.
+
+    The one rule of where it acts, whatever the width, the optimizer and the batch. Steps of first order depend on the
+    scales of the columns: without a penalty, which that would change, sparse ones are scaled for them all the same.
+    """
     options, table = problem.options, problem.table
-    standardize = problem.automatic if options.standardize == "auto" else options.standardize
-    scaling = problem.start.scaling(problem.statistics, standardize)
+    standardize = options.standardize
+    if standardize == "auto":
+        standardize = problem.automatic and not table.X.sparse
+    unpenalised = problem.automatic and options.standardize == "auto" and options.alpha == 0
+    scaled = standardize or (unpenalised and not solver.scale_free)
+    scaling = problem.start.scaling(problem.statistics, scaled)
     if problem.start.past is not None:
-        return scaling, standardize
+        return scaling, scaled, standardize
     constant = np.flatnonzero(scaling.inverse_scale == 0)
     if constant.size:
         label = repr(table.names[constant[0]]) if table.names else constant[0]
@@ -186,13 +194,12 @@ def chosen_scaling(problem, words):
             f"{constant.size} of {problem.d} do not vary (the first: {label}); their coefficient is 0"
         )
     if options.standardize == "auto":
-        sparse = " (not centred, as X is sparse)" if table.X.sparse else ""
-        words["standardize"] = f"{standardize}: " + (
-            f"columns are scaled{sparse} as they are read"
-            if standardize
-            else "a given learning_rate acts on the raw columns"
-        )
-    return scaling, standardize
+        reason = "columns are scaled as they are read"
+        if not standardize:
+            reason = "a given learning_rate acts on the raw columns"
+            reason = "sparse columns are taken as they are" if problem.automatic else reason
+        words["standardize"] = f"{standardize}: {reason}"
+    return scaling, scaled, standardize
 
 
 def penalty_and_bounds(problem, scaling):

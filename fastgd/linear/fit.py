@@ -53,8 +53,10 @@ def fit(X, y, **options):
     fit_intercept : bool, default True
     standardize : "auto", "scale" or bool, default "auto"
         Centre (with an intercept only) and scale the columns as they are read, without a copy; the penalty then acts
-        on the scaled coefficients, and the results are in the user's units. "scale" does not centre, and is what True
-        means for sparse rows, which centring would fill. "auto" is True exactly when ``learning_rate="auto"``.
+        on the scaled coefficients, as behind a StandardScaler, and the results are in the user's units. "scale" does
+        not centre, and is what True means for sparse rows, which centring would fill. "auto" is True with an automatic
+        rate on dense columns, and False on sparse rows and with a given rate: the penalty then acts on the columns as
+        they are. That does not depend on the optimizer, the batch or the number of columns.
     sample_weight : array-like (n,) or None, default None
         Weights of the rows, zero or more; integer weights mean repeated rows.
     offset : array-like (n,) or None, default None
