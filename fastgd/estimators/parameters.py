@@ -86,6 +86,9 @@ class Parameters(BaseEstimator):
         Scale the columns as they are read, and let the penalty act on the coefficients of the scaled columns; "scale"
         does not centre them, which sparse ones never are. "auto" is True with an automatic rate on dense columns, and
         False on sparse rows and with a given rate or schedule. ``coef_`` is in the units of the columns either way.
+    penalty_factor : array-like (d,) or None, default None
+        What multiplies ``alpha`` for each column: 0 is no penalty, None 1 for all (see :func:`fastgd.fit`). Steps of a
+        given schedule then take L2 by a proximal step, too.
     bounds : (low, high) or None, default None
         Numbers or arrays (d,) between which the coefficients stay.
 
@@ -142,6 +145,7 @@ class Parameters(BaseEstimator):
     momentum: float | None = parameter(None, [Interval(Real, 0, 1, closed="left"), None])
     batch_size: object = parameter("auto", [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left"), None])
     standardize: object = parameter("auto", [StrOptions({"auto", "scale"}), "boolean"])
+    penalty_factor: object = parameter(None, "no_validation")
     bounds: object = parameter(None, "no_validation")
 
     @property
@@ -193,6 +197,7 @@ class Parameters(BaseEstimator):
             "batch_size": self._batch,
             "alpha": alpha,
             "l1_ratio": l1_ratio,
+            "penalty_factor": self.penalty_factor,
             "bounds": self.bounds,
             "fit_intercept": self.fit_intercept,
             "standardize": self.standardize,
@@ -212,8 +217,10 @@ class Parameters(BaseEstimator):
             if self._schedule in PASSIVE_AGGRESSIVE:
                 raise ValueError(f"learning_rate={self._schedule!r} sizes the steps of sgd: leave optimizer at 'auto'.")
             return options, 0.0
-        decay = alpha * (1.0 - l1_ratio)
+        decay = alpha * (1.0 - l1_ratio) if self.penalty_factor is None else 0.0
         step = step_of(self._schedule, decay, by_row=self._batch == 1 and not options["loss"].joint)
+        if self.penalty_factor is not None:
+            return options | {"optimizer": step}, 0.0
         return options | {"optimizer": step, "alpha": alpha * l1_ratio, "l1_ratio": 1.0}, decay
 
     def _in_batches(self, options, X, stream):

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..inputs import arrays, custom_parts
+from ..kernels.layouts import frozen
 from ..kernels.notice import notice
 from ..parts import penalties
 from ..solvers.data_statistics import DataStatistics
@@ -20,6 +21,7 @@ class Choice(Problem):
     model: Model
     scaling: object
     standardize: object
+    factors: np.ndarray  # of the penalty, as ``Data`` has them
     epochs: int
     tol: float | None
     words: dict
@@ -99,8 +101,9 @@ def problem_of(options, statistics, start, backend, single, words):
         raise ValueError("lazy=True is for sparse X, whose rows hold numbers in some of the columns: leave it out.")
     batch = start.batch(options, statistics.n, words)
     bounds = arrays.box(options.bounds, table.X.shape[1])
+    penalty_factor = arrays.penalty_factors(options.penalty_factor, table.X.shape[1], table.names)
     full = start.is_full(options, batch, statistics.n)
-    return Problem(options, statistics, start, bounds, batch, full, single, backend)
+    return Problem(options, statistics, start, bounds, penalty_factor, batch, full, single, backend)
 
 
 def choose(options, statistics, start, backend, single):
@@ -111,7 +114,8 @@ def choose(options, statistics, start, backend, single):
     problem = problem_of(options, statistics, start, backend, single, words)
     solver = solver_of(problem, words)
     scaling, scaled, standardize = chosen_scaling(problem, solver, words)
-    penalty, low, high = penalty_and_bounds(problem, scaling)
+    factors = factors_of(problem, scaling, standardize)
+    penalty, low, high = penalty_and_bounds(problem, scaling, factors)
     targets = start.targets(problem, scaling)
     statistics.targets(problem.table, options.loss, targets.centre)  # raises for targets outside of the loss's domain
     if not np.isfinite(targets.constant_loss).all():
@@ -138,7 +142,7 @@ def choose(options, statistics, start, backend, single):
     )
     schedule, multiplier = solver.schedule(problem, model, targets, (scaling, scaled), epochs, words)
     model = replace(model, schedule=schedule, rate_multiplier=multiplier)
-    chosen = solver, model, scaling, standardize, start.epochs(epochs), tol, words
+    chosen = solver, model, scaling, standardize, factors, start.epochs(epochs), tol, words
     return Choice(*vars(problem).values(), *chosen)
 
 
@@ -175,17 +179,19 @@ def solver_of(problem, words):
 def chosen_scaling(problem, solver, words):
     """The scaling of the columns, whether there is one, and whether the penalty acts on the scaled coefficients.
 
-    The one rule of where it acts, whatever the width, the optimizer and the batch. Steps of first order depend on the
-    scales of the columns: without a penalty, which that would change, sparse ones are scaled for them all the same.
+    The one rule of where it acts, whatever the width, the optimizer and the batch. Sparse columns may be scaled for the
+    steps' sake alone: then ``factors_of`` make it act on the coefficients as they are.
     """
-    options, table = problem.options, problem.table
+    options, table, past = problem.options, problem.table, problem.start.past
     standardize = options.standardize
     if standardize == "auto":
         standardize = problem.automatic and not table.X.sparse
-    unpenalised = problem.automatic and options.standardize == "auto" and options.alpha == 0
-    scaled = standardize or (unpenalised and not solver.scale_free)
+        if past is not None:
+            standardize = past.resolved["standardize"]
+    inner = problem.automatic and options.standardize == "auto" and table.X.sparse and solver.wants_scale(problem)
+    scaled = standardize or inner
     scaling = problem.start.scaling(problem.statistics, scaled)
-    if problem.start.past is not None:
+    if past is not None:
         return scaling, scaled, standardize
     constant = np.flatnonzero(scaling.inverse_scale == 0)
     if constant.size:
@@ -197,12 +203,30 @@ def chosen_scaling(problem, solver, words):
         reason = "columns are scaled as they are read"
         if not standardize:
             reason = "a given learning_rate acts on the raw columns"
-            reason = "sparse columns are taken as they are" if problem.automatic else reason
+            reason = "the penalty acts on sparse columns as they are" if problem.automatic else reason
         words["standardize"] = f"{standardize}: {reason}"
     return scaling, scaled, standardize
 
 
-def penalty_and_bounds(problem, scaling):
+def factors_of(problem, scaling, standardize):
+    """What L1 and L2 of each scaled coefficient are multiplied by, as ``Data`` has it.
+
+    With a column's scale s a coefficient is s times the scaled one: L1 of it is s times that, and L2 its square.
+    """
+    given, scale = problem.penalty_factor, scaling.inverse_scale.astype(np.float64)
+    inner = not standardize and bool((scale != 1).any())
+    if given is None and not inner:
+        return frozen(np.empty(0, scaling.shift.dtype))
+    found = np.ones((problem.d, 2)) if given is None else np.repeat(given[:, None], 2, axis=1)
+    if inner:
+        found *= np.column_stack([scale, scale * scale])
+    largest = np.sqrt(float(np.finfo(scaling.shift.dtype).max))
+    if given is not None and given.max() > largest:
+        raise ValueError(f"penalty_factor={given.max():g} overflows {scaling.shift.dtype}: pass X as float64.")
+    return frozen(np.minimum(found, largest).astype(scaling.shift.dtype).reshape(-1))
+
+
+def penalty_and_bounds(problem, scaling, factors):
     """The penalty, and the bounds (d,) of the scaled coefficients."""
     options, bounds = problem.options, problem.bounds
     free = [np.broadcast_to(side, problem.d) for side in (-np.inf, np.inf)]  # no memory for millions of columns
@@ -211,7 +235,8 @@ def penalty_and_bounds(problem, scaling):
     largest = float(np.finfo(scaling.shift.dtype).max)
     if options.alpha > largest:
         raise ValueError(f"alpha={options.alpha:g} overflows {scaling.shift.dtype}: pass X as float64.")
-    penalty = penalties.ElasticNet(options.alpha * options.l1_ratio, options.alpha * (1 - options.l1_ratio))
+    kind = penalties.FactoredNet if factors.size else penalties.ElasticNet
+    penalty = kind(options.alpha * options.l1_ratio, options.alpha * (1 - options.l1_ratio))
     if bounds is None:
         return penalty, *free
     low, high = map(scaling.to_scaled, bounds)

@@ -48,6 +48,10 @@ def fit(X, y, **options):
         Strength of the penalty.
     l1_ratio : float, default 0.0
         The share of L1, in [0, 1]: 0 is ridge, 1 is lasso.
+    penalty_factor : array-like (d,) or None, default None
+        What multiplies ``alpha`` for each column, of L1 and L2 alike: finite numbers of at least 0, where 0 is no
+        penalty at all and None is 1 for all (glmnet's ``penalty.factor``). They are taken as they are: glmnet scales
+        them so that they add up to the number of columns.
     bounds : (low, high), scipy.optimize.Bounds or None, default None
         Limits of the coefficients, in the units of the columns: numbers, arrays (d,) or None for no limit.
     fit_intercept : bool, default True

@@ -26,6 +26,7 @@ def plan_of(choices, models=None, folds=None, **more):
     lanes = make_lanes(models, backend.passes.lane_type(first.table.X.dtype), options.average)
     set_targets(lanes, models, centres, len(first.table.y))
     data = with_targets(first, first.statistics.data(first.scaling), first.table, centres)
+    data = data._replace(factors=first.factors)
     if any(model.replicate >= 0 for model in models):
         data = data._replace(seed=options.random_state)
         totals = backend.passes(data, options.n_threads).many().totals(lanes)

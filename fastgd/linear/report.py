@@ -111,6 +111,7 @@ def state_of(choice, plan, model, outcome):
         **choice.scaling._asdict(),
         low=low,
         high=high,
+        penalty_factor=choice.penalty_factor,
         best=outcome.best and outcome.best[1],
         history=outcome.history,
         solver=outcome.solver_state,

@@ -45,7 +45,7 @@ def test_dense_columns_are_penalised_as_behind_a_scaler(name):
     assert r.options["standardize"] is True
 
 
-@pytest.mark.parametrize("name", ["default", "sweep", "momentum", "average"])
+@pytest.mark.parametrize("name", FITS)
 def test_sparse_columns_are_penalised_as_they_are(name):
     csr_array = pytest.importorskip("scipy.sparse").csr_array
     call, near = FITS[name]

@@ -143,7 +143,7 @@ def test_defaults_reach_the_same_optimum(loss):
     assert ours.status == theirs.status == "converged"
     assert ours.loss == pytest.approx(theirs.loss, rel=1e-6)
     assert ours.options["standardize"] is False
-    assert ours.choices["standardize"] == "False: sparse columns are taken as they are"
+    assert ours.choices["standardize"] == "False: the penalty acts on sparse columns as they are"
 
 
 @pytest.mark.parametrize("batch", [16, 1])
