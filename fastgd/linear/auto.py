@@ -12,6 +12,8 @@ from ..solvers.data_statistics import DataStatistics
 from ..solvers.plan import Model
 from ..solvers.problem import Problem, given_steps
 
+NO_FACTORS = {size: frozen(np.empty(0, f"f{size}")) for size in (4, 8)}
+
 
 @dataclass(frozen=True)
 class Choice(Problem):
@@ -114,7 +116,7 @@ def choose(options, statistics, start, backend, single):
     problem = problem_of(options, statistics, start, backend, single, words)
     solver = solver_of(problem, words)
     scaling, scaled, standardize = chosen_scaling(problem, solver, words)
-    factors = factors_of(problem, scaling, standardize)
+    factors = factors_of(problem, scaling, scaled and not standardize)
     penalty, low, high = penalty_and_bounds(problem, scaling, factors)
     targets = start.targets(problem, scaling)
     statistics.targets(problem.table, options.loss, targets.centre)  # raises for targets outside of the loss's domain
@@ -180,7 +182,8 @@ def chosen_scaling(problem, solver, words):
     """The scaling of the columns, whether there is one, and whether the penalty acts on the scaled coefficients.
 
     The one rule of where it acts, whatever the width, the optimizer and the batch. Sparse columns may be scaled for the
-    steps' sake alone: then ``factors_of`` make it act on the coefficients as they are.
+    steps' sake alone: without a penalty that changes no optimum, else ``factors_of`` make it act on the columns as they
+    are.
     """
     options, table, past = problem.options, problem.table, problem.start.past
     standardize = options.standardize
@@ -188,8 +191,8 @@ def chosen_scaling(problem, solver, words):
         standardize = problem.automatic and not table.X.sparse
         if past is not None:
             standardize = past.resolved["standardize"]
-    inner = problem.automatic and options.standardize == "auto" and table.X.sparse and solver.wants_scale(problem)
-    scaled = standardize or inner
+    inner = problem.automatic and options.standardize == "auto" and table.X.sparse
+    scaled = standardize or (inner and (options.alpha == 0 or solver.wants_scale(problem)))
     scaling = problem.start.scaling(problem.statistics, scaled)
     if past is not None:
         return scaling, scaled, standardize
@@ -208,22 +211,23 @@ def chosen_scaling(problem, solver, words):
     return scaling, scaled, standardize
 
 
-def factors_of(problem, scaling, standardize):
+def factors_of(problem, scaling, inner):
     """What L1 and L2 of each scaled coefficient are multiplied by, as ``Data`` has it.
 
-    With a column's scale s a coefficient is s times the scaled one: L1 of it is s times that, and L2 its square.
+    ``inner``: whether columns are scaled for the steps' sake alone. With a column's scale s a coefficient is s times
+    the scaled one: L1 of it is s times that, and L2 its square.
     """
-    given, scale = problem.penalty_factor, scaling.inverse_scale.astype(np.float64)
-    inner = not standardize and bool((scale != 1).any())
+    given, dtype = problem.penalty_factor, scaling.shift.dtype
     if given is None and not inner:
-        return frozen(np.empty(0, scaling.shift.dtype))
+        return NO_FACTORS[dtype.itemsize]
     found = np.ones((problem.d, 2)) if given is None else np.repeat(given[:, None], 2, axis=1)
     if inner:
+        scale = scaling.inverse_scale.astype(np.float64)
         found *= np.column_stack([scale, scale * scale])
-    largest = np.sqrt(float(np.finfo(scaling.shift.dtype).max))
+    largest = np.sqrt(float(np.finfo(dtype).max))
     if given is not None and given.max() > largest:
-        raise ValueError(f"penalty_factor={given.max():g} overflows {scaling.shift.dtype}: pass X as float64.")
-    return frozen(np.minimum(found, largest).astype(scaling.shift.dtype).reshape(-1))
+        raise ValueError(f"penalty_factor={given.max():g} overflows {dtype}: pass X as float64.")
+    return frozen(np.minimum(found, largest).astype(dtype).reshape(-1))
 
 
 def penalty_and_bounds(problem, scaling, factors):

@@ -29,7 +29,7 @@ class FirstOrder(Solver):
     @classmethod
     def wants_scale(cls, problem):
         """Yes, but where postponed steps of a penalty, which need the same one in all columns, save more."""
-        many = problem.d >= MANY_COLUMNS and not problem.full and problem.options.alpha > 0
+        many = problem.d >= MANY_COLUMNS and not problem.full
         optimizer = problem.options.optimizer
         postponed = optimizer == "auto" or optimizer.zero_gradient in ("sgd", "adagrad")
         return not (many and postponed and not problem.options.lazy)

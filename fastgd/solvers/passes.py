@@ -162,6 +162,7 @@ def penalty_costs(penalty, lanes, data):
         return np.zeros(len(lanes.weights))
     weights = lanes.weights[:, :-1].astype(np.float64, copy=False)
     fields = type(penalty)(*lanes.penalty.astype(np.float64).T[:, :, None])
-    fields = fields._replace(l1=l1_of(data, fields.l1), l2=l2_of(data, fields.l2))
+    if data.factors.size:
+        fields = fields._replace(l1=l1_of(data, fields.l1), l2=l2_of(data, fields.l2))
     with np.errstate(all="ignore"):
         return fields.cost(weights).sum(axis=1)
