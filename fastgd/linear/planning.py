@@ -26,7 +26,6 @@ def plan_of(choices, models=None, folds=None, **more):
     lanes = make_lanes(models, backend.passes.lane_type(first.table.X.dtype), options.average)
     set_targets(lanes, models, centres, len(first.table.y))
     data = with_targets(first, first.statistics.data(first.scaling), first.table, centres)
-    data = data._replace(factors=first.factors)
     if any(model.replicate >= 0 for model in models):
         data = data._replace(seed=options.random_state)
         totals = backend.passes(data, options.n_threads).many().totals(lanes)
@@ -81,7 +80,7 @@ def with_targets(choice, data, table, centres):
     rows = [statistics.targets(table, loss, np.array(centre)) for centre in centres]
     classes = len(table.classes) if loss.joint else 1
     stacked = rows[0] if len(rows) == 1 else frozen(np.concatenate(rows))
-    return data._replace(targets=stacked, classes=classes, offset=table.offset)
+    return data._replace(targets=stacked, classes=classes, offset=table.offset, factors=choice.factors)
 
 
 def held_data(choice, centres):
