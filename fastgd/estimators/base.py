@@ -192,7 +192,8 @@ class SGD(SparseCoefMixin, Parameters, ABC):
                 y = y if y.ndim == 1 or len(coef) > 1 else y[:, model.target]
                 return self._held_out_score(safe_sparse_dot(X, coef.T) + intercept, y, weight)
 
-            return EpochRule(tol, self.n_iter_no_change, adaptive, l1, l2, score if held else None)
+            strengths = l1, l2, choice.penalty_factor
+            return EpochRule(tol, self.n_iter_no_change, adaptive, *strengths, score if held else None)
 
         return rule
 

@@ -115,12 +115,13 @@ class EpochRule:
     """Ends a run whose objective, or score on held-out rows, gains less than ``tol`` for ``patience`` epochs.
 
     ``tol`` is absolute, unlike fit's, and the last weights are kept. ``adaptive`` is the rate that is divided by 5
-    instead of ending, or None. ``l1`` and ``l2`` are the strengths of the penalties that an epoch's loss lacks;
-    ``score(weights)`` is the score on the held-out rows, or None.
+    instead of ending, or None. ``l1`` and ``l2`` are the strengths of the penalties that an epoch's loss lacks, times
+    ``penalty_factor`` (d,), or None; ``score(weights)`` is the score on the held-out rows, or None.
     """
 
-    def __init__(self, tol, patience, adaptive, l1, l2, score):
+    def __init__(self, tol, patience, adaptive, l1, l2, penalty_factor, score):
         self.tol, self.patience, self.adaptive, self.l1, self.l2, self.score = tol, patience, adaptive, l1, l2, score
+        self.penalty_factor = penalty_factor
         self.factor, self.count, self.best, self.penalty_before = 1.0, 0, np.inf, None
 
     def after_epoch(self, record, weights):
@@ -146,7 +147,10 @@ class EpochRule:
         if self.score is not None:
             return -self.score(weights)
         coef = weights[:, :-1].astype(np.float64)
-        after = float(np.mean(self.l1 * np.abs(coef).sum(axis=1) + 0.5 * self.l2 * (coef**2).sum(axis=1)))
+        sizes, squares = np.abs(coef), coef**2
+        if self.penalty_factor is not None:
+            sizes, squares = sizes * self.penalty_factor, squares * self.penalty_factor
+        after = float(np.mean(self.l1 * sizes.sum(axis=1) + 0.5 * self.l2 * squares.sum(axis=1)))
         before, self.penalty_before = after if self.penalty_before is None else self.penalty_before, after
         return float(np.mean(record["loss"])) + 0.5 * (before + after)
 

@@ -359,6 +359,30 @@ def box(bounds, d):
     return low, high
 
 
+def penalty_factors(given, d, names=None):
+    """``penalty_factor`` as a float64 array (d,), a copy, or None; ``names`` are those of the columns, if known."""
+    if given is None:
+        return None
+    labels = getattr(given, "index", None)
+    named = names and labels is not None and not callable(labels) and all(isinstance(name, str) for name in labels)
+    if named and list(labels) != list(names):
+        raise ValueError(
+            f"penalty_factor has the names {list(labels)}, but X has the columns {list(names)}: pass a factor for each "
+            "of these, in this order."
+        )
+    values = numeric("penalty_factor", given)
+    if values.dtype.kind == "b":
+        raise ValueError("penalty_factor holds True and False: pass numbers, 0 for no penalty and 1 for all of it.")
+    if values.shape != (d,):
+        raise ValueError(f"penalty_factor has shape {values.shape}: a number for each column, shape ({d},), is needed.")
+    values = values.astype(np.float64)
+    wrong = ~((values >= 0) & (values < np.inf))
+    if wrong.any():
+        j = int(np.argmax(wrong))
+        raise ValueError(f"penalty_factor of column {j} is {values[j]:g}: a finite number of at least 0 is needed.")
+    return values
+
+
 def _pair_for_each(bounds, d):
     """Whether ``bounds`` are SciPy's other form; of two columns, a tuple is (low, high)."""
     if isinstance(bounds, np.ndarray):

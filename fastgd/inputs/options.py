@@ -87,6 +87,7 @@ class FitOptions:
     batch_size: object = option("auto", arguments.batch_size, words=("auto", "full", None), axis=True, kept=True)
     alpha: float = option(0.0, partial(number, low=0.0), axis=True, kept=True)
     l1_ratio: float = option(0.0, partial(number, low=0.0, high=1.0), axis=True, kept=True)
+    penalty_factor: object = option(None)
     bounds: object = option(None, axis=True)
     fit_intercept: bool = option(True, arguments.truth, kept=True)
     standardize: object = option("auto", lambda name, value: arguments.standardize(value), kept=True)

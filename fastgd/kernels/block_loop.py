@@ -24,8 +24,8 @@ def batch_steps(data, parts, lanes, order, ahead, batch, rates, t, losses):
     kernel(
         *layout_of(data), order, ahead, batch, most, loss_of(parts.loss, lanes), lanes.target, lanes.loss,
         move.address, lanes.optimizer, lanes.penalty, lanes.carry, lanes.weights, lanes.slots, lanes.low, lanes.high,
-        lanes.averages, lanes.begin, rates, t, losses, np.zeros(size + 3 * most, dtype), np.zeros(d + 1), np.zeros(2),
-        np.zeros((1, d + 1), dtype),
+        data.factors, lanes.averages, lanes.begin, rates, t, losses, np.zeros(size + 3 * most, dtype), np.zeros(d + 1),
+        np.zeros(2), np.zeros((1, d + 1), dtype),
     )  # fmt: skip
 
 
@@ -33,7 +33,7 @@ def batch_steps(data, parts, lanes, order, ahead, batch, rates, t, losses):
 def _dense_batches(
     X, targets, weight, offset, shift, inverse_scale, constant, n,
     order, ahead, batch, most, loss, target, fields,
-    move, optimizer, penalty, carry, weights, slots, low, high, averages, begin, rates, t, losses,
+    move, optimizer, penalty, carry, weights, slots, low, high, factors, averages, begin, rates, t, losses,
     work, sums, totals, gradient,
 ):  # fmt: skip
     """Blocks of ``most`` rows, a multiple of eight; ``sums`` are 0 but between blocks."""
@@ -85,8 +85,8 @@ def _dense_batches(
             losses[lane] += totals[0]
             call(
                 move, at(optimizer, lane), at(penalty, lane), rates[s if s < rates.shape[0] else 0, lane], t + s,
-                at(carry, lane), at(weights, lane), at(slots, lane), at(low, lane), at(high, lane), at(gradient, 0), d,
-                at(averages, lane), averages.shape[1] > 0, begin[lane],
+                at(carry, lane), at(weights, lane), at(slots, lane), at(low, lane), at(high, lane), at(factors, 0),
+                at(gradient, 0), d, at(averages, lane), averages.shape[1] > 0, begin[lane],
             )  # fmt: skip
 
 
@@ -94,7 +94,7 @@ def _dense_batches(
 def _sparse_batches(
     values, indices, starts, targets, weight, offset, shift, inverse_scale, constant, n,
     order, ahead, batch, most, loss, target, fields,
-    move, optimizer, penalty, carry, weights, slots, low, high, averages, begin, rates, t, losses,
+    move, optimizer, penalty, carry, weights, slots, low, high, factors, averages, begin, rates, t, losses,
     work, sums, totals, gradient,
 ):  # fmt: skip
     """Blocks of ``most`` rows; all sums in float64."""
@@ -141,6 +141,6 @@ def _sparse_batches(
             losses[lane] += totals[0]
             call(
                 move, at(optimizer, lane), at(penalty, lane), rates[s if s < rates.shape[0] else 0, lane], t + s,
-                at(carry, lane), at(weights, lane), at(slots, lane), at(low, lane), at(high, lane), at(gradient, 0), d,
-                at(averages, lane), averages.shape[1] > 0, begin[lane],
+                at(carry, lane), at(weights, lane), at(slots, lane), at(low, lane), at(high, lane), at(factors, 0),
+                at(gradient, 0), d, at(averages, lane), averages.shape[1] > 0, begin[lane],
             )  # fmt: skip

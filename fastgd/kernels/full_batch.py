@@ -226,15 +226,15 @@ def step_arguments(data, parts, lanes, rates, t, sums, losses, objective, norm):
     move = move_of(parts, lanes)
     return (
         sums, losses, data.count, data.classes, move.address, move.free, lanes.optimizer, lanes.penalty, lanes.carry,
-        lanes.weights, lanes.slots, lanes.low, lanes.high, lanes.averages, lanes.begin, rates, t, objective, norm,
-        np.empty(lanes.weights.shape, lanes.weights.dtype),
+        lanes.weights, lanes.slots, lanes.low, lanes.high, data.factors, lanes.averages, lanes.begin, rates, t,
+        objective, norm, np.empty(lanes.weights.shape, lanes.weights.dtype),
     )  # fmt: skip
 
 
 @kernel(in_order=True)
 def take_step(
-    sums, losses, count, classes, move, free, optimizer, penalty, carry, weights, slots, low, high, averages, begin,
-    rates, t, objective, norm, gradient, k,
+    sums, losses, count, classes, move, free, optimizer, penalty, carry, weights, slots, low, high, factors, averages,
+    begin, rates, t, objective, norm, gradient, k,
 ):  # fmt: skip
     """Add the chunks' sums in order; report every lane's objective and the norm of its smallest subgradient; move it.
 
@@ -252,14 +252,16 @@ def take_step(
         whole = True
         for lane in range(first, first + classes):
             part = lane_of(PENALTY, penalty, lane)
-            cost, square = 0.0, 0.0
+            by_l1, by_l2, cost, square = part.one, part.one, 0.0, 0.0
             for j in range(width):
                 slope = sums[0, lane, j] / count
                 gradient[lane, j] = slope
                 if not free and j < d:
                     w = weights[lane, j]
-                    slope = part.slope(w, slope, low[lane, j], high[lane, j])
-                    cost += np.float64(part.cost(w))
+                    if factors.size > 0:
+                        by_l1, by_l2 = factors[2 * j], factors[2 * j + 1]
+                    slope = part.slope(w, slope, low[lane, j], high[lane, j], by_l1, by_l2)
+                    cost += np.float64(part.cost(w, by_l1, by_l2))
                 square += slope * slope
             objective[k, lane] = losses[0, lane] / count + cost
             norm[k, lane] = np.sqrt(square)
@@ -268,6 +270,6 @@ def take_step(
             for lane in range(first, first + classes):
                 call(
                     move, at(optimizer, lane), at(penalty, lane), rates[k, lane], t + k, at(carry, lane),
-                    at(weights, lane), at(slots, lane), at(low, lane), at(high, lane), at(gradient, lane), d,
-                    at(averages, lane), averages.shape[1] > 0, begin[lane],
+                    at(weights, lane), at(slots, lane), at(low, lane), at(high, lane), at(factors, 0),
+                    at(gradient, lane), d, at(averages, lane), averages.shape[1] > 0, begin[lane],
                 )  # fmt: skip

@@ -32,6 +32,7 @@ class Data(NamedTuple):
     roles: np.ndarray  # (folds, n) int8: > 0 how often a fold trains on the row, 0 not, -1 held out; or (0, 0)
     seed: int  # of the weights of bootstrap replicates
     classes: int  # lanes that a joint loss takes together, one a class; 1 for any other
+    factors: np.ndarray  # (2 * d,) T, what L1 and L2 of column j are multiplied by, at 2 * j; (0,) for none
 
 
 class Parts(NamedTuple):

@@ -8,7 +8,7 @@ selected by the optimizer's trait ``zero_gradient`` (``solvers/sparse_lazy.py``)
 - ``count_step(totals, rate, left, pull, divisor)``: the totals after one more step, which multiplies a weight without a
   gradient by ``left`` (decoupled decay), takes ``pull`` off its size and divides it by ``divisor`` (proximal step),
 - ``current(totals, penalty, j, w, s, low, high)``: the current weight and state, from the stored ones,
-- ``proximal_step(penalty, z, step, low, high)``: the proximal step of a weight that has a gradient,
+- ``proximal_step(penalty, z, step, low, high, factors, j)``: the proximal step of a weight that has a gradient,
 - ``stored(totals, j, w, s, rate)``: the form to store of a current weight and state,
 - ``weight_factor(totals)``: the current weight divided by the stored one, where that is a constant (for averages),
 - ``pending()``: whether the stored form differs from the current weight,
@@ -43,8 +43,8 @@ class NoDrift(NamedTuple):
     def current(self, totals, penalty, j, w, s, low, high):
         return w, s
 
-    def proximal_step(self, penalty, z, step, low, high):
-        return penalty.prox(z, step, low, high)
+    def proximal_step(self, penalty, z, step, low, high, factors, j):
+        return penalty.prox(z, step, low, high, factors, j)
 
     def stored(self, totals, j, w, s, rate):
         return w, s
@@ -75,7 +75,7 @@ class Decay(NamedTuple):
     def current(self, totals, penalty, j, w, s, low, high):
         return w * (1.0 / totals[0]), s
 
-    def proximal_step(self, penalty, z, step, low, high):
+    def proximal_step(self, penalty, z, step, low, high, factors, j):
         return z * (1.0 / penalty.divisor(step))
 
     def stored(self, totals, j, w, s, rate):

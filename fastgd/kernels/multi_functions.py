@@ -84,12 +84,12 @@ def prepare_lane(lane, start, part, fields, tile, rate, t, carry, coefficients):
     store_column(coefficients, 0, lane, prepared)
 
 
-@arguments("F3 T3 int T3 T2 U1 int T3 T3 T2 T4")
+@arguments("F3 T3 int T3 T2 U1 int T3 T3 T1 T2 T4")
 def move_lanes(optimizer, penalty):
     """As ``move_weights``, for every lane of a tile, against a gradient of some columns."""
     numbers = coefficients_of(optimizer)
 
-    def move_lanes(fields, penalties, tile, coefficients, gradient, columns, count, low, high, weights, slots):
+    def move_lanes(fields, penalties, tile, coefficients, gradient, columns, count, low, high, factors, weights, slots):
         """One step of the weights (d + 1, W) against the first ``count`` rows of ``gradient`` and its last.
 
         These are the gradient of the columns named in ``columns``, or of as many as there are where it is empty, and
@@ -101,7 +101,7 @@ def move_lanes(optimizer, penalty):
         for start in range(0, weights.shape[1], simd_width(weights)):
             for k in range(count):
                 j = np.uint64(columns[k] if columns.size > 0 else k)
-                place = (rule, penalty, penalties, low, high, np.uint64(k), j, gradient, weights, slots)
+                place = (rule, penalty, penalties, low, high, factors, np.uint64(k), j, gradient, weights, slots)
                 for_each_lane(move_by_column, weights, start, place)
             for_each_lane(
                 move_intercept, weights, start, (rule, np.uint64(last), np.uint64(d), gradient, weights, slots)
@@ -110,19 +110,19 @@ def move_lanes(optimizer, penalty):
     return move_lanes
 
 
-@arguments("F3 T3 int T3 T2 T2 int T3 T3 T2 T4")
+@arguments("F3 T3 int T3 T2 T2 int T3 T3 T1 T2 T4")
 def move_lanes_by_row(optimizer, penalty):
     """As ``move_lanes``, against the gradient of one row, which is never written down: slopes times its numbers."""
     numbers = coefficients_of(optimizer)
 
-    def move_lanes_by_row(fields, penalties, tile, coefficients, Z, S, k, low, high, weights, slots):
+    def move_lanes_by_row(fields, penalties, tile, coefficients, Z, S, k, low, high, factors, weights, slots):
         """One step against the slopes ``S[k]`` (W,) of the row ``Z[k]`` (d + 1,), the constant behind it."""
         d = weights.shape[0] - 1
         prepared = cast_all(numbers, weights)
         rule = (optimizer, fields, tile, prepared, coefficients)
         for start in range(0, weights.shape[1], simd_width(weights)):
             for j in range(d):
-                place = (rule, penalty, penalties, low, high, np.uint64(k), np.uint64(j), Z, S, weights, slots)
+                place = (rule, penalty, penalties, low, high, factors, np.uint64(k), np.uint64(j), Z, S, weights, slots)
                 for_each_lane(move_by_row, weights, start, place)
             for_each_lane(
                 move_intercept_by_row, weights, start, (rule, np.uint64(k), np.uint64(d), Z, S, weights, slots)
@@ -167,24 +167,25 @@ def changed(lane, start, rule, j, g, weights, slots):
 
 
 @inlined
-def penalised(lane, rule, penalty, penalties, low, high, j, w, change, step):
+def penalised(lane, rule, penalty, penalties, low, high, factors, j, w, change, step):
     """The weight after the step and its proximal step."""
     tile = rule[2]
-    return column_of(penalty, penalties, tile, lane).prox(w + change, step, low[tile, j, lane], high[tile, j, lane])
+    ends = low[tile, j, lane], high[tile, j, lane]
+    return column_of(penalty, penalties, tile, lane).prox(w + change, step, ends[0], ends[1], factors, np.int64(j))
 
 
 @inlined
-def move_by_column(lane, start, rule, penalty, penalties, low, high, k, j, gradient, weights, slots):
+def move_by_column(lane, start, rule, penalty, penalties, low, high, factors, k, j, gradient, weights, slots):
     """One weight of a lane."""
     w, change, step = changed(lane, start, rule, j, gradient[k, lane], weights, slots)
-    weights[j, lane] = penalised(lane, rule, penalty, penalties, low, high, j, w, change, step)
+    weights[j, lane] = penalised(lane, rule, penalty, penalties, low, high, factors, j, w, change, step)
 
 
 @inlined
-def move_by_row(lane, start, rule, penalty, penalties, low, high, k, j, Z, S, weights, slots):
+def move_by_row(lane, start, rule, penalty, penalties, low, high, factors, k, j, Z, S, weights, slots):
     """One weight of a lane."""
     w, change, step = changed(lane, start, rule, j, Z[k, j] * S[k, lane], weights, slots)
-    weights[j, lane] = penalised(lane, rule, penalty, penalties, low, high, j, w, change, step)
+    weights[j, lane] = penalised(lane, rule, penalty, penalties, low, high, factors, j, w, change, step)
 
 
 @inlined

@@ -50,7 +50,8 @@ def multi_steps(data, parts, tiles, first, last, order, ahead, batch, rates, t, 
     shared = (
         data.rows, data.shift, data.inverse_scale, data.constant, *row_fields(data, tiles),
         slopes, prepare, move, data.classes, tiles.loss, tiles.optimizer, tiles.penalty, tiles.low, tiles.high,
-        tiles.carry, coefficients, *workspace(data, tiles.weights, 16 if single else batch), order, ahead, batch, t,
+        data.factors, tiles.carry, coefficients, *workspace(data, tiles.weights, 16 if single else batch),
+        order, ahead, batch, t,
     )  # fmt: skip
     for tile in range(first, last):
         size = tiles.size[tile]
@@ -86,7 +87,7 @@ def negative_product(lane, start, coefficients, S, k, out):
 @kernel(in_order=True)
 def single_steps(
     rows, shift, inverse_scale, constant,
-    fill, fields, slopes, prepare, move, classes, loss, optimizer, penalty, low, high,
+    fill, fields, slopes, prepare, move, classes, loss, optimizer, penalty, low, high, factors,
     carry, coefficients, Z, S, y, shares, joint, order, ahead, batch, t,
     tile, size, weights, slots, average, averages, begin, rates, losses, plain, by_step, step,
 ):  # fmt: skip
@@ -119,7 +120,7 @@ def single_steps(
                     for_each_lane(negative_product, S, first, (coefficients, S, k, step))
                 row_step(Z, k, step, following, weights, S)
             else:
-                call(move, optimizer, penalty, tile, coefficients, Z, S, k, low, high, weights, slots)
+                call(move, optimizer, penalty, tile, coefficients, Z, S, k, low, high, factors, weights, slots)
                 row_scores(Z, following, weights, S)
             if averages.shape[0] > 0:
                 call(average, averages, begin, weights, t + s)
@@ -128,7 +129,7 @@ def single_steps(
 @kernel(in_order=True)
 def batch_steps(
     rows, shift, inverse_scale, constant,
-    fill, fields, slopes, prepare, move, classes, loss, optimizer, penalty, low, high,
+    fill, fields, slopes, prepare, move, classes, loss, optimizer, penalty, low, high, factors,
     carry, coefficients, Z, S, y, shares, joint, order, ahead, batch, t,
     tile, size, weights, slots, average, averages, begin, rates, losses, gradient, sums, columns,
 ):  # fmt: skip
@@ -156,7 +157,7 @@ def batch_steps(
                 flush(gradient, sums, d)
         mean(gradient, sums, d, hi - lo)
         call(prepare, optimizer, tile, rates[s if rates.shape[0] > 1 else 0], t + s, carry, coefficients)
-        call(move, optimizer, penalty, tile, coefficients, gradient, columns, d, low, high, weights, slots)
+        call(move, optimizer, penalty, tile, coefficients, gradient, columns, d, low, high, factors, weights, slots)
         if averages.shape[0] > 0:
             call(average, averages, begin, weights, t + s)
 
@@ -164,7 +165,7 @@ def batch_steps(
 @kernel(in_order=True)
 def sparse_steps(
     rows, shift, inverse_scale, constant,
-    fill, fields, slopes, prepare, move, classes, loss, optimizer, penalty, low, high,
+    fill, fields, slopes, prepare, move, classes, loss, optimizer, penalty, low, high, factors,
     carry, coefficients, Z, S, y, shares, joint, order, ahead, batch, t,
     tile, size, weights, slots, average, averages, begin, rates, losses, gradient, update,
 ):  # fmt: skip
@@ -197,7 +198,10 @@ def sparse_steps(
         count = gradient.count[0]
         mean(gradient.values, gradient.sums, count, hi - lo)
         call(prepare, optimizer, tile, rates[s if rates.shape[0] > 1 else 0], t + s, carry, coefficients)
-        call(move, optimizer, penalty, tile, coefficients, gradient.values, columns, count, low, high, weights, slots)
+        call(
+            move, optimizer, penalty, tile, coefficients, gradient.values, columns, count, low, high, factors, weights,
+            slots,
+        )  # fmt: skip
         if update == SHRINKING:
             store(penalty, low, high, tile, coefficients, weights, lazy, columns, count)
         if averages.shape[0] > 0:
@@ -209,7 +213,7 @@ def sparse_steps(
 @kernel(in_order=True)
 def plain_steps(
     rows, shift, inverse_scale, constant,
-    fill, fields, slopes, prepare, move, classes, loss, optimizer, penalty, low, high,
+    fill, fields, slopes, prepare, move, classes, loss, optimizer, penalty, low, high, factors,
     carry, coefficients, Z, S, y, shares, joint, order, ahead, batch, t,
     tile, size, weights, slots, average, averages, begin, rates, losses,
 ):  # fmt: skip

@@ -156,13 +156,14 @@ def implicit_step(part):
     return implicit_step
 
 
-@arguments("F* T* F int F* T* T* T* T* T* int F* bool int")
+@arguments("F* T* F int F* T* T* T* T* T* T* int F* bool int")
 def move_weights(optimizer_part, penalty_part):
     """A step of a lane against a gradient."""
 
     def move_weights(
-        fields, penalty_fields, rate, t, carry, weights, slots, low, high, gradient, d, averages, averaged, begin
-    ):
+        fields, penalty_fields, rate, t, carry, weights, slots, low, high, factors, gradient, d, averages, averaged,
+        begin,
+    ):  # fmt: skip
         """One step of the d + 1 weights, the last of which, the intercept, is not penalised.
 
         They are taken into their running means if they are ``averaged``, from step ``begin`` on.
@@ -175,7 +176,7 @@ def move_weights(optimizer_part, penalty_part):
         for j in range(d):
             w = weights[j]
             change, step, s = optimizer.move(c, w, gradient[j], state_at(optimizer, slots, d + 1, j))
-            weights[j] = penalty.prox(decayed(optimizer, c, w) + change, step, low[j], high[j])
+            weights[j] = penalty.prox(decayed(optimizer, c, w) + change, step, low[j], high[j], factors, j)
             store_state(slots, d + 1, j, s)
         w = weights[d]
         change, step, s = optimizer.move(c, w, gradient[d], state_at(optimizer, slots, d + 1, d))

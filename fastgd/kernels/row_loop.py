@@ -56,7 +56,8 @@ def row_steps(data, rows, parts, lanes, order, ahead, rates, t, losses, early=Tr
             lanes.weights[lane] = weights[: d + 1]
         else:
             penalty = lane_of(parts.penalty, lanes.penalty, lane)
-            bounds, averages = (lanes.low[lane], lanes.high[lane]), (lanes.averages[lane], lanes.begin[lane])
+            bounds = lanes.low[lane], lanes.high[lane], data.factors
+            averages = lanes.averages[lane], lanes.begin[lane]
             state = lanes.weights, lanes.slots, lanes.carry[lane]
             _any_steps(rows, loss, optimizer, penalty, *targets, *path, *state, *bounds, *averages, by_row, losses)
 
@@ -106,7 +107,7 @@ def _plain_steps(
 @kernel
 def _any_steps(
     rows, loss, optimizer, penalty, y, weight, offset, constant, order, ahead, rates, t, lane, weights, slots, carry,
-    low, high, averages, begin, by_row, losses,
+    low, high, factors, averages, begin, by_row, losses,
 ):  # fmt: skip
     """Steps of any optimizer and penalty.
 
@@ -134,7 +135,7 @@ def _any_steps(
         for j in range(d):
             w = weights[lane, j]
             change, step, s = optimizer.move(c, w, slope * rows.at(i, j), state_at(optimizer, states, d + 1, j))
-            weights[lane, j] = penalty.prox(decayed(optimizer, c, w) + change, step, low[j], high[j])
+            weights[lane, j] = penalty.prox(decayed(optimizer, c, w) + change, step, low[j], high[j], factors, j)
             store_state(states, d + 1, j, s)
         change, _, s = optimizer.move(c, weights[lane, d], slope * constant, state_at(optimizer, states, d + 1, d))
         weights[lane, d] += change

@@ -26,6 +26,7 @@ class LazyColumns(NamedTuple):
     scale: np.ndarray | None  # (d,) T, the factors of the columns; None for none
     low: np.ndarray | None  # (d,) T, the bounds
     high: np.ndarray | None
+    factors: np.ndarray  # (2 * d,) T, of the penalty; or (0,)
     counted: np.ndarray | None  # (d,) float64, the sum of weight factors that a weight's average includes
     last_batch: np.ndarray  # (d,) int64, the last batch that had a number in the column; or (0,) for single rows
     gradient: np.ndarray  # (d,) float64; or (0,)
@@ -44,6 +45,7 @@ class Columns(NamedTuple):
     scale: np.ndarray
     low: np.ndarray
     high: np.ndarray
+    factors: np.ndarray
     counted: np.ndarray
 
 
@@ -105,7 +107,8 @@ def move_column(columns, totals, following, factor_sum, c, rate, j, g):
         columns.counted[j] = factor_sum
     w, s, low, high = weight_at(columns, totals, j)
     change, step, s = columns.optimizer.move(c, w, g, s)
-    w = columns.update.proximal_step(columns.penalty, decayed(columns.optimizer, c, w) + change, step, low, high)
+    z = decayed(columns.optimizer, c, w) + change
+    w = columns.update.proximal_step(columns.penalty, z, step, low, high, columns.factors, np.int64(j))
     w, s = columns.update.stored(following, j, w, s, rate)
     columns.weights[j] = w
     store_state(at(columns.slots, 0), columns.weights.size, j, s)
@@ -276,6 +279,7 @@ def begin(parts, lanes, columns, t):
         lanes.slots,
         lanes.averages[0],
         *(none if array is None else array for array in (columns.scale, columns.low, columns.high)),
+        columns.factors,
         NONE if columns.counted is None else columns.counted,
     )
     found.averages[:-1] *= max(t - lanes.begin[0], 0)

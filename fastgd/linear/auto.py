@@ -5,12 +5,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..inputs import arrays, custom_parts
+from ..kernels.layouts import frozen
 from ..kernels.notice import notice
 from ..parts import penalties
 from ..solvers.data_statistics import DataStatistics
 from ..solvers.plan import Model
 from ..solvers.problem import Problem, given_steps
 from ..solvers.stream_rates import stream_rates
+
+NO_FACTORS = {size: frozen(np.empty(0, f"f{size}")) for size in (4, 8)}
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,7 @@ class Choice(Problem):
     model: Model
     scaling: object
     standardize: object
+    factors: np.ndarray  # of the penalty, as ``Data`` has them
     epochs: int
     tol: float | None
     words: dict
@@ -101,8 +105,9 @@ def problem_of(options, statistics, start, backend, single, words):
         raise ValueError("lazy=True is for sparse X, whose rows hold numbers in some of the columns: leave it out.")
     batch = start.batch(options, statistics.n, words)
     bounds = arrays.box(options.bounds, table.X.shape[1])
+    penalty_factor = arrays.penalty_factors(options.penalty_factor, table.X.shape[1], table.names)
     full = start.is_full(options, batch, statistics.n)
-    return Problem(options, statistics, start, bounds, batch, full, single, backend)
+    return Problem(options, statistics, start, bounds, penalty_factor, batch, full, single, backend)
 
 
 def choose(options, statistics, start, backend, single):
@@ -112,8 +117,9 @@ def choose(options, statistics, start, backend, single):
         words["X"] = statistics.table.note
     problem = problem_of(options, statistics, start, backend, single, words)
     solver = solver_of(problem, words)
-    scaling, standardize = chosen_scaling(problem, words)
-    penalty, low, high = penalty_and_bounds(problem, scaling)
+    scaling, scaled, standardize = chosen_scaling(problem, solver, words)
+    factors = factors_of(problem, scaling, scaled and not standardize)
+    penalty, low, high = penalty_and_bounds(problem, scaling, factors)
     targets = start.targets(problem, scaling)
     statistics.targets(problem.table, options.loss, targets.centre)  # raises for targets outside of the loss's domain
     if not np.isfinite(targets.constant_loss).all():
@@ -138,14 +144,14 @@ def choose(options, statistics, start, backend, single):
         residual_rms=rms,
         coef=targets.coef,
     )
-    moments, limit = start.moments(problem, scaling, standardize), None
+    moments, limit = start.moments(problem, scaling, scaled), None
     if start.chunked and problem.automatic:
         weights = start.weights(targets, scaling)
         schedule, multiplier, limit, moments = stream_rates(problem, model, moments, scaling, weights, words)
     else:
-        schedule, multiplier = solver.schedule(problem, model, targets, (scaling, standardize), epochs, words)
+        schedule, multiplier = solver.schedule(problem, model, targets, (scaling, scaled), epochs, words)
     model = replace(model, schedule=schedule, rate_multiplier=multiplier, row_limit=limit)
-    chosen = solver, model, scaling, standardize, start.epochs(epochs), tol, words, moments
+    chosen = solver, model, scaling, standardize, factors, start.epochs(epochs), tol, words, moments
     return Choice(*vars(problem).values(), *chosen)
 
 
@@ -179,13 +185,24 @@ def solver_of(problem, words):
     return solver
 
 
-def chosen_scaling(problem, words):
-    """The scaling of the columns, and whether there is one."""
-    options, table = problem.options, problem.table
-    standardize = problem.automatic if options.standardize == "auto" else options.standardize
-    scaling = problem.start.scaling(problem.statistics, standardize)
-    if problem.start.past is not None:
-        return scaling, standardize
+def chosen_scaling(problem, solver, words):
+    """The scaling of the columns, whether there is one, and whether the penalty acts on the scaled coefficients.
+
+    The one rule of where it acts, whatever the width, the optimizer and the batch. Sparse columns may be scaled for the
+    steps' sake alone: without a penalty that changes no optimum, else ``factors_of`` make it act on the columns as they
+    are.
+    """
+    options, table, past = problem.options, problem.table, problem.start.past
+    standardize = options.standardize
+    if standardize == "auto":
+        standardize = problem.automatic and not table.X.sparse
+        if past is not None:
+            standardize = past.resolved["standardize"]
+    inner = problem.automatic and options.standardize == "auto" and table.X.sparse
+    scaled = standardize or (inner and (options.alpha == 0 or solver.wants_scale(problem)))
+    scaling = problem.start.scaling(problem.statistics, scaled)
+    if past is not None:
+        return scaling, scaled, standardize
     constant = np.flatnonzero(scaling.inverse_scale == 0)
     if constant.size:
         label = repr(table.names[constant[0]]) if table.names else constant[0]
@@ -193,16 +210,34 @@ def chosen_scaling(problem, words):
             f"{constant.size} of {problem.d} do not vary (the first: {label}); their coefficient is 0"
         )
     if options.standardize == "auto":
-        sparse = " (not centred, as X is sparse)" if table.X.sparse else ""
-        words["standardize"] = f"{standardize}: " + (
-            f"columns are scaled{sparse} as they are read"
-            if standardize
-            else "a given learning_rate acts on the raw columns"
-        )
-    return scaling, standardize
+        reason = "columns are scaled as they are read"
+        if not standardize:
+            reason = "a given learning_rate acts on the raw columns"
+            reason = "the penalty acts on sparse columns as they are" if problem.automatic else reason
+        words["standardize"] = f"{standardize}: {reason}"
+    return scaling, scaled, standardize
 
 
-def penalty_and_bounds(problem, scaling):
+def factors_of(problem, scaling, inner):
+    """What L1 and L2 of each scaled coefficient are multiplied by, as ``Data`` has it.
+
+    ``inner``: whether columns are scaled for the steps' sake alone. With a column's scale s a coefficient is s times
+    the scaled one: L1 of it is s times that, and L2 its square.
+    """
+    given, dtype = problem.penalty_factor, scaling.shift.dtype
+    if given is None and not inner:
+        return NO_FACTORS[dtype.itemsize]
+    found = np.ones((problem.d, 2)) if given is None else np.repeat(given[:, None], 2, axis=1)
+    if inner:
+        scale = scaling.inverse_scale.astype(np.float64)
+        found *= np.column_stack([scale, scale * scale])
+    largest = np.sqrt(float(np.finfo(dtype).max))
+    if given is not None and given.max() > largest:
+        raise ValueError(f"penalty_factor={given.max():g} overflows {dtype}: pass X as float64.")
+    return frozen(np.minimum(found, largest).astype(dtype).reshape(-1))
+
+
+def penalty_and_bounds(problem, scaling, factors):
     """The penalty, and the bounds (d,) of the scaled coefficients."""
     options, bounds = problem.options, problem.bounds
     free = [np.broadcast_to(side, problem.d) for side in (-np.inf, np.inf)]  # no memory for millions of columns
@@ -211,7 +246,8 @@ def penalty_and_bounds(problem, scaling):
     largest = float(np.finfo(scaling.shift.dtype).max)
     if options.alpha > largest:
         raise ValueError(f"alpha={options.alpha:g} overflows {scaling.shift.dtype}: pass X as float64.")
-    penalty = penalties.ElasticNet(options.alpha * options.l1_ratio, options.alpha * (1 - options.l1_ratio))
+    kind = penalties.FactoredNet if factors.size else penalties.ElasticNet
+    penalty = kind(options.alpha * options.l1_ratio, options.alpha * (1 - options.l1_ratio))
     if bounds is None:
         return penalty, *free
     low, high = map(scaling.to_scaled, bounds)

@@ -46,9 +46,9 @@ class _Chunked:
         mean, variance = column_moments(self.behind, statistics)
         return statistics.scaling_of(mean, variance, standardize).kept(mean)
 
-    def moments(self, problem, scaling, standardize):
+    def moments(self, problem, scaling, scaled):
         """The moments of all rows so far."""
-        return moments(self.behind, problem, scaling, standardize)
+        return moments(self.behind, problem, scaling, scaled)
 
     def weights(self, targets, scaling):
         """The weights (lanes, d + 1) that the chunk starts with, of the scaled columns."""

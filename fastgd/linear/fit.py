@@ -48,13 +48,19 @@ def fit(X, y, **options):
         Strength of the penalty.
     l1_ratio : float, default 0.0
         The share of L1, in [0, 1]: 0 is ridge, 1 is lasso.
+    penalty_factor : array-like (d,) or None, default None
+        What multiplies ``alpha`` for each column, of L1 and L2 alike: finite numbers of at least 0, where 0 is no
+        penalty at all and None is 1 for all (glmnet's ``penalty.factor``). They are taken as they are: glmnet scales
+        them so that they add up to the number of columns.
     bounds : (low, high), scipy.optimize.Bounds or None, default None
         Limits of the coefficients, in the units of the columns: numbers, arrays (d,) or None for no limit.
     fit_intercept : bool, default True
     standardize : "auto", "scale" or bool, default "auto"
         Centre (with an intercept only) and scale the columns as they are read, without a copy; the penalty then acts
-        on the scaled coefficients, and the results are in the user's units. "scale" does not centre, and is what True
-        means for sparse rows, which centring would fill. "auto" is True exactly when ``learning_rate="auto"``.
+        on the scaled coefficients, as behind a StandardScaler, and the results are in the user's units. "scale" does
+        not centre, and is what True means for sparse rows, which centring would fill. "auto" is True with an automatic
+        rate on dense columns, and False on sparse rows and with a given rate: the penalty then acts on the columns as
+        they are. That does not depend on the optimizer, the batch or the number of columns.
     sample_weight : array-like (n,) or None, default None
         Weights of the rows, zero or more; integer weights mean repeated rows.
     offset : array-like (n,) or None, default None

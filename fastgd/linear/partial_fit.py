@@ -36,10 +36,10 @@ def partial_fit(X, y, r=None, classes=None, **options):
     **options
         As for :func:`fastgd.fit`, with the first chunk, and later only in so far as they stay the same: ``loss``,
         ``optimizer``, ``learning_rate``, ``batch_size`` ("auto" is 32 here, "full" and None the chunk), ``alpha``,
-        ``l1_ratio``, ``bounds``, ``fit_intercept``, ``standardize``, ``sample_weight`` (taken as they are: their mean
-        is to be about 1 over all chunks), ``offset``, ``shuffle`` (False unless given), ``average``, ``lazy``,
-        ``parallel``, ``random_state``, and with the first chunk ``start``. ``n_threads``, ``callback`` and ``verbose``
-        may change. Durations of schedules count chunks as long as the first.
+        ``l1_ratio``, ``penalty_factor``, ``bounds``, ``fit_intercept``, ``standardize``, ``sample_weight`` (taken as
+        they are: their mean is to be about 1 over all chunks), ``offset``, ``shuffle`` (False unless given),
+        ``average``, ``lazy``, ``parallel``, ``random_state``, and with the first chunk ``start``. ``n_threads``,
+        ``callback`` and ``verbose`` may change. Durations of schedules count chunks as long as the first.
 
     Returns
     -------
@@ -85,6 +85,8 @@ def chunk_options(r, given):
     found = {**CHUNK_DEFAULTS, **before, **given}
     if r is not None and found.get("bounds") is None and r.state.low is not None:
         found["bounds"] = r.state.low, r.state.high
+    if r is not None and found.get("penalty_factor") is None:
+        found["penalty_factor"] = r.state.penalty_factor
     return found
 
 

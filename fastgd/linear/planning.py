@@ -80,7 +80,7 @@ def with_targets(choice, data, table, centres):
     rows = [statistics.targets(table, loss, np.array(centre)) for centre in centres]
     classes = len(table.classes) if loss.joint else 1
     stacked = rows[0] if len(rows) == 1 else frozen(np.concatenate(rows))
-    return data._replace(targets=stacked, classes=classes, offset=table.offset)
+    return data._replace(targets=stacked, classes=classes, offset=table.offset, factors=choice.factors)
 
 
 def held_data(choice, centres):

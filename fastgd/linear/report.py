@@ -112,6 +112,7 @@ def state_of(choice, plan, model, outcome):
         **choice.scaling._asdict(),
         low=low,
         high=high,
+        penalty_factor=choice.penalty_factor,
         best=outcome.best and outcome.best[1],
         moments=moments_of(choice, model, outcome),
         history=outcome.history,
@@ -127,7 +128,8 @@ def moments_of(choice, model, outcome):
     if start.chunked:
         # A chunk that led to infinite numbers is left out.
         return choice.moments if outcome.verdict.finite or start.behind is None else start.behind
-    mean, variance = choice.statistics.column_moments() if choice.standardize else np.zeros((2, 0))
+    scaled = (choice.scaling.inverse_scale != 1).any()
+    mean, variance = choice.statistics.column_moments() if scaled else np.zeros((2, 0))
     count = len(model.centre)
     constants = np.zeros(count) if model.loss.joint else model.start + model.centre
     with np.errstate(over="ignore"):

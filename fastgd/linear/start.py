@@ -63,7 +63,7 @@ class Fresh:
         """The scaling of the columns."""
         return statistics.scaling(standardize)
 
-    def moments(self, problem, scaling, standardize):
+    def moments(self, problem, scaling, scaled):
         """The moments of all chunks so far, or None."""
         return
 
@@ -252,6 +252,10 @@ class Resumed(Fresh):
         if not all(map(np.array_equal, now, before)):
             before, now = (bounds_shown(*bounds) for bounds in (before, now))
             raise ValueError(f"{argument}: the run was started with bounds={before}, not {now}: pass the same.")
+        now, before = choice.penalty_factor, past.penalty_factor
+        if not np.array_equal(now, before):
+            before, now = (None if one is None else f"[{arrays.shown(one)}]" for one in (before, now))
+            raise ValueError(f"{argument}: the run was started with penalty_factor={before}, not {now}: pass the same.")
         batches = -(-int(plan.data.count) // plan.batch)
         if not self.chunked and (past.row % plan.batch or not 0 <= past.row < batches * plan.batch):
             raise ValueError(

@@ -198,7 +198,7 @@ def kind(choice: Choice):
         schedule = getattr(schedule, "then", None)
     alone = None if choice.solver.many_models else id(choice)
     run = choice.batch, choice.solver, alone, choice.automatic, options.random_state, choice.epochs, choice.tol
-    return id(choice.statistics), tuple(parts), *run
+    return id(choice.statistics), id(choice.scaling), choice.factors.tobytes(), tuple(parts), *run
 
 
 def halvings(keep, chosen):

@@ -1,11 +1,15 @@
 """Penalties and bounds of the weights, applied by the kernels as a proximal step.
 
-``cost(w)`` is the penalty of one weight and ``prox(z, step, low, high)`` the minimiser over ``w`` in [low, high] of
-``cost(w) + (w - z)**2 / (2 * step)`` (Parikh and Boyd 2014, section 6.5). ``slope(w, g, low, high)`` is the smallest
-subgradient of the objective whose loss has the gradient ``g``: zero at the optimum alone, also on a bound.
+``cost(w)`` is the penalty of one weight and ``prox(z, step, low, high, factors, j)`` the minimiser over ``w`` in
+[low, high] of ``cost(w) + (w - z)**2 / (2 * step)`` (Parikh and Boyd 2014, section 6.5). ``slope(w, g, low, high)`` is
+the smallest subgradient of the objective whose loss has the gradient ``g``: zero at the optimum alone, also on a bound.
 
 ``prox`` is ``shrink(z, pull(step), 1 / divisor(step), low, high)``. Several proximal steps in a row are one ``shrink``,
 too, with another pull and share: so sparse and dense rows have the same rule (``kernels/lazy.py``).
+
+The strengths of L1 and L2 may have factors in each column: ``factors`` (2 * d,), those of column j at 2 * j, of which
+:class:`FactoredNet` takes the proximal step and which :class:`ElasticNet` does not read. ``cost`` and ``slope`` are
+handed a column's two as ``by_l1`` and ``by_l2``.
 """
 
 from typing import NamedTuple
@@ -22,10 +26,10 @@ class Free(NamedTuple):
     l2: float = 0.0
     one: float = 1.0
 
-    def cost(self, w):
+    def cost(self, w, by_l1=1.0, by_l2=1.0):
         return self.l1
 
-    def prox(self, z, step, low, high):
+    def prox(self, z, step, low, high, factors=(), j=0):
         return z
 
     def shrink(self, z, pull, share, low, high):
@@ -37,7 +41,7 @@ class Free(NamedTuple):
     def divisor(self, step):
         return 1.0
 
-    def slope(self, w, g, low, high):
+    def slope(self, w, g, low, high, by_l1=1.0, by_l2=1.0):
         return g
 
 
@@ -48,10 +52,10 @@ class ElasticNet(NamedTuple):
     l2: float = 0.0
     one: float = 1.0  # in the data's type: a literal would turn float32 arithmetic into float64
 
-    def cost(self, w):
-        return self.l1 * np.abs(w) + self.l2 * w * w / (self.one + self.one)
+    def cost(self, w, by_l1=1.0, by_l2=1.0):
+        return by_l1 * self.l1 * np.abs(w) + by_l2 * self.l2 * w * w / (self.one + self.one)
 
-    def prox(self, z, step, low, high):
+    def prox(self, z, step, low, high, factors=(), j=0):
         return self.shrink(z, self.pull(step), self.one / self.divisor(step), low, high)
 
     def shrink(self, z, pull, share, low, high):
@@ -63,11 +67,19 @@ class ElasticNet(NamedTuple):
     def divisor(self, step):
         return self.one + step * self.l2
 
-    def slope(self, w, g, low, high):
-        side = np.sign(w)
-        slope = g + self.l2 * w + self.l1 * side
-        slope = slope - (self.one - np.abs(side)) * np.minimum(np.maximum(g, -self.l1), self.l1)
+    def slope(self, w, g, low, high, by_l1=1.0, by_l2=1.0):
+        side, l1 = np.sign(w), by_l1 * self.l1
+        slope = g + by_l2 * self.l2 * w + l1 * side
+        slope = slope - (self.one - np.abs(side)) * np.minimum(np.maximum(g, -l1), l1)
         # On a bound only what would move the weight inwards counts.
         zero = self.one - self.one
         slope = where(w <= low, np.minimum(slope, zero), slope)
         return where(w >= high, np.maximum(slope, zero), slope)
+
+
+class FactoredNet(ElasticNet):
+    """:class:`ElasticNet` with factors: a proximal step of a strength times a factor is one of a step times it."""
+
+    def prox(self, z, step, low, high, factors=(), j=0):
+        pull, divisor = self.pull(step * factors[2 * j]), self.divisor(step * factors[2 * j + 1])
+        return self.shrink(z, pull, self.one / divisor, low, high)

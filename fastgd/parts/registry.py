@@ -202,12 +202,12 @@ PROTOCOLS = {
     ),
     "penalties": Protocol(
         methods={
-            "cost": Method("w", "the penalty of a weight", required=True, compiled=True),
-            "prox": Method("z, step, low, high", "the proximal step", required=True, compiled=True),
+            "cost": Method("w, by_l1, by_l2", "the penalty of a weight", required=True, compiled=True),
+            "prox": Method("z, step, low, high, factors, j", "the proximal step", required=True, compiled=True),
             "shrink": Method("z, pull, share, low, high", "several of them in one", required=True, compiled=True),
             "pull": Method("step", "what a proximal step takes off the size of a weight", required=True, compiled=True),
             "divisor": Method("step", "what it then divides the weight by", required=True, compiled=True),
-            "slope": Method("w, g, low, high", "the smallest subgradient", required=True, compiled=True),
+            "slope": Method("w, g, low, high, by_l1, by_l2", "the smallest subgradient", required=True, compiled=True),
         },
         traits={},
     ),

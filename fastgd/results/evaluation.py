@@ -25,8 +25,11 @@ def objective(result, X, y, sample_weight=None, offset=None):
 
 
 def penalty(result):
-    """The penalty of a result's scaled coefficients."""
+    """The penalty of a result's coefficients: of the scaled ones, where columns are standardised."""
     state = result.state
     alpha, l1_ratio = state.options["alpha"], state.options["l1_ratio"]
-    scale = np.where(state.inverse_scale > 0, state.inverse_scale, 1.0).astype(np.float64)
-    return float(np.sum(ElasticNet(alpha * l1_ratio, alpha * (1 - l1_ratio)).cost(result.coef / scale)))
+    coef = result.coef
+    if state.resolved["standardize"]:
+        coef = coef / np.where(state.inverse_scale > 0, state.inverse_scale, 1.0).astype(np.float64)
+    factor = 1.0 if state.penalty_factor is None else state.penalty_factor
+    return float(np.sum(factor * ElasticNet(alpha * l1_ratio, alpha * (1 - l1_ratio)).cost(coef)))

@@ -74,10 +74,14 @@ class FitResult:
         """The options as values: what "auto" became (dict); parts are dicts of a name and fields.
 
         ``options["solver"]`` names the solver; ``choices`` has the reasons in words. ``options["bounds"]`` is None or
-        two arrays (d,), the lower and the upper ones.
+        two arrays (d,), the lower and the upper ones, and ``options["penalty_factor"]`` None or an array (d,).
         """
         low, high = self.state.low, self.state.high
-        return self.state.resolved | {"bounds": None if low is None else (low.copy(), high.copy())}
+        factor = self.state.penalty_factor
+        return self.state.resolved | {
+            "bounds": None if low is None else (low.copy(), high.copy()),
+            "penalty_factor": None if factor is None else factor.copy(),
+        }
 
     def objective(self, X, y, sample_weight=None, offset=None):
         """The objective of this model on data, for several targets the mean: one pass.

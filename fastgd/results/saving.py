@@ -115,5 +115,6 @@ AGREEMENTS = {
     "state.backoffs": lambda m, s: not s.backoffs or s.options["learning_rate"] == "auto",
     "state.chunked": lambda m, s: not s.chunked or s.options["validation"] is None,
     "state.best_epoch": lambda m, s: (s.best_epoch or 0) <= s.epoch and (s.best is None) == (s.best_epoch is None),
+    "state.penalty_factor": lambda m, s: s.penalty_factor is None or np.all(s.penalty_factor >= 0),
     "state.low": lambda m, s: (s.low is None) == (s.high is None) and (s.low is None or np.all(s.low <= s.high)),
 }

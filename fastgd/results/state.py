@@ -21,6 +21,7 @@ Weights = Annotated[np.ndarray, Array("lane", "lanes columns+1", finite=True)]
 LaneNumber = Annotated[np.ndarray, Array("float64", "lanes")]
 LaneVector = Annotated[np.ndarray, Array("float64", "lanes columns+1")]
 Column = Annotated[np.ndarray, Array("data", "columns", finite=True)]
+Factor = Annotated[np.ndarray, Array("float64", "columns", finite=True)]
 Bound = Annotated[np.ndarray, Array("float64", "columns")]
 TargetRecords = Annotated[np.ndarray, Array("float64", "epochs targets")]
 Records = Annotated[np.ndarray, Array("float64", "epochs")]
@@ -195,6 +196,7 @@ class RunState:
     inverse_scale: Column
     low: Bound | None
     high: Bound | None
+    penalty_factor: Factor | None  # None: the same penalty for all columns
     best: Weights | None  # those of the best epoch
     moments: Moments  # of the rows so far
     history: RunHistory

@@ -83,6 +83,11 @@ class Solver:
         raise NotImplementedError
 
     @classmethod
+    def wants_scale(cls, problem):
+        """Whether columns are to be scaled for the steps' sake, where the penalty acts on them as they are."""
+        return not cls.scale_free
+
+    @classmethod
     def limits(cls, problem):
         """The :class:`Limits` of a run on such a problem."""
         raise NotImplementedError

@@ -47,7 +47,17 @@ class DataStatistics:
         none = frozen(np.empty((1, 0), table.X.dtype))
         one = float(self.intercept)
         return Data(
-            table.X, none, table.weight, none[0], *scaling, one, float(self.n), roles=NO_ROLES, seed=0, classes=1
+            table.X,
+            none,
+            table.weight,
+            none[0],
+            *scaling,
+            one,
+            float(self.n),
+            roles=NO_ROLES,
+            seed=0,
+            classes=1,
+            factors=none[0],
         )
 
     def passes(self, scaling):

@@ -27,6 +27,14 @@ class FirstOrder(Solver):
         return
 
     @classmethod
+    def wants_scale(cls, problem):
+        """Yes, but where postponed steps of a penalty, which need the same one in all columns, save more."""
+        many = problem.d >= MANY_COLUMNS and not problem.full
+        optimizer = problem.options.optimizer
+        postponed = optimizer == "auto" or optimizer.zero_gradient in ("sgd", "adagrad")
+        return not (many and postponed and not problem.options.lazy)
+
+    @classmethod
     def limits(cls, problem):
         """1000 epochs of full-batch steps, 20 of smaller batches."""
         if problem.full:

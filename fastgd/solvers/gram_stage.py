@@ -130,7 +130,7 @@ class ExactMatrix(Matrix):
     def matrix(self):
         """The matrix with a penalty, and a share of the diagonal added to it."""
         found = self.stage.second_derivatives(self.lanes)
-        return with_diagonal(found.copy(), self.l2, self.share) if self.l2 or self.share else found
+        return with_diagonal(found.copy(), self.l2, self.share) if np.any(self.l2) or self.share else found
 
     @property
     def factor(self):

@@ -7,9 +7,9 @@ import numpy as np
 
 from ..kernels.cholesky import Factor
 from ..kernels.coordinates import NONE, diagonal_of
-from ..kernels.pairs import product
 from .gram import centre_of
 from .metrics import DEPENDENT, Unit, centred_gradient, centred_weights, constants, curved, promised
+from .strengths import square
 
 RAISED = 0.1  # of the mean second derivative, added to all: rows that are far from the margin will not stay so
 ALIKE = 0.1  # of second derivatives, for what moves all classes alike: with all of it, steps were up to 4 times as many
@@ -80,7 +80,7 @@ class Shared:
         if not self.metric.scaled:
             return 1.0
         rows = step.reshape(self.classes, -1)
-        along = sum(self.metric.sums.along(row) + self.metric.l2 * product(row[:-1], row[:-1]) for row in rows)
+        along = sum(self.metric.sums.along(row) + square(self.metric.l2, row[:-1]) for row in rows)
         return -slope / along if along > 0 else 1.0
 
     def missed(self, g):
@@ -131,9 +131,9 @@ class AllSums:
         size, matrix = self.size, self.matrix.copy()
         k = np.arange(len(matrix))
         matrix[k, k] *= 1.0 + share
-        matrix[k, k] += np.where(k % size == size - 1, 0.0, l2)
+        matrix[k, k] += np.tile(np.append(np.broadcast_to(l2, size - 1), 0.0), self.classes)
         self.tie(matrix, slice(size - 1, size))
-        return All(matrix, self, tied=l2 > 0)
+        return All(matrix, self, np.flatnonzero(np.broadcast_to(l2, size - 1) == 0))
 
     def tie(self, matrix, columns):
         """Tie the weights of all classes, in place: what is added to them alike changes no loss."""
@@ -148,17 +148,17 @@ class All:
     scaled = keeps = exact = False
     alike = NONE
 
-    def __init__(self, matrix, sums, tied):
+    def __init__(self, matrix, sums, untied):
         self.matrix, self.sums, self.offset = matrix, sums, sums.offset
-        self.tied = tied  # whether what is added to the weights of a column alike has a penalty
+        self.untied = untied  # the columns where what is added to the weights of all classes alike has no penalty
 
     @functools.cached_property
     def factor(self):
         """The matrix, factorised: the weights of each column are tied, where no penalty does so."""
         matrix = self.matrix
-        if not self.tied:
+        if self.untied.size:
             matrix = matrix.copy()
-            self.sums.tie(matrix, slice(-1))
+            self.sums.tie(matrix, self.untied)
         return Factor(matrix, self.sums.share)
 
     @property

@@ -13,6 +13,7 @@ from ..parts.penalties import Free
 from .gram import centre_of, weighted_gram
 from .metrics import MOST_COLUMNS, solved
 from .plan import lanes_at
+from .strengths import l2_of
 
 NARROW = 0.1  # of the nine tenths' quantile of the distances from the kinks: no width begins below
 SOME = 4096  # rows of which quantiles are taken
@@ -48,7 +49,8 @@ class Solved:
 class KinkedRows:
     """The rows of a lane: ``weight`` (n,) float64, of sum about 1; ``box`` (3, kinks, n): places, low and high.
 
-    ``penalty`` (d + 1,) is what half the squared weights are multiplied by.
+    ``penalty`` (d + 1,) is what half the squared weights are multiplied by, and ``l2`` that of the columns, a number
+    where it is the same in all.
     """
 
     def __init__(self, backend, threads, data, lane, box, weight, penalty):
@@ -59,6 +61,7 @@ class KinkedRows:
         self.backend, self.threads, self.penalty = backend, threads, penalty
         self.lane = lane._replace(weights=lane.weights.astype(backend.passes.lane_type(data.shift.dtype)))
         self.places, self.low, self.high = self.box = box
+        self.l2 = penalty[0] if (penalty[:-1] == penalty[0]).all() else penalty[:-1]
         self.weight, self.n = weight, len(weight)
         self.wide = data.shift.size >= MOST_COLUMNS
         self.passes = backend.passes(self.data, threads)
@@ -81,7 +84,7 @@ class KinkedRows:
         weight = row_weights(data, fold, replicate, False, 0, n) * (lanes.scale[number] / data.count)
         penalty = np.zeros(d + 1)
         if type(plan.parts.penalty) is not Free:
-            penalty[:d] = float(lanes.penalty[number, 1])
+            penalty[:d] = l2_of(data, float(lanes.penalty[number, 1]))
         own = lanes_at(lanes, [number], 1)
         own = own._replace(target=np.zeros(1, np.int64), fold=np.array([-1]), replicate=np.array([-1]))
         data = doubled(data) if data.rows.stored <= DOUBLED else data

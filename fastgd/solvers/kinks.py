@@ -9,6 +9,7 @@ from ..kernels.pairs import product
 from ..parts.penalties import ElasticNet
 from .pairs import Pairs
 from .passes import length
+from .strengths import l1_of
 
 
 def made_of_lines(loss):
@@ -24,11 +25,14 @@ class Kinks(NamedTuple):
     high: np.ndarray
 
     @classmethod
-    def of(cls, lanes, rows, place):
-        """Those of the weights of some lanes, which are a model's, in some places; or None if it has none."""
+    def of(cls, lanes, rows, place, data):
+        """Those of the weights of some lanes, which are a model's, in some places; or None if it has none.
+
+        ``data`` are of the columns there.
+        """
         columns = place if isinstance(place, slice) else place[:-1]
         low, high = (bound[rows, columns].astype(np.float64) for bound in (lanes.low, lanes.high))
-        l1 = np.broadcast_to(lanes.penalty[rows, :1].astype(np.float64), low.shape)
+        l1 = np.broadcast_to(l1_of(data, lanes.penalty[rows, :1].astype(np.float64)), low.shape)
         if not (l1.any() or np.isfinite(low).any() or np.isfinite(high).any()):
             return None
         found = np.empty((3, len(low), low.shape[1] + 1))

@@ -19,6 +19,7 @@ from ..kernels.gram import scatters
 from ..kernels.pairs import product
 from .gram import centre_of, pairs, weighted_gram
 from .passes import lane_of, length
+from .strengths import square
 
 MOST_COLUMNS = 1024  # of a matrix, with the constant: 8 MB
 MOST_SPARSE_COLUMNS = 128  # of sparse rows: more are far from dense, and their diagonal nearly is the matrix
@@ -148,7 +149,7 @@ class MatrixSums:
         """The metric with a penalty, and a share of the diagonal added to it."""
         if math.isinf(share):
             return Unit
-        return Matrix(with_diagonal(self.matrix.copy(), l2, share) if l2 or share else self.matrix, self)
+        return Matrix(with_diagonal(self.matrix.copy(), l2, share) if np.any(l2) or share else self.matrix, self)
 
 
 def with_diagonal(matrix, l2, share):
@@ -273,7 +274,7 @@ class Arrow:
 
     def reach(self, step, slope):
         """How much longer a step is to be, by all second derivatives along it: columns are not independent."""
-        along = self.sums.along(step) + self.l2 * product(step[:-1], step[:-1])
+        along = self.sums.along(step) + square(self.l2, step[:-1])
         return -slope / along if along > 0 else 1.0
 
     @staticmethod

@@ -11,6 +11,7 @@ from ..kernels.layouts import frozen
 from ..parts.losses import SquaredError
 from ..parts.penalties import Free
 from .reduction import ChunkedReduction
+from .strengths import l1_of, l2_of
 
 TASK_ELEMENTS = 1 << 21  # about a millisecond of work, so that neither Ctrl-C nor the last thread takes long
 SMALL_ELEMENTS = 1 << 17  # below this a pass is over before a thread has started
@@ -161,11 +162,13 @@ def length(vector):
         return float(largest * np.sqrt(np.einsum("i,i->", scaled, scaled)))
 
 
-def penalty_costs(penalty, lanes):
+def penalty_costs(penalty, lanes, data):
     """The penalty of each lane's weights, (lanes,), without the intercept; the fields of ``penalty`` are the lanes'."""
     if type(penalty) is Free:
         return np.zeros(len(lanes.weights))
     weights = lanes.weights[:, :-1].astype(np.float64, copy=False)
     fields = type(penalty)(*lanes.penalty.astype(np.float64).T[:, :, None])
+    if data.factors.size:
+        fields = fields._replace(l1=l1_of(data, fields.l1), l2=l2_of(data, fields.l2))
     with np.errstate(all="ignore"):
         return fields.cost(weights).sum(axis=1)

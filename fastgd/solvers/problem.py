@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from .data_statistics import DataStatistics
 
 IN_CHUNKS = "the data come in chunks"  # why some solvers do not suit
@@ -15,6 +17,7 @@ class Problem:
     statistics: DataStatistics
     start: object  # Fresh, Warm, Resumed or Chunk
     bounds: tuple | None  # (low, high), arrays (d,) in the units of the columns
+    penalty_factor: np.ndarray | None  # (d,), of the penalty of each column; None where it is the same in all
     batch: int
     full: bool  # whether a step takes all rows
     single: bool  # whether no folds are fitted in the same passes

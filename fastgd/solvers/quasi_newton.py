@@ -28,6 +28,7 @@ from .problem import in_parts
 from .smoothed import SmoothedDescent
 from .spaces import space_of
 from .stage_order import stages_of
+from .strengths import l2_of
 from .working_set import WorkingSet, has_working_set, unmeasured
 
 EPOCHS = 1000
@@ -161,7 +162,7 @@ class QuasiNewton(Solver):
     def model_of(self, number, ring):
         """What a descent takes for the objective, with its ring of pairs."""
         first = number * self.classes
-        kinks = Kinks.of(self.plan.lanes, slice(first, first + self.classes), self.space.place)
+        kinks = Kinks.of(self.plan.lanes, slice(first, first + self.classes), self.space.place, self.data)
         if kinks is None:
             return Pairs(*ring)
         if has_working_set(self.data, kinks):
@@ -326,7 +327,7 @@ class QuasiNewton(Solver):
                 sums = one.sums(lanes, self.space.spreads, as_matrix)
                 if sums.total > 0:  # all rows of a sample may lie beyond their margins
                     break
-        metric = sums.damped(l2, damping)
+        metric = sums.damped(l2_of(self.data, l2), damping)
         # The weights of columns that a matrix leaves out would stay where steps by an arrow have brought them.
         if as_matrix and metric.dependent is not None and metric.dependent.any():
             return self.metric_of(number, stage, weights, rows, damping, False)

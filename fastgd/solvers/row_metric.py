@@ -24,14 +24,14 @@ DIGITS = 1e-3  # the largest share of a step that may be rounding
 
 
 def suits(plan, data):
-    """Whether the metric of all rows may be made of their products: there are few, and each weight has L2 alone."""
+    """Whether the metric of all rows may be made of their products: few rows, each weight with the same L2 alone."""
     lanes, n, models = plan.lanes, data.rows.shape[0], len(plan.lanes.weights)
     if data.classes > 1 or kind_of(data) is not ArrowSums or type(plan.parts.penalty) is Free:
         return False
     if n > min(data.shift.size, LARGEST_MATRIX) or 16 * models * n * n > TOGETHER_BYTES:
         return False
-    bounds = np.isfinite(lanes.low).any() or np.isfinite(lanes.high).any()
-    return not bounds and not lanes.penalty[:, 0].any() and bool((lanes.penalty[:, 1] > 0).all())
+    apart = data.factors.size or np.isfinite(lanes.low).any() or np.isfinite(lanes.high).any()
+    return not apart and not lanes.penalty[:, 0].any() and bool((lanes.penalty[:, 1] > 0).all())
 
 
 def cost(data):

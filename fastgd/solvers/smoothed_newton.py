@@ -8,6 +8,7 @@ from ..kernels import kinks
 from ..kernels.layouts import frozen
 from ..kernels.pairs import product
 from .metrics import ArrowSums
+from .strengths import square
 
 STEEP = 0.1  # a line search ends where the slope is below this share of the start's
 SEARCHES = 20
@@ -65,9 +66,9 @@ def unproven(rows, gradient, step, gap, fall):
 
     The guess takes the second derivatives of the step for those on the way to the optimum.
     """
-    if not rows.penalty.any():
+    if not np.all(rows.l2):
         return 2 * math.sqrt(fall * (gap + fall))
-    return 0.5 * product(gradient[:-1], gradient[:-1]) / rows.penalty[0] + 2 * abs(gradient[-1] * step[-1])
+    return 0.5 * square(1.0 / rows.l2, gradient[:-1]) + 2 * abs(gradient[-1] * step[-1])
 
 
 def conjugate(rows, bends, side, exactly):
@@ -75,7 +76,7 @@ def conjugate(rows, bends, side, exactly):
 
     Preconditioned by the diagonal and the constant's row and column (Steihaug 1983 on how exactly).
     """
-    metric = ArrowSums(rows.data, frozen(bends), rows.spreads, rows.backend, rows.threads).damped(rows.penalty[0], 0.0)
+    metric = ArrowSums(rows.data, frozen(bends), rows.spreads, rows.backend, rows.threads).damped(rows.l2, 0.0)
     near = bends > 0.0
     if 2 * np.count_nonzero(near) < rows.n:
         rows, bends = rows.take(near), bends[near]

@@ -9,6 +9,7 @@ from ..parts.penalties import Free
 from .gram import products_of_rows
 from .metrics import ArrowSums, kind_of
 from .passes import lane_of
+from .strengths import factors_at
 
 MOST_NUMBERS = 16  # a column, of sparse rows that may have columns without any
 COPIED = 1 << 22  # indices of sparse rows that may be copied, so that columns without a number cost nothing
@@ -66,7 +67,12 @@ class SomeColumns(AllColumns):
         data, place = plan.data, np.zeros(plan.data.rows.columns, np.uint32)
         place[used] = np.arange(used.size, dtype=np.uint32)
         rows = CSR(data.rows.values, frozen(place[data.rows.indices]), data.rows.starts, used.size)
-        self.data = data._replace(rows=rows, shift=data.shift[used], inverse_scale=data.inverse_scale[used])
+        self.data = data._replace(
+            rows=rows,
+            shift=data.shift[used],
+            inverse_scale=data.inverse_scale[used],
+            factors=factors_at(data, used),
+        )
         self.place = np.append(used, data.shift.size)
 
     def spreads(self):
@@ -142,7 +148,7 @@ def spans(plan):
     n, d = data.rows.shape
     if data.rows.sparse or kind_of(data) is not ArrowSums or n > FEW_ROWS or WIDE * n > d:
         return False
-    if np.isfinite(lanes.low).any() or np.isfinite(lanes.high).any():
+    if data.factors.size or np.isfinite(lanes.low).any() or np.isfinite(lanes.high).any():
         return False
     if type(plan.parts.penalty) is Free:  # what a start has outside of the span stays
         return not lanes.weights[:, :-1].any()

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..kernels import hogwild_merge, lazy, sparse_loop
 from ..kernels.threads import run_tasks
-from ..parts.penalties import Free
+from ..parts.penalties import FactoredNet, Free
 from .batches import SLICE_COLUMNS, Batches
 from .data_statistics import curvature_of
 from .full_batch import ROW_OVERHEAD
@@ -35,6 +35,8 @@ def zero_gradient_update(plan):
     form, decays = optimizer.zero_gradient, optimizer.decays
     if plan.options.lazy or (free and form in ("sgd", "adagrad") and not decays):
         return lazy.NoDrift()
+    if type(penalty) is FactoredNet:
+        return None
     if form == "sgd" and not (l1 or bounded(plan)):
         return lazy.Decay()
     if averaged:
@@ -108,6 +110,7 @@ class LazyBatches(Batches):
             scale=data.inverse_scale if (data.inverse_scale != 1).any() else None,
             low=low,
             high=high,
+            factors=data.factors,
             counted=np.zeros(d) if plan.lanes.averages.size else None,
             last_batch=np.zeros(size, np.int64),
             gradient=np.zeros(size),

@@ -13,6 +13,7 @@ from .gram import products_of_rows
 from .joint_metrics import AllSums, SharedSums, suits_all
 from .metrics import MatrixSums, kind_of, matrix_cost, may_be_matrix
 from .passes import penalty_costs
+from .strengths import l2_of
 
 STEPS = 4  # a sample on which steps are taken is at most so small a part of the rows
 SHORT = 1 << 18  # numbers: a pass over them takes less than 0.05 ms
@@ -94,8 +95,8 @@ class Stage:
     def penalise(self, lanes, objectives, gradients):
         """Add the penalty to the objectives (lanes,), and L2's part to the gradients (lanes, d + 1), in place."""
         if type(self.penalty) is not Free:
-            objectives += penalty_costs(self.penalty, lanes)
-            gradients[:, :-1] += lanes.penalty[:, 1:2].astype(np.float64) * lanes.weights[:, :-1]
+            objectives += penalty_costs(self.penalty, lanes, self.data)
+            gradients[:, :-1] += l2_of(self.data, lanes.penalty[:, 1:2].astype(np.float64)) * lanes.weights[:, :-1]
 
     def with_width(self, lanes):
         """The lanes with the width within which the loss is smoothed."""

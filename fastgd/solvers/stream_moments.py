@@ -29,13 +29,13 @@ def column_moments(before, statistics):
     return together((before.mean, before.variance), now, weight / (before.weight + weight))
 
 
-def moments(before, problem, scaling, standardize):
+def moments(before, problem, scaling, scaled):
     """The moments of all rows so far: ``before`` (or None) and those of the chunk, which is read with ``scaling``."""
     statistics, table = problem.statistics, problem.table
     weight, past = row_weight(table), before or nothing(len(table.y))
     share = weight / (past.weight + weight)
     mean = variance = np.zeros(0)
-    if standardize:
+    if scaled:
         mean, variance = column_moments(before, statistics)
     square = eigenvalue = 0.0
     if problem.automatic:

@@ -20,6 +20,7 @@ from .passes import penalty_costs
 from .plan import unweighted
 from .quasi_newton import QuasiNewton
 from .staged_sgd import FORGET, StagedSGD
+from .strengths import l1_of, l2_of
 
 # Row order --------------------------------------------------------------------------------------------------------
 
@@ -112,11 +113,11 @@ class TextbookFullBatch(FullBatch):
         rows = np.arange(len(data.Z)) if self.plan.rows is None else self.plan.rows
         losses, gradients = data.gradient(parts.loss, lanes, rows)
         gradients = gradients / len(rows)
-        objective = losses / len(rows) + penalty_costs(parts.penalty, lanes)
-        norm = np.array([subgradient_norm(parts, lanes, lane, g) for lane, g in enumerate(gradients)])
+        objective = losses / len(rows) + penalty_costs(parts.penalty, lanes, self.plan.data)
+        norm = np.array([subgradient_norm(parts, lanes, lane, g, self.plan.data) for lane, g in enumerate(gradients)])
         finite = np.isfinite(objective + norm).reshape(-1, joint).all(axis=1)
         for lane in np.flatnonzero(np.repeat(finite, joint)):
-            step(parts, lanes, lane, gradients[lane], float(rates[0, lane]), t)
+            step(parts, lanes, lane, gradients[lane], float(rates[0, lane]), t, self.plan.data)
         return objective[None], norm[None]
 
 
@@ -143,7 +144,7 @@ class TextbookBatches(Batches):
             losses, gradients = self.passes.gradient(parts.loss, lanes, some)
             loss_sum += losses
             for lane, gradient in enumerate(gradients / len(some)):
-                step(parts, lanes, lane, gradient, float(own[lane]), t + s)
+                step(parts, lanes, lane, gradient, float(own[lane]), t + s, self.plan.data)
 
 
 def first_order(plan):
@@ -151,7 +152,7 @@ def first_order(plan):
     return TextbookFullBatch if plan.full else TextbookBatches
 
 
-def step(parts, lanes, lane, g, rate, t):
+def step(parts, lanes, lane, g, rate, t, data):
     """Move a lane against the gradient ``g``, all but the intercept then by penalty and bounds."""
     optimizer, penalty = type(parts.optimizer)(*lanes.optimizer[lane]), type(parts.penalty)(*lanes.penalty[lane])
     w, average = lanes.weights[lane], lanes.averages[lane]
@@ -162,14 +163,15 @@ def step(parts, lanes, lane, g, rate, t):
         slot[:] = values
     moved, size = decayed(optimizer, c, w) + change, np.broadcast_to(size, w.shape)
     w[d] += change[d]  # the intercept does not decay
-    w[:d] = penalty.prox(moved[:d], size[:d], lanes.low[lane], lanes.high[lane])
+    w[:d] = penalty.prox(moved[:d], size[:d], lanes.low[lane], lanes.high[lane], data.factors, np.arange(d))
     if average.size and t >= lanes.begin[lane]:
         average += (w - average) / (t - lanes.begin[lane] + 1)
 
 
-def subgradient_norm(parts, lanes, lane, gradient):
+def subgradient_norm(parts, lanes, lane, gradient, data):
     """The norm of the smallest subgradient of a lane's objective, whose loss has the given gradient."""
     penalty = type(parts.penalty)(*lanes.penalty[lane])
+    penalty = penalty._replace(l1=l1_of(data, penalty.l1), l2=l2_of(data, penalty.l2))
     slope = penalty.slope(lanes.weights[lane, :-1], gradient[:-1], lanes.low[lane], lanes.high[lane])
     return np.linalg.norm([*slope, gradient[-1]])
 

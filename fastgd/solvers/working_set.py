@@ -18,6 +18,7 @@ from .line_search import Look
 from .metrics import ArrowSums, kind_of
 from .pairs import slots
 from .stages import Stage
+from .strengths import factors_at, l2_of
 
 FEWEST = 4  # times the columns, the square of those that a working set has at least: it costs about as much as a look
 FEW_ROWS, WIDE = 4096, 4  # of sparse rows, at most; columns for each, at least
@@ -37,7 +38,8 @@ def has_working_set(data, kinks):
         return False
     n, d = data.rows.shape
     many = kind_of(data) is ArrowSums and (not data.rows.sparse or (n <= FEW_ROWS and WIDE * n <= d))
-    return many and bool(((kinks.l1 > 0.0) | (kinks.low == 0.0) | (kinks.high == 0.0))[:-1].all())
+    moving = ~((kinks.l1 > 0.0) | (kinks.low == 0.0) | (kinks.high == 0.0))[:-1]
+    return many and GROWTH * np.count_nonzero(moving) <= math.isqrt(FEWEST * d)  # these have no rest
 
 
 class WorkingSet(KinkedModel):
@@ -112,7 +114,7 @@ class WorkingSet(KinkedModel):
         """The metric of some columns."""
         lanes = self.lanes._replace(weights=weights[None].astype(self.lanes.weights.dtype))
         sums = stage.sums(lanes, lambda: self.spreads()[columns], as_matrix)
-        return sums.damped(float(lanes.penalty[0, 1]), damping)
+        return sums.damped(l2_of(stage.data, float(lanes.penalty[0, 1])), damping)
 
 
 class Unmeasured:
@@ -140,5 +142,8 @@ def columns_of(data, columns):
     else:
         values = np.ascontiguousarray(data.rows.values[:, columns])
     return data._replace(
-        rows=Dense(frozen(values)), shift=data.shift[columns], inverse_scale=data.inverse_scale[columns]
+        rows=Dense(frozen(values)),
+        shift=data.shift[columns],
+        inverse_scale=data.inverse_scale[columns],
+        factors=factors_at(data, columns),
     )

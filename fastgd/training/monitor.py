@@ -25,7 +25,8 @@ class Evaluation:
         """The objectives (models, targets)."""
         lanes, parts = lanes._replace(weights=weights), self.plan.parts
         with np.errstate(all="ignore"):
-            return self.by_model(self.passes.loss(parts.loss, lanes) + penalty_costs(parts.penalty, lanes))
+            loss = self.passes.loss(parts.loss, lanes)
+            return self.by_model(loss + penalty_costs(parts.penalty, lanes, self.plan.data))
 
     def validation_loss(self, lanes, weights):
         """The mean losses (models, targets) of the validation data; infinite where not finite."""

@@ -230,27 +230,78 @@ def test_raw_columns_need_nothing_else():
     assert model.choices_["solver"].startswith("quasi_newton")
 
 
-def test_alpha_has_scikit_learns_meaning_on_raw_columns():
-    columns = X * [0.1, 1.0, 10.0, 100.0] + [0.0, 30.0, 0.0, 500.0]
-    ridge = linear_model.Ridge(alpha=0.1 * len(Y)).fit(columns, Y)
-    model = fastgd.SGDRegressor(alpha=0.1, tol=1e-12).fit(columns, Y)
-    np.testing.assert_allclose(model.coef_, ridge.coef_, rtol=1e-8)
-    np.testing.assert_allclose(model.intercept_, ridge.intercept_, rtol=1e-8)
+COLUMNS = X * [0.1, 1.0, 10.0, 100.0] + [0.0, 30.0, 0.0, 500.0]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"batch_size": 64, "max_iter": 500, "tol": None},
+        {"optimizer": "momentum"},
+        {"optimizer": "adam", "max_iter": 5000},
+        {"average": True, "max_iter": 3000},
+    ],
+    ids=str,
+)
+def test_alpha_acts_as_behind_a_scaler(options):
+    given = {"alpha": 0.1, "tol": 1e-12, "random_state": 0, **options}
+    ridge = make_pipeline(StandardScaler(), linear_model.Ridge(alpha=0.1 * len(Y))).fit(COLUMNS, Y)
+    model = fastgd.SGDRegressor(**given).fit(COLUMNS, Y)
+    near = 0.1 if options else 1e-6
+    np.testing.assert_allclose(model.predict(COLUMNS), ridge.predict(COLUMNS), rtol=near, atol=near)
     logistic = linear_model.LogisticRegression(C=1 / (0.1 * len(Y)), tol=1e-10, max_iter=10_000, solver="newton-cg")
-    model = fastgd.SGDClassifier("log_loss", alpha=0.1, tol=1e-12).fit(columns, LABELS)
-    np.testing.assert_allclose(model.coef_, logistic.fit(columns, LABELS).coef_, rtol=1e-4)
+    scores = make_pipeline(StandardScaler(), logistic).fit(COLUMNS, LABELS).decision_function(COLUMNS)
+    model = fastgd.SGDClassifier("log_loss", **given).fit(COLUMNS, LABELS)
+    np.testing.assert_allclose(model.decision_function(COLUMNS), scores, rtol=near, atol=near)
+
+
+@pytest.mark.parametrize("d", [1023, 1024])
+def test_alpha_has_one_meaning_at_any_width(d):
+    columns = np.random.default_rng(1).normal(size=(300, d)) * np.resize([0.1, 10.0], d)
+    y = columns[:, 0] * 10 + columns[:, 1]
+    ridge = make_pipeline(StandardScaler(), linear_model.Ridge(alpha=1.0 * len(y))).fit(columns, y)
+    model = fastgd.SGDRegressor(alpha=1.0, tol=1e-12).fit(columns, y)
+    np.testing.assert_allclose(model.coef_, ridge[1].coef_ / columns.std(axis=0), rtol=1e-4, atol=1e-6)
+
+
+def test_alpha_means_the_same_in_chunks():
+    ridge = make_pipeline(StandardScaler(), linear_model.Ridge(alpha=0.1 * len(Y))).fit(COLUMNS, Y)
+    model = fastgd.SGDRegressor(alpha=0.1)
+    for _ in range(100):
+        model.partial_fit(COLUMNS, Y)
+    np.testing.assert_allclose(model.predict(COLUMNS), ridge.predict(COLUMNS), atol=0.1)
+
+
+def test_a_column_of_small_numbers_counts_as_much_as_any():
+    z = RNG.normal(size=500)
+    y = 2 * z + 0.2 * RNG.normal(size=500)
+    assert fastgd.SGDRegressor().fit(1e-3 * z[:, None], y).score(1e-3 * z[:, None], y) > 0.98
+
+
+@pytest.mark.parametrize("options", [{"standardize": False}, {"sparse": True}], ids=str)
+def test_alpha_acts_on_raw_columns_of_sparse_rows_or_where_asked_for(options):
+    csr_array, options = pytest.importorskip("scipy.sparse").csr_array, dict(options)
+    rows = csr_array(COLUMNS) if options.pop("sparse", False) else COLUMNS
+    ridge = linear_model.Ridge(alpha=0.1 * len(Y)).fit(COLUMNS, Y)
+    model = fastgd.SGDRegressor(alpha=0.1, tol=1e-12, **options).fit(rows, Y)
+    np.testing.assert_allclose(model.coef_, ridge.coef_, rtol=1e-7)
+    np.testing.assert_allclose(model.intercept_, ridge.intercept_, rtol=1e-7)
+    logistic = linear_model.LogisticRegression(C=1 / (0.1 * len(Y)), tol=1e-10, max_iter=10_000, solver="newton-cg")
+    model = fastgd.SGDClassifier("log_loss", alpha=0.1, tol=1e-12, **options).fit(rows, LABELS)
+    np.testing.assert_allclose(model.coef_, logistic.fit(COLUMNS, LABELS).coef_, rtol=1e-4)
 
 
 def test_the_class_against_the_rest_is_a_fit_of_its_own():
     model = fastgd.SGDClassifier(loss="log_loss", alpha=0.01, tol=1e-10).fit(RAW, THREE)
     for k in range(3):
-        r = fastgd.fit(RAW, k == THREE, loss="log_loss", alpha=0.01, tol=1e-10, epochs=1000, standardize=False)
+        r = fastgd.fit(RAW, k == THREE, loss="log_loss", alpha=0.01, tol=1e-10, epochs=1000)
         np.testing.assert_allclose(model.coef_[k], r.coef, rtol=1e-6)
 
 
 def test_multinomial():
     model = fastgd.SGDClassifier(loss="multinomial", alpha=1e-3).fit(RAW, THREE)
-    r = fastgd.fit(RAW, THREE, loss="multinomial", alpha=1e-3, standardize=False)  # as for the other losses
+    r = fastgd.fit(RAW, THREE, loss="multinomial", alpha=1e-3)
     assert model.coef_.shape == (3, 4)
     np.testing.assert_array_equal(model.predict(RAW), r.predict(RAW))
     np.testing.assert_allclose(model.predict_proba(RAW).sum(axis=1), 1)
@@ -266,7 +317,7 @@ def test_multinomial():
 def test_multinomial_with_exact_zeros(penalty):
     model = fastgd.SGDClassifier(loss="multinomial", penalty=penalty, alpha=0.05, l1_ratio=0.5, tol=1e-10)
     ratio = 1.0 if penalty == "l1" else 0.5
-    r = fastgd.fit(RAW, THREE, loss="multinomial", alpha=0.05, l1_ratio=ratio, standardize=False, tol=1e-10)
+    r = fastgd.fit(RAW, THREE, loss="multinomial", alpha=0.05, l1_ratio=ratio, tol=1e-10)
     assert r.options["solver"] == "quasi_newton"
     np.testing.assert_allclose(model.fit(RAW, THREE).coef_, r.coef, rtol=1e-6, atol=1e-9)
     assert 0 < np.count_nonzero(model.coef_ == 0) < model.coef_.size
@@ -400,7 +451,8 @@ def test_every_parameter_of_scikit_learns_is_there():
         if theirs["eta0"] == 0.0:  # before scikit-learn 1.8, which asked classifiers for one
             different.remove("eta0")
         assert different == {"learning_rate", "tol"}
-        assert set(ours) - set(theirs) == {"optimizer", "momentum", "batch_size", "standardize", "bounds"}
+        own = {"optimizer", "momentum", "batch_size", "standardize", "penalty_factor", "bounds"}
+        assert set(ours) - set(theirs) == own
 
 
 def test_without_scikit_learn():

@@ -108,7 +108,7 @@ def made(loss, n, d, dtype, weighted=False, offset=False, constant=1.0, place=la
     shift, scale = rng.standard_normal(d).astype(dtype), rng.uniform(0.5, 1.5, d).astype(dtype)
     X, y = map(frozen, values)
     weight, offsets = frozen(weight) if weighted else none, frozen(offsets) if offset else none
-    data = Data(Dense(X), y, weight, offsets, shift, scale, constant, float(n), NO_ROLES, 0, 1)
+    data = Data(Dense(X), y, weight, offsets, shift, scale, constant, float(n), NO_ROLES, 0, 1, none)
     one, bound = np.zeros(1, np.int64), np.full((1, d), np.inf, dtype)
     weights = (rng.standard_normal((1, d + 1)) / np.sqrt(d)).astype(dtype)
     settings = np.array([loss]), np.array([optimizers.Sgd()]), np.array([penalties.Free()], dtype)

@@ -65,7 +65,7 @@ def made(n, d, classes, loss, dtype=np.float64, weighted=False, sparse=False, mo
         rows, shift = Dense(frozen(X)), X.mean(axis=0).astype(dtype)
     y = frozen(rng.integers(0, classes, (1, n)).astype(dtype))
     none = frozen(np.empty(0, dtype))
-    data = Data(rows, y, weight, none, shift, scale, 1.0, float(n), roles, 5, classes)
+    data = Data(rows, y, weight, none, shift, scale, 1.0, float(n), roles, 5, classes, none)
     ends = np.zeros(d)
     parts = {"loss": loss, "optimizer": None, "penalty": Free(), "coef": None, "fold": -1, "replicate": -1}
     lanes = make_lanes([SimpleNamespace(**parts, low=ends, high=ends, start=np.zeros(classes))] * models, dtype)

@@ -39,7 +39,7 @@ def made_data(sparse=False, dtype=np.float64, classes=1, roles=NO_ROLES):
         starts = np.append(0, np.cumsum((X != 0).sum(axis=1))).astype(np.uint64)
         rows = CSR(frozen(X[X != 0]), frozen(np.nonzero(X)[1].astype(np.uint32)), frozen(starts), D)
     y, weight, offset = map(frozen, (y, weight, offset))
-    return Data(rows, y, weight, offset, shift, scale, 1.0, float(N), roles, 0, classes)
+    return Data(rows, y, weight, offset, shift, scale, 1.0, float(N), roles, 0, classes, y[0, :0])
 
 
 def made_lanes(parts, data, models=1):
@@ -120,7 +120,7 @@ def test_columns_of_sparse_rows(dtype, batch):
     lanes, loss_sum, rates = made_lanes(LOG, data), np.zeros(1), np.full((1, 1), 0.1)
     expected = descended(data, LOG.loss, lanes.weights, batch, 0.1)
     notes = np.zeros(D, np.int64), np.zeros(D), np.zeros(D, np.uint32)
-    columns = sparse_loop.LazyColumns(lazy.NoDrift(), data.inverse_scale, None, None, None, *notes)
+    columns = sparse_loop.LazyColumns(lazy.NoDrift(), data.inverse_scale, None, None, data.factors, None, *notes)
     if batch == 1:
         sparse_loop.row_steps(data, LOG, lanes, columns, *order(), rates, 1, loss_sum)
     else:

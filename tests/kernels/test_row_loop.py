@@ -66,7 +66,7 @@ def made_problem(rows, optimizer, weighted):
     weight, offset = (rng.uniform(0.5, 2.0, (2, N)) if weighted else np.empty((2, 0))).astype(dtype)
     data = Data(
         rows, y, weight, offset, np.zeros(d, dtype), np.ones(d, dtype), constant=1.0, count=float(N), roles=NO_ROLES,
-        seed=0, classes=1,
+        seed=0, classes=1, factors=np.empty(0, dtype),
     )  # fmt: skip
     lanes = Lanes(
         target=np.zeros(1, np.int64), fold=np.full(1, -1), replicate=np.full(1, -1), scale=np.ones(1),

@@ -39,7 +39,7 @@ def data_of(X, sparse=False, constant=1.0, shift=0.0, scale=1.0, dtype=np.float6
     weight, none = frozen(np.array(weight, dtype)), frozen(np.empty(0, dtype))
     shift, scale = (np.broadcast_to(v, d).astype(dtype) for v in (shift, scale))
     count = float(np.sum(weight)) if weight.size else float(n)
-    return Data(rows, y, weight, none, shift, scale, constant, count, NO_ROLES, 5, classes)
+    return Data(rows, y, weight, none, shift, scale, constant, count, NO_ROLES, 5, classes, none)
 
 
 def standardised(data):

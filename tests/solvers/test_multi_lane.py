@@ -43,7 +43,8 @@ def made_data(dtype=np.float64, loss=None, weighted=False, targets=1, roles=NO_R
     X, y, weight, shift, scale = (np.array(a, dtype, order="C") for a in parts)
     # As a plan has them: arrays that may be written to are another type, compiled anew.
     X, y, weight = map(frozen, (X, y, weight))
-    return Data(Dense(X), y, weight, frozen(np.empty(0, dtype)), shift, scale, 1.0, float(n), roles, seed, classes)
+    none = frozen(np.empty(0, dtype))
+    return Data(Dense(X), y, weight, none, shift, scale, 1.0, float(n), roles, seed, classes, none)
 
 
 def fresh_lanes(parts, count, data, low, average=None):

@@ -29,7 +29,7 @@ def data_of(sparse, constant, dtype=np.float64):
     rows = CSR.of(csr_array(SPARSE.astype(dtype))) if sparse else Dense(frozen(DENSE.astype(dtype)))
     none, y = frozen(np.empty(0, dtype)), frozen(np.zeros((1, N), dtype))
     shift = np.zeros(D) if sparse else DENSE.mean(axis=0)
-    return Data(rows, y, none, none, shift.astype(dtype), SCALE.astype(dtype), constant, float(N), NO_ROLES, 5, 1)
+    return Data(rows, y, none, none, shift.astype(dtype), SCALE.astype(dtype), constant, float(N), NO_ROLES, 5, 1, none)
 
 
 def standardised(data):

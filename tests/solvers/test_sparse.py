@@ -136,13 +136,14 @@ def test_float32(batch):
 
 @pytest.mark.parametrize("loss", ["SquaredError", "LogLoss"])
 def test_defaults_reach_the_same_optimum(loss):
-    """Dense columns are centred and sparse ones are not: other steps, without a penalty the same end."""
+    """Dense columns are scaled and sparse ones are not: other steps, without a penalty the same end."""
     ours, theirs = (
         fastgd.fit(X, target(loss), loss=getattr(fastgd.losses, loss)(), alpha=0.0, tol=1e-10) for X in (CSR, DENSE)
     )
     assert ours.status == theirs.status == "converged"
     assert ours.loss == pytest.approx(theirs.loss, rel=1e-6)
-    assert "not centred" in ours.choices["standardize"]
+    assert ours.options["standardize"] is False
+    assert ours.choices["standardize"] == "False: the penalty acts on sparse columns as they are"
 
 
 @pytest.mark.parametrize("batch", [16, 1])
