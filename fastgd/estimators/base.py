@@ -14,8 +14,10 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..inputs.scaling import Scaling
 from ..linear.chunks import FirstChunk, NextChunk, WarmChunk
+from ..linear.partial_fit import weightless
 from ..linear.requests import Request, fit_chunk, fit_request
 from ..linear.start import Fresh, Warm
+from ..results.moments import stacked
 from .parameters import TOL, Parameters, takes_all
 from .sklearn_rules import PASSIVE_AGGRESSIVE, EpochRule, ShuffledOrder, held_out_rows, random_draws
 from .training_data import checked_sparse, checked_weight, of_model
@@ -205,6 +207,13 @@ class SGD(SparseCoefMixin, Parameters, ABC):
         self._check_parameters(one_pass=first)
         return first
 
+    def _weightless(self, X, y, sample_weight):
+        """Whether all weights are zero, so that a chunk has nothing to say; its rows are checked all the same."""
+        if sample_weight is None or not weightless(sample_weight):
+            return False
+        self._validated(X, y, np.ones_like(sample_weight, np.float64), reset=not hasattr(self, "n_features_in_"))
+        return True
+
     def _one_pass(self, data):
         """Train on one chunk: go on with the streams that made the model, or begin new ones at its weights."""
         options, _ = self._options(data.X, stream=True)
@@ -220,7 +229,7 @@ class SGD(SparseCoefMixin, Parameters, ABC):
         seed = random_draws(self.random_state, lambda: None, None if data.labels is None else data.models)[1][0]
         rows = ShuffledOrder(seed, data.X.shape[0])(0) if self._sklearn_order(options) else None
         options["random_state"] = None if streams else seed
-        results = []
+        results, behind = [], getattr(self, "_moments", None)
         for k, model in enumerate(models):
             y, weight = data.of(model)
             before = streams and streams[1][k]
@@ -230,11 +239,13 @@ class SGD(SparseCoefMixin, Parameters, ABC):
                 options={**options, "sample_weight": weight},
                 classes=data.codes,
                 scale_weights=False,
-                start=NextChunk(before, "r") if before else self._first_chunk(weights, model),
+                start=NextChunk(before, "r") if before else self._first_chunk(weights, model, behind),
                 order=None if rows is None else lambda epoch: rows,
             )
             results += uninterrupted([fit_chunk(request, before)])
         self._set_results(results, data.X.dtype)
+        self._moments = stacked([result.state.moments for result in results])
+        self._warn_of_stream(results, streams and streams[1])
         self.n_iter_, self.t_ = 1, getattr(self, "t_", 1.0) + data.X.shape[0]
         self._stream = key, results, self.coef_.copy(), self.intercept_.copy()
         return self
@@ -251,13 +262,21 @@ class SGD(SparseCoefMixin, Parameters, ABC):
         return coef, intercept, averages, int(self.t_ - 1) if self._batch == 1 else self._n_steps
 
     @staticmethod
-    def _first_chunk(weights, model):
-        """Where a stream starts: fresh, or at the present weights of a model."""
+    def _warn_of_stream(results, before):
+        """Warn of streams that diverge from this chunk on; ``before`` are the results of the chunk before, or None."""
+        for k, result in enumerate(results):
+            if result.status == "diverged" and not (before and before[k].status == "diverged"):
+                warnings.warn(result.message, ConvergenceWarning, stacklevel=5)
+
+    @staticmethod
+    def _first_chunk(weights, model, behind):
+        """Where a stream starts: fresh, or at the present weights of a model of rows with the moments ``behind``."""
         if weights is None:
             return FirstChunk()
         coef, intercept, averages, steps = weights
         averages = averages and [of_model(one, model) for one in averages]
-        return WarmChunk(of_model(coef, model), of_model(intercept, model), averages, steps)
+        behind = behind and behind.target(model)
+        return WarmChunk(of_model(coef, model), of_model(intercept, model), averages, steps, behind)
 
     # Fitted attributes ------------------------------------------------------------------------------------------------
 
@@ -265,7 +284,7 @@ class SGD(SparseCoefMixin, Parameters, ABC):
         """Set the attributes of a fit to the rows ``X`` that gave these results."""
         self._set_results(results, X.dtype)
         self.t_ = 1.0 + self.n_iter_ * X.shape[0]
-        self._stream = None
+        self._stream, self._moments = None, stacked([result.state.moments for result in results])
         self._warn(results)
         return self
 

@@ -91,6 +91,8 @@ class SGDRegressor(RegressorMixin, SGD):
         self
         """
         first = self._begin_chunk()
+        if self._weightless(X, y, sample_weight):
+            return self
         data = self._training_data(X, y, sample_weight, reset=first)
         if not first and np.size(self.intercept_) != data.models:
             raise ValueError(f"y has {data.models} targets, but the model was fitted to {np.size(self.intercept_)}.")
@@ -197,6 +199,8 @@ class SGDClassifier(ClassifierMixin, SGD):
         first = self._begin_chunk()
         if self.class_weight == "balanced":
             raise ValueError(BALANCED)
+        if self._weightless(X, y, sample_weight):
+            return self
         X, y, weight = self._validated(X, y, sample_weight, reset=first)
         self._learn_classes(y, classes)
         return self._one_pass(self._encoded(X, y, weight))

@@ -3,12 +3,15 @@
 At an automatic rate, scales of columns and learning rates follow the moments of all that the stream has met.
 """
 
+import os
+
 import numpy as np
 
 from ..inputs import custom_parts
 from ..inputs.part_serialization import part_of_run
 from ..inputs.scaling import Scaling
 from ..parts import schedules
+from ..results.fit_result import FitResult, load
 from ..solvers.problem import IN_CHUNKS
 from ..solvers.stream_moments import column_moments, moments
 from .start import Fresh, Resumed, Warm, given_weights
@@ -43,17 +46,17 @@ class _Chunked:
         """That of the columns of all rows so far; one that has not varied yet may do so later."""
         if not standardize:
             return statistics.scaling(False)
-        mean, variance = column_moments(self.behind, statistics)
-        return statistics.scaling_of(mean, variance, standardize).kept(mean)
+        return statistics.scaling_of(*column_moments(self.behind, statistics), standardize)
 
     def moments(self, problem, scaling, scaled):
         """The moments of all rows so far."""
         return moments(self.behind, problem, scaling, scaled)
 
     def weights(self, targets, scaling):
-        """The weights (lanes, d + 1) that the chunk starts with, of the scaled columns."""
+        """The weights (lanes, d + 1) that the chunk starts with, of the scaled columns and for targets as they are."""
         coef = np.zeros((len(targets.start), scaling.shift.size)) if targets.coef is None else targets.coef
-        return np.column_stack([coef, targets.start])
+        centre = targets.centre if len(targets.centre) == len(coef) else 0.0
+        return np.column_stack([coef, targets.start + centre])
 
     def check_schedule(self, schedule):
         """Raise for a duration of 0, the rest of the run, which is not known."""
@@ -73,11 +76,28 @@ class FirstChunk(_Chunked, Fresh):
 
 
 class WarmChunk(_Chunked, Warm):
-    """The first chunk of a stream that starts at given weights; ``behind`` are the moments of the rows they fit."""
+    """The first chunk of a stream that starts at given weights; ``behind`` are the moments of the rows they fit.
+
+    At an automatic rate these rows count as if they had come in chunks, too.
+    """
 
     def __init__(self, coef, intercept, averages=None, steps=0, behind=None):
         super().__init__(coef, intercept, averages, steps)
         self.behind = behind
+
+    def agree(self, options, given):
+        """The options; at an automatic rate, the steps behind are those that the rows behind would have taken."""
+        if options.learning_rate == "auto" and self.behind is not None:
+            self.first_step = int(self.behind.weight) // self.batch(options, 2**31, {})
+        return super().agree(options, given)
+
+    def same_columns(self, table):
+        """The table; moments of other columns or targets than its own are left out."""
+        behind = self.behind
+        fits = behind is not None and behind.mean.size in (0, table.X.shape[1])
+        if not fits or len(behind.target_mean) != len(table.y):
+            self.behind = None
+        return super().same_columns(table)
 
 
 class NextChunk(_Chunked, Resumed):
@@ -97,10 +117,8 @@ class NextChunk(_Chunked, Resumed):
         return found._replace(constant_loss=loss, start_loss=np.maximum(loss, here))
 
     def weights(self, targets, scaling):
-        """The weights (lanes, d + 1) that the chunk starts with, of the scaled columns."""
-        coef, intercept = np.atleast_2d(self.run.coef), np.atleast_1d(self.run.intercept)
-        coef, start = scaling.from_user(coef, intercept - (targets.centre if len(targets.centre) == len(coef) else 0.0))
-        return np.column_stack([coef, start])
+        """The weights (lanes, d + 1) that the chunk starts with, of the scaled columns and for targets as they are."""
+        return np.column_stack(scaling.from_user(np.atleast_2d(self.run.coef), np.atleast_1d(self.run.intercept)))
 
     def schedule(self, options):
         """The first chunk's schedule: durations count chunks of that length."""
@@ -153,4 +171,6 @@ def chunk_start(options, r):
         return NextChunk(r, "r")
     if options.start is None:
         return FirstChunk()
-    return WarmChunk(*given_weights(options.start))
+    given = load(options.start) if isinstance(options.start, (str, os.PathLike)) else options.start
+    behind = given.state.moments if isinstance(given, FitResult) and given.state is not None else None
+    return WarmChunk(*given_weights(given), behind=behind)

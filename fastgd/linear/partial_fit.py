@@ -1,5 +1,7 @@
 """``partial_fit``: data that arrives in pieces."""
 
+import numpy as np
+
 from ..inputs import arrays
 from ..inputs.options import FIELDS, FitOptions, only_known, reasons, signature_of
 from ..results.progress import print_choices
@@ -65,6 +67,8 @@ def partial_fit(X, y, r=None, classes=None, **options):
     """
     only_known(partial_fit, options, NOT_CHUNKS)
     r = run_of(r, "r", chunked=True)
+    if r is not None and weightless(options.get("sample_weight")):
+        return r
     given = chunk_options(r, options)
     checked = FitOptions.checked(given)
     labels = known_labels(checked.loss, classes, r)
@@ -77,6 +81,12 @@ def partial_fit(X, y, r=None, classes=None, **options):
 
 
 partial_fit.__signature__ = signature_of(partial_fit, NOT_CHUNKS, CHUNK_DEFAULTS)
+
+
+def weightless(sample_weight):
+    """Whether all of some weights are zero."""
+    found = np.asarray(0.0 if sample_weight is None else sample_weight)
+    return found.ndim == 1 and found.size > 0 and found.dtype.kind in "biuf" and not found.any()
 
 
 def chunk_options(r, given):

@@ -135,8 +135,7 @@ def moments_of(choice, model, outcome):
     with np.errstate(over="ignore"):
         means = np.nan_to_num(np.asarray(model.loss.mean(constants), np.float64))
     unknown = np.zeros(count)
-    spread = np.array(model.residual_rms, np.float64)
-    return Moments(float(choice.n), mean, variance, 0.0, 0.0, unknown, means, constants, spread)
+    return Moments(float(choice.n), mean, variance, 0.0, 0.0, unknown, means, unknown)
 
 
 def resolved_options(kept, choice, plan, optimizer, schedule):

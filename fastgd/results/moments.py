@@ -1,6 +1,6 @@
 """What a stream has met so far: the moments that its scaling and its learning rates follow."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 import numpy as np
@@ -23,8 +23,21 @@ class Moments:
     eigenvalue: Positive  # the largest of the second moments of rows; measured for batches alone
     steepness: Targets  # the mean curvature along rows, over that which the square and the constant's curvature make
     target_mean: Targets
-    target_centre: Targets  # a mean and a spread that few outliers do not move
-    target_spread: Targets
+    spread: Targets  # of the targets about the scores before their steps, where these have a unit
+
+    def target(self, k):
+        """The moments with those of target ``k`` alone; of all for None."""
+        if k is None:
+            return self
+        return replace(self, **{name: getattr(self, name)[k : k + 1] for name in OF_TARGETS})
+
+
+OF_TARGETS = "steepness", "target_mean", "spread"
+
+
+def stacked(found):
+    """The moments of several models of the same rows, as those of one model of all their targets."""
+    return replace(found[0], **{name: np.concatenate([getattr(one, name) for one in found]) for name in OF_TARGETS})
 
 
 def mixed(before, now, share):

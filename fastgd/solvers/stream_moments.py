@@ -1,18 +1,20 @@
 """The moments of a stream, chunk by chunk: they set the scale of its columns and its learning rates."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from ..results.moments import Moments, mixed, together
 from .learning_rate import rows_overflow
 
-SPREADS = 3.0  # a target counts as no farther from the centre than so many spreads
+SPREADS = 10.0  # a residual counts as no larger than so many spreads
 FEW = 8  # rows whose median says nothing of the spread
 MAD = 1.4826  # times the median absolute deviation is the standard deviation of normal numbers
 
 
 def nothing(targets):
     """The moments of no rows."""
-    return Moments(0.0, np.zeros(0), np.zeros(0), 0.0, 0.0, *np.zeros((4, targets)))
+    return Moments(0.0, np.zeros(0), np.zeros(0), 0.0, 0.0, *np.zeros((3, targets)))
 
 
 def row_weight(table):
@@ -40,8 +42,13 @@ def moments(before, problem, scaling, scaled):
     square = eigenvalue = 0.0
     if problem.automatic:
         square, eigenvalue = row_moments(past, problem, scaling, mean, variance, share)
-    targets = np.array([target_moments(before, table, k, share) for k in range(len(table.y))]).T
-    return Moments(past.weight + weight, mean, variance, square, eigenvalue, past.steepness, *targets)
+    own = table.weight if table.weight.size else None
+    mean_now = np.array([np.average(y.astype(np.float64), weights=own) for y in table.y])
+    target_mean = past.target_mean + share * (mean_now - past.target_mean)
+    return replace(
+        past, weight=past.weight + weight, mean=mean, variance=variance, square=square, eigenvalue=eigenvalue,
+        target_mean=target_mean,
+    )  # fmt: skip
 
 
 def row_moments(past, problem, scaling, mean, variance, share):
@@ -62,25 +69,13 @@ def row_moments(past, problem, scaling, mean, variance, share):
     return square, eigenvalue
 
 
-def target_moments(before, table, k, share):
-    """The mean of target ``k`` of all rows so far, and a centre and a spread that few outliers do not move."""
-    y, weight = table.y[k].astype(np.float64), table.weight.astype(np.float64) if table.weight.size else None
+def residual_spread(before, residuals, weight, share):
+    """The spread of residuals (n,), of so far ``before`` (0 is not known) and of these, whose share is given.
 
-    def average(numbers):
-        return float(np.average(numbers, weights=weight))
-
-    if before is None:
-        mean, centre, spread = average(y), float(np.median(y)), 0.0
-    else:
-        mean = before.target_mean[k] + share * (average(y) - before.target_mean[k])
-        centre, spread = before.target_centre[k], before.target_spread[k]
-    away = y - centre
-    # Two sentinels of 1e6 among 200 targets: their standard deviation is 1e5 times that of the others.
-    common = MAD * float(np.median(np.abs(away))) if y.size >= FEW else 0.0
-    limit = SPREADS * max(spread, common)
-    if limit > 0:
-        away = np.clip(away, -limit, limit)
-    now, square = average(away), average(away * away)
-    if before is not None:
-        now, square = share * now, (1 - share) * spread * spread + share * square
-    return mean, centre + now, np.sqrt(max(square - now * now, 0.0))
+    Few outliers do not count: two sentinels of 1e6 among 200 targets have a root mean square of 1e5.
+    """
+    size = np.abs(residuals)
+    common = MAD * float(np.median(size)) if size.size >= FEW else 0.0
+    limit = SPREADS * max(before, common)
+    now = float(np.average(np.square(np.minimum(size, limit) if limit > 0 else size), weights=weight))
+    return np.sqrt(now if before == 0 else before**2 + share * (now - before**2))

@@ -1,13 +1,16 @@
 """Learning rates of a stream, chunk by chunk: they follow the moments of all that it has met."""
 
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
+from ..kernels.layouts import frozen
 from ..parts import schedules
 from ..results.moments import mixed
 from .passes import lane_of
 from .plan import RowLimit
+from .stream_moments import residual_spread
 
 STEEPEST = 1e100
 DELAY = 20.0  # steps for each column: with 50 as good, with 10 or 100 worse by 1 to 5 %
@@ -24,25 +27,30 @@ def stream_rates(problem, model, moments, scaling, weights, words):
     ``scaling`` is how rows are read; ``weights`` (lanes, d + 1) are those that the chunk starts with.
     """
     loss, optimizer, lanes, targets = model.loss, model.optimizer, np.ones(len(model.start)), len(problem.table.y)
-    known = problem.start.schedule(problem.options)
+    known, columns = problem.start.schedule(problem.options), problem.table.X.stored / problem.n + 1.0
+    weight = problem.table.weight if problem.table.weight.size else None
+    scores = Scores(problem, scaling, weights)
+    if has_unit(loss) and (optimizer.scale_free or not (loss.smooth and np.isfinite(loss.curvature))):
+        here = moments.weight - (problem.start.behind.weight if problem.start.behind else 0.0)
+        share = here / (here + min(moments.weight - here, DELAY * columns))
+        residuals = [y - scores.of(k) for k, y in enumerate(problem.table.y)]
+        spread = [residual_spread(moments.spread[k], r, weight, share) for k, r in enumerate(residuals)]
+        moments = replace(moments, spread=np.array(spread))
     if optimizer.scale_free:
         rates = 0.1 * units(loss, moments)
         schedule = known[0] if known else schedules.InverseScaling(first_positive(rates), 0.5)
-        words["learning_rate"] = f"from {rates[0]:.4g}: a tenth of the target's spread, falling as 1/sqrt(t)"
+        words["learning_rate"] = f"from {rates[0]:.4g}: a tenth of the residuals' spread, falling as 1/sqrt(t)"
         return schedule, lanes * (rates / schedule.initial), None, moments
     curvature = np.array([curvature_of(problem, loss, moments, k) for k in range(targets)])
-    sizes = row_sizes(problem, loss, moments, curvature, scaling, weights)
+    sizes = row_sizes(problem, loss, moments, curvature, scores)
     if not bounded(loss):
-        behind, weight = problem.start.behind, problem.table.weight
-        share = 1.0 if behind is None else 1.0 - behind.weight / moments.weight
-        now = np.average(sizes, axis=1, weights=weight if weight.size else None) / (moments.square or 1.0)
+        share = 1.0 if problem.start.behind is None else 1.0 - problem.start.behind.weight / moments.weight
+        now = np.average(sizes, axis=1, weights=weight) / (moments.square or 1.0)
         moments = replace(moments, steepness=np.clip(mixed(moments.steepness, now, share), 1.0, STEEPEST))
-        curvature = curvature * moments.steepness
     batch = min(problem.batch, problem.n)
     square = ((batch - 1) * min(moments.eigenvalue, moments.square) + moments.square) / batch
     single = 0.5 * optimizer.damping / curvature  # 0 where the curvature is infinite
-    rates = single / square
-    columns = problem.table.X.stored / problem.n + 1.0
+    rates = single / (square * np.maximum(moments.steepness, 1.0))
     schedule = known[0] if known else schedules.InverseScaling(first_positive(rates), 0.5, DELAY * columns / batch)
     words["learning_rate"] = (
         f"{rates[0]:.4g}: 0.5 / (mean square of a row * curvature of the loss) of all rows so far, "
@@ -57,9 +65,35 @@ def first_positive(rates):
     return float(found[0]) if found.size else 1.0
 
 
+class Scores(NamedTuple):
+    """The scores of a chunk's rows, read with ``scaling``, at the weights (lanes, d + 1) that it starts with."""
+
+    problem: object
+    scaling: object
+    weights: np.ndarray
+
+    @property
+    def passes(self):
+        """Passes over the rows."""
+        statistics = self.problem.statistics
+        targets = frozen(np.zeros((1, statistics.n), self.scaling.shift.dtype))  # not read, but as long as the rows
+        return statistics.backend.passes(statistics.data(self.scaling)._replace(targets=targets), statistics.threads)
+
+    def of(self, k):
+        """The scores (n,) of lane ``k``, offsets included."""
+        table = self.problem.table
+        found = self.passes.scores(lane_of(self.weights[k], table.X.dtype)).astype(np.float64)
+        return found + table.offset if table.offset.size else found
+
+
+def has_unit(loss):
+    """Whether scores are in units of the target."""
+    return not loss.labels and loss.link == "identity"
+
+
 def units(loss, moments):
-    """The unit of the scores of each target, (targets,): its spread, or 1 where scores have none."""
-    return np.ones(len(moments.target_mean)) if loss.labels or loss.link != "identity" else moments.target_spread
+    """The unit of the scores of each target, (targets,): the residuals' spread, or 1 where scores have none."""
+    return moments.spread if has_unit(loss) else np.ones(len(moments.spread))
 
 
 def bounded(loss):
@@ -75,7 +109,7 @@ def curvature_of(problem, loss, moments, k):
         unit = units(loss, moments)[k]
         return 1.0 / unit if unit > 0 else np.inf
     mean = moments.target_mean[k]
-    score = np.log(mean) if loss.link == "log" and mean > 0 else moments.target_centre[k]
+    score = np.log(mean) if loss.link == "log" and mean > 0 else mean
     found = float(second_difference(loss, np.array([score]), np.array([mean]))[0])
     return found if 0 < found < np.inf else 1.0
 
@@ -85,27 +119,23 @@ def second_difference(loss, p, y, h=1e-3):
     return (loss.slope(p + h, y) - loss.slope(p - h, y)) / (2 * h)
 
 
-def row_sizes(problem, loss, moments, curvature, scaling, weights):
+def row_sizes(problem, loss, moments, curvature, scores):
     """How far steps of the rows of a chunk lead, (lanes, n): the square of each, times its weight.
 
     Where the second derivative has no bound, times its mean between the row's score and that of its own target, as a
     multiple of the curvature (targets,) that rates are made for. With the second derivative at the score itself, a step
     of Poisson's loss was 500 too long for a count of 100 where 0.1 is usual, and 20 times too short the other way.
     """
-    statistics, table = problem.statistics, problem.table
-    passes = statistics.passes(scaling)
-    squares = passes.row_squares()
+    table, lanes = problem.table, len(scores.weights)
+    squares = scores.passes.row_squares()
     if table.weight.size:
         squares *= table.weight
     if bounded(loss):
-        return np.broadcast_to(squares, (len(weights), len(squares)))
-    found = np.empty((len(weights), len(squares)))
+        return np.broadcast_to(squares, (lanes, len(squares)))
+    found = np.empty((lanes, len(squares)))
     for k, out in enumerate(found):
-        score = passes.scores(lane_of(weights[k], table.X.dtype)).astype(np.float64)
-        if table.offset.size:
-            score += table.offset
         with np.errstate(all="ignore"):
-            steep = mean_curvature(loss, score, table.y[k], moments, k) / curvature[k]
+            steep = mean_curvature(loss, scores.of(k), table.y[k], moments, k) / curvature[k]
         np.multiply(squares, np.clip(np.nan_to_num(steep, nan=STEEPEST), 1.0, STEEPEST), out=out)
     return found
 

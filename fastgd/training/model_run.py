@@ -117,10 +117,14 @@ class ModelRun:
 
     def stream_above_constant(self):
         """Whether a stream's losses of late, each before its step, are far above those of the best constant."""
-        rows, losses = self.plan.n, [record["loss"] for record in self.history.records]
+        rows, losses, start = self.plan.n, [record["loss"] for record in self.history.records], self.plan.start
         if self.before is not None:
             losses = [*self.before.history["loss"], *losses]
-        recent = losses[-math.ceil(RECENT / rows) :]
+        weight = self.plan.data.weight
+        usual = max(
+            weight.mean() if weight.size else 1.0, start.behind.weight / start.rows_seen(0) if start.past else 0.0
+        )
+        recent = np.array(losses[-math.ceil(RECENT / rows) :]) / usual
         return len(recent) * rows >= FEW and self.rise.risen(np.mean(recent, axis=0).tolist())
 
     def history_until(self, epoch):
