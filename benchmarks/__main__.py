@@ -37,7 +37,9 @@ def main(arguments=None):
 
 
 # Modules with a main of their own
-OTHERS = {name: name for name in ("autotune", "bandwidth", "dropins", "gate", "report")} | {"solvers": "solver_grid"}
+OTHERS = {name: name for name in ("autotune", "bandwidth", "dropins", "gate", "report", "streams")} | {
+    "solvers": "solver_grid"
+}
 
 if __name__ == "__main__":
     try:

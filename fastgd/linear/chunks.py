@@ -141,15 +141,16 @@ def rescale(state, optimizer, before, now, rows):
     """Express the state of first-order steps after so many rows in another scaling.
 
     The model stays the same. But a coefficient is known to about 1 / (scale * sqrt(rows)): where the scale grows by
-    more than sqrt(rows), as that of a column does which did not vary at first, the rest of it is rounding or noise.
+    more than sqrt(rows) / 3, as that of a column does which hardly varied at first, the rest is rounding or noise.
     """
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
         inverse, inverse_now = (one.inverse_scale.astype(np.float64) for one in (before, now))
         shift = inverse * (now.shift.astype(np.float64) - before.shift)
         ratio = np.where((inverse > 0) & (inverse_now > 0), inverse / inverse_now, 1.0)
-    ratio = np.minimum(ratio, np.sqrt(max(rows, 1.0)))
+    known = np.minimum(1.0, max(1.0, np.sqrt(rows) / 3.0) / ratio)
 
     def moved(weights):
+        weights[..., :-1] *= known
         weights[..., -1] += weights[..., :-1] @ shift
         weights[..., :-1] *= ratio
 
