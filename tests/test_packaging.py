@@ -50,6 +50,11 @@ def test_kernels_are_serial_and_keep_nan(path):
     assert "fastmath=True" not in text
 
 
+def test_no_lock_is_shared_by_fits():
+    """That of Python 3.11's functools.cached_property is, which a forked child waits for (see kernels/threads.py)."""
+    assert [path for path in SOURCES if "functools.cached_property" in path.read_text()] == []
+
+
 SCRIPT = """
 class Halved(fastgd.losses.SquaredError):
     def value(self, p, y):

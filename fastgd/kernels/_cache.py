@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numba
+from filelock import FileLock
 from numba import types
 from numba.core.caching import IndexDataCacheFile, NullCache
 from numba.core.compiler import CompileResult
@@ -38,7 +39,9 @@ UNWRITTEN = (
     "NUMBA_CACHE_DIR to a writable folder."
 )
 
+
 # A fork waits for the end of a compilation: its child would wait for ever for the lock of a thread that it has not got.
+# Imports can't be waited for so: a fork that did, holding what other hooks have locked (logging), hung with the import.
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(
         before=global_compiler_lock.acquire,
@@ -216,8 +219,6 @@ def _interrupt_held():
 @contextlib.contextmanager
 def _lock(folder, name):
     """One process at a time compiles a kernel; a lock that can't be had is done without."""
-    from filelock import FileLock
-
     # A signal's handler may fit while its thread compiles: the lock could be the one that it holds.
     if global_compiler_lock.is_locked():
         yield

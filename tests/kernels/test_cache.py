@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import hangs
 import pytest
 
 import fastgd
@@ -44,6 +45,7 @@ def start(folder, script, **environment):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        start_new_session=True,
     )
 
 
@@ -69,7 +71,7 @@ class Copy:
     @staticmethod
     def finish(process):
         """The fitted number, and the share of the kernels that was found on the disk."""
-        out, err = process.communicate(timeout=120)
+        out, err = hangs.said_by(process)
         assert process.returncode == 0, err
         value, found = out.split()
         return float(value), float(found)
@@ -182,7 +184,7 @@ def test_damaged_files(run, kind):
 
 def warnings_of(process):
     """The fitted number, the share that was found on the disk, and the warnings, of a process."""
-    out, err = process.communicate(timeout=120)
+    out, err = hangs.said_by(process)
     assert process.returncode == 0, err
     return *map(float, out.split()), re.findall(r"RuntimeWarning: (.*)", err)
 
@@ -329,7 +331,7 @@ class Own:
             self.module.write_text(source)
         place = "from mine import *\n" if module else f"exec({source!r}, globals())\n"
         started = self.run.start(f"'loss': {loss}, 'optimizer': Sgd()", place + SCRIPT + HITS)
-        out, err = started.communicate(timeout=120)
+        out, err = hangs.said_by(started)
         assert started.returncode == 0, err
         value, hits = out.splitlines()
         assert float(value.split()[1]) > 0, "loops know no part"

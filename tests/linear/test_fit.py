@@ -5,6 +5,7 @@ import pickle
 import signal
 import subprocess
 import sys
+import threading
 import tracemalloc
 from typing import NamedTuple
 
@@ -575,13 +576,18 @@ def test_a_signal_between_slices_interrupts(options):
     def stop(number, frame):
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGALRM, stop)
+    def press():
+        begun.wait()
+        signal.raise_signal(signal.SIGUSR1)  # its handler runs in the main thread, wherever that is
+
+    begun, thread = threading.Event(), threading.Thread(target=press)
+    before = signal.signal(signal.SIGUSR1, stop)
+    thread.start()
     try:
-        signal.setitimer(signal.ITIMER_REAL, 0.2)
-        r = fastgd.fit(X, y, epochs=100_000, **options)
+        r = fastgd.fit(X, y, epochs=100_000, callback=lambda progress: begun.set(), **options)
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        thread.join()
+        signal.signal(signal.SIGUSR1, before)
     assert r.status == "interrupted"
     assert np.isfinite(r.coef).all()
     assert r.n_steps > 0
