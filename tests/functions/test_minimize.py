@@ -2,6 +2,7 @@
 
 import _thread
 import doctest
+import functools
 import importlib
 import math
 import subprocess
@@ -237,6 +238,9 @@ def bowl_pair(x):
     return x[0] ** 2 + 2.0 * x[1] ** 2, np.array([2.0 * x[0], 4.0 * x[1]])
 
 
+njitted = functools.cache(numba.njit)  # compiled once for all tests
+
+
 def test_jac_is_grad(mode):
     for sweep in (fastgd.minimize, lambda *a, **k: fastgd.minimize_sweep(*a, **k).best):
         ours = sweep(mode(bowl), [10.0, -4.0], jac=mode(bowl_grad), max_iter=20)
@@ -251,7 +255,7 @@ def test_jac_is_grad(mode):
 )
 @pytest.mark.parametrize("history", [True, False])
 def test_fun_may_return_both(name, njit, pair, fun, grad, x0, history):
-    pair = numba.njit(pair) if njit else pair
+    pair = njitted(pair) if njit else pair
     ours = fastgd.minimize(pair, x0, **{name: True}, max_iter=50, history=history)
     alone = fastgd.minimize(fun, x0, grad, max_iter=50)
     np.testing.assert_allclose(ours.x, alone.x, rtol=1e-14)
