@@ -12,7 +12,7 @@ import threading
 import numba
 import numpy as np
 import pytest
-from conftest import JIT_OFF
+from conftest import JIT_OFF, slow_to_compile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -113,6 +113,7 @@ def test_square_fifty_steps(mode):
     assert (o.nit, o.status, o.success) == (50, "max_iter", False)
 
 
+@slow_to_compile
 def test_shifted_square_and_its_history(mode):
     o = fastgd.minimize(mode(shifted), 10, mode(shifted_grad), learning_rate=0.1, max_iter=30)
     xs = [10.0]
@@ -138,6 +139,7 @@ def test_square_at_five_rates(mode, rate, status):
         assert "rose above its start" in o.message
 
 
+@slow_to_compile
 @pytest.mark.parametrize("start", [10.0, [10.0, -4.0]])
 def test_momentum_against_the_plain_rule(mode, start):
     fun, grad = (square, square_grad) if isinstance(start, float) else (bowl, bowl_grad)
@@ -151,6 +153,7 @@ def test_momentum_against_the_plain_rule(mode, start):
     np.testing.assert_allclose(o.x, x, rtol=1e-12, atol=1e-12)
 
 
+@slow_to_compile
 @pytest.mark.parametrize("start", [10.0, [10.0, -4.0]])
 def test_adam_step_by_step_against_the_paper(mode, start):
     fun, grad = (square, square_grad) if isinstance(start, float) else (bowl, bowl_grad)
@@ -247,6 +250,7 @@ def test_jac_is_grad(mode):
         np.testing.assert_array_equal(ours.x, fastgd.minimize(mode(bowl), [10.0, -4.0], mode(bowl_grad), max_iter=20).x)
 
 
+@slow_to_compile
 @pytest.mark.parametrize("name", ["jac", "grad"])
 @pytest.mark.parametrize("njit", [False, pytest.param(True, marks=needs_numba)])
 @pytest.mark.parametrize(
@@ -277,6 +281,7 @@ def test_both_are_computed_once_a_point():
     np.testing.assert_array_equal(calls, o.history.x)
 
 
+@slow_to_compile
 @needs_numba
 def test_both_compile_once():
     pair = numba.njit(bowl_pair)
@@ -339,6 +344,7 @@ def test_divergence_stops_at_the_last_finite_value(mode, history, rate):
         assert np.isfinite(o.history.fun).all()
 
 
+@slow_to_compile
 @pytest.mark.parametrize("history", [True, False])
 def test_a_gradient_that_becomes_nan(mode, history):
     o = fastgd.minimize(mode(square), 10.0, mode(nan_gradient_below_one), max_iter=3000, history=history)
@@ -347,6 +353,7 @@ def test_a_gradient_that_becomes_nan(mode, history):
     assert "gradient became" in o.message
 
 
+@slow_to_compile
 @pytest.mark.parametrize("history", [True, False])
 def test_a_value_that_becomes_nan(mode, history):
     o = fastgd.minimize(mode(nan_below_one), 10.0, mode(square_grad), max_iter=3000, history=history)
@@ -354,6 +361,7 @@ def test_a_value_that_becomes_nan(mode, history):
     assert (o.nit, o.status) == (10, "diverged")
 
 
+@slow_to_compile
 @pytest.mark.parametrize("history", [True, False])
 def test_an_arithmetic_error_counts_as_not_finite(mode, history):
     o = fastgd.minimize(mode(raises_below_one), 10.0, mode(square_grad), max_iter=3000, history=history)
@@ -570,6 +578,7 @@ def integer_grad(x):
     return np.array([1, 2])
 
 
+@slow_to_compile
 @pytest.mark.parametrize("grad", [tuple_grad, list_grad, integer_grad])
 @pytest.mark.parametrize("compile", [False, True])
 def test_gradients_of_any_sequence(grad, compile):
@@ -581,6 +590,7 @@ def test_gradients_of_any_sequence(grad, compile):
     close(o.jac, grad(x))
 
 
+@slow_to_compile
 def test_mixed_functions_run_in_python_and_compile_the_rest():
     o = fastgd.minimize(NJIT[square], 10.0, square_grad, max_iter=5)
     p = fastgd.minimize(NJIT[square], 10.0, square_grad, max_iter=5, compile=True)
@@ -603,6 +613,7 @@ def changed_length(x):
     return np.ones(2 if x[0] > 0 else 3) * x[0]
 
 
+@slow_to_compile
 @pytest.mark.parametrize("compile", [False, True])
 def test_a_gradient_that_changes_its_length(compile):
     with pytest.raises(ValueError, match="grad returned"):
@@ -785,6 +796,7 @@ def reversed_view(x):
     return x[::-1]
 
 
+@slow_to_compile
 @pytest.mark.parametrize("compile", [False, pytest.param(True, marks=pytest.mark.jit)])
 def test_functions_may_write_to_what_they_are_lent(compile):
     o = fastgd.minimize(writes_to_x, [0.0, 0.0], gradient_in_place, max_iter=200, compile=compile)

@@ -295,6 +295,7 @@ def test_a_second_call_compiles_nothing(plain, batch):
 # The same bits -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.jit
 def test_threads_do_not_change_a_bit(monkeypatch):
     monkeypatch.setattr(passes, "TASK_ELEMENTS", 1)  # a task for each of the 77 chunks
