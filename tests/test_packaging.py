@@ -3,8 +3,12 @@
 import os
 import subprocess
 import sys
+import tomllib
+import types
+from importlib import metadata
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import fastgd
@@ -44,6 +48,55 @@ def test_kernels_are_serial_and_keep_nan(path):
     text = path.read_text()
     assert "parallel=True" not in text
     assert "fastmath=True" not in text
+
+
+def test_no_lock_is_shared_by_fits():
+    """That of Python 3.11's functools.cached_property is, which a forked child waits for (see kernels/threads.py)."""
+    assert [path for path in SOURCES if "functools.cached_property" in path.read_text()] == []
+
+
+SCRIPT = """
+class Halved(fastgd.losses.SquaredError):
+    def value(self, p, y):
+        return 0.25 * (p - y) ** 2
+    def slope(self, p, y):
+        return 0.5 * (p - y)
+
+def fitted(X, y):
+    return fastgd.reference.fit(X, y, loss=Halved(), learning_rate=0.1, epochs=3)
+"""
+
+
+def test_all_travel_to_workers_of_joblib_dask_and_ray():
+    """These send what a script defines, and what it mentions, by cloudpickle."""
+    cloudpickle = pytest.importorskip("cloudpickle")
+    script = {"__name__": "__main__", "fastgd": fastgd}
+    exec(SCRIPT, script)
+    X = np.arange(6.0).reshape(3, 2)
+    result = script["fitted"](X, X[:, 0])
+    public = [getattr(fastgd, name) for name in fastgd.__all__]
+    for one in [fastgd, *public, script["fitted"], script["Halved"](), fastgd.SGDRegressor(loss=script["Halved"]())]:
+        again = cloudpickle.loads(cloudpickle.dumps(one))
+        assert again is one if one is fastgd or one in public else type(again).__name__ == type(one).__name__
+    for one in (result, fastgd.SGDRegressor(optimizer="sgd").fit(X, X[:, 0])):
+        assert np.array_equal(cloudpickle.loads(cloudpickle.dumps(one)).predict(X), one.predict(X))
+    fitted = cloudpickle.loads(cloudpickle.dumps(script["fitted"]))
+    assert np.array_equal(fitted(X, X[:, 0]).coef, result.coef)
+
+
+def test_pyinstaller_is_told_of_all_modules():
+    """They are imported by name, which it does not see: it asks the hook that the package names."""
+    named = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entry-points"]["pyinstaller40"][
+        "hook-dirs"
+    ]
+    (folder,) = metadata.EntryPoint("hook-dirs", named, "pyinstaller40").load()()
+    asked, known = [], types.ModuleType("PyInstaller.utils.hooks")
+    known.collect_submodules = lambda name: asked.append(name) or [name]
+    code, names = (Path(folder) / "hook-fastgd.py").read_text(), {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, known.__name__, known)
+        exec(code, names)
+    assert asked == names["hiddenimports"] == ["fastgd"]
 
 
 @pytest.mark.slow

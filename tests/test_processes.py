@@ -1,8 +1,7 @@
 """Threads, forks, spawned processes, joblib: no abort, no hang, and the bits of a fit in a quiet process.
 
 A scenario is a function below that runs in a process of its own: ``python tests/test_processes.py <name>``. It prints
-a line of digests for each run of all fits; the tests compare them with those of the scenario ``quiet``. A hang is a
-failure by time-out, and nothing else here looks at a clock.
+a line of digests for each run of all fits; the tests compare them with those of the scenario ``quiet``.
 """
 
 import asyncio
@@ -20,6 +19,7 @@ import sys
 import tempfile
 import threading
 
+import hangs
 import numba
 import numpy as np
 import pytest
@@ -35,7 +35,6 @@ pytestmark = [
     pytest.mark.jit,
     pytest.mark.skipif(not hasattr(os, "fork"), reason="forks and signals are POSIX's"),
 ]
-SECONDS = 400  # generous: a scenario takes 1 to 6, and with an empty cache on busy cores up to a minute
 ENDLESS = 10**9
 
 
@@ -61,8 +60,8 @@ def full_batch():
     return [fit(LARGE, epochs=2, n_threads=threads) for threads in (1, 2, 4)]
 
 
-def chosen():
-    return [fastgd.fit(*rows(LARGE), epochs=2, batch_size=None, n_threads=2)]
+def chosen(n=LARGE):
+    return [fastgd.fit(*rows(n), epochs=2, batch_size=None, n_threads=2)]
 
 
 def mini_batches():
@@ -197,6 +196,25 @@ def forked():
     report(everything(ALL))
 
 
+FORKS = 25
+
+
+def forked_while_choosing():
+    """Default fits in a thread while this one forks: 5 of 15 children waited for what its fits computed once."""
+    enough = threading.Event()
+
+    def go_on():
+        while not enough.is_set():
+            chosen(SMALL)
+
+    before, thread = everything([chosen]), threading.Thread(target=go_on)
+    thread.start()
+    assert all(in_fork(everything, [chosen]) == before for _ in range(FORKS))
+    enough.set()
+    thread.join()
+    report(before)
+
+
 def once_compiling(action):
     """``action`` is called when the first compilation begins, in its thread; waits for its file lock have no end."""
     _cache.LOCK_SECONDS = ENDLESS
@@ -320,12 +338,8 @@ def start(scenario, *arguments, **environment):
 
 
 def finish(process):
-    """The digests that a scenario printed; it and its children are killed where they take too long."""
-    try:
-        out, err = process.communicate(timeout=SECONDS)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        pytest.fail(f"{process.args[4:]} hangs; it said: {process.communicate()[1]}")
+    """The digests that a scenario printed."""
+    out, err = hangs.said_by(process)
     assert process.returncode == 0, err
     return [json.loads(line) for line in out.splitlines()]
 
@@ -353,6 +367,7 @@ def assert_same(ran, expected, count):
 SCENARIOS = [
     ("side_by_side", 4),
     ("forked", 6),
+    ("forked_while_choosing", 1),
     ("spawned spawn", 2),
     ("spawned forkserver", 2),
     ("in_joblib loky", 6),

@@ -65,6 +65,7 @@ def test_files_named():
             assert f"  {folder.name}/" in text, f"README's map lacks {folder.name}/"
 
 
+@pytest.mark.slow
 @pytest.mark.jit
 def test_the_commands(tmp_path, monkeypatch, capfd):
     from fastgd.__main__ import main

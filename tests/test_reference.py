@@ -4,7 +4,7 @@ import inspect
 
 import numpy as np
 import pytest
-from conftest import ALPHA, ELEMENTWISE, JIT_OFF, PROBLEMS, plan_of
+from conftest import ALPHA, ELEMENTWISE, JIT_OFF, PROBLEMS, plan_of, slow_to_compile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -52,6 +52,7 @@ def test_every_loss(plain, loss, batch):
     agree(plain.X, y, **base(batch, loss=loss, alpha=ALPHA[batch]))
 
 
+@slow_to_compile
 @pytest.mark.parametrize("batch", BATCHES)
 @pytest.mark.parametrize("penalty", [{}, BOTH], ids=["free", "penalised"])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)

@@ -55,7 +55,8 @@ def minimize(
         Called with an object of ``nit``, ``x``, ``fun`` and ``run`` (0) after each iteration; in compiled runs between
         slices of about 20 ms. True ends the run, None and False don't.
     verbose : int, default 0
-        1 shows a progress bar (tqdm); -1 leaves out the line that tells, on a terminal, that code is being compiled.
+        1 shows a progress bar (tqdm); -1 leaves out the line that tells, on a terminal, that code is being compiled,
+        and the warning, elsewhere, that it is in each process anew.
 
     Returns
     -------

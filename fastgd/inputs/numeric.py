@@ -3,11 +3,12 @@
 import contextlib
 
 import numpy as np
+from numpy import ma  # here, as NumPy imports it when it is first asked for: a child forked meanwhile waits for ever
 
 
 def numeric(name, values):
     """``values`` as an array of real numbers."""
-    if np.ma.isMaskedArray(values):
+    if ma.isMaskedArray(values):
         raise TypeError(f"{name} is a masked array: fill or drop its missing values first, e.g. {name}.filled(0).")
     try:
         values = np.asarray(values)

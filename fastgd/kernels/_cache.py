@@ -2,8 +2,9 @@
 
 What Numba's own cache does wrong for a library, and the cure here: an edit in another file or of an option is not
 noticed (the stamp in the kernel's name covers all); a damaged file raises (it is compiled anew); no writable place
-raises (no cache then); two processes that compile different signatures at once can swap their code for good (an index
-for each signature, written under a file lock).
+raises (no cache then); a place that was filled and is read-only now is not read (it is); a zip or a frozen application
+has none (the user's cache is one); two processes that compile different signatures at once can swap their code for good
+(an index for each signature, written under a file lock).
 """
 
 import contextlib
@@ -13,45 +14,40 @@ import os
 import re
 import signal
 import sys
+import tempfile
 import threading
 import warnings
 from pathlib import Path
+from typing import NamedTuple
 
 import numba
+from filelock import FileLock
 from numba import types
-from numba.core.caching import FunctionCache, IndexDataCacheFile
+from numba.core.caching import IndexDataCacheFile, NullCache
+from numba.core.compiler import CompileResult
 from numba.core.compiler_lock import global_compiler_lock
+from numba.misc.appdirs import AppDirs
 
 from .notice import notice
+from .sources import PACKAGE, stamp
 
-# Every line that is compiled lies in one of these places: an edit anywhere in them makes every kernel a new one.
-COMPILED = ("kernels", "parts", "inputs/custom_parts.py")
-# The options of the environment that change the code.
-SETTINGS = ("BOUNDSCHECK", "OPT", "LOOP_VECTORIZE", "SLP_VECTORIZE", "FULL_TRACEBACKS", "DEBUG_NAN", "JIT_COVERAGE")
-PACKAGE = __name__.partition(".")[0]
 VERSIONS = 16  # of a user's class whose functions are kept
 DIGEST = re.compile("_[0-9a-f]{16}(?=_|$)")  # of the content of a user's class, in a function's name
 LOCK_SECONDS = 60.0  # a compilation takes 1 to 5 s; whoever waits longer compiles for itself
+UNWRITTEN = (
+    "fastgd could not write its compiled code to {folder} ({error}); it works, but every process compiles anew. Set "
+    "NUMBA_CACHE_DIR to a writable folder."
+)
+
 
 # A fork waits for the end of a compilation: its child would wait for ever for the lock of a thread that it has not got.
+# Imports can't be waited for so: a fork that did, holding what other hooks have locked (logging), hung with the import.
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(
         before=global_compiler_lock.acquire,
         after_in_parent=global_compiler_lock.release,
         after_in_child=global_compiler_lock.release,
     )
-
-
-@functools.cache
-def stamp():
-    """Twelve hexadecimal digits: 8 of the compiled sources, 4 of the options of the environment."""
-    package = Path(__file__).resolve().parent.parent
-    text = hashlib.sha256()
-    places = [package / place for place in COMPILED]
-    for source in sorted(path for place in places for path in ([place] if place.suffix else place.rglob("*.py"))):
-        text.update(source.relative_to(package).as_posix().encode() + b"\0" + source.read_bytes())
-    settings = [str(getattr(numba.config, name, None)) for name in SETTINGS]
-    return text.hexdigest()[:8] + hashlib.sha256(repr(settings).encode()).hexdigest()[:4]
 
 
 def lasting(kind):
@@ -74,65 +70,94 @@ def named_by_content(kind):
     return hasattr(kind, "origin") and not kind.origin.keepalive
 
 
-class KernelCache(FunctionCache):
-    """Numba's cache of a function, with an index of its own for each signature and no exception it can raise.
+class Places(NamedTuple):
+    """Folders for compiled code: those to look into, in order, and the one to write to, None where none is writable."""
+
+    read: tuple
+    write: str | None
+
+
+@functools.cache
+def places(chosen):
+    """``NUMBA_CACHE_DIR`` (``chosen``), beside the kernels, the user's cache; the first that is writable is the last.
+
+    Those before it are read: a container may have been filled when it was built.
+    """
+    frozen, kernels = getattr(sys, "frozen", False), str(Path(__file__).resolve().parent)
+    # A frozen application may be unpacked to another folder in each process.
+    base = f"kernels_{hashlib.sha256((sys.executable if frozen else kernels).encode()).hexdigest()[:40]}"
+    folders = [os.path.join(chosen, base)] if chosen else []
+    folders += [] if frozen else [os.path.join(kernels, "__pycache__")]
+    folders.append(os.path.join(AppDirs(appname="numba", appauthor=False).user_cache_dir, base))
+    for k, folder in enumerate(folders):
+        with contextlib.suppress(OSError):
+            os.makedirs(folder, exist_ok=True)
+            tempfile.TemporaryFile(dir=folder).close()
+            return Places(tuple(folders[: k + 1]), folder)
+    return Places(tuple(folders), None)
+
+
+class KernelCache(NullCache):
+    """A function's code on the disk, with an index of its own for each signature and no exception it can raise.
 
     Signatures with a class from outside the package stay in this process: a file that names a class breaks every
     process that can't import it, and lies once the class is edited. Functions that are made for a user's class and take
     plain numbers are kept: their names hold a hash of the class's content, and their files name no module of the user.
     """
 
-    def _index_key(self, sig, codegen):
+    def __init__(self, function):
+        self.places = places(numba.config.CACHE_DIR)
         # The function's name says which code it is: by the stamp, and the class that it was made for.
-        return sig, codegen.magic_tuple()
+        self.name, code = function.__qualname__, function.__code__
+        self.base = f"{Path(code.co_filename).stem}.{self.name}-{code.co_firstlineno}.{sys.implementation.cache_tag}"
 
-    def _save_overload(self, sig, data):
-        """As Numba does, but without what it would have to import from outside the package, and without the source."""
-        self._impl.locator.ensure_cache_path()
-        *parts, environments = data._replace(type_annotation="")._reduce()
-        own = tuple(one for one in environments if (one.globals.get("__name__") or "").partition(".")[0] == PACKAGE)
-        self._cache_file.save(self._index_key(sig, data.codegen), (*parts, own))
+    @property
+    def cache_path(self):
+        return self.places.write or next(filter(os.path.isdir, self.places.read), None)
 
-    def _file(self, sig):
-        digest = hashlib.sha256(str(sig).encode()).hexdigest()[:10]
-        base = f"{self._impl.filename_base}-{digest}"
-        return IndexDataCacheFile(self._cache_path, base, self._impl.locator.get_source_stamp())
+    def _file(self, folder, sig):
+        return IndexDataCacheFile(folder, f"{self.base}-{hashlib.sha256(str(sig).encode()).hexdigest()[:10]}", "")
 
     def load_overload(self, sig, target_context):
         if not lasting(sig):
             return None
-        self._cache_file = self._file(sig)
-        # Any exception: unpickling a damaged file raises whatever its bytes spell.
-        with contextlib.suppress(Exception):
-            return super().load_overload(sig, target_context)
+        target_context.refresh()
+        key = sig, target_context.codegen().magic_tuple()
+        for folder in self.places.read:
+            # Any exception: unpickling a damaged file raises whatever its bytes spell.
+            with contextlib.suppress(Exception):
+                if (data := self._file(folder, sig).load(key)) is not None:
+                    return CompileResult._rebuild(target_context, *data)
         return None
 
     def save_overload(self, sig, data):
+        """As Numba does, but without what it would have to import from outside the package, and without the source."""
         if not lasting(sig):
             return
-        self._cache_file = self._file(sig)
+        if self.places.write is None:
+            notice.warn_not_kept(self.places.read)
+            return
+        key, file = (sig, data.codegen.magic_tuple()), self._file(self.places.write, sig)
+        *parts, environments = data._replace(type_annotation="")._reduce()
+        own = tuple(one for one in environments if (one.globals.get("__name__") or "").partition(".")[0] == PACKAGE)
         try:
+            os.makedirs(self.places.write, exist_ok=True)
             try:
-                super().save_overload(sig, data)
+                file.save(key, (*parts, own))
             except Exception:
                 # The index could not be read back: begin a new one.
-                self._cache_file.flush()
-                super().save_overload(sig, data)
+                file.flush()
+                file.save(key, (*parts, own))
             self._prune()
         except Exception as error:
-            warnings.warn(
-                f"fastgd could not write its compiled code to {self._cache_path} ({error}); it works, but every "
-                "process compiles anew. Set NUMBA_CACHE_DIR to a writable folder.",
-                RuntimeWarning,
-                stacklevel=2,
-            )
+            warnings.warn(UNWRITTEN.format(folder=self.places.write, error=error), RuntimeWarning, stacklevel=2)
 
     def _prune(self):
         """Remove this kernel's files that older sources left, and those of the oldest versions of a user's class."""
-        name, _, mark = self._py_func.__qualname__.rpartition("__")
-        versions = Path(self._cache_path).glob(f"*{DIGEST.sub('_' + 16 * '[0-9a-f]', name)}__*.nb?")
+        name, _, mark = self.name.rpartition("__")
+        versions = Path(self.places.write).glob(f"*{DIGEST.sub('_' + 16 * '[0-9a-f]', name)}__*.nb?")
         old = sorted(versions, key=written)[: -2 * VERSIONS] if DIGEST.search(name) else []
-        for path in Path(self._cache_path).glob(f"*{name}__*"):
+        for path in Path(self.places.write).glob(f"*{name}__*"):
             if path.name.partition(f"{name}__")[2][:8] != mark[:8]:
                 old.append(path)
         for path in old:
@@ -152,29 +177,22 @@ def written(path):
 
 def note_of(kind, dtype):
     """The file that says that a user's class was compiled without objections; None where there can be none."""
-    if not named_by_content(kind):
-        return None
-    try:
-        folder = KernelCache(stamp.__wrapped__).cache_path
-    except (RuntimeError, OSError):
+    folder = KernelCache(note_of).cache_path
+    if folder is None or not named_by_content(kind):
         return None
     return Path(folder) / f"{kind.__name__}__{stamp()}-{numba.__version__}-{dtype}.checked"
 
 
 def attach(dispatcher):
-    """Give a dispatcher the cache, or leave it without one where no place is writable."""
+    """Give a dispatcher the cache."""
     name = dispatcher.py_func.__qualname__
     kernel, compile_one = name.partition("__")[0].strip("_"), dispatcher.compile
-    try:
-        dispatcher._cache = KernelCache(dispatcher.py_func)
-        folder = dispatcher._cache.cache_path
-    except (RuntimeError, OSError):
-        folder = None
+    dispatcher._cache = KernelCache(dispatcher.py_func)
+    folder = dispatcher._cache.places.write
 
     def compile_locked(sig):
-        kept = folder is not None and lasting(sig)
-        shared = _lock(folder, name) if kept else contextlib.nullcontext()
-        with shared, _interrupt_held(), notice.while_compiling(kernel, folder if kept else None):
+        shared = _lock(folder, name) if folder is not None and lasting(sig) else contextlib.nullcontext()
+        with shared, _interrupt_held(), notice.while_compiling(kernel, folder, lasting(sig)):
             return compile_one(sig)
 
     dispatcher.compile = compile_locked
@@ -201,8 +219,6 @@ def _interrupt_held():
 @contextlib.contextmanager
 def _lock(folder, name):
     """One process at a time compiles a kernel; a lock that can't be had is done without."""
-    from filelock import FileLock
-
     # A signal's handler may fit while its thread compiles: the lock could be the one that it holds.
     if global_compiler_lock.is_locked():
         yield

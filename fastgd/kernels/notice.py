@@ -1,9 +1,13 @@
-"""The line on stderr that tells a user who waits that kernels are being compiled; once a process."""
+"""The line on stderr that tells a user who waits that kernels are being compiled; once a process.
+
+Where stderr is no terminal, nobody is told what will not happen again; that code is not kept, a warning tells.
+"""
 
 import contextlib
 import sys
 import threading
 import time
+import warnings
 
 from numba.core import event
 
@@ -13,11 +17,20 @@ LINE = (
     "(python -m fastgd warmup compiles all that is common beforehand; verbose=-1 leaves out this line.)"
 )
 KEPT = "It takes seconds, once: the code is kept in {folder}."
-NOT_KEPT = "It takes seconds in each process, as no folder for the code is writable: set NUMBA_CACHE_DIR to one."
+NOT_KEPT = (
+    "It takes seconds in each process, as no folder for the code is writable: set NUMBA_CACHE_DIR to one, or to one "
+    "that fastgd.warmup() has filled."
+)
+OF_A_CLASS = "It takes seconds in each process, as this code is for a class outside fastgd."
+WARNING = (
+    "fastgd compiles its kernels anew in each process, which takes seconds, as none of the folders for compiled code "
+    "is writable: {folders}. Set NUMBA_CACHE_DIR to a folder that is, or to one that fastgd.warmup() has filled, such "
+    "as when a container was built; verbose=-1 leaves out this warning."
+)
 
 
 class Notice:
-    """Prints the line when compiling has taken half a second in all, where stderr is a terminal.
+    """Prints the line when compiling has taken half a second in all, where stderr is a terminal; or warns.
 
     Attributes
     ----------
@@ -29,12 +42,13 @@ class Notice:
         self.wanted, self.told, self.spent = True, False, 0.0
 
     @contextlib.contextmanager
-    def while_compiling(self, kernel, folder):
-        """Watch what may compile a kernel, or find its code, which is kept in a folder or nowhere (None)."""
-        if self.told or not self.wanted or not getattr(sys.stderr, "isatty", bool)():
+    def while_compiling(self, kernel, folder, lasting=True):
+        """Watch what may compile a kernel, or find its code; it is kept in a folder, or nowhere (None, not lasting)."""
+        if self.told or not self.wanted or not on_terminal():
             yield
             return
-        watch = Watch(max(0.0, AFTER - self.spent), self.tell, (kernel, folder))
+        kept = OF_A_CLASS if not lasting else NOT_KEPT if folder is None else KEPT.format(folder=folder)
+        watch = Watch(max(0.0, AFTER - self.spent), self.tell, (kernel, kept))
         try:
             with event.install_listener("numba:compile", watch):
                 yield
@@ -42,14 +56,24 @@ class Notice:
             watch.timer.cancel()
             self.spent += watch.seconds
 
-    def tell(self, kernel, folder):
+    def tell(self, kernel, kept):
         """Print the line, if nobody has."""
         if not self.told:
             self.told = True
-            kept = NOT_KEPT if folder is None else KEPT.format(folder=folder)
             with contextlib.suppress(OSError, ValueError):  # a closed stderr
                 sys.stderr.write(LINE.format(kernel=kernel, kept=kept) + "\n")
                 sys.stderr.flush()
+
+    def warn_not_kept(self, folders):
+        """Warn that a kernel was compiled that none of the folders keeps, unless a line tells or has told."""
+        if not self.told and self.wanted and not on_terminal():
+            self.told = True
+            warnings.warn(WARNING.format(folders=", ".join(folders)), RuntimeWarning, stacklevel=2)
+
+
+def on_terminal():
+    """Whether somebody reads stderr."""
+    return getattr(sys.stderr, "isatty", bool)()
 
 
 class Watch(event.Listener):

@@ -1,4 +1,7 @@
-"""Short-lived threads over chunk numbers: no pool outlives a fit, so no fork or nesting can hang it."""
+"""Short-lived threads over chunk numbers: no pool outlives a fit, so no fork or nesting can hang it.
+
+Nor can a lock that fits share: there is none for a child to wait for, whose holder was not forked.
+"""
 
 import contextlib
 import functools
@@ -78,3 +81,19 @@ def run_tasks(task, tasks, n_threads):
             errors.append(error)
     if errors:
         raise errors[0]
+
+
+class cached_property:
+    """A property that is computed once for each instance.
+
+    As that of functools, whose lock all instances share in Python 3.11: fits in threads waited for each other, and
+    children forked meanwhile for ever. Two threads may compute the same value; both get the first.
+    """
+
+    def __init__(self, compute):
+        self.compute, self.__doc__ = compute, compute.__doc__
+
+    def __get__(self, instance, owner=None):
+        if instance is None:
+            return self
+        return vars(instance).setdefault(self.compute.__name__, self.compute(instance))

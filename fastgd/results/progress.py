@@ -1,5 +1,6 @@
 """Reports during a run: the objects that callbacks are given, and the progress bar of ``verbose`` (tqdm)."""
 
+import functools
 import sys
 from dataclasses import dataclass
 
@@ -63,20 +64,33 @@ class StepProgress:
 def print_choices(*choices):
     """Print what was chosen for some runs, a line each and none twice, to where the bar goes."""
     for line in dict.fromkeys(f"{name}: {words}" for each in choices for name, words in each.items()):
+        tell(line)
+
+
+def tell(line):
+    """Print a line to stderr, where there is one: an application without a console has none."""
+    if sys.stderr is not None:
         print(line, file=sys.stderr)  # noqa: T201
 
 
+@functools.cache
+def tell_of_no_bar():
+    """Print, once, why there is no bar."""
+    tell("No progress bar: tqdm is not installed (python -m pip install 'fastgd[progress]').")
+
+
 class Bar:
-    """A bar over ``total`` epochs or steps; a silent one where ``shown`` is false."""
+    """A bar over ``total`` epochs or steps; a silent one where ``shown`` is false, or without tqdm."""
 
     def __init__(self, shown, total, unit):
         self.bar = None
-        if shown:
+        if shown and sys.stderr is not None:
             try:
                 from tqdm.auto import tqdm
             except ImportError:
-                raise ImportError("verbose=1 needs tqdm: python -m pip install 'fastgd[progress]'") from None
-            self.bar = tqdm(total=total, unit=unit)
+                tell_of_no_bar()
+            else:
+                self.bar = tqdm(total=total, unit=unit)
 
     def update(self, done, loss):
         """Show the position of the run, and its loss."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ..kernels.threads import cached_property
 from .plots import new_axes, plot_histories, plot_losses
 from .scores import Scores
 
@@ -54,7 +55,7 @@ class SweepResult:
     _losses: object  # an array (runs,), or a function that gives it
     _statuses: list = field(default=None)
 
-    @functools.cached_property
+    @cached_property
     def losses(self):
         """The losses that runs are compared by, (runs,), smaller is better.
 
@@ -183,12 +184,12 @@ class CrossValidation(SweepResult):
             raise ValueError("refit needs the training data, which a copied or pickled result does not hold.")
         return self._fitted(self.best_index if index is None else range(len(self.results))[index])
 
-    @functools.cached_property
+    @cached_property
     def best(self):
         """The best setting fitted on all rows, when first read."""
         return self.refit()
 
-    @functools.cached_property
+    @cached_property
     def simplest(self):
         """The simplest setting within one standard error of the best, fitted on all rows, when first read."""
         return self.refit(self.simplest_index)

@@ -1,7 +1,5 @@
 """Statistics of a table before a run: scales of columns, best constants, curvature; each computed once."""
 
-import functools
-
 import numpy as np
 
 from ..inputs import arrays
@@ -9,6 +7,7 @@ from ..inputs.holdout import held_out
 from ..inputs.scaling import Scaling
 from ..kernels.lanes import NO_ROLES, Data
 from ..kernels.layouts import frozen
+from ..kernels.threads import cached_property
 from ..parts import losses
 
 TINY = 1e-140  # the squares of numbers so small have too few digits, or none
@@ -115,7 +114,7 @@ class DataStatistics:
 
     # Targets ----------------------------------------------------------------------------------------------------------
 
-    @functools.cached_property
+    @cached_property
     def counted(self):
         """The table, or one of its different targets with their weights (see ``counted``)."""
         return counted(self.table)

@@ -1,9 +1,8 @@
 """Full-batch steps: an epoch is a step."""
 
-import functools
-
 import numpy as np
 
+from ..kernels.threads import cached_property
 from .base import Records
 from .first_order import FirstOrder
 from .plan import lanes_with
@@ -17,7 +16,7 @@ class FullBatch(FirstOrder):
 
     speed = 1  # elements a second, as a multiple of this loop's
 
-    @functools.cached_property
+    @cached_property
     def passes(self):
         """The passes over the rows."""
         return self.plan.passes(self.plan.data)

@@ -9,7 +9,7 @@ from ..kernels import gram as kernels
 from ..kernels.full_batch import CHUNK_ELEMENTS
 from ..kernels.layouts import Dense, frozen
 from ..kernels.products import zeros
-from ..kernels.threads import run_tasks
+from ..kernels.threads import cached_property, run_tasks
 from .reduction import ChunkedReduction
 
 CHUNK_WORK = 1 << 25  # products of two numbers a chunk: about a millisecond
@@ -198,7 +198,7 @@ class Grams:
 
         return ChunkedReduction(self.n, chunk, self.n_threads).total(sums_of, shapes)
 
-    @functools.cached_property
+    @cached_property
     def sums(self):
         """The Gram with its minimisers, as its docstring says."""
         products, moments, squares = self.products, self.moments, self.squares

@@ -1,12 +1,12 @@
 """Metrics of joint losses, whose weights are (classes, d + 1), flat: one matrix for all classes, or one of them all."""
 
-import functools
 import math
 
 import numpy as np
 
 from ..kernels.cholesky import Factor
 from ..kernels.coordinates import NONE, diagonal_of
+from ..kernels.threads import cached_property
 from .gram import centre_of
 from .metrics import DEPENDENT, Unit, centred_gradient, centred_weights, constants, curved, promised
 from .strengths import square
@@ -152,7 +152,7 @@ class All:
         self.matrix, self.sums, self.offset = matrix, sums, sums.offset
         self.untied = untied  # the columns where what is added to the weights of all classes alike has no penalty
 
-    @functools.cached_property
+    @cached_property
     def factor(self):
         """The matrix, factorised: the weights of each column are tied, where no penalty does so."""
         matrix = self.matrix

@@ -7,12 +7,12 @@ changed sides more are taken. Where there are too many columns for a matrix, New
 to the end by conjugate gradients. Fewer dense rows than columns are solved by their dual, with a penalty (``dual.py``).
 """
 
-import functools
 import math
 
 import numpy as np
 
 from ..kernels.pairs import product
+from ..kernels.threads import cached_property
 from ..results import messages
 from ..results.state import KinkedState
 from . import dual
@@ -105,7 +105,7 @@ class Kinked(Solver):
         self.tol = TOL_FULL if plan.tol is None else plan.tol
         self.rows, self.places = {}, {}  # of the lanes: their rows, and where they stand
 
-    @functools.cached_property
+    @cached_property
     def samples(self):
         """Samples that grow: numbers of rows, and their data."""
         plan, data = self.plan, self.plan.data
@@ -118,7 +118,7 @@ class Kinked(Solver):
         sample = doubled(sample_of(data, chosen))
         return [(chosen[:m], first_of(sample, m)) for m in found]
 
-    @functools.cached_property
+    @cached_property
     def row_products(self):
         """The products of the rows, which all lanes share."""
         return dual.RowProducts(self.plan.data, self.plan.options.n_threads)

@@ -1,7 +1,5 @@
 """Rows whose losses are lines with kinks, for one lane: what its solver asks of them."""
 
-import functools
-
 import numpy as np
 
 from ..kernels import kinks
@@ -9,6 +7,7 @@ from ..kernels.cholesky import Factor
 from ..kernels.lanes import NO_ROLES
 from ..kernels.layouts import frozen
 from ..kernels.row_weights import row_weights
+from ..kernels.threads import cached_property
 from ..parts.penalties import Free
 from .gram import centre_of, weighted_gram
 from .metrics import MOST_COLUMNS, solved
@@ -111,7 +110,7 @@ class KinkedRows:
         """The transposed rows times numbers (n,): (d + 1,)."""
         return self.passes.transposed(self.lane, numbers)
 
-    @functools.cached_property
+    @cached_property
     def centred(self):
         """The data with columns that are centred once more for matrices, and by how much."""
         if not self.data.constant:
@@ -138,7 +137,7 @@ class KinkedRows:
         steepness, height = self.steepness
         return float(np.finfo(self.data.shift.dtype).eps * (height + steepness * np.sum(np.abs(weights))))
 
-    @functools.cached_property
+    @cached_property
     def steepness(self):
         """The steepest slopes of all rows, summed by their weights, and these times the places of the kinks."""
         steepest = self.weight * np.maximum(-self.low, self.high)
@@ -173,7 +172,7 @@ class KinkedRows:
         loss, _, clipped = self.smoothed(scores, 1.0, most)
         return loss, clipped
 
-    @functools.cached_property
+    @cached_property
     def scratch(self):
         """Room for the slopes and the second derivatives of each row."""
         return np.empty((2, self.n))

@@ -8,7 +8,6 @@ and bounds it has its ``matrix``, or that one's diagonal, and ``alike`` (``coord
 once more in it, by an ``offset``, as their own shifts may be none.
 """
 
-import functools
 import math
 
 import numpy as np
@@ -17,6 +16,7 @@ from ..kernels.cholesky import Factor
 from ..kernels.coordinates import NONE
 from ..kernels.gram import scatters
 from ..kernels.pairs import product
+from ..kernels.threads import cached_property
 from .gram import centre_of, pairs, weighted_gram
 from .passes import lane_of, length
 from .strengths import square
@@ -171,7 +171,7 @@ class Matrix:
     def __init__(self, matrix, sums):
         self.matrix, self.sums, self.offset = matrix, sums, sums.offset
 
-    @functools.cached_property
+    @cached_property
     def factor(self):
         """The matrix, factorised."""
         return Factor(self.matrix, self.sums.share)
@@ -259,7 +259,7 @@ class Arrow:
         self.inverse, self.last, self.l2 = inverse, last, l2
         self.sums, self.mean, self.offset = sums, sums.mean, sums.mean
 
-    @functools.cached_property
+    @cached_property
     def matrix(self):
         """The diagonal (D,) of columns that are centred by the offset; zero where its inverse is."""
         inverse = np.append(self.inverse, self.last)

@@ -1,12 +1,12 @@
 """The plan of a run: one group of models that share rows, batches and the classes of their parts."""
 
-import functools
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 
 from ..kernels.lanes import Data, Lanes, Parts
+from ..kernels.threads import cached_property
 from ..parts.schedules import rates
 from .problem import Problem
 
@@ -72,7 +72,7 @@ class Plan(Problem):
     order: object = None  # order(epoch): the order of an epoch's rows, in place of a shuffle's own
     rule: object = None  # rule(model): a stopping rule of the caller, with a factor of the learning rate
 
-    @functools.cached_property
+    @cached_property
     def width(self):
         """The lanes of a model."""
         return len(self.lanes.weights) // len(self.models)

@@ -11,6 +11,7 @@ import math
 
 import numpy as np
 
+from ..kernels.threads import cached_property
 from ..parts.penalties import Free
 from ..results import messages
 from ..results.state import QuasiNewtonState
@@ -83,7 +84,7 @@ class QuasiNewton(Solver):
         self.lanes = plan.lanes._replace(weights=self.space.inner(plan.lanes.weights), **none)
         self.runs, self.last = {}, {}  # of the lanes: their descents, and the records of their last steps
 
-    @functools.cached_property
+    @cached_property
     def stages(self):
         """Samples that grow, and all rows."""
         return stages_of(self.plan, self.data)
@@ -170,7 +171,7 @@ class QuasiNewton(Solver):
             return WorkingSet(kinks, *ring, plan=self.plan, lanes=lanes, spreads=self.space.spreads)
         return Coordinates(kinks, *ring)
 
-    @functools.cached_property
+    @cached_property
     def first_widths(self):
         """For each lane the width within which kinks are smoothed at first: the spread of the targets."""
         return np.concatenate([model.residual_rms for model in self.plan.models]).tolist()
@@ -181,7 +182,7 @@ class QuasiNewton(Solver):
         share = SEPARATED if loss.labels else (PERFECT * self.eps) ** 2 if loss.residual_only else ROUNDING * self.eps
         return share * abs(scale) if math.isfinite(scale) else 0.0
 
-    @functools.cached_property
+    @cached_property
     def start_losses(self):
         """For each lane the objective that it starts with, infinite where it is not known, and that of the constant."""
         models = self.plan.models

@@ -5,7 +5,6 @@ With second derivatives ``W`` (n,) of rows ``Z`` (n, d) and a penalty ``r``, and
 penalty, is a border of that.
 """
 
-import functools
 import math
 
 import numpy as np
@@ -14,6 +13,7 @@ from ..kernels.cholesky import Factor
 from ..kernels.coordinates import NONE
 from ..kernels.lanes import NO_ROLES
 from ..kernels.pairs import product
+from ..kernels.threads import cached_property
 from ..parts.penalties import Free
 from .metrics import FACTORISED, LARGEST_MATRIX, PRODUCTS, SPARSE_PASS, TOGETHER_BYTES, ArrowSums, Unit, kind_of
 from .passes import lane_of
@@ -82,14 +82,14 @@ class ByRows:
     def __init__(self, sums, ridge):
         self.sums, self.ridge, self.root = sums, ridge, np.sqrt(sums.weight)
 
-    @functools.cached_property
+    @cached_property
     def factor(self):
         """``M``, factorised."""
         matrix = self.root[:, None] * self.sums.products * self.root
         np.fill_diagonal(matrix, matrix.diagonal() + self.ridge)
         return Factor(matrix)
 
-    @functools.cached_property
+    @cached_property
     def border(self):
         """The inverse times the constant's products with the columns, and what of its own second derivative is left."""
         inner = self.factor.solve(self.root)

@@ -1,12 +1,12 @@
 """A stage of a descent: some rows, a sample or all, and what is asked of them."""
 
 import copy
-import functools
 from typing import NamedTuple
 
 import numpy as np
 
 from ..kernels.layouts import frozen
+from ..kernels.threads import cached_property
 from ..parts.penalties import Free
 from . import row_metric
 from .gram import products_of_rows
@@ -73,7 +73,7 @@ class Stage:
         """The weights in the type of the lanes, as float64."""
         return weights if self.dtype == np.float64 else weights.astype(self.dtype).astype(np.float64)
 
-    @functools.cached_property
+    @cached_property
     def row_products(self):
         """The products (n, n) of the standardised rows with each other."""
         return products_of_rows(self.data, self.threads)[0]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import slow_to_compile
 
 pytest.importorskip("click")
 pytest.importorskip("pyarrow")
@@ -194,6 +195,7 @@ def test_every_option_of_fit_is_one_of_sweep():
 # Output -------------------------------------------------------------------------------------------------------------
 
 
+@slow_to_compile
 def test_the_best_runs_are_printed_and_all_are_in_the_table():
     done = run(BASE + RATES + "--alpha 0,1 --seed 4 --table all.csv")
     assert done.stderr == ""

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from conftest import JIT_OFF
+from conftest import JIT_OFF, slow_to_compile
 
 import fastgd
 
@@ -42,6 +42,7 @@ def same(ours, theirs, rtol=1e-9):
 # scikit-learn's numbers -----------------------------------------------------------------------------------------------
 
 
+@slow_to_compile
 @pytest.mark.jit
 @quiet
 @pytest.mark.parametrize("shuffle", [True, False])
@@ -78,6 +79,7 @@ def test_l1_by_the_proximal_step_reaches_an_objective_no_higher_than_scikit_lear
     np.testing.assert_allclose(ours.coef_, theirs.coef_, atol=0.01)
 
 
+@slow_to_compile
 @pytest.mark.jit
 @quiet
 @pytest.mark.parametrize("penalty", ["l2", "elasticnet"])

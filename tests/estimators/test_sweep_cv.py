@@ -8,6 +8,7 @@ import warnings
 import numpy as np
 import pytest
 import sklearn
+from conftest import slow_to_compile
 from sklearn import exceptions, linear_model, model_selection, pipeline, preprocessing
 from sklearn.base import clone
 from sklearn.metrics import get_scorer_names
@@ -78,6 +79,7 @@ CASES = {
 
 
 # Nothing compiled, GridSearchCV's fits, one after another, take seconds.
+@slow_to_compile
 @pytest.mark.parametrize(
     "case", [pytest.param(case, marks=[] if case == "regression" else pytest.mark.jit) for case in CASES]
 )

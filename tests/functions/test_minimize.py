@@ -2,6 +2,7 @@
 
 import _thread
 import doctest
+import functools
 import importlib
 import math
 import subprocess
@@ -11,7 +12,7 @@ import threading
 import numba
 import numpy as np
 import pytest
-from conftest import JIT_OFF
+from conftest import JIT_OFF, slow_to_compile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -112,6 +113,7 @@ def test_square_fifty_steps(mode):
     assert (o.nit, o.status, o.success) == (50, "max_iter", False)
 
 
+@slow_to_compile
 def test_shifted_square_and_its_history(mode):
     o = fastgd.minimize(mode(shifted), 10, mode(shifted_grad), learning_rate=0.1, max_iter=30)
     xs = [10.0]
@@ -137,6 +139,7 @@ def test_square_at_five_rates(mode, rate, status):
         assert "rose above its start" in o.message
 
 
+@slow_to_compile
 @pytest.mark.parametrize("start", [10.0, [10.0, -4.0]])
 def test_momentum_against_the_plain_rule(mode, start):
     fun, grad = (square, square_grad) if isinstance(start, float) else (bowl, bowl_grad)
@@ -150,6 +153,7 @@ def test_momentum_against_the_plain_rule(mode, start):
     np.testing.assert_allclose(o.x, x, rtol=1e-12, atol=1e-12)
 
 
+@slow_to_compile
 @pytest.mark.parametrize("start", [10.0, [10.0, -4.0]])
 def test_adam_step_by_step_against_the_paper(mode, start):
     fun, grad = (square, square_grad) if isinstance(start, float) else (bowl, bowl_grad)
@@ -237,12 +241,16 @@ def bowl_pair(x):
     return x[0] ** 2 + 2.0 * x[1] ** 2, np.array([2.0 * x[0], 4.0 * x[1]])
 
 
+njitted = functools.cache(numba.njit)  # compiled once for all tests
+
+
 def test_jac_is_grad(mode):
     for sweep in (fastgd.minimize, lambda *a, **k: fastgd.minimize_sweep(*a, **k).best):
         ours = sweep(mode(bowl), [10.0, -4.0], jac=mode(bowl_grad), max_iter=20)
         np.testing.assert_array_equal(ours.x, fastgd.minimize(mode(bowl), [10.0, -4.0], mode(bowl_grad), max_iter=20).x)
 
 
+@slow_to_compile
 @pytest.mark.parametrize("name", ["jac", "grad"])
 @pytest.mark.parametrize("njit", [False, pytest.param(True, marks=needs_numba)])
 @pytest.mark.parametrize(
@@ -251,7 +259,7 @@ def test_jac_is_grad(mode):
 )
 @pytest.mark.parametrize("history", [True, False])
 def test_fun_may_return_both(name, njit, pair, fun, grad, x0, history):
-    pair = numba.njit(pair) if njit else pair
+    pair = njitted(pair) if njit else pair
     ours = fastgd.minimize(pair, x0, **{name: True}, max_iter=50, history=history)
     alone = fastgd.minimize(fun, x0, grad, max_iter=50)
     np.testing.assert_allclose(ours.x, alone.x, rtol=1e-14)
@@ -273,6 +281,7 @@ def test_both_are_computed_once_a_point():
     np.testing.assert_array_equal(calls, o.history.x)
 
 
+@slow_to_compile
 @needs_numba
 def test_both_compile_once():
     pair = numba.njit(bowl_pair)
@@ -335,6 +344,7 @@ def test_divergence_stops_at_the_last_finite_value(mode, history, rate):
         assert np.isfinite(o.history.fun).all()
 
 
+@slow_to_compile
 @pytest.mark.parametrize("history", [True, False])
 def test_a_gradient_that_becomes_nan(mode, history):
     o = fastgd.minimize(mode(square), 10.0, mode(nan_gradient_below_one), max_iter=3000, history=history)
@@ -343,6 +353,7 @@ def test_a_gradient_that_becomes_nan(mode, history):
     assert "gradient became" in o.message
 
 
+@slow_to_compile
 @pytest.mark.parametrize("history", [True, False])
 def test_a_value_that_becomes_nan(mode, history):
     o = fastgd.minimize(mode(nan_below_one), 10.0, mode(square_grad), max_iter=3000, history=history)
@@ -350,6 +361,7 @@ def test_a_value_that_becomes_nan(mode, history):
     assert (o.nit, o.status) == (10, "diverged")
 
 
+@slow_to_compile
 @pytest.mark.parametrize("history", [True, False])
 def test_an_arithmetic_error_counts_as_not_finite(mode, history):
     o = fastgd.minimize(mode(raises_below_one), 10.0, mode(square_grad), max_iter=3000, history=history)
@@ -566,6 +578,7 @@ def integer_grad(x):
     return np.array([1, 2])
 
 
+@slow_to_compile
 @pytest.mark.parametrize("grad", [tuple_grad, list_grad, integer_grad])
 @pytest.mark.parametrize("compile", [False, True])
 def test_gradients_of_any_sequence(grad, compile):
@@ -577,6 +590,7 @@ def test_gradients_of_any_sequence(grad, compile):
     close(o.jac, grad(x))
 
 
+@slow_to_compile
 def test_mixed_functions_run_in_python_and_compile_the_rest():
     o = fastgd.minimize(NJIT[square], 10.0, square_grad, max_iter=5)
     p = fastgd.minimize(NJIT[square], 10.0, square_grad, max_iter=5, compile=True)
@@ -599,6 +613,7 @@ def changed_length(x):
     return np.ones(2 if x[0] > 0 else 3) * x[0]
 
 
+@slow_to_compile
 @pytest.mark.parametrize("compile", [False, True])
 def test_a_gradient_that_changes_its_length(compile):
     with pytest.raises(ValueError, match="grad returned"):
@@ -781,6 +796,7 @@ def reversed_view(x):
     return x[::-1]
 
 
+@slow_to_compile
 @pytest.mark.parametrize("compile", [False, pytest.param(True, marks=pytest.mark.jit)])
 def test_functions_may_write_to_what_they_are_lent(compile):
     o = fastgd.minimize(writes_to_x, [0.0, 0.0], gradient_in_place, max_iter=200, compile=compile)

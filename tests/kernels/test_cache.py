@@ -1,16 +1,20 @@
 """The disk cache never lies and is never fatal: edits, damage, unwritable folders, many processes at once."""
 
 import ast
+import compileall
+import marshal
 import os
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import hangs
 import pytest
 
 import fastgd
-from fastgd.kernels import _cache
+from fastgd.kernels import _cache, sources
 from fastgd.parts.registry import COMPILED_METHODS
 
 PACKAGE = Path(fastgd.__file__).parent
@@ -32,6 +36,19 @@ print(repr(float(r.coef[0])), loaded / (loaded + compiled))
 """
 
 
+def start(folder, script, **environment):
+    """A process that runs a script in a folder."""
+    return subprocess.Popen(
+        [sys.executable, "-W", "error", "-W", "default::RuntimeWarning", "-c", script.replace("{options}", "")],
+        cwd=folder,
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
 class Copy:
     """A copy of the package with a cache of its own, in which the script runs."""
 
@@ -48,33 +65,13 @@ class Copy:
         shutil.copytree(self.warm, self.folder)
 
     def start(self, options="", script=SCRIPT, **environment):
-        env = {
-            **os.environ,
-            "PYTHONPATH": str(self.folder),
-            "NUMBA_CACHE_DIR": str(self.folder / "cache"),
-            **environment,
-        }
-        return subprocess.Popen(
-            [
-                sys.executable,
-                "-W",
-                "error",
-                "-W",
-                "default::RuntimeWarning",
-                "-c",
-                script.replace("{options}", options),
-            ],
-            cwd=self.folder,
-            env=env,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        places = {"PYTHONPATH": str(self.folder), "NUMBA_CACHE_DIR": str(self.folder / "cache"), **environment}
+        return start(self.folder, script.replace("{options}", options), **places)
 
     @staticmethod
     def finish(process):
         """The fitted number, and the share of the kernels that was found on the disk."""
-        out, err = process.communicate(timeout=120)
+        out, err = hangs.said_by(process)
         assert process.returncode == 0, err
         value, found = out.split()
         return float(value), float(found)
@@ -161,17 +158,17 @@ def compiled_modules(package):
 def test_an_edit_of_any_compiled_module_is_another_stamp(tmp_path, monkeypatch):
     package = tmp_path / "fastgd"
     shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(_cache, "__file__", str(package / "kernels" / "_cache.py"))
-    modules, before = compiled_modules(package), _cache.stamp.__wrapped__()
-    assert before == _cache.stamp.__wrapped__()
+    monkeypatch.setattr(sources, "__file__", str(package / "kernels" / "sources.py"))
+    modules, before = compiled_modules(package), sources.stamp.__wrapped__()
+    assert before == sources.stamp.__wrapped__()
     known = "kernels/_jit.py", "kernels/layouts.py", "parts/elementary.py", "parts/losses/regression.py"
     assert set(known) <= {path.relative_to(package).as_posix() for path in modules}
     for path in modules:
         text = path.read_text()
         path.write_text(text + "\n\ndef added():\n    return 1\n")
-        assert _cache.stamp.__wrapped__() != before, path
+        assert sources.stamp.__wrapped__() != before, path
         path.write_text(text)
-    assert before == _cache.stamp.__wrapped__()
+    assert before == sources.stamp.__wrapped__()
 
 
 @pytest.mark.parametrize("kind", ["nbi", "nbc"])
@@ -185,11 +182,100 @@ def test_damaged_files(run, kind):
     assert run() == (run.value, 1), "and the damage is mended"
 
 
+def warnings_of(process):
+    """The fitted number, the share that was found on the disk, and the warnings, of a process."""
+    out, err = hangs.said_by(process)
+    assert process.returncode == 0, err
+    return *map(float, out.split()), re.findall(r"RuntimeWarning: (.*)", err)
+
+
 def test_unwritable(run):
     blocked = run.folder / "file"
     blocked.write_text("a file where a folder should be")
     places = {"NUMBA_CACHE_DIR": str(blocked), "HOME": str(blocked), "XDG_CACHE_HOME": str(blocked)}
-    assert run(**places) == (run.value, 0)
+    inside = run.folder / "fastgd" / "kernels" / "__pycache__"
+    shutil.rmtree(inside, ignore_errors=True)
+    inside.write_text("another")
+    value, found, (warned,) = warnings_of(run.start(**places))
+    assert (value, found) == (run.value, 0)
+    assert f"{blocked}/" in warned
+    assert str(inside) in warned
+    assert "Set NUMBA_CACHE_DIR to a folder that is" in warned
+    assert warnings_of(run.start("'verbose': -1", **places)) == (run.value, 0, [])
+
+
+READ_ONLY = """
+import errno, os, tempfile
+def refuse(*_, **__):
+    raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+tempfile.TemporaryFile = refuse
+"""
+
+
+def test_a_folder_that_was_filled_and_is_read_only_now_is_read(run):
+    assert warnings_of(run.start(script=READ_ONLY + SCRIPT)) == (run.value, 1, [])
+
+
+# Without sources ------------------------------------------------------------------------------------------------------
+
+
+def zipped(folder):
+    """The package in a zip."""
+    return shutil.make_archive(folder / "copy", "zip", folder / "copy")
+
+
+def byte_code(folder):
+    """The package as ``.pyc`` files alone."""
+    compileall.compile_dir(folder / "copy", legacy=True, quiet=1)
+    for path in (folder / "copy").rglob("*.py"):
+        path.unlink()
+    return folder / "copy"
+
+
+@pytest.mark.parametrize("packed", [zipped, byte_code])
+def test_a_package_without_sources_runs_and_is_kept(packed, copy, tmp_path):
+    copied = shutil.copytree(PACKAGE, tmp_path / "copy" / "fastgd", ignore=shutil.ignore_patterns("__pycache__"))
+    place = {"PYTHONPATH": str(packed(tmp_path)), "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    if packed is zipped:
+        shutil.rmtree(copied)
+    for found in (0, 1):
+        assert Copy.finish(start(tmp_path, SCRIPT, **place)) == (copy.value, found)
+
+
+def test_a_frozen_application_keeps_its_code_beside_nothing_that_is_unpacked(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    unpacked, found = [], []
+    for number in range(2):
+        monkeypatch.setattr(_cache, "__file__", str(tmp_path / f"_MEI{number}" / "fastgd" / "kernels" / "_cache.pyc"))
+        unpacked.append(_cache.places.__wrapped__(""))
+        found.append(_cache.places.__wrapped__(str(tmp_path / "chosen")))
+    assert unpacked[0] == unpacked[1]
+    assert Path(unpacked[0].write).is_relative_to(tmp_path / "numba")
+    assert found[0] == found[1]
+    assert Path(found[0].write).is_relative_to(tmp_path / "chosen")
+
+
+def test_the_stamp_of_code_without_sources_changes_with_each_line():
+    code = compile(LINES, "a.py", "exec")
+    assert sources.of_code(code) == sources.of_code(compile("\n" + LINES, "b.py", "exec"))
+    assert sources.of_code(code) == sources.of_code(marshal.loads(marshal.dumps(code)))
+    for old, new in [("x + 1", "x + 2"), ("{1, 2}", "{1, 3}"), ("len", "max"), ("=1.0", "=1"), ("def a", "def b")]:
+        assert repr(sources.of_code(compile(LINES.replace(old, new), "a.py", "exec"))) != repr(sources.of_code(code))
+
+
+LINES = """
+def a(x, b=1.0):
+    return (lambda x: x + 1)(x) if x in {1, 2} else len(b)
+"""
+
+
+def test_sources_and_byte_code_hold_the_same_modules():
+    files = {
+        f"fastgd/{name}".removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+        for name, _ in sources.of_files()
+    }
+    assert files == {name for name, _ in sources.of_loaders()}
 
 
 def test_many_processes_at_once(run):
@@ -245,7 +331,7 @@ class Own:
             self.module.write_text(source)
         place = "from mine import *\n" if module else f"exec({source!r}, globals())\n"
         started = self.run.start(f"'loss': {loss}, 'optimizer': Sgd()", place + SCRIPT + HITS)
-        out, err = started.communicate(timeout=120)
+        out, err = hangs.said_by(started)
         assert started.returncode == 0, err
         value, hits = out.splitlines()
         assert float(value.split()[1]) > 0, "loops know no part"

@@ -5,7 +5,7 @@ from functools import cache
 import numba
 import numpy as np
 import pytest
-from conftest import JIT_OFF
+from conftest import JIT_OFF, slow_to_compile
 
 from fastgd import losses, optimizers
 from fastgd.kernels import block_loop, curvature, eight_rows, full_batch
@@ -134,6 +134,7 @@ def chunk_sums(data, loss, lanes):
     return sums, found
 
 
+@slow_to_compile
 @TYPE
 @pytest.mark.parametrize("loss", [losses.SquaredError(), losses.LogLoss()])
 @pytest.mark.parametrize("d", [1, 8, 17] if JIT_OFF else D)
@@ -161,6 +162,7 @@ def test_gradients_do_not_depend_on_where_numbers_lie(d, dtype):
         np.testing.assert_array_equal(*found)
 
 
+@slow_to_compile
 @TYPE
 @pytest.mark.parametrize(("n", "d", "batch"), [(7, 1, 3), (100, 7, 8), (100, 17, 32), (1100, 5, 300), (600, 9, 600)])
 def test_batches_of_any_size(n, d, batch, dtype):

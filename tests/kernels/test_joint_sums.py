@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numba
 import numpy as np
 import pytest
+from conftest import slow_to_compile
 from scipy.sparse import csr_array, random_array
 from scipy.special import logsumexp, softmax
 
@@ -170,6 +171,7 @@ def test_second_derivatives_are_the_mean_of_p_times_1_less_p(sparse, dtype):
         np.testing.assert_allclose(found, expected, rtol=1e-9 if dtype == np.float64 else 1e-4, atol=1e-7)
 
 
+@slow_to_compile
 @pytest.mark.parametrize("loss", [RowByRow(2.0), Brier(2.0)])
 def test_those_of_a_users_loss_are_differences(loss):
     data, lanes, Z = made(60, 4, 3, loss)

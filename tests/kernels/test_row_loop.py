@@ -5,6 +5,7 @@ import itertools
 import numba
 import numpy as np
 import pytest
+from conftest import slow_to_compile
 
 import fastgd
 from fastgd.kernels import row_loop, row_step
@@ -111,6 +112,7 @@ def by_hand(rows, optimizer, weighted):
     return w, total
 
 
+@slow_to_compile
 @TYPES
 @WIDTHS
 @pytest.mark.parametrize("scaled", [False, True])

@@ -9,7 +9,7 @@ import types
 import joblib
 import pytest
 
-from fastgd.kernels.threads import available_threads, cgroup_quota, run_tasks
+from fastgd.kernels.threads import available_threads, cached_property, cgroup_quota, run_tasks
 
 
 @pytest.mark.parametrize("n_threads", [1, 2, 4, 9])
@@ -21,7 +21,7 @@ def test_every_task_runs_once(tasks, n_threads):
 
 
 def test_tasks_do_run_side_by_side():
-    meeting = threading.Barrier(3, timeout=30)
+    meeting = threading.Barrier(3)
     run_tasks(lambda k: meeting.wait(), 3, 3)
 
 
@@ -44,6 +44,39 @@ def test_no_thread_outlives_the_call():
     before = threading.active_count()
     run_tasks(lambda k: None, 100, 4)
     assert threading.active_count() == before
+
+
+def test_a_property_is_computed_once_and_by_each_instance_for_itself():
+    class Squared:
+        def __init__(self, root):
+            self.root, self.asked = root, []
+
+        @cached_property
+        def square(self):
+            """Of the root."""
+            self.asked.append(self.root)
+            return [self.root**2]
+
+    one, other = Squared(2), Squared(3)
+    assert one.square is one.square == [4]
+    assert other.square == [9]
+    assert (one.asked, other.asked) == ([2], [3])
+    assert Squared.square.__doc__ == "Of the root."
+
+
+def test_who_computes_at_the_same_time_gets_the_same():
+    """Also where all wait for each other, as behind a lock they would for ever."""
+    meeting = threading.Barrier(3)
+
+    class Met:
+        @cached_property
+        def value(self):
+            meeting.wait()
+            return object()
+
+    one, found = Met(), []
+    run_tasks(lambda k: found.append(one.value), 3, 3)
+    assert len(set(found)) == 1
 
 
 @pytest.fixture

@@ -107,6 +107,7 @@ def test_saved_and_pickled(tmp_path):
     assert fastgd.fit(X, Y, resume=r, **{**FEW, "epochs": 6}).n_epochs == 6
 
 
+@pytest.mark.slow
 @pytest.mark.jit
 def test_standard_errors_are_those_of_the_formula():
     """Of independent errors of one size, sigma**2 (A.T A)**-1; 600 replicates are sure to about 3 %."""

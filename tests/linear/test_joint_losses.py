@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from conftest import JIT_OFF
+from conftest import JIT_OFF, slow_to_compile
 
 import fastgd
 from fastgd import reference
@@ -69,6 +69,7 @@ def agree(call, *arguments, rtol=1e-7, **options):
 OPTIONS = {"optimizer": "sgd", "learning_rate": 0.3, "standardize": True, "epochs": 6, "random_state": 0}
 
 
+@slow_to_compile
 @pytest.mark.parametrize(
     ("batch", "dtype"),
     [
@@ -118,6 +119,7 @@ def test_a_step_is_against_the_gradient():
         assert r.coef[k, j] == pytest.approx(-rate * (above - below) / (2 * h), rel=1e-5, abs=1e-8)
 
 
+@slow_to_compile
 def test_everything_on_auto():
     for loss in (Brier(), Exponential()):
         r = fastgd.fit(X, Y, loss=loss, epochs=100, alpha=0.01)
@@ -155,6 +157,7 @@ class BrierAtOnce(Brier):
             values[k] = self.factor * square
 
 
+@slow_to_compile
 def test_rows_at_once_are_single_rows():
     one, other = (fastgd.fit(X, Y, loss=loss, **OPTIONS) for loss in (Brier(), BrierAtOnce()))
     np.testing.assert_allclose(one.coef, other.coef, rtol=1e-9)
@@ -170,6 +173,7 @@ class ArraysAtOnce(Brier):
             slopes[:, k] = found
 
 
+@slow_to_compile
 @pytest.mark.jit
 def test_rows_at_once_may_make_arrays():
     one, other = (fastgd.fit(X, Y, loss=loss, **OPTIONS) for loss in (Brier(), ArraysAtOnce()))

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from conftest import JIT_OFF, plan_of
+from conftest import JIT_OFF, plan_of, slow_to_compile
 from scipy import sparse
 from scipy.optimize import linprog, minimize
 from scipy.special import expit, xlogy
@@ -129,6 +129,7 @@ def steps_by_hand(batch, rate, epochs, rows=N):
     return w, b
 
 
+@slow_to_compile
 @pytest.mark.parametrize("form", [np.asarray, sparse.csr_array])
 @pytest.mark.parametrize("batch", [1, 16, N])
 def test_first_order_steps_by_hand(form, batch):

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 import scipy.sparse
-from conftest import ALPHA, JIT_OFF, plan_of
+from conftest import ALPHA, JIT_OFF, plan_of, slow_to_compile
 from hypothesis import example, given
 from hypothesis import strategies as st
 from resumed import EPOCHS, LABELS, OUTLIERS, X, Y, goes_on, same, stop_after
@@ -188,6 +188,7 @@ def test_more_patience_goes_on():
     same(fastgd.fit(X, Y, patience=4, resume=impatient, **options), patient)
 
 
+@slow_to_compile
 @pytest.mark.parametrize("batch", [1, 16])
 @pytest.mark.parametrize("loss", ["absolute_error", "squared_error"])
 def test_a_rate_that_was_too_large_goes_on(loss, batch):

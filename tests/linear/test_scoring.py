@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from conftest import slow_to_compile
 from scipy.special import expit
 from sklearn import metrics
 from sklearn.base import is_classifier, is_regressor
@@ -78,6 +79,7 @@ SCORERS = {
 CASES = [(name, scoring) for name, of in SCORERS.items() for scoring in of]
 
 
+@slow_to_compile
 @pytest.mark.parametrize(("name", "scoring"), CASES)
 def test_named_scorers(name, scoring):
     result, model, y = fitted(name)

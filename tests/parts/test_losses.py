@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from conftest import ELEMENTWISE, PROBLEMS
+from conftest import ELEMENTWISE, PROBLEMS, slow_to_compile
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import optimize, special
@@ -305,6 +305,7 @@ def test_the_compiled_expm1mx_is_better_than_numpys():
     np.testing.assert_allclose(elementary.expm1mx(small), expm1mx(small), rtol=1e-15, atol=1e-16)
 
 
+@slow_to_compile
 @pytest.mark.jit
 @every_loss
 def test_compiled_losses_give_what_numpy_gives(loss):
@@ -440,6 +441,7 @@ PATHS = [
 ]
 
 
+@slow_to_compile
 @pytest.mark.parametrize("loss, model", PATHS, ids=[type(loss).__name__ for loss, _ in PATHS])
 def test_row_by_row_the_path_is_scikit_learns(plain, loss, model):
     y = fitted_targets(loss)

@@ -7,6 +7,7 @@ import pickle
 
 import numpy as np
 import pytest
+from conftest import slow_to_compile
 from resumed import LABELS, RNG, X, Y, facts_of, same, stop_after
 
 import fastgd
@@ -58,6 +59,7 @@ def fitted(kind, fit=fastgd.fit, X=X):
     return fit(X, y, **{"random_state": 0, **options})
 
 
+@slow_to_compile
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_saved_model_is_the_same_model(tmp_path, kind):
     r = fitted(kind)

@@ -74,7 +74,7 @@ def refusal(path, **options):
 def alone(script, *arguments):
     """What a script prints in a process of its own, where nothing but the script can fork or fail."""
     command = [sys.executable, "-W", "error", "-c", script, *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert not done.stderr
     return done.stdout.split()

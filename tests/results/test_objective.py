@@ -5,6 +5,7 @@ import weakref
 
 import numpy as np
 import pytest
+from conftest import slow_to_compile
 from scipy.special import xlogy
 
 import fastgd
@@ -74,6 +75,7 @@ def test_several_targets():
     assert hand == pytest.approx(np.mean(parts), rel=1e-6)
 
 
+@slow_to_compile
 def test_classes():
     r = fastgd.fit(X, CLASSES, loss="multinomial", alpha=0.1, epochs=30, evaluate=True)
     scores = X @ r.coef.T + r.intercept
@@ -238,6 +240,7 @@ def outlives(make):
     return alive() is not None
 
 
+@slow_to_compile
 @pytest.mark.parametrize(
     "options",
     [

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from conftest import JIT_OFF
+from conftest import JIT_OFF, slow_to_compile
 from resumed import facts_of, same, stop_after
 from scipy.sparse import csr_array
 
@@ -56,6 +56,7 @@ def fit(run, **options):
 # Stopping and going on ------------------------------------------------------------------------------------------------
 
 
+@slow_to_compile
 @every_run
 def test_it_goes_on_after_every_epoch(run, tmp_path):
     whole = fit(run)
@@ -70,6 +71,7 @@ def test_it_goes_on_after_every_epoch(run, tmp_path):
         same(fit(run, resume=tmp_path / "run.npz"), whole)
 
 
+@slow_to_compile
 @every_run
 @pytest.mark.parametrize("how", ["returns", "raises"])
 def test_it_goes_on_after_a_callback(run, how):
@@ -326,6 +328,7 @@ def test_the_cost_of_steps_sets_how_many_a_slice_takes(monkeypatch):
     same(one, fit("samples"))
 
 
+@slow_to_compile
 @pytest.mark.parametrize("loss", ["log_loss", "squared_hinge", "multinomial"])
 def test_what_rounding_hides_is_told(loss):
     rng = np.random.default_rng(1)

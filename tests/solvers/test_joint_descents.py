@@ -55,6 +55,7 @@ TABLES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sparse", [False, True])
 @pytest.mark.parametrize("alpha", [1e-4, 0.01, 1.0])
 @pytest.mark.parametrize("table", TABLES)

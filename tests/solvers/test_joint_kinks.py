@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from conftest import plan_of
+from conftest import plan_of, slow_to_compile
 from scipy.sparse import csr_array
 from scipy.special import softmax
 from sklearn.datasets import load_digits, load_iris, load_wine
@@ -216,6 +216,7 @@ def test_samples_and_row_weights():
     np.testing.assert_array_equal(r.coef == 0, expected.coef == 0)
 
 
+@slow_to_compile
 @some("chained", "sparse")
 def test_float32_comes_close(rows):
     X, y = ROWS[rows], CLASSES[rows]
@@ -246,6 +247,7 @@ def of_exponential(X, y, coef, intercept):
     return values.sum(axis=1).mean(), sign * values
 
 
+@slow_to_compile
 @pytest.mark.parametrize("penalty", ["lasso", "elastic net", "box"])
 @some("iris", "chained")
 def test_a_loss_that_is_no_softmax(rows, penalty):

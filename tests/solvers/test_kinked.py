@@ -399,6 +399,7 @@ def test_many_columns_end_in_the_same_place(loss, alpha, monkeypatch):
     assert r.loss >= expected.loss * (1 - 2e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.jit  # minutes otherwise
 def test_sparse_text_is_fitted_to_the_end():
     from scipy.sparse import random_array

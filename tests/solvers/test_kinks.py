@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import scipy.sparse
-from conftest import plan_of
+from conftest import plan_of, slow_to_compile
 from sklearn import linear_model
 
 import fastgd
@@ -90,6 +90,7 @@ def at_rest(r, X, y, loss, alpha=0.0, l1_ratio=0.0, bounds=(None, None), weight=
     return np.mean(weight * part.value(scores, y)) + cost, np.abs(slope).max()
 
 
+@slow_to_compile
 @every_penalty
 @every_loss
 @all_rows

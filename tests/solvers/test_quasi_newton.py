@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
-from conftest import ELEMENTWISE, JIT_OFF
+from conftest import ELEMENTWISE, JIT_OFF, slow_to_compile
 from scipy import optimize
 from scipy.sparse import csr_array
 
@@ -141,6 +141,7 @@ def test_options_reach_their_optimum(name, options, sparse):
     assert r.loss == pytest.approx(expected, rel=4e-6)
 
 
+@slow_to_compile
 @every_loss
 def test_float32_reaches_the_optimum(name):
     loss, rows = quick(name), X.astype(np.float32)

@@ -74,6 +74,7 @@ def test_equal_rows_add_nothing():
     np.testing.assert_allclose(r.coef, alone.coef, atol=1e-3 * np.abs(alone.coef).max())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("loss", "y"),
     [("log_loss", LABELS), ("poisson", COUNTS), ("squared_error", Y), ("huber", Y)],

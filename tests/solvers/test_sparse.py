@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from conftest import ELEMENTWISE, JIT_OFF
+from conftest import ELEMENTWISE, JIT_OFF, slow_to_compile
 from scipy import sparse
 
 import fastgd
@@ -57,6 +57,7 @@ def both(y=SCORE, rtol=1e-10, call=fastgd.fit, **options):
 # Parts --------------------------------------------------------------------------------------------------------------
 
 
+@slow_to_compile
 @pytest.mark.parametrize("loss", EVERY)
 @pytest.mark.parametrize("batch", FEW)
 def test_every_loss(loss, batch):

@@ -153,6 +153,7 @@ def test_the_lasso_of_classes_reaches_scikit_learns_optimum():
 # Any units ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @given(st.lists(st.floats(-8, 8), min_size=5, max_size=5), st.lists(st.booleans(), min_size=5, max_size=5))
 @pytest.mark.parametrize(
     "name", ["squared_error", "log_loss", pytest.param("quantile", marks=pytest.mark.jit), "poisson"]

@@ -69,6 +69,7 @@ def test_automatic_runs(loss, batch):
     assert converged >= (3 if batch is None else 0)
 
 
+@pytest.mark.slow
 @pytest.mark.jit
 @pytest.mark.parametrize("alpha", [0.0, 0.1])
 @pytest.mark.parametrize("optimizer", [snake_case(name) for name in optimizers.__all__])
