@@ -107,7 +107,7 @@ class SGD(SparseCoefMixin, Parameters, ABC):
 
     def _start(self, coef_init, intercept_init, data):
         """The coefficients (models, d) and intercepts (models,) to begin with, or None and None."""
-        models, d, dtype = data.models, data.X.shape[1], data.X.dtype
+        models, d = data.models, data.X.shape[1]
         if self.warm_start and getattr(self, "coef_", None) is not None:
             self.densify()
             coef_init = self.coef_ if coef_init is None else coef_init
@@ -116,12 +116,12 @@ class SGD(SparseCoefMixin, Parameters, ABC):
             return None, None
         start = []
         for name, given, shape in (("coef", coef_init, (models, d)), ("intercept", intercept_init, (models,))):
-            array = np.zeros(shape) if given is None else np.asarray(given, dtype=dtype)
+            array = np.zeros(shape) if given is None else np.asarray(given, dtype=np.float64)
             if array.shape != shape and not (models == 1 and array.size == np.prod(shape)):
                 raise ValueError(f"Provided {name}_init does not match dataset: {array.shape}, not {shape}.")
             if not np.isfinite(array).all():
                 raise ValueError("coef_init and intercept_init must be finite.")
-            start.append(array.reshape(shape).astype(np.float64))
+            start.append(array.reshape(shape).copy())
         return start
 
     # Requests: what is asked of fastgd.fit ----------------------------------------------------------------------------
@@ -279,7 +279,8 @@ class SGD(SparseCoefMixin, Parameters, ABC):
         self.loss_curve_ = np.mean(curves, axis=0) if curves else np.empty(0)
         coef = np.concatenate([np.atleast_2d(result.coef) for result in results]).astype(dtype)
         self.coef_ = coef[0] if self._single_target else coef
-        self.intercept_ = np.concatenate([np.atleast_1d(result.intercept) for result in results]).astype(dtype)
+        # Not in the type of the rows: 3e8 + 1 is 3e8 in float32.
+        self.intercept_ = np.concatenate([np.atleast_1d(result.intercept) for result in results])
         for name in AVERAGED:
             vars(self).pop(name, None)
         if not self.average:

@@ -47,11 +47,11 @@ def checked_sparse(X):
 
 
 def checked_weight(sample_weight, X, all_zero):
-    """The row weights (n,), in the type of ``X``; a number counts for all rows. ``all_zero`` allows all to be zero."""
+    """The row weights (n,) in float64; a number counts for all rows. ``all_zero`` allows all to be zero."""
     n = X.shape[0]
     if isinstance(sample_weight, Real):
         sample_weight = np.full(n, sample_weight)
-    kind = {"dtype": X.dtype, "order": "C", "ensure_2d": False, "ensure_non_negative": True}
+    kind = {"dtype": np.float64, "order": "C", "ensure_2d": False, "ensure_non_negative": True}
     weight = check_array(sample_weight, **kind, input_name="sample_weight")
     if weight.shape != (n,):
         raise ValueError(f"sample_weight.shape == {weight.shape}, expected {(n,)}!")

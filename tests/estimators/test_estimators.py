@@ -308,6 +308,56 @@ def test_several_targets(rate):
     assert model.score(X, both) > 0.9
 
 
+FAR = 3e8  # float32 numbers are 32 apart there
+
+
+@quiet
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"loss": "huber"},
+        {"loss": "absolute_error"},
+        {"early_stopping": True},
+        {"average": True},
+        {"warm_start": True},
+    ],
+)
+def test_targets_are_centred_before_they_are_rounded_to_float32(options):
+    model, reference = (fastgd.SGDRegressor(random_state=0, **options) for _ in range(2))
+    rows = X.astype(np.float32)
+    for _ in range(2):  # the second fit begins at the first one's weights, if it is warm
+        model.fit(rows, Y + FAR)
+        reference.fit(rows.astype(float), Y)
+    np.testing.assert_allclose(model.coef_, reference.coef_, rtol=2e-3, atol=2e-3)
+    np.testing.assert_allclose(model.intercept_ - FAR, reference.intercept_, rtol=2e-3, atol=2e-3)
+    assert model.score(rows, Y + FAR) == pytest.approx(reference.score(rows, Y), abs=1e-3)
+
+
+@quiet
+def test_streams_and_searches_of_float32_rows_centre_targets_too():
+    rows, streams = X.astype(np.float32), [fastgd.SGDRegressor(random_state=0) for _ in range(2)]
+    for first in range(0, 200, 50):
+        chunk = slice(first, first + 50)
+        streams[0].partial_fit(rows[chunk], Y[chunk] + FAR)
+        streams[1].partial_fit(rows[chunk].astype(float), Y[chunk])
+    np.testing.assert_allclose(streams[0].coef_, streams[1].coef_, rtol=1e-3)
+    scores = [
+        fastgd.SweepCV(fastgd.SGDRegressor(), {"alpha": [1e-4, 1.0]}).fit(rows, y).cv_results_["mean_test_score"]
+        for y in (Y + FAR, Y)
+    ]
+    np.testing.assert_allclose(*scores, rtol=1e-3)
+
+
+def test_weights_of_any_size_count_for_float32_rows():
+    """1e40 overflows float32, and 1e-50 is 0 there."""
+    rows = X.astype(np.float32)
+    known = fastgd.SGDClassifier(loss="log_loss", class_weight={"no": 2.0}).fit(rows, LABELS, sample_weight=WEIGHT)
+    for size in (1e40, 1e-50):
+        model = clone(known).fit(rows, LABELS, sample_weight=WEIGHT * size)
+        np.testing.assert_allclose(model.coef_, known.coef_, rtol=1e-5)
+
+
 def test_further_parameters():
     def fitted(**options):
         return fastgd.SGDRegressor(random_state=0, **options).fit(RAW, Y)
