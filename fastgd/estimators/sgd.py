@@ -12,7 +12,7 @@ import numpy as np
 try:
     from sklearn.base import ClassifierMixin, RegressorMixin
     from sklearn.metrics import r2_score
-    from sklearn.utils import compute_class_weight
+    from sklearn.utils import column_or_1d, compute_class_weight
     from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
     from sklearn.utils.metaestimators import available_if
     from sklearn.utils.multiclass import check_classification_targets
@@ -112,6 +112,8 @@ class SGDRegressor(RegressorMixin, SGD):
 
     def _training_data(self, X, y, sample_weight, reset=True):
         X, y, weight = self._validated(X, y, sample_weight, reset, multi_output=True, y_numeric=True)
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
         self._single_target = y.ndim == 1
         return TrainingData(X, y, weight, models=1 if y.ndim == 1 else y.shape[1])
 

@@ -15,7 +15,7 @@ sklearn = pytest.importorskip("sklearn")
 from joblib import Parallel, delayed, parallel_config  # noqa: E402
 from sklearn import linear_model  # noqa: E402
 from sklearn.base import clone  # noqa: E402
-from sklearn.exceptions import ConvergenceWarning  # noqa: E402
+from sklearn.exceptions import ConvergenceWarning, DataConversionWarning  # noqa: E402
 from sklearn.model_selection import GridSearchCV, cross_validate  # noqa: E402
 from sklearn.pipeline import make_pipeline  # noqa: E402
 from sklearn.preprocessing import StandardScaler  # noqa: E402
@@ -306,6 +306,20 @@ def test_several_targets(rate):
         one = fastgd.SGDRegressor(**options).fit(X, both[:, k])
         np.testing.assert_allclose(model.coef_[k], one.coef_, rtol=1e-6)
     assert model.score(X, both) > 0.9
+
+
+def test_a_column_is_one_target():
+    """As in scikit-learn: a warning, and the shapes of a vector."""
+    models = []
+    for regressor in (fastgd.SGDRegressor, linear_model.SGDRegressor):
+        with pytest.warns(DataConversionWarning):
+            models.append(regressor(random_state=0).fit(X, Y[:, None]))
+    ours, theirs = models
+    assert (ours.coef_.shape, ours.intercept_.shape) == (theirs.coef_.shape, theirs.intercept_.shape) == ((4,), (1,))
+    assert ours.predict(X).shape == theirs.predict(X).shape == (200,)
+    np.testing.assert_array_equal(ours.coef_, fastgd.SGDRegressor(random_state=0).fit(X, Y).coef_)
+    with pytest.warns(DataConversionWarning):
+        assert fastgd.SGDRegressor().partial_fit(X, Y[:, None]).coef_.shape == (4,)
 
 
 FAR = 3e8  # float32 numbers are 32 apart there
