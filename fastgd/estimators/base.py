@@ -12,6 +12,7 @@ from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from ..inputs.numeric import in_memory
 from ..inputs.scaling import Scaling
 from ..linear.requests import Request, fit_chunk, fit_request
 from ..linear.start import FirstChunk, Fresh, NextChunk, Warm, WarmChunk
@@ -96,6 +97,7 @@ class SGD(SparseCoefMixin, Parameters, ABC):
     def _validated(self, X, y, sample_weight, reset, **target):
         """The rows, targets and weights, checked as scikit-learn does."""
         kinds = {"accept_sparse": "csr", "accept_large_sparse": True, "dtype": [np.float64, np.float32], "order": "C"}
+        in_memory("y", y)
         try:
             X, y = validate_data(self, checked_sparse(X), y, reset=reset, **kinds, **target)
         except OverflowError:

@@ -8,6 +8,7 @@ from scipy.sparse import issparse
 from sklearn.utils import check_array
 
 from ..inputs import arrays
+from ..inputs.numeric import in_memory
 
 
 class TrainingData(NamedTuple):
@@ -40,6 +41,7 @@ class TrainingData(NamedTuple):
 
 def checked_sparse(X):
     """Sparse rows as CSR in canonical form, every index checked, which SciPy leaves out; anything else as it is."""
+    in_memory("X", X)
     if not issparse(X) or X.ndim != 2 or 0 in X.shape or X.dtype.kind == "c":
         return X  # scikit-learn raises the error
     rows, _, note = arrays.matrix(X)

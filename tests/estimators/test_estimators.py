@@ -434,6 +434,17 @@ def test_joblib(backend):
     same(*fits, rtol=0)
 
 
+def test_values_that_are_not_there_yet():
+    frame = pytest.importorskip("polars").DataFrame(X)
+    for rows, y in ((frame.lazy(), Y), (X, frame[:, :1].lazy())):
+        with pytest.raises(TypeError, match=r"is a LazyFrame, .* pass .*\.collect\(\)"):
+            fastgd.SGDRegressor().fit(rows, y)
+    with pytest.raises(TypeError, match=r"X is a generator, .* pass list\(X\)"):
+        fastgd.SGDClassifier().fit((row for row in X), LABELS)
+    with pytest.raises(TypeError, match="X is a LazyFrame"):
+        fastgd.SGDClassifier().fit(X, LABELS).predict(frame.lazy())
+
+
 @pytest.mark.parametrize("package", ["pandas", "polars"])
 def test_data_frames(package):
     frames = pytest.importorskip(package)
