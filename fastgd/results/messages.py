@@ -64,3 +64,4 @@ MINIMIZE_ADVICE = {
     "diverged": "Lower learning_rate: a tenth is a good next try.",
     "interrupted": "Pass x as x0 to go on.",
 }
+RAISED_ADVICE = "Lower learning_rate (a tenth is a good next try), or correct the function."
