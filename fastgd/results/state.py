@@ -91,6 +91,7 @@ class QuasiNewtonState(SolverState):
     as_matrix: LaneNumber  # whether the metric is a matrix where an arrow costs less
     kink_width: LaneNumber  # within which the loss is smoothed; 0 where it is not
     standing: LaneNumber  # steps in a row that lowered the objective by rounding alone
+    size: LaneNumber  # of the objective without outliers, where it was measured; 0 where it was not
     promises: Annotated[np.ndarray, Array("float64", "lanes promises")]  # of the last steps by the metric; 0 for none
     # The tolerance with which a lane ended before others, else 0; the objective, the norm and the decrement then.
     ended: Annotated[np.ndarray, Array("float64", "lanes 4")]
