@@ -293,8 +293,10 @@ class SGD(SparseCoefMixin, Parameters, ABC):
             setattr(self, f"_{kind}_intercept", np.concatenate([intercept for _, intercept in found]))
 
     def _warn(self, results):
-        """Warn of a fit that did not converge, and of parameters that scikit-learn has deprecated."""
+        """Warn of a fit that did not converge, or that has no optimum, and of parameters that are deprecated."""
         unfinished = self.n_iter_ == self.max_iter
+        for message in dict.fromkeys(result.message for result in results if "separation" in result.choices):
+            warnings.warn(message, ConvergenceWarning, stacklevel=5)
         if self._automatic:
             unfinished = any(r.status == "max_epochs" and r.n_epochs == self.max_iter for r in results)
             for result in results:

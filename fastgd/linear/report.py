@@ -15,6 +15,7 @@ from ..results.messages import Verdict
 from ..results.state import RunState
 from ..training.backoff import FACTOR
 from .kept_options import described
+from .separation import separated
 
 SHOWN = names(shown=True)
 
@@ -43,6 +44,10 @@ def report(choice, plan, number, outcome, objective=None):
         words["dependent_columns"] = (
             f"{outcome.left_out.sum()} of {choice.d} depend on others (the first: {label}); their coefficient is 0"
         )
+    message = f"{outcome.verdict.reason} {advice(plan, outcome.verdict)}".rstrip()
+    if (found := separated(choice, plan, model, outcome)) is not None:
+        words["separation"] = found
+        message = message if found in message else f"{message} {found}"
     state = state_of(choice, plan, model, outcome)
     one = len(coef) == 1
     return FitResult(
@@ -50,7 +55,7 @@ def report(choice, plan, number, outcome, objective=None):
         intercept=float(intercept[0]) if one else intercept,
         loss=float(outcome.objective if objective is None else objective),
         status=outcome.status,
-        message=f"{outcome.verdict.reason} {advice(plan, outcome.verdict)}".rstrip(),
+        message=message,
         n_epochs=state.epoch,
         n_steps=state.steps,
         best_epoch=state.best_epoch,

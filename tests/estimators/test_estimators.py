@@ -405,6 +405,20 @@ def test_errors_name_the_parameter(options, words):
         fastgd.SGDRegressor(**options).fit(X, Y)
 
 
+def test_separated_rows_are_told():
+    rows = np.arange(10.0)[:, None]
+    labels = rows[:, 0] > 4.5
+    with pytest.warns(ConvergenceWarning, match="linearly separable"):
+        fastgd.SGDClassifier(loss="log_loss", penalty=None).fit(rows, labels)
+    both, of_both = np.vstack([rows, [[4.5], [4.5]]]), np.append(labels, [True, False])
+    with pytest.warns(ConvergenceWarning, match="10 of 12 rows are separated from the others by column 0"):
+        fastgd.SGDClassifier(loss="log_loss", penalty=None).fit(both, of_both)
+    with pytest.warns(ConvergenceWarning, match="3 of 10 rows are separated"):
+        flag = (rows < 3).astype(float)
+        fastgd.SGDRegressor(loss="poisson", penalty=None).fit(flag, np.where(flag[:, 0], 0, 1 + rows[:, 0]))
+    fastgd.SGDClassifier(loss="log_loss").fit(both, of_both)  # held by the penalty
+
+
 def test_too_few_epochs_are_told():
     with pytest.warns(ConvergenceWarning, match="Maximum number of iteration"):
         fastgd.SGDClassifier(loss="log_loss", max_iter=1).fit(RAW, LABELS)
