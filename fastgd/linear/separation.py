@@ -126,7 +126,7 @@ class Rows:
             if self.loss.labels or self.loss.joint:
                 rest = 1.0 / (1.0 + np.exp(margins))
             else:
-                rest = np.where(self.sides == 0, np.inf, np.exp(-margins) / self.y.mean())
+                rest = np.where(self.sides == 0, np.inf, np.exp(-margins) / (self.y.mean() or 1.0))
         for limit in GONE:
             apart = pairs & (rest < limit)
             if apart.any() and (found := self.apart_along(weights, apart, pairs & ~apart)) is not None:
@@ -180,7 +180,7 @@ class Rows:
         shared = np.broadcast_to(
             np.diag(np.ones(len(none)) if self.loss.joint else none * 1.0)[:, None], (len(none), *shape)
         )
-        return np.concatenate([found, shared]).reshape(-1, found[0].size)
+        return np.concatenate([found, shared]).reshape(-1, np.prod(shape))
 
 
 def definite(across):

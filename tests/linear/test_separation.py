@@ -90,6 +90,13 @@ def test_the_sentence_counts_rows_and_names_columns():
     )
 
 
+@pytest.mark.parametrize("loss", ["log_loss", "multinomial"])
+def test_all_rows_may_be_separated_before_the_loss_is_next_to_nothing(loss):
+    r = fastgd.fit(STEP, STEP[:, 0] > 4.5, loss=loss, epochs=9)
+    assert (r.status, "linearly separable" in r.message) == ("max_epochs", False)
+    assert r.choices["separation"].startswith("10 of 10 rows are separated from the others by column 0")
+
+
 def test_it_is_not_looked_for_where_coefficients_are_held():
     X, y = BOTH
     for options in ({"alpha": 1e-4}, {"bounds": (-1, 1)}, {"optimizer": "adamw", "batch_size": 4, "random_state": 0}):
