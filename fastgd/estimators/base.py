@@ -160,6 +160,7 @@ class SGD(SparseCoefMixin, Parameters, ABC):
                 single_targets=y.ndim == 2,
                 order=ShuffledOrder(seed, n, trained) if ordered else None,
                 rule=self._rule(options, decay, held and (held.X, *held.of(model))),
+                names=self._names,
             )
 
         # scikit-learn gives each class a row order of its own: 10 classes took 0.32 s, and 0.25 s as lanes of one order
@@ -170,6 +171,12 @@ class SGD(SparseCoefMixin, Parameters, ABC):
     def _sklearn_order(self, options):
         """Whether the order of the rows is scikit-learn's."""
         return self.shuffle is True and options["shuffle"] == "full" and not takes_all(options["batch_size"])
+
+    @property
+    def _names(self):
+        """The names of the columns, or None."""
+        names = getattr(self, "feature_names_in_", None)
+        return None if names is None else tuple(names.tolist())
 
     def _rule(self, options, decay, held):
         """A function that makes the stopping rule of a model; None where fit's own rule holds.
@@ -232,6 +239,7 @@ class SGD(SparseCoefMixin, Parameters, ABC):
                 scale_weights=False,
                 start=NextChunk(before, "r") if before else self._first_chunk(weights, model),
                 order=None if rows is None else lambda epoch: rows,
+                names=self._names,
             )
             results += uninterrupted([fit_chunk(request, before)])
         self._set_results(results, data.X.dtype)

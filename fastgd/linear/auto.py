@@ -11,6 +11,8 @@ from ..solvers.data_statistics import DataStatistics
 from ..solvers.plan import Model
 from ..solvers.problem import Problem, given_steps
 
+LISTED = 20  # columns that a sentence names
+
 
 @dataclass(frozen=True)
 class Choice(Problem):
@@ -181,10 +183,7 @@ def chosen_scaling(problem, words):
         return scaling, standardize
     constant = np.flatnonzero(scaling.inverse_scale == 0)
     if constant.size:
-        label = repr(table.names[constant[0]]) if table.names else constant[0]
-        words["constant_columns"] = (
-            f"{constant.size} of {problem.d} do not vary (the first: {label}); their coefficient is 0"
-        )
+        words["constant_columns"] = listed(constant, problem, "do not vary")
     if options.standardize == "auto":
         sparse = " (not centred, as X is sparse)" if table.X.sparse else ""
         words["standardize"] = f"{standardize}: " + (
@@ -193,6 +192,13 @@ def chosen_scaling(problem, words):
             else "a given learning_rate acts on the raw columns"
         )
     return scaling, standardize
+
+
+def listed(columns, problem, fault):
+    """The sentence on columns that get no coefficient: how many, of how many, why, and which."""
+    names, shown = problem.table.names, columns[:LISTED].tolist()
+    labels = ", ".join(repr(names[j]) if names else str(j) for j in shown) + (", ..." if len(columns) > LISTED else "")
+    return f"{len(columns)} of {problem.d} {fault} ({labels}); their coefficient is 0"
 
 
 def penalty_and_bounds(problem, scaling):
