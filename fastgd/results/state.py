@@ -117,6 +117,7 @@ class KinkedState(SolverState):
     lane: LaneNumber  # of the plan
     share: LaneNumber  # of the rows that are near the kinks, or the width of many columns; 0 at first, -1 at last
     bound: LaneNumber  # of the decrease still possible; infinite where none is known
+    as_given: LaneNumber  # whether targets that are far off are where they were given, not nearer
 
 
 @dataclass(frozen=True, eq=False)
