@@ -95,3 +95,17 @@ def test_a_resumed_run_sees_the_same(dtype):
     resumed = fastgd.fit(X.astype(dtype), y, loss="huber", epochs=20, resume=part)
     np.testing.assert_array_equal(resumed.coef, whole.coef)
     assert resumed.message == whole.message
+
+
+@pytest.mark.parametrize("loss", [losses.AbsoluteError(), losses.Quantile(0.25), losses.EpsilonInsensitive(0.1)])
+@pytest.mark.parametrize(("outliers", "value"), [(2, 1e6), (10, 99999999.0), (5, 1e10), (10, 1e14)])
+def test_kinks_are_smoothed_within_the_spread_of_the_others(loss, outliers, value):
+    """Of L1 and bounds: with the root mean square of 1e10 as the first width coefficients were off by 0.04."""
+    X, y = table(200, outliers, value)
+    near = np.clip(y, -1e4, 1e4)  # a target acts by its side alone
+    best = fastgd.fit(X, near, loss=loss, tol=1e-9)  # the optimum of the linear programme (test_kinked.py)
+    for options in ({"alpha": 1e-12, "l1_ratio": 1.0}, {"bounds": (-5, 5)}):
+        r = fastgd.fit(X, y, loss=loss, **options)
+        assert r.status == "converged"
+        excess = r.objective(X, near) - best.loss
+        assert excess <= 1e-4 * np.mean(loss.value(best.predict(X), near)[near < 1e4])
