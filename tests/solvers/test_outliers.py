@@ -109,3 +109,17 @@ def test_kinks_are_smoothed_within_the_spread_of_the_others(loss, outliers, valu
         assert r.status == "converged"
         excess = r.objective(X, near) - best.loss
         assert excess <= 1e-4 * np.mean(loss.value(best.predict(X), near)[near < 1e4])
+
+
+@pytest.mark.jit
+@pytest.mark.parametrize("batch_size", [1, 32])
+@pytest.mark.parametrize(
+    "loss", [losses.Huber(), losses.AbsoluteError(), losses.Quantile(0.25), losses.EpsilonInsensitive(0.1)]
+)
+def test_batches_do_not_see_outliers(loss, batch_size):
+    """Whitened by residuals of which outliers make the mean, no step was small enough: coefficients were 0."""
+    X, y = table(1000, 50, 99999999.0)
+    best = fastgd.fit(X, np.clip(y, -1e4, 1e4), loss=loss, tol=1e-9)
+    r = fastgd.fit(X, y, loss=loss, batch_size=batch_size, random_state=0)
+    assert r.status == "converged"
+    assert error((r.coef, r.intercept), np.append(best.coef, best.intercept)) < 0.05
