@@ -9,7 +9,7 @@ import numpy as np
 import fastgd
 
 from ..inputs.options import names
-from ..results.lr_rules import RULES
+from ..results.lr_rules import NAMES
 from . import options, sweep
 from .options import OF_FIT, READING, ROWS_AND_COLUMNS, TABLE, option
 from .program import DIVERGED, INTERRUPTED, Program, say
@@ -70,7 +70,7 @@ def fit(ctx, file, **given):
         option("--start", type=options.number_or(float, "auto"), default="auto", show_default=True, help="First rate."),
         option("--stop", type=options.number_or(float, "auto"), default="auto", show_default=True, help="Last rate."),
         option("--num", type=int, default=100, show_default=True, help="Steps."),
-        option("--rule", type=click.Choice(RULES), help="Print the rate of this rule alone."),
+        option("--rule", type=click.Choice(NAMES), help="Print the rate of this rule alone."),
         option("--plot", metavar="PICTURE", callback=options.picture, help="Draw the loss against the rate."),
         *READING,
     ],

@@ -12,7 +12,7 @@ import numpy as np
 try:
     from sklearn.base import ClassifierMixin, RegressorMixin
     from sklearn.metrics import r2_score
-    from sklearn.utils import compute_class_weight
+    from sklearn.utils import column_or_1d, compute_class_weight
     from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
     from sklearn.utils.metaestimators import available_if
     from sklearn.utils.multiclass import check_classification_targets
@@ -60,6 +60,7 @@ class SGDRegressor(RegressorMixin, SGD):
     ----------
     coef_ : ndarray (d,), or (m, d) for targets (n, m)
     intercept_ : ndarray (1,), or (m,)
+        float64 also for float32 rows, as predictions are.
 
     Examples
     --------
@@ -113,8 +114,10 @@ class SGDRegressor(RegressorMixin, SGD):
 
     def _training_data(self, X, y, sample_weight, reset=True):
         X, y, weight = self._validated(X, y, sample_weight, reset, multi_output=True, y_numeric=True)
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
         self._single_target = y.ndim == 1
-        return TrainingData(X, y.astype(X.dtype, copy=False), weight, models=1 if y.ndim == 1 else y.shape[1])
+        return TrainingData(X, y, weight, models=1 if y.ndim == 1 else y.shape[1])
 
     def _held_out_score(self, scores, y, weight):
         """R squared."""
@@ -301,7 +304,7 @@ class SGDClassifier(ClassifierMixin, SGD):
                 weights = np.where(targets, weights[:, None], 1.0)
             if weight is not None:
                 weights = weights * weight.reshape(-1, *[1] * (weights.ndim - 1))
-            weight = weights.astype(X.dtype)
+            weight = weights
         targets = targets.astype(X.dtype)
         return TrainingData(
             X,

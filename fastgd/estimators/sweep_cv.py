@@ -4,7 +4,6 @@ import copy
 import functools
 import time
 from dataclasses import replace
-from inspect import signature
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +15,7 @@ try:
     from sklearn.model_selection import GridSearchCV, ParameterGrid, check_cv
     from sklearn.utils import Bunch, _safe_indexing, indexable  # all three are in scikit-learn's API reference
     from sklearn.utils.extmath import safe_sparse_dot
-    from sklearn.utils.metadata_routing import get_routing_for_object, process_routing
+    from sklearn.utils.metadata_routing import process_routing
     from sklearn.utils.parallel import Parallel, delayed
     from sklearn.utils.validation import validate_data
 except ImportError as error:
@@ -24,6 +23,7 @@ except ImportError as error:
     raise ImportError(f"fastgd.SweepCV {words} ({error}).") from None
 
 from ..linear.requests import fit_requests
+from ..linear.scoring import takes_weights, warn_of_unweighted
 from .parameters import takes_all
 from .recorded import Outcome, tabulated
 from .sgd import SGDClassifier, SGDRegressor
@@ -140,8 +140,12 @@ class SweepCV(GridSearchCV):
             return process_routing(self, "fit", **params)
         given = dict(params)
         groups, scorers, weight = given.pop("groups", None), self._scorers(), given.get("sample_weight")
-        each = scorers.values() if isinstance(scorers, dict) else [scorers]
-        weighted = weight is not None and any(map(takes_weights, each))
+        each = scorers if isinstance(scorers, dict) else {self.scoring: scorers}
+        taking = {name: weight is not None and takes_weights(one) for name, one in each.items()}
+        if weight is not None:
+            for name in [name for name, takes in taking.items() if not takes]:
+                warn_of_unweighted(name)
+        weighted = any(taking.values())
         return Bunch(
             estimator=Bunch(fit=given),
             splitter=Bunch(split={"groups": groups}),
@@ -201,13 +205,6 @@ class Rows(NamedTuple):
         return cls(
             _safe_indexing(X, numbers), taken(y), *({name: taken(one) for name, one in of.items()} for of in by_name)
         )
-
-
-def takes_weights(scorer):
-    """Whether a scorer takes row weights."""
-    if hasattr(scorer, "get_metadata_routing"):
-        return "sample_weight" in get_routing_for_object(scorer).score.requests
-    return "sample_weight" in signature(scorer).parameters
 
 
 def attempt(call, error_score):

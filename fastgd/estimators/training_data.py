@@ -8,6 +8,7 @@ from scipy.sparse import issparse
 from sklearn.utils import check_array
 
 from ..inputs import arrays
+from ..inputs.numeric import in_memory
 
 
 class TrainingData(NamedTuple):
@@ -40,6 +41,7 @@ class TrainingData(NamedTuple):
 
 def checked_sparse(X):
     """Sparse rows as CSR in canonical form, every index checked, which SciPy leaves out; anything else as it is."""
+    in_memory("X", X)
     if not issparse(X) or X.ndim != 2 or 0 in X.shape or X.dtype.kind == "c":
         return X  # scikit-learn raises the error
     rows, _, note = arrays.matrix(X)
@@ -47,11 +49,11 @@ def checked_sparse(X):
 
 
 def checked_weight(sample_weight, X, all_zero):
-    """The row weights (n,), in the type of ``X``; a number counts for all rows. ``all_zero`` allows all to be zero."""
+    """The row weights (n,) in float64; a number counts for all rows. ``all_zero`` allows all to be zero."""
     n = X.shape[0]
     if isinstance(sample_weight, Real):
         sample_weight = np.full(n, sample_weight)
-    kind = {"dtype": X.dtype, "order": "C", "ensure_2d": False, "ensure_non_negative": True}
+    kind = {"dtype": np.float64, "order": "C", "ensure_2d": False, "ensure_non_negative": True}
     weight = check_array(sample_weight, **kind, input_name="sample_weight")
     if weight.shape != (n,):
         raise ValueError(f"sample_weight.shape == {weight.shape}, expected {(n,)}!")

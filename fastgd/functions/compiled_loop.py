@@ -11,7 +11,7 @@ from ..kernels.notice import notice
 from ..parts import schedules
 from ..results.minimize_result import MinimizeHistory
 from ..results.progress import Bar
-from .problem import named_call, value_or
+from .problem import named_call, told, value_or
 from .run import Run
 
 SLICE_SECONDS = 0.02
@@ -64,9 +64,9 @@ class CompiledRuns:
         self.lanes = minimize_loop.starts_of(optimizers, x0, problem.fun0, stride)
         self.constant_rates = all(isinstance(one.schedule, schedules.Constant) for one in settings)
         self.history = HistoryBuffer(x0, problem.fun0, len(settings)) if limits.history else None
-        self.runs = [None] * len(settings)
+        self.runs, self.raised = [None] * len(settings), [""] * len(settings)
         self.done = 0
-        if not math.isfinite(problem.fun0):
+        if problem.raised or not math.isfinite(problem.fun0):
             self.lanes.status[:] = minimize_loop.STOPPED
 
     def running(self):
@@ -89,7 +89,8 @@ class CompiledRuns:
             try:
                 named_call("the loop over fun and grad", self.kernel, *functions, lanes, rates, *span, *history)
                 break
-            except ArithmeticError:
+            except ArithmeticError as error:
+                self.raised[lanes.active[0]] = told("fun" if problem.grad is None else "fun or grad", error)
                 minimize_loop.recover(lanes)
         seconds = time.perf_counter() - began
         if (lanes.status == minimize_loop.BAD_SHAPE).any():
@@ -131,8 +132,11 @@ class CompiledRuns:
         if run is None:
             run = self.last_read(lane)
             if self.lanes.status[lane] == minimize_loop.BAD_VALUE:
-                run.diverge()
-        run.jac = value_or(problem.jac0 * math.nan, problem.gradient, run.x)
+                run.diverge(self.raised[lane])
+        try:
+            run.jac = named_call(problem.grad_name, problem.gradient, run.x)
+        except ArithmeticError as error:
+            run.jac, run.raised = problem.jac0 * math.nan, told(problem.derivative, error)
         if self.history:
             xs, values = self.history.of(lane, run.nit + 1)
             run.history = MinimizeHistory(xs[:, 0] if problem.scalar else xs, values)

@@ -77,8 +77,8 @@ def minimize(
       max(1, the largest at the start): zero to rounding.
     - "max_iter": all iterations are done, and neither of the above.
     - "diverged": ``fun``, the gradient or ``x`` became infinite or NaN (an ``OverflowError`` or ``ZeroDivisionError``
-      of the functions counts as that), or ``fun`` ended above its start. ``x`` is the last point where it and ``fun``
-      were finite.
+      of the functions counts as that, and the message names it; other exceptions are raised), or ``fun`` ended above
+      its start. ``x`` is the last point where it and ``fun`` were finite.
     - "early_stopped": the callback said so.
     - "interrupted": Ctrl-C.
 

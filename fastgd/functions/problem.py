@@ -2,13 +2,16 @@
 
 import contextlib
 import math
+import traceback
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
 from ..inputs import arguments, arrays
 from ..parts.registry import brief
 
+PACKAGE = Path(__file__).parents[1]
 STEP = float(np.cbrt(np.finfo(np.float64).eps))  # of the central differences, times max(1, |x|)
 
 
@@ -25,6 +28,7 @@ class Problem:
     x0: float | np.ndarray
     fun0: float = math.nan
     jac0: float | np.ndarray = math.nan
+    raised: str = ""  # the arithmetic error that a function raised at the start, in words
 
     @classmethod
     def checked(cls, fun, x0, grad, jac, compile):
@@ -46,11 +50,18 @@ class Problem:
         compiled_here = compiled and bool(plain)
         grad = functions.get("grad")
         problem = cls(functions["fun"], grad, grad_name, isinstance(x0, float), compiled, compiled_here, x0)
-        fun0, jac0 = math.nan, x0 * math.nan
-        with contextlib.suppress(ArithmeticError):  # as infinite as a value that overflows without an error
+        fun0, jac0, raised = math.nan, x0 * math.nan, ""
+        try:  # an arithmetic error is as infinite as a value that overflows without one
             fun0 = named_call("fun", problem.value, x0)
             jac0 = named_call(grad_name, problem.gradient, x0)
-        return replace(problem, fun0=fun0, jac0=jac0)
+        except ArithmeticError as error:
+            raised = told("fun" if math.isnan(fun0) else problem.derivative, error)
+        return replace(problem, fun0=fun0, jac0=jac0, raised=raised)
+
+    @property
+    def derivative(self):
+        """What errors of the gradient are errors of."""
+        return "fun" if self.grad is None else self.grad_name
 
     def value(self, x):
         """``fun`` as a float."""
@@ -223,6 +234,14 @@ def named_call(name, call, *arguments):
 
         words = f"Numba can't compile {name}: {user_functions.short(error)}"
         raise TypeError(f"{words} Plain Python functions with compile=False always run.") from error
+
+
+def told(name, error):
+    """The exception that a function raised, in words, with the place where that is known."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    # Compiled functions have no frame of their own.
+    place = "" if PACKAGE in Path(frame.filename).parents else f" ({Path(frame.filename).name}, line {frame.lineno})"
+    return f"{name} raised {type(error).__name__}: {error}{place}"
 
 
 def value_or(otherwise, call, x):

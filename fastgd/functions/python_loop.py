@@ -8,6 +8,7 @@ import numpy as np
 from ..parts.optimizers import decayed
 from ..results.minimize_result import MinimizeHistory
 from ..results.progress import Bar
+from .problem import told
 from .run import Run
 
 RATES = 1024  # steps whose rates are computed at once
@@ -30,15 +31,19 @@ def python_loop(problem, settings, limits, number=0):
                 t = run.nit + 1
                 if (t - 1) % RATES == 0:
                     rates = settings.rates(t - 1, min(RATES, limits.max_iter - t + 1)).tolist()
+                value, raised = math.nan, ""
                 try:
                     c, carry = optimizer.prepare(rates[(t - 1) % RATES], t, carry)
                     change, _, slots = optimizer.move(c, run.x, run.jac, slots)
                     x = as_point(decayed(optimizer, c, run.x) + change)
-                    value = problem.value(x) if np.isfinite(x).all() else math.nan
                 except ArithmeticError:
-                    value = math.nan
+                    x = math.nan
+                try:
+                    value = problem.value(x) if np.isfinite(x).all() else math.nan
+                except ArithmeticError as error:
+                    raised = told("fun", error)
                 if not math.isfinite(value):
-                    run.diverge()
+                    run.diverge(raised)
                     break
                 if limits.history:
                     xs.append(x)
@@ -47,8 +52,8 @@ def python_loop(problem, settings, limits, number=0):
                 run = Run(x, value, None, t)
                 try:
                     run.jac = problem.gradient(x)
-                except ArithmeticError:
-                    run.jac = problem.jac0 * math.nan
+                except ArithmeticError as error:
+                    run.jac, run.raised = problem.jac0 * math.nan, told(problem.derivative, error)
                 bar.update(t, value)
                 run.ask(limits.callback, number)
     except KeyboardInterrupt:

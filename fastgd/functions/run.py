@@ -10,7 +10,7 @@ import numpy as np
 from ..inputs import arguments
 from ..parts import optimizers, schedules
 from ..parts.registry import unknown_option
-from ..results.messages import MINIMIZE_ADVICE
+from ..results.messages import MINIMIZE_ADVICE, RAISED_ADVICE
 from ..results.minimize_result import MinimizeHistory, MinimizeResult
 from ..results.progress import StepProgress
 
@@ -87,6 +87,7 @@ class Run:
     nit: int
     status: str | None = None
     reason: str = ""
+    raised: str = ""  # the arithmetic error that ended the run, in words
     hint: str = ""
     history: MinimizeHistory | None = None
 
@@ -102,10 +103,11 @@ class Run:
         reason = f"Ctrl-C after iteration {self.nit}." if began else "Ctrl-C came before this run began."
         self.status, self.reason = "interrupted", reason
 
-    def diverge(self):
-        """End by a value that is not finite, in the step after this point."""
-        reason = f"x or fun became infinite or NaN in iteration {self.nit + 1}; x is the last finite point."
-        self.status, self.reason = "diverged", reason
+    def diverge(self, raised=""):
+        """End by a value that is not finite, in the step after this point; ``raised`` is an error that made it so."""
+        cause = f": {raised}. x" if raised else "; x"
+        reason = f"x or fun became infinite or NaN in iteration {self.nit + 1}{cause} is the last finite point."
+        self.status, self.reason, self.raised = "diverged", reason, raised
 
     def result(self, problem, limits):
         """The result, with the status and the message."""
@@ -113,7 +115,7 @@ class Run:
             self.status, self.reason = self._verdict(problem, limits)
         advice = MINIMIZE_ADVICE[self.status]
         if self.status == "diverged":
-            advice = self._remedy(problem) or advice
+            advice = self._remedy(problem) or (RAISED_ADVICE if self.raised else advice)
         message = [self.reason, advice]
         if problem.grad is None:
             entries = 1 if problem.scalar else problem.x0.size
@@ -125,6 +127,8 @@ class Run:
 
     def _remedy(self, problem):
         """What to do about a run that diverged by another cause than its learning rate; None where none is seen."""
+        if problem.raised:
+            return "Choose another x0, or correct the function."
         if not math.isfinite(problem.fun0):
             return "Choose an x0 where fun is finite."
         if not math.isfinite(problem.largest_entry(problem.jac0)):
@@ -142,10 +146,13 @@ class Run:
         """Status and reason of a run that reached ``max_iter``, ``tol`` or a gradient that is not finite."""
         largest, start = problem.largest_entry(self.jac), problem.largest_entry(problem.jac0)
         after = f"after iteration {self.nit}"
+        if problem.raised:
+            return "diverged", f"{problem.raised} at x0."
         if not math.isfinite(self.fun):
             return "diverged", f"fun is {self.fun} at x0."
         if not math.isfinite(largest):
-            return "diverged", f"The gradient became infinite or NaN {after}."
+            cause = f": {self.raised}" if self.raised else ""
+            return "diverged", f"The gradient became infinite or NaN {after}{cause}."
         if self.fun > problem.fun0 + RISE * abs(problem.fun0):
             return "diverged", f"fun rose above its start: {self.fun:.6g} {after}, {problem.fun0:.6g} at x0."
         if limits.tol is not None and largest <= limits.tol:

@@ -7,7 +7,7 @@ import numpy as np
 from ..kernels.layouts import CSR, Dense, frozen
 from ..parts.registry import brief
 from . import labels, sparse_rows
-from .numeric import as_float, numeric
+from .numeric import as_float, in_memory, numeric
 
 
 class Matrix(NamedTuple):
@@ -62,6 +62,7 @@ def matrix(X):
         return X
     if isinstance(X, (Dense, CSR)):
         return Matrix(X)
+    in_memory("X", X)
     names = None
     if hasattr(X, "columns") and hasattr(X, "to_numpy"):
         names = tuple(map(str, X.columns))
@@ -101,7 +102,8 @@ def _frame(X, names):
     """The values of a data frame, sparse if all its columns are, or an error that names the first non-numeric one."""
     for name, kind in zip(names, X.dtypes, strict=True):
         code = getattr(kind, "kind", None)  # polars' types have none
-        if not (code in tuple("biuf") if code else getattr(kind, "is_numeric", lambda: True)()):
+        of_polars = str(kind) == "Boolean" or getattr(kind, "is_numeric", lambda: True)()
+        if not (code in tuple("biuf") if code else of_polars):
             raise TypeError(f"X has a column {name!r} of type {kind}: encode it as numbers or drop it.")
     if len(X.dtypes) and hasattr(X, "sparse") and all(getattr(kind, "fill_value", None) == 0 for kind in X.dtypes):
         return X.sparse.to_coo()
@@ -157,6 +159,7 @@ def target(y, n, dtype, loss, classes=None, coded=False):
 
     ``coded``: they are codes already, of one or more targets.
     """
+    in_memory("y", y)
     if sparse_rows.is_sparse(y):
         raise TypeError("y is a sparse array: pass y.toarray().")
     if len(getattr(y, "shape", ())) == 2:

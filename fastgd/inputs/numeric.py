@@ -1,13 +1,26 @@
 """Any values as an array of real numbers, or one clear error that names the argument."""
 
 import contextlib
+from collections.abc import Iterator, Mapping, Set
 
 import numpy as np
 from numpy import ma  # here, as NumPy imports it when it is first asked for: a child forked meanwhile waits for ever
 
 
+def in_memory(name, values):
+    """Raise where there are no values yet, or none that have rows."""
+    kind = type(values).__name__
+    if hasattr(values, "collect") and not hasattr(values, "to_numpy"):  # polars' LazyFrame
+        raise TypeError(f"{name} is a {kind}, which holds no values yet: pass {name}.collect().")
+    if isinstance(values, Iterator):
+        raise TypeError(f"{name} is a {kind}, whose values come one by one: pass list({name}).")
+    if isinstance(values, (Mapping, Set)) and not hasattr(values, "shape"):  # SciPy's DOK matrices are dicts
+        raise TypeError(f"{name} is a {kind}: pass an array or a data frame, e.g. pandas.DataFrame({name}).")
+
+
 def numeric(name, values):
     """``values`` as an array of real numbers."""
+    in_memory(name, values)
     if ma.isMaskedArray(values):
         raise TypeError(f"{name} is a masked array: fill or drop its missing values first, e.g. {name}.filled(0).")
     try:

@@ -9,6 +9,7 @@ from .part_functions import implicit_step
 from .prefetching import prefetch_run
 
 BLOCK = 1 << 15  # numbers of a temporary
+WIDE, SOME = 10.0, 4096  # median residuals, the most that a mean one counts as; rows that the median is of
 
 
 def whitened_steps(data, parts, lanes, order, ahead, batch, rates, t, triangle, anchor, place, mean, forget, losses):
@@ -86,8 +87,8 @@ def _whitened_steps(
 def second_derivatives(data, parts, lanes, weights, width, floor):
     """The rows' second derivatives (n,) at weights (D,), times the rows' weights.
 
-    They are differences over ``width``, or over the mean absolute residual where ``width`` is 0; each is at least
-    ``floor`` times their mean.
+    They are differences over ``width``, or over the mean absolute residual where ``width`` is 0, but not over more than
+    some times the median one, as outliers say nothing of the others; each is at least ``floor`` times their mean.
     """
     n, loss, y = data.rows.shape[0], type(parts.loss)(*lanes.loss[0]), data.targets[lanes.target[0]]
     # Some rows at a time: their temporaries stay in the cache.
@@ -96,6 +97,7 @@ def second_derivatives(data, parts, lanes, weights, width, floor):
     second, h = scores_of(data, weights), width
     if h == 0:
         h = sum(np.sum(weight[some] * abs(second[some] - y[some])) for some in blocks) / data.count
+        h = min(h, WIDE * middle(second, y, weight)) or h
     for some in blocks:
         p, target = second[some], y[some].astype(np.float64)
         second[some] = weight[some] * ((loss.slope(p + h, target) - loss.slope(p - h, target)) / (2.0 * h))
@@ -105,6 +107,12 @@ def second_derivatives(data, parts, lanes, weights, width, floor):
     else:
         second[:] = weight
     return second
+
+
+def middle(scores, y, weight):
+    """The median absolute residual of some thousand rows that count."""
+    some = slice(None, None, max(1, len(y) // SOME))
+    return float(np.median(np.abs(scores[some] - y[some])[weight[some] > 0]))
 
 
 def scores_of(data, weights):

@@ -15,6 +15,8 @@ from ..solvers.stream_rates import stream_rates
 
 NO_FACTORS = {size: frozen(np.empty(0, f"f{size}")) for size in (4, 8)}
 
+LISTED = 20  # columns that a sentence names
+
 
 @dataclass(frozen=True)
 class Choice(Problem):
@@ -205,10 +207,7 @@ def chosen_scaling(problem, solver, words):
         return scaling, scaled, standardize
     constant = np.flatnonzero(scaling.inverse_scale == 0)
     if constant.size:
-        label = repr(table.names[constant[0]]) if table.names else constant[0]
-        words["constant_columns"] = (
-            f"{constant.size} of {problem.d} do not vary (the first: {label}); their coefficient is 0"
-        )
+        words["constant_columns"] = listed(constant, problem, "do not vary")
     if options.standardize == "auto":
         reason = "columns are scaled as they are read"
         if not standardize:
@@ -235,6 +234,13 @@ def factors_of(problem, scaling, inner):
     if given is not None and given.max() > largest:
         raise ValueError(f"penalty_factor={given.max():g} overflows {dtype}: pass X as float64.")
     return frozen(np.minimum(found, largest).astype(dtype).reshape(-1))
+
+
+def listed(columns, problem, fault):
+    """The sentence on columns that get no coefficient: how many, of how many, why, and which."""
+    names, shown = problem.table.names, columns[:LISTED].tolist()
+    labels = ", ".join(repr(names[j]) if names else str(j) for j in shown) + (", ..." if len(columns) > LISTED else "")
+    return f"{len(columns)} of {problem.d} {fault} ({labels}); their coefficient is 0"
 
 
 def penalty_and_bounds(problem, scaling, factors):

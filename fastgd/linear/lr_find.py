@@ -8,7 +8,7 @@ import numpy as np
 from ..inputs import arguments, arrays
 from ..inputs.options import FitOptions, only_known, reasons, signature_of
 from ..results.lr_find import DIVERGED, LrFind
-from ..results.lr_rules import cut, suggested
+from ..results.lr_rules import constant_share, cut, suggested
 from ..results.progress import Bar
 from ..results.state import Clock
 from ..solvers.compiled import COMPILED
@@ -227,9 +227,12 @@ def lr_find(X, y, *, start="auto", stop="auto", num=100, **fit_options):
     """Find a learning rate by the range test: steps at rates that grow from tiny to too large (Smith 2017).
 
     Step k = 0, 1, ... is taken on the next batch at the rate ``start * (stop / start)**(k / num)``. The loss falls once
-    the rates begin to matter and blows up where they are too large; rules read a rate off that curve. They are
-    fastai's: "valley" (about the middle of the longest descent; the default), "slide", "minimum" and "steep". "slide"
-    and "steep" depend on the scale of the loss and are unreliable for targets in the thousands.
+    the rates begin to matter and blows up where they are too large; rules read a rate off that curve. Four are
+    fastai's: "valley" (about the middle of the longest descent), "slide", "minimum" and "steep". On batches they are
+    for schedules whose rate falls in the end, such as ``fastgd.schedules.OneCycle(f.suggestion("valley"))``, and too
+    high to be kept. "constant", the default, is a share of "valley" that may be: all of it on the full batch, a tenth
+    on batches of 32, a thirtieth on single rows. "slide" and "steep" depend on the scale of the loss and are unreliable
+    for targets in the thousands.
 
     The rate is for ``fit(X, y, learning_rate=f.suggestion(), ...)`` with the same options, so the test reads the data
     as that fit does: as a full batch unless ``batch_size`` is given, raw columns unless ``standardize=True``, with
@@ -310,7 +313,9 @@ def lr_find_by(backend, X, y, start, stop, num, fit_options):
     if curve.diverged:
         arrays.finite_columns(choice.table.X, choice.table.names)
     status, words = verdict(curve, test.has_signal, f"from {low:.3g} to {high:.3g}", num)
-    suggestions, missing = suggested(curve.rates, curve.losses, num) if status in ("found", "falling") else ({}, "")
+    share = constant_share(None if plan.full else plan.batch)
+    read = status in ("found", "falling")
+    suggestions, missing = suggested(curve.rates, curve.losses, num, share) if read else ({}, "")
     return LrFind(curve.rates, curve.losses, curve.raw, suggestions, status, f"{words} {missing}".strip())
 
 

@@ -14,10 +14,17 @@ from ..results.history import History
 from ..results.messages import Verdict
 from ..results.moments import Moments
 from ..results.state import RunState
+from ..solvers.samples import RUN, rows_of_sample
 from ..training.backoff import FACTOR
+from .auto import listed
 from .kept_options import described
+from .separation import separated
 
 SHOWN = names(shown=True)
+LOOKED_AT, ROWS_MORE = (
+    500,
+    20,
+)  # columns, at most, and runs of rows more than these, where dependent ones are looked for
 
 
 def report(choice, plan, number, outcome, objective=None):
@@ -38,12 +45,13 @@ def report(choice, plan, number, outcome, objective=None):
             f"{before}; the loss rose above its start {outcome.backoffs} times, so the run restarted with "
             f"{FACTOR**outcome.backoffs:g} of this rate"
         )
-    if outcome.left_out is not None and outcome.left_out.any():
-        first = int(np.argmax(outcome.left_out))
-        label = repr(table.names[first]) if table.names else first
-        words["dependent_columns"] = (
-            f"{outcome.left_out.sum()} of {choice.d} depend on others (the first: {label}); their coefficient is 0"
-        )
+    dependent = np.flatnonzero(dependent_columns(choice, plan, outcome))
+    if dependent.size:
+        words["dependent_columns"] = listed(dependent, choice, "depend on others")
+    message = f"{outcome.verdict.reason} {advice(plan, outcome.verdict)}".rstrip()
+    if (found := separated(choice, plan, model, outcome)) is not None:
+        words["separation"] = found
+        message = message if found in message else f"{message} {found}"
     state = state_of(choice, plan, model, outcome)
     one = len(coef) == 1
     return FitResult(
@@ -51,7 +59,7 @@ def report(choice, plan, number, outcome, objective=None):
         intercept=float(intercept[0]) if one else intercept,
         loss=float(outcome.objective if objective is None else objective),
         status=outcome.status,
-        message=f"{outcome.verdict.reason} {advice(plan, outcome.verdict)}".rstrip(),
+        message=message,
         n_epochs=state.epoch,
         n_steps=state.steps,
         best_epoch=state.best_epoch,
@@ -61,6 +69,26 @@ def report(choice, plan, number, outcome, objective=None):
         feature_names=table.names,
         state=state,
     )
+
+
+def dependent_columns(choice, plan, outcome):
+    """Which columns (d,) depend on others and have the coefficient 0."""
+    if outcome.left_out is not None:
+        return outcome.left_out
+    zero = ~outcome.weights[:, :-1].any(axis=0) & (choice.scaling.inverse_scale != 0)
+    free = choice.bounds is None and not (choice.options.alpha and choice.options.l1_ratio)
+    if not (free and zero.any() and outcome.clock.steps and choice.d <= LOOKED_AT):
+        return np.zeros(choice.d, bool)
+    # Not all solvers know what they have left out. A coefficient may also be 0 by symmetry: some rows tell.
+    some = RUN * (choice.d + ROWS_MORE)
+    chosen = rows_of_sample(choice.n, some) if some < choice.n else np.arange(choice.n)
+    rows = choice.table.X.take(chosen).array()
+    rows = (rows - choice.scaling.shift) * choice.scaling.inverse_scale
+    others = np.column_stack([rows[:, ~zero], np.full(len(rows), float(choice.options.fit_intercept))])
+    rest = rows[:, zero] - others @ np.linalg.lstsq(others, rows[:, zero])[0]
+    sizes = np.sqrt(np.finfo(choice.scaling.shift.dtype).eps) * np.linalg.norm(rows[:, zero], axis=0)
+    zero[zero] = np.linalg.norm(rest, axis=0) <= sizes
+    return zero
 
 
 def user_weights(choice, model, weights):

@@ -39,6 +39,8 @@ class Request:
         Whether each target is a model by itself, which ends by itself.
     order : callable or None
         ``order(epoch)``, the rows of an epoch; with shuffle="full".
+    names : tuple or None
+        The names of the columns.
     rule : callable or None
         ``rule(choice, model)``, a stopping rule with ``after_epoch`` and ``factor`` (see ``ModelRun.apply_rule``).
     """
@@ -52,6 +54,7 @@ class Request:
     single_targets: bool = False
     order: object = None
     rule: object = None
+    names: tuple | None = None
 
     def models(self, choice):
         """The models of a choice: one, or one for each target."""
@@ -98,7 +101,7 @@ def fit_requests(requests):
 
 def choice_of(request, choices):
     """The choice for a request, among ``choices`` that share what they can."""
-    choices.rows(request.X, lambda X: arrays.matrix(arrays.checked(X)))
+    choices.rows(request.X, lambda X: arrays.matrix(arrays.checked(X))._replace(names=request.names))
     coding = {"classes": request.classes, "scale": request.scale_weights, "coded": request.classes is not None}
     options = FitOptions.checked(request.options)
     return choices.of(request.X, request.y, options, request.start, request.options, **coding)

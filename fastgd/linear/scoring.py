@@ -2,6 +2,8 @@
 
 import difflib
 import numbers
+import warnings
+from inspect import signature
 from types import FunctionType
 
 import numpy as np
@@ -12,13 +14,16 @@ from ..parts.registry import brief, snake_case
 
 
 def scorer_of(scoring):
-    """A function ``(result, X, y) -> float``, larger is better, from what the user gave.
+    """A function ``(result, X, y, sample_weight=None) -> float``, larger is better, from what the user gave.
+
+    Its attribute ``weighted`` says whether the scorer takes weights; if not, they are left out.
 
     Parameters
     ----------
     scoring : None, str or callable
         None for the loss; the name of one of scikit-learn's scorers; or a callable ``(estimator, X, y)``, as
-        scikit-learn's ``make_scorer`` makes. The estimator is an :class:`Estimator`; ``y`` are labels, not codes.
+        scikit-learn's ``make_scorer`` makes, which may take ``sample_weight``. The estimator is an :class:`Estimator`;
+        ``y`` are labels, not codes.
 
     Returns
     -------
@@ -72,11 +77,13 @@ def _sklearn_scorer(name):
 
 
 def _score_function(scorer, given):
-    """The function ``(result, X, y) -> float`` of a scorer of estimators; its errors name scoring."""
+    """The function that ``scorer_of`` returns; its errors name scoring."""
+    weighted = takes_weights(scorer)
 
-    def score(result, X, y):
+    def score(result, X, y, sample_weight=None):
+        extra = {} if sample_weight is None or not weighted else {"sample_weight": sample_weight}
         try:
-            value = scorer(estimator_of(result), X, y)
+            value = scorer(estimator_of(result), X, y, **extra)
         except Exception as error:
             words = f"scoring: {str(error) or type(error).__name__}"
             if isinstance(error, AttributeError) and "predict_proba" in words:
@@ -92,7 +99,26 @@ def _score_function(scorer, given):
         except OverflowError:
             raise ValueError(f"scoring={brief(given)} returned {brief(value)}, which overflows float64.") from None
 
+    score.weighted = weighted
     return score
+
+
+def takes_weights(scorer):
+    """Whether a scorer takes row weights."""
+    if hasattr(scorer, "get_metadata_routing"):  # one of scikit-learn's
+        from sklearn.utils.metadata_routing import get_routing_for_object
+
+        return "sample_weight" in get_routing_for_object(scorer).score.requests
+    try:
+        return "sample_weight" in signature(scorer).parameters
+    except ValueError:  # compiled code may have no signature
+        return False
+
+
+def warn_of_unweighted(scoring):
+    """Warn that scores count each row once."""
+    words = "takes no sample_weight, so that its scores count each row once: compare by another scorer, or by the loss"
+    warnings.warn(f"scoring={brief(scoring)} {words}.", UserWarning, stacklevel=5)
 
 
 class Estimator:

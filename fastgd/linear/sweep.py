@@ -20,7 +20,7 @@ from .auto import Choice, Choices
 from .fit import fit_by
 from .planning import plan_of
 from .report import report
-from .scoring import scorer_of
+from .scoring import scorer_of, warn_of_unweighted
 from .start import given_weights, start_of
 
 AXES = names(axis=True)
@@ -50,7 +50,8 @@ def sweep(X, y, *, product=True, cv=None, groups=None, scoring=None, refit=False
         For splitters that need groups.
     scoring : str, callable or None, default None
         With ``cv``, what settings are compared by in place of the loss: the name of one of scikit-learn's scorers, or a
-        callable ``(estimator, X, y)``; larger is better.
+        callable ``(estimator, X, y)``, which may take ``sample_weight``; larger is better. A scorer that takes no
+        weights, where there are some, is a UserWarning.
     refit : bool or "simplest", default False
         With ``cv``, fit the ``best`` setting (or the ``simplest`` within one standard error of it) on all rows at once;
         else that is done when they are first read.
@@ -102,6 +103,8 @@ def sweep_by(backend, X, y, options, product, cv, groups, scoring, refit, keep):
     points, settings = settings_of(options, product)
     scorer, cross = scorer_of(scoring), cv is not None
     check_cross_validation(cross, options, groups, scoring, refit)
+    if scorer is not None and options.get("sample_weight") is not None and not scorer.weighted:
+        warn_of_unweighted(scoring)
     choices = Choices(backend, single=not cross)
     checked = map(FitOptions.checked, points)
     chosen = [choices.of(X, y, options, start_of(options)) for options in checked]
@@ -254,13 +257,13 @@ class Runs:
         return found
 
     def scored(self, scorer, X, y):
-        """Minus the scores (settings, folds) on the rows that the folds hold out."""
-        found = np.empty((len(self.chosen), self.folds))
+        """Minus the scores (settings, folds) on the rows that the folds hold out, with their weights."""
+        found, table = np.empty((len(self.chosen), self.folds)), self.chosen[0].table
         for f, roles in enumerate(self.roles):
             rows = np.flatnonzero(roles < 0)
-            table = self.chosen[0].table
+            weight = table.weight[rows] if table.weight.size else None
             held, target = table.X.take(rows).given(), np.asarray(y).reshape(len(roles), -1)[rows]
             target = target[:, 0] if target.shape[1] == 1 else target
             for k in range(len(self.chosen)):
-                found[k, f] = -scorer(self.result(k, f), held, target)
+                found[k, f] = -scorer(self.result(k, f), held, target, weight)
         return found

@@ -141,6 +141,11 @@ PROTOCOLS = {
             "smoothing_field": Trait(
                 None, "the field that smooths the kinks of the loss; quasi-Newton steps start with a large value"
             ),
+            "recedes": Trait(
+                False,
+                "whether the loss of a label, or of a target of 0 whose mean is an exponential, falls for ever as the "
+                "score goes to its side",
+            ),
             "domain": Trait({}, 'which targets are allowed, e.g. {"low": 0.0} or {"above": 0.0}'),
             "limits": Trait({"factor": POSITIVE}, LIMITS),
         },

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..inputs import arguments
-from .lr_rules import RULES
+from .lr_rules import NAMES
 from .plots import new_axes
 
 DIVERGED = 4.0  # times the least loss ends a test
@@ -39,15 +39,15 @@ class LrFind:
     status: str
     message: str
 
-    def suggestion(self, rule="valley"):
-        """The learning rate that a rule suggests.
+    def suggestion(self, rule="constant"):
+        """The learning rate that a rule suggests: of "constant" one to keep, of the others peaks of a schedule.
 
         Raises
         ------
         ValueError
             Where the rule is not known, or can't be applied to this curve.
         """
-        arguments.one_of("rule", rule, tuple(RULES))
+        arguments.one_of("rule", rule, NAMES)
         if rule not in self.suggestions:
             others = ", ".join(map(repr, self.suggestions))
             hint = f" Rules with a suggestion: {others}." if others else ""

@@ -1,6 +1,7 @@
-"""Rules that read a learning rate off the curve of a range test: fastai's, in words and numbers.
+"""Rules that read a learning rate off the curve of a range test: fastai's, in words and numbers, and one of ours.
 
-Each is a function of the rates and the losses at them, as ``cut`` returns them, and returns a rate.
+Each of fastai's is a function of the rates and the losses at them, as ``cut`` returns them, and returns a rate.
+"constant" is a share of "valley".
 """
 
 import bisect
@@ -76,8 +77,27 @@ RULES = {  # the rule, what it needs, in words
 }
 
 
-def suggested(rates, losses, num):
-    """The suggestions of all rules that can be applied to a curve, and a sentence on those that can't."""
+NAMES = ("constant", *RULES)
+
+
+def constant_share(batch):
+    """The share of "valley" that suits a constant rate, by the rows a step takes; None is the full batch.
+
+    The test meets large rates for few steps, too few to show their noise, which a rate that falls in the end averages
+    away and a constant one keeps. Of 42 fits of 20 epochs (14 optimizers, 3 problems) on batches of 1, 8, 32 and 256
+    rows, 7, 12, 29 and 71 % were good at "valley": within 1 % of the way from the start to the optimum, or twice the
+    least of any rate's. At this share of it 67, 88, 95 and 88 % were, and none was far off; with ``OneCycle`` to
+    "valley" itself 88, 98, 100 and 90 %. The best rate of short runs did no better (93 % on batches of 32, 32 % on
+    single rows), for many more steps.
+    """
+    return 1.0 if batch is None else min(1.0, batch ** (1 / 3) / 30)
+
+
+def suggested(rates, losses, num, share=1.0):
+    """The suggestions of all rules that can be applied to a curve, and a sentence on those that can't.
+
+    ``share`` is that of "valley" for a constant rate.
+    """
     rates, losses = cut(rates, losses, num)
     found, missing = {}, []
     with np.errstate(all="ignore"):
@@ -86,4 +106,6 @@ def suggested(rates, losses, num):
                 found[name] = float(rule(rates, losses))
             else:
                 missing.append(f"No {name!r}: it needs {needs}, and the rules see {len(losses)} points.")
+    if "valley" in found:
+        found = {"constant": share * found["valley"], **found}
     return found, " ".join(missing)

@@ -21,6 +21,11 @@ SEPARABLE = (
     "Converged: the classes are linearly separable, so that the unpenalised loss has no finite minimiser. Set "
     "alpha > 0 (1e-4, say), or raise it where it is given, for an optimum with smaller coefficients."
 )
+SEPARATED_ROWS = (
+    "{count} of {n} rows{which} are separated from the others by {columns}: their loss falls for ever along these, so "
+    "that the unpenalised loss has no finite minimiser, and coefficients grow as tol is lowered. Set alpha > 0 (1e-4, "
+    "say), or leave the columns out."
+)
 DECREMENT = "Converged: the decrease still possible is below tol * loss (tol={tol:g})."
 GAP = "Converged: the duality gap is below tol * loss (tol={tol:g})."
 NO_DECREASE = "Converged: no step lowers the loss any further."
@@ -64,3 +69,4 @@ MINIMIZE_ADVICE = {
     "diverged": "Lower learning_rate: a tenth is a good next try.",
     "interrupted": "Pass x as x0 to go on.",
 }
+RAISED_ADVICE = "Lower learning_rate (a tenth is a good next try), or correct the function."

@@ -93,6 +93,7 @@ class QuasiNewtonState(SolverState):
     as_matrix: LaneNumber  # whether the metric is a matrix where an arrow costs less
     kink_width: LaneNumber  # within which the loss is smoothed; 0 where it is not
     standing: LaneNumber  # steps in a row that lowered the objective by rounding alone
+    size: LaneNumber  # of the objective without outliers, where it was measured; 0 where it was not
     promises: Annotated[np.ndarray, Array("float64", "lanes promises")]  # of the last steps by the metric; 0 for none
     # The tolerance with which a lane ended before others, else 0; the objective, the norm and the decrement then.
     ended: Annotated[np.ndarray, Array("float64", "lanes 4")]
@@ -118,6 +119,7 @@ class KinkedState(SolverState):
     lane: LaneNumber  # of the plan
     share: LaneNumber  # of the rows that are near the kinks, or the width of many columns; 0 at first, -1 at last
     bound: LaneNumber  # of the decrease still possible; infinite where none is known
+    as_given: LaneNumber  # whether targets that are far off are where they were given, not nearer
 
 
 @dataclass(frozen=True, eq=False)

@@ -35,10 +35,11 @@ class Goal(NamedTuple):
     eps: float  # of the type of the rows
     start_loss: float  # the objective at the start, infinite where it is not known
     least: float  # an objective that is as good as zero
+    without_outliers: object = None  # a function of weights: the objective without what outliers add to it
 
-    def decrease(self, objective):
-        """The decrease that ends a descent; negative where none does."""
-        return -1.0 if self.tol is None else max(self.tol, ROUNDING * self.eps) * objective
+    def decrease(self, size):
+        """The decrease that ends a descent, for an objective of some size; negative where none does."""
+        return -1.0 if self.tol is None else max(self.tol, ROUNDING * self.eps) * size
 
 
 class Descent:
@@ -64,6 +65,7 @@ class Descent:
         self.point = Point(weights, math.nan, None)
         self.ended = False  # whether there is nothing more to gain
         self.standing = 0  # steps in a row that lowered the objective by rounding alone
+        self.size_measured, self.measured_at = 0.0, None  # the size of the objective, and at which weights
 
     def run(self, resumed=False):
         """All steps; ``resumed`` begins on all rows, with the metric and the model of the run before."""
@@ -150,6 +152,9 @@ class Descent:
                     continue
                 record = self.taken(stage, record, length)
                 over = self.goal.tol is not None and (not record.length or abs(record.objective) <= self.goal.least)
+                # More than is asked for may be next to nothing beside outliers' losses, and lost in their rounding.
+                if self.goal.without_outliers and self.tolerance(stage) < record.decrement <= self.most(record):
+                    record = record._replace(decrement=math.inf)
             self.leave(over)
             yield record
 
@@ -206,7 +211,8 @@ class Descent:
             return 0.0
         end = yield from self.look(stage, self.point.weights)
         self.metric.read += stage.rows
-        if not end.objective <= before.objective:
+        # The rounding of outliers' losses may be more than a step brings.
+        if not end.objective <= before.objective + (self.noise if self.goal.without_outliers else 0.0):
             self.point = before
             return 0.0
         self.point = end
@@ -226,16 +232,38 @@ class Descent:
 
     def enough(self, stage, way, left):
         """Whether so little is left that this step is the last one of a stage."""
-        return not self.metric.damping and way.promise > 0 and left <= self.tolerance(stage)
+        if self.metric.damping or not way.promise > 0 or not left <= self.tolerance(stage):
+            return False
+        if self.goal.without_outliers:
+            self.measure()  # where the descent is to end; until then the size where it began is enough
+        return left <= self.tolerance(stage)
 
     @property
     def noise(self):
         """The rise that rounding may cause."""
         return NOISE * self.goal.eps * abs(self.point.objective)
 
+    @property
+    def size(self):
+        """What tolerances are relative to: the objective, without what outliers add to it."""
+        if self.goal.without_outliers is None:
+            return abs(self.point.objective)
+        if not self.size_measured:
+            self.measure()
+        return min(abs(self.point.objective), self.size_measured)
+
+    def most(self, record):
+        """The decrease that would end a descent, were outliers a part of the objective."""
+        return self.goal.decrease(abs(record.objective))
+
+    def measure(self):
+        """Measure the size at the weights."""
+        if self.measured_at is not self.point.weights:
+            self.measured_at, self.size_measured = self.point.weights, self.goal.without_outliers(self.point.weights)
+
     def tolerance(self, stage):
         """The decrease that ends a stage: the tolerance, or about the error of a sample's own optimum."""
-        size = abs(self.point.objective)
+        size = self.size
         if stage.whole:
             return self.goal.decrease(size)
         error = SAMPLE_ERROR * stage.width / stage.rows

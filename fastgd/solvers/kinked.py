@@ -50,7 +50,7 @@ class Place:
     """Where a lane stands: scores at its weights, and the losses there."""
 
     def __init__(self, rows, weights):
-        self.weights, self.scores = weights, rows.scores(weights)
+        self.weights, self.scores, self.lost = weights, rows.scores(weights), rows.lost
         self.look(rows)
 
     def look(self, rows):
@@ -58,6 +58,11 @@ class Place:
         loss, self.clipped = rows.losses(self.scores, rows.furthest(self.scores))
         cost, self.rounding = rows.penalty_cost(self.weights), rows.rounding(self.weights)
         self.objective, self.clipped = loss + cost, self.clipped + cost
+
+    @property
+    def full_objective(self):
+        """The objective with the targets as they were given."""
+        return self.objective + self.lost
 
 
 class Kinked(Solver):
@@ -127,16 +132,17 @@ class Kinked(Solver):
         """The weights of the plan."""
         weights = self.plan.lanes.weights
         lanes = len(weights)
-        return KinkedState(weights.copy(), np.arange(lanes) * 1.0, np.zeros(lanes), np.full(lanes, np.inf))
+        none = np.zeros(lanes)
+        return KinkedState(weights.copy(), np.arange(lanes) * 1.0, none, np.full(lanes, np.inf), none.copy())
 
-    def rows_of(self, number):
+    def rows_of(self, number, as_given):
         """The rows of a lane; those of few lanes are remembered."""
         if number not in self.rows:
             if len(self.rows) >= REMEMBERED:
                 oldest = next(iter(self.rows))
                 del self.rows[oldest]
                 self.places[oldest].scores = None
-            self.rows[number] = KinkedRows.of(self.plan, number)
+            self.rows[number] = KinkedRows.of(self.plan, number, as_given)
         return self.rows[number]
 
     def advance(self, lanes, state, rates, clock, steps):
@@ -152,13 +158,18 @@ class Kinked(Solver):
         """A round of a lane: the record of where it began."""
         place = self.places.get(number)
         if place is None:
-            place = self.places[number] = Place(self.rows_of(number), state.weights[k].astype(np.float64))
+            rows = self.rows_of(number, bool(state.as_given[k]))
+            place = self.places[number] = Place(rows, state.weights[k].astype(np.float64))
+        if not state.as_given[k] and place.lost and self.passed(number, place):
+            del self.rows[number]
+            state.as_given[k], state.bound[k], state.share[k] = 1.0, np.inf, max(state.share[k], 0.0)
+            place = self.places[number] = Place(self.rows_of(number, True), place.weights)
         state.bound[k] = min(state.bound[k], place.objective)  # losses are never negative
         proven = self.proven(place, state.bound[k])
-        found = place.objective, 1.0, 0.0, float(state.bound[k]) if proven else math.inf
+        found = place.full_objective, 1.0, 0.0, float(state.bound[k]) if proven else math.inf
         if proven or state.share[k] < 0 or not math.isfinite(place.objective):
             return found[0], 0.0, 0.0, found[3]
-        rows, start, share = self.rows_of(number), place, float(state.share[k])
+        rows, start, share = self.rows_of(number, bool(state.as_given[k])), place, float(state.share[k])
         few = dual.suits(*rows.data.rows.shape, rows.data.rows.sparse, rows.l2, len(rows.places))
         wide = rows.wide and not few
         if place.scores is None:
@@ -183,6 +194,11 @@ class Kinked(Solver):
         state.weights[k], state.share[k], state.bound[k] = place.weights, share, bound
         self.places[number] = place
         return found
+
+    def passed(self, number, place):
+        """Whether scores have got beyond a target that was taken nearer, so that its side is no longer known."""
+        rows = self.rows_of(number, False)
+        return rows.passed(rows.scores(place.weights) if place.scores is None else place.scores)
 
     def tolerance(self, place):
         """The gap that is asked for: relative to the loss without what outliers add to it, but for rounding."""
@@ -297,7 +313,7 @@ class Kinked(Solver):
     def objective(self, lanes, state):
         """The objectives where the lanes stand."""
         places = [self.places.get(number) for number in state.lane.astype(int).tolist()]
-        return None if None in places else np.array([place.objective for place in places])
+        return None if None in places else np.array([place.full_objective for place in places])
 
     def verdict(self, state, history):
         """Converged, if the duality gap is below the tolerance, or the loss zero to rounding."""

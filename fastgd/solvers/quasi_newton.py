@@ -23,6 +23,7 @@ from .first_order import TOL_FULL
 from .full_batch import ROW_OVERHEAD, SLICE_ELEMENTS
 from .kinks import Kinks, made_of_lines
 from .metrics import MOST_COLUMNS
+from .outliers import ROWS, SizeWithoutOutliers
 from .pairs import Pairs, slots
 from .plan import lanes_at
 from .problem import in_parts
@@ -34,6 +35,7 @@ from .working_set import WorkingSet, has_working_set, unmeasured
 
 EPOCHS = 1000
 PERFECT = 1e4  # in eps: residuals below this share of the start's are zero to rounding
+SPREAD = 10.0  # times the median distance of targets from the start's constant: outliers make it no larger
 OVERHEAD = 1 << 16  # the cost of a step beyond its pass, in elements
 
 
@@ -94,7 +96,7 @@ class QuasiNewton(Solver):
         weights = self.plan.lanes.weights
         lanes, D = self.lanes.weights.shape
         moves, changes = np.zeros((2, lanes, slots(D, self.classes), D))
-        none = "first", "count", "rows", "damping", "read", "renewals", "as_matrix", "kink_width", "standing"
+        none = "first", "count", "rows", "damping", "read", "renewals", "as_matrix", "kink_width", "standing", "size"
         return QuasiNewtonState(
             weights=weights.copy(),
             moved=self.lanes.weights.astype(np.float64) if self.space.moved else np.zeros((lanes, 0)),
@@ -140,7 +142,11 @@ class QuasiNewton(Solver):
         if isinstance(model, WorkingSet):
             of = unmeasured
         metric = CurrentMetric(model, of, loss.squared)
-        asked = weights, model, self.stages, metric, Goal(self.plan.tol, self.eps, start_loss, self.least(scale))
+        # Of a loss that grows linearly; of squares, outliers add more than they leave, and are fitted.
+        robust = loss.residual_only and loss.smoothing_field is not None
+        size = SizeWithoutOutliers(self.plan, self.data, self.lanes, number) if robust else None
+        goal = Goal(self.plan.tol, self.eps, start_loss, self.least(scale), size)
+        asked = weights, model, self.stages, metric, goal
         if loss.smooth or loss.smoothing_field is None:
             one = Descent(*asked)
         else:
@@ -154,6 +160,7 @@ class QuasiNewton(Solver):
             metric.as_matrix = bool(state.as_matrix[k])
             metric.promises, metric.read = [p for p in state.promises[k].tolist() if p > 0], float(state.read[k])
             one.kink_width, one.standing = float(state.kink_width[k]), int(state.standing[k])
+            one.size_measured = float(state.size[k])
             tol, objective, norm, decrement = state.ended[k].tolist()
             # A lane that ended before others stays where it is; where all have ended, all go on.
             if 0 < tol <= (self.plan.tol or 0.0) and not state.ended[:, 0].all():
@@ -173,8 +180,13 @@ class QuasiNewton(Solver):
 
     @cached_property
     def first_widths(self):
-        """For each lane the width within which kinks are smoothed at first: the spread of the targets."""
-        return np.concatenate([model.residual_rms for model in self.plan.models]).tolist()
+        """For each lane the width within which kinks are smoothed at first: the targets' spread, without outliers."""
+        spread = np.concatenate([model.residual_rms for model in self.plan.models])
+        if self.plan.parts.loss.residual_only:
+            targets = self.data.targets[self.lanes.target, :: -(-self.data.targets.shape[1] // ROWS)]
+            middle = SPREAD * np.median(np.abs(targets), axis=1)
+            spread = np.where(middle > 0, np.minimum(spread, middle), spread)
+        return spread.tolist()
 
     def least(self, scale):
         """The objective that is zero to rounding, or that of classes which are separable."""
@@ -244,6 +256,7 @@ class QuasiNewton(Solver):
             state.rows[at], state.damping[at] = metric.rows, metric.damping
             state.renewals[at], state.as_matrix[at] = metric.renewals, metric.as_matrix
             state.read[at], state.kink_width[at], state.standing[at] = metric.read, one.kink_width, one.standing
+            state.size[at] = one.size_measured
             if metric.anchor is not None:
                 state.anchor[at] = metric.anchor.reshape(self.classes, -1)
             state.promises[at] = 0.0
@@ -280,7 +293,8 @@ class QuasiNewton(Solver):
         least = [share * abs(scale) for scale in history.scale]
         if all(abs(value) <= end for value, end in zip(losses, least, strict=True)):
             return Verdict("converged", messages.ZERO, messages.NO_MORE)
-        if squares:  # they can't fall by more than they are, also where no step is left that would tell
+        # They can't fall by more than they are, also where no step is left that would tell; with outliers that is much.
+        if squares and loss.smoothing_field is None:
             falls = [min(fall, abs(value)) for fall, value in zip(falls, losses, strict=True)]
         bound = max(tol, ROUNDING * self.eps)
         # No looser than where descents end: how many steps are taken at once must not decide.

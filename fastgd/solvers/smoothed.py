@@ -57,11 +57,11 @@ class SmoothedDescent(Descent):
         """The record with the loss that is not smoothed; nothing is known to be left while the two differ."""
         own = (yield from self.look(self.stages[-1], self.point.weights)).objective
         tol = WITHOUT_TOL if self.goal.tol is None else self.goal.decrease(1.0)
-        close = self.point.objective - own <= CLOSE * tol * abs(own)
+        close = self.point.objective - own <= CLOSE * tol * self.size
         self.is_last = close or self.kink_width <= max(64 * self.goal.eps, NARROWEST) * self.first_width
         return record._replace(objective=own, decrement=record.decrement if self.is_last else float("inf"))
 
     def tolerance(self, stage):
         """The decrease that ends a stage."""
         settled = self.is_last or not stage.whole
-        return super().tolerance(stage) if settled else SETTLED * abs(self.point.objective)
+        return super().tolerance(stage) if settled else SETTLED * self.size

@@ -29,6 +29,7 @@ from .batches import Batches
 from .first_order import EPOCHS_BATCHES, TOL_BATCHES
 from .full_batch import ROW_OVERHEAD, SLICE_ELEMENTS
 from .gram import weighted_gram
+from .outliers import SizeWithoutOutliers
 from .plan import lanes_with
 
 WIDEST = 200  # columns: a row costs half the square of them
@@ -137,7 +138,9 @@ class StagedSGD(Solver):
         loss, eps = plan.parts.loss, float(np.finfo(plan.data.shift.dtype).eps)
         # A pivot below this is rounding error of the sums; weights of float32 have no more digits either.
         self.share = max(64 * np.finfo(np.float64).eps * math.sqrt(plan.data.count), eps)
-        self.width, self.floor = 0.0, FLOOR
+        self.width, self.floor, self.without_outliers = 0.0, FLOOR, None
+        if loss.residual_only and loss.smoothing_field is not None:
+            self.without_outliers = SizeWithoutOutliers(plan, plan.data, plan.lanes, 0)
         if not loss.residual_only:  # the mean residual is no scale of the scores then
             self.width, self.floor = WIDTH_SMOOTH if loss.smooth else WIDTH, FLOOR_LINK
 
@@ -210,10 +213,13 @@ class StagedSGD(Solver):
         state.visited[0] += self.engine.rows
         if state.visited[0] < state.length[0] and objective < math.inf:
             return
-        rose = not objective <= before + SLACK * abs(before)
-        best = state.objective[0]
+        best, before_size, best_size = state.objective[0], abs(before), abs(state.objective[0])
+        if self.without_outliers is not None:
+            before_size = min(before_size, self.without_outliers(state.origin[0]))
+            best_size = min(best_size, self.without_outliers(state.best[0]))
+        rose = not objective <= before + SLACK * before_size
         state.fall_before[:] = state.fall
-        state.fall[0] = math.inf if rose else (before - best) / (abs(best) or 1.0)
+        state.fall[0] = math.inf if rose else (before - best) / (best_size or 1.0)
         state.factor[0] = BACK * state.factor[0] if rose else min(1.0, FORTH * state.factor[0])
         state.length[0] *= GROWTH
         self.begin(lanes, state, steps)

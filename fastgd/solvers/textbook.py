@@ -330,6 +330,8 @@ class TextbookStagedSteps(TextbookBatches):
         data = self.passes
         p, y, n = data.Z @ weights + data.offset, data.y[0], self.plan.data.count
         h = width or np.sum(data.weight * abs(p - y)) / n
+        if not width:
+            h = min(h, 10 * np.median(abs(p - y)[data.weight > 0])) or h
         second_derivatives = (self.loss.slope(p + h, y) - self.loss.slope(p - h, y)) / (2 * h)
         mean = np.sum(data.weight * second_derivatives) / n
         second_derivatives = np.maximum(second_derivatives, floor * mean) if 0 < mean < np.inf else np.ones(len(p))

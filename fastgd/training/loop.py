@@ -334,8 +334,10 @@ class Loop:
         number, run, clock = self.running.numbers[k], self.running.runs[k], clock or self.clock
         loss_sum = np.zeros(self.plan.width) + self.loss_sum([k], clock)
         clock = Clock(clock.epoch, clock.row, clock.steps, loss_sum)
-        only = len(self.running.numbers) == 1  # a state of millions of columns is not copied then
-        state = (state or self.running.state).take(None if only else rows_of_models([k], self.plan.width))
+        state = state or self.running.state
+        # That of the only model is changed no more: of 2**20 columns a copy took as long as three steps.
+        if len(self.running.numbers) > 1:
+            state = state.take(rows_of_models([k], self.plan.width))
         weights, reason = self.solver.answer(state, clock.steps), verdict.reason
         begin = self.plan.options.average
         if begin is not None and clock.steps < begin:

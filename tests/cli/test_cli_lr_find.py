@@ -29,7 +29,7 @@ def test_it_prints_the_rates_of_all_rules():
     assert done.stderr == ""
 
 
-@pytest.mark.parametrize("rule", ["valley", "minimum"])
+@pytest.mark.parametrize("rule", ["constant", "valley", "minimum"])
 def test_one_rule_alone_is_an_argument_of_fit(rule):
     rate = run(LINE + f"--rule {rule}").stdout
     assert float(rate) == pytest.approx(found().suggestion(rule), rel=1e-5)
@@ -97,7 +97,7 @@ def test_progress_goes_to_stderr():
         ("--start 0", "--start=0 must be in"),
         ("--start low", "'low' is none of auto|NUMBER"),
         ("--start 2 --stop 1", "--start=2 must be less than stop=1"),
-        ("--rule valey", "'valey' is not one of 'valley', 'slide', 'minimum', 'steep'"),
+        ("--rule valey", "'valey' is not one of 'constant', 'valley', 'slide', 'minimum', 'steep'"),
         ("--rule slide --start 1 --stop 10", "--rule='slide' has no suggestion here. Tested from 1 to 10"),
         ("--loss hubr", "Did you mean 'huber'?"),
         ("--alpha -1", "--alpha=-1 must be at least 0"),

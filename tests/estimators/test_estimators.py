@@ -15,7 +15,7 @@ sklearn = pytest.importorskip("sklearn")
 from joblib import Parallel, delayed, parallel_config  # noqa: E402
 from sklearn import linear_model  # noqa: E402
 from sklearn.base import clone  # noqa: E402
-from sklearn.exceptions import ConvergenceWarning  # noqa: E402
+from sklearn.exceptions import ConvergenceWarning, DataConversionWarning  # noqa: E402
 from sklearn.model_selection import GridSearchCV, cross_validate  # noqa: E402
 from sklearn.pipeline import make_pipeline  # noqa: E402
 from sklearn.preprocessing import StandardScaler  # noqa: E402
@@ -361,6 +361,70 @@ def test_several_targets(rate):
     assert model.score(X, both) > 0.9
 
 
+def test_a_column_is_one_target():
+    """As in scikit-learn: a warning, and the shapes of a vector."""
+    models = []
+    for regressor in (fastgd.SGDRegressor, linear_model.SGDRegressor):
+        with pytest.warns(DataConversionWarning):
+            models.append(regressor(random_state=0).fit(X, Y[:, None]))
+    ours, theirs = models
+    assert (ours.coef_.shape, ours.intercept_.shape) == (theirs.coef_.shape, theirs.intercept_.shape) == ((4,), (1,))
+    assert ours.predict(X).shape == theirs.predict(X).shape == (200,)
+    np.testing.assert_array_equal(ours.coef_, fastgd.SGDRegressor(random_state=0).fit(X, Y).coef_)
+    with pytest.warns(DataConversionWarning):
+        assert fastgd.SGDRegressor().partial_fit(X, Y[:, None]).coef_.shape == (4,)
+
+
+FAR = 3e8  # float32 numbers are 32 apart there
+
+
+@quiet
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"loss": "huber"},
+        {"loss": "absolute_error"},
+        {"early_stopping": True},
+        {"average": True},
+        {"warm_start": True},
+    ],
+)
+def test_targets_are_centred_before_they_are_rounded_to_float32(options):
+    model, reference = (fastgd.SGDRegressor(random_state=0, **options) for _ in range(2))
+    rows = X.astype(np.float32)
+    for _ in range(2):  # the second fit begins at the first one's weights, if it is warm
+        model.fit(rows, Y + FAR)
+        reference.fit(rows.astype(float), Y)
+    np.testing.assert_allclose(model.coef_, reference.coef_, rtol=2e-3, atol=2e-3)
+    np.testing.assert_allclose(model.intercept_ - FAR, reference.intercept_, rtol=2e-3, atol=2e-3)
+    assert model.score(rows, Y + FAR) == pytest.approx(reference.score(rows, Y), abs=1e-3)
+
+
+@quiet
+def test_streams_and_searches_of_float32_rows_centre_targets_too():
+    rows, streams = X.astype(np.float32), [fastgd.SGDRegressor(random_state=0) for _ in range(2)]
+    for first in range(0, 200, 50):
+        chunk = slice(first, first + 50)
+        streams[0].partial_fit(rows[chunk], Y[chunk] + FAR)
+        streams[1].partial_fit(rows[chunk].astype(float), Y[chunk])
+    np.testing.assert_allclose(streams[0].coef_, streams[1].coef_, rtol=1e-3)
+    scores = [
+        fastgd.SweepCV(fastgd.SGDRegressor(), {"alpha": [1e-4, 1.0]}).fit(rows, y).cv_results_["mean_test_score"]
+        for y in (Y + FAR, Y)
+    ]
+    np.testing.assert_allclose(*scores, rtol=1e-3)
+
+
+def test_weights_of_any_size_count_for_float32_rows():
+    """1e40 overflows float32, and 1e-50 is 0 there."""
+    rows = X.astype(np.float32)
+    known = fastgd.SGDClassifier(loss="log_loss", class_weight={"no": 2.0}).fit(rows, LABELS, sample_weight=WEIGHT)
+    for size in (1e40, 1e-50):
+        model = clone(known).fit(rows, LABELS, sample_weight=WEIGHT * size)
+        np.testing.assert_allclose(model.coef_, known.coef_, rtol=1e-5)
+
+
 def test_further_parameters():
     def fitted(**options):
         return fastgd.SGDRegressor(random_state=0, **options).fit(RAW, Y)
@@ -394,6 +458,20 @@ def test_errors_name_the_parameter(options, words):
         fastgd.SGDRegressor(**options).fit(X, Y)
 
 
+def test_separated_rows_are_told():
+    rows = np.arange(10.0)[:, None]
+    labels = rows[:, 0] > 4.5
+    with pytest.warns(ConvergenceWarning, match="linearly separable"):
+        fastgd.SGDClassifier(loss="log_loss", penalty=None).fit(rows, labels)
+    both, of_both = np.vstack([rows, [[4.5], [4.5]]]), np.append(labels, [True, False])
+    with pytest.warns(ConvergenceWarning, match="10 of 12 rows are separated from the others by column 0"):
+        fastgd.SGDClassifier(loss="log_loss", penalty=None).fit(both, of_both)
+    with pytest.warns(ConvergenceWarning, match="3 of 10 rows are separated"):
+        flag = (rows < 3).astype(float)
+        fastgd.SGDRegressor(loss="poisson", penalty=None).fit(flag, np.where(flag[:, 0], 0, 1 + rows[:, 0]))
+    fastgd.SGDClassifier(loss="log_loss").fit(both, of_both)  # held by the penalty
+
+
 def test_too_few_epochs_are_told():
     with pytest.warns(ConvergenceWarning, match="Maximum number of iteration"):
         fastgd.SGDClassifier(loss="log_loss", max_iter=1).fit(RAW, LABELS)
@@ -421,6 +499,17 @@ def test_joblib(backend):
     np.testing.assert_array_equal(search.cv_results_["mean_test_score"], alone.cv_results_["mean_test_score"])
     fits = Parallel(2, backend=backend)(delayed(clone(alone.best_estimator_).fit)(X, LABELS) for _ in range(2))
     same(*fits, rtol=0)
+
+
+def test_values_that_are_not_there_yet():
+    frame = pytest.importorskip("polars").DataFrame(X)
+    for rows, y in ((frame.lazy(), Y), (X, frame[:, :1].lazy())):
+        with pytest.raises(TypeError, match=r"is a LazyFrame, .* pass .*\.collect\(\)"):
+            fastgd.SGDRegressor().fit(rows, y)
+    with pytest.raises(TypeError, match=r"X is a generator, .* pass list\(X\)"):
+        fastgd.SGDClassifier().fit((row for row in X), LABELS)
+    with pytest.raises(TypeError, match="X is a LazyFrame"):
+        fastgd.SGDClassifier().fit(X, LABELS).predict(frame.lazy())
 
 
 @pytest.mark.parametrize("package", ["pandas", "polars"])

@@ -150,7 +150,8 @@ def test_scorers_of_probabilities_and_decisions(none_alone):
 def test_weights_reach_the_scorers_that_take_them(none_alone):
     scoring = ["neg_mean_absolute_error", "neg_max_error" if "neg_max_error" in get_scorer_names() else "max_error"]
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "The scoring .* does not support sample_weight")
+        warnings.filterwarnings("ignore", "The scoring .* does not support sample_weight")  # scikit-learn's
+        warnings.filterwarnings("ignore", "scoring=.* takes no sample_weight")
         same(*both(REGRESSOR, GRID, Y, scoring=scoring, refit=scoring[0], given={"sample_weight": WEIGHT}))
 
 

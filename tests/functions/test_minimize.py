@@ -5,6 +5,7 @@ import doctest
 import functools
 import importlib
 import math
+import re
 import subprocess
 import sys
 import threading
@@ -803,3 +804,65 @@ def test_functions_may_write_to_what_they_are_lent(compile):
     np.testing.assert_allclose(o.x, 3.0, rtol=1e-6)
     o = fastgd.minimize(lambda x: x[0] * x[1], [1.0, 2.0], reversed_view, max_iter=3, compile=compile)
     np.testing.assert_allclose(o.x, [0.428, 1.759], rtol=1e-12)
+
+
+# Exceptions of the user's functions -----------------------------------------------------------------------------------
+
+
+def quotient(x):
+    return x // 0
+
+
+def quotient_below_one(x):
+    return x * x if x > 1 else float(1 // int(x * 0))
+
+
+def quotient_at_two(x):
+    return 2 * x if x > 2 else float(1 // int(x * 0))
+
+
+RAISED = {
+    "fun at x0": (quotient, 2.0, square_grad, "fun raised ZeroDivisionError: .* at x0. Choose another x0, or correct"),
+    "grad at x0": (square, 2.0, quotient, "grad raised ZeroDivisionError: .* at x0. Choose another x0"),
+    "fun later": (
+        quotient_below_one,
+        2.0,
+        square_grad,
+        r".* in iteration 4: fun( or grad)? raised ZeroDivisionError: ",
+    ),
+    "grad later": (square, 4.0, quotient_at_two, r".* iteration \d: (fun or )?grad raised ZeroDivisionError: "),
+    "differences": (quotient_below_one, 2.0, None, r".* in iteration \d: fun raised ZeroDivisionError: "),
+}
+for function in (quotient, quotient_below_one, quotient_at_two):
+    NJIT[function] = (Interpreted if JIT_OFF else numba.njit)(function)
+
+
+@pytest.mark.parametrize("functions", [{}, NJIT], ids=["python", "compiled"])
+@pytest.mark.parametrize("case", RAISED)
+def test_an_arithmetic_error_is_named(case, functions):
+    fun, x0, grad, words = RAISED[case]
+    for history in (True, False):
+        o = fastgd.minimize(functions.get(fun, fun), x0, functions.get(grad, grad), learning_rate=0.1, history=history)
+        assert o.status == "diverged"
+        assert re.match(words, o.message), o.message
+        assert "or correct the function" in o.message
+        assert ("test_minimize.py, line" in o.message) or functions
+
+
+def test_a_sweep_names_the_error_of_each_run():
+    s = fastgd.minimize_sweep(raises_below_one, 2.0, square_grad, learning_rate=[1e-6, 0.1])
+    assert [o.status for o in s.results] == ["max_iter", "diverged"]
+    assert "raised" not in s.results[0].message
+    assert ": fun raised ZeroDivisionError: division by zero (test_minimize.py, line " in s.results[1].message
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyError, FloatingPointError])
+def test_other_errors_of_callbacks_and_functions_are_raised(error):
+    def fails(*_):
+        raise error("mine")
+
+    with pytest.raises(error, match="mine"):
+        fastgd.minimize(square, 2.0, square_grad, callback=fails)
+    if error is not FloatingPointError:  # an arithmetic error
+        with pytest.raises(error, match="mine"):
+            fastgd.minimize(fails, 2.0, square_grad)

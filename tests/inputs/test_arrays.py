@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from scipy import optimize, sparse
 
@@ -39,6 +40,30 @@ BAD_DATA = {
     "X of dates": ({"X": np.zeros((12, 1), "M8[s]")}, TypeError, "X has dtype datetime64[s]"),
     "X masked": ({"X": np.ma.masked_greater(X, 0)}, TypeError, "X is a masked array"),
     "X with a column of words": ({"X": pd.DataFrame({"a": y, "town": ["b"] * 12})}, TypeError, "'town'"),
+    "X lazy": (
+        {"X": pl.LazyFrame({"a": y})},
+        TypeError,
+        "X is a LazyFrame, which holds no values yet: pass X.collect()",
+    ),
+    "y lazy": (
+        {"y": pl.LazyFrame({"a": y})},
+        TypeError,
+        "y is a LazyFrame, which holds no values yet: pass y.collect()",
+    ),
+    "X a generator": (
+        {"X": (row for row in X)},
+        TypeError,
+        "X is a generator, whose values come one by one: pass list(X)",
+    ),
+    "labels of a generator": ({"y": (v > 0 for v in y), "loss": "log_loss"}, TypeError, "y is a generator"),
+    "weights of a map": ({"sample_weight": map(abs, y)}, TypeError, "sample_weight is a map"),
+    "X a dict": ({"X": {"a": y}}, TypeError, "X is a dict: pass an array or a data frame"),
+    "X with polars' words": ({"X": pl.DataFrame({"a": y, "town": ["b"] * 12})}, TypeError, "'town' of type String"),
+    "X with polars' nulls": (
+        {"X": pl.DataFrame({"a": y, "b": [True, None] * 6})},
+        ValueError,
+        "X holds NaN or infinity, the first in row 1, column 'b'",
+    ),
     "y too short": ({"y": y[:-1]}, ValueError, "y has 11 rows, but X has 12"),
     "y of 3 dimensions": ({"y": X[None]}, ValueError, "y must have shape (rows,) or (rows, targets), got (1, 12, 3)"),
     "y of no target": ({"y": X[:, :0]}, ValueError, "y must have shape (rows,) or (rows, targets), got (12, 0)"),
@@ -100,6 +125,17 @@ def test_squares_that_overflow_are_an_error_and_no_divergence():
         fastgd.fit(X * [1e200, 1, 1], y)
     with pytest.raises(ValueError, match="overflow"):
         fastgd.fit(X * [1e200, 1, 1], y, standardize=False)
+
+
+@pytest.mark.parametrize("frame", [pl.DataFrame, pd.DataFrame])
+def test_columns_of_truth_values_are_0_and_1(frame):
+    table = {"odd": [True, False] * 6, "number": y}
+    r = fastgd.fit(frame(table), y)
+    known = fastgd.fit(np.column_stack([table["odd"], y]).astype(float), y)
+    np.testing.assert_array_equal(r.coef, known.coef)
+    assert r.feature_names == ("odd", "number")
+    np.testing.assert_array_equal(r.predict(pl.DataFrame(table)), known.predict(np.column_stack(list(table.values()))))
+    assert fastgd.fit(frame({"odd": table["odd"]}), y).coef.shape == (1,)
 
 
 def test_canonical_data_is_not_copied_and_never_writable():

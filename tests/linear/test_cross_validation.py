@@ -211,6 +211,46 @@ def test_scorers_count_in_place_of_losses():
     assert seen == [((3,), (16, 3), (16,))] * 9
 
 
+@pytest.mark.parametrize("scoring", ["r2", "neg_mean_absolute_error", metrics.make_scorer(metrics.mean_pinball_loss)])
+def test_scores_are_weighted(scoring):
+    weight = RNG.random(len(Y)) ** 3
+    weight[::7] = 0
+    cv = model_selection.KFold(4)
+    s = fastgd.sweep(X, Y, cv=cv, scoring=scoring, sample_weight=weight, tol=1e-12)
+    scorer = metrics.check_scoring(linear_model.LinearRegression(), scoring)
+    expected = [
+        scorer(
+            linear_model.LinearRegression().fit(X[train], Y[train], weight[train]),
+            X[test],
+            Y[test],
+            sample_weight=weight[test],
+        )
+        for train, test in cv.split(X)
+    ]
+    np.testing.assert_allclose(s.scores.losses[0], -np.array(expected), rtol=1e-6)
+
+
+def test_own_scorers_get_weights_if_they_take_them():
+    weight, cv, seen = 1.0 + np.arange(len(Y)), model_selection.KFold(3), []
+
+    def own(estimator, X, y, sample_weight=None):
+        seen.append(sample_weight)
+        return float(sample_weight is not None)
+
+    assert (fastgd.sweep(X, Y, cv=cv, scoring=own, sample_weight=weight, **FULL).scores.losses == -1).all()
+    for (_, test), found in zip(cv.split(X), seen, strict=True):
+        np.testing.assert_allclose(found / found[0], weight[test] / weight[test][0])
+    assert (fastgd.sweep(X, Y, cv=cv, scoring=own, **FULL).scores.losses == 0).all()
+
+
+def test_scorers_without_weights_are_told():
+    options = {"cv": model_selection.KFold(3), "scoring": "neg_max_error", **FULL}
+    expected = fastgd.sweep(X, Y, **options).scores.losses
+    with pytest.warns(UserWarning, match="scoring='neg_max_error' takes no sample_weight"):
+        weighted = fastgd.sweep(X, Y, sample_weight=np.ones(len(Y)), **options)
+    np.testing.assert_allclose(weighted.scores.losses, expected, rtol=1e-6)
+
+
 def test_scorers_of_labels():
     cv = model_selection.StratifiedKFold(3)
     s = fastgd.sweep(X, SIDES, loss="log_loss", cv=cv, scoring="accuracy", **FULL)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from fastgd.results.lr_rules import RULES, cut, descent, minimum, slide, steep, suggested, valley
+from fastgd.results.lr_rules import RULES, constant_share, cut, descent, minimum, slide, steep, suggested, valley
 
 RATES = np.array([1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0])
 CURVES = arrays(np.float64, st.integers(1, 30), elements=st.floats(-1e6, 1e6))
@@ -153,10 +153,20 @@ def test_the_cut_ends_at_the_first_nan():
 @given(WITH_NAN, st.integers(10, 60))
 def test_any_curve_has_suggestions_within_its_rates_or_a_reason(losses, num):
     lr = rates(losses.size)
-    found, missing = suggested(lr, losses, num)
+    found, missing = suggested(lr, losses, num, share=0.5)
     seen = cut(lr, losses, num)[0]
+    assert found.pop("constant", 0.0) == 0.5 * found.get("valley", 0.0)
     assert set(found) | {name for name in RULES if repr(name) in missing} == set(RULES)
     for name, rate in found.items():
         assert repr(name) not in missing
         low = seen.min() / 10 if name == "minimum" else seen.min()
         assert low <= rate <= seen.max()
+
+
+def test_the_share_for_a_constant_rate():
+    """All of the full batch, about a tenth on batches of 32 and a thirtieth on single rows."""
+    assert constant_share(None) == constant_share(1 << 20) == 1.0
+    assert constant_share(1) == pytest.approx(1 / 30)
+    assert constant_share(32) == pytest.approx(0.1, rel=0.1)
+    shares = [constant_share(batch) for batch in (1, 8, 64, 512, 4096)]
+    assert shares == sorted(shares)

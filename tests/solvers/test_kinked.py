@@ -164,6 +164,48 @@ def test_outliers_do_not_hide_the_others(loss, outliers, value):
         assert mean_loss(loss, r, X, y) == pytest.approx(expected, rel=1e-6)
 
 
+@of_numbers
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("outliers, value", [(2, -1e6), (10, 99999999.0), (5, 1e10), (60, -1e8), (10, 1e14)])
+def test_outliers_cost_no_digits(loss, outliers, value, dtype):
+    """Five of 1e10 had coefficients off by 0.02, in float32 by 0.1. A target acts by its side: 1e4 is as far."""
+    rng = np.random.default_rng(2)
+    rows = rng.standard_normal((N, 3))
+    y = 3 + rows @ [1.0, 2.0, -1.0] + rng.standard_normal(N)
+    quantile = getattr(loss, "quantile", 0.5)
+    if outliers / N >= (1 - quantile if value > 0 else quantile):
+        pytest.skip("the outliers are in the quantile")
+    far, near = y.copy(), y.copy()
+    far[:outliers], near[:outliers] = value, np.sign(value) * 1e4
+    rows = rows.astype(dtype)
+    r = fastgd.fit(rows, far, loss=loss)
+    assert r.status == "converged"
+    expected = least(loss, rows.astype(float), near)
+    outside = mean_loss(loss, r, rows[:outliers], near[:outliers]) * outliers / N  # of the outliers, at 1e4
+    assert mean_loss(loss, r, rows, near) - expected <= 1e-5 * (expected - outside) + 1e-7
+    assert r.loss == pytest.approx(mean_loss(loss, r, rows, far), rel=1e-6)
+    model = fastgd.SGDRegressor(loss=loss, penalty=None).fit(rows, far)
+    np.testing.assert_allclose(model.coef_, r.coef, atol=5e-3)
+
+
+@pytest.mark.parametrize("loss", [losses.AbsoluteError(), losses.Quantile(0.25), losses.EpsilonInsensitive(0.5)])
+def test_rows_that_are_far_off_in_columns_and_target_are_fitted(loss):
+    """Their scores get beyond where their targets were taken to."""
+    rng = np.random.default_rng(4)
+    rows = rng.standard_normal((N, 2))
+    rows[:6, 0] = [1e7, -2e7, 3e7, 1e7, 4e7, -1e7]
+    y = rows @ [2.0, -1.0] + rng.standard_normal(N)
+    y[6:8] = 1e9
+    whole = fastgd.fit(rows, y, loss=loss)
+    assert whole.status == "converged"
+    assert mean_loss(loss, whole, rows, y) == pytest.approx(least(loss, rows, y), rel=1e-6)
+    np.testing.assert_allclose(whole.coef[0], 2.0, rtol=1e-5)
+    for epochs in range(1, whole.n_epochs):
+        part = fastgd.fit(rows, y, loss=loss, epochs=epochs, tol=1e-6)
+        resumed = fastgd.fit(rows, y, loss=loss, resume=part)
+        np.testing.assert_array_equal(resumed.coef, whole.coef)
+
+
 def test_one_outlier_among_ties_is_no_trouble():
     """An interior point that begins close to the kinks is lost here, and begins anew with larger slacks."""
     rng = np.random.default_rng(10710)

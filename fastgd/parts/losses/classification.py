@@ -40,6 +40,7 @@ class LogLoss(NamedTuple):
     factor: float = 1.0
     labels = True
     link = "logit"
+    recedes = True
 
     @property
     def curvature(self):

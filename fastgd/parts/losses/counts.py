@@ -23,6 +23,7 @@ class Poisson(NamedTuple):
 
     factor: float = 1.0
     link = "log"
+    recedes = True
     domain = {"low": 0.0}
 
     def value(self, p, y):
@@ -74,6 +75,7 @@ class Tweedie(NamedTuple):
 
     power: float = 1.5
     link = "log"
+    recedes = True
     domain = {"low": 0.0}
     limits = {"power": {"above": 1.0, "below": 2.0}}
 

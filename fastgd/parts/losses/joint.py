@@ -33,6 +33,7 @@ class Multinomial(NamedTuple):
     factor: float = 1.0
     joint = True
     link = "softmax"
+    recedes = True
 
     @property
     def curvature(self):
