@@ -186,16 +186,15 @@ def chosen_scaling(problem, solver, words):
     are.
     """
     options, table, past = problem.options, problem.table, problem.start.past
+    if past is not None:
+        scaling = problem.start.scaling(problem.statistics, None)
+        return scaling, bool((scaling.inverse_scale != 1).any()), past.resolved["standardize"]
     standardize = options.standardize
     if standardize == "auto":
         standardize = problem.automatic and not table.X.sparse
-        if past is not None:
-            standardize = past.resolved["standardize"]
     inner = problem.automatic and options.standardize == "auto" and table.X.sparse
     scaled = standardize or (inner and (options.alpha == 0 or solver.wants_scale(problem)))
     scaling = problem.start.scaling(problem.statistics, scaled)
-    if past is not None:
-        return scaling, scaled, standardize
     constant = np.flatnonzero(scaling.inverse_scale == 0)
     if constant.size:
         label = repr(table.names[constant[0]]) if table.names else constant[0]
