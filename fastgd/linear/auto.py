@@ -219,13 +219,13 @@ def factors_of(problem, scaling, inner):
     given, dtype = problem.penalty_factor, scaling.shift.dtype
     if given is None and not inner:
         return NO_FACTORS[dtype.itemsize]
+    largest = np.sqrt(float(np.finfo(dtype).max))
+    if given is not None and given.max() > largest:
+        raise ValueError(f"penalty_factor={given.max():g} is too large for {dtype}: at most {largest:.0e} is possible.")
     found = np.ones((problem.d, 2)) if given is None else np.repeat(given[:, None], 2, axis=1)
     if inner:
         scale = scaling.inverse_scale.astype(np.float64)
         found *= np.column_stack([scale, scale * scale])
-    largest = np.sqrt(float(np.finfo(dtype).max))
-    if given is not None and given.max() > largest:
-        raise ValueError(f"penalty_factor={given.max():g} overflows {dtype}: pass X as float64.")
     return frozen(np.minimum(found, largest).astype(dtype).reshape(-1))
 
 
