@@ -39,8 +39,8 @@ class SweepCV(GridSearchCV):
     Each fold's training rows are swept by themselves, as :func:`fastgd.sweep` does: a pass trains all candidates that
     differ in ``alpha``, ``l1_ratio``, ``penalty``, ``bounds``, the fields of their parts or, where they are given, in
     their rates. What changes the passes themselves (the class of the loss, the optimizer or the schedule, the batch
-    size, ``standardize``, ``fit_intercept``) makes more sweeps a fold. Models are those of separate fits to rounding,
-    and of "log_loss", "poisson", "gamma" and "tweedie" within their tolerance.
+    size, ``standardize``, ``penalty_factor``, ``fit_intercept``) makes more sweeps a fold. Models are those of separate
+    fits to rounding, and of "log_loss", "poisson", "gamma" and "tweedie" within their tolerance.
 
     Parameters
     ----------

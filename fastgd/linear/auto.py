@@ -195,16 +195,15 @@ def chosen_scaling(problem, solver, words):
     are.
     """
     options, table, past = problem.options, problem.table, problem.start.past
+    if past is not None:
+        scaling = problem.start.scaling(problem.statistics, None)
+        return scaling, bool((scaling.inverse_scale != 1).any()), past.resolved["standardize"]
     standardize = options.standardize
     if standardize == "auto":
         standardize = problem.automatic and not table.X.sparse
-        if past is not None:
-            standardize = past.resolved["standardize"]
     inner = problem.automatic and options.standardize == "auto" and table.X.sparse
     scaled = standardize or (inner and (options.alpha == 0 or solver.wants_scale(problem)))
     scaling = problem.start.scaling(problem.statistics, scaled)
-    if past is not None:
-        return scaling, scaled, standardize
     constant = np.flatnonzero(scaling.inverse_scale == 0)
     if constant.size:
         words["constant_columns"] = listed(constant, problem, "do not vary")
@@ -226,13 +225,13 @@ def factors_of(problem, scaling, inner):
     given, dtype = problem.penalty_factor, scaling.shift.dtype
     if given is None and not inner:
         return NO_FACTORS[dtype.itemsize]
+    largest = np.sqrt(float(np.finfo(dtype).max))
+    if given is not None and given.max() > largest:
+        raise ValueError(f"penalty_factor={given.max():g} is too large for {dtype}: at most {largest:.0e} is possible.")
     found = np.ones((problem.d, 2)) if given is None else np.repeat(given[:, None], 2, axis=1)
     if inner:
         scale = scaling.inverse_scale.astype(np.float64)
         found *= np.column_stack([scale, scale * scale])
-    largest = np.sqrt(float(np.finfo(dtype).max))
-    if given is not None and given.max() > largest:
-        raise ValueError(f"penalty_factor={given.max():g} overflows {dtype}: pass X as float64.")
     return frozen(np.minimum(found, largest).astype(dtype).reshape(-1))
 
 

@@ -167,6 +167,7 @@ def test_fits_that_differ_in_more_than_axes(none_alone):
         {"alpha": [0.01, 0.1], "fit_intercept": [True, False], "standardize": ["auto", False]},
         {"penalty": [None, "l2"], "tol": [1e-3, 1e-8]},
         {"bounds": [None, (0.0, 1.0)]},
+        {"penalty_factor": [None, [0.0, 1.0, 2.0, 1.0]], "alpha": [0.01, 0.1]},
     ]
     same(*both(REGRESSOR, grid, Y))
 

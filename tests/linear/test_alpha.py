@@ -63,3 +63,56 @@ def test_given_rates_and_standardize_false_take_columns_as_they_are(sparse):
     for options in ({"learning_rate": 0.1, "epochs": 2000}, {"standardize": False, "tol": 1e-12}):
         r = fastgd.fit(given, Y, alpha=ALPHA, **options)
         np.testing.assert_allclose(r.coef, expected, rtol=1e-5)
+
+
+def counts(n, d, density=0.2):
+    """Sparse rows whose columns are of sizes from 0.01 to 1,000, and a target."""
+    sparse, rng = pytest.importorskip("scipy.sparse"), np.random.default_rng(1)
+    rows = sparse.random_array((n, d), density=density, rng=rng, format="csr")
+    rows = sparse.csr_array(rows @ sparse.diags_array(10.0 ** rng.uniform(-2, 3, d)))
+    y = rows @ (rng.normal(size=d) / np.maximum(rows.toarray().std(axis=0), 1e-3)) + 0.1 * rng.normal(size=n)
+    return rows, y / y.std()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"optimizer": "momentum"},
+        {"batch_size": 16, "epochs": 100},
+        {"batch_size": 16, "epochs": 100, "optimizer": "sgd"},
+        {"batch_size": 16, "epochs": 100, "alpha": [1e-4, 1e-3]},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("l1_ratio", [0.0, 1.0])
+def test_steps_of_first_order_are_not_hindered_by_the_scales_of_sparse_columns(options, l1_ratio):
+    rows, y = counts(2000, 30)
+    given = {"alpha": 1e-3, "l1_ratio": l1_ratio, "random_state": 0} | options
+    r = fastgd.sweep(rows, y, **given).results[1] if isinstance(given["alpha"], list) else fastgd.fit(rows, y, **given)
+    best = fastgd.fit(rows, y, alpha=1e-3, l1_ratio=l1_ratio, standardize=False, tol=1e-10)
+    least = best.objective(rows, y)
+    assert r.objective(rows, y) < least + 0.02 * (0.5 * y.var() - least)
+    Z, size = rows.toarray(), best.coef
+    penalty = 1e-3 * (l1_ratio * np.abs(size).sum() + (1 - l1_ratio) / 2 * (size**2).sum())
+    expected = 0.5 * np.mean((Z @ size + best.intercept - y) ** 2) + penalty
+    assert least == pytest.approx(expected, rel=1e-9)
+
+
+def test_steps_that_are_postponed_for_many_columns_take_them_as_they_are():
+    rows, y = counts(100, 2000, density=0.002)
+    options = {"alpha": 1e-3, "batch_size": 4, "epochs": 3, "random_state": 0}
+    r, raw = fastgd.fit(rows, y, **options), fastgd.fit(rows, y, standardize=False, **options)
+    np.testing.assert_array_equal(r.coef, raw.coef)
+    assert not fastgd.fit(rows, y, **{**options, "alpha": 0.0}).state.inverse_scale.all()
+
+
+def test_later_chunks_are_penalised_as_the_first_one_whatever_they_hold():
+    """A chunk of empty rows moves weights by the penalty alone, of columns that are scaled for the steps' sake."""
+    csr_array = pytest.importorskip("scipy.sparse").csr_array
+    rows, y = counts(400, 100)
+    r = fastgd.partial_fit(rows, y, alpha=1e-7, optimizer="sgd", batch_size=1)
+    after = fastgd.partial_fit(csr_array((400, 100)), y, r)
+    shrunk, square = np.log(r.coef / after.coef), r.state.inverse_scale**2  # of L2 on raw columns, in scaled ones
+    some = square > 1e-3 * square.max()
+    assert 2 < np.count_nonzero(some) < 100
+    np.testing.assert_allclose(shrunk[some] / square[some], shrunk[some][0] / square[some][0], rtol=1e-2)
