@@ -43,7 +43,12 @@ class _Chunked:
         return batch == n and options.batch_size == "full"
 
     def scaling(self, statistics, standardize):
-        """That of the columns of all rows so far; one that has not varied yet may do so later."""
+        """That of the columns of all rows so far; later chunks are scaled if the first was.
+
+        A column that has not varied yet may do so later.
+        """
+        if self.past is not None:
+            standardize = self.behind.mean.size > 0 and (self.past.resolved["standardize"] or True)
         if not standardize:
             return statistics.scaling(False)
         return statistics.scaling_of(*column_moments(self.behind, statistics), standardize)

@@ -38,4 +38,4 @@ class SizeWithoutOutliers:
         if not counting.size:
             return np.inf
         clipped = np.minimum(losses, CLIPPED * counting[len(counting) // 2])
-        return float(np.average(clipped, weights=share) + penalty_costs(self.penalty, lane)[0])
+        return float(np.average(clipped, weights=share) + penalty_costs(self.penalty, lane, self.data)[0])

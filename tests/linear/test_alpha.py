@@ -37,7 +37,11 @@ FITS = {
 }
 
 
-@pytest.mark.parametrize("name", FITS)
+# Many steps of first order take long where nothing is compiled.
+NAMES = [pytest.param(name, marks=() if name in ("default", "sweep") else pytest.mark.jit) for name in FITS]
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_dense_columns_are_penalised_as_behind_a_scaler(name):
     call, near = FITS[name]
     r, std = call(X), X.std(axis=0)
@@ -45,7 +49,7 @@ def test_dense_columns_are_penalised_as_behind_a_scaler(name):
     assert r.options["standardize"] is True
 
 
-@pytest.mark.parametrize("name", FITS)
+@pytest.mark.parametrize("name", NAMES)
 def test_sparse_columns_are_penalised_as_they_are(name):
     csr_array = pytest.importorskip("scipy.sparse").csr_array
     call, near = FITS[name]
@@ -74,6 +78,7 @@ def counts(n, d, density=0.2):
     return rows, y / y.std()
 
 
+@pytest.mark.jit
 @pytest.mark.parametrize(
     "options",
     [

@@ -61,7 +61,11 @@ FITS = {
 }
 
 
-@pytest.mark.parametrize("name", FITS)
+# Many steps of first order take long where nothing is compiled.
+QUICK = "default", "reference", "sweep"
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=() if name in QUICK else pytest.mark.jit) for name in FITS])
 def test_partial_ridge(name):
     options, near = FITS[name]
     options = {"alpha": 0.5, "penalty_factor": FACTOR, "tol": 1e-13, "random_state": 0} | options
@@ -90,6 +94,7 @@ WIDE = np.random.default_rng(1).normal(size=(60, 1100))
 WIDE_FACTOR = np.resize([0.5, 1.0, 2.0, 4.0], 1100)
 
 
+@pytest.mark.jit
 @pytest.mark.parametrize("unpenalised", [False, True])
 @pytest.mark.parametrize("l1_ratio", [0.0, 0.5, 1.0])
 @pytest.mark.parametrize("loss", ["squared_error", "log_loss", "multinomial"])
@@ -105,6 +110,7 @@ def test_more_columns_than_a_matrix_has(loss, l1_ratio, layout, unpenalised):
     assert violation(r, WIDE, y, loss, 0.1, l1_ratio, factor) < 1e-4
 
 
+@pytest.mark.jit
 @pytest.mark.parametrize("shape", ["tall", "few rows", "wide"])
 @pytest.mark.parametrize("loss", ["hinge", "absolute_error", "quantile", "epsilon_insensitive"])
 def test_losses_of_lines_with_l2(loss, shape):
@@ -282,6 +288,7 @@ def test_factors_that_overflow_are_refused():
 # The estimators -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.jit
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("schedule", ["auto", "invscaling", "constant", "adaptive"])
 def test_estimators(schedule):
