@@ -204,18 +204,8 @@ def chosen_scaling(problem, solver, words):
     inner = problem.automatic and options.standardize == "auto" and table.X.sparse
     scaled = standardize or (inner and (options.alpha == 0 or solver.wants_scale(problem)))
     scaling = problem.start.scaling(problem.statistics, scaled)
-<<<<<<< HEAD
-    constant = np.flatnonzero(scaling.inverse_scale == 0)
-    if constant.size:
-        words["constant_columns"] = listed(constant, problem, "do not vary")
-=======
     if scaled and not scaling.inverse_scale.all():
-        constant = np.flatnonzero(scaling.inverse_scale == 0)
-        label = repr(table.names[constant[0]]) if table.names else constant[0]
-        words["constant_columns"] = (
-            f"{constant.size} of {problem.d} do not vary (the first: {label}); their coefficient is 0"
-        )
->>>>>>> alpha
+        words["constant_columns"] = listed(np.flatnonzero(scaling.inverse_scale == 0), problem, "do not vary")
     if options.standardize == "auto":
         reason = "columns are scaled as they are read"
         if not standardize:
