@@ -15,6 +15,7 @@ class Stream(NamedTuple):
     loss: str  # "quantile 0.9" is the quantile loss of 0.9
     name: str
     chunk: int
+    fitted: int  # rows at the beginning that are fitted, and do not count
     options: dict
 
     @property
@@ -80,12 +81,12 @@ def streams():
     """All streams."""
     found, seed = [], 0
 
-    def add(losses, name, chunks, **options):
+    def add(losses, name, chunks, fitted=0, **options):
         nonlocal seed
         for loss in losses:
             for chunk in chunks:
                 seed += 1
-                found.append(Stream(loss, name, chunk, {"seed": seed, **options}))
+                found.append(Stream(loss, name, chunk, fitted, {"seed": seed, **options}))
 
     both = ("squared_error", "log_loss")
     add(both, "plain", (1, 32, 1000, 10_000))
@@ -99,6 +100,7 @@ def streams():
     for name in ("first chunk 10,000 times smaller", "targets in millions", "outliers"):
         add(("squared_error",), name, (1, 100), kind=name)
     add(("log_loss",), "separable", (1, 100), kind="separable")
+    add((*both, "quantile 0.5"), "after a fit of 500 rows", (1, 100), fitted=500)
     others = ("poisson", "quantile 0.5", "quantile 0.9", "hinge")
     add(others, "plain", (1, 100))
     add(others, "scales four decades apart", (100,), decades=2)

@@ -35,28 +35,38 @@ def loss_of(name):
     return losses.Quantile(float(value)) if value else CLASSES[kind]()
 
 
-def progressive(X, y, chunk, loss, learn, scores):
-    """The mean loss of scores of chunks that are learned afterwards; of zeros before the first."""
-    total = 0.0
-    for first in range(0, len(y), chunk):
-        some, target = X[first : first + chunk], y[first : first + chunk]
+def progressive(X, y, stream, learn, scores, fit=None):
+    """The mean loss of scores of chunks that are learned afterwards; of zeros before the first.
+
+    ``fit``, by default ``learn``, takes the rows that are fitted at the beginning.
+    """
+    total, loss = 0.0, loss_of(stream.loss)
+    if stream.fitted:
+        (fit or learn)(X[: stream.fitted], y[: stream.fitted])
+    for first in range(stream.fitted, len(y), stream.chunk):
+        some, target = X[first : first + stream.chunk], y[first : first + stream.chunk]
         score = scores(some) if first else np.zeros(len(target))
         with np.errstate(all="ignore"):
             total += loss.value(score, target).sum()
         learn(some, target)
-    return total / len(y)
+    return total / (len(y) - stream.fitted)
 
 
 def ours(stream, X, y):
     """The progressive loss of fastgd's ``partial_fit``, called with nothing but the loss."""
-    loss, result = loss_of(stream.loss), None
+    loss, result, start = loss_of(stream.loss), None, None
     classes = [0.0, 1.0] if loss.labels else None
+
+    def fit(some, target):
+        nonlocal start
+        start = fastgd.fit(some, target, loss=loss)
 
     def learn(some, target):
         nonlocal result
-        result = fastgd.partial_fit(some, target, result, loss=loss, classes=classes)
+        begin = {"start": start} if result is None else {}
+        result = fastgd.partial_fit(some, target, result, loss=loss, classes=classes, **begin)
 
-    return progressive(X, y, stream.chunk, loss, learn, lambda some: result.decision_function(some))
+    return progressive(X, y, stream, learn, lambda some: (result or start).decision_function(some), fit)
 
 
 def sklearns(stream, X, y):
@@ -72,14 +82,13 @@ def sklearns(stream, X, y):
     X = StandardScaler(with_mean=not scipy.sparse.issparse(X)).fit_transform(X)
     more = {"classes": [0.0, 1.0]} if loss.labels else {}
     scores = model.decision_function if loss.labels else model.predict
-    return progressive(X, y, stream.chunk, loss, lambda a, b: model.partial_fit(a, b, **more), scores)
+    return progressive(X, y, stream, lambda a, b: model.partial_fit(a, b, **more), scores, model.fit)
 
 
 def rivers(stream, X, y):
     """That of river's linear models behind its running scaler; NaN where it has none."""
     from river import linear_model, optim, preprocessing
 
-    loss = loss_of(stream.loss)
     kinds = {
         "squared_error": optim.losses.Squared, "poisson": optim.losses.Poisson,
         "quantile 0.5": lambda: optim.losses.Quantile(0.5), "quantile 0.9": lambda: optim.losses.Quantile(0.9),
@@ -109,7 +118,7 @@ def rivers(stream, X, y):
             scaler.learn_one(row)
             model.learn_one(scaler.transform_one(row), bool(one) if stream.loss == "log_loss" else one)
 
-    return progressive(dense, y, stream.chunk, loss, learn, scores)
+    return progressive(dense, y, stream, learn, scores)
 
 
 def compared(stream):
