@@ -84,14 +84,11 @@ class Rows:
             self.sides = np.where(self.y > 0, 0.0, -1.0)[:, None]
 
     def along_column(self):
-        """How many rows a single column separates, and which one, or None."""
-        for side in self.sides.T:
-            columns = self.one_sided_csr(side) if self.X.sparse else self.one_sided(side)
-            for j in columns.tolist():
-                column = self.X.given()[:, [j]]
-                if count := column.nonzero()[0].size:
-                    return count, [j]
-        return None
+        """How many rows single columns separate, and which ones, or None."""
+        found = [self.one_sided_csr(side) if self.X.sparse else self.one_sided(side) for side in self.sides.T]
+        columns = np.unique(np.concatenate(found))
+        rows, places = self.X.given()[:, columns].nonzero()  # a column of zeros separates none
+        return (len(np.unique(rows)), columns[np.unique(places)].tolist()) if rows.size else None
 
     def one_sided(self, side):
         """The columns of dense rows that no row, or each one, has on the wrong side."""

@@ -21,6 +21,10 @@ SEPARABLE = (
     "Converged: the classes are linearly separable, so that the unpenalised loss has no finite minimiser. Set "
     "alpha > 0 (1e-4, say), or raise it where it is given, for an optimum with smaller coefficients."
 )
+SEPARATED = (
+    "Converged: the classes are linearly separable, and the loss is next to nothing. Set alpha > 0 (1e-4, say), or "
+    "raise it where it is given, for an optimum with smaller coefficients."
+)
 SEPARATED_ROWS = (
     "{count} of {n} rows{which} are separated from the others by {columns}: their loss falls for ever along these, so "
     "that the unpenalised loss has no finite minimiser, and coefficients grow as tol is lowered. Set alpha > 0 (1e-4, "

@@ -8,7 +8,8 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from ..results.messages import NO_MORE, SEPARABLE, Verdict
+from ..results import messages
+from ..results.messages import Verdict
 
 SEPARATED = 1e-6  # a loss of classes below this share of its start: they are linearly separable
 
@@ -147,5 +148,6 @@ class Solver:
 def separable(loss, objectives, scale):
     """The verdict on a loss of classes whose objectives are next to nothing of those ``scale``; else None."""
     if loss.labels and max(map(abs, objectives)) <= SEPARATED * min(scale):
-        return Verdict("converged", SEPARABLE, NO_MORE)
+        # A hinge's loss is zero at weights that are finite.
+        return Verdict("converged", messages.SEPARABLE if loss.recedes else messages.SEPARATED, messages.NO_MORE)
     return None

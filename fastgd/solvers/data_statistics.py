@@ -13,6 +13,7 @@ from ..parts import losses
 TINY = 1e-140  # the squares of numbers so small have too few digits, or none
 BLOCK = 1 << 14  # rows whose temporaries stay in the cache: with 1 << 20 a pass took two to three times as long
 MEDIAN = 1 << 14  # rows from which a median is estimated
+SPREAD = 10.0  # median distances: a root mean square above that is made by outliers
 NO_OFFSETS = frozen(np.zeros(1))
 COUNTED = 1 << 10  # whole targets below this are counted, so that functions of them are computed once for each
 
@@ -145,10 +146,18 @@ class DataStatistics:
         return self.once(("squares", tuple(constants)), lambda: mean_squares(self.counted, constants))
 
     def residual_rms(self, loss, constants):
-        """The root mean square of each target less its constant, (targets,); 1 for classes and where it is 0."""
+        """The root mean square of each target less its constant, (targets,); 1 for classes and where it is 0.
+
+        Of a robust loss it is no more than some median distances: outliers say nothing of the other rows.
+        """
         if loss.labels or loss.link != "identity":
             return np.ones(len(self.table.y))
-        return root_mean_squares(self.squares(constants), self.table.X.dtype)
+        found = root_mean_squares(self.squares(constants), self.table.X.dtype)
+        if not loss.residual_only or loss.smoothing_field is None:
+            return found
+        some = self.table.y[:, :: -(-self.table.y.shape[1] // MEDIAN)]
+        most = SPREAD * np.median(np.abs(some - constants[:, None]), axis=1)
+        return np.where(most > 0, np.minimum(found, most), found)
 
     def curvature_of(self, loss, k, constant, size):
         """The bound of the loss's second derivative, or its mean over target k (see ``curvature_of``)."""

@@ -23,7 +23,7 @@ from .first_order import TOL_FULL
 from .full_batch import ROW_OVERHEAD, SLICE_ELEMENTS
 from .kinks import Kinks, made_of_lines
 from .metrics import MOST_COLUMNS
-from .outliers import ROWS, SizeWithoutOutliers
+from .outliers import SizeWithoutOutliers
 from .pairs import Pairs, slots
 from .plan import lanes_at
 from .problem import in_parts
@@ -35,7 +35,6 @@ from .working_set import WorkingSet, has_working_set, unmeasured
 
 EPOCHS = 1000
 PERFECT = 1e4  # in eps: residuals below this share of the start's are zero to rounding
-SPREAD = 10.0  # times the median distance of targets from the start's constant: outliers make it no larger
 OVERHEAD = 1 << 16  # the cost of a step beyond its pass, in elements
 
 
@@ -181,12 +180,7 @@ class QuasiNewton(Solver):
     @cached_property
     def first_widths(self):
         """For each lane the width within which kinks are smoothed at first: the targets' spread, without outliers."""
-        spread = np.concatenate([model.residual_rms for model in self.plan.models])
-        if self.plan.parts.loss.residual_only:
-            targets = self.data.targets[self.lanes.target, :: -(-self.data.targets.shape[1] // ROWS)]
-            middle = SPREAD * np.median(np.abs(targets), axis=1)
-            spread = np.where(middle > 0, np.minimum(spread, middle), spread)
-        return spread.tolist()
+        return np.concatenate([model.residual_rms for model in self.plan.models]).tolist()
 
     def least(self, scale):
         """The objective that is zero to rounding, or that of classes which are separable."""

@@ -17,21 +17,31 @@ def average(numbers):
 
 
 class Trend:
-    """The losses of one target."""
+    """The losses of one target; tolerances are relative to the lowest one, but to ``most`` where that is less."""
 
-    def __init__(self):
+    def __init__(self, most=math.inf):
+        self.most = most
         self.lowest = []  # of the epochs up to each one
         self.trained = math.inf  # the lowest training loss
 
-    def note(self, trained, loss, tol, rounding):
-        """Add an epoch's training loss and the loss that is judged; returns whether the latter has stalled."""
+    def note(self, trained, loss, tol, rounding, eps=0.0):
+        """Add an epoch's training loss and the loss that is judged; returns whether the latter has stalled.
+
+        A rise by ``rounding``, and of the whole loss by ``eps``, is none.
+        """
         begun, lowest = bool(self.lowest), self.lowest[-1] if self.lowest else math.inf
-        swings = trained > self.trained + rounding * abs(self.trained) if rounding < math.inf else False
+        swings = False
+        if rounding < math.inf and begun:
+            swings = trained > self.trained + max(rounding * self.size(self.trained), eps * abs(self.trained))
         self.lowest.append(min(lowest, loss))
         self.trained = min(self.trained, trained)
         if math.isinf(lowest):  # a held-out loss may be infinite from the first epoch on
             return begun and trained < loss == math.inf
-        return lowest - loss <= tol * abs(lowest) and not swings
+        return lowest - loss <= tol * self.size(lowest) and not swings
+
+    def size(self, loss):
+        """What tolerances are relative to, at some loss."""
+        return min(abs(loss), self.most)
 
     def slowed(self, tol):
         """Whether the last half of the epochs has less than the tolerance and little of the whole decrease.
@@ -40,7 +50,7 @@ class Trend:
         down faster. A small decrease alone may also come from a rate that is too small.
         """
         fall, whole = (self.lowest[k] - self.lowest[-1] for k in ((len(self.lowest) - 1) // 2, 0))
-        size = abs(self.lowest[-1])
+        size = self.size(self.lowest[-1])
         return fall <= tol * size and fall <= SLOWED * whole + 1e-14 * size
 
 
@@ -61,15 +71,18 @@ class LossHistory:
         Of the weights.
     scale : ndarray (targets,) or None
         The objective whose shares are zero to rounding; None is that at the start.
+    most : ndarray (targets,) or None
+        The largest objective that tolerances are relative to: what is above is outliers'.
     """
 
-    def __init__(self, start_loss, exact, held_out, tol, dtype, scale=None):
+    def __init__(self, start_loss, exact, held_out, tol, dtype, scale=None, most=None):
         self.exact, self.judged, self.tol = exact, "validation_loss" if held_out else "loss", tol or 0.0
         self.eps = float(np.finfo(dtype).eps)
         self.rounding = max(1e-6, 64 * self.eps)
         self.given_scale = scale
         self.starts_at(start_loss)
-        self.records, self.trends = [], [Trend() for _ in self.start]
+        most = [math.inf] * len(self.start) if most is None else most
+        self.records, self.trends = [], [Trend(float(value)) for value in most]
         self.stalls = 0  # how many epochs in a row did not lower a loss
         self.lowest = self.latest = math.inf  # of the means of the losses that are judged
 
@@ -93,7 +106,7 @@ class LossHistory:
         # running mean over batches rises by noise alone.
         rounding = self.rounding if self.exact else math.inf
         stalled = [
-            trend.note(trained, loss, self.tol, rounding) or abs(loss) <= zero
+            trend.note(trained, loss, self.tol, rounding, 64 * self.eps) or abs(loss) <= zero
             for trend, trained, loss, zero in zip(self.trends, record["loss"], judged, self.zero, strict=True)
         ]
         self.stalls = self.stalls + 1 if all(stalled) else 0

@@ -24,7 +24,10 @@ class ModelRun:
         dtype = plan.lanes.weights.dtype
         # Weights that were given may be far off: what is zero to rounding is a share of the best constant's loss then.
         scale = None if model.coef is None else model.constant_loss
-        self.history = LossHistory(model.start_loss, solver.exact, plan.held is not None, plan.tol, dtype, scale)
+        # Of robust losses no more than where all targets are as far as they usually are: the rest is outliers'.
+        robust = model.loss.residual_only and model.loss.smoothing_field is not None
+        most = model.loss.value(model.residual_rms, np.zeros(len(model.residual_rms))) if robust else None
+        self.history = LossHistory(model.start_loss, solver.exact, plan.held is not None, plan.tol, dtype, scale, most)
         self.rise = RiseCheck(self.history, model.loss.smooth, solver.margin, plan.start.chunked)
         self.rules = rules_of(plan, model, solver)
         self.rule = None if plan.rule is None else plan.rule(model)  # a stopping rule of the caller

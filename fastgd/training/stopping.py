@@ -66,7 +66,7 @@ class RelativeDecrease:
         if not history.exact or not self.smooth:
             return True
         first, norm = (history.records[end]["gradient_norm"][k] for end in (0, -1))
-        size, fallen = abs(trend.lowest[-1]), trend.lowest[0] - trend.lowest[-1]
+        size, fallen = trend.size(trend.lowest[-1]), trend.lowest[0] - trend.lowest[-1]
         # The square of the gradient is proportional to the decrease still to come.
         share = min(LEFT * self.tol * size / fallen, 0.01) if fallen > 0 else 0.01
         return norm <= max(math.sqrt(share) * first, 1e-5 * math.sqrt(size), history.rounding * first)

@@ -82,6 +82,8 @@ def test_the_sentence_counts_rows_and_names_columns():
     assert re.match(words, r.choices["separation"])
     named = fastgd.fit(pd.DataFrame(X, columns=["age"]), y, loss="log_loss")
     assert "by column 'age'" in named.message
+    flags = np.column_stack([np.arange(30) < 3, np.arange(30) % 2, np.arange(30) > 27, np.zeros(30)]).astype(float)
+    assert "by columns 0, 2:" in fastgd.fit(flags, np.isin(np.arange(30), [0, 1, 2, 5, 8]), loss="log_loss").message
     counts = np.column_stack([np.arange(30) < 3, np.arange(30) % 2]).astype(float)
     both = np.where(counts[:, :1] > 0, 0, [1, 2])
     assert (
@@ -101,7 +103,10 @@ def test_it_is_not_looked_for_where_coefficients_are_held():
     X, y = BOTH
     for options in ({"alpha": 1e-4}, {"bounds": (-1, 1)}, {"optimizer": "adamw", "batch_size": 4, "random_state": 0}):
         assert "separation" not in fastgd.fit(X, y, loss="log_loss", **options).choices
-    assert "separation" not in fastgd.fit(X, y, loss="hinge").choices  # its minimiser is finite
+    assert "separation" not in fastgd.fit(X, y, loss="hinge").choices
+    finite = fastgd.fit(STEP, STEP[:, 0] > 4.5, loss="hinge")  # as its minimisers are
+    assert finite.message.startswith("Converged: the classes are linearly separable, and the loss is next to nothing.")
+    assert "separation" not in finite.choices
     assert "separation" not in fastgd.fit(np.vstack([X, [[0.0]]]), np.append(y, True), loss="log_loss").choices
 
 

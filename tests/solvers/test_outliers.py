@@ -123,3 +123,15 @@ def test_batches_do_not_see_outliers(loss, batch_size):
     r = fastgd.fit(X, y, loss=loss, batch_size=batch_size, random_state=0)
     assert r.status == "converged"
     assert error((r.coef, r.intercept), np.append(best.coef, best.intercept)) < 0.05
+
+
+@pytest.mark.parametrize("optimizer", ["momentum", "adam"])
+@pytest.mark.parametrize("loss", [losses.Huber(), losses.AbsoluteError(), losses.Quantile(0.25)])
+def test_steps_of_first_order_do_not_see_outliers(loss, optimizer):
+    """Rates and ends were shares of what outliers made: coefficients were off by up to 10, "converged"."""
+    X, y = table(1000, 50, 99999999.0)
+    best = fastgd.fit(X, np.clip(y, -1e4, 1e4), loss=loss, tol=1e-9)
+    r = fastgd.fit(X, y, loss=loss, optimizer=optimizer)
+    assert error((r.coef, r.intercept), np.append(best.coef, best.intercept)) < 0.03
+    batches = fastgd.fit(X, y, loss=loss, optimizer=optimizer, batch_size=32, random_state=0)
+    assert error((batches.coef, batches.intercept), np.append(best.coef, best.intercept)) < 0.5
