@@ -32,7 +32,7 @@ import fastgd
 from fastgd import reference
 from fastgd.inputs import arrays
 
-HANG = 10.0  # seconds of the processor that a case may take, whatever else runs
+HANG = 60.0  # seconds of the processor that a case may take, whatever else runs; some compile for 3
 STUCK = 600.0  # seconds without a sign of life: only a process that waits for ever, at no cost, gets there
 TOGETHER = 16  # cases in a process
 MEMORY = 4 << 30

@@ -105,6 +105,7 @@ at_run_time = {
 }
 
 
+@slow_to_compile
 @settings(max_examples=120)
 @given(options=st.fixed_dictionaries(compiled_anew | at_run_time))
 def test_any_mix_of_settings(options):

@@ -90,7 +90,7 @@ def main(picture="fastgd_demo.png"):
 def sweep_rates(X, y):
     """Sweep the learning rates; print how long it took, and how long one fit takes."""
     for function, rate in ((fastgd.sweep, RATES), (fastgd.fit, RATES[0])):
-        function(X, y, learning_rate=rate, **SWEEP)  # compiles or loads
+        function(X[:ROWS], y[:ROWS], learning_rate=rate, **SWEEP)  # compiles or loads
     seconds, sweep = timed(fastgd.sweep, X, y, learning_rate=RATES, **SWEEP)
     rate = sweep.best_settings["learning_rate"]
     alone, _ = timed(fastgd.fit, X, y, learning_rate=rate, **SWEEP)

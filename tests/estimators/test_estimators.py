@@ -194,6 +194,7 @@ def test_a_fit_that_fails_changes_nothing():
     assert set(model.predict(X)) <= {"yes", "no"}
 
 
+@slow_to_compile
 def test_damaged_sparse_rows_are_an_error_and_no_crash():
     random_array = pytest.importorskip("scipy.sparse").random_array
     damaged = random_array((100, 500), density=0.05, format="csr", rng=np.random.default_rng(1))

@@ -77,6 +77,7 @@ PLAIN = (
     *(nan_gradient_below_one, nan_below_one, raises_below_one),
 )
 needs_numba = pytest.mark.skipif(JIT_OFF, reason="needs compiled functions")
+COMPILED = [needs_numba, pytest.mark.slow]  # twins of cases in Python
 
 
 class Interpreted:
@@ -92,7 +93,7 @@ class Interpreted:
 NJIT = {function: (Interpreted if JIT_OFF else numba.njit)(function) for function in PLAIN}
 
 
-@pytest.fixture(params=["python", "njit"])
+@pytest.fixture(params=["python", pytest.param("njit", marks=slow_to_compile)])
 def mode(request):
     """Turns a plain function into the one to test."""
     return (lambda function: function) if request.param == "python" else NJIT.get
@@ -114,7 +115,6 @@ def test_square_fifty_steps(mode):
     assert (o.nit, o.status, o.success) == (50, "max_iter", False)
 
 
-@slow_to_compile
 def test_shifted_square_and_its_history(mode):
     o = fastgd.minimize(mode(shifted), 10, mode(shifted_grad), learning_rate=0.1, max_iter=30)
     xs = [10.0]
@@ -140,7 +140,6 @@ def test_square_at_five_rates(mode, rate, status):
         assert "rose above its start" in o.message
 
 
-@slow_to_compile
 @pytest.mark.parametrize("start", [10.0, [10.0, -4.0]])
 def test_momentum_against_the_plain_rule(mode, start):
     fun, grad = (square, square_grad) if isinstance(start, float) else (bowl, bowl_grad)
@@ -154,7 +153,6 @@ def test_momentum_against_the_plain_rule(mode, start):
     np.testing.assert_allclose(o.x, x, rtol=1e-12, atol=1e-12)
 
 
-@slow_to_compile
 @pytest.mark.parametrize("start", [10.0, [10.0, -4.0]])
 def test_adam_step_by_step_against_the_paper(mode, start):
     fun, grad = (square, square_grad) if isinstance(start, float) else (bowl, bowl_grad)
@@ -251,9 +249,8 @@ def test_jac_is_grad(mode):
         np.testing.assert_array_equal(ours.x, fastgd.minimize(mode(bowl), [10.0, -4.0], mode(bowl_grad), max_iter=20).x)
 
 
-@slow_to_compile
 @pytest.mark.parametrize("name", ["jac", "grad"])
-@pytest.mark.parametrize("njit", [False, pytest.param(True, marks=needs_numba)])
+@pytest.mark.parametrize("njit", [False, pytest.param(True, marks=COMPILED)])
 @pytest.mark.parametrize(
     ("pair", "fun", "grad", "x0"),
     [(square_pair, square, square_grad, 10.0), (bowl_pair, bowl, bowl_grad, [10.0, -4.0])],
@@ -345,7 +342,6 @@ def test_divergence_stops_at_the_last_finite_value(mode, history, rate):
         assert np.isfinite(o.history.fun).all()
 
 
-@slow_to_compile
 @pytest.mark.parametrize("history", [True, False])
 def test_a_gradient_that_becomes_nan(mode, history):
     o = fastgd.minimize(mode(square), 10.0, mode(nan_gradient_below_one), max_iter=3000, history=history)
@@ -354,7 +350,6 @@ def test_a_gradient_that_becomes_nan(mode, history):
     assert "gradient became" in o.message
 
 
-@slow_to_compile
 @pytest.mark.parametrize("history", [True, False])
 def test_a_value_that_becomes_nan(mode, history):
     o = fastgd.minimize(mode(nan_below_one), 10.0, mode(square_grad), max_iter=3000, history=history)
@@ -362,7 +357,6 @@ def test_a_value_that_becomes_nan(mode, history):
     assert (o.nit, o.status) == (10, "diverged")
 
 
-@slow_to_compile
 @pytest.mark.parametrize("history", [True, False])
 def test_an_arithmetic_error_counts_as_not_finite(mode, history):
     o = fastgd.minimize(mode(raises_below_one), 10.0, mode(square_grad), max_iter=3000, history=history)

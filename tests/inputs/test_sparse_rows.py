@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import slow_to_compile
 from hypothesis import given
 from hypothesis import strategies as st
 from malformed_sparse import MALFORMED, random_rows
@@ -279,6 +280,7 @@ CALLS = {
 }
 
 
+@slow_to_compile
 @pytest.mark.parametrize("call", CALLS)
 def test_a_call_checks_the_indices_once(call, checks):
     pytest.importorskip("sklearn")

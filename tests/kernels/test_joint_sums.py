@@ -87,6 +87,7 @@ def of_scipy(Z, W, y, weight, factor):
 SIZES = [(1, 1, 2), (7, 3, 3), (400, 5, 4), (2311, 64, 10), (300, 200, 9), (40, 700, 5), (2003, 300, 2)]
 
 
+@slow_to_compile
 @pytest.mark.parametrize(("n", "d", "classes"), SIZES)
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("kind", [losses.Multinomial, RowByRow])
@@ -188,6 +189,7 @@ def test_those_of_a_users_loss_are_differences(loss):
         np.testing.assert_allclose(found, same, rtol=1e-4, atol=1e-6)
 
 
+@slow_to_compile
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize(("n", "d", "classes"), [(1, 1, 2), (157, 4, 3), (300, 9, 5), (900, 13, 2)])
 def test_the_hessian_is_that_of_the_softmax(n, d, classes, dtype):

@@ -87,6 +87,7 @@ def test_compiled_is_the_reference(batch, dtype):
     assert set(r.predict(X)) <= set(Y)
 
 
+@slow_to_compile
 @pytest.mark.jit
 def test_a_fit_lowers_its_own_objective_to_a_minimum():
     alpha = 0.05
@@ -180,6 +181,7 @@ def test_rows_at_once_may_make_arrays():
     np.testing.assert_allclose(one.coef, other.coef, rtol=1e-9)
 
 
+@slow_to_compile
 def test_sparse_rows():
     sparse = pytest.importorskip("scipy.sparse")
     rows = sparse.random_array((N, 30), density=0.2, format="csr", rng=np.random.default_rng(1))

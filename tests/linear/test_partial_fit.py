@@ -4,7 +4,7 @@ import pickle
 
 import numpy as np
 import pytest
-from conftest import ALPHA, JIT_OFF
+from conftest import ALPHA, JIT_OFF, slow_to_compile
 from resumed import same
 
 import fastgd
@@ -63,6 +63,7 @@ def test_chunks_are_one_table(name, batch, rows):
     assert chunks.message == f"Chunks done: {chunks.n_epochs}. Pass this result to partial_fit with the next chunk."
 
 
+@slow_to_compile
 @pytest.mark.parametrize("batch", [1, 16])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_every_optimizer_takes_chunks(optimizer, batch):

@@ -5,7 +5,7 @@ import pickle
 
 import numpy as np
 import pytest
-from conftest import JIT_OFF, PROBLEMS
+from conftest import JIT_OFF, PROBLEMS, slow_to_compile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -180,6 +180,7 @@ def test_runs_that_converge_do_so_as_they_do_alone():
     assert len({r.n_epochs for r in s.results}) > 1
 
 
+@slow_to_compile
 @pytest.mark.parametrize("batch", [7, None])
 def test_float32(batch):
     X32, y32 = X.astype(np.float32), Y.astype(np.float32)

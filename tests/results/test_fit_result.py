@@ -78,6 +78,7 @@ def test_a_saved_model_is_the_same_model(tmp_path, kind):
     assert (tmp_path / "again").read_bytes() == (tmp_path / "model").read_bytes()
 
 
+@slow_to_compile
 def test_the_state_of_every_solver_is_saved():
     kinds = "plain", "lines", "lines in bounds", "staged", "averaged", "within single rows"
     kinds = {type(fitted(kind).state.solver) for kind in kinds}

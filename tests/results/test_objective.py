@@ -147,6 +147,7 @@ def test_the_loss_of_other_runs_is_the_last_that_was_computed():
 # Probabilities ------------------------------------------------------------------------------------------------------
 
 
+@slow_to_compile
 def test_probabilities():
     p = fastgd.fit(X, LABELS, loss="log_loss")
     second = 1 / (1 + np.exp(-(X @ p.coef + p.intercept)))
@@ -256,6 +257,7 @@ def test_a_result_does_not_keep_the_rows(options):
     assert not outlives(lambda mine: fastgd.fit(mine, Y, random_state=0, **options))
 
 
+@slow_to_compile
 def test_results_of_chunks_and_estimators_do_not_keep_the_rows():
     assert not outlives(lambda mine: fastgd.partial_fit(mine, Y))
     assert not outlives(lambda mine: fastgd.partial_fit(mine, Y, fastgd.partial_fit(X, Y, random_state=0)))

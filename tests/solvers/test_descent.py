@@ -106,6 +106,7 @@ def test_damped_metrics_are_kept(monkeypatch):
     assert r.loss == pytest.approx(best.loss, rel=1e-10)
 
 
+@slow_to_compile
 @pytest.mark.parametrize("run", ["samples", "classes", "sparse", "huber"])
 def test_a_smaller_tolerance_goes_on(run):
     first = fit(run, tol=1e-4)
@@ -125,6 +126,7 @@ def test_steps_may_be_counted_instead(k):
     np.testing.assert_array_equal(r.coef, same_as.coef)
 
 
+@slow_to_compile
 @every_run
 def test_what_is_recorded_of_each_epoch(run):
     seen, r = [], fit(run, tol=1e-6)

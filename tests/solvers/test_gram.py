@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from conftest import plan_of
+from conftest import plan_of, slow_to_compile
 from scipy import sparse
 
 import fastgd
@@ -100,6 +100,7 @@ def test_sums_of_folds(problems, name, weighted):
             assert np.isnan(grams.sums.least[fold + 1]).all()
 
 
+@slow_to_compile
 @pytest.mark.jit
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("d, targets", [(3, 1), (7, 9), (190, 2)])

@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
+from conftest import slow_to_compile
 from scipy.sparse import csr_array
 from scipy.special import softmax
 from sklearn.datasets import load_digits, load_iris
@@ -87,6 +88,7 @@ def test_weights_of_rows():
     assert objective(X, y, r.coef, r.intercept, 0.01, weight) <= optimum(X, y, 0.01, weight) * (1 + 2e-6)
 
 
+@slow_to_compile
 def test_float32():
     X, y = TABLES["samples"]
     r = fastgd.fit(X.astype(np.float32), y, loss="multinomial", alpha=0.01, standardize=False)

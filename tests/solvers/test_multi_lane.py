@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numba
 import numpy as np
 import pytest
+from conftest import slow_to_compile
 from scipy.special import logsumexp
 from sklearn.linear_model import LogisticRegression
 
@@ -203,6 +204,7 @@ def test_a_lane_is_what_it_would_be_alone(loss, optimizer, penalty, batch, weigh
         np.testing.assert_allclose(loss_sum[..., k], alone, rtol=1e-8)
 
 
+@slow_to_compile
 @pytest.mark.parametrize("batch", [1, 16, None])
 def test_steps_are_those_of_numpy(batch):
     parts = Parts(losses.SquaredError(), optimizers.Sgd(), FREE)

@@ -85,6 +85,7 @@ def test_every_optimizer(optimizer):
     both(**{**options, "average": True, "batch_size": 60 if JIT_OFF else 16})
 
 
+@slow_to_compile
 @pytest.mark.parametrize("batch", FEW)
 @pytest.mark.parametrize(
     "options",
@@ -109,6 +110,7 @@ def test_shuffles_and_batches(shuffle, batch):
     both(**{**PLAIN, "learning_rate": "inverse_scaling"}, shuffle=shuffle, batch_size=batch, sample_weight=WEIGHT)
 
 
+@slow_to_compile
 @pytest.mark.parametrize("batch", [None, 16, 1])
 @pytest.mark.parametrize("intercept", [True, False])
 def test_scaled_without_centring(batch, intercept):

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+from conftest import slow_to_compile
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
@@ -176,6 +177,7 @@ def test_what_threads_on_copies_are_not_for(options, words):
         fastgd.fit(X.toarray(), y, parallel="hogwild", **OPTIONS)
 
 
+@slow_to_compile
 def test_a_run_on_dense_rows_goes_on_with_sparse_ones():
     X, y = rows(200, 10)
     options = {"optimizer": "nesterov", "learning_rate": 0.02, "batch_size": 1, "standardize": False}

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from conftest import JIT_OFF, PROBLEMS
+from conftest import JIT_OFF, PROBLEMS, slow_to_compile
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -105,6 +105,7 @@ def test_raw_tables_need_no_setting(batch):
     assert excess(fastgd.fit(X, y, batch_size=batch, random_state=0, optimizer="sgd"), X, y) > 0.01  # plain steps
 
 
+@slow_to_compile
 @pytest.mark.jit
 @pytest.mark.parametrize("batch", BATCHES)
 @pytest.mark.parametrize("scale", [1e-12, 1e12])
