@@ -17,6 +17,9 @@ from ..solvers.stream_moments import column_moments, moments
 from .start import Fresh, Resumed, Warm, given_weights
 
 STREAM_BATCH = 32
+# How often rows that were fitted count as passed. Of 500 fitted rows and streams of their kind, progressive losses of
+# squares were 10 % above scikit-learn's with 1, 4 % with 10, 2 % with 30.
+FITTED = 50
 
 
 class _Chunked:
@@ -83,7 +86,7 @@ class FirstChunk(_Chunked, Fresh):
 class WarmChunk(_Chunked, Warm):
     """The first chunk of a stream that starts at given weights; ``behind`` are the moments of the rows they fit.
 
-    At an automatic rate these rows count as if they had come in chunks, too.
+    At an automatic rate these rows count as if they had come in chunks, many times.
     """
 
     def __init__(self, coef, intercept, averages=None, steps=0, behind=None):
@@ -93,7 +96,7 @@ class WarmChunk(_Chunked, Warm):
     def agree(self, options, given):
         """The options; at an automatic rate, the steps behind are those that the rows behind would have taken."""
         if options.learning_rate == "auto" and self.behind is not None:
-            self.first_step = int(self.behind.weight) // self.batch(options, 2**31, {})
+            self.first_step = FITTED * int(self.behind.weight) // self.batch(options, 2**31, {})
         return super().agree(options, given)
 
     def same_columns(self, table):
