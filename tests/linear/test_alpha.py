@@ -117,7 +117,7 @@ def test_later_chunks_are_penalised_as_the_first_one_whatever_they_hold():
     rows, y = counts(400, 100)
     r = fastgd.partial_fit(rows, y, alpha=1e-7, optimizer="sgd", batch_size=1)
     after = fastgd.partial_fit(csr_array((400, 100)), y, r)
-    shrunk, square = np.log(r.coef / after.coef), r.state.inverse_scale**2  # of L2 on raw columns, in scaled ones
+    shrunk, square = np.log(r.coef / after.coef), after.state.inverse_scale**2  # of L2 on raw columns, in scaled ones
     some = square > 1e-3 * square.max()
     assert 2 < np.count_nonzero(some) < 100
     np.testing.assert_allclose(shrunk[some] / square[some], shrunk[some][0] / square[some][0], rtol=1e-2)
