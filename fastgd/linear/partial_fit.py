@@ -1,5 +1,7 @@
 """``partial_fit``: data that arrives in pieces."""
 
+import warnings
+
 import numpy as np
 
 from ..inputs import arrays
@@ -21,9 +23,13 @@ CHUNK_DEFAULTS = {name: known.metadata["chunks"][0] for name, known in FIELDS.it
 def partial_fit(X, y, r=None, classes=None, **options):
     """Fit a linear model to one more chunk of data: one pass over its rows, in their order.
 
-    Chunks take the same steps as one table of them does (``fit(..., epochs=1, shuffle=False)``) where every chunk but
-    the last holds whole batches and ``learning_rate`` and ``standardize`` are given. Otherwise "auto" is resolved, and
-    columns are scaled, by the numbers of the first chunk.
+    With ``learning_rate="auto"`` nothing needs to be known of the stream: scales of columns, the rate and how far single
+    rows may lead follow the moments of all rows so far, of a fit that ``start`` names, too. Steps are half of that
+    which leads a usual row to its own target, and fall as 1/sqrt(t). Chunks of any size take about the same steps; a
+    small one makes no model worse. ``docs/streams.md`` compares progressive losses.
+
+    With a given ``learning_rate`` and without ``standardize`` chunks take the same steps as one table of them
+    (``fit(..., epochs=1, shuffle=False)``) where every chunk but the last holds whole batches.
 
     Parameters
     ----------
@@ -37,17 +43,24 @@ def partial_fit(X, y, r=None, classes=None, **options):
         For losses of classes, all labels, where the first chunk may not hold all.
     **options
         As for :func:`fastgd.fit`, with the first chunk, and later only in so far as they stay the same: ``loss``,
-        ``optimizer``, ``learning_rate``, ``batch_size`` ("auto" is 32 here, "full" and None the chunk), ``alpha``,
-        ``l1_ratio``, ``penalty_factor``, ``bounds``, ``fit_intercept``, ``standardize``, ``sample_weight`` (taken as
-        they are: their mean is to be about 1 over all chunks), ``offset``, ``shuffle`` (False unless given),
-        ``average``, ``lazy``, ``parallel``, ``random_state``, and with the first chunk ``start``. ``n_threads``,
-        ``callback`` and ``verbose`` may change. Durations of schedules count chunks as long as the first.
+        ``optimizer``, ``learning_rate``, ``batch_size`` ("auto" is single rows, 32 where ``optimizer`` or ``learning_rate``
+        is given; "full" and None are the chunk), ``alpha``, ``l1_ratio``, ``penalty_factor``, ``bounds``,
+        ``fit_intercept``, ``standardize``, ``sample_weight`` (taken as they are; a chunk of zeros changes nothing),
+        ``offset``, ``shuffle`` (False unless given), ``average``, ``lazy``, ``parallel``, ``random_state``, and with the
+        first chunk ``start``. ``n_threads``, ``callback`` and ``verbose`` may change. Durations of schedules count
+        chunks as long as the first.
 
     Returns
     -------
     FitResult
         Its ``n_epochs`` counts the chunks, its history has an entry for each. A chunk that Ctrl-C interrupted counts
         for neither: the next call takes the rows that it is given, from the first on.
+
+    Warns
+    -----
+    RuntimeWarning
+        Where a stream diverges from this chunk on: the losses of about the last 1,000 rows, each before its step, are
+        above ten times those of the best constant, or a number is not finite.
 
     Raises
     ------
@@ -64,6 +77,14 @@ def partial_fit(X, y, r=None, classes=None, **options):
     ...     r = fastgd.partial_fit(chunk[:, None], 2 * chunk + 1, r, learning_rate=0.5)
     >>> r.n_epochs, r.n_steps, r.coef.round(3), round(r.intercept, 3)
     (10, 130, array([2.]), 1.0)
+
+    Single rows, of a column in any unit:
+
+    >>> r = None
+    >>> for v in np.random.default_rng(0).normal(2000.0, 10.0, size=500):
+    ...     r = fastgd.partial_fit([[v]], [0.3 * v - 550.0], r)
+    >>> round(float(r.coef[0]), 3), round(float(r.predict([[2010.0]])[0]), 2)
+    (0.3, 53.0)
     """
     only_known(partial_fit, options, NOT_CHUNKS)
     r = run_of(r, "r", chunked=True)
@@ -77,7 +98,10 @@ def partial_fit(X, y, r=None, classes=None, **options):
     if checked.verbose > 0 and r is None:
         print_choices(choice.words)
     plan = plan_of([choice])
-    return report(choice, plan, 0, train(plan)[0])
+    found = report(choice, plan, 0, train(plan)[0])
+    if found.status == "diverged" and (r is None or r.status != "diverged"):
+        warnings.warn(found.message, RuntimeWarning, stacklevel=2)
+    return found
 
 
 partial_fit.__signature__ = signature_of(partial_fit, NOT_CHUNKS, CHUNK_DEFAULTS)

@@ -214,7 +214,8 @@ def test_a_chunk_that_diverges_keeps_the_last_finite_weights(optimizer):
     options = {**GIVEN, "optimizer": optimizer, "batch_size": 16}
     good = fastgd.partial_fit(X, Y, **options)
     huge = np.where(np.arange(N)[:, None] < 32, X, 1e200 * X)
-    bad = fastgd.partial_fit(huge, Y, good)
+    with pytest.warns(RuntimeWarning, match="^Diverged: the loss or a weight became infinite"):
+        bad = fastgd.partial_fit(huge, Y, good)
     assert bad.status == "diverged" and np.isfinite(bad.coef).all()
     np.testing.assert_array_equal(bad.coef, good.coef)
     assert bad.n_epochs == good.n_epochs == bad.history.loss.size
@@ -267,8 +268,10 @@ def test_a_stream_that_diverges_says_so():
     rng = np.random.default_rng(0)
     Z = rng.normal(size=(5000, 2))
     r = None
-    for rows in np.split(np.arange(5000), 5):
-        r = fastgd.partial_fit(Z[rows], Z[rows] @ [1.0, 2.0], r, learning_rate=10.0, standardize=True)
+    with pytest.warns(RuntimeWarning, match=r"^Diverged: .*Lower learning_rate") as told:
+        for rows in np.split(np.arange(5000), 5):
+            r = fastgd.partial_fit(Z[rows], Z[rows] @ [1.0, 2.0], r, learning_rate=10.0, standardize=True)
+    assert len(told) == 1
     assert r.status == "diverged"
     assert np.isfinite(r.coef).all()
 
