@@ -23,10 +23,10 @@ CHUNK_DEFAULTS = {name: known.metadata["chunks"][0] for name, known in FIELDS.it
 def partial_fit(X, y, r=None, classes=None, **options):
     """Fit a linear model to one more chunk of data: one pass over its rows, in their order.
 
-    With ``learning_rate="auto"`` nothing needs to be known of the stream: scales of columns, the rate and how far single
-    rows may lead follow the moments of all rows so far, of a fit that ``start`` names, too. Steps are half of that
-    which leads a usual row to its own target, and fall as 1/sqrt(t). Chunks of any size take about the same steps; a
-    small one makes no model worse. ``docs/streams.md`` compares progressive losses.
+    With ``learning_rate="auto"`` nothing needs to be known of the stream: scales of columns, the rate and how far
+    single rows may lead follow the moments of all rows so far, of a fit that ``start`` names, too. Steps are half of
+    that which leads a usual row to its own target, and fall as 1/sqrt(t). Chunks of any size take about the same steps;
+    a small one makes no model worse. ``docs/streams.md`` compares progressive losses.
 
     With a given ``learning_rate`` and without ``standardize`` chunks take the same steps as one table of them
     (``fit(..., epochs=1, shuffle=False)``) where every chunk but the last holds whole batches.
@@ -43,12 +43,12 @@ def partial_fit(X, y, r=None, classes=None, **options):
         For losses of classes, all labels, where the first chunk may not hold all.
     **options
         As for :func:`fastgd.fit`, with the first chunk, and later only in so far as they stay the same: ``loss``,
-        ``optimizer``, ``learning_rate``, ``batch_size`` ("auto" is single rows, 32 where ``optimizer`` or ``learning_rate``
-        is given; "full" and None are the chunk), ``alpha``, ``l1_ratio``, ``penalty_factor``, ``bounds``,
-        ``fit_intercept``, ``standardize``, ``sample_weight`` (taken as they are; a chunk of zeros changes nothing),
-        ``offset``, ``shuffle`` (False unless given), ``average``, ``lazy``, ``parallel``, ``random_state``, and with the
-        first chunk ``start``. ``n_threads``, ``callback`` and ``verbose`` may change. Durations of schedules count
-        chunks as long as the first.
+        ``optimizer``, ``learning_rate``, ``batch_size`` ("auto" is single rows, 32 where ``optimizer`` or
+        ``learning_rate`` is given; "full" and None are the chunk), ``alpha``, ``l1_ratio``, ``penalty_factor``,
+        ``bounds``, ``fit_intercept``, ``standardize``, ``sample_weight`` (taken as they are; a chunk of zeros changes
+        nothing), ``offset``, ``shuffle`` (False unless given), ``average``, ``lazy``, ``parallel``, ``random_state``,
+        and with the first chunk ``start``. ``n_threads``, ``callback`` and ``verbose`` may change. Durations of
+        schedules count chunks as long as the first.
 
     Returns
     -------
