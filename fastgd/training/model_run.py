@@ -120,15 +120,14 @@ class ModelRun:
 
     def stream_above_constant(self):
         """Whether a stream's losses of late, each before its step, are far above those of the best constant."""
-        rows, losses, start = self.plan.n, [record["loss"] for record in self.history.records], self.plan.start
+        rows, start = self.plan.n, self.plan.start
+        last = np.array([record["loss"] for record in self.history.records])
         if self.before is not None:
-            losses = [*self.before.history["loss"], *losses]
-        weight = self.plan.data.weight
-        usual = max(
-            weight.mean() if weight.size else 1.0, start.behind.weight / start.rows_seen(0) if start.past else 0.0
-        )
-        recent = np.array(losses[-math.ceil(RECENT / rows) :]) / usual
-        return len(recent) * rows >= FEW and self.rise.risen(np.mean(recent, axis=0).tolist())
+            last = np.concatenate([self.before.history["loss"][-math.ceil(RECENT / rows) :], last])
+        last = last[-math.ceil(RECENT / rows) :]
+        weight, before = self.plan.data.weight, start.behind.weight / start.rows_seen(0) if start.past else 0.0
+        usual = max(weight.mean() if weight.size else 1.0, before)  # losses are recorded with their weights
+        return len(last) * rows >= FEW and self.rise.risen((last.mean(axis=0) / usual).tolist())
 
     def history_until(self, epoch):
         """The history as arrays, up to an epoch."""
