@@ -423,6 +423,7 @@ def test_ctrl_c_in_python():
     assert (o.nit, o.status, o.history.x.size) == (5, "interrupted", 6)
 
 
+@slow_to_compile
 @needs_numba
 @pytest.mark.parametrize("history", [True, False])
 def test_ctrl_c_in_compiled_code(history):

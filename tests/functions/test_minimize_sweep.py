@@ -6,7 +6,7 @@ import threading
 import numba
 import numpy as np
 import pytest
-from conftest import JIT_OFF
+from conftest import JIT_OFF, slow_to_compile
 
 import fastgd
 from fastgd.parts.optimizers import Adam, Momentum, Sgd
@@ -52,6 +52,7 @@ def test_five_rates_of_the_textbook(mode):
     assert s.best is s.results[2]
 
 
+@slow_to_compile
 @pytest.mark.parametrize("history", [True, False])
 def test_each_run_is_the_run_alone(mode, history):
     rates = [1e-3, InverseScaling(0.3, 0.5), 0.1, 3.0, 0.2]

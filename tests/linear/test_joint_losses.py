@@ -103,6 +103,7 @@ def test_a_fit_lowers_its_own_objective_to_a_minimum():
         assert abs(sides[0] - sides[1]) / (2 * h) < 1e-4
 
 
+@slow_to_compile
 def test_a_step_is_against_the_gradient():
     """One step's change is the rate times what differences of the objective give."""
     rate, h = 0.1, 1e-6

@@ -49,6 +49,7 @@ def data_of(options):
 # Every optimizer, schedule, kind of batch and shuffle -------------------------------------------------------------
 
 
+@slow_to_compile
 @pytest.mark.parametrize("batch", [1, 16, None])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_every_optimizer_goes_on(optimizer, batch):

@@ -230,6 +230,7 @@ def test_the_rate_finder():
 # Lanes --------------------------------------------------------------------------------------------------------------
 
 
+@slow_to_compile
 @pytest.mark.parametrize("batch", [pytest.param(None, marks=SLOW), 16, pytest.param(1, marks=SLOW)])
 def test_sweeps(batch):
     options = {**PLAIN, "learning_rate": [0.005, 0.02, 0.05], "alpha": [0.0, 0.3], "batch_size": batch}
