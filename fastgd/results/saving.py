@@ -109,6 +109,10 @@ AGREEMENTS = {
         s.options.keys() == set(names(kept=True)) and all(_is_option(*given) for given in s.options.items())
     ),
     "state.options.loss": lambda m, s: _is_loss_of(m),
+    "state.resolved": lambda m, s: s.resolved.get("standardize") in (True, False, "scale"),
+    "state.moments": lambda m, s: (
+        s.moments.mean.size in (0, s.shift.size) and (s.moments.variance >= 0).all() and (s.moments.spread >= 0).all()
+    ),
     "state.optimizer": lambda m, s: _is_part_of_solver(s.optimizer, optimizers, s.solver),
     "state.schedule": lambda m, s: _is_part_of_solver(s.schedule, schedules, s.solver),
     "state.confirmed_backoffs": lambda m, s: s.confirmed_backoffs <= s.backoffs,
