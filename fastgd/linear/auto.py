@@ -25,6 +25,7 @@ class Choice(Problem):
     solver: type
     model: Model
     scaling: object
+    scaled: bool
     standardize: object
     factors: np.ndarray  # of the penalty, as ``Data`` has them
     epochs: int
@@ -153,7 +154,7 @@ def choose(options, statistics, start, backend, single):
     else:
         schedule, multiplier = solver.schedule(problem, model, targets, (scaling, scaled), epochs, words)
     model = replace(model, schedule=schedule, rate_multiplier=multiplier, row_limit=limit)
-    chosen = solver, model, scaling, standardize, factors, start.epochs(epochs), tol, words, moments
+    chosen = solver, model, scaling, scaled, standardize, factors, start.epochs(epochs), tol, words, moments
     return Choice(*vars(problem).values(), *chosen)
 
 
@@ -196,8 +197,7 @@ def chosen_scaling(problem, solver, words):
     """
     options, table, past = problem.options, problem.table, problem.start.past
     if past is not None:
-        scaling = problem.start.scaling(problem.statistics, None)
-        return scaling, bool((scaling.inverse_scale != 1).any()), past.resolved["standardize"]
+        return *problem.start.scaling_and_whether(problem), past.resolved["standardize"]
     standardize = options.standardize
     if standardize == "auto":
         standardize = problem.automatic and not table.X.sparse

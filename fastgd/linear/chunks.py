@@ -29,6 +29,7 @@ class _Chunked:
     argument = "r"
     not_staged = IN_CHUNKS
     behind = None  # the moments of the rows before
+    passed = 0.0  # rows that an automatic rate counts as passed before the first chunk
 
     def batch(self, options, n, words):
         """Rows a step; "auto" is single rows where the steps are chosen too, else a small batch."""
@@ -46,15 +47,16 @@ class _Chunked:
         return batch == n and options.batch_size == "full"
 
     def scaling(self, statistics, standardize):
-        """That of the columns of all rows so far; later chunks are scaled if the first was.
-
-        A column that has not varied yet may do so later.
-        """
-        if self.past is not None:
-            standardize = self.behind.mean.size > 0 and (self.past.resolved["standardize"] or True)
+        """That of the columns of all rows so far; one that has not varied yet may do so later."""
         if not standardize:
             return statistics.scaling(False)
-        return statistics.scaling_of(*column_moments(self.behind, statistics), standardize)
+        mean, variance = column_moments(self.behind, statistics)
+        if not statistics.table.X.sparse:
+            # Few rows that are nearly equal say nothing of how far a column varies: five within 1e-6 led to
+            # coefficients of 1e5.
+            rows = statistics.n + (0.0 if self.behind is None else self.behind.column_weight)
+            variance = variance + (mean / rows**2) ** 2
+        return statistics.scaling_of(mean, variance, standardize)
 
     def moments(self, problem, scaling, scaled):
         """The moments of all rows so far."""
@@ -93,11 +95,10 @@ class WarmChunk(_Chunked, Warm):
         super().__init__(coef, intercept, averages, steps)
         self.behind = behind
 
-    def agree(self, options, given):
-        """The options; at an automatic rate, the steps behind are those that the rows behind would have taken."""
-        if options.learning_rate == "auto" and self.behind is not None:
-            self.first_step = FITTED * int(self.behind.weight) // self.batch(options, 2**31, {})
-        return super().agree(options, given)
+    @property
+    def passed(self):
+        """How many rows an automatic rate counts as passed."""
+        return 0.0 if self.behind is None else FITTED * self.behind.weight
 
     def same_columns(self, table):
         """The table; moments of other columns or targets than its own are left out."""
@@ -115,6 +116,16 @@ class NextChunk(_Chunked, Resumed):
     def behind(self):
         """The moments of the chunks before."""
         return self.past.moments
+
+    def scaling_and_whether(self, problem):
+        """That of the columns of all rows so far, where the first chunk was scaled.
+
+        An optimizer whose state cannot be expressed in another scaling keeps the first chunk's.
+        """
+        optimizer, scaled = problem.options.optimizer, self.behind.mean.size > 0
+        if scaled and optimizer != "auto" and len(optimizer.slot_powers) != optimizer.slots:
+            return super().scaling_and_whether(problem)[0], True
+        return self.scaling(problem.statistics, scaled and (self.past.resolved["standardize"] or True)), scaled
 
     def targets(self, problem, scaling):
         """The first chunk's constants, with their objective on all rows so far."""

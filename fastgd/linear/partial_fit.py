@@ -45,10 +45,11 @@ def partial_fit(X, y, r=None, classes=None, **options):
         As for :func:`fastgd.fit`, with the first chunk, and later only in so far as they stay the same: ``loss``,
         ``optimizer``, ``learning_rate``, ``batch_size`` ("auto" is single rows, 32 where ``optimizer`` or
         ``learning_rate`` is given; "full" and None are the chunk), ``alpha``, ``l1_ratio``, ``penalty_factor``,
-        ``bounds``, ``fit_intercept``, ``standardize``, ``sample_weight`` (taken as they are; a chunk of zeros changes
-        nothing), ``offset``, ``shuffle`` (False unless given), ``average``, ``lazy``, ``parallel``, ``random_state``,
-        and with the first chunk ``start``. ``n_threads``, ``callback`` and ``verbose`` may change. Durations of
-        schedules count chunks as long as the first.
+        ``bounds``, ``fit_intercept``, ``standardize``, ``sample_weight`` (at a given rate taken as they are, else
+        relative to their mean so far; a chunk of zeros changes nothing), ``offset``, ``shuffle`` (False unless given),
+        ``average``, ``lazy``, ``parallel``, ``random_state``, and with the first chunk ``start`` (a result or its file
+        counts with its rows; coefficients alone are the first guess of a new stream). ``n_threads``, ``callback`` and
+        ``verbose`` may change. Durations of schedules count chunks as long as the first.
 
     Returns
     -------
@@ -60,7 +61,7 @@ def partial_fit(X, y, r=None, classes=None, **options):
     -----
     RuntimeWarning
         Where a stream diverges from this chunk on: the losses of about the last 1,000 rows, each before its step, are
-        above ten times those of the best constant, or a number is not finite.
+        above ten times those of the first chunk's best constant, or a number is not finite.
 
     Raises
     ------

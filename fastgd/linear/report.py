@@ -156,14 +156,14 @@ def moments_of(choice, model, outcome):
     if start.chunked:
         # A chunk that led to infinite numbers is left out.
         return choice.moments if outcome.verdict.finite or start.behind is None else start.behind
-    scaled = (choice.scaling.inverse_scale != 1).any()
-    mean, variance = choice.statistics.column_moments() if scaled else np.zeros((2, 0))
+    mean, variance = choice.statistics.column_moments() if choice.scaled else np.zeros((2, 0))
     count = len(model.centre)
     constants = np.zeros(count) if model.loss.joint else model.start + model.centre
     with np.errstate(over="ignore"):
         means = np.nan_to_num(np.asarray(model.loss.mean(constants), np.float64))
     unknown = np.zeros(count)
-    return Moments(float(choice.n), mean, variance, 0.0, 0.0, unknown, means, unknown)
+    rows = float(choice.n)
+    return Moments(rows, 0.0, rows * choice.scaled, mean, variance, 0.0, 0.0, unknown, means, unknown)
 
 
 def resolved_options(kept, choice, plan, optimizer, schedule):

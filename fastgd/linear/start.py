@@ -144,7 +144,11 @@ class Warm(Fresh):
         return targets._replace(coef=coef, start=start)
 
     def fill(self, plan, scaling):
-        """The averages so far."""
+        """The averages so far, and the weights of optimizers that keep those before a step."""
+        optimizer = plan.parts.optimizer
+        for k, power in enumerate(optimizer.slot_powers if optimizer else ()):
+            if power == "weight":
+                plan.lanes.slots[:, k] = plan.lanes.weights
         if self.averages is not None and plan.lanes.averages.size:
             coef, intercept = scaling.from_user(*self.averages)
             centre = np.concatenate([model.centre for model in plan.models])
@@ -203,10 +207,11 @@ class Resumed(Fresh):
         """The run's choices, without those that may change."""
         return {name: words for name, words in self.past.choices.items() if name not in ("epochs", "tol")}
 
-    def scaling(self, statistics, standardize):
-        """The run's."""
-        dtype = statistics.table.X.dtype
-        return Scaling(self.past.shift.astype(dtype), self.past.inverse_scale.astype(dtype))
+    def scaling_and_whether(self, problem):
+        """The run's scaling of the columns, and whether there is one."""
+        dtype = problem.table.X.dtype
+        scaling = Scaling(self.past.shift.astype(dtype), self.past.inverse_scale.astype(dtype))
+        return scaling, bool((scaling.inverse_scale != 1).any())
 
     def targets(self, problem, scaling):
         """The run's constants."""

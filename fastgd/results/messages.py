@@ -45,7 +45,7 @@ NOT_FINITE = (
 )
 OVERFLOW = "Diverged: the coefficients overflow in the units of X."
 ABOVE_START = "Diverged: the loss ended above its start."
-ABOVE_CONSTANT = "Diverged: the losses of the last chunks are above ten times those of the best constant."
+ABOVE_CONSTANT = "Diverged: the losses of the last chunks are above ten times those of the first chunk's constant."
 INTERRUPTED = "Interrupted: Ctrl-C after {steps} steps."
 ALL_EPOCHS = "All {epochs} epochs are done."
 ALL_STEPS = "All max_steps={max_steps} steps are done ({epoch} whole epochs)."

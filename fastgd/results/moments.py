@@ -17,7 +17,9 @@ class Moments:
     """Weighted moments of rows, in float64; 0 is not known."""
 
     weight: Positive  # the sum of the rows' weights
-    mean: Columns  # of the columns; of width 0 where they are not standardised
+    mean_weight: Positive  # of a row of the stream
+    column_weight: Positive  # that of the rows whose columns were measured
+    mean: Columns  # of the columns; of width 0 where they are not measured
     variance: Columns
     square: Positive  # the mean square of a row as it is read, the intercept's 1 included
     eigenvalue: Positive  # the largest of the second moments of rows; measured for batches alone

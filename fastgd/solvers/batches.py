@@ -32,7 +32,6 @@ class Batches(FirstOrder):
         self.slice = max(1, self.speed * SLICE_ELEMENTS // elements // plan.batch) * plan.batch
         self.drawn, self.drawn_for = np.empty(0, np.uint32), -1
         self.laid, self.laid_for = (), (-1, -1, -1)
-        self.limit = plan.models[0].row_limit
 
     def order(self, epoch, row, count):
         """The rows at ``count`` positions of an epoch from ``row`` on, and the rows to prefetch meanwhile.
@@ -71,9 +70,7 @@ class Batches(FirstOrder):
         rows = min(self.slice - clock.row % self.slice, self.rows - clock.row, steps * plan.batch)
         taken = -(-rows // plan.batch)
         order_and_ahead = self.order(clock.epoch, clock.row, rows)
-        table = rates(clock.steps, taken)
-        if self.limit is not None:
-            table = self.shortened(table, order_and_ahead[0][:rows])
+        table = self.shortened(rates(clock.steps, taken), order_and_ahead[0][:rows])
         loss_sum = np.zeros(count) + clock.loss_sum
         self.steps(lanes, state, *order_and_ahead, table, clock.steps + 1, loss_sum)
         clock.steps += taken
@@ -85,19 +82,6 @@ class Batches(FirstOrder):
         broken = ~np.isfinite(loss_sum)
         loss = loss_sum[None] / self.rows if done else np.empty((0, count))
         return Records(loss, table[-1:], None, np.where(broken, 0, len(loss)), broken)
-
-    def shortened(self, rates, rows):
-        """Rates (steps, lanes) for batches of ``rows``: smaller where they would lead a row beyond its own target.
-
-        Rates fall, so fewer and fewer rows are held back and the optimum is that of all. With a limit that stays where
-        it is at first, Poisson counts of a skewed column ended 15 times as high, not 1.7 times.
-        """
-        batch, some = self.plan.batch, self.limit.sizes[:, rows]
-        if batch > 1:
-            starts = np.arange(0, len(rows), batch)
-            some = np.add.reduceat(some, starts, axis=1) / np.diff(np.append(starts, len(rows)))
-        with np.errstate(divide="ignore"):
-            return np.minimum(rates, self.limit.rate / some.T)
 
     def steps(self, lanes, state, rows, ahead, rates, t, loss_sum):
         """A step for every batch of ``rows`` at rates (steps, lanes) from step ``t`` on; adds to ``loss_sum``."""

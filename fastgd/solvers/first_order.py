@@ -95,6 +95,24 @@ class FirstOrder(Solver):
 
     # A run ------------------------------------------------------------------------------------------------------------
 
+    def shortened(self, rates, rows):
+        """Rates (steps, lanes) for batches of ``rows``: smaller where they would lead a row beyond its own target.
+
+        Limits fall as the root of the rates do: fewer and fewer rows are held back, so that the optimum is that of all,
+        and single ones matter less and less. Where limits fell as the rates, Poisson counts of a skewed column ended 15
+        times as high as with these; where they stayed, rare counts led half of the way to their own score for ever.
+        """
+        limit, batch = self.plan.models[0].row_limit, self.plan.batch
+        if limit is None:
+            return rates
+        some = limit.sizes[:, rows]
+        if batch > 1:
+            starts = np.arange(0, len(rows), batch)
+            some = np.add.reduceat(some, starts, axis=1) / np.diff(np.append(starts, len(rows)))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            fallen = np.sqrt(np.where(limit.usual > 0, rates / limit.usual, 0.0))
+            return np.fmin(rates, limit.rate * fallen / some.T)
+
     def init(self):
         """The weights of the plan, and an optimizer state of zeros."""
         lanes = self.plan.lanes

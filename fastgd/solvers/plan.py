@@ -14,7 +14,8 @@ from .problem import Problem
 class RowLimit(NamedTuple):
     """What holds back the steps of single rows of a stream."""
 
-    rate: np.ndarray  # (lanes,), the largest for a row of size 1
+    rate: np.ndarray  # (lanes,), the largest for a row of size 1, at first
+    usual: np.ndarray  # (lanes,), the rate at first; as rates fall below it, so do the largest, by the root
     sizes: np.ndarray  # (lanes, n), of the rows
 
 

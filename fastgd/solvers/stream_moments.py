@@ -14,7 +14,7 @@ MAD = 1.4826  # times the median absolute deviation is the standard deviation of
 
 def nothing(targets):
     """The moments of no rows."""
-    return Moments(0.0, np.zeros(0), np.zeros(0), 0.0, 0.0, *np.zeros((3, targets)))
+    return Moments(0.0, 0.0, 0.0, np.zeros(0), np.zeros(0), 0.0, 0.0, *np.zeros((3, targets)))
 
 
 def row_weight(table):
@@ -28,7 +28,7 @@ def column_moments(before, statistics):
     if before is None or not before.mean.size:
         return now
     weight = row_weight(statistics.table)
-    return together((before.mean, before.variance), now, weight / (before.weight + weight))
+    return together((before.mean, before.variance), now, weight / (before.column_weight + weight))
 
 
 def moments(before, problem, scaling, scaled):
@@ -36,19 +36,19 @@ def moments(before, problem, scaling, scaled):
     statistics, table = problem.statistics, problem.table
     weight, past = row_weight(table), before or nothing(len(table.y))
     share = weight / (past.weight + weight)
-    mean = variance = np.zeros(0)
+    mean_weight = float(mixed(past.mean_weight, weight / problem.n, problem.n / problem.start.rows_seen(problem.n)))
+    measured, mean, variance = 0.0, np.zeros(0), np.zeros(0)
     if scaled:
-        mean, variance = column_moments(before, statistics)
+        measured, (mean, variance) = past.column_weight + weight, column_moments(before, statistics)
     square = eigenvalue = 0.0
     if problem.automatic:
         square, eigenvalue = row_moments(past, problem, scaling, mean, variance, share)
     own = table.weight if table.weight.size else None
     mean_now = np.array([np.average(y.astype(np.float64), weights=own) for y in table.y])
     target_mean = past.target_mean + share * (mean_now - past.target_mean)
-    return replace(
-        past, weight=past.weight + weight, mean=mean, variance=variance, square=square, eigenvalue=eigenvalue,
-        target_mean=target_mean,
-    )  # fmt: skip
+    found = {"weight": past.weight + weight, "mean_weight": mean_weight, "column_weight": measured}
+    found |= {"mean": mean, "variance": variance, "square": square, "eigenvalue": eigenvalue}
+    return replace(past, **found, target_mean=target_mean)
 
 
 def row_moments(past, problem, scaling, mean, variance, share):

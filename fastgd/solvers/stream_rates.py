@@ -12,7 +12,7 @@ from .passes import lane_of
 from .plan import RowLimit
 from .stream_moments import residual_spread
 
-STEEPEST = 1e100
+STEEPEST, TINIEST = 1e100, 1e-100
 DELAY = 20.0  # steps for each column: with 50 as good, with 10 or 100 worse by 1 to 5 %
 
 
@@ -30,7 +30,7 @@ def stream_rates(problem, model, moments, scaling, weights, words):
     known, columns = problem.start.schedule(problem.options), problem.table.X.stored / problem.n + 1.0
     weight = problem.table.weight if problem.table.weight.size else None
     scores = Scores(problem, scaling, weights)
-    if has_unit(loss) and (optimizer.scale_free or not (loss.smooth and np.isfinite(loss.curvature))):
+    if has_unit(loss) and (optimizer.scale_free or not loss.squared):
         here = moments.weight - (problem.start.behind.weight if problem.start.behind else 0.0)
         share = here / (here + min(moments.weight - here, DELAY * columns))
         residuals = [y - scores.of(k) for k, y in enumerate(problem.table.y)]
@@ -38,9 +38,10 @@ def stream_rates(problem, model, moments, scaling, weights, words):
         moments = replace(moments, spread=np.array(spread))
     if optimizer.scale_free:
         rates = 0.1 * units(loss, moments)
-        schedule = known[0] if known else schedules.InverseScaling(first_positive(rates), 0.5)
-        words["learning_rate"] = f"from {rates[0]:.4g}: a tenth of the residuals' spread, falling as 1/sqrt(t)"
-        return schedule, lanes * (rates / schedule.initial), None, moments
+        schedule = known[0] if known else falling(1.0, problem)
+        unit = "the residuals' spread" if has_unit(loss) else "a unit of the score"
+        words["learning_rate"] = f"from {rates[0]:.4g}: a tenth of {unit}, falling as 1/sqrt(t)"
+        return schedule, lanes * rates, None, moments
     curvature = np.array([curvature_of(problem, loss, moments, k) for k in range(targets)])
     sizes = row_sizes(problem, loss, moments, curvature, scores)
     if not bounded(loss):
@@ -50,19 +51,20 @@ def stream_rates(problem, model, moments, scaling, weights, words):
     batch = min(problem.batch, problem.n)
     square = ((batch - 1) * min(moments.eigenvalue, moments.square) + moments.square) / batch
     single = 0.5 * optimizer.damping / curvature  # 0 where the curvature is infinite
-    rates = single / (square * np.maximum(moments.steepness, 1.0))
-    schedule = known[0] if known else schedules.InverseScaling(first_positive(rates), 0.5, DELAY * columns / batch)
+    # What rows weigh is relative to their mean so far: weights of 1/n left a stream where it was.
+    rates = single / (square * moments.mean_weight * np.maximum(moments.steepness, 1.0))
+    schedule = known[0] if known else falling(DELAY * columns / batch, problem)
     words["learning_rate"] = (
         f"{rates[0]:.4g}: 0.5 / (mean square of a row * curvature of the loss) of all rows so far, "
         f"falling as 1/sqrt(1 + t/{schedule.delay:.4g})"
     )
-    return schedule, lanes * (rates / schedule.initial), RowLimit(lanes * single, sizes), moments
+    return schedule, lanes * rates, RowLimit(lanes * single, lanes * rates, sizes), moments
 
 
-def first_positive(rates):
-    """The first positive rate; 1 where there is none."""
-    found = rates[(rates > 0) & (rates < np.inf)]
-    return float(found[0]) if found.size else 1.0
+def falling(delay, problem):
+    """The share of its first rate that a stream has at each step, with the steps of rows that were fitted before it."""
+    passed = problem.start.passed / problem.batch
+    return schedules.InverseScaling((1.0 + passed / delay) ** -0.5, 0.5, delay + passed)
 
 
 class Scores(NamedTuple):
@@ -103,10 +105,15 @@ def bounded(loss):
 
 def curvature_of(problem, loss, moments, k):
     """The curvature that rates of target ``k`` are made for: infinite where its unit is not known yet."""
+    unit = units(loss, moments)[k]
     if np.isfinite(loss.curvature) or loss.joint:
-        return problem.statistics.curvature_of(loss, k, 0.0, 1.0)
+        found = problem.statistics.curvature_of(loss, k, 0.0, 1.0)
+        if not has_unit(loss) or loss.squared or unit == 0:
+            return found
+        # The mean second derivative between a residual of the spread and none: far from the target Huber's is small.
+        slopes = np.abs(loss.slope(np.array([unit, -unit]), np.zeros(2)))
+        return float(np.minimum(found, max(slopes.max() / unit, TINIEST)))
     if not loss.smooth:
-        unit = units(loss, moments)[k]
         return 1.0 / unit if unit > 0 else np.inf
     mean = moments.target_mean[k]
     score = np.log(mean) if loss.link == "log" and mean > 0 else mean

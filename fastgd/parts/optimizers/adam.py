@@ -204,6 +204,8 @@ class Adamax(Adam):
         Added to the gradient's size.
     """
 
+    slot_powers = (1, 1)
+
     def prepare(self, lr, t, carry):
         power = carry[0] * self.beta1
         return (lr, 1.0 / (1.0 - power), self.epsilon, self.beta1, 1.0 - self.beta1, self.beta2), (power, carry[1])
