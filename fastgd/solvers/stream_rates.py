@@ -50,15 +50,15 @@ def stream_rates(problem, model, moments, scaling, weights, words):
         moments = replace(moments, steepness=np.clip(mixed(moments.steepness, now, share), 1.0, STEEPEST))
     batch = min(problem.batch, problem.n)
     square = ((batch - 1) * min(moments.eigenvalue, moments.square) + moments.square) / batch
-    single = 0.5 * optimizer.damping / curvature  # 0 where the curvature is infinite
     # What rows weigh is relative to their mean so far: weights of 1/n left a stream where it was.
-    rates = single / (square * moments.mean_weight * np.maximum(moments.steepness, 1.0))
+    usual = moments.mean_weight * np.maximum(moments.steepness, 1.0)
+    rates = 0.5 * optimizer.damping / (curvature * square * usual)  # 0 where the curvature is infinite
     schedule = known[0] if known else falling(DELAY * columns / batch, problem)
     words["learning_rate"] = (
         f"{rates[0]:.4g}: 0.5 / (mean square of a row * curvature of the loss) of all rows so far, "
         f"falling as 1/sqrt(1 + t/{schedule.delay:.4g})"
     )
-    return schedule, lanes * rates, RowLimit(lanes * single, lanes * rates, sizes), moments
+    return schedule, lanes * rates, RowLimit(lanes * (rates * moments.square * usual), lanes * rates, sizes), moments
 
 
 def falling(delay, problem):
