@@ -155,8 +155,8 @@ class DataStatistics:
         found = root_mean_squares(self.squares(constants), self.table.X.dtype)
         if not loss.residual_only or loss.smoothing_field is None:
             return found
-        some = self.table.y[:, :: -(-self.table.y.shape[1] // MEDIAN)]
-        most = SPREAD * np.median(np.abs(some - constants[:, None]), axis=1)
+        y, weight = some_that_count(self.table.y, self.table.weight)
+        most = SPREAD * np.array([middle(one, weight) for one in np.abs(y - constants[:, None])])
         return np.where(most > 0, np.minimum(found, most), found)
 
     def curvature_of(self, loss, k, constant, size):
@@ -308,13 +308,26 @@ def best_constant(table, y, loss):
 
 def median(y, weight):
     """The median of targets (n,), from a sample of many; weighted, if there are weights."""
-    step = -(-y.size // MEDIAN)
-    y, weight = y[::step], weight[::step]
-    if not weight.any():
-        return float(np.median(y))
-    order = np.argsort(y, kind="stable")
+    return middle(*some_that_count(y, weight))
+
+
+def some_that_count(y, weight):
+    """Some of the targets (..., n) whose rows have weight, and their weights; of all rows, if none has any."""
+    known = np.flatnonzero(weight)
+    if not known.size:
+        return y[..., :: -(-y.shape[-1] // MEDIAN)], weight[:0]
+    known = known[:: -(-known.size // MEDIAN)]
+    return y[..., known], weight[known]
+
+
+def middle(values, weight):
+    """The median of values (n,), weighted if there are weights: as if each row were repeated as often."""
+    if not weight.size:
+        return float(np.median(values))
+    order = np.argsort(values, kind="stable")
     shares = np.cumsum(weight[order], dtype=np.float64)
-    return float(y[order[min(np.searchsorted(shares, 0.5 * shares[-1]), y.size - 1)]])
+    both = [np.searchsorted(shares, 0.5 * shares[-1], side) for side in ("left", "right")]
+    return float(np.mean(values[order[np.minimum(both, values.size - 1)]]))
 
 
 def log_mean_exp_offset(table, y):
