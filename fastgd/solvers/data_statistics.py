@@ -326,7 +326,9 @@ def middle(values, weight):
         return float(np.median(values))
     order = np.argsort(values, kind="stable")
     shares = np.cumsum(weight[order], dtype=np.float64)
-    both = [np.searchsorted(shares, 0.5 * shares[-1], side) for side in ("left", "right")]
+    # Weights have been divided by their mean: half of their sum is met but for rounding.
+    slack = 256 * np.finfo(weight.dtype).eps
+    both = np.searchsorted(shares, 0.5 * shares[-1] * np.array([1.0 - slack, 1.0 + slack]))
     return float(np.mean(values[order[np.minimum(both, values.size - 1)]]))
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from .data_statistics import middle
 from .passes import penalty_costs
 from .plan import lanes_at
 from .samples import sample_of
@@ -11,7 +12,10 @@ CLIPPED = 20.0  # times the median loss: the rest of a larger one is an outlier'
 
 
 class SizeWithoutOutliers:
-    """The objective at weights (d + 1,) of a lane, each loss of some of the rows clipped at many typical ones."""
+    """The objective at weights (d + 1,) of a lane, each loss of some of the rows clipped at many typical ones.
+
+    Infinite where the typical loss is 0, as within the epsilon of "epsilon_insensitive": no smaller size is known then.
+    """
 
     def __init__(self, plan, data, lanes, number):
         n, d = data.rows.shape
@@ -33,9 +37,11 @@ class SizeWithoutOutliers:
         if data.offset.size:
             scores = scores + data.offset
         losses = self.loss.value(scores, self.y)
-        share = data.weight if data.weight.size else np.ones(len(losses))
-        counting = np.sort(losses[share > 0])
-        if not counting.size:
+        if data.weight.size and not data.weight.any():
             return np.inf
-        clipped = np.minimum(losses, CLIPPED * counting[len(counting) // 2])
-        return float(np.average(clipped, weights=share) + penalty_costs(self.penalty, lane, self.data)[0])
+        typical = middle(losses, data.weight)
+        if typical == 0:
+            return np.inf
+        share = data.weight if data.weight.size else None
+        clipped = np.average(np.minimum(losses, CLIPPED * typical), weights=share)
+        return float(clipped + penalty_costs(self.penalty, lane, self.data)[0])

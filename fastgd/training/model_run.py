@@ -27,6 +27,7 @@ class ModelRun:
         # Of robust losses no more than where all targets are as far as they usually are: the rest is outliers'.
         robust = model.loss.residual_only and model.loss.smoothing_field is not None
         most = model.loss.value(model.residual_rms, np.zeros(len(model.residual_rms))) if robust else None
+        most = most if most is None else np.where(most > 0, most, np.inf)  # 0, as within an epsilon, is no size
         self.history = LossHistory(model.start_loss, solver.exact, plan.held is not None, plan.tol, dtype, scale, most)
         self.rise = RiseCheck(self.history, model.loss.smooth, solver.margin, plan.start.chunked)
         self.rules = rules_of(plan, model, solver)
