@@ -146,14 +146,14 @@ class DataStatistics:
         return self.once(("squares", tuple(constants)), lambda: mean_squares(self.counted, constants))
 
     def residual_rms(self, loss, constants):
-        """The root mean square of each target less its constant, (targets,); 1 for classes and where it is 0.
+        """The root mean square of each target less its constant, (targets,); 1 for classes, other links and 0.
 
         Of a robust loss it is no more than some median distances: outliers say nothing of the other rows.
         """
         if loss.labels or loss.link != "identity":
             return np.ones(len(self.table.y))
         found = root_mean_squares(self.squares(constants), self.table.X.dtype)
-        if not loss.residual_only or loss.smoothing_field is None:
+        if not robust(loss):
             return found
         y, weight = some_that_count(self.table.y, self.table.weight)
         most = SPREAD * np.array([middle(one, weight) for one in np.abs(y - constants[:, None])])
@@ -167,6 +167,14 @@ class DataStatistics:
         """The targets (targets, n) of a table in the data's type, less ``centre`` (targets,)."""
         key = "targets", table is self.held, tuple(loss.domain.items()), tuple(centre)
         return self.once(key, lambda: targets(table, loss, centre))
+
+
+def robust(loss):
+    """Whether a loss of residuals grows linearly: outliers add to it what no step can take away.
+
+    Of squares, outliers add more than they leave, and are fitted.
+    """
+    return loss.residual_only and loss.smoothing_field is not None
 
 
 def _good_moments(table, good, fault):
