@@ -43,9 +43,10 @@ def nearer(box, weight):
     below.
     """
     places, low, high = box
-    some = places[0, :: max(1, len(weight) // SOME)][weight[:: max(1, len(weight) // SOME)] > 0]
-    if not some.size:
+    known = np.flatnonzero(weight)
+    if not known.size:
         return None
+    some = places[0, known[:: max(1, len(known) // SOME)]]
     centre = np.median(some)
     reach = REACH * np.median(np.abs(some - centre))
     least, most = places.min(axis=0), places.max(axis=0)

@@ -153,6 +153,18 @@ def test_the_size_is_that_of_repeated_rows():
     assert sizes[1] == pytest.approx(sizes[0], rel=1e-12)
 
 
+@pytest.mark.parametrize("options", [{}, {"batch_size": 32, "random_state": 0}])
+def test_medians_of_a_sample_meet_rows_that_count(options):
+    """With weight 0 in every second row, each second of 12,000 rows, the sample, had none: a median of nothing."""
+    X, y = table(12_000, 0, 0.0)
+    y[1:100:2] = 1e10
+    weight = np.arange(12_000) % 2 * 1.0
+    best = fastgd.fit(X[1::2], np.clip(y, -1e4, 1e4)[1::2], loss="absolute_error", tol=1e-9)
+    r = fastgd.fit(X, y, loss="absolute_error", sample_weight=weight, **options)
+    assert r.status == "converged"
+    assert error((r.coef, r.intercept), np.append(best.coef, best.intercept)) < 0.05
+
+
 @pytest.mark.parametrize("optimizer", ["momentum", "adam"])
 @pytest.mark.parametrize("loss", [losses.Huber(), losses.AbsoluteError(), losses.Quantile(0.25)])
 def test_steps_of_first_order_do_not_see_outliers(loss, optimizer):
