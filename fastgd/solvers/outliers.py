@@ -21,6 +21,8 @@ class SizeWithoutOutliers:
         n, d = data.rows.shape
         most = max(1, min(ROWS, NUMBERS // (d + 1)))
         known = np.arange(n) if plan.rows is None else plan.rows
+        if data.weight.size and data.weight[known].any():
+            known = known[data.weight[known] > 0]
         self.data = sample_of(data, known[:: -(-len(known) // most)])
         self.passes, self.penalty = plan.backend.passes(self.data, 1), plan.parts.penalty
         own = lanes_at(lanes, [number], 1)
