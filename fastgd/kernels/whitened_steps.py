@@ -111,8 +111,9 @@ def second_derivatives(data, parts, lanes, weights, width, floor):
 
 def middle(scores, y, weight):
     """The median absolute residual of some thousand rows that count."""
-    some = slice(None, None, max(1, len(y) // SOME))
-    return float(np.median(np.abs(scores[some] - y[some])[weight[some] > 0]))
+    known = np.flatnonzero(weight)
+    some = known[:: max(1, len(known) // SOME)]
+    return float(np.median(np.abs(scores[some] - y[some])))
 
 
 def scores_of(data, weights):

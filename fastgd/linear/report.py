@@ -14,17 +14,13 @@ from ..results.history import History
 from ..results.messages import Verdict
 from ..results.moments import Moments
 from ..results.state import RunState
-from ..solvers.samples import RUN, rows_of_sample
 from ..training.backoff import FACTOR
 from .auto import listed
+from .dependent_columns import dependent_columns
 from .kept_options import described
 from .separation import separated
 
 SHOWN = names(shown=True)
-LOOKED_AT, ROWS_MORE = (
-    500,
-    20,
-)  # columns, at most, and runs of rows more than these, where dependent ones are looked for
 
 
 def report(choice, plan, number, outcome, objective=None):
@@ -45,7 +41,7 @@ def report(choice, plan, number, outcome, objective=None):
             f"{before}; the loss rose above its start {outcome.backoffs} times, so the run restarted with "
             f"{FACTOR**outcome.backoffs:g} of this rate"
         )
-    dependent = np.flatnonzero(dependent_columns(choice, plan, outcome))
+    dependent = np.flatnonzero(dependent_columns(choice, outcome))
     if dependent.size:
         words["dependent_columns"] = listed(dependent, choice, "depend on others")
     message = f"{outcome.verdict.reason} {advice(plan, outcome.verdict)}".rstrip()
@@ -69,26 +65,6 @@ def report(choice, plan, number, outcome, objective=None):
         feature_names=table.names,
         state=state,
     )
-
-
-def dependent_columns(choice, plan, outcome):
-    """Which columns (d,) depend on others and have the coefficient 0."""
-    if outcome.left_out is not None:
-        return outcome.left_out
-    zero = ~outcome.weights[:, :-1].any(axis=0) & (choice.scaling.inverse_scale != 0)
-    free = choice.bounds is None and not (choice.options.alpha and choice.options.l1_ratio)
-    if not (free and zero.any() and outcome.clock.steps and choice.d <= LOOKED_AT):
-        return np.zeros(choice.d, bool)
-    # Not all solvers know what they have left out. A coefficient may also be 0 by symmetry: some rows tell.
-    some = RUN * (choice.d + ROWS_MORE)
-    chosen = rows_of_sample(choice.n, some) if some < choice.n else np.arange(choice.n)
-    rows = choice.table.X.take(chosen).array()
-    rows = (rows - choice.scaling.shift) * choice.scaling.inverse_scale
-    others = np.column_stack([rows[:, ~zero], np.full(len(rows), float(choice.options.fit_intercept))])
-    rest = rows[:, zero] - others @ np.linalg.lstsq(others, rows[:, zero])[0]
-    sizes = np.sqrt(np.finfo(choice.scaling.shift.dtype).eps) * np.linalg.norm(rows[:, zero], axis=0)
-    zero[zero] = np.linalg.norm(rest, axis=0) <= sizes
-    return zero
 
 
 def user_weights(choice, model, weights):

@@ -146,17 +146,17 @@ class DataStatistics:
         return self.once(("squares", tuple(constants)), lambda: mean_squares(self.counted, constants))
 
     def residual_rms(self, loss, constants):
-        """The root mean square of each target less its constant, (targets,); 1 for classes and where it is 0.
+        """The root mean square of each target less its constant, (targets,); 1 for classes, other links and 0.
 
         Of a robust loss it is no more than some median distances: outliers say nothing of the other rows.
         """
         if loss.labels or loss.link != "identity":
             return np.ones(len(self.table.y))
         found = root_mean_squares(self.squares(constants), self.table.X.dtype)
-        if not loss.residual_only or loss.smoothing_field is None:
+        if not robust(loss):
             return found
-        some = self.table.y[:, :: -(-self.table.y.shape[1] // MEDIAN)]
-        most = SPREAD * np.median(np.abs(some - constants[:, None]), axis=1)
+        y, weight = some_that_count(self.table.y, self.table.weight)
+        most = SPREAD * np.array([middle(one, weight) for one in np.abs(y - constants[:, None])])
         return np.where(most > 0, np.minimum(found, most), found)
 
     def curvature_of(self, loss, k, constant, size):
@@ -167,6 +167,14 @@ class DataStatistics:
         """The targets (targets, n) of a table in the data's type, less ``centre`` (targets,)."""
         key = "targets", table is self.held, tuple(loss.domain.items()), tuple(centre)
         return self.once(key, lambda: targets(table, loss, centre))
+
+
+def robust(loss):
+    """Whether a loss of residuals grows linearly: outliers add to it what no step can take away.
+
+    Of squares, outliers add more than they leave, and are fitted.
+    """
+    return loss.residual_only and loss.smoothing_field is not None
 
 
 def _good_moments(table, good, fault):
@@ -308,13 +316,28 @@ def best_constant(table, y, loss):
 
 def median(y, weight):
     """The median of targets (n,), from a sample of many; weighted, if there are weights."""
-    step = -(-y.size // MEDIAN)
-    y, weight = y[::step], weight[::step]
-    if not weight.any():
-        return float(np.median(y))
-    order = np.argsort(y, kind="stable")
+    return middle(*some_that_count(y, weight))
+
+
+def some_that_count(y, weight):
+    """Some of the targets (..., n) whose rows have weight, and their weights; of all rows, if none has any."""
+    known = np.flatnonzero(weight)
+    if not known.size:
+        return y[..., :: -(-y.shape[-1] // MEDIAN)], weight[:0]
+    known = known[:: -(-known.size // MEDIAN)]
+    return y[..., known], weight[known]
+
+
+def middle(values, weight):
+    """The median of values (n,), weighted if there are weights: as if each row were repeated as often."""
+    if not weight.size:
+        return float(np.median(values))
+    order = np.argsort(values, kind="stable")
     shares = np.cumsum(weight[order], dtype=np.float64)
-    return float(y[order[min(np.searchsorted(shares, 0.5 * shares[-1]), y.size - 1)]])
+    # Weights have been divided by their mean: half of their sum is met but for rounding.
+    slack = 256 * np.finfo(weight.dtype).eps
+    both = np.searchsorted(shares, 0.5 * shares[-1] * np.array([1.0 - slack, 1.0 + slack]))
+    return float(np.mean(values[order[np.minimum(both, values.size - 1)]]))
 
 
 def log_mean_exp_offset(table, y):

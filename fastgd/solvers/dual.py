@@ -30,6 +30,11 @@ def suits(n, d, sparse, l2, kinks):
     return not sparse and np.ndim(l2) == 0 and l2 > 0.0 and kinks == 1 and n <= min(d, MOST_ROWS)
 
 
+def common(l2):
+    """The number that penalties (d,) have in common, or the penalties where they differ."""
+    return l2[0] if (l2 == l2[0]).all() else l2
+
+
 class RowProducts:
     """The products (n, n) of the standardised dense rows without the constant, which all lanes share.
 

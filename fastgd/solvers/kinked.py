@@ -91,7 +91,7 @@ class Kinked(Solver):
     def limits(cls, problem):
         """100 rounds; where columns are too many for a matrix, and rows for the dual, 30 and a larger tolerance."""
         X, options = problem.table.X, problem.options
-        l2 = options.alpha if problem.penalty_factor is None else options.alpha * problem.penalty_factor
+        l2 = options.alpha * (1.0 if problem.penalty_factor is None else dual.common(problem.penalty_factor))
         few = dual.suits(*X.shape, X.sparse, l2, len(options.loss.kinks(np.zeros(1))))
         return Limits(WIDE_EPOCHS, WIDE_TOL) if problem.d >= MOST_COLUMNS and not few else Limits(EPOCHS, TOL_FULL)
 

@@ -9,6 +9,7 @@ from ..kernels.layouts import frozen
 from ..kernels.row_weights import row_weights
 from ..kernels.threads import cached_property
 from ..parts.penalties import Free
+from .dual import common
 from .gram import centre_of, weighted_gram
 from .metrics import MOST_COLUMNS, solved
 from .plan import lanes_at
@@ -42,9 +43,10 @@ def nearer(box, weight):
     below.
     """
     places, low, high = box
-    some = places[0, :: max(1, len(weight) // SOME)][weight[:: max(1, len(weight) // SOME)] > 0]
-    if not some.size:
+    known = np.flatnonzero(weight)
+    if not known.size:
         return None
+    some = places[0, known[:: max(1, len(known) // SOME)]]
     centre = np.median(some)
     reach = REACH * np.median(np.abs(some - centre))
     least, most = places.min(axis=0), places.max(axis=0)
@@ -86,7 +88,7 @@ class KinkedRows:
         self.backend, self.threads, self.penalty = backend, threads, penalty
         self.lane = lane._replace(weights=lane.weights.astype(backend.passes.lane_type(data.shift.dtype)))
         self.places, self.low, self.high = self.box = box
-        self.l2 = penalty[0] if (penalty[:-1] == penalty[0]).all() else penalty[:-1]
+        self.l2 = common(penalty[:-1])
         self.weight, self.n = weight, len(weight)
         self.wide = data.shift.size >= MOST_COLUMNS
         self.passes = backend.passes(self.data, threads)

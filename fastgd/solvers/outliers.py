@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from .data_statistics import middle
 from .passes import penalty_costs
 from .plan import lanes_at
 from .samples import sample_of
@@ -11,12 +12,17 @@ CLIPPED = 20.0  # times the median loss: the rest of a larger one is an outlier'
 
 
 class SizeWithoutOutliers:
-    """The objective at weights (d + 1,) of a lane, each loss of some of the rows clipped at many typical ones."""
+    """The objective at weights (d + 1,) of a lane, each loss of some of the rows clipped at many typical ones.
+
+    Infinite where the typical loss is 0, as within the epsilon of "epsilon_insensitive": no smaller size is known then.
+    """
 
     def __init__(self, plan, data, lanes, number):
         n, d = data.rows.shape
         most = max(1, min(ROWS, NUMBERS // (d + 1)))
         known = np.arange(n) if plan.rows is None else plan.rows
+        if data.weight.size and data.weight[known].any():
+            known = known[data.weight[known] > 0]
         self.data = sample_of(data, known[:: -(-len(known) // most)])
         self.passes, self.penalty = plan.backend.passes(self.data, 1), plan.parts.penalty
         own = lanes_at(lanes, [number], 1)
@@ -33,9 +39,11 @@ class SizeWithoutOutliers:
         if data.offset.size:
             scores = scores + data.offset
         losses = self.loss.value(scores, self.y)
-        share = data.weight if data.weight.size else np.ones(len(losses))
-        counting = np.sort(losses[share > 0])
-        if not counting.size:
+        if data.weight.size and not data.weight.any():
             return np.inf
-        clipped = np.minimum(losses, CLIPPED * counting[len(counting) // 2])
-        return float(np.average(clipped, weights=share) + penalty_costs(self.penalty, lane, self.data)[0])
+        typical = middle(losses, data.weight)
+        if typical == 0:
+            return np.inf
+        share = data.weight if data.weight.size else None
+        clipped = np.average(np.minimum(losses, CLIPPED * typical), weights=share)
+        return float(clipped + penalty_costs(self.penalty, lane, self.data)[0])

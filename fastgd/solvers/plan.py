@@ -34,7 +34,7 @@ class Model:
     start: np.ndarray  # (lanes,), the intercepts that a run starts with
     start_loss: np.ndarray  # (targets,), the objective there; infinite where only a pass can tell
     constant_loss: np.ndarray  # (targets,), the objective of the intercepts alone; for chunks over all rows so far
-    residual_rms: np.ndarray  # (targets,), the root mean square of the targets less the start's constants
+    residual_rms: np.ndarray  # (targets,), of the start's constants, held down where outliers make it; 1 for classes
     fold: int = -1
     replicate: int = -1
     row_limit: RowLimit | None = None  # of a stream at an automatic rate

@@ -18,6 +18,7 @@ from ..results.state import QuasiNewtonState
 from .base import SEPARATED, Limits, Records, Solver, Verdict, separable
 from .coordinates import Coordinates
 from .current_metric import PROMISES, CurrentMetric
+from .data_statistics import robust
 from .descent import ROUNDING, Descent, Goal, Step
 from .first_order import TOL_FULL
 from .full_batch import ROW_OVERHEAD, SLICE_ELEMENTS
@@ -141,9 +142,7 @@ class QuasiNewton(Solver):
         if isinstance(model, WorkingSet):
             of = unmeasured
         metric = CurrentMetric(model, of, loss.squared)
-        # Of a loss that grows linearly; of squares, outliers add more than they leave, and are fitted.
-        robust = loss.residual_only and loss.smoothing_field is not None
-        size = SizeWithoutOutliers(self.plan, self.data, self.lanes, number) if robust else None
+        size = SizeWithoutOutliers(self.plan, self.data, self.lanes, number) if robust(loss) else None
         goal = Goal(self.plan.tol, self.eps, start_loss, self.least(scale), size)
         asked = weights, model, self.stages, metric, goal
         if loss.smooth or loss.smoothing_field is None:

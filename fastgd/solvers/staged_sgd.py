@@ -26,6 +26,7 @@ from ..results import messages
 from ..results.state import StagedState
 from .base import Limits, Records, Solver, Verdict, separable
 from .batches import Batches
+from .data_statistics import robust
 from .first_order import EPOCHS_BATCHES, TOL_BATCHES
 from .full_batch import ROW_OVERHEAD, SLICE_ELEMENTS
 from .gram import weighted_gram
@@ -139,7 +140,7 @@ class StagedSGD(Solver):
         # A pivot below this is rounding error of the sums; weights of float32 have no more digits either.
         self.share = max(64 * np.finfo(np.float64).eps * math.sqrt(plan.data.count), eps)
         self.width, self.floor, self.without_outliers = 0.0, FLOOR, None
-        if loss.residual_only and loss.smoothing_field is not None:
+        if robust(loss):
             self.without_outliers = SizeWithoutOutliers(plan, plan.data, plan.lanes, 0)
         if not loss.residual_only:  # the mean residual is no scale of the scores then
             self.width, self.floor = WIDTH_SMOOTH if loss.smooth else WIDTH, FLOOR_LINK

@@ -9,6 +9,7 @@ from ..parts.schedules import watched
 from ..results import messages
 from ..results.messages import Verdict
 from ..results.state import history_arrays
+from ..solvers.data_statistics import robust
 from .divergence import RiseCheck
 from .history import LossHistory
 from .stopping import rules_of
@@ -25,8 +26,10 @@ class ModelRun:
         # Weights that were given may be far off: what is zero to rounding is a share of the best constant's loss then.
         scale = None if model.coef is None else model.constant_loss
         # Of robust losses no more than where all targets are as far as they usually are: the rest is outliers'.
-        robust = model.loss.residual_only and model.loss.smoothing_field is not None
-        most = model.loss.value(model.residual_rms, np.zeros(len(model.residual_rms))) if robust else None
+        most = None
+        if robust(model.loss):
+            most = model.loss.value(model.residual_rms, np.zeros(len(model.residual_rms)))
+            most = np.where(most > 0, most, np.inf)  # 0, as within an epsilon, is no size
         self.history = LossHistory(model.start_loss, solver.exact, plan.held is not None, plan.tol, dtype, scale, most)
         self.rise = RiseCheck(self.history, model.loss.smooth, solver.margin, plan.start.chunked)
         self.rules = rules_of(plan, model, solver)

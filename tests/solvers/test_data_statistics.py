@@ -6,7 +6,7 @@ from conftest import plan_of
 from scipy.optimize import minimize_scalar
 from scipy.sparse import csr_array
 
-from fastgd import losses
+from fastgd import fit, losses
 from fastgd.inputs import arrays
 from fastgd.solvers import data_statistics
 from fastgd.solvers.data_statistics import best, best_constants, counted, mean_losses
@@ -117,3 +117,30 @@ def test_no_constant_is_better_with_wide_offsets(name):
     objective = mean_losses(table, loss, best_constants(table, loss))[0]
     found = minimize_scalar(lambda c: mean_losses(table, loss, [c])[0], bounds=(-60, 60), options={"xatol": 1e-9})
     assert objective <= found.fun + 1e-9 * abs(found.fun)
+
+
+def test_weighted_medians_are_those_of_repeated_rows():
+    for weight in ([1, 1, 2, 0], [0, 3, 0, 1, 2], [3, 1, 0, 2]):
+        y, weight = RNG.permutation(len(weight)) * 1.5, np.array(weight)
+        assert data_statistics.median(y, weight / 3.0) == np.median(np.repeat(y, weight))
+
+
+def test_rows_of_weight_0_are_no_sample(monkeypatch):
+    monkeypatch.setattr(data_statistics, "MEDIAN", N // 2)
+    y, weight = RNG.standard_normal(N), np.arange(N) % 2 * 1.0
+    y[::2] = 1e3
+    assert data_statistics.median(y, weight) == pytest.approx(np.median(y[1::2]), abs=0.2)
+
+
+@pytest.mark.parametrize("name", ["huber", "absolute_error", "quantile"])
+def test_rates_do_not_depend_on_rows_of_weight_0(name):
+    """600 rows of weight 0 at the median target made the rate so small that coefficients stayed near 0."""
+    X = RNG.standard_normal((400, 3))
+    y = 3 + X @ [5.0, 10.0, -5.0] + RNG.standard_normal(400)
+    both = np.vstack([X, RNG.standard_normal((600, 3))]), np.append(y, np.full(600, np.median(y)))
+    weight = np.repeat([1.0, 0.0], [400, 600])
+    model = plan_of(X, y, loss=name).models[0]
+    same = plan_of(*both, loss=name, sample_weight=weight).models[0]
+    np.testing.assert_allclose(same.residual_rms, model.residual_rms, rtol=1e-12)
+    fits = fit(X, y, loss=name, optimizer="adam"), fit(*both, loss=name, optimizer="adam", sample_weight=weight)
+    assert fits[1].objective(X, y) == pytest.approx(fits[0].objective(X, y), rel=1e-6)

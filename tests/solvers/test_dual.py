@@ -121,6 +121,10 @@ def test_it_suits_few_dense_rows_with_a_penalty_and_one_kink():
     wide = np.zeros((20, 1024))
     assert plan_of(wide, np.arange(20) % 2, loss="hinge", alpha=0.1).tol == 1e-6
     assert plan_of(wide, np.arange(20) % 2, loss="hinge").tol == 1e-4
+    twice = np.full(1024, 2.0)
+    assert plan_of(wide, np.arange(20) % 2, loss="hinge", alpha=0.05, penalty_factor=twice).tol == 1e-6
+    twice[0] = 1.0
+    assert plan_of(wide, np.arange(20) % 2, loss="hinge", alpha=0.05, penalty_factor=twice).tol == 1e-4
     assert plan_of(wide, np.arange(20) % 2, loss="hinge").solver is Kinked
 
 

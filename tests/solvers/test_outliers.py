@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+from conftest import plan_of
 from scipy import optimize, sparse
 
 import fastgd
 from fastgd import losses
+from fastgd.solvers.outliers import SizeWithoutOutliers
 
 RNG = np.random.default_rng(2)
 COEF = np.array([1.0, 2.0, -1.0])
@@ -121,6 +123,44 @@ def test_batches_do_not_see_outliers(loss, batch_size):
     X, y = table(1000, 50, 99999999.0)
     best = fastgd.fit(X, np.clip(y, -1e4, 1e4), loss=loss, tol=1e-9)
     r = fastgd.fit(X, y, loss=loss, batch_size=batch_size, random_state=0)
+    assert r.status == "converged"
+    assert error((r.coef, r.intercept), np.append(best.coef, best.intercept)) < 0.05
+
+
+@pytest.mark.parametrize("options", [{"bounds": (-1e7, 1e7)}, {"batch_size": 32, "random_state": 0}])
+def test_losses_most_of_which_are_0_have_a_size(options):
+    """The median loss is 0: tolerances relative to it let runs go on for all 1,000 epochs, or were absolute."""
+    X, y = table(2000, 0, 0.0)
+    best = fastgd.fit(X, y, loss=losses.EpsilonInsensitive(1.0), tol=1e-9).loss
+    fits = [
+        fastgd.fit(X, unit * y, loss=losses.EpsilonInsensitive(unit), **options) for unit in (1.0, 2.0**-20, 2.0**20)
+    ]
+    for r, unit in zip(fits, (1.0, 2.0**-20, 2.0**20), strict=True):
+        assert r.status == "converged"
+        assert r.n_epochs <= 100
+        assert best * (1 - 1e-9) <= r.loss / unit <= best * (1 + 1e-4)
+
+
+def test_the_size_is_that_of_repeated_rows():
+    X, y = table(200, 20, 1e6)
+    weight = np.tile([0, 1, 2, 2], 50)
+    many = plan_of(np.repeat(X, weight, axis=0), np.repeat(y, weight), loss="huber", standardize=False)
+    few = plan_of(X, y, loss="huber", standardize=False, sample_weight=weight * 1.0)
+    weights = [np.append(COEF, 3.0 - plan.models[0].centre[0]) for plan in (many, few)]
+    sizes = [
+        SizeWithoutOutliers(plan, plan.data, plan.lanes, 0)(one) for plan, one in zip((many, few), weights, strict=True)
+    ]
+    assert sizes[1] == pytest.approx(sizes[0], rel=1e-12)
+
+
+@pytest.mark.parametrize("options", [{}, {"batch_size": 32, "random_state": 0}])
+def test_medians_of_a_sample_meet_rows_that_count(options):
+    """With weight 0 in every second row, each second of 12,000 rows, the sample, had none: a median of nothing."""
+    X, y = table(12_000, 0, 0.0)
+    y[1:100:2] = 1e10
+    weight = np.arange(12_000) % 2 * 1.0
+    best = fastgd.fit(X[1::2], np.clip(y, -1e4, 1e4)[1::2], loss="absolute_error", tol=1e-9)
+    r = fastgd.fit(X, y, loss="absolute_error", sample_weight=weight, **options)
     assert r.status == "converged"
     assert error((r.coef, r.intercept), np.append(best.coef, best.intercept)) < 0.05
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from conftest import plan_of
 
-from fastgd import schedules
+from fastgd import losses, schedules
 from fastgd.results.state import Clock
 from fastgd.solvers.base import Verdict
 from fastgd.training import model_run
@@ -33,6 +33,12 @@ def test_the_verdict_is_that_of_the_rule():
     assert run_of(8.0, 2.0, 1.0, 1.0).verdict(None) is None
     assert run_of(8.0, 2.0, 1.0, 1.0, 1.0).verdict(None).status == "converged"
     assert run_of(8.0, 2.0, 1.0, 1.0, 1.0, tol=None).verdict(None) is None
+
+
+def test_targets_within_an_epsilon_say_nothing_about_the_size_of_losses():
+    for epsilon in (1.0, 10.0):
+        loss = losses.EpsilonInsensitive(epsilon)
+        assert run_of(8.0, 0.1, 0.1, 0.0999, 0.0998, loss=loss).verdict(None).status == "converged"
 
 
 def test_the_callers_rule_comes_first_then_the_solver_then_the_others():

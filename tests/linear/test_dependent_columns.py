@@ -1,11 +1,17 @@
 """Columns that get no coefficient are named, by fits and by estimators."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import sparse
 
 import fastgd
+from fastgd.inputs.options import FitOptions
+from fastgd.inputs.scaling import Scaling
+from fastgd.kernels.layouts import Dense
+from fastgd.linear.dependent_columns import dependent_columns
 
 RNG = np.random.default_rng(0)
 A, B = RNG.normal(size=(2, 200))
@@ -62,3 +68,32 @@ def test_a_long_list_is_cut():
     assert r.choices["constant_columns"] == f"30 of 31 do not vary ({listed}, ...); their coefficient is 0"
     empty = sparse.csr_array(np.column_stack([A, np.zeros(200), B]))
     assert "(1)" in fastgd.fit(empty, Y).choices["constant_columns"]
+
+
+@pytest.mark.parametrize("intercept", [True, False])
+def test_they_are_named_far_from_zero_and_in_any_unit(intercept):
+    rows = np.column_stack([A, 1e6 * B + 1e7, A, 3 * A + B, A * B])
+    r = fastgd.fit(rows, Y, loss="absolute_error", fit_intercept=intercept)
+    if intercept:
+        assert r.choices["dependent_columns"].startswith("2 of 5 depend on others (2, 3)")
+    else:  # the constant of the second column is in its way
+        assert r.choices["dependent_columns"].startswith("1 of 5 depend on others (2)")
+
+
+def test_columns_that_do_nothing_are_independent():
+    """A solver that cannot tell by itself: two columns without any effect on the target, one of them a sum."""
+    rows = np.column_stack([A, B, A * B, np.sign(A)])
+    outcome = SimpleNamespace(
+        left_out=None, weights=np.array([[1.0, 0.0, 0.0, 0.0, 1.0]]), clock=SimpleNamespace(steps=1)
+    )
+    choice = SimpleNamespace(
+        d=4,
+        n=200,
+        bounds=None,
+        options=FitOptions(),
+        scaling=Scaling.none(4, np.dtype(np.float64)),
+        table=SimpleNamespace(X=Dense(rows)),
+    )
+    assert not dependent_columns(choice, outcome).any()
+    rows[:, 3] = A + B
+    assert dependent_columns(choice, outcome).tolist() == [False, False, False, True]
