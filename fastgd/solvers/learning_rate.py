@@ -37,10 +37,10 @@ def automatic_rate(problem, model, targets, scaled, k):
     return schedules.InverseScaling(rate, power), f"from {rate:.4g}, falling as t**-{power:g}: {words}"
 
 
-def rows_overflow(table, scaling):
+def rows_overflow(table, scaling=None):
     """The error for rows whose squares are not finite."""
     arrays.finite_columns(table.X, table.names)
-    hint = "" if np.any(scaling.inverse_scale != 1) else ", or pass standardize=True"
+    hint = "" if scaling is None or np.any(scaling.inverse_scale != 1) else ", or pass standardize=True"
     return ValueError(f"X has values whose squares overflow: divide its columns{hint}.")
 
 

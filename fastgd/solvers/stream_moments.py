@@ -28,7 +28,11 @@ def column_moments(before, statistics):
     if before is None or not before.mean.size:
         return now
     weight = row_weight(statistics.table)
-    return together((before.mean, before.variance), now, weight / (before.column_weight + weight))
+    with np.errstate(over="ignore", invalid="ignore"):
+        found = together((before.mean, before.variance), now, weight / (before.column_weight + weight))
+    if not np.isfinite(found).all():
+        raise rows_overflow(statistics.table)
+    return found
 
 
 def moments(before, problem, scaling, scaled):

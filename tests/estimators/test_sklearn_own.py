@@ -55,9 +55,6 @@ AUTOMATIC = {
     "it demands R2 of 0.99 with alpha=0.1 and slopes of at most 0.1; on dense columns alpha acts as behind a scaler": [
         "test_sgd_huber_fit[SGDRegressor]"
     ],
-    "they demand a model after chunks of two rows, of one class, and four; automatic ones take one step each": (
-        both("test_partial_fit_binary", "SGDClassifier")
-    ),
 }
 
 
