@@ -1,5 +1,6 @@
 """One table of small problems, from which the cases of all tests are made, and what tests share."""
 
+import functools
 import os
 import signal
 from typing import NamedTuple
@@ -92,6 +93,19 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if JIT_OFF and item.get_closest_marker("jit"):
             item.add_marker(pytest.mark.skip(reason="nothing is compiled"))
+
+
+@functools.cache
+def _state_at_import(generator):
+    """As the first test of a module finds it."""
+    return generator.bit_generator.state
+
+
+@pytest.fixture(autouse=True)
+def draws_as_if_alone(request):
+    """The module's RNG as it was after the import: no test's data go by which tests a worker ran before."""
+    if generator := getattr(getattr(request, "module", None), "RNG", None):
+        generator.bit_generator.state = _state_at_import(generator)
 
 
 @pytest.fixture

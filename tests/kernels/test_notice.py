@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 
+import hangs
 import pytest
 from numba.core import event
 
@@ -83,8 +84,10 @@ def on_terminal(folder, verbose):
         [sys.executable, "-c", SCRIPT.format(verbose=verbose)],
         env={**os.environ, "NUMBA_CACHE_DIR": str(folder)},
         stderr=theirs,
+        start_new_session=True,
     )
     os.close(theirs)
+    hangs.said_by(process)  # the terminal keeps the few lines
     said = b""
     while True:
         try:
@@ -95,7 +98,7 @@ def on_terminal(folder, verbose):
             break
         said += part
     os.close(ours)
-    assert process.wait() == 0
+    assert process.returncode == 0
     return said.decode()
 
 

@@ -14,6 +14,7 @@ import tracemalloc
 import zipfile
 from pathlib import Path
 
+import hangs
 import numpy as np
 import pytest
 from hypothesis import given
@@ -74,10 +75,12 @@ def refusal(path, **options):
 def alone(script, *arguments):
     """What a script prints in a process of its own, where nothing but the script can fork or fail."""
     command = [sys.executable, "-W", "error", "-c", script, *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert not done.stderr
-    return done.stdout.split()
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    process = subprocess.Popen(command, start_new_session=True, **pipes)
+    out, err = hangs.said_by(process)
+    assert process.returncode == 0, err
+    assert not err
+    return out.split()
 
 
 # Round trips

@@ -119,6 +119,9 @@ def test_scaled_without_centring(batch, intercept):
     r = both(**options, standardize="scale")
     true = fastgd.fit(CSR, SCORE, **options, standardize=True)
     np.testing.assert_array_equal(true.coef, r.coef)
+    for model in (r, true):
+        np.testing.assert_array_equal(model.state.shift, 0.0)
+        assert (model.state.inverse_scale != 1.0).any()
     auto = {**options, "learning_rate": "auto", "epochs": 5}
     both(**auto, standardize="scale", rtol=1e-8)
 
