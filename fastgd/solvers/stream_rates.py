@@ -13,8 +13,8 @@ from .plan import RowLimit
 from .stream_moments import residual_spread
 
 STEEPEST, TINIEST = 1e100, 1e-100
-# With 0.5 noisy streams of 1e3 to 1e5 rows ended 1 to 2 % higher; with 0.75 drifting models 3 to 6 % higher.
-POWER = 0.6
+# With 0.6 noisy streams of 1e3 to 1e5 rows ended 1 to 2 % lower, drifting models 2 % higher, and 3 to 6 % with 0.75.
+POWER = 0.5
 DELAY = 20.0  # steps for each column: with 50 as good, with 10 or 100 worse by 1 to 5 %
 
 
@@ -22,8 +22,8 @@ def stream_rates(problem, model, moments, scaling, weights, words):
     """The schedule of a chunk, its multiplier in each lane, what holds back single rows, and ``moments`` completed.
 
     Steps of SGD are half of that which leads a row of the mean square to its own target (Nagumo and Noda 1967), for so
-    many steps as there are columns to learn; then they fall as a power of t. Rows that would be led farther are held
-    back (``RowLimit``). Of 92 streams (dense, 2 to 200 columns, six losses, chunks of 1 to 1,000 rows) four were up to 16 %
+    many steps as there are columns to learn; then they fall as 1/sqrt(t). Rows that would be led farther are held back
+    (``RowLimit``). Of 92 streams (dense, 2 to 200 columns, six losses, chunks of 1 to 1,000 rows) four were up to 16 %
     worse than the better of two peers; with the whole step 31, with batches of 32 rows 16, without limits 22.
 
     ``scaling`` is how rows are read; ``weights`` (lanes, d + 1) are those that the chunk starts with.
@@ -40,7 +40,7 @@ def stream_rates(problem, model, moments, scaling, weights, words):
         moments = replace(moments, spread=np.array(spread))
     if optimizer.scale_free:
         rates = 0.1 * units(loss, moments)
-        schedule = known[0] if known else falling(1.0, 0.5, problem)
+        schedule = known[0] if known else falling(1.0, problem)
         unit = "the residuals' spread" if has_unit(loss) else "a unit of the score"
         words["learning_rate"] = f"from {rates[0]:.4g}: a tenth of {unit}, falling as 1/sqrt(t)"
         return schedule, lanes * rates, None, moments
@@ -55,18 +55,18 @@ def stream_rates(problem, model, moments, scaling, weights, words):
     # What rows weigh is relative to their mean so far: weights of 1/n left a stream where it was.
     usual = moments.mean_weight * np.maximum(moments.steepness, 1.0)
     rates = 0.5 * optimizer.damping / (curvature * square * usual)  # 0 where the curvature is infinite
-    schedule = known[0] if known else falling(DELAY * columns / batch, POWER, problem)
+    schedule = known[0] if known else falling(DELAY * columns / batch, problem)
     words["learning_rate"] = (
         f"{rates[0]:.4g}: 0.5 / (mean square of a row * curvature of the loss) of all rows so far, "
-        f"falling as (1 + t/{schedule.delay:.4g})**-{POWER:g}"
+        f"falling as 1/sqrt(1 + t/{schedule.delay:.4g})"
     )
     return schedule, lanes * rates, RowLimit(lanes * (rates * moments.square * usual), lanes * rates, sizes), moments
 
 
-def falling(delay, power, problem):
+def falling(delay, problem):
     """The share of its first rate that a stream has at each step, with the steps of rows that were fitted before it."""
     passed = problem.start.passed / problem.batch
-    return schedules.InverseScaling((1.0 + passed / delay) ** -power, power, delay + passed)
+    return schedules.InverseScaling((1.0 + passed / delay) ** -POWER, POWER, delay + passed)
 
 
 class Scores(NamedTuple):
