@@ -41,6 +41,7 @@ SHORTER = {  # arguments that make a command quick
     "solvers": ["--smoke", "hinge iris 150x4 alpha=1e-3"],
     "gate": ["tiny", "--checks", "presence,reference"],
     "pytest": ["--collect-only", "--quiet"],
+    "streams": ["quantile 0.5, plain, chunks of 100"],
     "bandwidth": ["--smoke", "--threads", "2"],  # on one thread in test_bandwidth.py
 }
 

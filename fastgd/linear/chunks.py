@@ -55,7 +55,9 @@ class _Chunked:
             # Few rows that are nearly equal say nothing of how far a column varies: five within 1e-6 led to
             # coefficients of 1e5.
             rows = statistics.n + (0.0 if self.behind is None else self.behind.column_weight)
-            variance = variance + (mean / rows**2) ** 2
+            with np.errstate(over="ignore"):
+                least = (mean / rows**2) ** 2
+            variance = variance + np.where(least < np.inf, least, 0.0)
         return statistics.scaling_of(mean, variance, standardize)
 
     def moments(self, problem, scaling, scaled):

@@ -139,7 +139,7 @@ def moments_of(choice, model, outcome):
         means = np.nan_to_num(np.asarray(model.loss.mean(constants), np.float64))
     unknown = np.zeros(count)
     rows = float(choice.n)
-    return Moments(rows, 0.0, rows * choice.scaled, mean, variance, 0.0, 0.0, unknown, means, unknown)
+    return Moments(rows, 0.0, rows * bool(choice.scaled), mean, variance, 0.0, 0.0, unknown, means, unknown)
 
 
 def resolved_options(kept, choice, plan, optimizer, schedule):
