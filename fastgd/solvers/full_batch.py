@@ -37,7 +37,9 @@ class FullBatch(FirstOrder):
         """A slice of steps; the kernels leave a failed lane at its last finite weights."""
         count, lanes = len(state.weights), lanes_with(lanes, state)
         steps = min(steps, self.steps_at_once(count), self.plan.epochs - clock.epoch)
-        table = self.shortened(rates(clock.steps, steps), np.arange(self.plan.n))
+        table = rates(clock.steps, steps)
+        if self.plan.start.chunked:
+            table = self.shortened(table, np.arange(self.plan.n))
         if len(table) != steps:
             table = np.repeat(table, steps, axis=0)
         objective, norm = self.steps(lanes, table, clock.steps + 1)
