@@ -32,12 +32,14 @@ class Trend:
         begun, lowest = bool(self.lowest), self.lowest[-1] if self.lowest else math.inf
         swings = False
         if rounding < math.inf and begun:
-            swings = trained > self.trained + max(rounding * self.size(self.trained), eps * abs(self.trained))
+            before = self.trained
+            if trained > before:  # rarely: the rest took a tenth of a sweep of 32 rates
+                swings = trained > before + max(rounding * self.size(before), eps * abs(before))
         self.lowest.append(min(lowest, loss))
         self.trained = min(self.trained, trained)
         if math.isinf(lowest):  # a held-out loss may be infinite from the first epoch on
             return begun and trained < loss == math.inf
-        return lowest - loss <= tol * self.size(lowest) and not swings
+        return lowest - loss <= (tol * self.size(lowest) if tol else 0.0) and not swings
 
     def size(self, loss):
         """What tolerances are relative to, at some loss."""
