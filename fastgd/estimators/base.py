@@ -133,7 +133,8 @@ class SGD(SparseCoefMixin, Parameters, ABC):
 
     def _fit_requests(self, data, start):
         """The fits that make the model."""
-        options, decay = self._options(data.X)
+        options, decay = self._options()
+        options |= self._batches(options, data.X)
 
         def hold_out():
             if not self.early_stopping:
@@ -225,7 +226,7 @@ class SGD(SparseCoefMixin, Parameters, ABC):
 
     def _one_pass(self, data):
         """Train on one chunk: go on with the streams that made the model, or begin new ones at its weights."""
-        options, _ = self._options(data.X, stream=True)
+        options, _ = self._options()
         settled = {name: value for name, value in self.get_params(False).items() if name not in MAY_CHANGE}
         models = list(data.separate_models(options))
         key = repr(settled), data.X.dtype.name, issparse(data.X), data.X.shape[1], len(models)

@@ -81,7 +81,8 @@ class Parameters(BaseEstimator):
         Of "sgd", "momentum", "nesterov" or "rmsprop".
     batch_size : "auto", int or None, default "auto"
         Rows a step, None is all. "auto" is 1 with a given schedule; with an automatic rate it is all, or 32 of sparse
-        rows with 1,024 columns or more for which :func:`fastgd.fit` has no other method than steps of first order.
+        rows with 1,024 columns or more for which :func:`fastgd.fit` has no other method than steps of first order; in
+        ``partial_fit`` single rows, 32 where ``optimizer`` is given.
     standardize : "auto", "scale" or bool, default "auto"
         Scale the columns as they are read, and let the penalty act on the coefficients of the scaled columns; "scale"
         does not centre them, which sparse ones never are. "auto" is True with an automatic rate on dense columns, and
@@ -184,8 +185,8 @@ class Parameters(BaseEstimator):
         field = OF_EPSILON.get(self.loss) if isinstance(self.loss, str) else None
         return loss if field is None else loss._replace(**{field: float(self.epsilon)})
 
-    def _options(self, X, stream=False):
-        """The arguments of fit (of partial_fit for a ``stream``), and the L2 penalty that the optimizer applies."""
+    def _options(self):
+        """The arguments of fit and partial_fit, and the L2 penalty that the optimizer applies."""
         alpha, l1_ratio = self.alpha, {"l2": 0.0, "l1": 1.0}.get(self.penalty, self.l1_ratio)
         if self.penalty is None:
             alpha, l1_ratio = 0.0, 0.0
@@ -209,8 +210,6 @@ class Parameters(BaseEstimator):
         if self.shuffle is True:
             options["shuffle"] = "block" if self._automatic else "full"
         if self._automatic:
-            if self._in_batches(options, X, stream):
-                options |= {"batch_size": STREAM_BATCH, "optimizer": "sgd"}
             return options, 0.0
         options["learning_rate"] = schedule_of(self.learning_rate, self.eta0, self.power_t, self.alpha)
         if options["optimizer"] not in ("auto", "sgd"):
@@ -223,13 +222,16 @@ class Parameters(BaseEstimator):
             return options | {"optimizer": step}, 0.0
         return options | {"optimizer": step, "alpha": alpha * l1_ratio, "l1_ratio": 1.0}, decay
 
-    def _in_batches(self, options, X, stream):
-        """Whether sparse rows of many columns are fitted by batches in a few passes, where all else is left open."""
-        if not (issparse(X) and X.shape[1] >= MANY_COLUMNS and self.batch_size == options["optimizer"] == "auto"):
-            return False
-        # A proof of the hinge's optimum takes 2 s a class of 500 rows with 2,000 columns, a good model 0.01 s.
+    def _batches(self, options, X):
+        """The batches in which a fit passes a few times over sparse rows of many columns, where all else is left open.
+
+        A proof of the hinge's optimum takes 2 s a class of 500 rows with 2,000 columns, a good model 0.01 s.
+        """
+        left_open = self._automatic and self.batch_size == options["optimizer"] == "auto" and not self.average
+        if not (left_open and issparse(X) and X.shape[1] >= MANY_COLUMNS):
+            return {}
         proof = made_of_lines(options["loss"]) or not self._scale_free(options, X.shape[1])
-        return not self.average and (stream or proof)
+        return {"batch_size": STREAM_BATCH, "optimizer": "sgd"} if proof else {}
 
     def _scale_free(self, options, d):
         """Whether fit has a solver for all rows whose steps don't depend on the columns' scales."""

@@ -127,7 +127,9 @@ class NextChunk(_Chunked, Resumed):
         optimizer, scaled = problem.options.optimizer, self.behind.mean.size > 0
         if scaled and optimizer != "auto" and len(optimizer.slot_powers) != optimizer.slots:
             return super().scaling_and_whether(problem)[0], True
-        return self.scaling(problem.statistics, scaled and (self.past.resolved["standardize"] or True)), scaled
+        # False where sparse columns are scaled for the steps' sake alone.
+        standardize = scaled and (self.past.resolved["standardize"] or scaled)
+        return self.scaling(problem.statistics, standardize), scaled
 
     def targets(self, problem, scaling):
         """The first chunk's constants, with their objective on all rows so far."""

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..results.moments import Moments, mixed, together
+from .data_statistics import median
 from .learning_rate import rows_overflow
 
 SPREADS = 10.0  # a residual counts as no larger than so many spreads
@@ -20,6 +21,11 @@ def nothing(targets):
 def row_weight(table):
     """The sum of the rows' weights."""
     return float(np.sum(table.weight, dtype=np.float64)) if table.weight.size else float(table.X.shape[0])
+
+
+def row_weights(table):
+    """The weights (n,) of the rows, or None."""
+    return table.weight if table.weight.size else None
 
 
 def column_moments(before, statistics):
@@ -47,8 +53,7 @@ def moments(before, problem, scaling, scaled):
     square = eigenvalue = 0.0
     if problem.automatic:
         square, eigenvalue = row_moments(past, problem, scaling, mean, variance, share)
-    own = table.weight if table.weight.size else None
-    mean_now = np.array([np.average(y.astype(np.float64), weights=own) for y in table.y])
+    mean_now = np.array([np.average(y.astype(np.float64), weights=row_weights(table)) for y in table.y])
     target_mean = past.target_mean + share * (mean_now - past.target_mean)
     found = {"weight": past.weight + weight, "mean_weight": mean_weight, "column_weight": measured}
     found |= {"mean": mean, "variance": variance, "square": square, "eigenvalue": eigenvalue}
@@ -63,8 +68,8 @@ def row_moments(past, problem, scaling, mean, variance, share):
             shift, inverse = (side.astype(np.float64) for side in scaling)
             square = float(np.sum(inverse**2 * (variance + (mean - shift) ** 2))) + statistics.intercept
         else:
-            weight = table.weight if table.weight.size else None
-            square = float(mixed(past.square, np.average(statistics.row_squares(scaling), weights=weight), share))
+            squares = np.average(statistics.row_squares(scaling), weights=row_weights(table))
+            square = float(mixed(past.square, squares, share))
         eigenvalue = 0.0
         if problem.batch > 1:
             eigenvalue = float(mixed(past.eigenvalue, statistics.passes(scaling).curvature(), share))
@@ -79,7 +84,7 @@ def residual_spread(before, residuals, weight, share):
     Few outliers do not count: two sentinels of 1e6 among 200 targets have a root mean square of 1e5.
     """
     size = np.abs(residuals)
-    common = MAD * float(np.median(size)) if size.size >= FEW else 0.0
+    common = MAD * median(size, np.empty(0) if weight is None else weight) if size.size >= FEW else 0.0
     limit = SPREADS * max(before, common)
     now = float(np.average(np.square(np.minimum(size, limit) if limit > 0 else size), weights=weight))
     return np.sqrt(now if before == 0 else before**2 + share * (now - before**2))

@@ -10,7 +10,7 @@ from ..parts import schedules
 from ..results.moments import mixed
 from .passes import lane_of
 from .plan import RowLimit
-from .stream_moments import residual_spread
+from .stream_moments import residual_spread, row_weight, row_weights
 
 STEEPEST, TINIEST = 1e100, 1e-100
 # With 0.6 noisy streams of 1e3 to 1e5 rows ended 1 to 2 % lower, drifting models 2 % higher, and 3 to 6 % with 0.75.
@@ -30,10 +30,9 @@ def stream_rates(problem, model, moments, scaling, weights, words):
     """
     loss, optimizer, lanes, targets = model.loss, model.optimizer, np.ones(len(model.start)), len(problem.table.y)
     known, columns = problem.start.schedule(problem.options), problem.table.X.stored / problem.n + 1.0
-    weight = problem.table.weight if problem.table.weight.size else None
-    scores = Scores(problem, scaling, weights)
+    weight = row_weights(problem.table)
+    scores, here = Scores(problem, scaling, weights), row_weight(problem.table)
     if has_unit(loss) and (optimizer.scale_free or not loss.squared):
-        here = moments.weight - (problem.start.behind.weight if problem.start.behind else 0.0)
         share = here / (here + min(moments.weight - here, DELAY * columns))
         residuals = [y - scores.of(k) for k, y in enumerate(problem.table.y)]
         spread = [residual_spread(moments.spread[k], r, weight, share) for k, r in enumerate(residuals)]
@@ -47,9 +46,9 @@ def stream_rates(problem, model, moments, scaling, weights, words):
     curvature = np.array([curvature_of(problem, loss, moments, k) for k in range(targets)])
     sizes = row_sizes(problem, loss, moments, curvature, scores)
     if not bounded(loss):
-        share = 1.0 if problem.start.behind is None else 1.0 - problem.start.behind.weight / moments.weight
         now = np.average(sizes, axis=1, weights=weight) / (moments.square or 1.0)
-        moments = replace(moments, steepness=np.clip(mixed(moments.steepness, now, share), 1.0, STEEPEST))
+        steepness = mixed(moments.steepness, now, here / moments.weight)
+        moments = replace(moments, steepness=np.clip(steepness, 1.0, STEEPEST))
     batch = min(problem.batch, problem.n)
     square = ((batch - 1) * min(moments.eigenvalue, moments.square) + moments.square) / batch
     # What rows weigh is relative to their mean so far: weights of 1/n left a stream where it was.
