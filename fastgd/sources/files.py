@@ -1,0 +1,42 @@
+"""Paths that the user gives, as files that are there, in a fixed order."""
+
+import glob
+import hashlib
+import os
+
+
+def paths_of(paths, argument="paths"):
+    """The files of a path, a pattern such as "data/*.parquet", or a list of them, sorted; a folder is all its files."""
+    given = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
+    found = []
+    for one in map(os.fspath, given):
+        if os.path.isdir(one):
+            inside = sorted(os.path.join(one, name) for name in os.listdir(one) if not name.startswith((".", "_")))
+            found += [path for path in inside if os.path.isfile(path)]
+        elif os.path.isfile(one):
+            found.append(one)
+        else:
+            matching = sorted(path for path in glob.glob(one, recursive=True) if os.path.isfile(path))
+            if not matching:
+                raise FileNotFoundError(f"{argument}={one!r} names no file: check the path, or the pattern.")
+            found += matching
+    if not found:
+        raise FileNotFoundError(f"{argument}={paths!r} names no file: check the path, or the pattern.")
+    return found
+
+
+def one_path(path, argument):
+    """One file that is there."""
+    path = os.fspath(path)
+    if not os.path.isfile(path):
+        raise FileNotFoundError(f"{argument}={path!r} is no file: check the path.")
+    return path
+
+
+def digest_of(paths, *options):
+    """A string that changes with the files' paths, sizes and times, and with the options."""
+    found = hashlib.sha256(repr(options).encode())
+    for path in paths:
+        stat = os.stat(path)
+        found.update(repr((os.path.abspath(path), stat.st_size, stat.st_mtime_ns)).encode())
+    return found.hexdigest()[:32]

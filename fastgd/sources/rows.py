@@ -1,0 +1,150 @@
+"""The rows of a source as solvers ask for them: in blocks of a given number of rows, or some rows by number."""
+
+import numpy as np
+
+from ..kernels.layouts import CSR, Dense, frozen
+from .ahead import ahead
+from .base import X
+
+BLOCK_BYTES = 1 << 24  # of the numbers of a block where nothing else decides
+
+
+class SourceRows:
+    """The X of a source, with the questions that :class:`Dense` and :class:`CSR` answer; no row stays in memory."""
+
+    in_memory = False
+
+    def __init__(self, source):
+        self.source = source
+        self.shape, self.dtype = (source.n, source.columns), source.dtype
+        self.sparse, self.stored, self.columns = source.sparse, source.stored, source.columns
+
+    def blocks(self, size=None):
+        """Pairs of the number of a first row and ``size`` rows from there on, the last pair fewer, read ahead.
+
+        A block is valid until the next one is asked for: its memory is used again. Where rows lie in memory maps as
+        kernels read them, a block is a view.
+        """
+        if size is None:
+            size = max(1, BLOCK_BYTES * self.shape[0] // (self.stored * self.dtype.itemsize + 1))
+        joined = sparse_blocks if self.sparse else dense_blocks
+        return ahead(joined(self.pieces(range(len(self.source.shards))), size, self))
+
+    def pieces(self, shards):
+        """The rows of some shards, as they are stored."""
+        for shard in shards:
+            for block in self.source.pieces(shard, (X,)):
+                yield block.X
+
+    def take(self, rows):
+        """Some of the rows, by number or flag; a copy. Only shards with some of them are read."""
+        rows = np.flatnonzero(rows) if np.asarray(rows).dtype == bool else np.asarray(rows, np.int64)
+        order = np.argsort(rows, kind="stable")
+        ordered, found, starts = rows[order], [], self.source.starts
+        for shard in range(len(self.source.shards)):
+            lo, hi = np.searchsorted(ordered, starts[shard : shard + 2])
+            first = int(starts[shard])
+            if lo < hi:
+                for block in self.source.pieces(shard, (X,)):
+                    a, b = lo + np.searchsorted(ordered[lo:hi], [first, first + block.rows])
+                    if a < b:
+                        found.append(block.X.take(ordered[a:b] - first))
+                    first += block.rows
+        return joined_rows(found, self).take(np.argsort(order, kind="stable"))
+
+    def astype(self, dtype):
+        """The same rows: a source has one type."""
+        if dtype != self.dtype:
+            raise TypeError(f"The source holds {self.dtype}, and {np.dtype(dtype)} is needed: open it with dtype=.")
+        return self
+
+    def scores(self, coef):
+        """``rows @ coef.T`` in float64, (n,) or (n, m)."""
+        scores = np.empty((self.shape[0], *coef.shape[:-1]))
+        for first, rows in self.blocks():
+            scores[first : first + rows.shape[0]] = rows.scores(coef)
+        return scores
+
+    def non_finite(self):
+        """The row and the column of the first number that is NaN or infinite, or None."""
+        blocks = self.blocks()
+        for first, rows in blocks:
+            found = rows.non_finite()
+            if found is not None:
+                blocks.close()
+                return first + found[0], found[1]
+        return None
+
+    def array(self):
+        """The rows as a float64 array (n, d)."""
+        return np.concatenate([rows.array() for _, rows in self.blocks()])
+
+    def place(self, row):
+        """Where a row lies, as messages name it."""
+        return self.source.place(row)
+
+
+def dense_blocks(pieces, size, like):
+    """Pieces of rows as blocks of ``size`` rows: views inside a piece, and copies where one ends within a block."""
+    buffers, used, filled, first = [None] * 3, 0, 0, 0
+    for piece in pieces:
+        values, lo = piece.values, 0
+        while lo < len(values):
+            if filled == 0 and len(values) - lo >= size and like.source.lasting:
+                yield first, Dense(frozen(values[lo : lo + size]))
+                lo, first = lo + size, first + size
+                continue
+            if buffers[used] is None:
+                buffers[used] = np.empty((min(size, like.shape[0]), like.columns), like.dtype)
+            some = min(size - filled, len(values) - lo)
+            buffers[used][filled : filled + some] = values[lo : lo + some]
+            filled, lo = filled + some, lo + some
+            if filled == size:
+                yield first, Dense(frozen(buffers[used]))
+                used, filled, first = (used + 1) % len(buffers), 0, first + size
+    if filled:
+        yield first, Dense(frozen(buffers[used][:filled]))
+
+
+def sparse_blocks(pieces, size, like):
+    """Pieces of sparse rows as blocks of ``size`` rows."""
+    held, count, first = [], 0, 0
+    for piece in pieces:
+        lo, n = 0, piece.shape[0]
+        while lo < n:
+            some = min(size - count, n - lo)
+            held.append(slice_of(piece, lo, lo + some))
+            lo, count = lo + some, count + some
+            if count == size:
+                yield first, joined_rows(held, like)
+                held, count, first = [], 0, first + size
+        if not like.source.lasting:  # the next piece may take its memory
+            held = [CSR(*(np.array(a) for a in one[:3]), one.columns) for one in held]
+    if held:
+        yield first, joined_rows(held, like)
+
+
+def slice_of(rows, lo, hi):
+    """The rows lo to hi of rows in memory, not copied."""
+    if not rows.sparse:
+        return Dense(rows.values[lo:hi])
+    first, last = int(rows.starts[lo]), int(rows.starts[hi])
+    starts = rows.starts[lo : hi + 1] - rows.starts[lo] if first else rows.starts[lo : hi + 1]
+    return CSR(rows.values[first:last], rows.indices[first:last], frozen(starts), rows.columns)
+
+
+def joined_rows(some, like):
+    """Rows in memory behind each other; the types are those of ``like``."""
+    if not like.sparse:
+        values = [rows.values for rows in some] or [np.empty((0, like.columns), like.dtype)]
+        return Dense(frozen(values[0] if len(values) == 1 else np.concatenate(values)))
+    if len(some) == 1:
+        return some[0]
+    counts = np.cumsum([0, *(rows.stored for rows in some)])
+    starts = [rows.starts[1:] + np.uint64(before) for rows, before in zip(some, counts[:-1], strict=True)]
+    return CSR(
+        frozen(np.concatenate([rows.values for rows in some] or [np.empty(0, like.dtype)])),
+        frozen(np.concatenate([rows.indices for rows in some] or [np.empty(0, np.uint32)])),
+        frozen(np.concatenate([np.zeros(1, np.uint64), *starts])),
+        like.columns,
+    )
