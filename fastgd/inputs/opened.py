@@ -4,6 +4,7 @@ import numpy as np
 
 from ..kernels.layouts import frozen
 from ..sources.base import OFFSET, VECTORS, WEIGHT, Source, Y
+from ..sources.room import room
 from ..sources.rows import SourceRows
 from .arrays import Matrix
 
@@ -13,7 +14,7 @@ LOADED_BYTES = 1 << 26  # a source whose X takes no more is read into memory onc
 def opened(X, y, given):
     """X, y and the options given, where X is a source with what it holds; anything else is returned as it is.
 
-    One number a row, y, weights and offsets, stays in memory.
+    What has one number a row, y, weights and offsets, is kept: in memory, or in a temporary file where rows are many.
     """
     if not isinstance(X, Source):
         return X, y, given
@@ -55,11 +56,18 @@ def matrix(source):
 
 def vectors(source):
     """The targets, weights and offsets of all rows that a source has: a dict of arrays."""
-    wanted = [part for part in VECTORS if part in source.parts]
-    found = {part: [] for part in wanted}
+    wanted = tuple(part for part in VECTORS if part in source.parts)
+    found, labels, row = {}, {part: [] for part in wanted}, 0
     for shard in range(len(source.shards)):
-        for block in source.pieces(shard, tuple(wanted)):
+        for block in source.pieces(shard, wanted):
             for part in wanted:
-                values = getattr(block, part)
-                found[part].append(values if source.lasting else np.array(values))
-    return {part: frozen(np.concatenate(arrays) if len(arrays) > 1 else arrays[0]) for part, arrays in found.items()}
+                values = np.asarray(getattr(block, part))
+                if values.dtype.kind not in "biuf":  # labels, of any length
+                    labels[part].append(np.array(values))
+                    continue
+                if part not in found:
+                    found[part] = room((source.n, *values.shape[1:]), values.dtype)
+                found[part][row : row + len(values)] = values
+            row += block.rows
+    found |= {part: np.concatenate(blocks) for part, blocks in labels.items() if blocks}
+    return {part: frozen(values) for part, values in found.items()}

@@ -5,6 +5,7 @@ import numpy as np
 from ..kernels.layouts import CSR, Dense, frozen
 from .ahead import ahead
 from .base import X
+from .room import room
 
 BLOCK_BYTES = 1 << 24  # of the numbers of a block where nothing else decides
 
@@ -55,6 +56,10 @@ class SourceRows:
     def loaded(self):
         """All rows, in memory."""
         return joined_rows([copied(rows) for rows in self.pieces(range(len(self.source.shards)))], self)
+
+    def room(self, dtype):
+        """Room for a number of each row."""
+        return room(self.shape[:1], dtype)
 
     def astype(self, dtype):
         """The same rows: a source has one type."""
