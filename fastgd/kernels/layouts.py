@@ -23,6 +23,7 @@ class Dense(NamedTuple):
 
     values: np.ndarray
     sparse = False
+    in_memory = True
 
     def at(self, i, j):
         return self.values[i, j]
@@ -92,6 +93,7 @@ class CSR(NamedTuple):
     starts: np.ndarray  # (n + 1,) uint64
     columns: int
     sparse = True
+    in_memory = True
 
     @property
     def shape(self):

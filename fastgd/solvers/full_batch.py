@@ -23,7 +23,7 @@ class FullBatch(FirstOrder):
 
     def steps_at_once(self, lanes):
         """How many steps a slice takes."""
-        if self.watched or self.passes.chunks > 1:
+        if self.watched or self.passes.chunks.count > 1:
             return 1
         rows = self.plan.data.rows
         cost = (rows.stored + (self.passes.n + 1) * ROW_OVERHEAD + self.passes.d) * lanes
@@ -31,7 +31,7 @@ class FullBatch(FirstOrder):
 
     def small(self, lanes):
         """Whether one kernel call takes all steps of a slice."""
-        return self.passes.chunks == 1
+        return self.passes.chunks.count == 1
 
     def advance(self, lanes, state, rates, clock, steps):
         """A slice of steps; the kernels leave a failed lane at its last finite weights."""

@@ -52,6 +52,10 @@ class SourceRows:
                     first += block.rows
         return joined_rows(found, self).take(np.argsort(order, kind="stable"))
 
+    def loaded(self):
+        """All rows, in memory."""
+        return joined_rows([copied(rows) for rows in self.pieces(range(len(self.source.shards)))], self)
+
     def astype(self, dtype):
         """The same rows: a source has one type."""
         if dtype != self.dtype:
@@ -78,6 +82,10 @@ class SourceRows:
     def array(self):
         """The rows as a float64 array (n, d)."""
         return np.concatenate([rows.array() for _, rows in self.blocks()])
+
+    def given(self):
+        """Zeros in place of the rows, for functions of the user that ask for their number alone."""
+        return np.broadcast_to(np.zeros(1, self.dtype), (self.shape[0], 1))
 
     def place(self, row):
         """Where a row lies, as messages name it."""
@@ -118,10 +126,14 @@ def sparse_blocks(pieces, size, like):
             if count == size:
                 yield first, joined_rows(held, like)
                 held, count, first = [], 0, first + size
-        if not like.source.lasting:  # the next piece may take its memory
-            held = [CSR(*(np.array(a) for a in one[:3]), one.columns) for one in held]
+        held = held if like.source.lasting else [copied(one) for one in held]  # the next piece may take its memory
     if held:
         yield first, joined_rows(held, like)
+
+
+def copied(rows):
+    """A copy of rows in memory."""
+    return type(rows)(*(frozen(np.array(one)) if isinstance(one, np.ndarray) else one for one in rows))
 
 
 def slice_of(rows, lo, hi):
