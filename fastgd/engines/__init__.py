@@ -2,11 +2,13 @@
 
 from .dask_engine import Dask
 
+__all__ = ["Dask"]
+
 
 def engine_of(engine):
     """The engine that a user means: one that is given, or "dask" on the default client."""
-    if engine == "dask":
+    if isinstance(engine, str) and engine == "dask":
         return Dask()
     if isinstance(engine, Dask):
         return engine
-    raise ValueError(f'engine={engine!r} is none: pass "dask", or fastgd.engines.Dask(client).')
+    raise ValueError(f'engine={engine!r} is unknown: pass "dask", or fastgd.engines.Dask(client).')

@@ -1,7 +1,7 @@
 """Rows that lie in the memory of a cluster's workers, as solvers ask for them.
 
-They are loaded by tasks, in bundles: the rows of an aligned power of two of chunks, so that the sums over a bundle are a
-node of the tree in which ``solvers/reduction.py`` adds chunks. Where bundles end, where they lie and who adds them
+They are loaded by tasks, in bundles: the rows of an aligned power of two of chunks, so that the sums over a bundle are
+a node of the tree in which ``solvers/reduction.py`` adds chunks. Where bundles end, where they lie and who adds them
 changes no bit. A bundle that is lost with its worker is loaded again, by the scheduler's own means.
 """
 
@@ -13,12 +13,13 @@ from itertools import pairwise
 import numpy as np
 
 from ..kernels.full_batch import chunk_rows
-from ..solvers.reduction import Chunks
+from ..solvers.reduction import ReadChunks
 from ..sources.rows import SourceRows, joined_rows
 from . import tasks
 
 FAN_IN = 8  # nodes that a task adds: a power of two
 UNEVEN = 1.25  # how much longer the busiest thread may take than if all had the same share
+MEMORY = 1 << 33  # of a worker that has no limit
 INLINE_BYTES = 1 << 14  # of what a pass sends: more of it travels as the result of a task, from worker to worker
 LARGE = {"distributed.admin.large-graph-warning-threshold": "1TB"}  # what is large here is meant to be: vectors, once
 EMPTY = {"rows": None} | dict.fromkeys(tasks.VECTORS)  # of Data, what does not travel with each pass
@@ -51,7 +52,9 @@ class ClusterRows(SourceRows):
         self.cluster, self.name = cluster, f"fastgd-{uuid.uuid4().hex}"
         n, row_bytes = self.shape[0], self.stored * self.dtype.itemsize // self.shape[0] + 1
         self.unit = chunk_rows(self)
-        threads, memory = cluster.threads(), cluster.memory()
+        workers = cluster.workers()
+        threads = sum(worker["nthreads"] for worker in workers)
+        memory = min(worker["memory_limit"] or MEMORY for worker in workers)
         level = bundle_level(-(-n // self.unit), threads, memory // 8 // (row_bytes * self.unit))
         self.size = self.unit << level  # rows of a bundle
         self.edges = [*range(0, n, self.size), n]
@@ -81,7 +84,7 @@ class ClusterRows(SourceRows):
         return value if len(value) <= INLINE_BYTES else self.map("send", tasks.same, [value])[0]
 
     def vectors(self, data):
-        """For each bundle its part of the vectors of ``data``, futures; an array is sent once for as long as it lives."""
+        """For each bundle its part of the vectors of ``data``; an array is sent once for as long as it lives."""
         return list(zip(*(self.parts_of(getattr(data, name)) for name in tasks.VECTORS), strict=True))
 
     def parts_of(self, array):
@@ -149,14 +152,15 @@ class ClusterRows(SourceRows):
         return next(((first + at[0], at[1]) for first, at in zip(self.edges, found, strict=False) if at), None)
 
 
-class ClusterChunks(Chunks):
-    """Chunks of rows on a cluster."""
+class ClusterChunks(ReadChunks):
+    """Chunks of rows on a cluster; whoever asks for parts of them reads the source here."""
 
     def fill(self, kernel, args, outs, by_row, stride, n_threads):
         """Fill arrays by chunk, or by row."""
         rows, place = self.data.rows, 0
         kinds = [(out.dtype, out.shape[1:]) for out in outs or by_row]
-        for found in rows.cluster.results(rows, rows.work(tasks.Filled(kernel, self.chunk, kinds, not outs), self.data, args)):
+        filled = rows.work(tasks.Filled(kernel, self.chunk, kinds, not outs), self.data, args)
+        for found in rows.cluster.results(rows, filled):
             for out, part in zip(outs or by_row, found, strict=True):
                 out[place : place + len(part)] = part
             place += len(found[0])

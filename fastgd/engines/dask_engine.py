@@ -69,10 +69,9 @@ class On:
         self.client, self.timeout, self.cpus = client, timeout, frozenset()
 
     def workers(self):
-        """What is known of each worker; waits for the first one."""
-        with failures.waiting(self.timeout):
-            self.client.wait_for_workers(1, timeout=self.timeout)
-        return self.client.scheduler_info(n_workers=-1)["workers"].values()
+        """What is known of each worker, the number of its threads and its memory among it; waits for the first one."""
+        failures.waits_for(self.client, self.timeout)
+        return list(self.client.scheduler_info(n_workers=-1)["workers"].values())
 
     def results(self, rows, futures):
         """The values that tasks have made, in order; raises what went wrong."""

@@ -23,6 +23,14 @@ def distributed():
     return distributed
 
 
+def waits_for(client, timeout):
+    """Wait for the first worker."""
+    try:
+        client.wait_for_workers(1, timeout=timeout)
+    except TimeoutError:
+        raise RuntimeError(NO_WORKERS.format(seconds=timeout, waiting="all")) from None
+
+
 @contextlib.contextmanager
 def told(rows):
     """Errors of a cluster as what they mean for the rows; those of tasks are raised as they are."""
