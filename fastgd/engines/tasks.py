@@ -102,13 +102,16 @@ def asked(question, rows, state):
 
 
 def added(parts):
-    """The sums of neighbouring nodes, 2**k of them but at the end, in the order of the tree."""
-    cpus = frozenset().union(*(part.cpus for part in parts))
-    values = [part.value for part in parts]
-    while len(values) > 1:
-        pairs = zip(values[::2], values[1::2], strict=False)
-        values = [[a + b for a, b in zip(*pair, strict=True)] for pair in pairs] + values[len(values) & ~1 :]
-    return Made(values[0], cpus)
+    """The sums of neighbouring nodes, :class:`Made`."""
+    return Made(tree([part.value for part in parts]), frozenset().union(*(part.cpus for part in parts)))
+
+
+def tree(nodes):
+    """The sums of neighbouring nodes, 2**k of them but at the end, in the order of the tree; they stay as they are."""
+    while len(nodes) > 1:
+        pairs = zip(nodes[::2], nodes[1::2], strict=False)
+        nodes = [[a + b for a, b in zip(*pair, strict=True)] for pair in pairs] + nodes[len(nodes) & ~1 :]
+    return nodes[0]
 
 
 def whole(parts):
