@@ -46,6 +46,10 @@ class Npy(Source):
                 raise ValueError(f"{path} can not be read as a .npy file: {error}") from None
         return self._open[part]
 
+    def between(self, lo, hi):
+        """A view where the type and the order of the numbers are those that kernels read, else converted copies."""
+        return Dense(frozen(np.ascontiguousarray(self.array(X)[lo:hi], dtype=self.dtype)))
+
     def pieces(self, shard, parts=(X, *VECTORS)):
         """Views where the type and the order of the numbers are those that kernels read, else converted copies."""
         arrays = {part: np.asarray(self.array(part)) for part in self.parts if part in parts}
