@@ -10,14 +10,14 @@ import zlib
 import numpy as np
 from filelock import FileLock
 
-from ..kernels.layouts import CSR, Dense, frozen
 from .base import OFFSET, VECTORS, WEIGHT, Block, Shard, Source, X, Y
+from .csr_source import FILES, Csr
+from .npy_source import Npy
 
 FORMAT = 1  # of the files; another one is not read
 END = 1 << 16  # bytes at the beginning and at the end of a file that are compared whenever it is opened
 STEP = 1 << 23  # bytes whose checksum is computed at a time
 MANIFEST = "manifest.json"
-SPARSE = ("data", "indices", "indptr")
 
 
 class Cached(Source):
@@ -56,44 +56,41 @@ class Cached(Source):
     @property
     def stored(self):
         """How many numbers X has."""
-        return self.manifest["files"]["data.npy"]["shape"][0] if self.sparse else self.n * self.columns
+        return self.table.stored
 
     def digest(self):
         """That of the source: the rows are the same."""
         return self.of
 
+    @property
+    def table(self):
+        """The source that reads the files."""
+        if "table" not in vars(self).setdefault("_open", {}):
+            _ = self.manifest
+            paths = [self.path(f"{part}.npy") if part in self.parts else None for part in (X, *VECTORS)]
+            made = Csr(self.rows_folder, n_features=self.columns) if self.sparse else Npy(*paths)
+            self._open["table"] = made
+        return self._open["table"]
+
     def between(self, lo, hi):
         """The rows lo to hi of X, a view."""
-        if not self.sparse:
-            return Dense(frozen(self.array(X)[lo:hi]))
-        starts = self.array("indptr")[lo : hi + 1]
-        some = slice(int(starts[0]), int(starts[-1]))
-        values, indices = self.array("data")[some], self.array("indices")[some]
-        return CSR(frozen(values), frozen(indices), frozen(starts - starts[0]), self.columns)
+        return self.table.between(lo, hi)
 
     def pieces(self, shard, parts=(X, *VECTORS)):
-        """The rows of a shard as one view."""
-        lo, hi = map(int, self.starts[shard : shard + 2])
-        rows = self.between(lo, hi) if X in parts else None
-        yield Block(rows, *(self.vector(part, lo, hi) if part in parts else None for part in (Y, WEIGHT, OFFSET)))
+        """Views of some rows, or of all of the shard."""
+        first, end = map(int, self.starts[shard : shard + 2])
+        step = self.table.step if self.sparse and X in parts else max(1, end - first)
+        for lo in range(first, end, step):
+            hi = min(lo + step, end)
+            rows = self.between(lo, hi) if X in parts else None
+            yield Block(rows, *(self.vector(part, lo, hi) if part in parts else None for part in (Y, WEIGHT, OFFSET)))
 
     def vector(self, part, lo, hi):
         """The rows lo to hi of y, the row weights or offsets, as they were read; None where there are none."""
         if part not in self.parts:
             return None
-        some, labels = self.array(part)[lo:hi], self.manifest["labels"].get(part)
+        some, labels = self.table.array(part)[lo:hi], self.manifest["labels"].get(part)
         return some if labels is None else decoded(some, labels)
-
-    def array(self, name):
-        """The numbers of a file."""
-        manifest = self.manifest
-        if name not in self._open:
-            self._open[name] = np.asarray(np.load(self.path(f"{name}.npy"), mmap_mode="r", allow_pickle=False))
-            found = {"shape": list(self._open[name].shape), "dtype": self._open[name].dtype.str}
-            written = {key: manifest["files"][f"{name}.npy"][key] for key in found}
-            if found != written:
-                raise self.fault(f"{name}.npy holds {found}, not {written}")
-        return self._open[name]
 
     def path(self, name):
         """Of a file of the cache."""
@@ -244,7 +241,7 @@ def copied(cached, folder):
         parts = [part for part in source.parts if part != X]
         vectors, labels = {part: new(part) for part in parts}, {}
         if source.sparse:
-            table = [new(*pair) for pair in zip(SPARSE, (source.dtype, np.uint32, np.uint64), strict=True)]
+            table = [new(*pair) for pair in zip(FILES, (source.dtype, np.uint32, np.uint64), strict=True)]
             table[2].append(np.zeros(1, np.uint64))
         else:
             table = [new(X, source.dtype)]
@@ -325,8 +322,6 @@ class Growing:
             self.file.close()
             found = os.stat(self.path)
             return {
-                "shape": [self.length, *self.tail],
-                "dtype": self.dtype.str,
                 "header": self.header,
                 "bytes": found.st_size,
                 "time": found.st_mtime_ns,
