@@ -106,21 +106,24 @@ def dense_blocks(pieces, size, like):
 
 
 def sparse_blocks(pieces, size, like):
-    """Pieces of sparse rows as blocks of ``size`` rows."""
+    """Pieces of sparse rows as blocks of ``size`` rows, copies: the next piece may take the memory of this one."""
     held, count, first = [], 0, 0
     for piece in pieces:
         lo, n = 0, piece.shape[0]
         while lo < n:
             some = min(size - count, n - lo)
-            held.append(slice_of(piece, lo, lo + some))
+            held.append(copy_of(slice_of(piece, lo, lo + some)))
             lo, count = lo + some, count + some
             if count == size:
                 yield first, joined_rows(held, like)
                 held, count, first = [], 0, first + size
-        # The next piece may take its memory.
-        held = [CSR(*(np.array(a) for a in one[:3]), one.columns) for one in held]
     if held:
         yield first, joined_rows(held, like)
+
+
+def copy_of(rows):
+    """Sparse rows in memory of their own."""
+    return CSR(*(frozen(np.array(array)) for array in rows.flat()), rows.columns)
 
 
 def slice_of(rows, lo, hi):
