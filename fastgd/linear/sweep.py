@@ -8,6 +8,7 @@ import numpy as np
 from ..inputs import arguments, arrays
 from ..inputs.folds import folds_of
 from ..inputs.grid import expand
+from ..inputs.opened import opened
 from ..inputs.options import FitOptions, defaults, names, only_known, reasons, signature_of
 from ..parts.registry import brief
 from ..results.progress import print_choices
@@ -27,7 +28,7 @@ AXES = names(axis=True)
 NOT_SWEEP = reasons("not_sweep")
 
 
-def sweep(X, y, *, product=True, cv=None, groups=None, scoring=None, refit=False, keep=None, **options):
+def sweep(X, y=None, *, product=True, cv=None, groups=None, scoring=None, refit=False, keep=None, **options):
     """Fit a linear model with many settings, all in one pass over the data.
 
     Every setting, and with ``cv`` every fold of it, is a lane: a step reads the rows once and moves all lanes. What
@@ -100,6 +101,7 @@ def sweep_by(backend, X, y, options, product, cv, groups, scoring, refit, keep):
     """A sweep by a backend: the compiled one, or NumPy."""
     if options.get("start") is not None:
         options = {**options, "start": given_weights(options["start"])}  # read once, not at each point
+    X, y, options = opened(X, y, options)
     points, settings = settings_of(options, product)
     scorer, cross = scorer_of(scoring), cv is not None
     check_cross_validation(cross, options, groups, scoring, refit)

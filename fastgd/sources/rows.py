@@ -5,6 +5,7 @@ import numpy as np
 from ..kernels.layouts import CSR, Dense, frozen
 from .ahead import ahead
 from .base import X
+from .room import room
 
 BLOCK_BYTES = 1 << 24  # of the numbers of a block where nothing else decides
 
@@ -55,6 +56,14 @@ class SourceRows:
                     first += block.rows
         return joined_rows(found, self).take(np.argsort(order, kind="stable"))
 
+    def loaded(self):
+        """All rows, in memory."""
+        return joined_rows([copied(rows) for rows in self.pieces(range(len(self.source.shards)))], self)
+
+    def room(self, dtype):
+        """Room for a number of each row."""
+        return room(self.shape[:1], dtype)
+
     def astype(self, dtype):
         """The same rows: a source has one type."""
         if dtype != self.dtype:
@@ -81,6 +90,10 @@ class SourceRows:
     def array(self):
         """The rows as a float64 array (n, d)."""
         return np.concatenate([rows.array() for _, rows in self.blocks()])
+
+    def given(self):
+        """Zeros in place of the rows, for functions of the user that ask for their number alone."""
+        return np.broadcast_to(np.zeros(1, self.dtype), (self.shape[0], 1))
 
     def place(self, row):
         """Where a row lies, as messages name it."""
@@ -112,7 +125,7 @@ def sparse_blocks(pieces, size, like):
         lo, n = 0, piece.shape[0]
         while lo < n:
             some = min(size - count, n - lo)
-            held.append(copy_of(slice_of(piece, lo, lo + some)))
+            held.append(copied(slice_of(piece, lo, lo + some)))
             lo, count = lo + some, count + some
             if count == size:
                 yield first, joined_rows(held, like)
@@ -121,9 +134,9 @@ def sparse_blocks(pieces, size, like):
         yield first, joined_rows(held, like)
 
 
-def copy_of(rows):
-    """Sparse rows in memory of their own."""
-    return CSR(*(frozen(np.array(array)) for array in rows.flat()), rows.columns)
+def copied(rows):
+    """A copy of rows in memory."""
+    return type(rows)(*(frozen(np.array(one)) if isinstance(one, np.ndarray) else one for one in rows))
 
 
 def slice_of(rows, lo, hi):
