@@ -23,6 +23,48 @@ def local(workers, threads=1, **options):
         yield client
 
 
+class Watch(distributed.SchedulerPlugin):
+    """Calls ``act(worker)`` once, when task number ``turn`` of those with a name is given to a worker: an address."""
+
+    def __init__(self, name, turn, act):
+        self.name, self.left, self.act = f"fastgd_{name}-", turn, act
+
+    def transition(self, key, start, finish, *args, worker=None, **kwargs):
+        """Of a task."""
+        if finish == "processing" and str(key).startswith(self.name):
+            self.left -= 1
+            if self.left == 0:
+                self.act(self.scheduler.tasks[key].processing_on.address)
+
+    async def start(self, scheduler):
+        """Know the scheduler."""
+        self.scheduler = scheduler
+
+
+@contextlib.contextmanager
+def watched(client, name, turn, act):
+    """Watch a cluster; that it acted is asserted in the end."""
+    scheduler = client.cluster.scheduler
+    watch = Watch(name, turn, act)
+    watch.scheduler = scheduler
+    client.sync(add, scheduler, watch)
+    try:
+        yield
+    finally:
+        client.sync(remove, scheduler)
+    assert watch.left <= 0
+
+
+async def add(scheduler, watch):
+    """In the scheduler's thread."""
+    scheduler.add_plugin(watch, name="watch")
+
+
+async def remove(scheduler):
+    """In the scheduler's thread."""
+    scheduler.remove_plugin("watch")
+
+
 class Shards(Source):
     """Rows in memory as a source of shards of given lengths, in pieces of ``step`` rows.
 
