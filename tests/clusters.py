@@ -2,12 +2,9 @@
 
 import contextlib
 import os
-from typing import NamedTuple
 
 import distributed
-import numpy as np
 
-from fastgd.kernels.layouts import Dense, frozen
 from fastgd.sources.base import Block, Shard, Source
 from fastgd.sources.rows import slice_of
 
@@ -27,11 +24,12 @@ class Watch(distributed.SchedulerPlugin):
     """Calls ``act(worker)`` once, when task number ``turn`` of those with a name is given to a worker: an address."""
 
     def __init__(self, name, turn, act):
-        self.name, self.left, self.act = f"fastgd_{name}-", turn, act
+        self.prefix, self.left, self.act = f"fastgd_{name}-", turn, act
+        self.name = f"{name} {turn}"
 
     def transition(self, key, start, finish, *args, worker=None, **kwargs):
         """Of a task."""
-        if finish == "processing" and str(key).startswith(self.name):
+        if finish == "processing" and str(key).startswith(self.prefix):
             self.left -= 1
             if self.left == 0:
                 self.act(self.scheduler.tasks[key].processing_on.address)
@@ -51,18 +49,18 @@ def watched(client, name, turn, act):
     try:
         yield
     finally:
-        client.sync(remove, scheduler)
+        client.sync(remove, scheduler, watch)
     assert watch.left <= 0
 
 
 async def add(scheduler, watch):
     """In the scheduler's thread."""
-    scheduler.add_plugin(watch, name="watch")
+    scheduler.add_plugin(watch, name=watch.name)
 
 
-async def remove(scheduler):
+async def remove(scheduler, watch):
     """In the scheduler's thread."""
-    scheduler.remove_plugin("watch")
+    scheduler.remove_plugin(watch.name)
 
 
 class Shards(Source):

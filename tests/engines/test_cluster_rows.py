@@ -161,20 +161,19 @@ def assert_same(found, expected):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case", CASES, ids=lambda case: " ".join(map(str, case.values())))
-def test_a_fit_has_the_bits_of_one_machine(client, fit_on, case):
+def test_a_fit_has_the_bits_of_one_machine(client, case):
     rows = rows_of("dense", np.float64)
     y = targets_of(case["loss"], rows.values)
     source = Shards(rows, y, [1000, 0, 7000, 1000])
-    assert_same(
-        fit_on(Dask(client), source, random_state=0, **case), fastgd.fit(rows.values, y, random_state=0, **case)
-    )
+    found = fastgd.fit(source, engine=Dask(client), random_state=0, **case)
+    assert_same(found, fastgd.fit(rows.values, y, random_state=0, **case))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("workers", "threads"), [(1, 1), (1, 2), (3, 1), (2, 2)])
-def test_workers_and_threads_change_no_bit(fit_on, workers, threads):
+def test_workers_and_threads_change_no_bit(workers, threads):
     rows = rows_of("dense", np.float64)
     y = targets_of("log_loss", rows.values)
     with local(workers, threads) as client:
-        found = fit_on(Dask(client), Shards(rows, y, [N]), loss="log_loss")
+        found = fastgd.fit(Shards(rows, y, [N]), engine=Dask(client), loss="log_loss")
     assert_same(found, fastgd.fit(rows.values, y, loss="log_loss"))

@@ -51,23 +51,23 @@ def processes(client):
 
 
 @pytest.mark.parametrize(("what", "turn"), [("load", 1), ("pass", 1), ("pass", 2), ("pass", 9), ("pass", 24)])
-def test_a_worker_is_killed(fit_on, case, what, turn):
+def test_a_worker_is_killed(case, what, turn):
     source, expected = case
     with local(2) as client:
         pids = processes(client)
         with watched(client, what, turn, lambda worker: os.kill(pids[worker], signal.SIGKILL)):
-            assert_same(fit_on(Dask(client), source, **OPTIONS), expected)
+            assert_same(fastgd.fit(source, engine=Dask(client), **OPTIONS), expected)
 
 
-def test_all_workers_are_killed_at_once(fit_on, case):
+def test_all_workers_are_killed_at_once(case):
     source, expected = case
     with local(2) as client:
         pids = processes(client).values()
         with watched(client, "pass", 12, lambda _: [os.kill(pid, signal.SIGKILL) for pid in pids]):
-            assert_same(fit_on(Dask(client), source, **OPTIONS), expected)
+            assert_same(fastgd.fit(source, engine=Dask(client), **OPTIONS), expected)
 
 
-def test_one_after_the_other_is_killed(fit_on, case):
+def test_one_after_the_other_is_killed(case):
     source, expected = case
     with local(3) as client:
         pids = processes(client)
@@ -76,52 +76,48 @@ def test_one_after_the_other_is_killed(fit_on, case):
             os.kill(pids[worker], signal.SIGKILL)
 
         with watched(client, "pass", 5, kill), watched(client, "pass", 40, lambda worker: kill(next(iter(pids)))):
-            assert_same(fit_on(Dask(client), source, **OPTIONS), expected)
+            assert_same(fastgd.fit(source, engine=Dask(client), **OPTIONS), expected)
 
 
-def test_a_worker_joins(fit_on, case):
+def test_a_worker_joins(case):
     source, expected = case
     with local(1) as client:
         grow = threading.Thread(target=client.cluster.scale, args=(3,))
         with watched(client, "pass", 6, lambda _: grow.start()):
-            assert_same(fit_on(Dask(client), source, **OPTIONS), expected)
+            assert_same(fastgd.fit(source, engine=Dask(client), **OPTIONS), expected)
         grow.join()
 
 
-def test_a_worker_is_retired(fit_on, case):
+def test_a_worker_is_retired(case):
     source, expected = case
     with local(2) as client:
         address = next(iter(processes(client)))
         retire = threading.Thread(target=client.retire_workers, args=([address],))
         with watched(client, "pass", 6, lambda _: retire.start()):
-            assert_same(fit_on(Dask(client), source, **OPTIONS), expected)
+            assert_same(fastgd.fit(source, engine=Dask(client), **OPTIONS), expected)
         retire.join()
 
 
-def test_a_worker_stops_for_good(fit_on, case):
+def test_a_worker_stops_for_good(case):
     source, expected = case
     with dask.config.set({"distributed.scheduler.worker-ttl": "2s"}), local(2) as client:
         pids = processes(client)
-        stopped = []
-
-        def stop(worker):
-            stopped.append(pids[worker])
-            os.kill(pids[worker], signal.SIGSTOP)
-
-        with watched(client, "pass", 6, stop):
-            assert_same(fit_on(Dask(client), source, **OPTIONS), expected)
-        os.kill(stopped[0], signal.SIGKILL)
+        with watched(client, "pass", 6, lambda worker: os.kill(pids[worker], signal.SIGSTOP)):
+            assert_same(fastgd.fit(source, engine=Dask(client), **OPTIONS), expected)
 
 
-def test_two_fits_at_once(fit_on, case):
+def test_two_fits_at_once(case):
     source, expected = case
     found = {}
     with local(2) as client, distributed.Client(client.cluster, set_as_default=False) as other:
-        engines = [Dask(client), Dask(other)]
-        fits = [threading.Thread(target=lambda k=k: found.update({k: rows_fit(engines[k], source)})) for k in range(2)]
-        for fit in fits:
-            fit.start()
-        for fit in fits:
-            fit.join()
+
+        def fit(k):
+            found[k] = fastgd.fit(source, engine=Dask((client, other)[k]), **OPTIONS)
+
+        fits = [threading.Thread(target=fit, args=(k,)) for k in range(2)]
+        for one in fits:
+            one.start()
+        for one in fits:
+            one.join()
     assert_same(found[0], expected)
     assert_same(found[1], expected)
