@@ -11,7 +11,7 @@ from .plan import unweighted
 from .reduction import chunks_of, tree_sum
 
 TASK_WORK = 1 << 23  # rows * columns * lanes: a millisecond, so that neither Ctrl-C nor the last thread takes long
-COPIED_BYTES = 1 << 25  # of held-out rows
+COPIED_NUMBERS = 1 << 21  # of held-out rows, at once
 SHARE = 2  # numbers of sparse rows for each of the chunks' sums, at least
 SMALL_WORK = 1 << 20  # below this the work is over before a thread has started
 
@@ -134,24 +134,31 @@ class ManyPasses:
         Of a joint loss the model's first lane has it, the others 0. A fold's lanes read its rows alone, some copied at
         a time: weighing all rows for all lanes took 30 times as long for 5 folds of 64 settings.
         """
-        data, found = self.data, np.empty(len(lanes.weights))
-        most = max(1, COPIED_BYTES * self.n // (data.rows.stored * data.shift.itemsize + 1))
-        for fold in np.unique(lanes.fold):
-            members = np.flatnonzero(lanes.fold == fold)
-            alone = unweighted(type(lanes)(*(array[members] for array in lanes)))
-            rows = np.flatnonzero(data.roles[fold] < 0)
-            total = weights = 0.0
-            for first in range(0, rows.size, most):
-                held = rows_of(data, rows[first : first + most])
-                total = total + ManyPasses(held, self.n_threads).loss(loss, alone)
-                weights += held.weight.sum(dtype=np.float64) if held.weight.size else held.rows.shape[0]
-            found[members] = total / weights
-        return found
+        rows, lane = self.data.rows, lanes.weights.shape[:1]
+        most = max(1, COPIED_NUMBERS * self.n // ((rows.stored + 1) * self.chunks.chunk))
+        chunks = chunks_of(self.data, self.chunks.chunk << most.bit_length() - 1, self.n_threads)
+        losses, weights = chunks.sums(held_losses, (loss, lanes), [lane, lane])
+        return losses / weights
 
     def totals(self, lanes):
         """The sum of the row weights of each lane, without its scale, (lanes,)."""
         args, shapes = (self.tiles(lanes),), [lanes.weights.shape[:1]]
         return self.chunks.sums(multi_sums.multi_totals, args, shapes, *self.tasks_of(lanes))[0]
+
+
+def held_losses(data, loss, lanes, chunk, first, last, losses, weights):
+    """The losses and the weights (chunks, lanes) of the rows that each lane's fold holds out."""
+    n = data.rows.shape[0]
+    for fold in np.unique(lanes.fold):
+        members = np.flatnonzero(lanes.fold == fold)
+        alone = unweighted(type(lanes)(*(array[members] for array in lanes)))
+        for c in range(first, last):
+            rows = c * chunk + np.flatnonzero(data.roles[fold, c * chunk : min((c + 1) * chunk, n)] < 0)
+            losses[c, members] = weights[c, members] = 0.0
+            if rows.size:
+                held = rows_of(data, rows)
+                losses[c, members] = ManyPasses(held, 1).loss(loss, alone)
+                weights[c, members] = held.weight.sum(dtype=np.float64) if held.weight.size else rows.size
 
 
 def hessians(data, loss, lanes, model, chunk, first, last, out):
