@@ -15,6 +15,7 @@ class Pieces(Source):
     def __init__(self, X, y=None, weight=None, offset=None, sizes=(), step=7, names=None, before=None, once=False):
         self.arrays = dict(zip(ALL, (X, y, weight, offset), strict=True))
         self.parts = tuple(part for part, one in self.arrays.items() if one is not None)
+        self.vectors = {part: one for part, one in self.arrays.items() if part != "X"}
         self.sparse = hasattr(X, "tocsr")
         self.dtype, self.columns, self.names, self.step, self.before = X.dtype, X.shape[1], names, step, before
         sizes = [*sizes, X.shape[0] - sum(sizes)]

@@ -22,7 +22,7 @@ def opened(X, y, given):
 
 
 def vectors_of(source, y, given):
-    """The targets of a source, and options or arguments with its weights and offsets as "sample_weight" and "offset"."""
+    """The targets of a source, and what is given with its weights and offsets as "sample_weight" and "offset"."""
     if y is not None:
         raise TypeError("X is a source, which holds its targets: leave out y.")
     if Y not in source.parts:
