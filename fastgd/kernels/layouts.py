@@ -45,6 +45,10 @@ class Dense(NamedTuple):
         """As of sparse rows, but None for indices and starts: what a kernel for both does with them is not compiled."""
         return self.values.reshape(-1), None, None
 
+    def room(self, dtype):
+        """Room for a number of each row."""
+        return np.empty(self.shape[0], dtype)
+
     def take(self, rows):
         """Some of the rows, by number or flag; a copy."""
         return Dense(frozen(np.ascontiguousarray(self.values[rows])))
@@ -111,6 +115,10 @@ class CSR(NamedTuple):
     def flat(self):
         """Values, indices and starts."""
         return self.values, self.indices, self.starts
+
+    def room(self, dtype):
+        """Room for a number of each row."""
+        return np.empty(self.shape[0], dtype)
 
     def take(self, rows):
         """Some of the rows, by number or flag; a copy."""

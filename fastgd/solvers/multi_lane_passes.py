@@ -91,7 +91,7 @@ class ManyPasses:
 
         (n,), of one model of the lanes: the weights of a matrix that all its classes share.
         """
-        out = np.empty(self.n, self.data.shift.dtype)
+        out = self.data.rows.room(self.data.shift.dtype)
         self.chunks.by_row(joint_curvature.second_derivatives, (loss, lanes, model), out, *self.tasks_of(lanes))
         return out
 

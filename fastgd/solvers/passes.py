@@ -76,7 +76,7 @@ class Passes:
 
     def scores(self, lanes):
         """The scores (n,) of the first lane at its weights, in the data's type."""
-        out = np.empty(self.n, self.data.shift.dtype)
+        out = self.data.rows.room(self.data.shift.dtype)
         self.chunks.by_row(curvature.scores, (lanes, 0), out, self.stride)
         return out
 
@@ -143,7 +143,7 @@ def second_derivatives(data, loss, lanes, n_threads):
 
     Of a joint loss, the mean over the classes.
     """
-    passes, out = Passes(data, n_threads), np.empty(data.rows.shape[0], data.shift.dtype)
+    passes, out = Passes(data, n_threads), data.rows.room(data.shift.dtype)
     if loss.joint:
         return passes.many().second_derivatives(loss, lanes)
     passes.chunks.by_row(curvature.second_derivatives, (loss, lanes, 0), out, passes.stride)

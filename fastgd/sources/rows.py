@@ -5,6 +5,7 @@ import numpy as np
 from ..kernels.layouts import CSR, Dense, frozen
 from .ahead import ahead
 from .base import X
+from .room import room
 
 BLOCK_BYTES = 1 << 24  # of the numbers of a block where nothing else decides
 
@@ -27,6 +28,9 @@ class SourceRows:
         """
         if size is None:
             size = max(1, BLOCK_BYTES * self.shape[0] // (self.stored * self.dtype.itemsize + 1))
+        if self.source.lasting:
+            n = self.shape[0]
+            return ahead((lo, self.source.between(lo, min(lo + size, n))) for lo in range(0, n, size))
         joined = sparse_blocks if self.sparse else dense_blocks
         return ahead(joined(self.pieces(range(len(self.source.shards))), size, self))
 
@@ -55,6 +59,10 @@ class SourceRows:
     def loaded(self):
         """All rows, in memory."""
         return joined_rows([copied(rows) for rows in self.pieces(range(len(self.source.shards)))], self)
+
+    def room(self, dtype):
+        """Room for a number of each row."""
+        return room(self.shape[:1], dtype)
 
     def astype(self, dtype):
         """The same rows: a source has one type."""
@@ -93,15 +101,11 @@ class SourceRows:
 
 
 def dense_blocks(pieces, size, like):
-    """Pieces of rows as blocks of ``size`` rows: views inside a piece, and copies where one ends within a block."""
+    """Pieces of rows as blocks of ``size`` rows, copies in memory that is used again."""
     buffers, used, filled, first = [None] * 3, 0, 0, 0
     for piece in pieces:
         values, lo = piece.values, 0
         while lo < len(values):
-            if filled == 0 and len(values) - lo >= size and like.source.lasting:
-                yield first, Dense(frozen(values[lo : lo + size]))
-                lo, first = lo + size, first + size
-                continue
             if buffers[used] is None:
                 buffers[used] = np.empty((min(size, like.shape[0]), like.columns), like.dtype)
             some = min(size - filled, len(values) - lo)
@@ -115,18 +119,17 @@ def dense_blocks(pieces, size, like):
 
 
 def sparse_blocks(pieces, size, like):
-    """Pieces of sparse rows as blocks of ``size`` rows."""
+    """Pieces of sparse rows as blocks of ``size`` rows, copies: the next piece may take the memory of this one."""
     held, count, first = [], 0, 0
     for piece in pieces:
         lo, n = 0, piece.shape[0]
         while lo < n:
             some = min(size - count, n - lo)
-            held.append(slice_of(piece, lo, lo + some))
+            held.append(copied(slice_of(piece, lo, lo + some)))
             lo, count = lo + some, count + some
             if count == size:
                 yield first, joined_rows(held, like)
                 held, count, first = [], 0, first + size
-        held = held if like.source.lasting else [copied(one) for one in held]  # the next piece may take its memory
     if held:
         yield first, joined_rows(held, like)
 
