@@ -10,7 +10,7 @@ import numpy as np
 from ..inputs import arrays
 from ..inputs.arrays import Matrix
 from ..sources.base import OFFSET, Source, X
-from ..sources.blocks import blocks_of
+from ..sources.blocks import blocks_of, place_of
 
 ENDINGS = (".npy", ".parquet", ".csv")
 
@@ -47,11 +47,6 @@ def answers(answer, source, offset):
         own = block.offset if offset is None else offset[first : first + block.rows]
         yield answer(Matrix(block.X, source.names), own, place_of(source, first))
         first += block.rows
-
-
-def place_of(source, first):
-    """A function that says where a row of the block from row ``first`` on is."""
-    return lambda row: source.place(first + row) if source.repeatable else f"row {first + row}"
 
 
 # Files --------------------------------------------------------------------------------------------------------------

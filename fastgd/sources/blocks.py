@@ -64,3 +64,8 @@ def first_of(waiting, rows):
             waiting.insert(0, values[missing:])
         missing -= len(found[-1])
     return found[0] if len(found) == 1 else np.concatenate(found)
+
+
+def place_of(source, first):
+    """A function that says where a row of the block from row ``first`` on is."""
+    return lambda row: source.place(first + row) if source.repeatable else f"row {first + row}"
