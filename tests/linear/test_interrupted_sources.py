@@ -83,6 +83,7 @@ def in_predictions():
 def test_ctrl_c(scenario, expected):
     process = subprocess.Popen(
         [sys.executable, __file__, scenario],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
