@@ -77,6 +77,13 @@ class SourceRows:
         """Room for a number of each row."""
         return room(self.shape[:1], dtype)
 
+    def of_columns(self, columns):
+        """The numbers (n, columns) of some columns of dense rows: in a temporary file where they are many."""
+        values = room((self.shape[0], len(columns)), self.dtype)
+        for first, rows in self.blocks():
+            values[first : first + rows.shape[0]] = rows.values[:, columns]
+        return values
+
     def astype(self, dtype):
         """The same rows: a source has one type."""
         if dtype != self.dtype:
