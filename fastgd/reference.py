@@ -22,7 +22,7 @@ from .results.minimize_result import MinimizeHistory, MinimizeResult
 from .solvers.textbook import NUMPY
 
 
-def fit(X, y, **options):
+def fit(X, y=None, **options):
     """:func:`fastgd.fit` in plain NumPy: the same arguments, meaning and result.
 
     Examples
@@ -37,7 +37,7 @@ def fit(X, y, **options):
     return fit_by(NUMPY, X, y, options)
 
 
-def sweep(X, y, *, product=True, cv=None, groups=None, scoring=None, refit=False, keep=None, **options):
+def sweep(X, y=None, *, product=True, cv=None, groups=None, scoring=None, refit=False, keep=None, **options):
     """:func:`fastgd.sweep` in plain NumPy: the same arguments, meaning and result.
 
     Examples
@@ -53,7 +53,7 @@ def sweep(X, y, *, product=True, cv=None, groups=None, scoring=None, refit=False
     return sweep_by(NUMPY, X, y, options, product, cv, groups, scoring, refit, keep)
 
 
-def lr_find(X, y, *, start="auto", stop="auto", num=100, **fit_options):
+def lr_find(X, y=None, *, start="auto", stop="auto", num=100, **fit_options):
     """:func:`fastgd.lr_find` in plain NumPy: the same arguments, meaning and result.
 
     Examples

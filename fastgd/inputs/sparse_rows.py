@@ -4,7 +4,6 @@ An index out of range would read or write outside of the arrays, in our kernels 
 are checked before either. The user's arrays are never written.
 """
 
-import itertools
 import operator
 import sys
 
@@ -12,9 +11,9 @@ import numpy as np
 
 from ..kernels.layouts import CSR, frozen
 from ..parts.registry import brief
+from ..sources.sparse_checks import ascends
 from .numeric import as_float
 
-CHECKED = 1 << 17  # indices at a time: what is compared stays in the cache for the second test
 MOST_COLUMNS = 2**32 - 1
 
 
@@ -44,7 +43,7 @@ def csr(X):
         indices = given.astype(np.uint32)
         notes += [f"X.indices copied, from {_kind(given)} to uint32"] * (given.size > 0)
     rows = CSR(frozen(values[: len(indices)]), frozen(indices), frozen(starts), columns)
-    if not _ascends(rows):
+    if not ascends(rows):
         check_range(given, columns, starts, "row")
         X = rows.given().copy()
         X.has_canonical_format = False
@@ -59,7 +58,7 @@ def still_sound(rows):
     if not rows.sparse:
         return
     starts, size = rows.starts, rows.indices.size
-    if not (starts[0] == 0 and starts[-1] == size and (starts[1:] >= starts[:-1]).all() and _ascends(rows)):
+    if not (starts[0] == 0 and starts[-1] == size and (starts[1:] >= starts[:-1]).all() and ascends(rows)):
         raise ValueError("X was changed while it was in use, and its indices are no longer valid: pass X.copy().")
 
 
@@ -123,30 +122,6 @@ def check_range(indices, limit, starts, line):
         k = int(np.argmax(unsigned >= limit))
         at = int(np.searchsorted(starts, starts.dtype.type(k), "right")) - 1
         raise ValueError(f"X.indices must be at least 0 and less than {limit}; it holds {indices[k]} in {line} {at}.")
-
-
-def _ascends(rows):
-    """Whether the columns of every row ascend and all are in range.
-
-    0.30 ns a number at 75 a row (0.45 to 0.8 on cores that others use), where SciPy's ``has_canonical_format`` takes 4
-    times as long: 0.18 to compare, 0.07 to leave out where rows begin, 0.05 for the last of each row, which alone is
-    compared with the number of columns. Reading them costs 0.15; two threads gained nothing.
-    """
-    indices, starts, columns = rows.indices, rows.starts, rows.columns
-    if not indices.size:
-        return True
-    rises = np.empty(CHECKED, bool)
-    edges = [*range(1, indices.size, CHECKED), indices.size]
-    first_rows = np.searchsorted(starts, np.array(edges, np.uint64)).tolist()
-    for k, (lo, hi) in enumerate(itertools.pairwise(edges)):
-        some = rises[: hi - lo]
-        np.greater(indices[lo:hi], indices[lo - 1 : hi - 1], out=some)
-        begun = starts[first_rows[k] : first_rows[k + 1]].astype(np.int64)
-        some[begun - lo] = True
-        # The index before the start of a row is the last of another row.
-        if not some.all() or (begun.size and indices[begun - 1].max() >= columns):
-            return False
-    return bool(indices[-1] < columns)
 
 
 # Other formats ------------------------------------------------------------------------------------------------------

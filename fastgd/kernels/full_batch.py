@@ -37,6 +37,8 @@ def chunk_rows(rows):
     """Rows a chunk: 1 to 8 MB, and so many that the chunks' sums, a number a column, stay small beside the data.
 
     Of large data a sixty-fourth: streams begin anew with every chunk, and of 1 MB a gradient took 1.06 times as long.
+    All other passes have chunks of as many rows, or of twice, four times ... as many, so that a node of the tree in
+    which one pass adds its sums is one of the others' too.
     """
     n, d = rows.shape
     if rows.sparse:
@@ -87,8 +89,9 @@ def _dense_gradients(
     """Blocks of eight streams: each call adds the last block's rows and takes the next one's scores (``eight_rows``).
 
     A block is ``count`` groups of eight rows ``apart`` rows from each other. The last one begins early enough to be
-    whole, and its first rows, which had their turn, get slopes of 0. So do those of the eight rows that end the data,
-    where they are no multiple of eight; of fewer rows than eight each comes by itself, eight times, and counts once.
+    whole, and its first rows, which had their turn, get slopes of 0. So do those of the eight rows that end a chunk,
+    where it is no multiple of eight; of fewer rows than eight each comes by itself, eight times, and counts once. No
+    chunk reads rows of another: its bits are the same wherever its rows lie.
     """
     assume_noalias()
     compact()
@@ -105,7 +108,7 @@ def _dense_gradients(
         groups = most if most < stride else stride
         left = hi - lo - 8 * stride
         blocks = (stride + groups - 1) // groups if stride > 0 else -1
-        tails = left if hi < 8 else 1 if left > 0 else 0
+        tails = left if stride == 0 else 1 if left > 0 else 0
         Y, W = P + 8 * most, P + 16 * most
         for lane in range(weights.shape[0]):
             own, added, base = at(weights, lane), at(sums, c), lane * (d + 1)
@@ -126,9 +129,9 @@ def _dense_gradients(
                     fresh = 8 * (step * groups - new)
                     new += lo
                 elif step > blocks and (step - blocks) % 2 == 1:
-                    count, fresh = 1, 8 - left if hi >= 8 else 7
-                    apart = 1 if hi >= 8 else 0
-                    old = new = hi - 8 if hi >= 8 else lo + (step - blocks) // 2
+                    count, fresh = 1, 8 - left if stride > 0 else 7
+                    apart = 1 if stride > 0 else 0
+                    old = new = hi - 8 if stride > 0 else lo + (step - blocks) // 2
                 add_and_score(X, new, old, apart, count, d, work, D)
                 taken = 8 * count - fresh
                 if taken > 0:
@@ -197,7 +200,7 @@ def _sparse_gradients(
 
 
 def finish(data, parts, lanes, rates, t, sums, losses, objective, norm):
-    """Add the chunks in order and take the step. Rates, objective, norm: (1, lanes)."""
+    """Take the step against sums (1, lanes, d + 1) and losses (1, lanes). Rates, objective, norm: (1, lanes)."""
     take_step(*step_arguments(data, parts, lanes, rates, t, sums, losses, objective, norm), 0)
 
 
@@ -236,18 +239,13 @@ def take_step(
     sums, losses, count, classes, move, free, optimizer, penalty, carry, weights, slots, low, high, factors, averages,
     begin, rates, t, objective, norm, gradient, k,
 ):  # fmt: skip
-    """Add the chunks' sums in order; report every lane's objective and the norm of its smallest subgradient; move it.
+    """Report every lane's objective and the norm of its smallest subgradient; move it.
 
     A lane whose objective or gradient is not finite stays where it is, and with it all of its model. Row k of rates,
     objective and norm is this step's; ``t`` is the number of the first step.
     """
-    chunks, lanes, width = sums.shape
+    _, lanes, width = sums.shape
     d = width - 1
-    for c in range(1, chunks):
-        for lane in range(lanes):
-            losses[0, lane] += losses[c, lane]
-            for j in range(width):
-                sums[0, lane, j] += sums[c, lane, j]
     for first in range(0, lanes, classes):
         whole = True
         for lane in range(first, first + classes):

@@ -33,6 +33,7 @@ class Data(NamedTuple):
     seed: int  # of the weights of bootstrap replicates
     classes: int  # lanes that a joint loss takes together, one a class; 1 for any other
     factors: np.ndarray  # (2 * d,) T, what L1 and L2 of column j are multiplied by, at 2 * j; (0,) for none
+    first: int = 0  # the number of the first row among all: the weights of replicates are hashed from it
 
 
 class Parts(NamedTuple):

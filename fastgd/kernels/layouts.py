@@ -23,6 +23,7 @@ class Dense(NamedTuple):
 
     values: np.ndarray
     sparse = False
+    in_memory = True
 
     def at(self, i, j):
         return self.values[i, j]
@@ -43,6 +44,10 @@ class Dense(NamedTuple):
     def flat(self):
         """As of sparse rows, but None for indices and starts: what a kernel for both does with them is not compiled."""
         return self.values.reshape(-1), None, None
+
+    def room(self, dtype):
+        """Room for a number of each row."""
+        return np.empty(self.shape[0], dtype)
 
     def take(self, rows):
         """Some of the rows, by number or flag; a copy."""
@@ -92,6 +97,7 @@ class CSR(NamedTuple):
     starts: np.ndarray  # (n + 1,) uint64
     columns: int
     sparse = True
+    in_memory = True
 
     @property
     def shape(self):
@@ -109,6 +115,10 @@ class CSR(NamedTuple):
     def flat(self):
         """Values, indices and starts."""
         return self.values, self.indices, self.starts
+
+    def room(self, dtype):
+        """Room for a number of each row."""
+        return np.empty(self.shape[0], dtype)
 
     def take(self, rows):
         """Some of the rows, by number or flag; a copy."""

@@ -45,6 +45,7 @@ class RowFields(NamedTuple):
     weight: np.ndarray
     roles: np.ndarray
     seed: int
+    first: int
     offset: np.ndarray
     target: np.ndarray
     fold: np.ndarray
@@ -62,19 +63,19 @@ def row_fields(data, tiles):
     """
     weighs = data.weight.size > 0 or tiles.weighted.any()
     return address(fill_rows, tiles.weights.dtype), RowFields(
-        np.ascontiguousarray(data.targets), data.weight, np.ascontiguousarray(data.roles), data.seed, data.offset,
-        tiles.target, tiles.fold, tiles.replicate, tiles.scale, tiles.same,
+        np.ascontiguousarray(data.targets), data.weight, np.ascontiguousarray(data.roles), data.seed, data.first,
+        data.offset, tiles.target, tiles.fold, tiles.replicate, tiles.scale, tiles.same,
         address(fill_weights, tiles.weights.dtype) if weighs else 0,
     )  # fmt: skip
 
 
-@arguments("int I1 int int T2 F2 T2 T2 T1 B2 int T1 I2 I2 I2 F2 I2 int")
+@arguments("int I1 int int T2 F2 T2 T2 T1 B2 int int T1 I2 I2 I2 F2 I2 int")
 def fill_rows():
     """Targets, weights and offsets of rows."""
 
     def fill_rows(
         tile, order, lo, rows, y, shares, S,
-        targets, weight, roles, seed, offset, target, fold, replicate, scale, same, weigh,
+        targets, weight, roles, seed, first, offset, target, fold, replicate, scale, same, weigh,
     ):  # fmt: skip
         """Targets ``y`` and weights ``shares`` of the ``rows`` rows at ``lo`` in every lane of a tile, all (rows, W).
 
@@ -89,7 +90,7 @@ def fill_rows():
                 for lane in range(until, start + simd_width(y)):
                     y[k, lane] = targets[target[tile, lane], i]
         if weigh != 0:
-            call(weigh, weight, roles, seed, fold, replicate, scale, same, tile, order, lo, rows, shares)
+            call(weigh, weight, roles, seed, first, fold, replicate, scale, same, tile, order, lo, rows, shares)
         for k in range(rows if offset.size > 0 else 0):
             number = offset[np.uint64(row_at(order, lo + k))]
             for lane in range(S.shape[1]):

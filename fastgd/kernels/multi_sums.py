@@ -16,14 +16,7 @@ from .multi_slopes import row_fields, workspace
 from .products import zeros
 from .row_weights import row_weight
 
-MOST_CHUNKS = 64  # their sums are (chunks, lanes, d + 1)
 NO_ORDER = np.empty(0, np.int64)
-
-
-def chunk_rows(rows):
-    """Rows a chunk: a function of the shape alone; data of one chunk for one lane are so for many."""
-    most = max(full_batch.chunk_rows(rows), -(-rows.shape[0] // MOST_CHUNKS))
-    return -(-most // FLUSH_ROWS) * FLUSH_ROWS
 
 
 def multi_sums(data, loss, tiles, chunk, first, last, sums, losses):
@@ -133,7 +126,7 @@ def store_sums(total, loss_sum, first, size, c, sums, losses):
 
 
 @kernel(in_order=True)
-def _multi_totals(weight, roles, seed, same, fold, replicate, lane, size, n, chunk, first, last, totals):
+def _multi_totals(weight, roles, seed, start, same, fold, replicate, lane, size, n, chunk, first, last, totals):
     for c in range(first, last):
         stop = (c + 1) * chunk
         if stop > n:
@@ -143,7 +136,9 @@ def _multi_totals(weight, roles, seed, same, fold, replicate, lane, size, n, chu
             while place < size[tile]:
                 total = 0.0
                 for i in range(c * chunk, stop):
-                    total += row_weight(weight, roles, seed, fold[tile, place], replicate[tile, place], np.uint64(i))
+                    total += row_weight(
+                        weight, roles, seed, start, fold[tile, place], replicate[tile, place], np.uint64(i)
+                    )
                 following = same[tile, place]
                 for k in range(place, following if following < size[tile] else size[tile]):
                     totals[c, lane[tile] + k] = total
@@ -153,6 +148,6 @@ def _multi_totals(weight, roles, seed, same, fold, replicate, lane, size, n, chu
 def multi_totals(data, tiles, chunk, first, last, totals):
     """The sum of each lane's row weights, without its scale, over chunks first to last: (chunks, lanes)."""
     _multi_totals(
-        data.weight, data.roles, data.seed, tiles.same, tiles.fold, tiles.replicate, tiles.lane, tiles.size,
+        data.weight, data.roles, data.seed, data.first, tiles.same, tiles.fold, tiles.replicate, tiles.lane, tiles.size,
         data.targets.shape[1], chunk, first, last, totals,
     )  # fmt: skip

@@ -32,8 +32,8 @@ def count(seed, replicate, i):
 
 
 @inlined
-def row_weight(weight, roles, seed, fold, replicate, i):
-    """The weight of row i, without the lane's scale."""
+def row_weight(weight, roles, seed, first, fold, replicate, i):
+    """The weight of row i, without the lane's scale; ``first`` is the number of row 0 among all."""
     share = 1.0
     if weight.size > 0:
         share = np.float64(weight[i])
@@ -41,7 +41,7 @@ def row_weight(weight, roles, seed, fold, replicate, i):
         role = np.int64(roles[fold, i])
         share *= role if role > 0 else 0
     if replicate >= 0 and share != 0.0:
-        share *= count(seed, replicate, i)
+        share *= count(seed, replicate, np.int64(first) + np.int64(i))
     return share
 
 
@@ -61,22 +61,22 @@ def row_weights(data, fold, replicate, held, start, stop):
     if data.weight.size:
         weights *= data.weight[start:stop]
     if replicate >= 0:
-        _draw(data.seed, replicate, start, weights)
+        _draw(data.seed, replicate, data.first + start, weights)
     return weights
 
 
-@arguments("T1 B2 int I2 I2 F2 I2 int I1 int int F2")
+@arguments("T1 B2 int int I2 I2 F2 I2 int I1 int int F2")
 def fill_weights():
     """What rows weigh: called by its address, as lanes seldom weigh rows."""
 
-    def fill_weights(weight, roles, seed, fold, replicate, scale, same, tile, order, lo, rows, out):
+    def fill_weights(weight, roles, seed, first, fold, replicate, scale, same, tile, order, lo, rows, out):
         """The weights of the ``rows`` rows at ``lo`` in every lane of a tile, times the lane's scale, into ``out``."""
         assume_noalias()
         for k in range(rows):
             i = np.uint64(row_at(order, lo + k))
             lane = 0
             while lane < out.shape[1]:
-                share = row_weight(weight, roles, seed, fold[tile, lane], replicate[tile, lane], i)
+                share = row_weight(weight, roles, seed, first, fold[tile, lane], replicate[tile, lane], i)
                 stop = same[tile, lane]
                 for place in range(lane, stop):
                     out[k, place] = share * scale[tile, place]

@@ -13,6 +13,7 @@ from ..results.progress import Bar
 from ..results.state import Clock
 from ..solvers.compiled import COMPILED
 from .auto import Choices
+from .placed import placed
 from .planning import plan_of
 from .start import Fresh
 
@@ -223,7 +224,7 @@ def searched(test, start, stop, num):
 # The function -------------------------------------------------------------------------------------------------------
 
 
-def lr_find(X, y, *, start="auto", stop="auto", num=100, **fit_options):
+def lr_find(X, y=None, *, start="auto", stop="auto", num=100, **fit_options):
     """Find a learning rate by the range test: steps at rates that grow from tiny to too large (Smith 2017).
 
     Step k = 0, 1, ... is taken on the next batch at the rate ``start * (stop / start)**(k / num)``. The loss falls once
@@ -299,6 +300,7 @@ lr_find.__signature__ = signature_of(lr_find, but=NOT_RANGE)
 def lr_find_by(backend, X, y, start, stop, num, fit_options):
     """The result of a test by a backend: the compiled one, or NumPy."""
     start, stop, num = checked_span(start, stop, num)
+    X, y, fit_options = placed(X, y, fit_options)
     options = FitOptions.checked({**fit_options, "learning_rate": 1.0, "epochs": num})
     choice = Choices(backend, shared=False).of(X, y, options, Fresh())
     plan = plan_of([choice])

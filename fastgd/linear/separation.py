@@ -38,7 +38,8 @@ def separated(choice, plan, model, outcome):
         return None
     if outcome.verdict.reason == messages.SEPARABLE:
         return messages.SEPARABLE
-    large = table.X.stored > NUMBERS and outcome.clock.epoch < MANY_EPOCHS
+    read = not table.X.in_memory
+    large = read or (table.X.stored > NUMBERS and outcome.clock.epoch < MANY_EPOCHS)
     if large and table.X.sparse:
         return None
     weights, counted = outcome.weights.astype(np.float64), np.ones(table.X.shape[0], bool)
@@ -46,6 +47,8 @@ def separated(choice, plan, model, outcome):
         counted = np.isin(np.arange(len(counted)), plan.rows)
     if table.weight.size:
         counted &= table.weight > 0
+    if read and not counted.all():
+        return None  # the rows that count would have to lie in memory
     for k, one in enumerate([weights] if loss.joint else weights[:, None]):
         target = 0 if loss.joint else model.target + k
         rows = Rows(choice, loss, table.y[target], counted)
@@ -91,19 +94,35 @@ class Rows:
         """How many rows single columns separate, and which ones, or None."""
         found = [self.one_sided_csr(side) if self.X.sparse else self.one_sided(side) for side in self.sides.T]
         columns = np.unique(np.concatenate(found))
-        rows, places = self.X.given()[:, columns].nonzero()  # a column of zeros separates none
-        return (len(np.unique(rows)), columns[np.unique(places)].tolist()) if rows.size else None
+        if not columns.size:
+            return None
+        count, some = 0, np.zeros(len(columns), bool)  # a column of zeros separates none
+        for _, rows in [(0, self.X)] if self.X.in_memory else self.X.blocks():
+            nonzero, places = rows.given()[:, columns].nonzero()
+            count += len(np.unique(nonzero))
+            some[places] = True
+        return (count, columns[some].tolist()) if count else None
 
     def one_sided(self, side):
         """The columns of dense rows that no row, or each one, has on the wrong side."""
-        rows, (n, d) = self.X.values, self.X.shape
-        right, left, first, size = np.arange(d), np.arange(d), 0, BLOCK
-        while first < n and right.size + left.size:
-            some = slice(first, first + size)
-            block, own = rows[some], side[some, None]
+        right, left = (np.arange(self.X.shape[1]) for _ in range(2))
+        for first, block in self.dense_blocks():
+            own = side[first : first + len(block), None]
             right, left = (self.not_against(block, own * sign, columns) for sign, columns in ((1, right), (-1, left)))
-            first, size = first + size, min(2 * size, LARGEST_BLOCK)
+            if not right.size + left.size:
+                break
         return np.union1d(right, left)
+
+    def dense_blocks(self):
+        """The numbers of first rows, and the values of blocks of rows, of which most often the first is enough."""
+        if not self.X.in_memory:
+            for first, rows in self.X.blocks(LARGEST_BLOCK):
+                yield first, rows.values
+            return
+        first, size = 0, BLOCK
+        while first < self.n:
+            yield first, self.X.values[first : first + size]
+            first, size = first + size, min(2 * size, LARGEST_BLOCK)
 
     @staticmethod
     def not_against(block, own, columns):

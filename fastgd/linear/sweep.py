@@ -18,6 +18,7 @@ from ..training.loop import train_together
 from ..training.monitor import Evaluation
 from .auto import Choice, Choices
 from .fit import fit_by
+from .placed import placed
 from .planning import plan_of
 from .report import report
 from .scoring import scorer_of, warn_of_unweighted
@@ -27,7 +28,7 @@ AXES = names(axis=True)
 NOT_SWEEP = reasons("not_sweep")
 
 
-def sweep(X, y, *, product=True, cv=None, groups=None, scoring=None, refit=False, keep=None, **options):
+def sweep(X, y=None, *, product=True, cv=None, groups=None, scoring=None, refit=False, keep=None, **options):
     """Fit a linear model with many settings, all in one pass over the data.
 
     Every setting, and with ``cv`` every fold of it, is a lane: a step reads the rows once and moves all lanes. What
@@ -100,6 +101,7 @@ def sweep_by(backend, X, y, options, product, cv, groups, scoring, refit, keep):
     """A sweep by a backend: the compiled one, or NumPy."""
     if options.get("start") is not None:
         options = {**options, "start": given_weights(options["start"])}  # read once, not at each point
+    X, y, options = placed(X, y, options)
     points, settings = settings_of(options, product)
     scorer, cross = scorer_of(scoring), cv is not None
     check_cross_validation(cross, options, groups, scoring, refit)

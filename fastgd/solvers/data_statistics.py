@@ -193,9 +193,19 @@ def targets(table, loss, centre):
         arrays.all_finite("y", y.astype(dtype, copy=False), y)
         if y.dtype != dtype:
             arrays.not_tiny(y, dtype)
-        y = (y - centre[:, None]).astype(dtype, copy=False)
+        y = less(y, centre, table.X)
         arrays.in_domain(y, loss)
     return frozen(np.ascontiguousarray(y))
+
+
+def less(y, centre, rows):
+    """Targets (targets, n) less ``centre`` (targets,), in the type of the rows."""
+    if rows.in_memory or len(y) > 1:
+        return (y - centre[:, None]).astype(rows.dtype, copy=False)
+    found = rows.room(rows.dtype)
+    for first in range(0, found.size, BLOCK):
+        found[first : first + BLOCK] = y[0, first : first + BLOCK] - centre[:1]
+    return found[None]
 
 
 def counted(table):

@@ -21,9 +21,14 @@ class FullBatch(FirstOrder):
         """The passes over the rows."""
         return self.plan.passes(self.plan.data)
 
+    @property
+    def one_chunk(self):
+        """Whether the rows are one chunk in memory."""
+        return self.passes.chunks.count == 1 and self.plan.data.rows.in_memory
+
     def steps_at_once(self, lanes):
         """How many steps a slice takes."""
-        if self.watched or self.passes.chunks > 1:
+        if self.watched or not self.one_chunk:
             return 1
         rows = self.plan.data.rows
         cost = (rows.stored + (self.passes.n + 1) * ROW_OVERHEAD + self.passes.d) * lanes
@@ -31,7 +36,7 @@ class FullBatch(FirstOrder):
 
     def small(self, lanes):
         """Whether one kernel call takes all steps of a slice."""
-        return self.passes.chunks == 1
+        return self.one_chunk
 
     def advance(self, lanes, state, rates, clock, steps):
         """A slice of steps; the kernels leave a failed lane at its last finite weights."""

@@ -4,13 +4,13 @@ import functools
 
 import numpy as np
 
-from ..kernels import cholesky
+from ..kernels import cholesky, full_batch
 from ..kernels import gram as kernels
 from ..kernels.full_batch import CHUNK_ELEMENTS
 from ..kernels.layouts import Dense, frozen
 from ..kernels.products import zeros
 from ..kernels.threads import cached_property, run_tasks
-from .reduction import ChunkedReduction
+from .reduction import chunks_of
 
 CHUNK_WORK = 1 << 25  # products of two numbers a chunk: about a millisecond
 CHUNK_ROWS = 1024, 1 << 17  # with fewer rows of many columns, adding the chunks would cost as much as the products
@@ -44,10 +44,12 @@ def pairs(rows):
 
 def chunk_rows(rows):
     """Rows a chunk: so many that adding the chunks is cheap beside their products."""
-    d = rows.shape[1]
+    d, base = rows.shape[1], full_batch.chunk_rows(rows)
     if kernels.scatters(rows, d):
-        return max(2 * (d + 1) ** 2 // pairs(rows), CHUNK_ROWS[0])
-    return min(max(CHUNK_WORK // (d + 1) ** 2, CHUNK_ROWS[0]), CHUNK_ROWS[1])
+        least = max(2 * (d + 1) ** 2 // pairs(rows), CHUNK_ROWS[0])
+    else:
+        least = min(max(CHUNK_WORK // (d + 1) ** 2, CHUNK_ROWS[0]), CHUNK_ROWS[1])
+    return base << max(0, (-(-least // base) - 1).bit_length())
 
 
 def sample_of(n):
@@ -63,8 +65,8 @@ def centre_of(data, weight=None):
     """
     if data.rows.sparse:
         return np.zeros(data.shift.size)
-    some = sample_of(len(data.rows.values))
-    values = data.rows.values[some]
+    some = sample_of(data.rows.shape[0])
+    values = data.rows.take(np.arange(data.rows.shape[0])[some]).values
     weight = np.ones(len(values)) if weight is None or not weight[some].any() else weight[some].astype(np.float64)
     with np.errstate(all="ignore"):
         base = values[np.argmax(weight)]
@@ -76,18 +78,21 @@ def weighted_gram(data, weight, n_threads):
 
     z are the standardised rows and ``data.constant``; ``data.weight`` does not count. Rows of weight 0 are not read.
     """
-    n, d = data.rows.shape
+    d = data.rows.shape[1]
     width = width_of(d + 1)
-    centre = data.shift.astype(np.float64)
-
-    def sums_of(lo, hi):
-        S, sums = zeros((max(2, min(GATHERED, hi - lo)), width), np.float64), zeros((width, width), np.float64)
-        kernels.weighted_chunk(data, centre, weight, lo, hi, S, sums)
-        return (sums,)
-
-    reduction = ChunkedReduction(n, chunk_rows(data.rows), n_threads)
-    total = sums_of(0, n) if reduction.count == 1 else reduction.total(sums_of, [(width, width)])
+    data = data._replace(weight=weight)
+    total = chunks_of(data, chunk_rows(data.rows), n_threads).sums(weighted_chunks, (), [(width, width)])
     return symmetric(total[0][: d + 1, : d + 1], data.constant)
+
+
+def weighted_chunks(data, chunk, first, last, out):
+    """The sum of ``weight * z z^T`` of each chunk from first to last, (chunks, width, width); the upper triangle."""
+    n, width, centre = data.rows.shape[0], out.shape[1], data.shift.astype(np.float64)
+    S = zeros((max(2, min(GATHERED, chunk, n)), width), np.float64)
+    for c in range(first, last):
+        sums = zeros((width, width), np.float64)
+        kernels.weighted_chunk(data, centre, data.weight, c * chunk, min((c + 1) * chunk, n), S, sums)
+        out[c] = sums
 
 
 def products_of_rows(data, n_threads, centred=False):
@@ -139,6 +144,19 @@ def width_of(columns):
     return (-(-columns // kernels.VECTOR) | 1) * kernels.VECTOR
 
 
+def gram_chunks(data, centre, level, folds, replicates, held, chunk, first, last, *outs):
+    """The sums of each chunk from first to last, of every weighting, as ``gram_chunk`` adds them."""
+    n, d = data.rows.shape
+    S = zeros((GATHERED, outs[0].shape[-1]), np.float64)
+    for c in range(first, last):
+        lo, hi = c * chunk, min((c + 1) * chunk, n)
+        sums = [zeros(out.shape[1:], np.float64) for out in outs]
+        block = max(GATHERED, CHUNK_ELEMENTS // d)
+        kernels.gram_chunk(data, centre, level, folds, replicates, held, lo, hi, block, S, *sums)
+        for out, one in zip(outs, sums, strict=True):
+            out[c] = one
+
+
 class Grams:
     """The sums of every weighting among ``lanes``, from one pass over the rows.
 
@@ -187,16 +205,9 @@ class Grams:
         """The sums over all rows: over the rows that each fold holds out, or else those it trains on."""
         data, targets = self.data, self.level.size
         width = width_of(self.d + 1 + targets)
-        chunk, block = chunk_rows(data.rows), max(GATHERED, CHUNK_ELEMENTS // self.d)
         shapes = (folds.size, width, width), (folds.size, targets), (folds.size,)
-
-        def sums_of(lo, hi):
-            S = zeros((GATHERED, width), np.float64)
-            sums = [np.zeros(shape) for shape in shapes]
-            kernels.gram_chunk(data, self.centre, self.level, folds, replicates, held, lo, hi, block, S, *sums)
-            return sums
-
-        return ChunkedReduction(self.n, chunk, self.n_threads).total(sums_of, shapes)
+        chunks = chunks_of(data, chunk_rows(data.rows), self.n_threads)
+        return chunks.sums(gram_chunks, (self.centre, self.level, folds, replicates, held), shapes)
 
     @cached_property
     def sums(self):

@@ -25,9 +25,9 @@ CLIPPED = 25.0  # times the median distance: what is further away is an outlier 
 
 def doubled(data):
     """Data of float64 rows; in float32 an interior point ends some digits further from where lines meet."""
-    kind = np.float64
+    kind, rows = np.float64, data.rows
     return data._replace(
-        rows=data.rows.astype(kind),
+        rows=(rows if rows.in_memory else rows.loaded()).astype(kind),
         targets=frozen(data.targets.astype(kind, copy=False)),
         weight=frozen(data.weight.astype(kind, copy=False)),
         offset=frozen(data.offset.astype(kind, copy=False)),

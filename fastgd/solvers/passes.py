@@ -10,7 +10,7 @@ from ..kernels.lanes import make_lanes
 from ..kernels.layouts import frozen
 from ..parts.losses import SquaredError
 from ..parts.penalties import Free
-from .reduction import ChunkedReduction
+from .reduction import chunks_of
 from .strengths import l1_of, l2_of
 
 TASK_ELEMENTS = 1 << 21  # about a millisecond of work, so that neither Ctrl-C nor the last thread takes long
@@ -23,10 +23,9 @@ class Passes:
     def __init__(self, data, n_threads):
         self.data, self.all_threads = data, n_threads
         self.n, self.d = data.rows.shape
-        self.chunk = full_batch.chunk_rows(data.rows)
         threads = n_threads if data.rows.stored > SMALL_ELEMENTS else 1
-        self.reduction = ChunkedReduction(self.n, self.chunk, threads)
-        self.chunks = self.reduction.count
+        self.chunks = chunks_of(data, full_batch.chunk_rows(data.rows), threads)
+        self.stride = max(1, TASK_ELEMENTS * self.chunks.count // (data.rows.stored + 1))
 
     @staticmethod
     def lane_type(dtype):
@@ -39,15 +38,11 @@ class Passes:
 
         return ManyPasses(self.data, self.all_threads)
 
-    def over_chunks(self, run):
-        """``run(first, last)`` over all chunks, in tasks of about a millisecond."""
-        self.reduction.over(run, max(1, TASK_ELEMENTS * self.chunks // (self.data.rows.stored + 1)))
-
     def moments(self):
         """Weighted mean and variance of each column, float64; non-finite where the column is."""
-        totals = np.empty(self.chunks)
-        means, squares = np.empty((2, self.chunks, self.d))
-        self.over_chunks(lambda a, b: column_statistics.moments(self.data, self.chunk, a, b, totals, means, squares))
+        totals = np.empty(self.chunks.count)
+        means, squares = np.empty((2, self.chunks.count, self.d))
+        self.chunks.by_chunk(column_statistics.moments, (), (totals, means, squares), self.stride)
         with np.errstate(all="ignore"):
             total = totals.sum()
             share = totals / total
@@ -63,43 +58,39 @@ class Passes:
 
     def largest_row(self):
         """The largest weight * |row|**2 of the scaled rows, the intercept's 1 included."""
-        out = np.empty(self.chunks)
-        self.over_chunks(lambda a, b: column_statistics.largest_row(self.data, self.chunk, a, b, out))
+        out = np.empty(self.chunks.count)
+        self.chunks.by_chunk(column_statistics.largest_row, (), (out,), self.stride)
         return float(out.max())
 
     def row_squares(self):
         """The square of each scaled row (n,), the intercept's 1 included; weights do not count."""
-        data, out = self.data._replace(weight=self.data.weight[:0]), np.empty(self.n)
-        column_statistics.largest_row(data, 1, 0, self.n, out)
+        out = np.empty(self.n)
+        chunks = chunks_of(self.data._replace(weight=self.data.weight[:0]), self.chunks.chunk, 1)
+        chunks.by_row(row_squares, (), out, self.stride)
         return out
 
     def sums(self, loss, lanes):
-        """Each chunk's sums of the gradients (chunks, lanes, d + 1) and of the losses (chunks, lanes)."""
-        sums = np.empty((self.chunks, *lanes.weights.shape))
-        losses = np.empty((self.chunks, lanes.weights.shape[0]))
-        self.over_chunks(lambda a, b: full_batch.chunk_sums(self.data, loss, lanes, self.chunk, a, b, sums, losses))
-        return sums, losses
+        """The sums of the gradients (lanes, d + 1) and of the losses (lanes,)."""
+        shape = lanes.weights.shape
+        return self.chunks.sums(full_batch.chunk_sums, (loss, lanes), [shape, shape[:1]], self.stride)
 
     def scores(self, lanes):
         """The scores (n,) of the first lane at its weights, in the data's type."""
-        out = np.empty(self.n, self.data.shift.dtype)
-        self.over_chunks(lambda a, b: curvature.scores(self.data, lanes, 0, self.chunk, a, b, out))
+        out = self.data.rows.room(self.data.shift.dtype)
+        self.chunks.by_row(curvature.scores, (lanes, 0), out, self.stride)
         return out
 
     def transposed(self, lanes, numbers):
         """The transposed rows times numbers (n,): (d + 1,). ``lanes`` is any lane of them."""
         one = lanes._replace(weights=np.zeros_like(lanes.weights), target=np.zeros(1, np.int64), loss=np.ones((1, 1)))
         data = self.data._replace(targets=frozen(numbers[None].astype(self.data.shift.dtype)))
-        sums, losses = np.empty((self.chunks, 1, self.d + 1)), np.empty((self.chunks, 1))
-        loss = full_batch.Carried()
-        self.over_chunks(lambda a, b: full_batch.chunk_sums(data, loss, one, self.chunk, a, b, sums, losses))
-        return sums.sum(axis=0)[0]
+        return Passes(data, self.all_threads).sums(full_batch.Carried(), one)[0][0]
 
     def step(self, parts, lanes, rates, t):
         """A full-batch step: the objective and the gradient's norm before it, (1, lanes)."""
         sums, losses = self.sums(parts.loss, lanes)
         objective, norm = np.empty((2, 1, lanes.weights.shape[0]))
-        full_batch.finish(self.data, parts, lanes, rates, t, sums, losses, objective, norm)
+        full_batch.finish(self.data, parts, lanes, rates, t, sums[None], losses[None], objective, norm)
         return objective, norm
 
     def small_steps(self, parts, lanes, rates, t):
@@ -111,7 +102,7 @@ class Passes:
 
     def loss(self, loss, lanes):
         """The mean loss of each lane at its weights, (lanes,); without the penalty."""
-        return self.sums(loss, lanes)[1].sum(axis=0) / self.data.count
+        return self.sums(loss, lanes)[1] / self.data.count
 
     def curvature(self, iterations=40):
         """The largest eigenvalue of the scaled rows' second-moment matrix, by power iteration, a lower estimate.
@@ -125,12 +116,18 @@ class Passes:
         vector, value = np.random.default_rng(0).standard_normal(self.d + 1), 0.0
         for k in range(iterations):
             lanes.weights[0] = vector / (length(vector) or 1.0)
-            vector = passes.sums(loss, lanes)[0].sum(axis=0)[0] / self.data.count
+            vector = passes.sums(loss, lanes)[0][0] / self.data.count
             before, value = value, length(vector)
             # Not before the eighth: from a start close to another eigenvector, the first iterations change little.
             if not math.isfinite(value) or (k >= 8 and abs(value - before) <= 1e-4 * value):
                 break
         return value
+
+
+def row_squares(data, chunk, first, last, out):
+    """The square of each row of the chunks first to last, (n,)."""
+    lo, hi = first * chunk, min(last * chunk, data.rows.shape[0])
+    column_statistics.largest_row(data, 1, lo, hi, out)
 
 
 def lane_of(weights, dtype):
@@ -146,10 +143,10 @@ def second_derivatives(data, loss, lanes, n_threads):
 
     Of a joint loss, the mean over the classes.
     """
-    passes, out = Passes(data, n_threads), np.empty(data.rows.shape[0], data.shift.dtype)
+    passes, out = Passes(data, n_threads), data.rows.room(data.shift.dtype)
     if loss.joint:
         return passes.many().second_derivatives(loss, lanes)
-    passes.over_chunks(lambda a, b: curvature.second_derivatives(data, loss, lanes, 0, passes.chunk, a, b, out))
+    passes.chunks.by_row(curvature.second_derivatives, (loss, lanes, 0), out, passes.stride)
     return out
 
 

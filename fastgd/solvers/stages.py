@@ -80,9 +80,8 @@ class Stage:
 
     def look(self, lanes):
         """The objectives (models,) and the gradients (models, weights) of all but L1: of a lane, or of all classes."""
-        sums, losses = self.passes.sums(self.loss, self.with_width(lanes))
-        objectives = losses.sum(axis=0) / self.data.count
-        gradients = sums[0] if len(sums) == 1 else sums.sum(axis=0)
+        gradients, losses = self.passes.sums(self.loss, self.with_width(lanes))
+        objectives = losses / self.data.count
         gradients /= self.data.count
         self.penalise(lanes, objectives, gradients)
         if self.data.classes > 1:

@@ -232,9 +232,9 @@ class TextbookPasses:
         return np.array([self.row_weights(lanes, lane).sum() for lane in range(len(lanes.weights))])
 
     def sums(self, loss, lanes):
-        """The sums over all rows of the gradients (1, lanes, d + 1) and of the losses (1, lanes)."""
+        """The sums over all rows of the gradients (lanes, d + 1) and of the losses (lanes,)."""
         losses, gradients = self.gradient(loss, lanes, np.arange(len(self.Z)))
-        return gradients[None], losses[None]
+        return gradients, losses
 
     def scores(self, lanes):
         """The scores of the first lane."""

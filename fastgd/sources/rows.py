@@ -5,6 +5,7 @@ import numpy as np
 from ..kernels.layouts import CSR, Dense, frozen
 from .ahead import ahead
 from .base import X
+from .room import room
 
 BLOCK_BYTES = 1 << 24  # of the numbers of a block where nothing else decides
 
@@ -27,6 +28,9 @@ class SourceRows:
         """
         if size is None:
             size = max(1, BLOCK_BYTES * self.shape[0] // (self.stored * self.dtype.itemsize + 1))
+        if self.source.lasting:
+            n = self.shape[0]
+            return ahead((lo, self.source.between(lo, min(lo + size, n))) for lo in range(0, n, size))
         joined = sparse_blocks if self.sparse else dense_blocks
         return ahead(joined(self.pieces(range(len(self.source.shards))), size, self))
 
@@ -51,6 +55,14 @@ class SourceRows:
                         found.append(block.X.take(ordered[a:b] - first))
                     first += block.rows
         return joined_rows(found, self).take(np.argsort(order, kind="stable"))
+
+    def loaded(self):
+        """All rows, in memory."""
+        return joined_rows([copied(rows) for rows in self.pieces(range(len(self.source.shards)))], self)
+
+    def room(self, dtype):
+        """Room for a number of each row."""
+        return room(self.shape[:1], dtype)
 
     def astype(self, dtype):
         """The same rows: a source has one type."""
@@ -79,21 +91,21 @@ class SourceRows:
         """The rows as a float64 array (n, d)."""
         return np.concatenate([rows.array() for _, rows in self.blocks()])
 
+    def given(self):
+        """Zeros in place of the rows, for functions of the user that ask for their number alone."""
+        return np.broadcast_to(np.zeros(1, self.dtype), (self.shape[0], 1))
+
     def place(self, row):
         """Where a row lies, as messages name it."""
         return self.source.place(row)
 
 
 def dense_blocks(pieces, size, like):
-    """Pieces of rows as blocks of ``size`` rows: views inside a piece, and copies where one ends within a block."""
+    """Pieces of rows as blocks of ``size`` rows, copies in memory that is used again."""
     buffers, used, filled, first = [None] * 3, 0, 0, 0
     for piece in pieces:
         values, lo = piece.values, 0
         while lo < len(values):
-            if filled == 0 and len(values) - lo >= size and like.source.lasting:
-                yield first, Dense(frozen(values[lo : lo + size]))
-                lo, first = lo + size, first + size
-                continue
             if buffers[used] is None:
                 buffers[used] = np.empty((min(size, like.shape[0]), like.columns), like.dtype)
             some = min(size - filled, len(values) - lo)
@@ -107,21 +119,24 @@ def dense_blocks(pieces, size, like):
 
 
 def sparse_blocks(pieces, size, like):
-    """Pieces of sparse rows as blocks of ``size`` rows."""
+    """Pieces of sparse rows as blocks of ``size`` rows, copies: the next piece may take the memory of this one."""
     held, count, first = [], 0, 0
     for piece in pieces:
         lo, n = 0, piece.shape[0]
         while lo < n:
             some = min(size - count, n - lo)
-            held.append(slice_of(piece, lo, lo + some))
+            held.append(copied(slice_of(piece, lo, lo + some)))
             lo, count = lo + some, count + some
             if count == size:
                 yield first, joined_rows(held, like)
                 held, count, first = [], 0, first + size
-        if not like.source.lasting:  # the next piece may take its memory
-            held = [CSR(*(np.array(a) for a in one[:3]), one.columns) for one in held]
     if held:
         yield first, joined_rows(held, like)
+
+
+def copied(rows):
+    """A copy of rows in memory."""
+    return type(rows)(*(frozen(np.array(one)) if isinstance(one, np.ndarray) else one for one in rows))
 
 
 def slice_of(rows, lo, hi):

@@ -14,10 +14,11 @@ from scipy import sparse
 
 import fastgd
 from fastgd.inputs import arrays, sparse_rows
+from fastgd.sources import sparse_checks
 
 FORMATS = ("csr", "csc", "coo", "bsr", "dia", "lil", "dok")
 KINDS = [getattr(sparse, f"{name}_{kind}") for name in FORMATS for kind in ("array", "matrix")]
-CHECKED = sparse_rows.CHECKED
+CHECKED = sparse_checks.CHECKED
 
 
 @pytest.mark.parametrize("case", MALFORMED)
@@ -162,7 +163,7 @@ def test_rows_in_any_order_come_in_order(n, d, seed, kind, count, checked):
     np.add.at(dense, (np.repeat(np.arange(n), np.diff(X.indptr)), X.indices), X.data)
     before = X.indptr.copy(), X.indices.copy(), X.data.copy()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sparse_rows, "CHECKED", checked)
+        patch.setattr(sparse_checks, "CHECKED", checked)
         rows, _, note = arrays.matrix(X)
         canonical(rows)
     np.testing.assert_array_equal(rows.array(), dense)
@@ -257,8 +258,8 @@ def test_sparse_targets_are_refused():
 @pytest.fixture
 def checks(monkeypatch):
     """The number of times that indices are read to check them, in a list."""
-    counted, check = [], sparse_rows._ascends
-    monkeypatch.setattr(sparse_rows, "_ascends", lambda rows: counted.append(rows) or check(rows))
+    counted, check = [], sparse_rows.ascends
+    monkeypatch.setattr(sparse_rows, "ascends", lambda rows: counted.append(rows) or check(rows))
     return counted
 
 

@@ -11,7 +11,7 @@ from scipy.special import logsumexp
 from sklearn.linear_model import LogisticRegression
 
 from fastgd import losses, optimizers
-from fastgd.kernels import block_loop, full_batch, multi_sums, order, row_loop
+from fastgd.kernels import block_loop, full_batch, order, row_loop
 from fastgd.kernels.lanes import NO_ROLES, Data, Parts, make_lanes
 from fastgd.kernels.layouts import frozen
 from fastgd.kernels.row_weights import CUMULATIVE, count
@@ -19,6 +19,7 @@ from fastgd.kernels.rows import CSR, Dense, Scaled
 from fastgd.kernels.tiles import CHANGED, pack, places, unpack
 from fastgd.parts import penalties
 from fastgd.parts.losses import of_rows
+from fastgd.solvers import gram
 from fastgd.solvers.multi_lane import steps
 from fastgd.solvers.multi_lane_passes import ManyPasses
 from fastgd.solvers.textbook import GOLDEN, MASK, mix, stream
@@ -486,11 +487,12 @@ def test_a_model_stays_whole_where_one_of_its_lanes_fails():
     assert (lanes.weights[3:] != before[3:]).any(axis=1).all()
 
 
-def test_chunks_are_few():
+def test_chunks_of_products_are_powers_of_two_of_the_others():
     for n, d in ((10, 3), (10**6, 50), (10**8, 10), (10**5, 5000)):
         starts = np.broadcast_to(np.uint64(0), n + 1)
         for stored in (0, n, min(n * d, 10**9)):
             sparse = CSR(np.broadcast_to(0.0, stored), np.broadcast_to(np.uint32(0), stored), starts, d)
             for data in (Dense(np.broadcast_to(0.0, (n, d))), sparse):
-                rows = multi_sums.chunk_rows(data)
-                assert rows >= full_batch.chunk_rows(data) and -(-n // rows) <= multi_sums.MOST_CHUNKS
+                times, rest = divmod(gram.chunk_rows(data), full_batch.chunk_rows(data))
+                assert rest == 0 and times.bit_count() == 1
+                assert gram.chunk_rows(data) >= gram.CHUNK_ROWS[0]

@@ -6,11 +6,12 @@ from conftest import plan_of
 from scipy import sparse
 
 import fastgd
-from fastgd.kernels import multi_sums
+from fastgd.kernels import full_batch, multi_sums
 from fastgd.solvers import multi_lane, multi_lane_passes
 from fastgd.solvers.gram import Grams
 from fastgd.solvers.multi_lane import steps
 from fastgd.solvers.multi_lane_passes import ManyPasses
+from fastgd.solvers.reduction import tree_sum
 
 N, D = 231, 23
 RATES = np.geomspace(1e-3, 0.1, 9)  # of two vectors of lanes, the second with padding
@@ -136,18 +137,17 @@ def test_bits_are_a_lanes_own(batch, alpha, monkeypatch):
 def test_sums_added_at_once_are_those_of_the_chunks(monkeypatch):
     data, parts, lanes = planned(None, 0.0)
     lanes = type(lanes)(*(array.copy() for array in lanes))
-    monkeypatch.setattr(multi_sums, "chunk_rows", lambda rows: 64)
+    monkeypatch.setattr(full_batch, "chunk_rows", lambda rows: 64)
     passes = ManyPasses(data, 2)
-    assert passes.chunks == -(-N // 64)
+    assert passes.chunks.count == -(-N // 64)
+    assert passes.add_at_once(lanes)
     whole, losses = passes.sums(parts.loss, lanes)
-    assert whole.shape == (1, 9, D + 1)
-    monkeypatch.setattr(multi_lane_passes, "SHARE", 0)
-    apart, others = passes.sums(parts.loss, lanes)
-    assert apart.shape == (passes.chunks, 9, D + 1)
-    for c in range(1, passes.chunks):
+    apart, each = np.empty((passes.chunks.count, 9, D + 1)), np.empty((passes.chunks.count, 9))
+    passes.chunks.by_chunk(multi_sums.multi_sums, (parts.loss, passes.tiles(lanes)), (apart, each))
+    for c in range(1, passes.chunks.count):
         apart[0] += apart[c]
-    np.testing.assert_array_equal(whole[0], apart[0])
-    np.testing.assert_array_equal(losses, others)
+    np.testing.assert_array_equal(whole, apart[0])
+    np.testing.assert_array_equal(losses, tree_sum(each))
 
 
 # Gram matrices ------------------------------------------------------------------------------------------------------

@@ -1,0 +1,80 @@
+"""A source in place of X and y: its vectors are read, its X is read when a pass needs it."""
+
+import numpy as np
+
+from ..kernels.layouts import frozen
+from ..sources.base import OFFSET, VECTORS, WEIGHT, Source, Y
+from ..sources.room import room
+from ..sources.rows import SourceRows
+from .arrays import Matrix
+
+LOADED_BYTES = 1 << 26  # a source whose X takes no more is read into memory once
+
+
+def opened(X, y, given, rows_of=None):
+    """X, y and the options given, where X is a source with what it holds; anything else is returned as it is.
+
+    ``rows_of(source)`` are the rows where an engine puts them; by default they are read where they lie.
+
+    What has one number a row, y, weights and offsets, is kept: in memory, or in a temporary file where rows are many.
+    """
+    if not isinstance(X, Source):
+        if rows_of is not None:
+            raise TypeError(
+                "engine is for sources, whose rows its workers read by themselves: pass one of fastgd.sources in place "
+                "of X and y."
+            )
+        return X, y, given
+    if y is not None:
+        raise TypeError("X is a source, which holds its targets: leave out y.")
+    if Y not in X.parts:
+        raise ValueError("The source has no targets: name their column, target=..., when it is opened.")
+    found = dict(given)
+    for part, name in ((WEIGHT, "sample_weight"), (OFFSET, "offset")):
+        if part in X.parts and found.get(name) is not None:
+            raise ValueError(f"{name} is given, and the source holds its own: leave out one of them.")
+    repeatable(X)
+    held = vectors(X)
+    if WEIGHT in held:
+        found["sample_weight"] = held[WEIGHT]
+    if OFFSET in held:
+        found["offset"] = held[OFFSET]
+    return matrix(X, rows_of), held[Y], found
+
+
+def repeatable(source):
+    """Raise for a source that can be read once only."""
+    if not source.repeatable:
+        raise ValueError(
+            "The source can be read once, and a fit reads its rows several times: pass source.cached(folder), or its "
+            "chunks to partial_fit."
+        )
+
+
+def matrix(source, rows_of=None):
+    """The X of a source: where an engine puts it, or in memory where it is small."""
+    if source.n == 0:
+        raise ValueError("The source is empty: none of its shards has a row.")
+    rows = SourceRows(source) if rows_of is None else rows_of(source)
+    if rows_of is None and source.stored * source.dtype.itemsize <= LOADED_BYTES:
+        rows = rows.loaded()
+    return Matrix(rows, None if source.names is None else tuple(source.names))
+
+
+def vectors(source):
+    """The targets, weights and offsets of all rows that a source has: a dict of arrays."""
+    wanted = tuple(part for part in VECTORS if part in source.parts)
+    found, labels, row = {}, {part: [] for part in wanted}, 0
+    for shard in range(len(source.shards)):
+        for block in source.pieces(shard, wanted):
+            for part in wanted:
+                values = np.asarray(getattr(block, part))
+                if values.dtype.kind not in "biuf":  # labels, of any length
+                    labels[part].append(np.array(values))
+                    continue
+                if part not in found:
+                    found[part] = room((source.n, *values.shape[1:]), values.dtype)
+                found[part][row : row + len(values)] = values
+            row += block.rows
+    found |= {part: np.concatenate(blocks) for part, blocks in labels.items() if blocks}
+    return {part: frozen(values) for part, values in found.items()}

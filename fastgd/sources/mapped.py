@@ -1,0 +1,91 @@
+"""Arrays in .npy files that are read where they lie, through memory maps: what sources of such files share."""
+
+import numpy as np
+
+from .base import OFFSET, VECTORS, WEIGHT, Source, X, Y
+from .files import digest_of, one_path
+
+EXACT = 2**53  # whole numbers beyond are not all float64
+
+
+class Mapped(Source):
+    """Some .npy files; ``files`` are those of X by name, ``paths`` all."""
+
+    lasting = True
+
+    def __init__(self, files, vectors, names):
+        self.paths = {name: one_path(path, "X") for name, path in files.items()}
+        for part, path in zip(VECTORS, vectors, strict=True):
+            if path is not None:
+                self.paths[part] = one_path(path, part)
+        self.parts = (X, *(part for part in VECTORS if part in self.paths))
+        self.names = None if names is None else tuple(names)
+        self.kinds = {}
+        self.kinds = {name: kind_of(self.array(name)) for name in self.paths}
+
+    def begin(self, rows, columns):
+        """Compare the vectors and the names with the rows and the columns of X."""
+        self.columns = columns
+        if not rows or not columns:
+            raise ValueError(f"{self.label} has {rows} rows of {columns} columns: at least one of each is needed.")
+        if self.names is not None and len(self.names) != columns:
+            raise ValueError(f"names holds {len(self.names)} names, but {self.label} has {columns} columns.")
+        for part in self.parts[1:]:
+            array, path = self.array(part), self.paths[part]
+            fits = array.ndim == 1 or (array.ndim == 2 and part == Y and array.shape[1])
+            if not fits:
+                raise ValueError(f"{path} has shape {array.shape}: one number a row is needed for {part}.")
+            if len(array) != rows:
+                raise ValueError(f"{path} has {len(array)} rows, but {self.label} {rows}.")
+            if array.dtype.kind not in "biuf" and (part != Y or array.dtype.kind in "cV"):
+                raise TypeError(f"{path} holds {array.dtype}: numbers are needed for {part}.")
+
+    def array(self, name):
+        """The numbers of a file, a memory map."""
+        opened = vars(self).setdefault("_open", {})
+        if name not in opened:
+            path = self.paths[name]
+            try:
+                array = np.asarray(np.lib.format.open_memmap(path, mode="r"))
+            except (ValueError, OSError, EOFError) as error:
+                hint = ": save numbers or fixed-width strings" if "Python objects" in str(error) else ""
+                raise ValueError(f"{path} can not be read as a .npy file ({error}){hint}.") from None
+            if kind_of(array) != self.kinds.get(name, kind_of(array)):
+                raise ValueError(f"{path} now holds {kind_of(array)}, and {self.kinds[name]} when it was opened.")
+            opened[name] = array
+        return opened[name]
+
+    def vectors(self, lo, hi, parts):
+        """The rows lo to hi of y, the row weights and offsets, where they are asked for and there, else None."""
+        return [
+            self.array(part)[lo:hi] if part in self.parts and part in parts else None for part in (Y, WEIGHT, OFFSET)
+        ]
+
+    def digest(self):
+        """Of the files."""
+        return digest_of(self.paths.values(), type(self).__name__, sorted(self.paths), self.columns, self.names)
+
+
+def kind_of(array):
+    """What must not change in a file."""
+    return array.shape, array.dtype.str
+
+
+def float_of(dtype, path):
+    """The type of a file's numbers as kernels read them."""
+    if dtype.kind not in "biuf":
+        raise TypeError(f"{path} holds {dtype}: numbers are needed.")
+    return np.dtype(np.float32 if dtype.name in ("float16", "float32") else np.float64)
+
+
+def converted(values, dtype, place):
+    """Contiguous numbers of a type: a view where they are so, else a copy. ``place(k)`` names the k-th of them."""
+    if values.dtype.kind in "iu" and values.dtype.itemsize == 8 and values.size:
+        beyond = (values > EXACT) | (values < -EXACT) if values.dtype.kind == "i" else values > EXACT
+        if beyond.any():
+            k = int(np.argmax(beyond))
+            raise ValueError(
+                f"{place(k)}: {values.reshape(-1)[k]} is beyond 2**53, and float64 has no such number: make it a "
+                "category, or subtract a constant."
+            )
+    return np.ascontiguousarray(values, dtype=dtype)

@@ -1,0 +1,142 @@
+"""Fits of rows that lie in files: the bits of the same rows in memory."""
+
+import numpy as np
+import pytest
+
+import fastgd
+from fastgd import sources
+from fastgd.inputs import opened
+
+N, D = 6000, 7
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_loaded(monkeypatch):
+    """However small a source is, its rows stay where they lie."""
+    monkeypatch.setattr(opened, "LOADED_BYTES", 0)
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory):
+    """Rows, targets by loss, and a function of targets that makes a source of shards of very different sizes."""
+    random, folder = np.random.default_rng(0), tmp_path_factory.mktemp("rows")
+    X = (random.standard_normal((N, D)) * np.geomspace(0.1, 10.0, D) + 3.0).astype(np.float32)
+    z = X @ (random.standard_normal(D) / np.geomspace(0.1, 10.0, D))
+    z -= z.mean()
+    targets = {
+        "squared_error": z + random.standard_normal(N),
+        "huber": z + random.standard_t(2, N),
+        "log_loss": np.where(z + random.logistic(size=N) > 0, "yes", "no"),
+        "poisson": random.poisson(np.exp(z / 5)),
+        "multinomial": np.array(["a", "b", "c"])[np.digitize(z + random.standard_normal(N), [-1.0, 1.0])],
+    }
+    targets["hinge"], targets["quantile"] = targets["log_loss"], targets["squared_error"]
+    np.save(folder / "X.npy", X)
+
+    def source_of(loss, **more):
+        np.save(folder / f"{loss}.npy", targets[loss])
+        return sources.npy(folder / "X.npy", folder / f"{loss}.npy", **more)
+
+    return X, targets, source_of, folder
+
+
+def assert_same(found, expected):
+    """The same model and the same run, to the last bit."""
+    for name in ("coef", "intercept", "loss"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
+    np.testing.assert_array_equal(found.history.loss, expected.history.loss)
+    assert (found.status, found.message) == (expected.status, expected.message)
+    assert found.options["solver"] == expected.options["solver"]
+
+
+CASES = [
+    {"loss": "squared_error"},
+    {"loss": "huber"},
+    {"loss": "log_loss"},
+    {"loss": "log_loss", "alpha": 0.01, "l1_ratio": 0.5},
+    {"loss": "squared_error", "bounds": (-0.2, 0.2)},
+    {"loss": "poisson"},
+    {"loss": "multinomial"},
+    {"loss": "hinge"},
+    {"loss": "quantile"},
+    {"loss": "quantile", "alpha": 0.1, "l1_ratio": 1.0},
+    {"loss": "log_loss", "optimizer": "momentum", "epochs": 20, "evaluate": True},
+    {"loss": "squared_error", "learning_rate": 1e-3, "epochs": 5, "average": True},
+    {"loss": "log_loss", "validation": 0.2},
+    {"loss": "log_loss", "bootstrap": 3},
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: " ".join(map(str, case.values())))
+def test_a_source_has_the_bits_of_the_array(tables, case):
+    X, targets, source_of, _ = tables
+    source = source_of(case["loss"])
+    found = fastgd.fit(source, random_state=0, **case)
+    expected = fastgd.fit(X, targets[case["loss"]], random_state=0, **case)
+    assert_same(found, expected)
+    if "bootstrap" in case:
+        np.testing.assert_array_equal(found.coef_std, expected.coef_std)
+
+
+def test_weights_and_offsets_come_from_the_source(tables):
+    X, targets, source_of, folder = tables
+    weight, offset = np.arange(N) % 3, np.linspace(-1.0, 1.0, N)
+    np.save(folder / "w.npy", weight)
+    np.save(folder / "o.npy", offset)
+    source = source_of("poisson", weight=folder / "w.npy", offset=folder / "o.npy")
+    given = {"loss": "poisson", "sample_weight": weight, "offset": offset}
+    assert_same(fastgd.fit(source, loss="poisson"), fastgd.fit(X, targets["poisson"], **given))
+    with pytest.raises(ValueError, match=r"sample_weight is given, and the source holds its own"):
+        fastgd.fit(source, loss="poisson", sample_weight=weight)
+    plain = source_of("poisson")
+    assert_same(
+        fastgd.fit(plain, loss="poisson", sample_weight=weight, offset=offset), fastgd.fit(source, loss="poisson")
+    )
+
+
+def test_lanes_and_folds(tables):
+    X, targets, source_of, _ = tables
+    axes = {"loss": "log_loss", "alpha": [1e-3, 1e-1], "random_state": 0}
+    found = fastgd.sweep(source_of("log_loss"), cv=3, **axes)
+    expected = fastgd.sweep(X, targets["log_loss"], cv=3, **axes)
+    np.testing.assert_array_equal(found.losses, expected.losses)
+    axes = {"learning_rate": [1e-3, 1e-4], "epochs": 4}
+    found = fastgd.sweep(source_of("squared_error"), **axes)
+    np.testing.assert_array_equal(found.losses, fastgd.sweep(X, targets["squared_error"], **axes).losses)
+    found, expected = (
+        fastgd.lr_find(source_of("huber"), loss="huber"),
+        fastgd.lr_find(X, targets["huber"], loss="huber"),
+    )
+    np.testing.assert_array_equal(found.losses, expected.losses)
+
+
+def test_a_run_is_resumed_from_its_state(tables, tmp_path):
+    _, _, source_of, _ = tables
+    source, options = source_of("log_loss"), {"loss": "log_loss", "tol": 1e-12}
+    whole = fastgd.fit(source, epochs=4, **options)
+    first = fastgd.fit(source, epochs=2, **options)
+    first.save(tmp_path / "run.npz")
+    assert_same(fastgd.fit(source, epochs=4, resume=tmp_path / "run.npz", **options), whole)
+
+
+def test_the_reference_reads_sources_too(tables):
+    _, _, source_of, _ = tables
+    found, expected = (
+        fastgd.reference.fit(source_of("huber"), loss="huber"),
+        fastgd.fit(source_of("huber"), loss="huber"),
+    )
+    np.testing.assert_allclose(found.coef, expected.coef, rtol=1e-3)
+
+
+def test_what_a_source_can_not_be(tables, tmp_path):
+    X, targets, source_of, folder = tables
+    with pytest.raises(TypeError, match="X is a source, which holds its targets: leave out y"):
+        fastgd.fit(source_of("huber"), targets["huber"], loss="huber")
+    with pytest.raises(ValueError, match="The source has no targets"):
+        fastgd.fit(sources.npy(folder / "X.npy"))
+    bad = X.copy()
+    bad[4321, 2] = np.nan
+    np.save(tmp_path / "bad.npy", bad)
+    source_of("huber")
+    with pytest.raises(ValueError, match=r"NaN or infinity, the first in row 4321"):
+        fastgd.fit(sources.npy(tmp_path / "bad.npy", folder / "huber.npy"), loss="huber")
