@@ -134,6 +134,8 @@ class Columns:
             what, do = "dates or times", "make numbers of them, such as days"
         elif pa.types.is_string(kind):
             what, do = "text", "encode it as numbers"
+        elif pa.types.is_binary(kind):
+            what, do = "bytes that are no UTF-8 text", "save it as UTF-8"
         elif pa.types.is_dictionary(kind):
             what, do = "categories", "encode them as numbers"
         else:

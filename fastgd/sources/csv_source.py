@@ -11,6 +11,7 @@ text = needed("pyarrow.csv", "arrow")
 # 9 MB; with 64 kB at 0.22 and 2 MB, with 1 MB at 0.26 and 37 MB, with 4 MB at 0.2 and 78 MB.
 BLOCK = 1 << 18
 MOST = 1 << 30
+LONGER = ("straddling object", "Empty CSV file or block")  # what pyarrow says of a line that is longer than a block
 NUMBERS = (pa.null(), pa.int64(), pa.float64())  # each holds those before
 WIDER = {pa.int64(): pa.float64(), pa.float64(): pa.string(), pa.bool_(): pa.string()}
 
@@ -60,7 +61,7 @@ class Csv(ArrowTable):
             try:
                 return question(path)
             except (pa.ArrowException, OSError) as error:
-                if "straddling" in str(error) and self.block < MOST:  # a line is longer than a block
+                if any(words in str(error) for words in LONGER) and self.block < MOST:
                     self.block *= 4
                 elif "conversion error" in str(error) and self.types.get(self.label) in WIDER:
                     self.types[self.label] = self.chosen.kinds[self.label] = WIDER[self.types[self.label]]

@@ -282,7 +282,7 @@ def test_a_missing_column_is_named_with_the_nearest(tmp_path):
         (np.array(["2024-01-01"] * 20, "M8[D]"), "holds dates or times .*such as days"),
         ([[1.0]] * 20, "holds no numbers"),
         (pa.array([[]] * 20, pa.list_(pa.float64(), 0)), "holds no numbers"),
-        ([b"x"] * 20, "holds no numbers"),
+        ([b"x"] * 20, "holds bytes that are no UTF-8 text"),
         ([None] * 20, "holds no numbers"),
     ],
 )
