@@ -343,6 +343,20 @@ def test_damaged_pages_are_named(tmp_path):
         list(source.pieces(2))
 
 
+def test_a_footer_is_read_once_for_all_row_groups(tmp_path, monkeypatch):
+    source = parquet(written(tmp_path, table(), table()), "y")
+    footers, opened = [], pq.ParquetFile
+
+    def watched(*args, metadata, **options):
+        footers.append(metadata)
+        return opened(*args, metadata=metadata, **options)
+
+    monkeypatch.setattr(pq, "ParquetFile", watched)
+    read(source)
+    assert [footer is None for footer in footers] == [True, False, False, True, False, False]
+    assert "_open" not in pickle.loads(pickle.dumps(source)).__dict__
+
+
 def test_a_file_that_has_changed_or_gone(tmp_path):
     source = parquet(written(tmp_path, table(20), rows=20), "y")
     written(tmp_path, table(10), rows=20)
