@@ -140,7 +140,7 @@ class Columns:
             what, do = "categories", "encode them as numbers"
         else:
             what, do = "no numbers", "choose other columns"
-        out = ", or leave it out of features=" if role == "features" else ""
+        out = ", or choose other columns with features=" if role == "features" else ""
         return TypeError(f"{self.where}: column {name!r}, in {role}, holds {what} ({kind}): {do}{out}.")
 
     def check_same(self, other):

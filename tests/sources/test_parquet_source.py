@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastgd.sources import arrow_columns, parquet
+from fastgd.sources.base import PIECE_BYTES
 from fastgd.sources.rows import SourceRows
 
 RNG = np.random.default_rng(3)
@@ -196,6 +197,22 @@ def test_the_digest_goes_by_files_and_columns(tmp_path):
     assert len(digests | {parquet(path, "y").digest()}) == len(made) + 1
 
 
+@pytest.mark.parametrize("groups", [1, 40])
+def test_no_more_is_in_memory_than_a_piece(tmp_path, groups):
+    """Of one large row group, of which pyarrow holds all by itself, and of many."""
+    n = 400_000
+    columns = {f"f{k}": RNG.normal(size=n).astype(np.float32) for k in range(10)}
+    path = tmp_path / "x.parquet"
+    pq.write_table(pa.table(columns), path, row_group_size=n // groups, use_dictionary=False)
+    source, before = parquet(path), pa.total_allocated_bytes()
+    held, rows = [], 0
+    for shard in range(groups):
+        for block in source.pieces(shard):
+            held.append(pa.total_allocated_bytes() - before + block.X.values.nbytes)
+            rows += block.rows
+    assert rows == n and max(held) < 1.25 * PIECE_BYTES < 0.7 * n * 40
+
+
 def test_nan_is_data_and_its_place_is_known(tmp_path):
     source = parquet(written(tmp_path, table(a=[np.nan] * 20)), "y")
     assert np.isnan(read(source)[0][:, 0]).all()
@@ -276,7 +293,7 @@ def test_a_missing_column_is_named_with_the_nearest(tmp_path):
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        (["x"] * 20, r"holds text \(string\): encode it as numbers, or leave it out of features="),
+        (["x"] * 20, r"holds text \(string\): encode it as numbers, or choose other columns"),
         (pa.array(["x"] * 20).dictionary_encode(), "holds text"),
         ([decimal.Decimal("1.5")] * 20, "holds decimals .*cast them to float64"),
         (np.array(["2024-01-01"] * 20, "M8[D]"), "holds dates or times .*such as days"),
