@@ -156,6 +156,15 @@ class Columns:
                 what = f"column {name!r} holds {kind} in {other.where}, but {self.kinds[name]} in {self.where}"
                 raise TypeError(f"{what}: write both with one type.")
 
+    def fit(self, schema, names):
+        """Whether some columns are in a schema as they were; whole numbers of text are read as float64."""
+        for name in names:
+            kind = self.kinds[name]
+            found = plain(schema.field(name).type) if name in schema.names else None
+            if found != kind and not (is_wide(kind) and found == pa.float64()):
+                return False
+        return True
+
     def of(self, parts):
         """The columns that some parts are made of."""
         names = [feature.name for feature in self.features] if X in parts else []

@@ -379,6 +379,13 @@ def test_a_file_that_has_changed_or_gone(tmp_path):
     written(tmp_path, table(10), rows=20)
     with pytest.raises(ValueError, match="row group 0 had 20 rows when it was opened, and has 10 now: open"):
         read(source)
+    written(tmp_path, table(30), rows=30)
+    with pytest.raises(ValueError, match="row group 0 had 20 rows when it was opened, and has more now: open"):
+        read(source)
+    for other in (table().drop_columns("a"), table(a=["text"] * 20)):
+        written(tmp_path, other, rows=20)
+        with pytest.raises(ValueError, match="row group 0 had other columns when it was opened"):
+            read(source)
     (tmp_path / "part-0.parquet").unlink()
     with pytest.raises(ValueError, match=r"part-0.parquet can not be read \(.*No such file"):
         read(source)
