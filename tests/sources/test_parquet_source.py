@@ -155,6 +155,8 @@ def test_a_column_of_lists_is_several_columns_and_not_copied(tmp_path, kind):
     assert both.columns == 5 and both.dtype == np.float64
     np.testing.assert_array_equal(read(both)[0][:, 1:4], values)
     np.testing.assert_array_equal(read(parquet(str(tmp_path), "emb", "a"))[1], values)
+    with pytest.raises(TypeError, match="the target 'emb' holds lists: it must be the only target"):
+        parquet(str(tmp_path), ["y", "emb"])
     np.testing.assert_array_equal(read(parquet(str(tmp_path), "y", "emb", dtype=np.float64))[0], values)
 
 
