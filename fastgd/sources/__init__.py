@@ -19,8 +19,8 @@ def parquet(paths, target=None, features=None, weight=None, offset=None, dtype=N
         column of lists of m numbers. None for rows to predict.
     features : str, list of str or None, default None
         The columns of X, in this order: names, and patterns such as ``"f*"``. None for all columns of numbers that
-        have no other role, in the order of the first file: text, categories and dates are left out. A column of lists
-        of w numbers (a fixed-size list) is w columns, not copied if it is the only one.
+        have no other role, in the order of the first file: text, categories, dates and the index of a pandas frame are
+        left out. A column of lists of w numbers (a fixed-size list) is w columns, not copied if it is the only one.
     weight, offset : str or None, default None
         Columns of row weights and offsets, as ``sample_weight`` and ``offset`` of :func:`fastgd.fit`.
     dtype : "float32", "float64" or None, default None

@@ -82,10 +82,10 @@ class Columns:
             raise ValueError(f"{self.where} has more than one column {name!r}: rename them.")
 
     def numeric(self, schema, taken):
-        """The columns of numbers that have no other role."""
-        chosen = []
+        """The columns of numbers that have no other role, and are not the index of a pandas frame."""
+        chosen, index = [], (schema.pandas_metadata or {}).get("index_columns", [])  # names, and dicts of ranges
         for field in schema:
-            if field.name not in taken:
+            if field.name not in taken and field.name not in index:
                 if pa.types.is_decimal(field.type):
                     raise self.no_number(field.name, field.type, "features")
                 if number(plain(field.type)) is not None:
