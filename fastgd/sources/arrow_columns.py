@@ -35,9 +35,12 @@ class Columns:
 
     def __init__(self, schema, where, target, features, weight, offset, dtype):
         self.where, self.target, self.roles = where, target, {WEIGHT: weight, OFFSET: offset}
-        self.targets = () if target is None else (target,) if isinstance(target, str) else tuple(target)
-        names = schema.names
-        taken = [*self.targets, *(name for name in (weight, offset) if name is not None)]
+        self.targets, names = listed("target", target), schema.names
+        taken = [*self.targets]
+        for role, name in self.roles.items():
+            if not isinstance(name, str | None):
+                raise TypeError(f"{role}={name!r} is not the name of a column.")
+            taken += [] if name is None else [name]
         for name in taken:
             if taken.count(name) > 1:
                 raise ValueError(f"Column {name!r} is named twice among target, weight and offset.")
@@ -99,7 +102,7 @@ class Columns:
     def named(self, features, names, taken):
         """The columns of names and patterns, each once; a pattern matches none that has another role."""
         chosen = {}
-        for one in [features] if isinstance(features, str) else features:
+        for one in listed("features", features):
             found = [one]
             if one not in names and any(mark in one for mark in "*?["):
                 found = [name for name in names if fnmatch.fnmatchcase(name, one) and name not in taken]
@@ -139,7 +142,7 @@ class Columns:
         elif pa.types.is_dictionary(kind):
             what, do = "categories", "encode them as numbers"
         else:
-            what, do = "no numbers", "choose other columns"
+            what, do = "no numbers", "make numbers of it"
         out = ", or choose other columns with features=" if role == "features" else ""
         return TypeError(f"{self.where}: column {name!r}, in {role}, holds {what} ({kind}): {do}{out}.")
 
@@ -280,6 +283,19 @@ class Batch(NamedTuple):
             column = column.cast(pa.large_string()).dictionary_encode()
         held = np.array(column.dictionary.to_pylist()) if len(column.dictionary) else np.empty(0, str)
         return held[column.indices.to_numpy(zero_copy_only=False)]
+
+
+def listed(argument, given):
+    """The names that are given as one, as a list of them, or not at all."""
+    if isinstance(given, str | None):
+        return () if given is None else (given,)
+    try:
+        names = tuple(given)
+    except TypeError:
+        names = ()
+    if not names or not all(isinstance(name, str) for name in names):
+        raise TypeError(f"{argument}={given!r}: the name of a column, or a list of names, is needed.")
+    return names
 
 
 def plain(kind):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .arrow_columns import Columns
+from .arrow_columns import Columns, listed
 from .base import ALL, Shard, Source, X
 from .extras import needed
 from .files import digest_of
@@ -17,6 +17,8 @@ class ArrowTable(Source):
     """
 
     def __init__(self, target, features, weight, offset, dtype):
+        features = None if features is None else listed("features", features)  # iterators are read once
+        target = target if isinstance(target, str | None) else listed("target", target)
         self.options = {"target": target, "features": features, "weight": weight, "offset": offset, "dtype": dtype}
         self.chosen, self.shards, self.inside = None, [], []
 
