@@ -174,6 +174,10 @@ class Columns:
         names += self.targets if Y in parts else ()
         return names + [name for role, name in self.roles.items() if role in parts and name is not None]
 
+    def labels(self, parts):
+        """The columns of labels among those of some parts."""
+        return [name for name in self.targets if Y in parts and number(self.kinds[name]) is None]
+
     def rows(self, parts):
         """Of a record batch."""
         numbers = len(self.of(parts)) * 8 if X not in parts else self.count * self.dtype.itemsize
@@ -279,6 +283,8 @@ class Batch(NamedTuple):
     def labels(self, name):
         """A column of labels, as text or as what a dictionary holds."""
         column = self.column(name)
+        if pa.types.is_dictionary(column.type) and column.dictionary.null_count:
+            column = Batch(pa.record_batch({name: column.dictionary_decode()}), self.shard, self.first).column(name)
         if not pa.types.is_dictionary(column.type):
             column = column.cast(pa.large_string()).dictionary_encode()
         held = np.array(column.dictionary.to_pylist()) if len(column.dictionary) else np.empty(0, str)

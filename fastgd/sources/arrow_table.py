@@ -56,10 +56,14 @@ class ArrowTable(Source):
         rows, first, buffer = self.chosen.rows(parts), 0, None
         if X in parts and not self.chosen.as_it_is:
             buffer = np.empty((rows, self.columns), self.dtype)
-        batches = self.batches(shard, names, rows)
+        batches, labels = self.batches(shard, names, rows), self.chosen.labels(parts)
         while True:
             try:
                 batch = next(batches, None)
+                if batch is not None:  # buffers and offsets of a damaged file may point anywhere
+                    batch.validate()
+                    for name in labels:
+                        batch.column(name).validate(full=True)
             except pa.ArrowMemoryError:
                 raise
             except (pa.ArrowException, OSError) as error:
