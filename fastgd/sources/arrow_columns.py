@@ -319,7 +319,7 @@ def is_list(kind):
 def number(kind):
     """The NumPy type of the numbers of a column or of its lists, or None."""
     if is_list(kind):
-        return None if kind.list_size == 0 or is_list(kind.value_type) else number(kind.value_type)
+        return None if kind.list_size <= 0 or is_list(kind.value_type) else number(kind.value_type)
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind):
         return np.dtype(kind.to_pandas_dtype())
     return None

@@ -9,6 +9,8 @@ from .files import digest_of
 
 pa = needed("pyarrow", "arrow")
 
+FAULTS = (pa.ArrowException, OSError, UnicodeDecodeError)  # of a file; the last one of names in a damaged one
+
 
 class ArrowTable(Source):
     """A source whose shards are record batches of one schema.
@@ -24,7 +26,10 @@ class ArrowTable(Source):
 
     def take(self, schema, where):
         """The schema of a file."""
-        other = Columns(schema, where, **self.options)
+        try:
+            other = Columns(schema, where, **self.options)
+        except UnicodeDecodeError as error:
+            raise ValueError(self.unreadable(where, error)) from None
         if self.chosen is None:
             self.chosen = other
         else:
@@ -64,9 +69,9 @@ class ArrowTable(Source):
                     batch.validate()
                     for name in labels:
                         batch.column(name).validate(full=True)
-            except pa.ArrowMemoryError:
-                raise
-            except (pa.ArrowException, OSError) as error:
+            except pa.ArrowMemoryError as error:
+                raise MemoryError(f"{label} can not be read: {said(error)}.") from None
+            except FAULTS as error:
                 raise ValueError(self.unreadable(label, error)) from None
             if batch is None:
                 break

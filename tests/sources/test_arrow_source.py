@@ -114,6 +114,13 @@ def test_a_stream_that_is_cut_off_behind_a_batch(tmp_path):
         arrow(path, "y", ["a"])
 
 
+def test_names_that_are_damaged(tmp_path):
+    path = written(tmp_path / "x.arrow", pa.table({"column a": [1.0]}), "file")
+    path.write_bytes(path.read_bytes().replace(b"column a", b"column \xff"))
+    with pytest.raises(ValueError, match=r"x.arrow can not be read \('utf-8' codec"):
+        arrow(path)
+
+
 def test_labels_that_are_damaged(tmp_path):
     """Their offsets may lead to memory that is not there: a crash, if nobody looked."""
     labels = [f"label {k}" for k in range(20)]
