@@ -123,9 +123,104 @@ def svmlight(paths, n_features, *, dtype="float32", zero_based="auto"):
     >>> from fastgd import sources
     >>> path = pathlib.Path(tempfile.mkdtemp()) / "rows.svm"
     >>> _ = path.write_text("1 1:0.5 3:2 # a comment\\n-1 2:1\\n")
-    >>> sources.svmlight(path, 3)
-    SvmLight(2 rows of 3 columns, float32)
+    >>> rows = sources.svmlight(path, 3)
+    >>> rows.n
+    2
     """
     from .svmlight_source import SvmLight
 
     return SvmLight(paths, n_features, dtype, zero_based)
+
+
+def shards(load, specs, *, rows=None, names=None):
+    """Whatever a function loads: for formats that there is no other source for, data bases and object stores.
+
+    Parameters
+    ----------
+    load : callable
+        ``load(spec)`` returns X, ``(X, y)``, ``(X, y, weight)`` or ``(X, y, weight, offset)`` of a shard, the same each
+        time: X is an array (rows, columns) or a SciPy sparse array, y has shape (rows,) or (rows, m), row weights and
+        offsets (rows,); None for a part that is not there. To be used in other processes, it must be one that pickle
+        finds: a function of a module.
+    specs : iterable
+        What ``load`` is given, for each shard: a path, a range, a query. A shard must fit in memory.
+    rows : sequence of int or None, default None
+        The number of rows of each shard. None counts them when they are first asked for, by loading each shard once;
+        so are the numbers of sparse rows.
+    names : sequence of str or None, default None
+        The names of the columns.
+
+    Returns
+    -------
+    Source
+
+    Raises
+    ------
+    RuntimeError
+        ``load`` raised; the message has the number and the spec of the shard.
+    ValueError, TypeError
+        A shard that differs from the first one in the columns, their type or the parts, or from its own rows when it
+        was loaded before.
+
+    Notes
+    -----
+    What ``cached(folder)`` and runs that go on compare are the specs and the code of ``load``, with the values that it
+    holds, but nothing that it calls or reads.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastgd import sources
+    >>> def load(seed):
+    ...     X = np.random.default_rng(seed).standard_normal((100, 3))
+    ...     return X, X.sum(axis=1)
+    >>> rows = sources.shards(load, range(4))
+    >>> rows.n
+    400
+    """
+    from .shards_source import Shards
+
+    return Shards(load, specs, rows, names)
+
+
+def dask(X, y=None, *, weight=None, offset=None, names=None):
+    """The partitions of dask arrays or data frames, computed one at a time, each time they are read.
+
+    Nothing of them stays in memory, here or on a cluster: pass collections that read files, not persisted ones.
+
+    Parameters
+    ----------
+    X : dask array (n, d) or dask data frame
+        Of numbers: float32 and float16 are read as float32, all others as float64. Missing values become NaN.
+    y, weight, offset : dask array, series or None, default None
+        Targets (n,) or (n, m), row weights and offsets (n,), with the partitions of X; those of arrays whose sizes are
+        known are made so.
+    names : sequence of str or None, default None
+        The names of the columns; None is those of a data frame.
+
+    Returns
+    -------
+    Source
+        Its rows are counted when they are first asked for, where dask does not know the sizes of the chunks, by
+        computing each partition once.
+
+    Raises
+    ------
+    ImportError
+        Without dask.
+    ValueError, TypeError
+        Columns that hold no numbers, or partitions that do not fit each other.
+    RuntimeError
+        When rows are read: a partition could not be computed.
+
+    Examples
+    --------
+    >>> import dask.array as da
+    >>> from fastgd import sources
+    >>> X = da.ones((1000, 3), chunks=(250, 3))
+    >>> sources.dask(X, X.sum(axis=1))
+    Dask(1,000 rows of 3 columns, float64)
+    """
+    from .dask_source import Dask
+
+    return Dask(X, y, weight, offset, names)
