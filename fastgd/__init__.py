@@ -25,7 +25,7 @@ _MODULES = {
     "show_config": "config",
     "warmup": "config",
 }
-_SUBMODULES = ("losses", "optimizers", "reference", "schedules")
+_SUBMODULES = ("engines", "losses", "optimizers", "reference", "schedules", "sources")
 __all__ = sorted([*_MODULES, *_SUBMODULES])
 
 

@@ -218,3 +218,10 @@ def within(argument):
         yield
     except (ValueError, TypeError) as error:
         raise (TypeError if isinstance(error, TypeError) else ValueError)(f"{argument}: {error}") from None
+
+
+def engine(value):
+    """None, "dask" or an engine, which puts the rows of a source where they are worked on."""
+    if value is None or value == "dask" or hasattr(value, "rows"):
+        return value
+    raise ValueError(f'engine={brief(value)} must be None, "dask", or an engine such as fastgd.engines.Dask(client).')

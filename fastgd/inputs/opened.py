@@ -11,28 +11,41 @@ from .arrays import Matrix
 LOADED_BYTES = 1 << 26  # a source whose X takes no more is read into memory once
 
 
-def opened(X, y, given):
+def opened(X, y, given, rows_of=None):
     """X, y and the options given, where X is a source with what it holds; anything else is returned as it is.
+
+    ``rows_of(source)`` are the rows where an engine puts them; by default they are read where they lie.
 
     What has one number a row, y, weights and offsets, is kept: in memory, or in a temporary file where rows are many.
     """
     if not isinstance(X, Source):
+        if rows_of is not None:
+            raise TypeError(
+                "engine is for sources, whose rows its workers read by themselves: pass one of fastgd.sources in place "
+                "of X and y."
+            )
         return X, y, given
+    y, found = vectors_of(X, y, given)
+    return matrix(X, rows_of), y, found
+
+
+def vectors_of(source, y, given):
+    """The targets of a source, and what is given with its weights and offsets as "sample_weight" and "offset"."""
     if y is not None:
         raise TypeError("X is a source, which holds its targets: leave out y.")
-    if Y not in X.parts:
+    if Y not in source.parts:
         raise ValueError("The source has no targets: name their column, target=..., when it is opened.")
     found = dict(given)
     for part, name in ((WEIGHT, "sample_weight"), (OFFSET, "offset")):
-        if part in X.parts and found.get(name) is not None:
+        if part in source.parts and found.get(name) is not None:
             raise ValueError(f"{name} is given, and the source holds its own: leave out one of them.")
-    repeatable(X)
-    held = vectors(X)
+    repeatable(source)
+    held = vectors(source)
     if WEIGHT in held:
         found["sample_weight"] = held[WEIGHT]
     if OFFSET in held:
         found["offset"] = held[OFFSET]
-    return matrix(X), held[Y], found
+    return held[Y], found
 
 
 def repeatable(source):
@@ -44,12 +57,12 @@ def repeatable(source):
         )
 
 
-def matrix(source):
-    """The X of a source: in memory where it is small."""
+def matrix(source, rows_of=None):
+    """The X of a source: where an engine puts it, or in memory where it is small."""
     if source.n == 0:
         raise ValueError("The source is empty: none of its shards has a row.")
-    rows = SourceRows(source)
-    if source.stored * source.dtype.itemsize <= LOADED_BYTES:
+    rows = SourceRows(source) if rows_of is None else rows_of(source)
+    if rows_of is None and source.stored * source.dtype.itemsize <= LOADED_BYTES:
         rows = rows.loaded()
     return Matrix(rows, None if source.names is None else tuple(source.names))
 

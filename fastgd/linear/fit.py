@@ -1,11 +1,11 @@
 """``fit``: check the options and the data, choose, plan, train, report."""
 
-from ..inputs.opened import opened
 from ..inputs.options import FitOptions, signature_of
 from ..results.progress import print_choices
 from ..solvers.compiled import COMPILED
 from ..training.loop import train
 from .auto import Choices
+from .placed import placed
 from .planning import plan_of
 from .report import report, with_replicates
 from .start import start_of
@@ -26,10 +26,10 @@ def fit(X, y=None, **options):
         sparse: a step costs their numbers (see ``lazy``), and they give the model that the same rows give when dense.
         Or one of :mod:`fastgd.sources`, whose rows are read from files again for each pass and need no memory: it
         holds its targets, weights and offsets, and the model has the bits that the same rows in memory give.
-    y : array-like (n,) or (n, m)
-        Leave it out with a source. Targets, or m of them, each fitted by itself in the same passes. Labels of any kind for losses of classes: two
+    y : array-like (n,) or (n, m), or None
+        Targets, or m of them, each fitted by itself in the same passes. Labels of any kind for losses of classes: two
         for "log_loss", "hinge", "squared_hinge", "modified_huber" and "perceptron", two or more for "multinomial". At
-        least 0 for "poisson" and "tweedie", positive for "gamma".
+        least 0 for "poisson" and "tweedie", positive for "gamma". None with a source, which holds its own.
     loss : str or part, default "squared_error"
         The name of one of :mod:`fastgd.losses`, or e.g. ``fastgd.losses.Huber(delta=2.0)``, or an instance of a class
         of your own with ``value`` and ``slope``, or with ``value_and_slopes`` for several classes at once.
@@ -221,7 +221,7 @@ def fit_by(backend, X, y, given):
 
 def planned(backend, X, y, given):
     """The choice and the plan for the options of a fit, a dict."""
-    X, y, given = opened(X, y, given)
+    X, y, given = placed(X, y, given)
     options = FitOptions.checked(given)
     if options.resume is not None and options.bootstrap:
         raise ValueError("resume goes on with one model, without the replicates of bootstrap: leave one of them out.")

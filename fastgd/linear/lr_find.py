@@ -6,7 +6,6 @@ from typing import NamedTuple
 import numpy as np
 
 from ..inputs import arguments, arrays
-from ..inputs.opened import opened
 from ..inputs.options import FitOptions, only_known, reasons, signature_of
 from ..results.lr_find import DIVERGED, LrFind
 from ..results.lr_rules import constant_share, cut, suggested
@@ -14,6 +13,7 @@ from ..results.progress import Bar
 from ..results.state import Clock
 from ..solvers.compiled import COMPILED
 from .auto import Choices
+from .placed import placed
 from .planning import plan_of
 from .start import Fresh
 
@@ -300,7 +300,7 @@ lr_find.__signature__ = signature_of(lr_find, but=NOT_RANGE)
 def lr_find_by(backend, X, y, start, stop, num, fit_options):
     """The result of a test by a backend: the compiled one, or NumPy."""
     start, stop, num = checked_span(start, stop, num)
-    X, y, fit_options = opened(X, y, fit_options)
+    X, y, fit_options = placed(X, y, fit_options)
     options = FitOptions.checked({**fit_options, "learning_rate": 1.0, "epochs": num})
     choice = Choices(backend, shared=False).of(X, y, options, Fresh())
     plan = plan_of([choice])

@@ -8,7 +8,6 @@ import numpy as np
 from ..inputs import arguments, arrays
 from ..inputs.folds import folds_of
 from ..inputs.grid import expand
-from ..inputs.opened import opened
 from ..inputs.options import FitOptions, defaults, names, only_known, reasons, signature_of
 from ..parts.registry import brief
 from ..results.progress import print_choices
@@ -19,6 +18,7 @@ from ..training.loop import train_together
 from ..training.monitor import Evaluation
 from .auto import Choice, Choices
 from .fit import fit_by
+from .placed import placed
 from .planning import plan_of
 from .report import report
 from .scoring import scorer_of, warn_of_unweighted
@@ -101,7 +101,7 @@ def sweep_by(backend, X, y, options, product, cv, groups, scoring, refit, keep):
     """A sweep by a backend: the compiled one, or NumPy."""
     if options.get("start") is not None:
         options = {**options, "start": given_weights(options["start"])}  # read once, not at each point
-    X, y, options = opened(X, y, options)
+    X, y, options = placed(X, y, options)
     points, settings = settings_of(options, product)
     scorer, cross = scorer_of(scoring), cv is not None
     check_cross_validation(cross, options, groups, scoring, refit)

@@ -1,0 +1,105 @@
+"""The engine of a Dask cluster: its client, and how to wait for what tasks make of rows."""
+
+import warnings
+
+from . import failures
+from .cluster_rows import ClusterRows
+
+NO_CLIENT = (
+    'engine="dask" needs a client: make one first, distributed.Client() for the processors of this machine or '
+    'distributed.Client("tcp://scheduler:8786") for a cluster, or pass fastgd.engines.Dask(client).'
+)
+CPUS = (
+    "The workers are of different kinds ({}): which of them sums which rows may change the last bits of the model. Use "
+    "workers of one kind where runs are to be repeated to the bit."
+)
+ONCE = "{source} can be read once only, and a cluster reads rows again where a worker is lost: write it with .cached()."
+LOOK = 2.0  # seconds between looks at what does not come
+
+
+class Dask:
+    """A Dask cluster, in whose workers' memory the rows of a source lie while it is fitted.
+
+    Parameters
+    ----------
+    client : distributed.Client or None, default None
+        The cluster's client. None is the default client when a fit begins.
+    timeout : float, default 60.0
+        Seconds without any worker after which a fit is an error.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        Where Dask is not installed.
+    ValueError
+        Where a fit begins and there is no client.
+
+    Examples
+    --------
+    >>> import fastgd
+    >>> fastgd.engines.Dask(timeout=10).timeout
+    10
+    """
+
+    def __init__(self, client=None, *, timeout=60.0):
+        self.given, self.timeout = client, timeout
+        failures.distributed()
+
+    @property
+    def client(self):
+        """The client of the cluster."""
+        if self.given is not None:
+            return self.given
+        try:
+            return failures.distributed().Client.current()
+        except ValueError:
+            raise ValueError(NO_CLIENT) from None
+
+    def rows(self, source):
+        """The X of a source, to be loaded into the workers when it is first needed."""
+        if not source.repeatable:
+            raise ValueError(ONCE.format(source=source))
+        return ClusterRows(source, On(self.client, self.timeout))
+
+
+class On:
+    """A cluster for the time of one fit."""
+
+    def __init__(self, client, timeout):
+        self.client, self.timeout, self.cpus = client, timeout, frozenset()
+
+    def workers(self):
+        """What is known of each worker, the number of its threads and its memory among it; waits for the first one."""
+        failures.waits_for(self.client, self.timeout)
+        return list(self.client.scheduler_info(n_workers=-1)["workers"].values())
+
+    def results(self, rows, futures):
+        """The values that tasks have made, in order; raises what went wrong."""
+        with failures.told(rows), self.client.as_current():
+            self.wait(futures)
+            found = self.client.gather(list(futures))
+        self.notice(frozenset().union(*(made.cpus for made in found)))
+        return [made.value for made in found]
+
+    def wait(self, futures):
+        """Until all have ended, one has failed, or there has been no worker for too long."""
+        from distributed import wait
+
+        idle = 0.0
+        while True:
+            try:
+                wait(futures, timeout=LOOK)
+                return
+            except TimeoutError:
+                if any(future.status == "error" for future in futures):
+                    return
+            idle = 0.0 if self.client.nthreads() else idle + LOOK
+            if idle >= self.timeout:
+                left = sum(future.status == "pending" for future in futures)
+                raise RuntimeError(failures.NO_WORKERS.format(seconds=idle, waiting=left))
+
+    def notice(self, cpus):
+        """Tell once that processors differ."""
+        if len(self.cpus) < 2 <= len(cpus | self.cpus):
+            warnings.warn(CPUS.format("; ".join(sorted(cpus | self.cpus))), UserWarning, stacklevel=2)
+        self.cpus |= cpus
