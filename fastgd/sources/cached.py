@@ -46,8 +46,8 @@ class Cached(Source):
             if not os.path.exists(self.rows_folder):
                 if self.source is None:
                     raise FileNotFoundError(
-                        f"{self.rows_folder} is not there: the rows came from a source that can be read once, in another "
-                        "process. Name a folder that all processes share."
+                        f"{self.rows_folder} is not there: the rows came from a source that can be read once, in "
+                        "another process. Name a folder that all processes share."
                     )
                 write(self)
             opened["manifest"] = self._opened()
