@@ -170,7 +170,8 @@ def svmlight(paths, n_features, *, dtype="float32", zero_based="auto"):
     dtype : "float32" or "float64", default "float32"
         Of the numbers; targets are float64.
     zero_based : bool or "auto", default "auto"
-        Whether the first column has the number 0, else 1. "auto" is True if a column 0 stands in any of the files.
+        Whether the first column has the number 0, else 1. "auto" is True if a column 0 stands in any of the files,
+        which takes the pass that counts the rows also for ``cached``.
 
     Returns
     -------

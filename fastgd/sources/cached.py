@@ -249,28 +249,28 @@ def copied(cached, folder):
             table[2].append(np.zeros(1, np.uint64))
         else:
             table = [new(X, source.dtype)]
-        for number, shard in enumerate(source.shards):
+        for number, (label, expected) in enumerate(source.expected()):
             rows = 0
             for block in source.pieces(number, source.parts):
                 for part, growing in vectors.items():
                     some = np.asarray(getattr(block, part))
                     if len(some) != block.rows:
-                        raise ValueError(f"{shard.label} has {block.rows} rows of X, but {len(some)} of {part}.")
+                        raise ValueError(f"{label} has {block.rows} rows of X, but {len(some)} of {part}.")
                     if some.dtype.kind in "UOST":
                         known = labels.setdefault(part, Labels(part, some.dtype.kind))
-                        some = known.codes(some, f"{shard.label}, row {rows}")
-                    growing.append(some, shard.label)
+                        some = known.codes(some, f"{label}, row {rows}")
+                    growing.append(some, label)
                 if source.sparse:
                     values, indices, starts = block.X.flat()
                     table[2].append(starts[1:] - starts[0] + np.uint64(table[0].length))
                     table[0].append(values)
                     table[1].append(indices)
                 else:
-                    table[0].append(block.X.values, shard.label)
+                    table[0].append(block.X.values, label)
                 rows += block.rows
-            if source.repeatable and rows != shard.rows:
-                raise ValueError(f"{shard.label} has {rows} rows, but had {shard.rows} when it was opened: it changed.")
-            shards.append([shard.label, rows])
+            if expected not in (None, rows):
+                raise ValueError(f"{label} has {rows} rows, but had {expected} when it was opened: it changed.")
+            shards.append([label, rows])
         if not sum(rows for _, rows in shards):
             raise ValueError("The source has no rows: at least one is needed.")
         written = {os.path.basename(one.path): one.end() for one in (*table, *vectors.values())}

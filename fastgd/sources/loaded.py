@@ -28,6 +28,11 @@ class Loaded(Source):
         """With the rows that they have, or had when they were loaded first."""
         return tuple(map(Shard, self.labels, self.given_rows or [rows for rows, _ in self.counted]))
 
+    def expected(self):
+        """Of each shard its label, and its rows where they are known."""
+        known = [shard.rows for shard in self.shards] if "shards" in vars(self) else self.given_rows
+        return list(zip(self.labels, known or [None] * len(self.labels), strict=True))
+
     @property
     def stored(self):
         """How many numbers X has."""
@@ -47,10 +52,10 @@ class Loaded(Source):
 
     def pieces(self, shard, parts=ALL):
         """The shard at once, as it is in memory then."""
-        block, expected = self.block(shard), self.shards[shard].rows
-        if block.rows != expected:
+        block, (label, rows) = self.block(shard), self.expected()[shard]
+        if rows not in (None, block.rows):
             raise ValueError(
-                f"{self.labels[shard]} has {block.rows} rows, but {expected} were expected: each loading of a shard "
+                f"{label} has {block.rows} rows, but {rows} were expected: each loading of a shard "
                 "must give the same rows."
             )
         if block.rows:

@@ -142,8 +142,9 @@ def test_only_the_rows_that_are_asked_for_are_checked(tmp_path, monkeypatch):
     step = source.step
     source.between(0, 1, ("X",))
     source.between(step - 1, step + 1)
+    pickle.loads(pickle.dumps(source)).between(0, 1)
     source.between(0, 2 * step)
-    assert seen == [(0, step), (step, 2 * step)]
+    assert seen == [(0, step), (step, 2 * step), (0, step)]
 
 
 @pytest.mark.parametrize(

@@ -204,8 +204,11 @@ def test_what_has_no_code():
 
 
 def test_cached(tmp_path):
-    source = shards(load, range(3)).cached(tmp_path)
+    loaded = []
+    found = shards(lambda k: loaded.append(k) or load(k), range(3)).cached(tmp_path / "once")
+    assert (found.n, loaded) == (9, [0, 0, 1, 2]), "once for the types, and once for the rows"
+    source = shards(load, range(3)).cached(tmp_path / "c")
     assert np.array_equal(SourceRows(source).array(), np.concatenate(TABLES))
     assert [shard.rows for shard in source.shards] == [4, 0, 5]
     with pytest.raises(ValueError, match="other files or options"):
-        _ = shards(of(), range(3)).cached(tmp_path).n
+        _ = shards(of(), range(3)).cached(tmp_path / "c").n
