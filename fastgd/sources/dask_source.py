@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .base import VECTORS, X
+from .base import ALL, VECTORS, X
 from .extras import needed
 from .loaded import Loaded
 from .mapped import EXACT
@@ -35,6 +35,7 @@ class Dask(Loaded):
         known = getattr(given[X], "chunks", [[np.nan]])[0]
         if not np.isnan(known).any():
             self.given_rows = [int(rows) for rows in known]
+        self.telling = ALL if self.sparse else self.parts[-1:]  # a vector, if there is one: it is computed sooner
 
     def _types(self, table, names):
         if table.ndim != 2:
@@ -61,9 +62,9 @@ class Dask(Loaded):
         if self.names is not None and len(self.names) != self.columns:
             raise ValueError(f"names holds {len(self.names)} names, but X has {self.columns} columns.")
 
-    def load(self, k):
-        """The parts of a partition, computed in this thread."""
-        dask, parts = needed("dask", "dask"), list(self.partitions)
+    def load(self, k, parts=ALL):
+        """Some parts of a partition, computed in this thread."""
+        dask, parts = needed("dask", "dask"), [part for part in self.parts if part in parts]
         try:
             found = dask.compute(*(self.partitions[part][k] for part in parts), scheduler="synchronous")
         except Exception as error:
@@ -75,8 +76,9 @@ class Dask(Loaded):
                     f"{self.labels[k]}: {part} became {type(value).__name__}, no array: pass the collection as it was "
                     "before persist() on a cluster."
                 )
-        values[X] = table_of(values[X], self.dtype, self.labels[k])
-        return (values[X], *(None if values.get(p) is None else vector_of(values[p]) for p in VECTORS))
+        if X in values:
+            values[X] = table_of(values[X], self.dtype, self.labels[k])
+        return (values.get(X), *(vector_of(values[part]) if part in values else None for part in VECTORS))
 
     def digest(self):
         """Of dask's names of the collections, which say how they came about."""

@@ -78,6 +78,8 @@ def test_data_frames():
     assert np.array_equal(SourceRows(source).array(), expected.to_numpy(float))
     assert read(source, "y").tolist() == expected.c.map({True: "yes", False: "no"}).tolist()
     assert np.array_equal(read(source, "weight"), expected.d)
+    (block, *_) = source.pieces(0, ("weight",))
+    assert block.X is None and block.y is None and block.rows
     assert read(source, "weight").dtype == np.float32
     small = sources.dask(dd.from_pandas(FRAME[["d"]], npartitions=2), names=["size"])
     assert (small.dtype, small.names) == (np.float32, ("size",))
@@ -174,7 +176,7 @@ def test_collections_that_do_not_fit(make, kind, words):
 def test_parts_that_do_not_fit():
     x = da.from_array(X, (10, 4))
     source = sources.dask(x, x[x[:, 0] > 0][:, 1])
-    with pytest.raises(ValueError, match=r"partition 0: y has \d rows, but X 10"):
+    with pytest.raises(ValueError, match=r"partition 0: y has \d rows, but 10 were expected"):
         list(source.pieces(0))
     with pytest.raises(ValueError, match="names holds 1 names, but X has 4 columns"):
         sources.dask(x, names=["a"])
