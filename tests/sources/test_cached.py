@@ -258,13 +258,14 @@ def test_damage_in_the_middle(tmp_path):
     assert path.stat().st_mtime_ns == stat.st_mtime_ns, "so that all bytes are read once only"
 
 
-def test_an_error_of_the_source_leaves_nothing(tmp_path):
+@pytest.mark.parametrize("kind", [RuntimeError, KeyboardInterrupt])
+def test_an_error_of_the_source_leaves_nothing(tmp_path, kind):
     class Broken(Memory):
         def pieces(self, shard, parts=()):
             yield from super().pieces(shard)
-            raise RuntimeError("cut off")
+            raise kind("cut off")
 
-    with pytest.raises(RuntimeError, match="cut off"):
+    with pytest.raises(kind, match="cut off"):
         _ = Broken([[dense(3)]]).cached(tmp_path).n
     assert os.listdir(tmp_path) == [".lock"]
     assert Memory([[dense(3)]]).cached(tmp_path).n == 3

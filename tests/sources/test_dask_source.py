@@ -5,6 +5,7 @@ import pickle
 import dask
 import dask.array as da
 import dask.dataframe as dd
+import distributed
 import numpy as np
 import pandas as pd
 import pytest
@@ -180,6 +181,15 @@ def test_parts_that_do_not_fit():
         list(source.pieces(0))
     with pytest.raises(ValueError, match="names holds 1 names, but X has 4 columns"):
         sources.dask(x, names=["a"])
+
+
+def test_what_was_persisted_on_a_cluster_is_refused():
+    x, frame = da.from_array(X, (10, 4)), dd.from_pandas(FRAME, npartitions=2)
+    assert sources.dask(x.persist(scheduler="synchronous")).n == 50
+    with distributed.Client(processes=False, n_workers=1, threads_per_worker=1, dashboard_address=None) as client:
+        for one in (x, frame):
+            with pytest.raises(TypeError, match=r"X was persisted on a cluster, .* as it was before persist\(\)"):
+                sources.dask(client.persist(one))
 
 
 def test_digests():
