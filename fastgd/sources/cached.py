@@ -5,10 +5,11 @@ import glob
 import json
 import os
 import shutil
+import warnings
 import zlib
 
 import numpy as np
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from .base import ALL, VECTORS, Block, Shard, Source, X
 from .csr_source import FILES, Csr
@@ -17,6 +18,7 @@ from .npy_source import Npy
 FORMAT = 1  # of the files; another one is not read
 END = 1 << 16  # bytes at the beginning and at the end of a file that are compared whenever it is opened
 STEP = 1 << 23  # bytes whose checksum is computed at a time
+PATIENCE = 10.0  # seconds before a process that waits for another one says so
 MANIFEST = "manifest.json"
 
 
@@ -199,8 +201,7 @@ def write(cached):
     """Read the source once and write its rows; they get their name when all are written."""
     with told(cached.folder):
         os.makedirs(cached.folder, exist_ok=True)
-        lock = FileLock(os.path.join(cached.folder, ".lock"))
-        lock.acquire()
+        lock = locked(cached.folder)
     try:
         if os.path.exists(cached.rows_folder):  # by another process meanwhile
             return
@@ -220,6 +221,16 @@ def write(cached):
             raise
     finally:
         lock.release()
+
+
+def locked(folder):
+    """The lock of a folder, which one process has at a time; whoever waits long is told why."""
+    lock = FileLock(os.path.join(folder, ".lock"))
+    try:
+        return lock.acquire(timeout=PATIENCE).lock
+    except Timeout:
+        warnings.warn(f"Another process writes the cache in {folder}: waiting for it.", RuntimeWarning, stacklevel=2)
+        return lock.acquire().lock
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ import threading
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from scipy import sparse
 
 from fastgd.kernels.layouts import CSR, Dense
@@ -326,6 +327,15 @@ def test_two_at_once_write_once(tmp_path):
         thread.join()
     assert found == [300, 300]
     assert sorted(source.read for source in sources) == [0, 1]
+
+
+def test_whoever_waits_for_another_process_is_told(tmp_path, monkeypatch):
+    source, lock, said = Memory([[dense(3)]]).cached(tmp_path), FileLock(tmp_path / ".lock"), []
+    monkeypatch.setattr(module, "PATIENCE", 0.0)
+    monkeypatch.setattr(module.warnings, "warn", lambda words, *_, **__: said.append(words) or lock.release())
+    with lock:
+        assert source.n == 3
+    assert said == [f"Another process writes the cache in {tmp_path}: waiting for it."]
 
 
 def test_other_processes_read_what_is_there(tmp_path):
