@@ -5,7 +5,7 @@ import numpy as np
 from ..kernels.layouts import CSR, Dense, frozen
 from .ahead import ahead
 from .base import X
-from .foreseen import Foreseen, seen
+from .foreseen import Foreseen
 from .room import room
 
 BLOCK_BYTES = 1 << 24  # of the numbers of a block where nothing else decides
@@ -111,6 +111,16 @@ class SourceRows:
     def place(self, row):
         """Where a row lies, as messages name it."""
         return self.source.place(row)
+
+
+def seen(blocks, foreseen, like):
+    """The blocks of a whole pass, of which some rows are copied on the way; their types are those of ``like``."""
+    for first, block in blocks:
+        for one in foreseen:
+            one.see(first, block)
+        yield first, block
+    for one in foreseen:
+        one.rows, one.parts = joined_rows(one.parts, like), []
 
 
 def dense_blocks(pieces, size, like):
