@@ -1,0 +1,224 @@
+"""The rows of a source for batches: an epoch's rows in an order drawn anew, a buffer of them in memory at a time.
+
+An order is one of runs, some rows that follow each other. Where a source is read anywhere at the same cost (``between``
+of memory maps), runs are short and in random order. Else they are parts of shards, as row groups of a Parquet file can
+only be read from their beginning: shards are in random order, and several are read in turn, a part of each. The rows of
+a buffer are shuffled as those of an array are; buffers end where slices of work do, so that batches are not cut.
+"""
+
+import numpy as np
+
+from ..kernels import order
+from ..kernels.layouts import Dense, frozen
+from ..kernels.row_weights import counts
+from ..sources.ahead import ahead
+from ..sources.base import X
+from ..sources.rows import copied, joined_rows, slice_of
+from .reduction import part_of
+
+BUFFER_BYTES = 1 << 26
+RUN_BYTES = 1 << 17  # of a run that can be read by itself
+TURNS = 8  # shards that are read in turn
+UNITS = 1 << 41  # the purpose of the random numbers that put runs in order, apart from those of rows
+
+
+class Buffers:
+    """The buffers of a plan's epochs, each read while the one before is worked on."""
+
+    def __init__(self, plan, slice, kind):
+        self.epochs = Epochs(plan, slice, kind)
+        self.size, self.count = self.epochs.size, self.epochs.count
+        self.data, self.here, self.coming = None, None, None
+
+    def at(self, epoch, number):
+        """The data of a buffer of an epoch; those given before are valid no more."""
+        if self.count == 1:
+            epoch = 0  # it is the same in all epochs
+        if (epoch, number) != self.here:
+            if self.coming is None or (epoch, number) != self.following():
+                self.close()
+                self.coming = ahead(self.epochs.buffers(epoch, number), depth=0)
+            try:
+                self.data, self.here = next(self.coming), (epoch, number)
+            except BaseException:
+                self.close()
+                raise
+        return self.data
+
+    def following(self):
+        """The epoch and the number of the buffer after the present one."""
+        epoch, number = self.here
+        return (epoch, number + 1) if number + 1 < self.count else (epoch + 1, 0)
+
+    def close(self):
+        """End the reading."""
+        if self.coming is not None:
+            self.coming.close()
+        self.coming = self.here = self.data = None
+
+    def folds(self, lanes):
+        """The lanes as the buffers' data have their row weights: the counts of replicates are those of folds there."""
+        if self.epochs.whole or lanes.replicate.max() < 0:
+            return lanes
+        return lanes._replace(fold=lanes.replicate, replicate=np.full_like(lanes.replicate, -1))
+
+
+class Epochs:
+    """What is read for the epochs of a plan, by another thread; ``slice`` rows are a slice of work."""
+
+    def __init__(self, plan, slice, kind):
+        self.plan, self.source, self.rows = plan, plan.data.rows.source, plan.rows
+        self.n = int(plan.data.count)
+        data, rows, replicates = plan.data, plan.data.rows, max(0, int(plan.lanes.replicate.max()) + 1)
+        numbers = rows.stored * (rows.dtype.itemsize + 4 * rows.sparse) // rows.shape[0]
+        row_bytes = numbers + (len(data.targets) + 2) * rows.dtype.itemsize + len(data.roles) + replicates
+        self.run = max(1, RUN_BYTES // (numbers + 1))
+        self.size = min(max(1, BUFFER_BYTES // row_bytes // slice) * slice, self.n)
+        self.count = -(-self.n // self.size)
+        self.shuffled = kind != order.SEQUENTIAL and self.count > 1
+        self.edges = self.source.starts if self.rows is None else np.searchsorted(self.rows, self.source.starts)
+        self.whole = not self.shuffled and self.rows is None  # whether the rows of a buffer follow each other
+        self.memory = [None, None]
+
+    def buffers(self, epoch, number):
+        """The data of the buffers from one on, None where some more of the next one has been read."""
+        used = 0
+        last = 1 if self.count == 1 else max(self.plan.epochs, epoch + 1)
+        for e in range(epoch, last):
+            first, end = self.runs(e)
+            behind, reader = np.cumsum(end - first), Reader(self.source)
+            for k in range(number, self.count):
+                low, high = k * self.size, min((k + 1) * self.size, self.n)
+                a, b = np.searchsorted(behind, low, "right"), np.searchsorted(behind, high, "left") + 1
+                firsts, ends = first[a:b].copy(), end[a:b].copy()
+                firsts[0] = ends[0] - (behind[a] - low)
+                ends[-1] -= behind[b - 1] - high
+                yield from self.buffer(reader, firsts, ends, used)
+                used = 1 - used
+            number = 0
+
+    def runs(self, epoch):
+        """The runs of an epoch in their order: the first of the rows trained on, and the one behind the last."""
+        edges, seed = self.edges, self.plan.options.random_state
+        if not self.shuffled:
+            some = edges[:-1] < edges[1:]
+            return edges[:-1][some], edges[1:][some]
+        if self.source.lasting:
+            counts = -(-np.diff(edges) // self.run)
+            inside = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+            first = np.repeat(edges[:-1], counts) + inside * self.run
+            end = np.minimum(first + self.run, np.repeat(edges[1:], counts))
+            drawn = drawn_units(seed, epoch, len(first))
+            return first[drawn], end[drawn]
+        return in_turn(edges, drawn_units(seed, epoch, len(edges) - 1), -(-self.size // TURNS))
+
+    def buffer(self, reader, first, end, used):
+        """The data of some runs."""
+        data = self.plan.data
+        if self.whole and self.source.lasting:
+            lo, hi = int(first[0]), int(end[-1])
+            yield part_of(data, lo, hi, self.source.between(lo, hi))
+            return
+        filled, held = 0, []
+        for lo, hi in zip(first.tolist(), end.tolist(), strict=True):
+            for rows in self.trained(reader, lo, hi):
+                if data.rows.sparse:
+                    held.append(rows if self.source.lasting else copied(rows))
+                else:
+                    filled = self.add(rows.values, filled, used)
+                yield None
+        rows = joined_rows(held, data.rows) if data.rows.sparse else Dense(frozen(self.memory[used][:filled]))
+        if self.whole:
+            yield part_of(data, int(first[0]), int(end[-1]), rows)
+            return
+        numbers = np.concatenate([np.arange(*ends) for ends in zip(first, end, strict=True)])
+        yield self.gathered(rows, numbers if self.rows is None else self.rows[numbers].astype(np.int64))
+
+    def add(self, values, filled, used):
+        """Copy dense rows behind those of a buffer."""
+        if self.memory[used] is None:
+            self.memory[used] = np.empty((self.size, values.shape[1]), values.dtype)
+        self.memory[used][filled : filled + len(values)] = values
+        return filled + len(values)
+
+    def trained(self, reader, lo, hi):
+        """The rows lo to hi of those trained on, in pieces."""
+        if self.rows is None:
+            yield from (rows for _, rows in reader.between(lo, hi))
+            return
+        chosen = self.rows[lo:hi].astype(np.int64)
+        if len(chosen):
+            for first, rows in reader.between(int(chosen[0]), int(chosen[-1]) + 1):
+                a, b = np.searchsorted(chosen, [first, first + rows.shape[0]])
+                yield rows.take(chosen[a:b] - first)
+
+    def gathered(self, rows, numbers):
+        """The data of rows of some numbers."""
+        data = self.plan.data
+        replicate = self.plan.lanes.replicate
+        roles = np.ascontiguousarray(data.roles[:, numbers]) if data.roles.size else data.roles
+        if replicate.max() >= 0:
+            with np.errstate(over="ignore"):
+                roles = counts(data.seed, int(replicate.max()) + 1, numbers)
+        return data._replace(
+            rows=rows,
+            targets=np.ascontiguousarray(data.targets[:, numbers]),
+            weight=data.weight[numbers] if data.weight.size else data.weight,
+            offset=data.offset[numbers] if data.offset.size else data.offset,
+            roles=roles,
+        )
+
+
+class Reader:
+    """Rows of a source by number, which ascend within each shard."""
+
+    def __init__(self, source):
+        self.source, self.open = source, {}
+
+    def between(self, lo, hi):
+        """Pairs of the number of a first row and some rows from there on; they lie within one shard."""
+        if self.source.lasting:
+            yield lo, self.source.between(lo, hi)
+            return
+        shard = int(np.searchsorted(self.source.starts, lo, "right")) - 1
+        start, stop = map(int, self.source.starts[shard : shard + 2])
+        pieces, first, rows = self.open.pop(shard, None) or (self.source.pieces(shard, (X,)), start, None)
+        while lo < hi:
+            behind = first + (0 if rows is None else rows.shape[0])
+            if lo < behind:
+                to = min(hi, behind)
+                yield lo, slice_of(rows, lo - first, to - first)
+                lo = to
+            else:
+                found = next(pieces, None)
+                if found is None:
+                    label, known = self.source.shards[shard].label, stop - start
+                    raise ValueError(
+                        f"{label} had {known} rows when it was opened, and has {behind - start} now: open the source "
+                        "again."
+                    )
+                first, rows = behind, found.X
+                yield lo, slice_of(rows, 0, 0)  # so that the reading may end where many are passed over
+        if hi < stop:
+            self.open[shard] = pieces, first, rows
+
+
+def drawn_units(seed, epoch, count):
+    """A random order of 0..count-1."""
+    drawn = np.arange(count, dtype=np.uint32)
+    with np.errstate(over="ignore"):  # for a kernel run as plain Python
+        order.shuffle(drawn, max(1, count), seed, epoch, UNITS)
+    return drawn
+
+
+def in_turn(edges, drawn, rows):
+    """Runs of at most ``rows`` rows of shards in the order ``drawn``, of which ``TURNS`` are read in turn."""
+    waiting, reading, found = list(drawn[::-1]), [], []
+    while waiting or reading:
+        while waiting and len(reading) < TURNS:
+            shard = waiting.pop()
+            if edges[shard] < edges[shard + 1]:
+                reading.append((int(edges[shard]), int(edges[shard + 1])))
+        found += [(lo, min(lo + rows, hi)) for lo, hi in reading]
+        reading = [(lo + rows, hi) for lo, hi in reading if lo + rows < hi]
+    return np.array(found).T
