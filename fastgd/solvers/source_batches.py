@@ -6,6 +6,8 @@ only be read from their beginning: shards are in random order, and several are r
 a buffer are shuffled as those of an array are; buffers end where slices of work do, so that batches are not cut.
 """
 
+import zlib
+
 import numpy as np
 
 from ..kernels import order
@@ -104,13 +106,8 @@ class Epochs:
             some = edges[:-1] < edges[1:]
             return edges[:-1][some], edges[1:][some]
         if self.source.lasting:
-            counts = -(-np.diff(edges) // self.run)
-            inside = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-            first = np.repeat(edges[:-1], counts) + inside * self.run
-            end = np.minimum(first + self.run, np.repeat(edges[1:], counts))
-            drawn = drawn_units(seed, epoch, len(first))
-            return first[drawn], end[drawn]
-        return in_turn(edges, drawn_units(seed, epoch, len(edges) - 1), -(-self.size // TURNS))
+            return spread(edges, self.run, self.count, seed, epoch)
+        return in_turn(edges, np.minimum(np.arange(self.count + 1) * self.size / self.n, 1.0), seed, epoch)
 
     def buffer(self, reader, first, end, used):
         """The data of some runs."""
@@ -203,22 +200,53 @@ class Reader:
             self.open[shard] = pieces, first, rows
 
 
-def drawn_units(seed, epoch, count):
-    """A random order of 0..count-1."""
-    drawn = np.arange(count, dtype=np.uint32)
+def order_of(plan):
+    """What decides the order of the rows of a source in batches, in a few words; None where it is that of an array."""
+    rows = plan.data.rows
+    if plan.full or rows.in_memory or plan.options.shuffle is False:
+        return None
+    starts, kind = rows.source.starts, "read anywhere" if rows.source.lasting else "read in turn"
+    return f"{len(starts) - 1} shards {kind} ({zlib.crc32(starts.tobytes()):08x})"
+
+
+def spread(edges, rows, buffers, seed, epoch):
+    """Runs of ``rows`` rows in random order, of which each buffer has some of all parts of the data."""
+    counts = -(-np.diff(edges) // rows)
+    inside = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+    first = np.repeat(edges[:-1], counts) + inside * rows
+    end = np.minimum(first + rows, np.repeat(edges[1:], counts))
+    # Of as many runs in a row as there are buffers, each has one.
+    drawn = np.arange(len(first), dtype=np.uint32)
+    shuffle(drawn, buffers, seed, epoch, UNITS)
+    sets = [drawn[k::buffers].copy() for k in range(buffers)]
+    for k, one in enumerate(sets):  # as sets are not as long as buffers, to the row
+        shuffle(one, len(one), seed, epoch, 2 * UNITS + k)
+    drawn = np.concatenate(sets)
+    return first[drawn], end[drawn]
+
+
+def in_turn(edges, shares, seed, epoch):
+    """Runs of shards, each read from its beginning: of several at a time, each from another part of the data.
+
+    Each of these parts gives each buffer the same share of its rows; ``shares`` of the rows are those before a buffer.
+    """
+    n, found = edges[-1], []
+    part = (edges[:-1] + edges[1:]) * TURNS // (2 * n)
+    for k in np.unique(part[edges[:-1] < edges[1:]]):
+        shards = np.flatnonzero((part == k) & (edges[:-1] < edges[1:])).astype(np.uint32)
+        shuffle(shards, len(shards), seed, epoch, UNITS + int(k))
+        behind = np.cumsum(edges[shards + 1] - edges[shards])
+        cuts = np.rint(shares * behind[-1]).astype(np.int64)
+        both = np.unique(np.concatenate([cuts, behind]))
+        shard = np.searchsorted(behind, both[:-1], "right")
+        first = edges[shards[shard]] + both[:-1] - (behind - np.diff(behind, prepend=0))[shard]
+        found.append((np.searchsorted(cuts, both[:-1], "right"), first, first + np.diff(both)))
+    buffer, first, end = map(np.concatenate, zip(*found, strict=True))
+    turns = np.argsort(buffer, kind="stable")
+    return first[turns], end[turns]
+
+
+def shuffle(items, window, seed, epoch, purpose):
+    """Shuffle each ``window`` items."""
     with np.errstate(over="ignore"):  # for a kernel run as plain Python
-        order.shuffle(drawn, max(1, count), seed, epoch, UNITS)
-    return drawn
-
-
-def in_turn(edges, drawn, rows):
-    """Runs of at most ``rows`` rows of shards in the order ``drawn``, of which ``TURNS`` are read in turn."""
-    waiting, reading, found = list(drawn[::-1]), [], []
-    while waiting or reading:
-        while waiting and len(reading) < TURNS:
-            shard = waiting.pop()
-            if edges[shard] < edges[shard + 1]:
-                reading.append((int(edges[shard]), int(edges[shard + 1])))
-        found += [(lo, min(lo + rows, hi)) for lo, hi in reading]
-        reading = [(lo + rows, hi) for lo, hi in reading if lo + rows < hi]
-    return np.array(found).T
+        order.shuffle(items, window, seed, epoch, purpose)
