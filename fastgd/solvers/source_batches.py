@@ -116,27 +116,28 @@ class Epochs:
             lo, hi = int(first[0]), int(end[-1])
             yield part_of(data, lo, hi, self.source.between(lo, hi))
             return
+        n, sparse = int((end - first).sum()), data.rows.sparse
+        places = spaced(n) if self.shuffled else np.arange(n)
         filled, held = 0, []
+        if self.memory[used] is None and not sparse:
+            self.memory[used] = np.empty((self.size, data.rows.columns), data.rows.dtype)
         for lo, hi in zip(first.tolist(), end.tolist(), strict=True):
             for rows in self.trained(reader, lo, hi):
-                if data.rows.sparse:
+                if sparse:
                     held.append(rows if self.source.lasting else copied(rows))
                 else:
-                    filled = self.add(rows.values, filled, used)
+                    self.memory[used][places[filled : filled + rows.shape[0]]] = rows.values
+                    filled += rows.shape[0]
                 yield None
-        rows = joined_rows(held, data.rows) if data.rows.sparse else Dense(frozen(self.memory[used][:filled]))
+        rows = joined_rows(held, data.rows) if sparse else Dense(frozen(self.memory[used][:n]))
         if self.whole:
             yield part_of(data, int(first[0]), int(end[-1]), rows)
             return
-        numbers = np.concatenate([np.arange(*ends) for ends in zip(first, end, strict=True)])
+        numbers = np.empty(n, np.int64)
+        numbers[places] = np.concatenate([np.arange(*ends) for ends in zip(first, end, strict=True)])
+        if sparse and self.shuffled:
+            rows = rows.take(np.argsort(places))
         yield self.gathered(rows, numbers if self.rows is None else self.rows[numbers].astype(np.int64))
-
-    def add(self, values, filled, used):
-        """Copy dense rows behind those of a buffer."""
-        if self.memory[used] is None:
-            self.memory[used] = np.empty((self.size, values.shape[1]), values.dtype)
-        self.memory[used][filled : filled + len(values)] = values
-        return filled + len(values)
 
     def trained(self, reader, lo, hi):
         """The rows lo to hi of those trained on, in pieces."""
@@ -207,6 +208,14 @@ def order_of(plan):
         return None
     starts, kind = rows.source.starts, "read anywhere" if rows.source.lasting else "read in turn"
     return f"{len(starts) - 1} shards {kind} ({zlib.crc32(starts.tobytes()):08x})"
+
+
+def spaced(n):
+    """Where a buffer has the k-th of n rows that are read: those next to each other come from far apart."""
+    apart = int(np.ceil(np.sqrt(n)))
+    places = np.arange(n)
+    places[np.argsort(places % apart, kind="stable")] = np.arange(n)
+    return places
 
 
 def spread(edges, rows, buffers, seed, epoch):
