@@ -80,11 +80,10 @@ class Epochs:
         self.shuffled = kind != order.SEQUENTIAL and self.count > 1
         self.edges = self.source.starts if self.rows is None else np.searchsorted(self.rows, self.source.starts)
         self.whole = not self.shuffled and self.rows is None  # whether the rows of a buffer follow each other
-        self.memory = [None, None]
 
     def buffers(self, epoch, number):
         """The data of the buffers from one on, None where some more of the next one has been read."""
-        used = 0
+        memory = [None, None]  # not that of an earlier reading, whose thread may still be at work
         last = 1 if self.count == 1 else max(self.plan.epochs, epoch + 1)
         for e in range(epoch, last):
             first, end = self.runs(e)
@@ -95,8 +94,8 @@ class Epochs:
                 firsts, ends = first[a:b].copy(), end[a:b].copy()
                 firsts[0] = ends[0] - (behind[a] - low)
                 ends[-1] -= behind[b - 1] - high
-                yield from self.buffer(reader, firsts, ends, used)
-                used = 1 - used
+                yield from self.buffer(reader, firsts, ends, memory)
+                memory.reverse()
             number = 0
 
     def runs(self, epoch):
@@ -109,7 +108,7 @@ class Epochs:
             return spread(edges, self.run, self.count, seed, epoch)
         return in_turn(edges, np.minimum(np.arange(self.count + 1) * self.size / self.n, 1.0), seed, epoch)
 
-    def buffer(self, reader, first, end, used):
+    def buffer(self, reader, first, end, memory):
         """The data of some runs."""
         data = self.plan.data
         if self.whole and self.source.lasting:
@@ -119,17 +118,17 @@ class Epochs:
         n, sparse = int((end - first).sum()), data.rows.sparse
         places = spaced(n) if self.shuffled else np.arange(n)
         filled, held = 0, []
-        if self.memory[used] is None and not sparse:
-            self.memory[used] = np.empty((self.size, data.rows.columns), data.rows.dtype)
+        if memory[0] is None and not sparse:
+            memory[0] = np.empty((self.size, data.rows.columns), data.rows.dtype)
         for lo, hi in zip(first.tolist(), end.tolist(), strict=True):
             for rows in self.trained(reader, lo, hi):
                 if sparse:
                     held.append(rows if self.source.lasting else copied(rows))
                 else:
-                    self.memory[used][places[filled : filled + rows.shape[0]]] = rows.values
+                    memory[0][places[filled : filled + rows.shape[0]]] = rows.values
                     filled += rows.shape[0]
                 yield None
-        rows = joined_rows(held, data.rows) if sparse else Dense(frozen(self.memory[used][:n]))
+        rows = joined_rows(held, data.rows) if sparse else Dense(frozen(memory[0][:n]))
         if self.whole:
             yield part_of(data, int(first[0]), int(end[-1]), rows)
             return

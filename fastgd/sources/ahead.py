@@ -4,6 +4,7 @@ import queue
 import threading
 
 DEPTH = 1  # items that wait, beside the one in work and the one being made
+PATIENCE = 0.05  # seconds in which a thread usually ends
 END = object()
 
 
@@ -44,6 +45,7 @@ def ahead(items, depth=DEPTH):
             room.release()
             yield item
     finally:
+        # What is being read may take long, or wait for ever: Ctrl-C does not wait for it. The thread ends behind it.
         closed.set()
         room.release()
-        thread.join()
+        thread.join(PATIENCE)
