@@ -14,7 +14,7 @@ from ..results.history import History
 from ..results.messages import Verdict
 from ..results.moments import Moments
 from ..results.state import RunState
-from ..solvers.source_batches import order_of
+from ..solvers.batches import order_of
 from ..training.backoff import FACTOR
 from .auto import listed
 from .dependent_columns import dependent_columns

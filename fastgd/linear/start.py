@@ -10,7 +10,7 @@ from ..inputs.part_serialization import part_of_run, part_to_dict
 from ..inputs.scaling import Scaling
 from ..parts import optimizers, schedules
 from ..results.fit_result import FitResult, load
-from ..solvers.source_batches import order_of
+from ..solvers.batches import order_of
 from .kept_options import KEPT, bounds_shown, described, shown
 
 

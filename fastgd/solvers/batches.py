@@ -1,5 +1,7 @@
 """Mini-batches and single rows."""
 
+import zlib
+
 import numpy as np
 
 from ..kernels import block_loop, order, row_loop
@@ -148,3 +150,12 @@ class SingleRows(Batches):
         read = data.rows if self.plain else Scaled(data.rows.values, data.shift, data.inverse_scale)
         taken = rows, ahead, rates, t, loss_sum
         row_loop.row_steps(data, read, plan.parts, lanes, *taken, self.early, state.next_score)
+
+
+def order_of(plan):
+    """What decides the order of the rows of a source in batches, in a few words; None where it is that of an array."""
+    rows = plan.data.rows
+    if plan.full or rows.in_memory or plan.options.shuffle is False:
+        return None
+    starts, kind = rows.source.starts, "read anywhere" if rows.source.lasting else "read in turn"
+    return f"{len(starts) - 1} shards {kind} ({zlib.crc32(starts.tobytes()):08x})"

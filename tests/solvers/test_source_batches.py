@@ -137,9 +137,18 @@ def test_orders_differ_between_epochs_and_seeds():
 
 
 def test_a_buffer_has_a_part_of_each_of_several_shards():
-    rows = rows_of(numbers_plan({"shards": [375] * 8}), 0)
-    first = rows[: source_batches.Epochs(numbers_plan({"shards": [375] * 8}), 120, 1).size]
-    assert len(set(first // 375)) == 8
+    plan = numbers_plan({"shards": [375] * 8})
+    size = plan.solver.bind(plan).buffers.size
+    for first in range(0, N - size, size):
+        assert (np.bincount(rows_of(plan, 0)[first : first + size] // 375) == size // 8).all()
+
+
+def test_a_buffer_has_runs_of_all_parts_where_rows_are_read_anywhere():
+    plan = numbers_plan({"lasting": True, "shards": (2000, 1000)})
+    epochs = plan.solver.bind(plan).buffers.epochs
+    rows, length = rows_of(plan, 0), epochs.run * epochs.count
+    for first in range(0, epochs.size * (epochs.count - 1), epochs.size):
+        assert (np.bincount(rows[first : first + epochs.size] // length, minlength=N // length) > 0).all()
 
 
 CASES = {
@@ -221,6 +230,53 @@ def test_a_run_that_was_stopped_goes_on_with_the_same_bits(rows, name, case, las
 def test_replacement_is_an_error():
     with pytest.raises(ValueError, match=r"shuffle='replacement'.*pass 'full'"):
         fastgd.fit(Held(X, Y), shuffle="replacement", batch_size=8)
+
+
+def test_another_source_does_not_go_on_with_a_run(tmp_path):
+    options = {"loss": "log_loss", "learning_rate": 0.1, "batch_size": 16, "random_state": 2}
+    part = fastgd.fit(Held(X, Y), **options, max_steps=60)
+    part.save(tmp_path / "run")
+    for other in ((Held(X, Y, shards=(1000, 2000)),), (Held(X, Y, lasting=True),), (X, Y)):
+        with pytest.raises(ValueError, match=r"order of 5 shards read in turn.*the same source"):
+            fastgd.fit(*other, **options, max_steps=90, resume=tmp_path / "run")
+    on = fastgd.fit(Held(X, Y), **options, max_steps=90, resume=tmp_path / "run")
+    np.testing.assert_array_equal(on.coef, fastgd.fit(Held(X, Y), **options, max_steps=90).coef)
+
+
+def test_rows_sorted_by_the_target_cause_one_warning():
+    options = {"loss": "log_loss", "learning_rate": "auto", "optimizer": "sgd", "batch_size": 16, "epochs": 1}
+    by_target = np.argsort(Y, kind="stable")
+    with pytest.warns(UserWarning, match=r"variance lies between the \d buffers.*source.cached") as found:
+        fastgd.fit(Held(X[by_target], Y[by_target], shards=(1000, 2000)), **options)
+    assert [warning.filename for warning in found] == [__file__]
+    # Where there is nothing to say, there is no warning.
+    fastgd.fit(Held(X, Y), **options)
+    fastgd.fit(Held(X[by_target], Y[by_target], lasting=True), **options)
+    fastgd.fit(Held(X[by_target], Y[by_target], shards=(1000, 2000)), shuffle=False, **options)
+
+
+def test_readers_share_the_memory(monkeypatch):
+    def turns():
+        plan = numbers_plan({"shards": [375] * 8})
+        return plan.solver.bind(plan).buffers.epochs.turns
+
+    assert turns() == 8
+    monkeypatch.setattr(source_batches, "READERS_BYTES", 3 * source_batches.PIECE_BYTES + 3 * 375 * 16)
+    assert turns() == 3
+    monkeypatch.setattr(source_batches, "READERS_BYTES", 0)
+    assert turns() == 1
+
+
+def test_pages_are_asked_for_where_rows_lie_in_memory_maps(tmp_path):
+    np.save(tmp_path / "X.npy", X)
+    np.save(tmp_path / "y.npy", Y)
+    asked = np.load(tmp_path / "X.npy", mmap_mode="r")
+    for some in (asked, asked[7:9], np.asarray(asked)[:, 1], X):  # as they are, and where there is nothing to ask for
+        source_batches.foresee(some)
+    options = {"loss": "log_loss", "learning_rate": 0.1, "batch_size": 16, "epochs": 2, "random_state": 2}
+    found = fastgd.fit(fastgd.sources.npy(tmp_path / "X.npy", tmp_path / "y.npy"), **options)
+    expected = fastgd.fit(Held(X, Y, shards=(N,), lasting=True), **options)
+    np.testing.assert_array_equal(found.coef, expected.coef)
 
 
 # The thread ---------------------------------------------------------------------------------------------------------
