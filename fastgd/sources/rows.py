@@ -15,6 +15,7 @@ class SourceRows:
     """The X of a source, with the questions that :class:`Dense` and :class:`CSR` answer; no row stays in memory."""
 
     in_memory = False
+    told = False  # whether a warning of the order of the rows has been given
 
     def __init__(self, source):
         self.source = source
