@@ -16,7 +16,7 @@ import numpy as np
 from ..kernels.full_batch import chunk_rows
 from ..solvers.reduction import ReadChunks
 from ..sources.rows import SourceRows, joined_rows
-from . import tasks
+from . import failures, tasks
 
 FAN_IN = 8  # nodes that a task adds: a power of two
 UNEVEN = 1.25  # how much longer the busiest thread may take than if all had the same share
@@ -77,7 +77,7 @@ class ClusterRows(SourceRows):
 
         run = uuid.uuid4().hex
         keys = [f"fastgd_{what}-{run}-{k}" for k in range(len(columns[0]))]
-        with _settings, dask.config.set(LARGE):
+        with failures.told(self), _settings, dask.config.set(LARGE):
             return self.cluster.client.map(function, *columns, key=keys, pure=False)
 
     def shared(self, value):

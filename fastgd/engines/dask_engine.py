@@ -75,7 +75,7 @@ class On:
 
     def results(self, rows, futures):
         """The values that tasks have made, in order; raises what went wrong."""
-        with failures.told(rows):
+        with failures.told(rows), self.client.as_current():
             self.wait(futures)
             found = self.client.gather(list(futures))
         self.notice(frozenset().union(*(made.cpus for made in found)))

@@ -37,13 +37,14 @@ def told(rows):
     from concurrent.futures import CancelledError
 
     from distributed import KilledWorker
+    from distributed.client import ClosedClientError
     from distributed.comm import CommClosedError
 
     try:
         yield
     except KilledWorker as error:
         raise RuntimeError(killed(error, rows)) from error
-    except (CancelledError, CommClosedError) as error:
+    except (CancelledError, ClosedClientError, CommClosedError) as error:
         raise RuntimeError(GONE.format(why=str(error) or type(error).__name__)) from error
 
 

@@ -13,10 +13,10 @@ from typing import NamedTuple
 import numpy as np
 
 from ..kernels.environment import cpu, versions
-from ..kernels.layouts import CSR, Dense, frozen
+from ..kernels.layouts import Dense, frozen
 from ..solvers.reduction import Chunks
 from ..sources.base import X
-from ..sources.rows import joined_rows, slice_of
+from ..sources.rows import copied, joined_rows, slice_of
 
 VECTORS = ("targets", "weight", "offset", "roles")  # of Data, those with a number a row, which is their last axis
 
@@ -132,6 +132,9 @@ def load(source, lo, hi, topic=None):
     """
     source, held = pickle.loads(source), []
     shards = overlapping(source, lo, hi)
+    if source.lasting and len(shards) == 1:
+        with said_where(source.shards[shards[0]].label):
+            return copied(source.between(lo, hi))
     values = None if source.sparse else np.empty((hi - lo, source.columns), source.dtype)
     for shard in shards:
         if len(shards) > 1 and topic:
@@ -141,7 +144,7 @@ def load(source, lo, hi, topic=None):
             for piece in pieces:
                 a, b = max(lo - first, 0), min(hi - first, piece.shape[0])
                 if a < b and source.sparse:
-                    held.append(CSR(*(np.array(array) for array in slice_of(piece, a, b)[:3]), piece.columns))
+                    held.append(copied(slice_of(piece, a, b)))
                 elif a < b:
                     values[first + a - lo : first + b - lo] = piece.values[a:b]
                 first += piece.shape[0]

@@ -1,14 +1,11 @@
-"""A cluster of two processes, which tests share; those that kill workers make their own (``clusters.py``)."""
+"""The cluster that tests share; those that kill workers make their own."""
 
 import pytest
-
-distributed = pytest.importorskip("distributed")
+from clusters import local
 
 
 @pytest.fixture(scope="session")
-def cluster():
+def client():
     """Two workers, processes of one thread each."""
-    from clusters import local
-
     with local(2) as client:
         yield client

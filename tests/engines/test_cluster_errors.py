@@ -1,0 +1,77 @@
+"""What goes wrong on a cluster: one error that says what and where, never a hang."""
+
+import numpy as np
+import pytest
+from clusters import Shards, local
+
+from fastgd.engines import Dask, engine_of
+from fastgd.kernels.layouts import Dense, frozen
+
+RNG = np.random.default_rng(0)
+
+
+def source_of(lengths=(100, 50, 0, 150), **fault):
+    """A small source."""
+    X = RNG.standard_normal((sum(lengths), 3))
+    return Shards(Dense(frozen(X)), X[:, 0], lengths, **fault)
+
+
+def test_no_client():
+    with pytest.raises(ValueError, match=r"needs a client: make one first, distributed.Client\(\)"):
+        Dask().rows(source_of())
+    assert isinstance(engine_of("dask"), Dask)
+    assert engine_of(engine := Dask()) is engine
+    with pytest.raises(ValueError, match=r"engine='spark' is unknown: pass \"dask\""):
+        engine_of("spark")
+
+
+def test_a_source_that_can_be_read_once(client):
+    source = source_of()
+    source.repeatable = False
+    with pytest.raises(ValueError, match="can be read once only"):
+        Dask(client).rows(source)
+
+
+def test_a_shard_that_can_not_be_read(client):
+    rows = Dask(client).rows(source_of(faulty=1, fault="raise"))
+    with pytest.raises(ValueError, match="part 1 can not be read: OSError: the disk is on fire"):
+        rows.non_finite()
+
+
+@pytest.mark.slow
+def test_a_shard_that_ends_its_workers():
+    with local(2) as client:
+        rows = Dask(client).rows(source_of(faulty=3, fault="abort"))
+        with pytest.raises(RuntimeError, match=r"part 3: each of the 4 workers that read it ended without a word"):
+            rows.non_finite()
+
+
+@pytest.mark.slow
+def test_no_workers_are_left():
+    with local(1) as client:
+        engine = Dask(client, timeout=1.0)
+        rows = engine.rows(source_of())
+        assert rows.non_finite() is None
+        client.cluster.scale(0)
+        with pytest.raises(RuntimeError, match=r"has had no worker for .* s, and 1 tasks wait"):
+            rows.take(np.arange(5))
+        with pytest.raises(RuntimeError, match=r"has had no worker for 1 s"):
+            engine.rows(source_of())
+
+
+@pytest.mark.slow
+def test_the_cluster_is_gone():
+    with local(1) as client:
+        rows = Dask(client).rows(source_of())
+        rows.non_finite()
+        client.close()
+        with pytest.raises(RuntimeError, match="The cluster is gone, or its client was closed"):
+            rows.take(np.arange(5))
+
+
+def test_processors_that_differ(client):
+    rows = Dask(client).rows(source_of())
+    rows.cluster.notice(frozenset(["one"]))
+    with pytest.warns(UserWarning, match=r"The workers are of different kinds \(one; two\)"):
+        rows.cluster.notice(frozenset(["one", "two"]))
+    rows.cluster.notice(frozenset(["three"]))  # once is enough

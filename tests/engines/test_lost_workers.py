@@ -1,0 +1,123 @@
+"""Workers that are killed, stopped and added in the middle of a fit: the bits of a fit where nothing happens.
+
+What happens does so when a task is seen to begin, not after a time.
+"""
+
+import os
+import signal
+import threading
+
+import dask
+import distributed
+import numpy as np
+import pytest
+from clusters import Shards, local, watched
+
+import fastgd
+from fastgd.engines import Dask
+from fastgd.kernels import full_batch
+from fastgd.kernels.layouts import Dense, frozen
+
+pytestmark = pytest.mark.slow
+RNG = np.random.default_rng(0)
+N, D = 20_000, 8
+OPTIONS = {"loss": "log_loss", "optimizer": "momentum", "epochs": 8}
+
+
+@pytest.fixture(autouse=True)
+def small_chunks(monkeypatch):
+    """Chunks of 264 rows."""
+    monkeypatch.setattr(full_batch, "CHUNK_ELEMENTS", 1)
+    monkeypatch.setattr(full_batch, "DENSE_CHUNKS", 10**6)
+
+
+@pytest.fixture
+def case():
+    """A source, and the fit of its rows in memory."""
+    X = RNG.standard_normal((N, D))
+    y = np.where(X @ np.linspace(-1, 1, D) + RNG.logistic(size=N) > 0, 1.0, 0.0)
+    return Shards(Dense(frozen(X)), y, [5000] * 4), fastgd.fit(X, y, **OPTIONS)
+
+
+def assert_same(found, expected):
+    """To the last bit."""
+    np.testing.assert_array_equal(found.coef, expected.coef)
+    np.testing.assert_array_equal(found.history.loss, expected.history.loss)
+
+
+def processes(client):
+    """The process of each worker."""
+    return client.run(os.getpid)
+
+
+@pytest.mark.parametrize(("what", "turn"), [("load", 1), ("pass", 1), ("pass", 2), ("pass", 9), ("pass", 24)])
+def test_a_worker_is_killed(case, what, turn):
+    source, expected = case
+    with local(2) as client:
+        pids = processes(client)
+        with watched(client, what, turn, lambda worker: os.kill(pids[worker], signal.SIGKILL)):
+            assert_same(fastgd.fit(source, engine=Dask(client), **OPTIONS), expected)
+
+
+def test_all_workers_are_killed_at_once(case):
+    source, expected = case
+    with local(2) as client:
+        pids = processes(client).values()
+        with watched(client, "pass", 12, lambda _: [os.kill(pid, signal.SIGKILL) for pid in pids]):
+            assert_same(fastgd.fit(source, engine=Dask(client), **OPTIONS), expected)
+
+
+def test_one_after_the_other_is_killed(case):
+    source, expected = case
+    with local(3) as client:
+        pids = processes(client)
+
+        def kill(worker):
+            os.kill(pids[worker], signal.SIGKILL)
+
+        with watched(client, "pass", 5, kill), watched(client, "pass", 40, lambda worker: kill(next(iter(pids)))):
+            assert_same(fastgd.fit(source, engine=Dask(client), **OPTIONS), expected)
+
+
+def test_a_worker_joins(case):
+    source, expected = case
+    with local(1) as client:
+        grow = threading.Thread(target=client.cluster.scale, args=(3,))
+        with watched(client, "pass", 6, lambda _: grow.start()):
+            assert_same(fastgd.fit(source, engine=Dask(client), **OPTIONS), expected)
+        grow.join()
+
+
+def test_a_worker_is_retired(case):
+    source, expected = case
+    with local(2) as client:
+        address = next(iter(processes(client)))
+        retire = threading.Thread(target=client.retire_workers, args=([address],))
+        with watched(client, "pass", 6, lambda _: retire.start()):
+            assert_same(fastgd.fit(source, engine=Dask(client), **OPTIONS), expected)
+        retire.join()
+
+
+def test_a_worker_stops_for_good(case):
+    source, expected = case
+    with dask.config.set({"distributed.scheduler.worker-ttl": "2s"}), local(2) as client:
+        pids = processes(client)
+        with watched(client, "pass", 6, lambda worker: os.kill(pids[worker], signal.SIGSTOP)):
+            assert_same(fastgd.fit(source, engine=Dask(client), **OPTIONS), expected)
+
+
+def test_two_fits_at_once(case):
+    source, expected = case
+    found = {}
+    with local(2) as client, distributed.Client(client.cluster, set_as_default=False) as other:
+
+        def fit(k):
+            found[k] = fastgd.fit(source, engine=Dask((client, other)[k]), **OPTIONS)
+
+        fits = [threading.Thread(target=fit, args=(k,)) for k in range(2)]
+        for one in fits:
+            one.start()
+        for one in fits:
+            one.join()
+    assert_same(found[0], expected)
+    assert_same(found[1], expected)
