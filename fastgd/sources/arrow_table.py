@@ -3,7 +3,7 @@
 import numpy as np
 
 from .arrow_columns import Columns
-from .base import ALL, Source, X
+from .base import ALL, Shard, Source, X
 from .extras import needed
 from .files import digest_of
 
@@ -13,34 +13,34 @@ pa = needed("pyarrow", "arrow")
 class ArrowTable(Source):
     """A source whose shards are record batches of one schema.
 
-    A subclass calls ``take`` with the schema and the shards of each file, then ``check``; ``batches`` reads.
+    A subclass calls ``take`` for each file and ``add`` for each of its shards, then ``end``; ``batches`` reads.
     """
 
     def __init__(self, target, features, weight, offset, dtype):
         self.options = {"target": target, "features": features, "weight": weight, "offset": offset, "dtype": dtype}
         self.chosen, self.shards, self.inside = None, [], []
 
-    def take(self, schema, where, shards):
-        """A file's schema, and its shards with what ``batches`` needs to find them."""
+    def take(self, schema, where):
+        """The schema of a file."""
         other = Columns(schema, where, **self.options)
         if self.chosen is None:
             self.chosen = other
         else:
             self.chosen.check_same(other)
-        for shard, inside in shards:
-            self.shards.append(shard)
-            self.inside.append(inside)
 
-    def check(self, paths):
-        """When all files are known."""
+    def add(self, label, rows, inside=None):
+        """A shard, with what ``batches`` needs to find it."""
+        self.shards.append(Shard(label, rows))
+        self.inside.append(inside)
+
+    def end(self, names):
+        """When all files are known, by their names."""
         self.shards, chosen = tuple(self.shards), self.chosen
         self.columns, self.names, self.dtype = chosen.count, chosen.names, chosen.dtype
-        self.parts, self.lasting = chosen.parts, chosen.as_it_is
+        self.parts = chosen.parts
         if self.repeatable and self.n == 0:
-            which = (
-                f"None of the {len(paths)} files, {paths[0]} and on, has" if len(paths) > 1 else f"{paths[0]} has no"
-            )
-            raise ValueError(f"{which} rows.")
+            others = f" and {len(names) - 1} more files" if len(names) > 1 else ""
+            raise ValueError(f"There are no rows in {names[0]}{others}.")
 
     def batches(self, shard, names, rows):
         """The record batches of a shard, with the columns of some names; of about ``rows`` where it can choose."""
@@ -53,7 +53,7 @@ class ArrowTable(Source):
             return
         rows = self.chosen.rows(parts)
         buffer = None
-        if X in parts and not self.lasting:
+        if X in parts and not self.chosen.as_it_is:
             buffer = np.empty((rows, self.columns), self.dtype)
         batches = self.batches(shard, names, rows)
         while True:
@@ -75,11 +75,15 @@ class ArrowTable(Source):
 
     def unreadable(self, where, error):
         """The message for what the reader says of a file."""
-        said = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
-        return f"{where} can not be read ({said}): it is cut off, damaged or of another format; write it again."
+        return f"{where} can not be read ({said(error)}): it is cut off, damaged or of another format; write it again."
 
     def digest(self):
         """Of the files and the columns."""
         chosen = {name: str(kind) for name, kind in self.chosen.kinds.items()}
         roles = {name: value for name, value in self.options.items() if name not in ("features", "dtype")}
         return digest_of(self.paths, type(self).__name__, chosen, roles, str(self.dtype))
+
+
+def said(error):
+    """The first line of an error."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")

@@ -1,7 +1,6 @@
 """Parquet files, a row group at a time."""
 
 from .arrow_table import ArrowTable, pa
-from .base import Shard
 from .extras import needed
 from .files import paths_of
 
@@ -22,10 +21,10 @@ class Parquet(ArrowTable):
         self.paths = paths_of(paths)
         for k, path in enumerate(self.paths):
             with self.opened(path) as file:
-                groups = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
-                shards = [(Shard(f"{path}, row group {i}", rows), (k, i)) for i, rows in enumerate(groups)]
-                self.take(file.schema_arrow, path, shards)
-        self.check(self.paths)
+                self.take(file.schema_arrow, path)
+                for i in range(file.num_row_groups):
+                    self.add(f"{path}, row group {i}", file.metadata.row_group(i).num_rows, (k, i))
+        self.end(self.paths)
 
     def opened(self, path):
         """The file."""
