@@ -10,7 +10,7 @@ import zlib
 import numpy as np
 from filelock import FileLock
 
-from .base import OFFSET, VECTORS, WEIGHT, Block, Shard, Source, X, Y
+from .base import ALL, VECTORS, Block, Shard, Source, X
 from .csr_source import FILES, Csr
 from .npy_source import Npy
 
@@ -27,7 +27,7 @@ class Cached(Source):
     for damage, not for malice.
     """
 
-    lasting = True
+    lasting = mapped = True
 
     def __init__(self, source, folder):
         self.source, self.folder = source, os.path.abspath(os.fspath(folder))
@@ -44,6 +44,11 @@ class Cached(Source):
         opened = vars(self).setdefault("_open", {})
         if "manifest" not in opened:
             if not os.path.exists(self.rows_folder):
+                if self.source is None:
+                    raise FileNotFoundError(
+                        f"{self.rows_folder} is not there: the rows came from a source that can be read once, in "
+                        "another process. Name a folder that all processes share."
+                    )
                 write(self)
             opened["manifest"] = self._opened()
         return opened["manifest"]
@@ -67,23 +72,22 @@ class Cached(Source):
         """The source that reads the files."""
         if "table" not in vars(self).setdefault("_open", {}):
             _ = self.manifest
-            paths = [self.path(f"{part}.npy") if part in self.parts else None for part in (X, *VECTORS)]
+            paths = [self.path(f"{part}.npy") if part in self.parts else None for part in ALL]
             made = Csr(self.rows_folder, n_features=self.columns) if self.sparse else Npy(*paths)
             self._open["table"] = made
         return self._open["table"]
 
-    def between(self, lo, hi):
-        """The rows lo to hi of X, a view."""
-        return self.table.between(lo, hi)
+    def between(self, lo, hi, parts=ALL):
+        """The rows lo to hi, views."""
+        rows = self.table.between(lo, hi, (X,)).X if X in parts else None
+        return Block(rows, *(self.vector(part, lo, hi) if part in parts else None for part in VECTORS))
 
-    def pieces(self, shard, parts=(X, *VECTORS)):
+    def pieces(self, shard, parts=ALL):
         """Views of some rows, or of all of the shard."""
         first, end = map(int, self.starts[shard : shard + 2])
         step = self.table.step if self.sparse and X in parts else max(1, end - first)
         for lo in range(first, end, step):
-            hi = min(lo + step, end)
-            rows = self.between(lo, hi) if X in parts else None
-            yield Block(rows, *(self.vector(part, lo, hi) if part in parts else None for part in (Y, WEIGHT, OFFSET)))
+            yield self.between(lo, min(lo + step, end), parts)
 
     def vector(self, part, lo, hi):
         """The rows lo to hi of y, the row weights or offsets, as they were read; None where there are none."""
@@ -154,12 +158,12 @@ class Cached(Source):
 
     def __getstate__(self):
         state = super().__getstate__()
-        if not self.source.repeatable:  # its rows are in the folder, and it can be read no more
+        if self.source is not None and not self.source.repeatable:  # its rows are in the folder, and nowhere else
             state["starts"], state["source"] = self.starts, None
         return state
 
     def __repr__(self):
-        return f"{self.source!r} in {self.folder!r}"
+        return f"{'A stream' if self.source is None else repr(self.source)} in {self.folder!r}"
 
 
 def described(cached):

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..kernels.layouts import CSR, frozen
 from ..kernels.threads import cached_property
-from .base import PIECE_BYTES, VECTORS, Block, Shard, X
+from .base import PIECE_BYTES, VECTORS, Shard
 from .mapped import Mapped, converted, float_of
 from .sparse_checks import disorder
 
@@ -81,8 +81,8 @@ class Csr(Mapped):
         each = self.stored * (self.dtype.itemsize + 4) // self.n + 8
         return max(1, PIECE_BYTES // each)
 
-    def between(self, lo, hi):
-        """The rows lo to hi; views where types are those that kernels read, else converted copies."""
+    def rows(self, lo, hi):
+        """The rows lo to hi of X, checked."""
         checked = self._open.setdefault("checked", np.zeros(-(-self.n // self.step), bool))
         first, last = lo // self.step, -(-hi // self.step)
         for k in first + np.flatnonzero(~checked[first:last]):
@@ -132,10 +132,3 @@ class Csr(Mapped):
             f"{self.paths['indices']}, row {row}: {words}. The columns of a row must ascend and be below n_features: "
             "X.sum_duplicates() of SciPy puts them in order."
         )
-
-    def pieces(self, shard, parts=(X, *VECTORS)):
-        """Views of some rows."""
-        step = self.step if X in parts else self.n
-        for lo in range(0, self.n, step):
-            hi = min(lo + step, self.n)
-            yield Block(self.between(lo, hi) if X in parts else None, *self.vectors(lo, hi, parts))

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .base import OFFSET, VECTORS, WEIGHT, Source, X, Y
+from .base import ALL, VECTORS, Block, Source, X, Y
 from .files import digest_of, one_path
 
 EXACT = 2**53  # whole numbers beyond are not all float64
@@ -11,7 +11,7 @@ EXACT = 2**53  # whole numbers beyond are not all float64
 class Mapped(Source):
     """Some .npy files; ``files`` are those of X by name, ``paths`` all."""
 
-    lasting = True
+    lasting = mapped = True
 
     def __init__(self, files, vectors, names):
         self.paths = {name: one_path(path, "X") for name, path in files.items()}
@@ -55,11 +55,21 @@ class Mapped(Source):
             opened[name] = array
         return opened[name]
 
-    def vectors(self, lo, hi, parts):
-        """The rows lo to hi of y, the row weights and offsets, where they are asked for and there, else None."""
-        return [
-            self.array(part)[lo:hi] if part in self.parts and part in parts else None for part in (Y, WEIGHT, OFFSET)
-        ]
+    def rows(self, lo, hi):
+        """The rows lo to hi of X: views where the type and the order of the numbers are those that kernels read, else
+        converted copies."""
+        raise NotImplementedError
+
+    def between(self, lo, hi, parts=ALL):
+        """The rows lo to hi, views where types allow it."""
+        vectors = (self.array(part)[lo:hi] if part in self.parts and part in parts else None for part in VECTORS)
+        return Block(self.rows(lo, hi) if X in parts else None, *vectors)
+
+    def pieces(self, shard, parts=ALL):
+        """Rows in steps of ``step``."""
+        step = self.step if X in parts else self.n
+        for lo in range(0, self.n, step):
+            yield self.between(lo, min(lo + step, self.n), parts)
 
     def digest(self):
         """Of the files."""

@@ -28,9 +28,9 @@ class SourceRows:
         """
         if size is None:
             size = max(1, BLOCK_BYTES * self.shape[0] // (self.stored * self.dtype.itemsize + 1))
-        if self.source.lasting:
+        if self.source.mapped:
             n = self.shape[0]
-            return ahead((lo, self.source.between(lo, min(lo + size, n))) for lo in range(0, n, size))
+            return ahead((lo, self.source.between(lo, min(lo + size, n), (X,)).X) for lo in range(0, n, size))
         joined = sparse_blocks if self.sparse else dense_blocks
         return ahead(joined(self.pieces(range(len(self.source.shards))), size, self))
 
@@ -101,11 +101,16 @@ class SourceRows:
 
 
 def dense_blocks(pieces, size, like):
-    """Pieces of rows as blocks of ``size`` rows, copies in memory that is used again."""
+    """Pieces of rows as blocks of ``size`` rows: views inside a piece that lasts, else copies in memory that is used
+    again."""
     buffers, used, filled, first = [None] * 3, 0, 0, 0
     for piece in pieces:
         values, lo = piece.values, 0
         while lo < len(values):
+            if filled == 0 and len(values) - lo >= size and like.source.lasting:
+                yield first, Dense(frozen(values[lo : lo + size]))
+                lo, first = lo + size, first + size
+                continue
             if buffers[used] is None:
                 buffers[used] = np.empty((min(size, like.shape[0]), like.columns), like.dtype)
             some = min(size - filled, len(values) - lo)

@@ -146,6 +146,11 @@ class SvmLight(Source):
         """Of the files and the options."""
         return digest_of(self.paths, type(self).__name__, self.columns, self.dtype.name, self.zero_based)
 
+    def __repr__(self):
+        if "counted" in vars(self):
+            return super().__repr__()
+        return f"{type(self).__name__}({len(self.paths)} files of {self.columns} columns, {self.dtype})"
+
 
 def floats(b, gap, begin, end):
     """The tokens as float64, or None if one is no number."""

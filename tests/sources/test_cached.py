@@ -81,10 +81,16 @@ def test_gives_the_rows_of_the_source_and_reads_it_once(tmp_path, repeatable):
     assert next(found.pieces(0)).offset is None
     assert next(found.pieces(0, ("y",))).X is None
     assert found.place(8) == "part 2, row 1"
-    again = pickle.loads(pickle.dumps(found))
+    again = pickle.loads(pickle.dumps(pickle.loads(pickle.dumps(found))))
+    assert (again.source is None) == (not repeatable)
+    assert str(tmp_path / "c") in repr(again)
     assert np.array_equal(np.concatenate([some.values for _, some in SourceRows(again).blocks()]), X)
     assert source.read == 3
     found.verify()
+    os.rename(tmp_path / "c", tmp_path / "d")
+    if not repeatable:
+        with pytest.raises(FileNotFoundError, match="is not there: the rows came from a source that can be read once"):
+            list(pickle.loads(pickle.dumps(again)).pieces(0))
 
 
 def test_sparse_rows(tmp_path):

@@ -140,7 +140,7 @@ def test_only_the_rows_that_are_asked_for_are_checked(tmp_path, monkeypatch):
     seen, check = [], csr_source.Csr._check
     monkeypatch.setattr(csr_source.Csr, "_check", lambda self, lo, hi: seen.append((lo, hi)) or check(self, lo, hi))
     step = source.step
-    source.between(0, 1)
+    source.between(0, 1, ("X",))
     source.between(step - 1, step + 1)
     source.between(0, 2 * step)
     assert seen == [(0, step), (step, 2 * step)]

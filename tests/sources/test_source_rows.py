@@ -16,10 +16,14 @@ D = 5
 
 
 class OneMemory(Source):
-    """Pieces that all lie in the same memory, as those of a decoder may: what is kept of one is overwritten."""
+    """Pieces that all lie in the same memory, as those of a decoder may: what is kept of one is overwritten.
 
-    def __init__(self, X, cuts, is_sparse):
+    Unless they are ``lasting``.
+    """
+
+    def __init__(self, X, cuts, is_sparse, lasting=False):
         """``cuts``: of each shard, the rows of its pieces."""
+        self.lasting = lasting
         self.X, self.cuts, self.sparse = X, cuts, is_sparse
         self.columns, self.dtype, self.parts = X.shape[1], X.dtype, ("X",)
         self.shards = tuple(Shard(f"part {k}", sum(pieces)) for k, pieces in enumerate(cuts))
@@ -33,7 +37,7 @@ class OneMemory(Source):
         self.read.append(shard)
         lo, room = int(self.starts[shard]), []
         for rows in self.cuts[shard]:
-            for array in room:
+            for array in () if self.lasting else room:
                 array[...] = 77
             some = self.X[lo : lo + rows]
             arrays = some_sparse(some).flat() if self.sparse else (some,)
@@ -54,7 +58,7 @@ def sources(draw):
     rng = np.random.default_rng(draw(st.integers(0, 99)))
     X = rng.standard_normal((n, D)) * (rng.uniform(size=(n, D)) < draw(st.sampled_from([0.0, 0.3, 1.0])))
     X = X.astype(draw(st.sampled_from([np.float32, np.float64])))
-    return OneMemory(X, cuts, draw(st.booleans()))
+    return OneMemory(X, cuts, draw(st.booleans()), draw(st.booleans()))
 
 
 def kept(rows):

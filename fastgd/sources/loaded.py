@@ -1,0 +1,122 @@
+"""Shards that come into memory as arrays, from a user's function or a collection: checked and converted."""
+
+import numpy as np
+
+from ..kernels.layouts import CSR, Dense, frozen
+from ..kernels.threads import cached_property
+from .base import ALL, VECTORS, Block, Shard, Source, Y
+from .mapped import converted, float_of
+from .sparse_checks import disorder
+
+
+class Loaded(Source):
+    """A subclass says ``labels``, of each shard, and ``load(k)``: X, y, row weights and offsets of shard k, or None.
+
+    ``given_rows`` are the rows of each shard, or None: then each is loaded once to count them.
+    """
+
+    given_rows = None
+
+    @cached_property
+    def counted(self):
+        """The rows and the numbers of X of each shard."""
+        blocks = (self.block(k) for k in range(len(self.labels)))
+        return [(block.rows, block.X.stored) for block in blocks]
+
+    @cached_property
+    def shards(self):
+        """With the rows that they have, or had when they were loaded first."""
+        return tuple(map(Shard, self.labels, self.given_rows or [rows for rows, _ in self.counted]))
+
+    @property
+    def stored(self):
+        """How many numbers X has."""
+        return sum(numbers for _, numbers in self.counted) if self.sparse else self.n * self.columns
+
+    def block(self, k):
+        """All rows of a shard."""
+        X, *vectors = self.load(k)
+        label, rows = self.labels[k], matrix(X, self.labels[k])
+        found = {part: value for part, value in zip(VECTORS, vectors, strict=True) if value is not None}
+        for fact, now in (("columns", rows.shape[1]), ("dtype", rows.dtype), ("sparse", rows.sparse)):
+            if now != getattr(self, fact):
+                raise ValueError(f"{label} has {fact} {now} of X, but {self.labels[0]} {getattr(self, fact)}.")
+        if tuple(found) != self.parts[1:]:
+            raise ValueError(f"{label} has {words(found)} beside X, but {self.labels[0]} {words(self.parts[1:])}.")
+        return Block(rows, **{part: vector(part, found[part], rows.shape[0], label) for part in found})
+
+    def pieces(self, shard, parts=ALL):
+        """The shard at once, as it is in memory then."""
+        block, expected = self.block(shard), self.shards[shard].rows
+        if block.rows != expected:
+            raise ValueError(
+                f"{self.labels[shard]} has {block.rows} rows, but {expected} were expected: each loading of a shard "
+                "must give the same rows."
+            )
+        if block.rows:
+            yield Block(*(value if part in parts else None for part, value in zip(ALL, block, strict=True)))
+
+    def __repr__(self):
+        if "shards" in vars(self) or self.given_rows:
+            return super().__repr__()
+        return f"{type(self).__name__}({len(self.labels)} shards of {self.columns} columns, {self.dtype})"
+
+
+def words(parts):
+    """Parts as a message names them."""
+    return " and ".join(parts) or "nothing"
+
+
+def matrix(given, label):
+    """The X of a shard as rows that kernels read."""
+    if hasattr(given, "tocsr"):
+        return sparse(given, label)
+    try:
+        values = np.asarray(given)
+    except ValueError as error:
+        raise ValueError(f"{label}: X can't be converted to an array ({error}).") from None
+    if values.ndim != 2 or not values.shape[1]:
+        raise ValueError(f"{label}: X has shape {values.shape}, but must be (rows, columns).")
+    columns = values.shape[1]
+
+    def place(k):
+        return f"{label}, row {k // columns}, column {k % columns}"
+
+    return Dense(frozen(converted(values, float_of(values.dtype, f"{label}: X"), place)))
+
+
+def sparse(given, label):
+    """A SciPy array, checked; one whose columns don't ascend is sorted, a copy."""
+    given = given.tocsr()
+    try:
+        given.check_format(full_check=True)
+    except ValueError as error:
+        raise ValueError(f"{label}: X is not a valid CSR array ({error}).") from None
+    if not 0 < given.shape[1] < 2**32:
+        raise ValueError(f"{label}: X has {given.shape[1]} columns: from 1 to {2**32 - 1} are supported.")
+    values = converted(given.data, float_of(given.dtype, f"{label}: X"), lambda k: f"{label}, number {k} of X.data")
+
+    def rows_of(values, indices, starts):
+        count = int(starts[-1])
+        some = indices[:count].astype(np.uint32), starts.astype(np.uint64)
+        return CSR(frozen(values[:count]), *map(frozen, some), given.shape[1])
+
+    rows = rows_of(values, given.indices, given.indptr)
+    if disorder(rows) is None:
+        return rows
+    copy = type(given)((values.copy(), given.indices.copy(), given.indptr.copy()), shape=given.shape)
+    copy.has_canonical_format = False
+    copy.sum_duplicates()
+    return rows_of(copy.data, copy.indices, copy.indptr)
+
+
+def vector(part, given, rows, label):
+    """A part of a shard, as it is stored."""
+    array = np.asarray(given)
+    if array.ndim != 1 and not (part == Y and array.ndim == 2 and array.shape[1]):
+        raise ValueError(f"{label}: {part} has shape {array.shape}, but must have one number a row.")
+    if len(array) != rows:
+        raise ValueError(f"{label}: {part} has {len(array)} rows, but X {rows}.")
+    if array.dtype.kind not in "biuf" and (part != Y or array.dtype.kind in "cV"):
+        raise TypeError(f"{label}: {part} holds {array.dtype}, but must hold numbers.")
+    return array
