@@ -82,10 +82,10 @@ class Columns:
             raise ValueError(f"{self.where} has more than one column {name!r}: rename them.")
 
     def numeric(self, schema, taken):
-        """The columns of numbers that have no other role."""
-        chosen = []
+        """The columns of numbers that have no other role, and are not the index of a pandas frame."""
+        chosen, index = [], (schema.pandas_metadata or {}).get("index_columns", [])  # names, and dicts of ranges
         for field in schema:
-            if field.name not in taken:
+            if field.name not in taken and field.name not in index:
                 if pa.types.is_decimal(field.type):
                     raise self.no_number(field.name, field.type, "features")
                 if number(plain(field.type)) is not None:
@@ -140,7 +140,7 @@ class Columns:
             what, do = "categories", "encode them as numbers"
         else:
             what, do = "no numbers", "choose other columns"
-        out = ", or leave it out of features=" if role == "features" else ""
+        out = ", or choose other columns with features=" if role == "features" else ""
         return TypeError(f"{self.where}: column {name!r}, in {role}, holds {what} ({kind}): {do}{out}.")
 
     def check_same(self, other):
@@ -155,6 +155,15 @@ class Columns:
             if kind != self.kinds[name]:
                 what = f"column {name!r} holds {kind} in {other.where}, but {self.kinds[name]} in {self.where}"
                 raise TypeError(f"{what}: write both with one type.")
+
+    def fit(self, schema, names):
+        """Whether some columns are in a schema as they were; whole numbers of text are read as float64."""
+        for name in names:
+            kind = self.kinds[name]
+            found = plain(schema.field(name).type) if name in schema.names else None
+            if found != kind and not (is_wide(kind) and found == pa.float64()):
+                return False
+        return True
 
     def of(self, parts):
         """The columns that some parts are made of."""

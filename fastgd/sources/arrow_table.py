@@ -48,11 +48,10 @@ class ArrowTable(Source):
 
     def pieces(self, shard, parts=ALL):
         """A piece is a record batch, or a part of one."""
-        names, label, first = list(dict.fromkeys(self.chosen.of(parts))), self.shards[shard].label, 0
+        names, (label, known) = list(dict.fromkeys(self.chosen.of(parts))), self.shards[shard]
         if not names:
             return
-        rows = self.chosen.rows(parts)
-        buffer = None
+        rows, first, buffer = self.chosen.rows(parts), 0, None
         if X in parts and not self.chosen.as_it_is:
             buffer = np.empty((rows, self.columns), self.dtype)
         batches = self.batches(shard, names, rows)
@@ -65,13 +64,16 @@ class ArrowTable(Source):
                 raise ValueError(self.unreadable(label, error)) from None
             if batch is None:
                 break
+            if first == 0 and not self.chosen.fit(batch.schema, names):
+                raise ValueError(f"{label} had other columns when it was opened: open the source again.")
             for lo in range(0, batch.num_rows, rows):
                 some = batch if batch.num_rows <= rows else batch.slice(lo, rows)
+                if self.repeatable and first + some.num_rows > known:
+                    raise ValueError(f"{label} had {known} rows when it was opened, and has more now: open it again.")
                 yield self.chosen.block(some, parts, label, first, buffer)
                 first += some.num_rows
-        if self.repeatable and first != self.shards[shard].rows:
-            counts = f"{self.shards[shard].rows} rows when it was opened, and has {first} now"
-            raise ValueError(f"{label} had {counts}: open the source again.")
+        if self.repeatable and first < known:
+            raise ValueError(f"{label} had {known} rows when it was opened, and has {first} now: open it again.")
 
     def unreadable(self, where, error):
         """The message for what the reader says of a file."""

@@ -75,6 +75,13 @@ def test_a_large_record_batch_comes_in_pieces(tmp_path, monkeypatch):
         read(arrow(written(tmp_path / "x.arrow", table(a=values), "file", rows=100), "y"))
 
 
+def test_numbers_stay_in_the_file_until_they_are_asked_for(tmp_path):
+    path = written(tmp_path / "x.arrow", pa.table({"a": np.zeros(500_000), "b": np.zeros(500_000)}), "file", 500_000)
+    before = pa.total_allocated_bytes()
+    for _ in arrow(path, "b").pieces(0):
+        assert pa.total_allocated_bytes() - before < 100_000
+
+
 def test_feather_files_are_read(tmp_path):
     some = table()
     feather.write_feather(some, tmp_path / "x.feather", chunksize=8)

@@ -41,14 +41,14 @@ def small(monkeypatch):
 
 
 def test_gives_the_rows_of_the_files(tmp_path, small):
-    frames = [frame(40), frame(0), frame(13)]
+    frames = [frame(0), frame(40), frame(0), frame(13)]
     source = csv(written(tmp_path, *frames), "y")
     X, y, *_ = read(source)
-    whole = pd.concat([pd.read_csv(tmp_path / f"part-{k}.csv") for k in (0, 2)])
-    assert source.names == ("a", "b", "c") and [shard.rows for shard in source.shards] == [40, 0, 13]
+    whole = pd.concat([pd.read_csv(tmp_path / f"part-{k}.csv") for k in (1, 3)])
+    assert source.names == ("a", "b", "c") and [shard.rows for shard in source.shards] == [0, 40, 0, 13]
     np.testing.assert_array_equal(X, whole[["a", "b", "c"]].to_numpy(float))
     np.testing.assert_array_equal(y, whole["y"])
-    assert source.place(41) == f"{tmp_path}/part-2.csv, row 1"
+    assert source.place(41) == f"{tmp_path}/part-3.csv, row 1"
     check_rows(source, X)
     np.testing.assert_array_equal(read(pickle.loads(pickle.dumps(source)))[0], X)
     assert read(csv(written(tmp_path, *frames), "y", dtype="float32"))[0].dtype == np.float32

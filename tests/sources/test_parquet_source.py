@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastgd.sources import arrow_columns, parquet
+from fastgd.sources.base import PIECE_BYTES
 from fastgd.sources.rows import SourceRows
 
 RNG = np.random.default_rng(3)
@@ -154,6 +155,8 @@ def test_a_column_of_lists_is_several_columns_and_not_copied(tmp_path, kind):
     assert both.columns == 5 and both.dtype == np.float64
     np.testing.assert_array_equal(read(both)[0][:, 1:4], values)
     np.testing.assert_array_equal(read(parquet(str(tmp_path), "emb", "a"))[1], values)
+    with pytest.raises(TypeError, match="the target 'emb' holds lists: it must be the only target"):
+        parquet(str(tmp_path), ["y", "emb"])
     np.testing.assert_array_equal(read(parquet(str(tmp_path), "y", "emb", dtype=np.float64))[0], values)
 
 
@@ -194,6 +197,22 @@ def test_the_digest_goes_by_files_and_columns(tmp_path):
     digests = {source.digest() for source in made}
     written(tmp_path, table(21))
     assert len(digests | {parquet(path, "y").digest()}) == len(made) + 1
+
+
+@pytest.mark.parametrize("groups", [1, 40])
+def test_no_more_is_in_memory_than_a_piece(tmp_path, groups):
+    """Of one large row group, of which pyarrow holds all by itself, and of many."""
+    n = 400_000
+    columns = {f"f{k}": RNG.normal(size=n).astype(np.float32) for k in range(10)}
+    path = tmp_path / "x.parquet"
+    pq.write_table(pa.table(columns), path, row_group_size=n // groups, use_dictionary=False)
+    source, before = parquet(path), pa.total_allocated_bytes()
+    held, rows = [], 0
+    for shard in range(groups):
+        for block in source.pieces(shard):
+            held.append(pa.total_allocated_bytes() - before + block.X.values.nbytes)
+            rows += block.rows
+    assert rows == n and max(held) < 1.25 * PIECE_BYTES < 0.7 * n * 40
 
 
 def test_nan_is_data_and_its_place_is_known(tmp_path):
@@ -276,7 +295,7 @@ def test_a_missing_column_is_named_with_the_nearest(tmp_path):
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        (["x"] * 20, r"holds text \(string\): encode it as numbers, or leave it out of features="),
+        (["x"] * 20, r"holds text \(string\): encode it as numbers, or choose other columns"),
         (pa.array(["x"] * 20).dictionary_encode(), "holds text"),
         ([decimal.Decimal("1.5")] * 20, "holds decimals .*cast them to float64"),
         (np.array(["2024-01-01"] * 20, "M8[D]"), "holds dates or times .*such as days"),
@@ -343,11 +362,32 @@ def test_damaged_pages_are_named(tmp_path):
         list(source.pieces(2))
 
 
+def test_a_footer_is_read_once_for_all_row_groups(tmp_path, monkeypatch):
+    source = parquet(written(tmp_path, table(), table()), "y")
+    footers, opened = [], pq.ParquetFile
+
+    def watched(*args, metadata, **options):
+        footers.append(metadata)
+        return opened(*args, metadata=metadata, **options)
+
+    monkeypatch.setattr(pq, "ParquetFile", watched)
+    read(source)
+    assert [footer is None for footer in footers] == [True, False, False, True, False, False]
+    assert "_open" not in pickle.loads(pickle.dumps(source)).__dict__
+
+
 def test_a_file_that_has_changed_or_gone(tmp_path):
     source = parquet(written(tmp_path, table(20), rows=20), "y")
     written(tmp_path, table(10), rows=20)
     with pytest.raises(ValueError, match="row group 0 had 20 rows when it was opened, and has 10 now: open"):
         read(source)
+    written(tmp_path, table(30), rows=30)
+    with pytest.raises(ValueError, match="row group 0 had 20 rows when it was opened, and has more now: open"):
+        read(source)
+    for other in (table().drop_columns("a"), table(a=["text"] * 20)):
+        written(tmp_path, other, rows=20)
+        with pytest.raises(ValueError, match="row group 0 had other columns when it was opened"):
+            read(source)
     (tmp_path / "part-0.parquet").unlink()
     with pytest.raises(ValueError, match=r"part-0.parquet can not be read \(.*No such file"):
         read(source)

@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from arrow_tables import check_rows, read
 
-from fastgd.sources import stream
+from fastgd.sources import parquet, stream
 
 RNG = np.random.default_rng(5)
 A, B, Y = RNG.normal(size=30), RNG.integers(0, 9, 30), ["no", "yes", "no"] * 10
@@ -88,6 +89,15 @@ def test_pandas_without_values_of_its_own_is_a_null():
     frame.loc[4, "b"] = pd.NA
     with pytest.raises(ValueError, match="The DataFrame, row 4: column 'b' has a null: fill it"):
         read(stream(frame, "y"))
+
+
+def test_the_index_of_a_frame_is_no_feature(tmp_path):
+    for frame in (TABLE.to_pandas()[A > 0], TABLE.to_pandas()[A > 0].set_index("b")):
+        frame.to_parquet(tmp_path / "x.parquet")
+        assert pq.read_schema(tmp_path / "x.parquet").names[-1] in ("__index_level_0__", "b")
+        names = tuple(name for name in frame.columns if name != "y")
+        assert stream(frame, "y").names == parquet(tmp_path, "y").names == names
+    assert stream(frame, "y", ["b", "a"]).names == ("b", "a")
 
 
 def test_a_polars_array_is_several_columns():
