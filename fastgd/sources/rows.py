@@ -15,6 +15,7 @@ class SourceRows:
     """The X of a source, with the questions that :class:`Dense` and :class:`CSR` answer; no row stays in memory."""
 
     in_memory = False
+    watched = None  # a function of blocks and the source that gives these blocks, and shows how far they are
 
     def __init__(self, source):
         self.source = source
@@ -35,6 +36,11 @@ class SourceRows:
         """
         if size is None:
             size = max(1, BLOCK_BYTES * self.shape[0] // (self.stored * self.dtype.itemsize + 1))
+        blocks = self.blocks_ahead(size)
+        return blocks if self.watched is None else self.watched(blocks, self.source)
+
+    def blocks_ahead(self, size):
+        """The blocks, made by a thread."""
         if self.source.mapped:
             n = self.shape[0]
             return ahead((lo, self.source.between(lo, min(lo + size, n), (X,)).X) for lo in range(0, n, size))
