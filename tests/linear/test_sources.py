@@ -148,5 +148,4 @@ def test_many_rows_keep_no_numbers_of_each(tables, monkeypatch):
     monkeypatch.setattr("fastgd.solvers.kinks.MOST_ROWS", N - 1)
     found = fastgd.fit(source_of("quantile"), loss="quantile")
     assert found.options["solver"] == "quasi_newton"
-    assert f"interior_point does not suit (several numbers for each of {N} rows" in found.choices["solver"]
     np.testing.assert_allclose(found.loss, expected.loss, rtol=1e-5)
