@@ -59,8 +59,10 @@ def chosen_columns(source, target, columns=None, drop=(), of_rows=None):
     if asked is None:
         taken = {*role_of, *drop}
         asked = [name for name in names if name not in taken]
-        if unnamed := [name for name in asked if name.startswith("Unnamed: ")]:
-            what = "a row index, most likely" if unnamed[0] == "Unnamed: 0" else "give it one"
+        # As pandas has them, which also gives the index of a Parquet file a name.
+        if unnamed := [name for name in asked if name.startswith(("Unnamed: ", "__index_level_"))]:
+            index = unnamed[0] in ("Unnamed: 0", "__index_level_0__")
+            what = "a row index, most likely" if index else "give it one"
             raise TableError(f"{path} has a column without a name ({what}): leave it out with --drop {unnamed[0]!r}.")
     for name, count in Counter(asked).items():
         if name in role_of:

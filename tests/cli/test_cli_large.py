@@ -133,6 +133,10 @@ def test_faults():
     assert "encode it as numbers, or leave it out with --drop class" in said
     assert "'class'" in fault("fit 'parts/*.csv' --target price")
     assert "has no column 'prise' for --target. Did you mean 'price'?" in fault("fit 'parts/*.csv' --target prise")
+    frame().set_axis(np.arange(N) * 2).to_parquet("index.parquet")
+    for name in ("index.parquet", "index.par*"):
+        said = fault(f"fit '{name}' --target price --drop class")
+        assert "(a row index, most likely): leave it out with --drop '__index_level_0__'" in said
     made = pd.read_parquet("parts/1.parquet")
     made["age"] = made["age"].astype("Int64")
     made.iloc[7, 0] = pd.NA
