@@ -16,6 +16,7 @@ class SourceRows:
 
     in_memory = False
     told = False  # whether a warning of the order of the rows has been given
+    watched = None  # a function of blocks and the source that gives these blocks, and shows how far they are
 
     def __init__(self, source):
         self.source = source
@@ -36,6 +37,11 @@ class SourceRows:
         """
         if size is None:
             size = max(1, BLOCK_BYTES * self.shape[0] // (self.stored * self.dtype.itemsize + 1))
+        blocks = self.blocks_ahead(size)
+        return blocks if self.watched is None else self.watched(blocks, self.source)
+
+    def blocks_ahead(self, size):
+        """The blocks, made by a thread."""
         if self.source.mapped:
             n = self.shape[0]
             return ahead((lo, self.source.between(lo, min(lo + size, n), (X,)).X) for lo in range(0, n, size))
