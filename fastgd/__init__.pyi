@@ -1,9 +1,11 @@
 """Written by ``python docs/tables.py``."""
 
+from . import engines as engines
 from . import losses as losses
 from . import optimizers as optimizers
 from . import reference as reference
 from . import schedules as schedules
+from . import sources as sources
 from .config import show_config as show_config
 from .config import warmup as warmup
 from .estimators.sgd import SGDClassifier as SGDClassifier
@@ -21,7 +23,7 @@ __version__: str
 
 def fit(
     X,
-    y,
+    y=None,
     *,
     loss="squared_error",
     optimizer="auto",
@@ -52,12 +54,13 @@ def fit(
     verbose=0,
     start=None,
     resume=None,
+    engine=None,
 ) -> FitResult:
     """Fit a linear model by gradient descent."""
 
 def lr_find(
     X,
-    y,
+    y=None,
     *,
     start="auto",
     stop="auto",
@@ -79,6 +82,7 @@ def lr_find(
     random_state=None,
     n_threads=None,
     verbose=0,
+    engine=None,
 ) -> LrFind:
     """Find a learning rate by the range test: steps at rates that grow from tiny to too large (Smith 2017)."""
 
@@ -119,7 +123,7 @@ def minimize_sweep(
 
 def partial_fit(
     X,
-    y,
+    y=None,
     r=None,
     classes=None,
     *,
@@ -149,7 +153,7 @@ def partial_fit(
 
 def sweep(
     X,
-    y,
+    y=None,
     *,
     product=True,
     cv=None,
@@ -184,5 +188,6 @@ def sweep(
     callback=None,
     verbose=0,
     start=None,
+    engine=None,
 ) -> SweepResult:
     """Fit a linear model with many settings, all in one pass over the data."""

@@ -113,13 +113,14 @@ def _frame(X, names):
     return values
 
 
-def finite_columns(X, names):
+def finite_columns(X, names, place=None):
     """Raise the error for a non-finite ``X``, naming the first row and column; called once a pass has read one."""
     found = X.non_finite()
     if found is not None:
         row, column = found
         label = f"column {names[column]!r}" if names else f"column {column}"
-        raise ValueError(f"X holds NaN or infinity, the first in row {row}, {label}: drop or fill such rows.")
+        place = place or getattr(X, "place", "row {}".format)
+        raise ValueError(f"X holds NaN or infinity, the first in {place(row)}, {label}: drop or fill such rows.")
 
 
 # Numbers ------------------------------------------------------------------------------------------------------------

@@ -25,21 +25,27 @@ def opened(X, y, given, rows_of=None):
                 "of X and y."
             )
         return X, y, given
+    y, found = vectors_of(X, y, given)
+    return matrix(X, rows_of), y, found
+
+
+def vectors_of(source, y, given):
+    """The targets of a source, and what is given with its weights and offsets as "sample_weight" and "offset"."""
     if y is not None:
         raise TypeError("X is a source, which holds its targets: leave out y.")
-    if Y not in X.parts:
+    if Y not in source.parts:
         raise ValueError("The source has no targets: name their column, target=..., when it is opened.")
     found = dict(given)
     for part, name in ((WEIGHT, "sample_weight"), (OFFSET, "offset")):
-        if part in X.parts and found.get(name) is not None:
+        if part in source.parts and found.get(name) is not None:
             raise ValueError(f"{name} is given, and the source holds its own: leave out one of them.")
-    repeatable(X)
-    held = vectors(X)
+    repeatable(source)
+    held = vectors(source)
     if WEIGHT in held:
         found["sample_weight"] = held[WEIGHT]
     if OFFSET in held:
         found["offset"] = held[OFFSET]
-    return matrix(X, rows_of), held[Y], found
+    return held[Y], found
 
 
 def repeatable(source):

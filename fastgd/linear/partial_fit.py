@@ -1,13 +1,19 @@
 """``partial_fit``: data that arrives in pieces."""
 
+import contextlib
 import warnings
+from dataclasses import replace
 
 import numpy as np
 
 from ..inputs import arrays
+from ..inputs.arrays import Matrix
 from ..inputs.options import FIELDS, FitOptions, only_known, reasons, signature_of
-from ..results.progress import print_choices
+from ..results import messages
+from ..results.progress import Bar, print_choices
 from ..solvers.compiled import COMPILED
+from ..sources.base import Source, Y
+from ..sources.blocks import blocks_of, place_of
 from ..training.loop import train
 from .auto import Choices
 from .chunks import chunk_start
@@ -20,7 +26,7 @@ NOT_CHUNKS = reasons("not_chunks")
 CHUNK_DEFAULTS = {name: known.metadata["chunks"][0] for name, known in FIELDS.items() if known.metadata["chunks"]}
 
 
-def partial_fit(X, y, r=None, classes=None, **options):
+def partial_fit(X, y=None, r=None, classes=None, **options):
     """Fit a linear model to one more chunk of data: one pass over its rows, in their order.
 
     With ``learning_rate="auto"`` nothing needs to be known of the stream: scales of columns, the rate and how far
@@ -34,8 +40,10 @@ def partial_fit(X, y, r=None, classes=None, **options):
     Parameters
     ----------
     X : array-like (n, d)
-        The chunk; as for :func:`fastgd.fit`.
+        The chunk; as for :func:`fastgd.fit`. Or a source, which is gone over once: its chunks are the rows whose
+        numbers take 16 MB, and where ``classes`` are needed and not given its targets are read before.
     y : array-like (n,)
+        Leave it out with a source.
     r : FitResult, str, path or None, default None
         The result of the chunks before, or the file of one; None starts a new run. A result of :func:`fastgd.fit` is an
         error.
@@ -55,7 +63,8 @@ def partial_fit(X, y, r=None, classes=None, **options):
     -------
     FitResult
         Its ``n_epochs`` counts the chunks, its history has an entry for each. A chunk that Ctrl-C interrupted counts
-        for neither: the next call takes the rows that it is given, from the first on.
+        for neither: the next call takes the rows that it is given, from the first on. It also ends going over a source,
+        with status "interrupted"; before the first chunk is done it is raised.
 
     Warns
     -----
@@ -89,6 +98,46 @@ def partial_fit(X, y, r=None, classes=None, **options):
     """
     only_known(partial_fit, options, NOT_CHUNKS)
     r = run_of(r, "r", chunked=True)
+    if isinstance(X, Source):
+        return over_source(X, y, r, classes, options)
+    found = one_chunk(X, y, r, classes, options)
+    warn_of_divergence(found, r, stacklevel=3)
+    return found
+
+
+partial_fit.__signature__ = signature_of(partial_fit, NOT_CHUNKS, CHUNK_DEFAULTS)
+
+
+def over_source(source, y, r, classes, options):
+    """The result of all chunks of a source after the result ``r`` or None."""
+    checked, begun = FitOptions.checked(chunk_options(r, options)), False
+    classes, chunks = chunks_of(source, y, r, classes, options, checked.loss.labels)
+    bar = Bar(checked.verbose > 0, source.n if source.repeatable else None, "row")
+    with contextlib.closing(bar), contextlib.closing(chunks):
+        try:
+            for X, targets, own, done in chunks:
+                try:
+                    found = one_chunk(X, targets, r, classes, options | own, bar)
+                except (ValueError, TypeError) as error:
+                    error.add_note(f"Row 0 of this chunk is {place_of(source, done - X.rows.shape[0])(0)}.")
+                    raise
+                warn_of_divergence(found, r, stacklevel=4)
+                r, begun = found, True
+                bar.update(done, r.loss)
+                if r.status == "interrupted":
+                    break
+        except KeyboardInterrupt:  # while a chunk is waited for
+            if not begun:
+                raise
+            words = messages.INTERRUPTED.format(steps=r.n_steps)
+            r = replace(r, status="interrupted", message=f"{words} {messages.ADVICE['interrupted']}")
+    if not begun:
+        raise ValueError("The source is empty: none of its shards has a row.")
+    return r
+
+
+def one_chunk(X, y, r, classes, options, bar=None):
+    """The result of a chunk after the result ``r`` or None; a ``bar`` stands for that of the chunk's own run."""
     if r is not None and weightless(options.get("sample_weight")):
         return r
     given = chunk_options(r, options)
@@ -98,14 +147,47 @@ def partial_fit(X, y, r=None, classes=None, **options):
     choice = choices.of(X, y, checked, chunk_start(checked, r), given, classes=labels, scale=False)
     if checked.verbose > 0 and r is None:
         print_choices(choice.words)
+    if bar is not None:
+        choice = replace(choice, options=replace(choice.options, verbose=min(checked.verbose, 0)))
     plan = plan_of([choice])
-    found = report(choice, plan, 0, train(plan)[0])
-    if found.status == "diverged" and (r is None or r.status != "diverged"):
-        warnings.warn(found.message, RuntimeWarning, stacklevel=2)
-    return found
+    return report(choice, plan, 0, train(plan)[0])
 
 
-partial_fit.__signature__ = signature_of(partial_fit, NOT_CHUNKS, CHUNK_DEFAULTS)
+def warn_of_divergence(found, before, stacklevel):
+    """Warn of a stream that diverges from this chunk on."""
+    if found.status == "diverged" and (before is None or before.status != "diverged"):
+        warnings.warn(found.message, RuntimeWarning, stacklevel=stacklevel)
+
+
+def chunks_of(source, y, r, classes, options, labels):
+    """The classes, and an iterator of rows, targets, what else they have, and how many rows are read."""
+    if y is not None:
+        raise TypeError("X is a source, which holds its targets: leave out y, and pass r by its name, r=...")
+    if Y not in source.parts:
+        raise ValueError("The source has no targets: name their column, target=..., when it is opened.")
+    for name in ("sample_weight", "offset"):
+        if options.get(name) is not None:
+            raise ValueError(f"{name} is given for the rows of a source: let the source hold it, as it is opened.")
+    if labels and classes is None and r is None and source.repeatable:
+        classes = labels_in(source)
+
+    def chunks():
+        done = 0
+        for block in blocks_of(source):
+            done += block.rows
+            own = {"sample_weight": block.weight, "offset": block.offset}
+            yield Matrix(block.X, source.names), block.y, own, done
+
+    return classes, chunks()
+
+
+def labels_in(source):
+    """The labels of a source, for which its targets alone are read."""
+    found = []
+    for shard in range(len(source.shards)):
+        for block in source.pieces(shard, (Y,)):
+            found = arrays.labels_of("y", np.concatenate([found, np.asarray(block.y)]) if len(found) else block.y)
+    return found if len(found) else None
 
 
 def weightless(sample_weight):

@@ -9,6 +9,7 @@ from ..inputs.arrays import finite_columns, matrix
 from ..inputs.part_serialization import part_of_run
 from ..parts import losses
 from . import saving
+from .answers import answered
 from .bootstrap import Replicates, percentile_interval
 from .evaluation import objective
 from .history import History
@@ -83,13 +84,13 @@ class FitResult:
             "penalty_factor": None if factor is None else factor.copy(),
         }
 
-    def objective(self, X, y, sample_weight=None, offset=None):
+    def objective(self, X, y=None, sample_weight=None, offset=None):
         """The objective of this model on data, for several targets the mean: one pass.
 
         Parameters
         ----------
         X, y, sample_weight, offset
-            As for :func:`fastgd.fit`; targets of classes are labels.
+            As for :func:`fastgd.fit`; targets of classes are labels. A source is read block by block.
 
         Returns
         -------
@@ -184,57 +185,97 @@ class FitResult:
         )
         saving.write(path, model)
 
-    def decision_function(self, X, offset=None):
+    def decision_function(self, X, offset=None, to=None):
         """The linear score ``X @ coef.T + intercept + offset``, float64: (n,), or (n, m) for m targets or classes.
 
-        For two classes positive means the second.
+        For two classes positive means the second. Sources and ``to`` are those of :meth:`predict`.
         """
+        return answered(self, self._scores, "score", X, offset, to)
+
+    def _scores(self, X, offset, place="row {}".format):
         X, names, _ = matrix(X)
-        if X.shape[1] != self.coef.shape[-1]:
-            raise ValueError(f"X has {X.shape[1]} columns, but the model was fitted on {self.coef.shape[-1]}.")
-        if names and self.feature_names and names != self.feature_names:
-            again = ": pass X[list(r.feature_names)]" if sorted(names) == sorted(self.feature_names) else ""
-            raise ValueError(f"X has the columns {names}, but the model was fitted on {self.feature_names}{again}.")
+        self.check_columns(X.shape[1], names)
         with np.errstate(all="ignore"):
             scores = X.scores(self.coef) + self.intercept
         scores = self._with_offset(scores, offset)
         if not np.isfinite(scores).all():
-            finite_columns(X, names)
+            finite_columns(X, names, place)
             row = np.argwhere(~np.isfinite(scores))[0][0]
-            raise ValueError(f"X has values whose score overflows, the first in row {row}.")
+            raise ValueError(f"X has values whose score overflows, the first in {place(row)}.")
         return scores
+
+    def check_columns(self, count, names):
+        """Raise where rows of so many columns, of these names or None, are not those of the model."""
+        if count != self.coef.shape[-1]:
+            raise ValueError(f"X has {count} columns, but the model was fitted on {self.coef.shape[-1]}.")
+        if names and self.feature_names and names != self.feature_names:
+            again = ": pass X[list(r.feature_names)]" if sorted(names) == sorted(self.feature_names) else ""
+            raise ValueError(f"X has the columns {names}, but the model was fitted on {self.feature_names}{again}.")
+
+    def check_offset(self):
+        """Raise where the model needs an offset."""
+        if self.state is not None and self.state.offset:
+            raise ValueError(
+                "offset is missing: the model was fitted with one. Pass offset=, an array (rows,); zeros predict "
+                "for an offset of 0."
+            )
 
     def _with_offset(self, scores, offset):
         if offset is None:
-            if self.state is not None and self.state.offset:
-                raise ValueError(
-                    "offset is missing: the model was fitted with one. Pass offset=, an array (rows,); zeros predict "
-                    "for an offset of 0."
-                )
+            self.check_offset()
             return scores
         offset = arrays.offset(offset, len(scores), np.dtype(np.float64))
         return scores + (offset if scores.ndim == 1 else offset[:, None])
 
-    def predict(self, X, offset=None):
+    def predict(self, X, offset=None, to=None):
         """The mean, (n,) or (n, m) for m targets; for classes the label (n,) whose score wins.
 
-        Poisson, gamma and tweedie models predict ``exp`` of the score. A model that was fitted with an ``offset`` needs
-        one, an array (n,).
+        Poisson, gamma and tweedie models predict ``exp`` of the score.
+
+        Parameters
+        ----------
+        X : array-like (n, d), or one of :mod:`fastgd.sources`
+            A source needs no targets. Its rows are read once, and 16 MB of their numbers are in memory at once.
+        offset : array-like (n,) or None, default None
+            Needed by a model that was fitted with one, unless the source holds it.
+        to : path or None, default None
+            A .npy, .parquet or .csv file to write to; it is there, or replaced, when all is written.
+
+        Returns
+        -------
+        ndarray, or with a source an iterator of arrays, one for each block of rows; with ``to`` the path
+
+        Examples
+        --------
+        >>> import os, tempfile
+        >>> import numpy as np
+        >>> import fastgd
+        >>> x = np.arange(6.0)
+        >>> r = fastgd.fit(x[:, None], 2 * x + 1)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = os.path.join(folder, "x.npy")
+        ...     np.save(path, x[:, None])
+        ...     blocks = [block.round(3) for block in r.predict(fastgd.sources.npy(path))]
+        ...     written = np.load(r.predict(fastgd.sources.npy(path), to=os.path.join(folder, "y.npy")))
+        >>> blocks, written.shape
+        ([array([ 1.,  3.,  5.,  7.,  9., 11.])], (6,))
         """
-        scores = self.decision_function(X, offset)
+        return answered(self, self._predictions, "prediction", X, offset, to)
+
+    def _predictions(self, *rows):
+        scores = self._scores(*rows)
         if self.classes is not None and self.coef.ndim == 2:
             return self.classes[scores.argmax(axis=1)]
         if self.classes is not None:
             return self.classes[(scores > 0).astype(np.intp)]
         return part_of_run(self.state, "loss", losses).mean(scores) if self.state.link else scores
 
-    def predict_proba(self, X, offset=None):
+    def predict_proba(self, X, offset=None, to=None):
         """The probability of each class, (n, classes), in the order of ``classes``.
 
         Parameters
         ----------
-        X : array-like (n, d)
-        offset : array-like (n,) or None, default None
+        X, offset, to
             As for :meth:`predict`.
 
         Raises
@@ -255,7 +296,7 @@ class FitResult:
         if self.classes is None or loss.probabilities is None:
             name = type(loss).__name__
             raise AttributeError(f"{name} gives no probabilities: fit with log_loss, modified_huber or multinomial.")
-        return loss.probabilities(self.decision_function(X, offset))
+        return answered(self, lambda *rows: loss.probabilities(self._scores(*rows)), "probability", X, offset, to)
 
     @property
     def columns(self):

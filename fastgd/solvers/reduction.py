@@ -55,6 +55,9 @@ class Chunks:
 
     def sums(self, kernel, args, shapes, stride=1, n_threads=None):
         """The sums over all chunks of what a kernel puts into float64 arrays (chunks, *shape): arrays of ``shapes``."""
+        if self.count <= stride and self.data.rows.in_memory:
+            with np.errstate(all="ignore"):
+                return partial_sums(self.data, self.chunk, kernel, args, shapes)
         total = TreeSum(self.count)
         for chunk, part in self.parts():
             add_sums(total, chunk, part, self.chunk, kernel, args, shapes, stride, n_threads or self.n_threads)
@@ -106,7 +109,7 @@ def partial_sums(data, chunk, kernel, args, shapes):
     count = -(-data.rows.shape[0] // chunk)
     outs = [np.empty((count, *shape)) for shape in shapes]
     kernel(data, *args, chunk, 0, count, *outs)
-    return [tree_sum(out) for out in outs]
+    return [out[0] for out in outs] if count == 1 else [tree_sum(out) for out in outs]
 
 
 def tree_sum(out):

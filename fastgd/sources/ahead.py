@@ -4,11 +4,12 @@ import queue
 import threading
 
 DEPTH = 1  # items that wait, beside the one in work and the one being made
+PATIENCE = 0.05  # seconds in which a thread usually ends
 END = object()
 
 
 def ahead(items, depth=DEPTH):
-    """The items of an iterator, made in a thread; its errors are raised here, and closing this one ends the thread."""
+    """The items of an iterator, made in a thread; its errors are raised here. Closing this one ends the thread."""
     waiting, closed = queue.Queue(depth), threading.Event()
 
     def put(item):
@@ -43,5 +44,6 @@ def ahead(items, depth=DEPTH):
                 return
             yield item
     finally:
+        # What is being read may take long, or wait for ever: Ctrl-C does not wait for it. The thread ends behind it.
         closed.set()
-        thread.join()
+        thread.join(PATIENCE)

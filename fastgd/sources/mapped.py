@@ -88,4 +88,5 @@ def converted(values, dtype, place):
                 f"{place(k)}: {values.reshape(-1)[k]} is beyond 2**53, and float64 has no such number: make it a "
                 "category, or subtract a constant."
             )
-    return np.ascontiguousarray(values, dtype=dtype)
+    with np.errstate(all="ignore"):  # infinity is reported later
+        return np.ascontiguousarray(values, dtype=dtype)

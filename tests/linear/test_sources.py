@@ -138,5 +138,5 @@ def test_what_a_source_can_not_be(tables, tmp_path):
     bad[4321, 2] = np.nan
     np.save(tmp_path / "bad.npy", bad)
     source_of("huber")
-    with pytest.raises(ValueError, match=r"NaN or infinity, the first in row 4321"):
+    with pytest.raises(ValueError, match=r"NaN or infinity, the first in bad.npy, row 4321, column 2"):
         fastgd.fit(sources.npy(tmp_path / "bad.npy", folder / "huber.npy"), loss="huber")
