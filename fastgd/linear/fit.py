@@ -146,6 +146,9 @@ def fit(X, y=None, **options):
         ``verbose`` may change; another setting, or data of another shape, type or names, are an error. The numbers in
         the data are not compared. ``epochs`` counts those behind the run too. A run on batches of sparse rows with a
         penalty or momentum that ``max_steps`` ended inside an epoch goes on with the same numbers to rounding only.
+    engine : None, "dask" or engine, default None
+        Where the rows of a source are worked on: None is here, "dask" the cluster of the default client of Dask, or
+        that of ``fastgd.engines.Dask(client)``. The model has the same bits.
 
     Returns
     -------

@@ -9,6 +9,7 @@ from ..kernels.lanes import NO_ROLES, Data
 from ..kernels.layouts import frozen
 from ..kernels.threads import cached_property
 from ..parts import losses
+from .samples import few_rows, rows_of_sample, sizes
 
 TINY = 1e-140  # the squares of numbers so small have too few digits, or none
 BLOCK = 1 << 14  # rows whose temporaries stay in the cache: with 1 << 20 a pass took two to three times as long
@@ -30,7 +31,7 @@ class DataStatistics:
         self.table, self.rows, self.held = found.table, found.rows, found.held
         self.n = table.X.shape[0] if self.rows is None else len(self.rows)
         self.intercept, self.threads, self.backend = options.fit_intercept, options.n_threads, backend
-        self.chunked, self.known = chunked, {}
+        self.chunked, self.known, self.joint = chunked, {}, options.loss.joint
 
     def once(self, key, answer):
         """The value under a key, computed the first time only; overflow is found in the numbers."""
@@ -79,11 +80,23 @@ class DataStatistics:
 
     def _column_moments(self):
         table = self.table
+        if not table.X.in_memory:
+            table.X.foresee(*self.likely_samples())
         mean, variance = self.passes(self.scaling(False)).moments()
         # The shift of a column is no larger than this, so that it is finite in the data's type.
         fits = np.sqrt(variance * self.n) < np.finfo(table.X.dtype).max
         _good_moments(table, np.isfinite(mean) & np.isfinite(variance) & fits, "whose squares overflow")
         return mean, variance
+
+    def likely_samples(self):
+        """The numbers of the rows that a solver is likely to ask for next, each time, ascending."""
+        X, (n, d) = self.table.X, self.table.X.shape
+        classes = len(self.table.classes) if self.joint else 1
+        most = sizes(self.n, classes * (d + 1), 8 * (X.stored // n))
+        if not most:
+            return [few_rows(n)]
+        found = np.sort(rows_of_sample(self.n, most[-1]))
+        return [few_rows(n), found if self.rows is None else self.rows[found].astype(np.int64)]
 
     def scaling_of(self, mean, variance, standardize):
         """The scaling of columns of these moments (d,)."""

@@ -11,12 +11,12 @@ from ..kernels.layouts import Dense, frozen
 from ..kernels.products import zeros
 from ..kernels.threads import cached_property, run_tasks
 from .reduction import chunks_of
+from .samples import few_rows
 
 CHUNK_WORK = 1 << 25  # products of two numbers a chunk: about a millisecond
 CHUNK_ROWS = 1024, 1 << 17  # with fewer rows of many columns, adding the chunks would cost as much as the products
 GATHERED = 256  # rows multiplied at once: fewer took twice as long at d=2000, and more from d=50 on no less
 COPIED_BYTES = 1 << 24  # of the columns that are copied at a time for the products of rows
-SAMPLE = 1024  # rows from which the centre of the columns is estimated
 # A column independent of the others by less than this share of its square gets 0 in the minimisers: large entries of
 # opposite signs would bring rounding errors of their size into every loss.
 DEPENDENT = 1e-5
@@ -52,11 +52,6 @@ def chunk_rows(rows):
     return base << max(0, (-(-least // base) - 1).bit_length())
 
 
-def sample_of(n):
-    """A sample of the rows, from which the centre of the columns is estimated."""
-    return slice(None, None, -(-n // SAMPLE))
-
-
 def centre_of(data, weight=None):
     """The numbers subtracted from the columns, (d,): about their means, or 0 for sparse rows, to keep their zeros.
 
@@ -65,8 +60,8 @@ def centre_of(data, weight=None):
     """
     if data.rows.sparse:
         return np.zeros(data.shift.size)
-    some = sample_of(data.rows.shape[0])
-    values = data.rows.take(np.arange(data.rows.shape[0])[some]).values
+    some = few_rows(data.rows.shape[0])
+    values = data.rows.take(some).values
     weight = np.ones(len(values)) if weight is None or not weight[some].any() else weight[some].astype(np.float64)
     with np.errstate(all="ignore"):
         base = values[np.argmax(weight)]
@@ -176,7 +171,7 @@ class Grams:
         self.n, self.d = data.rows.shape
         with np.errstate(all="ignore"):
             self.centre = centre_of(data)
-            self.level = data.targets[:, sample_of(self.n)].mean(axis=1, dtype=np.float64)
+            self.level = data.targets[:, few_rows(self.n)].mean(axis=1, dtype=np.float64)
             self.products, self.moments, self.squares, self.totals = self.measured()
 
     def indices(self, lanes):

@@ -20,7 +20,7 @@ from .base import Limits, Records, Solver, Verdict, separable
 from .first_order import TOL_FULL
 from .interior_point import WIDE, interior_point
 from .kinked_rows import KinkedRows, doubled
-from .kinks import made_of_lines
+from .kinks import made_of_lines, too_many_rows
 from .metrics import MOST_COLUMNS
 from .problem import in_parts
 from .samples import SAMPLE_ERROR, first_of, rows_of_sample, sample_of, sizes
@@ -85,6 +85,8 @@ class Kinked(Solver):
             return "the loss is not made of lines"
         if options.alpha and options.l1_ratio:
             return "the penalty has kinks"
+        if too_many_rows(problem.table.X):
+            return f"several numbers for each of {problem.n} rows would have to lie in memory"
         return "the coefficients have bounds" if problem.bounds is not None else None
 
     @classmethod

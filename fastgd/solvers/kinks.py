@@ -11,10 +11,17 @@ from .pairs import Pairs
 from .passes import length
 from .strengths import l1_of
 
+MOST_ROWS = 1 << 22  # that are not in memory themselves, of which an interior point keeps numbers: 400 MB
+
 
 def made_of_lines(loss):
     """Whether a loss consists of lines, so that kinks are all that is not straight."""
     return loss.kinks is not None and loss.kinks(np.zeros(1)) is not None
+
+
+def too_many_rows(rows):
+    """Whether rows do not lie in memory, and are so many that a dozen numbers for each must not, either."""
+    return not rows.in_memory and rows.shape[0] > MOST_ROWS
 
 
 class Kinks(NamedTuple):

@@ -22,7 +22,7 @@ from .data_statistics import robust
 from .descent import ROUNDING, Descent, Goal, Step
 from .first_order import TOL_FULL
 from .full_batch import ROW_OVERHEAD, SLICE_ELEMENTS
-from .kinks import Kinks, made_of_lines
+from .kinks import Kinks, made_of_lines, too_many_rows
 from .metrics import MOST_COLUMNS
 from .outliers import SizeWithoutOutliers
 from .pairs import Pairs, slots
@@ -60,7 +60,8 @@ class QuasiNewton(Solver):
         kinked = (options.alpha and options.l1_ratio) or problem.bounds is not None
         if not loss.smooth and problem.d >= MOST_COLUMNS:
             return f"the loss has kinks and X {problem.d} columns, and the limit is {MOST_COLUMNS - 1}"
-        return "the loss is made of lines" if made_of_lines(loss) and not kinked else None
+        better = made_of_lines(loss) and not kinked and not too_many_rows(problem.table.X)
+        return "the loss is made of lines" if better else None
 
     @classmethod
     def limits(cls, problem):

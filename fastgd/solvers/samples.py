@@ -5,6 +5,7 @@ import numpy as np
 from ..kernels.lanes import NO_ROLES
 from ..kernels.layouts import CSR, frozen
 
+FEW = 1024  # rows of the sample that the centre of the columns is estimated from
 RUN = 16  # rows that stay together: a row by itself costs the memory as much as several
 SHARE = 8  # the largest sample is so small a part of the rows, and each one of the next
 PER_COLUMN, LEAST = 10, 500  # rows that a sample has at least, a column and in all
@@ -39,6 +40,11 @@ def rows_of_sample(n, m):
     begin += np.arange(runs) * RUN
     random.shuffle(begin)
     return (begin[:, None] + np.arange(RUN)).reshape(-1)
+
+
+def few_rows(n):
+    """The numbers of some of n rows, from which the centre of the columns is estimated."""
+    return np.arange(0, n, -(-n // FEW))
 
 
 def sample_of(data, rows):

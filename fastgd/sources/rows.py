@@ -5,6 +5,7 @@ import numpy as np
 from ..kernels.layouts import CSR, Dense, frozen
 from .ahead import ahead
 from .base import X
+from .foreseen import Foreseen, seen
 from .room import room
 
 BLOCK_BYTES = 1 << 24  # of the numbers of a block where nothing else decides
@@ -19,6 +20,12 @@ class SourceRows:
         self.source = source
         self.shape, self.dtype = (source.n, source.columns), source.dtype
         self.sparse, self.stored, self.columns = source.sparse, source.stored, source.columns
+        self.foreseen = []
+
+    def foresee(self, *numbers):
+        """The next pass copies the rows of these numbers (ascending, each array for one ``take``) on its way."""
+        if not self.source.lasting:  # else a pass of their own costs little
+            self.foreseen = [Foreseen(one) for one in numbers]
 
     def blocks(self, size=None):
         """Pairs of the number of a first row and ``size`` rows from there on, the last pair fewer, read ahead.
@@ -32,7 +39,9 @@ class SourceRows:
             n = self.shape[0]
             return ahead((lo, self.source.between(lo, min(lo + size, n))) for lo in range(0, n, size))
         joined = sparse_blocks if self.sparse else dense_blocks
-        return ahead(joined(self.pieces(range(len(self.source.shards))), size, self))
+        blocks = joined(self.pieces(range(len(self.source.shards))), size, self)
+        waiting = [one for one in self.foreseen if one.rows is None]
+        return ahead(seen(blocks, waiting, self) if waiting else blocks)
 
     def pieces(self, shards):
         """The rows of some shards, as they are stored."""
@@ -44,6 +53,10 @@ class SourceRows:
         """Some of the rows, by number or flag; a copy. Only shards with some of them are read."""
         rows = np.flatnonzero(rows) if np.asarray(rows).dtype == bool else np.asarray(rows, np.int64)
         order = np.argsort(rows, kind="stable")
+        for one in self.foreseen:
+            if one.answers(rows[order]):
+                self.foreseen.remove(one)
+                return one.rows.take(np.argsort(order, kind="stable"))
         ordered, found, starts = rows[order], [], self.source.starts
         for shard in range(len(self.source.shards)):
             lo, hi = np.searchsorted(ordered, starts[shard : shard + 2])

@@ -140,3 +140,12 @@ def test_what_a_source_can_not_be(tables, tmp_path):
     source_of("huber")
     with pytest.raises(ValueError, match=r"NaN or infinity, the first in bad.npy, row 4321, column 2"):
         fastgd.fit(sources.npy(tmp_path / "bad.npy", folder / "huber.npy"), loss="huber")
+
+
+def test_many_rows_keep_no_numbers_of_each(tables, monkeypatch):
+    X, targets, source_of, _ = tables
+    expected = fastgd.fit(X, targets["quantile"], loss="quantile")
+    monkeypatch.setattr("fastgd.solvers.kinks.MOST_ROWS", N - 1)
+    found = fastgd.fit(source_of("quantile"), loss="quantile")
+    assert found.options["solver"] == "quasi_newton"
+    np.testing.assert_allclose(found.loss, expected.loss, rtol=1e-5)
