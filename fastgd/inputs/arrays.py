@@ -6,6 +6,7 @@ import numpy as np
 
 from ..kernels.layouts import CSR, Dense, frozen
 from ..parts.registry import brief
+from ..sources.rows import SourceRows
 from . import labels, sparse_rows
 from .numeric import as_float, in_memory, numeric
 
@@ -19,6 +20,7 @@ class Matrix(NamedTuple):
 
 
 NO_OFFSET = frozen(np.empty(0))
+BLOCK = 1 << 18  # labels whose codes are made at once: of many rows a temporary would be as large as y
 
 
 class Table(NamedTuple):
@@ -37,7 +39,7 @@ def table(X, y, sample_weight, loss, classes=None, scale=True, coded=False, give
     """Check and canonicalise the data of a fit; ``classes`` are the labels, if they are known before."""
     X, names, note = matrix(X)
     n = X.shape[0]
-    y, classes = target(y, n, X.dtype, loss, classes, coded)
+    y, classes = target(y, n, X.dtype, loss, classes, coded, X.room)
     weight = row_weights(sample_weight, n, X.dtype, scale)
     return with_offset(Table(X, y, weight, names, classes, note), given_offset, loss)
 
@@ -56,11 +58,11 @@ def with_offset(table, given, loss):
 def matrix(X):
     """``X`` as a ``Matrix``; not copied if it is contiguous float32 or float64 already, or CSR in canonical form.
 
-    A ``Matrix``, ``Dense`` or ``CSR`` was checked before, and is returned without another check.
+    A ``Matrix``, ``Dense``, ``CSR`` or ``SourceRows`` was checked before, and is returned without another check.
     """
     if isinstance(X, Matrix):
         return X
-    if isinstance(X, (Dense, CSR)):
+    if isinstance(X, (Dense, CSR, SourceRows)):
         return Matrix(X)
     in_memory("X", X)
     names = None
@@ -155,10 +157,10 @@ def first_of(bad, name="y"):
 # y ------------------------------------------------------------------------------------------------------------------
 
 
-def target(y, n, dtype, loss, classes=None, coded=False):
+def target(y, n, dtype, loss, classes=None, coded=False, room=None):
     """``y`` as numbers (targets, n) and None, or, if the loss takes labels, their codes of ``dtype`` and the labels.
 
-    ``coded``: they are codes already, of one or more targets.
+    ``coded``: they are codes already, of one or more targets; ``room(dtype)`` makes an array (n,) for codes.
     """
     in_memory("y", y)
     if sparse_rows.is_sparse(y):
@@ -176,7 +178,7 @@ def target(y, n, dtype, loss, classes=None, coded=False):
     if loss.labels and coded:
         return frozen(np.ascontiguousarray(np.atleast_2d(raw.T).astype(dtype))), classes
     if loss.labels:
-        return codes(raw, dtype, loss, classes)
+        return codes(raw, dtype, loss, classes, room)
     # In its own precision: it is centred before it is rounded to the data's type.
     y = as_float("y", np.atleast_2d(raw.T))
     all_finite("y", y, raw.T)
@@ -202,7 +204,7 @@ def in_domain(y, loss):
             raise ValueError(f"{first_of(bad)} = {y[bad][0]:g}, but this loss needs targets {words} {limit:g}.")
 
 
-def codes(raw, dtype, loss, classes=None):
+def codes(raw, dtype, loss, classes=None, room=None):
     """Labels (n,) as codes (1, n) of ``dtype``, 0 for the first of the sorted labels, and the sorted labels."""
     if raw.ndim != 1:
         raise ValueError(f"y must have one dimension, got shape {raw.shape}: pass one column of labels at a time.")
@@ -219,10 +221,12 @@ def codes(raw, dtype, loss, classes=None):
         classes = found
     elif not set(found.tolist()) <= set(classes.tolist()):
         raise ValueError(f"y holds the classes {shown(found)}, but the model's classes are {shown(classes)}.")
-    if loss.joint:
-        return frozen(labels.numbered(raw, classes).astype(dtype, copy=False)[None]), classes
-    # Compared with an array of one: a label may be a tuple.
-    return frozen((raw == classes[1:2]).astype(dtype)[None]), classes
+    found = np.empty(len(raw), dtype) if room is None else room(dtype)
+    for first in range(0, len(raw), BLOCK):
+        some = slice(first, first + BLOCK)
+        # Compared with an array of one: a label may be a tuple.
+        found[some] = labels.numbered(raw[some], classes) if loss.joint else raw[some] == classes[1:2]
+    return frozen(found[None]), classes
 
 
 def check_classes(name, found, loss):

@@ -129,7 +129,7 @@ class FitOptions:
         not_range=STARTS,
         not_sweep="resume one of its results with fit",
     )
-    engine: object = option(None, lambda name, value: arguments.engine(value), not_chunks=ONCE)
+    engine: object = option(None, lambda name, value: arguments.engine(value), not_chunks="chunks are passed over here")
 
     @classmethod
     def checked(cls, given):

@@ -5,7 +5,7 @@ from ..results.progress import print_choices
 from ..solvers.compiled import COMPILED
 from ..training.loop import train
 from .auto import Choices
-from .placed import placed
+from .placed import let_go, placed
 from .planning import plan_of
 from .report import report, with_replicates
 from .start import start_of
@@ -146,6 +146,9 @@ def fit(X, y=None, **options):
         ``verbose`` may change; another setting, or data of another shape, type or names, are an error. The numbers in
         the data are not compared. ``epochs`` counts those behind the run too. A run on batches of sparse rows with a
         penalty or momentum that ``max_steps`` ended inside an epoch goes on with the same numbers to rounding only.
+    engine : None, "dask" or engine, default None
+        Where the rows of a source are worked on: None is here, "dask" the cluster of the default client of Dask, or
+        that of ``fastgd.engines.Dask(client)``. The model has the same bits.
 
     Returns
     -------
@@ -216,6 +219,7 @@ def fit_by(backend, X, y, given):
         print_choices(choice.words)
     outcomes = train(plan)
     result = report(choice, plan, 0, outcomes[0])
+    let_go(plan.data.rows)
     return with_replicates(result, choice, outcomes[1:]) if outcomes[1:] else result
 
 

@@ -72,9 +72,9 @@ def in_words(count, columns, n, names, which):
 class Rows:
     """The rows of a fit.
 
-    ``sides`` (n, K): of two classes and of counts K is 1, and the loss of a row falls for ever as its score goes to
-    that side, +1 or -1; 0 is a count that is not zero, for none. Of several classes each has a column, +1 for its own
-    rows: the loss of a row falls as the score of its class rises above each other.
+    ``sides`` of some rows (rows, K): of two classes and of counts K is 1, and the loss of a row falls for ever as its
+    score goes to that side, +1 or -1; 0 is a count that is not zero, for none. Of several classes each has a column, +1
+    for its own rows: the loss of a row falls as the score of its class rises above each other.
     """
 
     def __init__(self, choice, loss, y, counted):
@@ -83,16 +83,19 @@ class Rows:
         self.X, self.y = (table.X, y) if every else (table.X.take(counted), y[counted])
         self.offset = (table.offset if every else table.offset[counted]) if table.offset.size else 0.0
         self.n, self.intercept = len(self.y), bool(choice.options.fit_intercept)
-        if loss.joint:
-            self.sides = np.where(self.y[:, None] == np.arange(len(table.classes)), 1.0, -1.0)
-        elif loss.labels:
-            self.sides = np.where(self.y > 0, 1.0, -1.0)[:, None]
-        else:
-            self.sides = np.where(self.y > 0, 0.0, -1.0)[:, None]
+        self.classes = len(table.classes) if loss.joint else 1
+
+    def sides(self, some=slice(None)):
+        """The sides (rows, K) of some rows."""
+        y = self.y[some, None]
+        if self.loss.joint:
+            return np.where(y == np.arange(self.classes), 1.0, -1.0)
+        return np.where(y > 0, 1.0 if self.loss.labels else 0.0, -1.0)
 
     def along_column(self):
         """How many rows single columns separate, and which ones, or None."""
-        found = [self.one_sided_csr(side) if self.X.sparse else self.one_sided(side) for side in self.sides.T]
+        one_sided = self.one_sided_csr if self.X.sparse else self.one_sided
+        found = [one_sided(k) for k in range(self.classes)]
         columns = np.unique(np.concatenate(found))
         if not columns.size:
             return None
@@ -103,11 +106,11 @@ class Rows:
             some[places] = True
         return (count, columns[some].tolist()) if count else None
 
-    def one_sided(self, side):
-        """The columns of dense rows that no row, or each one, has on the wrong side."""
+    def one_sided(self, k):
+        """The columns of dense rows that no row, or each one, has on the wrong side of the kind k."""
         right, left = (np.arange(self.X.shape[1]) for _ in range(2))
         for first, block in self.dense_blocks():
-            own = side[first : first + len(block), None]
+            own = self.sides(slice(first, first + len(block)))[:, k, None]
             right, left = (self.not_against(block, own * sign, columns) for sign, columns in ((1, right), (-1, left)))
             if not right.size + left.size:
                 break
@@ -130,8 +133,9 @@ class Rows:
         part = block[:, columns]
         return columns[~((part * own < 0) | ((own == 0) & (part != 0))).any(axis=0)]
 
-    def one_sided_csr(self, side):
+    def one_sided_csr(self, k):
         """The same of sparse rows."""
+        side = self.sides()[:, k]
         values, indices, starts = self.X.flat()
         own, against = np.repeat(side, np.diff(starts.astype(np.int64))), np.zeros((2, self.X.shape[1]), bool)
         for row, sign in enumerate((1, -1)):
@@ -141,12 +145,12 @@ class Rows:
     def along_columns(self, weights):
         """How many rows a combination of columns separates, and which ones, or None; near the weights of a fit."""
         margins = self.margins(weights, self.offset)
-        pairs = self.sides < 0 if self.loss.joint else np.ones(margins.shape, bool)
+        pairs = self.sides() < 0 if self.loss.joint else np.ones(margins.shape, bool)
         with np.errstate(over="ignore"):
             if self.loss.labels or self.loss.joint:
                 rest = 1.0 / (1.0 + np.exp(margins))
             else:
-                rest = np.where(self.sides == 0, np.inf, np.exp(-margins) / (self.y.mean() or 1.0))
+                rest = np.where(self.sides() == 0, np.inf, np.exp(-margins) / (self.y.mean() or 1.0))
         for limit in GONE:
             apart = pairs & (rest < limit)
             if apart.any() and (found := self.apart_along(weights, apart, pairs & ~apart)) is not None:
@@ -184,7 +188,7 @@ class Rows:
         scores = self.X.scores(coef) + intercept
         if self.loss.joint:
             return scores[np.arange(self.n), self.y.astype(np.intp)][:, None] - scores
-        return (scores + np.reshape(offset, (-1, 1))) * np.where(self.sides == 0, 1.0, self.sides)
+        return (scores + np.reshape(offset, (-1, 1))) * np.where(self.sides() == 0, 1.0, self.sides())
 
     def constraints(self, chosen, shape):
         """What the margins of pairs (row, class) multiply weights by, (pairs, K * (d + 1))."""

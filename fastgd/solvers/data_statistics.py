@@ -93,11 +93,10 @@ class DataStatistics:
         X, (n, d) = self.table.X, self.table.X.shape
         classes = len(self.table.classes) if self.joint else 1
         most = sizes(self.n, classes * (d + 1), 8 * (X.stored // n))
-        few = np.arange(n)[few_rows(n)]
         if not most:
-            return [few]
+            return [few_rows(n)]
         found = np.sort(rows_of_sample(self.n, most[-1]))
-        return [few, found if self.rows is None else self.rows[found].astype(np.int64)]
+        return [few_rows(n), found if self.rows is None else self.rows[found].astype(np.int64)]
 
     def scaling_of(self, mean, variance, standardize):
         """The scaling of columns of these moments (d,)."""

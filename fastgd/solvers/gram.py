@@ -61,7 +61,7 @@ def centre_of(data, weight=None):
     if data.rows.sparse:
         return np.zeros(data.shift.size)
     some = few_rows(data.rows.shape[0])
-    values = data.rows.take(np.arange(data.rows.shape[0])[some]).values
+    values = data.rows.take(some).values
     weight = np.ones(len(values)) if weight is None or not weight[some].any() else weight[some].astype(np.float64)
     with np.errstate(all="ignore"):
         base = values[np.argmax(weight)]

@@ -43,8 +43,8 @@ def rows_of_sample(n, m):
 
 
 def few_rows(n):
-    """A sample of n rows from which the centre of the columns is estimated: a slice."""
-    return slice(None, None, -(-n // FEW))
+    """The numbers of some of n rows, from which the centre of the columns is estimated."""
+    return np.arange(0, n, -(-n // FEW))
 
 
 def sample_of(data, rows):

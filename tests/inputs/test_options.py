@@ -13,7 +13,7 @@ from fastgd.parts.registry import ALIASES, snake_case
 
 X, Y = np.arange(6.0)[:, None], np.array([1.0, 3.0, 2.0, 5.0, 4.0, 6.0])
 # Written down here: what each call does not take of the options of fit.
-NOT_CHUNKS = {"epochs", "max_steps", "tol", "validation", "patience", "evaluate", "bootstrap", "resume"}
+NOT_CHUNKS = {"epochs", "max_steps", "tol", "validation", "patience", "evaluate", "bootstrap", "resume", "engine"}
 NOT_RANGE = {
     "learning_rate", "epochs", "max_steps", "tol", "validation", "patience", "evaluate", "average", "bootstrap",
     "callback", "start", "resume",
