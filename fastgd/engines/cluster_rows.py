@@ -71,6 +71,10 @@ class ClusterRows(SourceRows):
             self.held = self.map("load", tasks.load, *zip(*asked, strict=True))
         return self.held
 
+    def let_go(self):
+        """Free the workers' memory; what is asked afterwards loads the rows again."""
+        self.held, self.sent = None, {}
+
     def map(self, what, function, *columns):
         """A task for each row of some columns of arguments: their futures."""
         import dask

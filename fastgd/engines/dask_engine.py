@@ -2,6 +2,10 @@
 
 import warnings
 
+import numpy as np
+
+from ..inputs.options import FitOptions
+from ..sources.base import Y
 from . import failures
 from .cluster_rows import ClusterRows
 
@@ -61,6 +65,37 @@ class Dask:
             raise ValueError(ONCE.format(source=source))
         return ClusterRows(source, On(self.client, self.timeout))
 
+    def estimate(self, source, **options):
+        """What a pass over a source will cost on the cluster and here, and whether the cluster pays; takes about 2 s.
+
+        Parameters
+        ----------
+        source : Source
+        **options
+            Those of :func:`fastgd.fit`: a loss of several classes, or ``bootstrap``, makes a pass send more numbers.
+
+        Returns
+        -------
+        Estimate
+            ``seconds`` of a pass, ``here`` on this machine, ``pays``, the parts of both, and the constants that were
+            measured. Printed, it is a text.
+        """
+        from .cost import estimated, measured
+
+        options = FitOptions.checked(options)
+        rows = self.rows(source)
+        workers = rows.cluster.workers()
+        threads = sum(worker["nthreads"] for worker in workers)
+        constants = measured(self.client, source, threads, options.n_threads)
+        lanes = (classes_of(source) if options.loss.joint else 1) * (1 + options.bootstrap)
+        return estimated(constants, source, len(workers), threads, len(rows.edges) - 1, lanes)
+
+
+def classes_of(source):
+    """How many labels the first rows have."""
+    first = next(shard for shard, (_, rows) in enumerate(source.shards) if rows)
+    return len(np.unique(next(source.pieces(first, (Y,))).y))
+
 
 class On:
     """A cluster for the time of one fit."""
@@ -70,7 +105,10 @@ class On:
 
     def workers(self):
         """What is known of each worker, the number of its threads and its memory among it; waits for the first one."""
+        from .warming import Warm
+
         failures.waits_for(self.client, self.timeout)
+        self.client.register_plugin(Warm())
         return list(self.client.scheduler_info(n_workers=-1)["workers"].values())
 
     def results(self, rows, futures):

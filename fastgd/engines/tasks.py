@@ -79,6 +79,9 @@ def packed(value):
         return cloudpickle.dumps(value, 5)
 
 
+unpacked = pickle.loads
+
+
 def same(value):
     """A value as the result of a task: workers copy it from each other, and it can be made again."""
     return value
@@ -90,7 +93,7 @@ def worked(what, rows, first, vectors, state):
     ``vectors`` has for each bundle its part of the vectors of :class:`Data`, in the order of ``VECTORS``; ``state`` is
     the rest of it, and what the kernel is passed.
     """
-    data, args = pickle.loads(state)
+    data, args = unpacked(state)
     columns = zip(VECTORS, zip(*vectors, strict=True), strict=True)
     parts = {name: usable(np.concatenate(some, axis=-1) if len(some) > 1 else some[0]) for name, some in columns}
     return made(what.of(data._replace(rows=whole(rows), first=data.first + first, **parts), args))
@@ -98,7 +101,7 @@ def worked(what, rows, first, vectors, state):
 
 def asked(question, rows, state):
     """The answer of the rows to a question of :class:`Dense` and :class:`CSR`."""
-    return made(getattr(whole([rows]), question)(*pickle.loads(state)))
+    return made(getattr(whole([rows]), question)(*unpacked(state)))
 
 
 def added(parts):
@@ -130,7 +133,7 @@ def load(source, lo, hi, topic=None):
 
     Before each of several shards its number is noted under ``topic``, so that one that ends the process is known.
     """
-    source, held = pickle.loads(source), []
+    source, held = unpacked(source), []
     shards = overlapping(source, lo, hi)
     if source.mapped and len(shards) == 1:
         with said_where(source.shards[shards[0]].label):

@@ -5,7 +5,7 @@ from ..results.progress import print_choices
 from ..solvers.compiled import COMPILED
 from ..training.loop import train
 from .auto import Choices
-from .placed import placed
+from .placed import let_go, placed
 from .planning import plan_of
 from .report import report, with_replicates
 from .start import start_of
@@ -219,6 +219,7 @@ def fit_by(backend, X, y, given):
         print_choices(choice.words)
     outcomes = train(plan)
     result = report(choice, plan, 0, outcomes[0])
+    let_go(plan.data.rows)
     return with_replicates(result, choice, outcomes[1:]) if outcomes[1:] else result
 
 

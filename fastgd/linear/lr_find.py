@@ -13,7 +13,7 @@ from ..results.progress import Bar
 from ..results.state import Clock
 from ..solvers.compiled import COMPILED
 from .auto import Choices
-from .placed import placed
+from .placed import let_go, placed
 from .planning import plan_of
 from .start import Fresh
 
@@ -314,6 +314,7 @@ def lr_find_by(backend, X, y, start, stop, num, fit_options):
         bar.close()
     if curve.diverged:
         arrays.finite_columns(choice.table.X, choice.table.names)
+    let_go(choice.table.X)
     status, words = verdict(curve, test.has_signal, f"from {low:.3g} to {high:.3g}", num)
     share = constant_share(None if plan.full else plan.batch)
     read = status in ("found", "falling")

@@ -18,3 +18,9 @@ def placed(X, y, given):
     from ..engines import engine_of
 
     return opened(X, y, given, engine_of(engine).rows)
+
+
+def let_go(rows):
+    """Tell an engine that its rows are done with: it loads them again if they are asked for after all."""
+    if hasattr(rows, "let_go"):
+        rows.let_go()

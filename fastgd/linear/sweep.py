@@ -18,7 +18,7 @@ from ..training.loop import train_together
 from ..training.monitor import Evaluation
 from .auto import Choice, Choices
 from .fit import fit_by
-from .placed import placed
+from .placed import let_go, placed
 from .planning import plan_of
 from .report import report
 from .scoring import scorer_of, warn_of_unweighted
@@ -121,6 +121,7 @@ def sweep_by(backend, X, y, options, product, cv, groups, scoring, refit, keep):
     runs = Runs(chosen, plans, train_together(plans, epochs), folds)
     if runs.any_status("diverged"):
         arrays.finite_columns(chosen[0].table.X, chosen[0].table.names)
+    let_go(chosen[0].table.X)
     if not cross:
         return plain_result(runs, settings)
     return cross_result(runs, settings, scorer, X, y, refit, lambda k: fit_by(backend, X, y, points[k]))

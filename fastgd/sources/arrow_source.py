@@ -1,6 +1,6 @@
 """Arrow IPC files, a record batch at a time, and files of streams, which have no index: each is read from its begin."""
 
-from .arrow_table import ArrowTable, pa
+from .arrow_table import FAULTS, ArrowTable, pa
 from .extras import needed
 from .files import paths_of
 
@@ -19,7 +19,7 @@ class Arrow(ArrowTable):
         for path in self.paths:
             try:
                 self.open(path)
-            except (pa.ArrowException, OSError) as error:
+            except FAULTS as error:
                 raise ValueError(self.unreadable(path, error)) from None
         self.end(self.paths)
 

@@ -2,12 +2,14 @@
 
 import numpy as np
 
-from .arrow_columns import Columns
+from .arrow_columns import Columns, listed
 from .base import ALL, Shard, Source, X
 from .extras import needed
 from .files import digest_of
 
 pa = needed("pyarrow", "arrow")
+
+FAULTS = (pa.ArrowException, OSError, UnicodeDecodeError)  # of a file; the last one of names in a damaged one
 
 
 class ArrowTable(Source):
@@ -17,12 +19,17 @@ class ArrowTable(Source):
     """
 
     def __init__(self, target, features, weight, offset, dtype):
+        features = None if features is None else listed("features", features)  # iterators are read once
+        target = target if isinstance(target, str | None) else listed("target", target)
         self.options = {"target": target, "features": features, "weight": weight, "offset": offset, "dtype": dtype}
         self.chosen, self.shards, self.inside = None, [], []
 
     def take(self, schema, where):
         """The schema of a file."""
-        other = Columns(schema, where, **self.options)
+        try:
+            other = Columns(schema, where, **self.options)
+        except UnicodeDecodeError as error:
+            raise ValueError(self.unreadable(where, error)) from None
         if self.chosen is None:
             self.chosen = other
         else:
@@ -54,13 +61,17 @@ class ArrowTable(Source):
         rows, first, buffer = self.chosen.rows(parts), 0, None
         if X in parts and not self.chosen.as_it_is:
             buffer = np.empty((rows, self.columns), self.dtype)
-        batches = self.batches(shard, names, rows)
+        batches, labels = self.batches(shard, names, rows), self.chosen.labels(parts)
         while True:
             try:
                 batch = next(batches, None)
-            except pa.ArrowMemoryError:
-                raise
-            except (pa.ArrowException, OSError) as error:
+                if batch is not None:  # buffers and offsets of a damaged file may point anywhere
+                    batch.validate()
+                    for name in labels:
+                        batch.column(name).validate(full=True)
+            except pa.ArrowMemoryError as error:
+                raise MemoryError(f"{label} can not be read: {said(error)}.") from None
+            except FAULTS as error:
                 raise ValueError(self.unreadable(label, error)) from None
             if batch is None:
                 break

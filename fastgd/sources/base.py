@@ -132,6 +132,10 @@ class Source:
         """The number of the first row of each shard, and behind them that of all rows; int64."""
         return np.concatenate([[0], np.cumsum([shard.rows for shard in self.shards])]).astype(np.int64)
 
+    def expected(self):
+        """Of each shard its label, and its rows or None where only a pass would tell."""
+        return [(shard.label, shard.rows if self.repeatable else None) for shard in self.shards]
+
     @property
     def n(self):
         """How many rows there are."""

@@ -1,7 +1,7 @@
 """Text files of comma-separated values, a block of bytes at a time."""
 
 from .arrow_columns import is_wide
-from .arrow_table import ArrowTable, pa, said
+from .arrow_table import FAULTS, ArrowTable, pa, said
 from .extras import needed
 from .files import paths_of
 
@@ -60,7 +60,7 @@ class Csv(ArrowTable):
         while True:
             try:
                 return question(path)
-            except (pa.ArrowException, OSError) as error:
+            except FAULTS as error:
                 if any(words in str(error) for words in LONGER) and self.block < MOST:
                     self.block *= 4
                 elif "conversion error" in str(error) and self.types.get(self.label) in WIDER:

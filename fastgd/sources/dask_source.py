@@ -1,8 +1,10 @@
 """Dask arrays and data frames, one partition at a time."""
 
+import sys
+
 import numpy as np
 
-from .base import VECTORS, X
+from .base import ALL, VECTORS, X
 from .extras import needed
 from .loaded import Loaded
 from .mapped import EXACT
@@ -22,6 +24,11 @@ class Dask(Loaded):
         for part, value in given.items():
             if not (dask.is_dask_collection(value) and isinstance(getattr(value, "ndim", None), int)):
                 raise TypeError(f"{part} is {type(value).__name__}: a dask array or data frame is needed.")
+            if "distributed" in sys.modules and sys.modules["distributed"].futures_of(value):
+                raise TypeError(
+                    f"{part} was persisted on a cluster, and what is lost there can not be computed again: pass it as "
+                    "it was before persist()."
+                )
         self.parts = tuple(given)
         self.token = dask.base.tokenize(*given.values())
         self._types(table, names)
@@ -35,6 +42,7 @@ class Dask(Loaded):
         known = getattr(given[X], "chunks", [[np.nan]])[0]
         if not np.isnan(known).any():
             self.given_rows = [int(rows) for rows in known]
+        self.telling = ALL if self.sparse else self.parts[-1:]  # a vector, if there is one: it is computed sooner
 
     def _types(self, table, names):
         if table.ndim != 2:
@@ -48,7 +56,9 @@ class Dask(Loaded):
             if wrong:
                 raise TypeError(f"X has columns that hold no numbers: {', '.join(wrong)}: encode or drop them.")
             names, small = tuple(kinds) if names is None else names, all(k.name in SMALL for k in kinds.values())
-            self.columns = len(kinds)
+            self.columns = len(table.columns)
+            if len(kinds) < self.columns:
+                raise ValueError("X has columns of the same name: rename them.")
         else:
             if not numeric(table.dtype):
                 raise TypeError(f"X holds {table.dtype}: numbers are needed.")
@@ -61,22 +71,17 @@ class Dask(Loaded):
         if self.names is not None and len(self.names) != self.columns:
             raise ValueError(f"names holds {len(self.names)} names, but X has {self.columns} columns.")
 
-    def load(self, k):
-        """The parts of a partition, computed in this thread."""
-        dask, parts = needed("dask", "dask"), list(self.partitions)
+    def load(self, k, parts=ALL):
+        """Some parts of a partition, computed in this thread."""
+        dask, parts = needed("dask", "dask"), [part for part in self.parts if part in parts]
         try:
             found = dask.compute(*(self.partitions[part][k] for part in parts), scheduler="synchronous")
         except Exception as error:
             raise RuntimeError(f"{self.labels[k]} raised {type(error).__name__}: {error}") from error
         values = dict(zip(parts, found, strict=True))
-        for part, value in values.items():
-            if not hasattr(value, "shape"):
-                raise TypeError(
-                    f"{self.labels[k]}: {part} became {type(value).__name__}, no array: pass the collection as it was "
-                    "before persist() on a cluster."
-                )
-        values[X] = table_of(values[X], self.dtype, self.labels[k])
-        return (values[X], *(None if values.get(p) is None else vector_of(values[p]) for p in VECTORS))
+        if X in values:
+            values[X] = table_of(values[X], self.dtype, self.labels[k])
+        return (values.get(X), *(vector_of(values[part]) if part in values else None for part in VECTORS))
 
     def digest(self):
         """Of dask's names of the collections, which say how they came about."""

@@ -4,67 +4,75 @@ import numpy as np
 
 from ..kernels.layouts import CSR, Dense, frozen
 from ..kernels.threads import cached_property
-from .base import ALL, VECTORS, Block, Shard, Source, Y
+from .base import ALL, Block, Shard, Source, X, Y
 from .mapped import converted, float_of
 from .sparse_checks import disorder
 
 
 class Loaded(Source):
-    """A subclass says ``labels``, of each shard, and ``load(k)``: X, y, row weights and offsets of shard k, or None.
+    """A subclass says ``labels``, of each shard, and ``load(k, parts)``: X, y, row weights and offsets of shard k; what
+    is not there is None, what ``parts`` does not name may be.
 
-    ``given_rows`` are the rows of each shard, or None: then each is loaded once to count them.
+    ``given_rows`` are the rows of each shard, or None: then the parts ``telling`` are loaded once to count them.
     """
 
-    given_rows = None
+    given_rows, telling = None, ALL
 
     @cached_property
     def counted(self):
         """The rows and the numbers of X of each shard."""
-        blocks = (self.block(k) for k in range(len(self.labels)))
-        return [(block.rows, block.X.stored) for block in blocks]
+        blocks = (self.block(k, self.telling) for k in range(len(self.labels)))
+        return [(block.rows, block.X.stored if self.sparse else None) for block in blocks]
 
     @cached_property
     def shards(self):
         """With the rows that they have, or had when they were loaded first."""
         return tuple(map(Shard, self.labels, self.given_rows or [rows for rows, _ in self.counted]))
 
+    def expected(self):
+        """Of each shard its label, and its rows where they are known."""
+        known = [shard.rows for shard in self.shards] if "shards" in vars(self) else self.given_rows
+        return list(zip(self.labels, known or [None] * len(self.labels), strict=True))
+
     @property
     def stored(self):
         """How many numbers X has."""
         return sum(numbers for _, numbers in self.counted) if self.sparse else self.n * self.columns
 
-    def block(self, k):
-        """All rows of a shard."""
-        X, *vectors = self.load(k)
-        label, rows = self.labels[k], matrix(X, self.labels[k])
-        found = {part: value for part, value in zip(VECTORS, vectors, strict=True) if value is not None}
-        for fact, now in (("columns", rows.shape[1]), ("dtype", rows.dtype), ("sparse", rows.sparse)):
-            if now != getattr(self, fact):
-                raise ValueError(f"{label} has {fact} {now} of X, but {self.labels[0]} {getattr(self, fact)}.")
-        if tuple(found) != self.parts[1:]:
-            raise ValueError(f"{label} has {words(found)} beside X, but {self.labels[0]} {words(self.parts[1:])}.")
-        return Block(rows, **{part: vector(part, found[part], rows.shape[0], label) for part in found})
+    def block(self, k, parts=ALL):
+        """All rows of a shard, of some parts."""
+        found = {part: value for part, value in zip(ALL, self.load(k, parts), strict=True) if value is not None}
+        found = {part: value for part, value in found.items() if part in parts}
+        label, named = self.labels[k], tuple(part for part in self.parts if part in parts)
+        if tuple(found) != named:
+            raise ValueError(f"{label} has {' and '.join(found)}, but {self.labels[0]} {' and '.join(named)}.")
+        rows = None
+        if X in found:
+            found[X] = table = matrix(found[X], label)
+            for fact, now in (("columns", table.shape[1]), ("dtype", table.dtype), ("sparse", table.sparse)):
+                if now != getattr(self, fact):
+                    raise ValueError(f"{label} has {fact} {now} of X, but {self.labels[0]} {getattr(self, fact)}.")
+            rows = table.shape[0]
+        for part in named[1:] if X in found else named:
+            found[part] = vector(part, found[part], rows, label)
+            rows = len(found[part])
+        return Block(**{X: None} | found)
 
     def pieces(self, shard, parts=ALL):
         """The shard at once, as it is in memory then."""
-        block, expected = self.block(shard), self.shards[shard].rows
-        if block.rows != expected:
+        block, (label, rows) = self.block(shard, parts), self.expected()[shard]
+        if rows not in (None, block.rows):
             raise ValueError(
-                f"{self.labels[shard]} has {block.rows} rows, but {expected} were expected: each loading of a shard "
+                f"{label} has {block.rows} rows, but {rows} were expected: each loading of a shard "
                 "must give the same rows."
             )
         if block.rows:
-            yield Block(*(value if part in parts else None for part, value in zip(ALL, block, strict=True)))
+            yield block
 
     def __repr__(self):
         if "shards" in vars(self) or self.given_rows:
             return super().__repr__()
         return f"{type(self).__name__}({len(self.labels)} shards of {self.columns} columns, {self.dtype})"
-
-
-def words(parts):
-    """Parts as a message names them."""
-    return " and ".join(parts) or "nothing"
 
 
 def matrix(given, label):
@@ -115,8 +123,8 @@ def vector(part, given, rows, label):
     array = np.asarray(given)
     if array.ndim != 1 and not (part == Y and array.ndim == 2 and array.shape[1]):
         raise ValueError(f"{label}: {part} has shape {array.shape}, but must have one number a row.")
-    if len(array) != rows:
-        raise ValueError(f"{label}: {part} has {len(array)} rows, but X {rows}.")
+    if rows not in (None, len(array)):
+        raise ValueError(f"{label}: {part} has {len(array)} rows, but {rows} were expected.")
     if array.dtype.kind not in "biuf" and (part != Y or array.dtype.kind in "cV"):
         raise TypeError(f"{label}: {part} holds {array.dtype}, but must hold numbers.")
     return array

@@ -45,11 +45,7 @@ class Mapped(Source):
         opened = vars(self).setdefault("_open", {})
         if name not in opened:
             path = self.paths[name]
-            try:
-                array = np.asarray(np.lib.format.open_memmap(path, mode="r"))
-            except (ValueError, OSError, EOFError) as error:
-                hint = ": save numbers or fixed-width strings" if "Python objects" in str(error) else ""
-                raise ValueError(f"{path} can not be read as a .npy file ({error}){hint}.") from None
+            array = array_of(path)
             if kind_of(array) != self.kinds.get(name, kind_of(array)):
                 raise ValueError(f"{path} now holds {kind_of(array)}, and {self.kinds[name]} when it was opened.")
             opened[name] = array
@@ -74,6 +70,15 @@ class Mapped(Source):
     def digest(self):
         """Of the files."""
         return digest_of(self.paths.values(), type(self).__name__, sorted(self.paths), self.columns, self.names)
+
+
+def array_of(path):
+    """The memory map of a file."""
+    try:
+        return np.asarray(np.lib.format.open_memmap(path, mode="r"))
+    except (ValueError, OSError, EOFError) as error:
+        hint = ": save numbers or fixed-width strings" if "Python objects" in str(error) else ""
+        raise ValueError(f"{path} can not be read as a .npy file ({error}){hint}.") from None
 
 
 def kind_of(array):

@@ -2,7 +2,7 @@
 
 import os
 
-from .arrow_table import ArrowTable, pa
+from .arrow_table import FAULTS, ArrowTable
 from .extras import needed
 from .files import paths_of
 
@@ -38,7 +38,7 @@ class Parquet(ArrowTable):
             file = pq.ParquetFile(path, metadata=metadata, pre_buffer=False, buffer_size=BUFFER)
             self._open = footer, file.metadata
             return file
-        except (pa.ArrowException, OSError) as error:
+        except FAULTS as error:
             raise ValueError(self.unreadable(path, error)) from None
 
     def batches(self, shard, names, rows):

@@ -5,7 +5,7 @@ import numpy as np
 from ..kernels.layouts import CSR, Dense, frozen
 from .ahead import ahead
 from .base import X
-from .foreseen import Foreseen, seen
+from .foreseen import Foreseen
 from .room import room
 
 BLOCK_BYTES = 1 << 24  # of the numbers of a block where nothing else decides
@@ -15,6 +15,7 @@ class SourceRows:
     """The X of a source, with the questions that :class:`Dense` and :class:`CSR` answer; no row stays in memory."""
 
     in_memory = False
+    told = False  # whether a warning of the order of the rows has been given
     watched = None  # a function of blocks and the source that gives these blocks, and shows how far they are
 
     def __init__(self, source):
@@ -83,6 +84,13 @@ class SourceRows:
         """Room for a number of each row."""
         return room(self.shape[:1], dtype)
 
+    def of_columns(self, columns):
+        """The numbers (n, columns) of some columns of dense rows: in a temporary file where they are many."""
+        values = room((self.shape[0], len(columns)), self.dtype)
+        for first, rows in self.blocks():
+            values[first : first + rows.shape[0]] = rows.values[:, columns]
+        return values
+
     def astype(self, dtype):
         """The same rows: a source has one type."""
         if dtype != self.dtype:
@@ -117,6 +125,16 @@ class SourceRows:
     def place(self, row):
         """Where a row lies, as messages name it."""
         return self.source.place(row)
+
+
+def seen(blocks, foreseen, like):
+    """The blocks of a whole pass, of which some rows are copied on the way; their types are those of ``like``."""
+    for first, block in blocks:
+        for one in foreseen:
+            one.see(first, block)
+        yield first, block
+    for one in foreseen:
+        one.rows, one.parts = joined_rows(one.parts, like), []
 
 
 def dense_blocks(pieces, size, like):

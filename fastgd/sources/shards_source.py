@@ -32,19 +32,19 @@ class Shards(Loaded):
         if self.names is not None and len(self.names) != self.columns:
             raise ValueError(f"names holds {len(self.names)} names, but {self.labels[0]} has {self.columns} columns.")
 
-    def load(self, k):
+    def load(self, k, parts=ALL):
         """What the function returns, four parts of which the last may be None."""
         try:
             found = self.function(self.specs[k])
         except Exception as error:
             raise RuntimeError(f"load raised {type(error).__name__} for {self.labels[k]}: {error}") from error
-        parts = found if isinstance(found, tuple) else (found,)
-        if not 1 <= len(parts) <= len(ALL) or parts[0] is None:
+        found = found if isinstance(found, tuple) else (found,)
+        if not 1 <= len(found) <= len(ALL) or found[0] is None:
             raise TypeError(
-                f"load returned {brief(type(found).__name__)} of {len(parts)} for {self.labels[k]}: (X, y), "
+                f"load returned {len(found)} values for {self.labels[k]}: (X, y), "
                 "(X, y, weight) or (X, y, weight, offset) is needed."
             )
-        return (*parts, *(None,) * (len(ALL) - len(parts)))
+        return (*found, *(None,) * (len(ALL) - len(found)))
 
     def digest(self):
         """Of the specs, of what the function does, and of the values that it holds."""

@@ -17,6 +17,8 @@ from fastgd.solvers.reduction import Chunks, chunks_of
 
 RNG = np.random.default_rng(0)
 N, D = 9000, 6
+SMALL = {"CHUNK_ELEMENTS": 1, "DENSE_CHUNKS": 10**6}
+LARGE = {name: getattr(full_batch, name) for name in SMALL}
 
 
 def rows_of(kind, dtype):
@@ -40,8 +42,21 @@ def data_of(rows, targets, weighted):
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch):
     """Chunks of 264 rows, so that there are some of them."""
-    monkeypatch.setattr(full_batch, "CHUNK_ELEMENTS", 1)
-    monkeypatch.setattr(full_batch, "DENSE_CHUNKS", 10**6)
+    for name, value in SMALL.items():
+        monkeypatch.setattr(full_batch, name, value)
+
+
+@pytest.fixture
+def small_chunks_there(client):
+    """The same on the workers, where passes over some rows are made of those over others."""
+    client.run(chunks_are, SMALL)
+    yield
+    client.run(chunks_are, LARGE)
+
+
+def chunks_are(constants):
+    """On a worker."""
+    vars(full_batch).update(constants)
 
 
 @pytest.mark.parametrize("level", [0, 1, 3, 5])
@@ -167,6 +182,43 @@ def test_a_fit_has_the_bits_of_one_machine(client, case):
     source = Shards(rows, y, [1000, 0, 7000, 1000])
     found = fastgd.fit(source, engine=Dask(client), random_state=0, **case)
     assert_same(found, fastgd.fit(rows.values, y, random_state=0, **case))
+
+
+def test_nothing_is_left_on_the_cluster(client):
+    rows = rows_of("dense", np.float64)
+    found = fastgd.fit(Shards(rows, rows.values[:, 0], [N]), engine=Dask(client))
+    client.nthreads()  # what is let go of is told to the scheduler after a while
+    assert not client.futures
+    assert found.coef[0] == pytest.approx(1.0)
+
+
+def test_small_and_one_sided_shards(client):
+    rows, engine = rows_of("dense", np.float64), Dask(client)
+    y = np.sort(targets_of("log_loss", rows.values))
+    lengths = [0, *[1] * 10, N - 11, 1, 0]
+    assert_same(
+        fastgd.fit(Shards(rows, y, lengths), loss="log_loss", engine=engine),
+        fastgd.fit(rows.values, y, loss="log_loss"),
+    )
+    few = Dense(frozen(np.array([[1.0, 2.0], [3.0, 5.0], [4.0, 0.0]])))
+    y = np.array([1.0, 2.0, 5.0])
+    assert_same(fastgd.fit(Shards(few, y, [1, 0, 2]), engine=engine), fastgd.fit(few.values, y))
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("small_chunks_there")
+def test_lanes_folds_and_rates(client):
+    rows, engine = rows_of("dense", np.float64), Dask(client)
+    y = targets_of("log_loss", rows.values)
+    source, axes = Shards(rows, y, [N]), {"loss": "log_loss", "alpha": [1e-3, 1e-1], "random_state": 0}
+    for more in ({}, {"cv": 3}):
+        found = fastgd.sweep(source, engine=engine, **axes, **more)
+        np.testing.assert_array_equal(found.losses, fastgd.sweep(rows.values, y, **axes, **more).losses)
+    axes = {"loss": "log_loss", "learning_rate": [1e-2, 1e-3], "epochs": 4}
+    found = fastgd.sweep(source, engine=engine, **axes)
+    np.testing.assert_array_equal(found.losses, fastgd.sweep(rows.values, y, **axes).losses)
+    found = fastgd.lr_find(source, loss="log_loss", engine=engine)
+    np.testing.assert_array_equal(found.losses, fastgd.lr_find(rows.values, y, loss="log_loss").losses)
 
 
 @pytest.mark.slow

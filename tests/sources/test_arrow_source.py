@@ -114,6 +114,35 @@ def test_a_stream_that_is_cut_off_behind_a_batch(tmp_path):
         arrow(path, "y", ["a"])
 
 
+def test_names_that_are_damaged(tmp_path):
+    path = written(tmp_path / "x.arrow", pa.table({"column a": [1.0]}), "file")
+    path.write_bytes(path.read_bytes().replace(b"column a", b"column \xff"))
+    with pytest.raises(ValueError, match=r"x.arrow can not be read \('utf-8' codec"):
+        arrow(path)
+
+
+def test_labels_that_are_damaged(tmp_path):
+    """Their offsets may lead to memory that is not there: a crash, if nobody looked."""
+    labels = [f"label {k}" for k in range(20)]
+    path = written(tmp_path / "x.arrow", pa.table({"a": np.zeros(20), "label": labels}), "file", rows=100)
+    whole = path.read_bytes()
+    offsets = np.arange(0, 20, dtype=np.int32) * 7
+    at = whole.index(offsets[:8].tobytes())
+    path.write_bytes(whole[: at + 12] + np.int32(2**30).tobytes() + whole[at + 16 :])
+    with pytest.raises(ValueError, match=r"x.arrow, record batch 0 can not be read \(.*[Oo]ffset"):
+        read(arrow(path, "label"))
+    path.write_bytes(whole.replace(b"label 12", b"label \xff\xff"))
+    with pytest.raises(ValueError, match=r"x.arrow, record batch 0 can not be read \(.*UTF8"):
+        read(arrow(path, "label"))
+
+
+def test_a_null_among_the_labels_of_a_dictionary(tmp_path):
+    labels = pa.DictionaryArray.from_arrays(pa.array([0, 1, 0, 2] * 5), ["no", "yes", None])
+    path = written(tmp_path / "x.arrow", table(kind=labels), "file")
+    with pytest.raises(ValueError, match="record batch 0, row 3: column 'kind' has a null"):
+        read(arrow(path, "kind", ["a"]))
+
+
 def test_a_file_of_another_format(tmp_path):
     path = tmp_path / "x.arrow"
     path.write_text("a,b\n1,2\n" * 100)

@@ -9,6 +9,7 @@ import threading
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from scipy import sparse
 
 from fastgd.kernels.layouts import CSR, Dense
@@ -258,13 +259,14 @@ def test_damage_in_the_middle(tmp_path):
     assert path.stat().st_mtime_ns == stat.st_mtime_ns, "so that all bytes are read once only"
 
 
-def test_an_error_of_the_source_leaves_nothing(tmp_path):
+@pytest.mark.parametrize("kind", [RuntimeError, KeyboardInterrupt])
+def test_an_error_of_the_source_leaves_nothing(tmp_path, kind):
     class Broken(Memory):
         def pieces(self, shard, parts=()):
             yield from super().pieces(shard)
-            raise RuntimeError("cut off")
+            raise kind("cut off")
 
-    with pytest.raises(RuntimeError, match="cut off"):
+    with pytest.raises(kind, match="cut off"):
         _ = Broken([[dense(3)]]).cached(tmp_path).n
     assert os.listdir(tmp_path) == [".lock"]
     assert Memory([[dense(3)]]).cached(tmp_path).n == 3
@@ -325,6 +327,15 @@ def test_two_at_once_write_once(tmp_path):
         thread.join()
     assert found == [300, 300]
     assert sorted(source.read for source in sources) == [0, 1]
+
+
+def test_whoever_waits_for_another_process_is_told(tmp_path, monkeypatch):
+    source, lock, said = Memory([[dense(3)]]).cached(tmp_path), FileLock(tmp_path / ".lock"), []
+    monkeypatch.setattr(module, "PATIENCE", 0.0)
+    monkeypatch.setattr(module.warnings, "warn", lambda words, *_, **__: said.append(words) or lock.release())
+    with lock:
+        assert source.n == 3
+    assert said == [f"Another process writes the cache in {tmp_path}: waiting for it."]
 
 
 def test_other_processes_read_what_is_there(tmp_path):

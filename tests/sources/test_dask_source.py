@@ -5,6 +5,7 @@ import pickle
 import dask
 import dask.array as da
 import dask.dataframe as dd
+import distributed
 import numpy as np
 import pandas as pd
 import pytest
@@ -78,6 +79,8 @@ def test_data_frames():
     assert np.array_equal(SourceRows(source).array(), expected.to_numpy(float))
     assert read(source, "y").tolist() == expected.c.map({True: "yes", False: "no"}).tolist()
     assert np.array_equal(read(source, "weight"), expected.d)
+    (block, *_) = source.pieces(0, ("weight",))
+    assert block.X is None and block.y is None and block.rows
     assert read(source, "weight").dtype == np.float32
     small = sources.dask(dd.from_pandas(FRAME[["d"]], npartitions=2), names=["size"])
     assert (small.dtype, small.names) == (np.float32, ("size",))
@@ -174,10 +177,19 @@ def test_collections_that_do_not_fit(make, kind, words):
 def test_parts_that_do_not_fit():
     x = da.from_array(X, (10, 4))
     source = sources.dask(x, x[x[:, 0] > 0][:, 1])
-    with pytest.raises(ValueError, match=r"partition 0: y has \d rows, but X 10"):
+    with pytest.raises(ValueError, match=r"partition 0: y has \d rows, but 10 were expected"):
         list(source.pieces(0))
     with pytest.raises(ValueError, match="names holds 1 names, but X has 4 columns"):
         sources.dask(x, names=["a"])
+
+
+def test_what_was_persisted_on_a_cluster_is_refused():
+    x, frame = da.from_array(X, (10, 4)), dd.from_pandas(FRAME, npartitions=2)
+    assert sources.dask(x.persist(scheduler="synchronous")).n == 50
+    with distributed.Client(processes=False, n_workers=1, threads_per_worker=1, dashboard_address=None) as client:
+        for one in (x, frame):
+            with pytest.raises(TypeError, match=r"X was persisted on a cluster, .* as it was before persist\(\)"):
+                sources.dask(client.persist(one))
 
 
 def test_digests():

@@ -5,6 +5,7 @@ import pickle
 import sys
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -112,9 +113,12 @@ def test_the_type_follows_from_the_columns(tmp_path, kinds, dtype):
 
 def test_several_targets(tmp_path):
     some = table()
-    path = written(tmp_path, some)
-    np.testing.assert_array_equal(read(parquet(path, ["y", "o"]))[1], stacked(some, "y", "o"))
-    assert read(parquet(path, ["y"]))[1].shape == (20, 1)
+    path = written(tmp_path, some, some)
+    for names in (["y", "o"], pd.Index(["y", "o"]), iter("yo")):
+        source = parquet(path, names, iter("ab"))
+        np.testing.assert_array_equal(read(source)[1], stacked(pa.concat_tables([some] * 2), "y", "o"))
+        assert source.names == ("a", "b")
+    assert read(parquet(path, ["y"]))[1].shape == (40, 1)
     with pytest.raises(TypeError, match="column 'name', in target, holds text"):
         parquet(written(tmp_path, table(name=["x"] * 20)), ["y", "name"])
 
@@ -326,6 +330,17 @@ def test_a_table_without_numbers(tmp_path):
         parquet(written(tmp_path, pa.table({"y": [1.0], "t": ["x"]})), "y")
 
 
+@pytest.mark.parametrize("value", [3, [], [None], ["y", 1]])
+def test_names_that_are_none(tmp_path, value):
+    path = written(tmp_path, table())
+    with pytest.raises(TypeError, match=r"target=.*: the name of a column, or a list of names, is needed"):
+        parquet(path, value)
+    with pytest.raises(TypeError, match=r"features=.*: the name of a column, or a list of names, is needed"):
+        parquet(path, "y", value)
+    with pytest.raises(TypeError, match=r"weight=.* is not the name of a column"):
+        parquet(path, "y", weight=value)
+
+
 def test_a_column_twice_and_one_without_a_name(tmp_path):
     path = written(tmp_path, pa.table([[1.0], [2.0], [3.0]], ["a", "b", "a"]))
     with pytest.raises(ValueError, match="has more than one column 'a': rename them"):
@@ -402,6 +417,11 @@ def test_empty_files_are_no_fault_unless_all_are(tmp_path):
 def test_paths_that_are_not_there(tmp_path):
     with pytest.raises(FileNotFoundError, match="names no file"):
         parquet(tmp_path / "none.parquet")
+    (tmp_path / "year=2024").mkdir()
+    with pytest.raises(FileNotFoundError, match="names no file: check the path, or pass a pattern such as"):
+        parquet(tmp_path)
+    pq.write_table(table(), tmp_path / "year=2024" / "x.parquet")
+    assert parquet(f"{tmp_path}/**/*.parquet", "y").names == ("a", "b", "c", "w", "o")
 
 
 def test_without_pyarrow(monkeypatch):

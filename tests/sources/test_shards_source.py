@@ -109,14 +109,14 @@ def test_another_number_of_rows_at_a_second_loading():
             ValueError,
             "shard 2 (2), row 0, column 0: 1152921504606846976 is beyond 2**53",
         ),
-        ({"y": None}, ValueError, "shard 2 (2) has offset beside X, but shard 0 (0) y and offset"),
-        ({"y": np.ones(4)}, ValueError, "shard 2 (2): y has 4 rows, but X 5"),
+        ({"y": None}, ValueError, "shard 2 (2) has X and offset, but shard 0 (0) X and y and offset"),
+        ({"y": np.ones(4)}, ValueError, "shard 2 (2): y has 4 rows, but 5 were expected"),
         ({"y": np.ones((5, 1, 1))}, ValueError, "shard 2 (2): y has shape (5, 1, 1)"),
         ({"y": np.ones(5, complex)}, TypeError, "shard 2 (2): y holds complex128"),
         ({"offset": np.ones((5, 1))}, ValueError, "offset has shape (5, 1), but must have one number a row"),
         ({"offset": np.full(5, "a")}, TypeError, "offset holds <U1, but must hold numbers"),
-        ({"weight": np.ones(5)}, ValueError, "has y and weight and offset beside X"),
-        ({"more": 1}, TypeError, "load returned 'tuple' of 5 for shard 2 (2): (X, y), (X, y, weight) or"),
+        ({"weight": np.ones(5)}, ValueError, "has X and y and weight and offset, but shard 0"),
+        ({"more": 1}, TypeError, "load returned 5 values for shard 2 (2): (X, y), (X, y, weight) or"),
     ],
 )
 def test_a_shard_that_differs(changed, kind, words):
@@ -204,8 +204,11 @@ def test_what_has_no_code():
 
 
 def test_cached(tmp_path):
-    source = shards(load, range(3)).cached(tmp_path)
+    loaded = []
+    found = shards(lambda k: loaded.append(k) or load(k), range(3)).cached(tmp_path / "once")
+    assert (found.n, loaded) == (9, [0, 0, 1, 2]), "once for the types, and once for the rows"
+    source = shards(load, range(3)).cached(tmp_path / "c")
     assert np.array_equal(SourceRows(source).array(), np.concatenate(TABLES))
     assert [shard.rows for shard in source.shards] == [4, 0, 5]
     with pytest.raises(ValueError, match="other files or options"):
-        _ = shards(of(), range(3)).cached(tmp_path).n
+        _ = shards(of(), range(3)).cached(tmp_path / "c").n

@@ -45,6 +45,9 @@ class OneMemory(Source):
             yield Block(CSR(*room, self.columns) if self.sparse else Dense(*room))
             lo += rows
 
+    def digest(self):
+        return "rows"
+
 
 def some_sparse(X):
     return CSR.of(sparse.csr_array(X))
@@ -81,6 +84,21 @@ def test_blocks_are_those_of_the_array(source, size):
     assert expected == len(source.X)
     some = list(rows.blocks())
     assert len(some) == min(1, len(source.X))
+
+
+@given(source=sources(), size=st.integers(1, 30), data=st.data())
+def test_a_cache_holds_the_same_rows(tmp_path_factory, source, size, data):
+    n = len(source.X)
+    if not n:
+        return
+    rows = SourceRows(source.cached(tmp_path_factory.mktemp("rows")))
+    assert rows.source.shards == source.shards
+    assert (rows.shape, rows.dtype, rows.stored) == (source.X.shape, source.X.dtype, source.stored)
+    assert np.array_equal(np.concatenate([kept(block) for _, block in rows.blocks(size)]), source.X)
+    pieces = [kept(block.X) for shard in range(len(source.shards)) for block in rows.source.pieces(shard)]
+    assert np.array_equal(np.concatenate(pieces), source.X)
+    numbers = data.draw(st.lists(st.integers(0, n - 1), max_size=9))
+    assert np.array_equal(kept(rows.take(numbers)), source.X[numbers])
 
 
 @given(source=sources(), data=st.data())
