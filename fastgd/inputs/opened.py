@@ -52,8 +52,8 @@ def repeatable(source):
     """Raise for a source that can be read once only."""
     if not source.repeatable:
         raise ValueError(
-            "The source can be read once, and a fit reads its rows several times: pass source.cached(folder), or its "
-            "chunks to partial_fit."
+            "The source can be read once, and its rows are needed several times: pass source.cached(folder), or the "
+            "source to partial_fit."
         )
 
 
