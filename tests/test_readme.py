@@ -14,7 +14,10 @@ import pytest
 import fastgd
 
 README = Path(__file__).parent.parent / "README.md"
-PAGES = {README: "diverged", README.parent / "docs" / "auto.md": "linearly separable"}  # and words that are printed
+PAGES = {  # and words that are printed
+    README: ("diverged", "the same bits: True"),
+    README.parent / "docs" / "auto.md": ("linearly separable",),
+}
 
 
 @pytest.mark.slow
@@ -32,8 +35,34 @@ def test_snippets(page, capsys, tmp_path, monkeypatch):
     shown = re.search(r"```text\n(FitResult.*?)```", page.read_text(), flags=re.DOTALL)[1]
     for line in shown.splitlines():  # up to the first number: the rest is the machine's rounding
         assert re.split(r"\d", line)[0] in out, line
-    assert PAGES[page] in out
+    for words in PAGES[page]:
+        assert words in out
     pyplot.close("all")
+
+
+@pytest.mark.slow
+@pytest.mark.jit
+def test_the_page_on_data_larger_than_memory(tmp_path, monkeypatch, capfd):
+    """Its snippets and commands, in order."""
+    from fastgd.__main__ import main
+
+    monkeypatch.chdir(tmp_path)
+    page, namespace = README.parent / "docs" / "out_of_core.md", {}
+    said = {}
+    for language, text in re.findall(r"```(\w+)\n(.*?)```", page.read_text(), flags=re.DOTALL):
+        if language == "python":
+            exec(compile(text, str(page), "exec"), namespace)
+        for command in re.findall(r"^fastgd (.*)$", text if language == "sh" else "", flags=re.MULTILINE):
+            assert main(shlex.split(command)) == 0, (command, capfd.readouterr())
+            said[command.split()[0]] = capfd.readouterr().out
+    assert "327,346 rows, 37 columns" in said["fit"]
+    lines = capfd.readouterr().out.splitlines()
+    assert lines[0].startswith("Parquet(327,346 rows of 37 columns, float32) converged ")
+    assert lines[1] == "True"
+    for name in ("delays.npy", "delays.parquet"):
+        found = np.load(name) if name.endswith("npy") else pd.read_parquet(name)
+        assert len(found) == 327_346
+    assert "Parquet(327,346 rows of 37 columns, float64)" in lines
 
 
 @pytest.mark.slow

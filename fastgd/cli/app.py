@@ -4,11 +4,11 @@ import time
 from pathlib import Path
 
 import click
-import numpy as np
 
 import fastgd
 
 from ..inputs.options import names
+from ..results.answers import written
 from ..results.lr_rules import NAMES
 from . import options, sweep
 from .options import OF_FIT, READING, ROWS_AND_COLUMNS, TABLE, option
@@ -34,6 +34,7 @@ app.add_command(sweep.sweep)
         option("--save", metavar="MODEL.npz", callback=options.output, help="Save the model, for predict."),
         option("--plot", metavar="PICTURE", callback=options.picture, help="Draw the loss of each epoch."),
         option("--quiet", is_flag=True, help="No report."),
+        *options.LARGE,
         *READING,
     ]
 )
@@ -41,16 +42,19 @@ app.add_command(sweep.sweep)
 def fit(ctx, file, **given):
     """Fit a linear model to a table.
 
-    FILE is a .csv or .tsv file with a header line (also .gz, .bz2, .xz) or a .parquet file. The model takes all columns
-    but the target, unless told otherwise; they must hold numbers (truth values count as 0 and 1).
+    FILE is a .csv or .tsv file with a header line (also .gz, .bz2, .xz) or a .parquet file, or a pattern of them in
+    quotes, 'flights/*.parquet'. The model takes all columns but the target, unless told otherwise; they must hold
+    numbers (truth values count as 0 and 1). A file above 64 MB, and the files of a pattern, are read piece by piece for
+    each pass, and their rows need no memory.
     """
-    from . import report, tables
+    from . import large, report, tables
 
     asked = options.fit_arguments(given)
-    X, y, of_rows, shown = tables.data_of(file, given, options.checked(asked).loss.labels)
-    result = fastgd.fit(X, y, **of_rows, verbose=int(shown), **asked)
+    data = tables.data_of(file, given, options.checked(asked).loss.labels)
+    where = ctx.with_resource(large.engine(given["dask"]))
+    result = fastgd.fit(data.X, data.y, **data.of_rows, verbose=int(data.shown), **asked, **where)
     if not given["quiet"]:
-        click.echo(report.fitted(result, len(X), X.dtypes.iloc[0]))
+        click.echo(report.fitted(result, data.rows, data.dtype))
     diverged = result.status == "diverged"
     if diverged:
         say(ctx.command_path, f"diverged: {result.message}{' The model is not saved.' if given['save'] else ''}")
@@ -72,6 +76,7 @@ def fit(ctx, file, **given):
         option("--num", type=int, default=100, show_default=True, help="Steps."),
         option("--rule", type=click.Choice(NAMES), help="Print the rate of this rule alone."),
         option("--plot", metavar="PICTURE", callback=options.picture, help="Draw the loss against the rate."),
+        *options.LARGE,
         *READING,
     ],
 )
@@ -83,14 +88,15 @@ def lr_find(ctx, file, **given):
     the same options and --learning-rate.
     """
     from ..linear.lr_find import checked_span
-    from . import report, tables
+    from . import large, report, tables
 
     asked = options.fit_arguments(given)
     labels = options.checked(asked).loss.labels
     span = {name: given[name] for name in ("start", "stop", "num")}
     checked_span(**span)
-    X, y, of_rows, shown = tables.data_of(file, given, labels)
-    result = fastgd.lr_find(X, y, **of_rows, verbose=int(shown), **span, **asked)
+    data = tables.data_of(file, given, labels)
+    where = ctx.with_resource(large.engine(given["dask"]))
+    result = fastgd.lr_find(data.X, data.y, **data.of_rows, verbose=int(data.shown), **span, **asked, **where)
     if given["plot"] is not None:
         report.draw(result, given["plot"])
     if given["rule"] is not None:
@@ -106,37 +112,36 @@ def lr_find(ctx, file, **given):
     params=[
         click.Argument(["model"]),
         click.Argument(["file"]),
-        option("--out", metavar="PREDICTIONS.csv", callback=options.output, help="Where to write [default: stdout]."),
+        option(
+            "--out", metavar="PREDICTIONS.csv", callback=options.output, help="Or .parquet or .npy [default: stdout]."
+        ),
         option("--score", is_flag=True, help="The linear scores, not the predictions."),
         options.OFFSET,
         *READING,
     ]
 )
 def predict(model, file, out, score, offset, delimiter, shown):
-    """Predict every row of a table.
+    """Predict every row of a table, or of many: FILE is as for fit.
 
     MODEL.npz is what fit --save wrote. Its columns are found in FILE by their names; other columns don't matter.
     """
     from . import files, tables
 
-    options.keep_inputs([file, model], [out])
     result = load(model)
-    source = files.open_table(file, delimiter)
     if offset is None and result.state is not None and result.state.offset:
         raise ValueError(f"{model} was fitted with an offset: name the column of the new one with --offset.")
-    columns = tables.model_columns(source, result.feature_names, result.coef.shape[-1], offset)
-    of_rows = [offset] if offset is not None else []
     answer, word = (result.decision_function, "score") if score else (result.predict, "prediction")
-    header = True
-    shown = tables.is_shown(shown, file)
-    with files.writing(out) as stream, tables.progress(shown, source, "predicting") as told:
-        for values, _, done in tables.Cells(source, columns + of_rows):
-            found = np.asarray(answer(values[:, : len(columns)], values[:, -1] if of_rows else None))
-            names = [word] if found.ndim == 1 else [f"{word}_{k}" for k in range(found.shape[1])]
-            frame = tables.pd.DataFrame(found.reshape(len(found), -1), columns=names)
-            frame.to_csv(stream, index=False, header=header)
-            header = False
-            told(done)
+    with tables.answers(file, model, result, answer, out, offset, delimiter, shown) as blocks:
+        if out is not None and out.suffix in (".npy", ".parquet"):
+            written(blocks, out, word)
+            return
+        header = True
+        with files.writing(out) as stream:
+            for found in blocks:
+                names = [word] if found.ndim == 1 else [f"{word}_{k}" for k in range(found.shape[1])]
+                frame = tables.pd.DataFrame(found.reshape(len(found), -1), columns=names)
+                frame.to_csv(stream, index=False, header=header)
+                header = False
 
 
 def load(path):

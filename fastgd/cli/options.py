@@ -196,6 +196,16 @@ ROWS_AND_COLUMNS = [
     option("--columns", metavar="A,B", help="Fit on these columns [default: all but the target]."),
     option("--float32", is_flag=True, help="Half the memory, and faster; about 6 digits."),
 ]
+LARGE = [
+    option("--cache", metavar="FOLDER", help="Write the rows there once, and read them from there."),
+    option(
+        "--dask",
+        is_flag=False,
+        flag_value="here",
+        metavar="ADDRESS",
+        help="Fit on a cluster [default: of this machine].",
+    ),
+]
 READING = [
     option("--delimiter", callback=delimiter, help="What separates the fields of a text file [default: ,]."),
     option("--progress/--no-progress", "shown", default=None, help="Show progress on stderr, or don't."),

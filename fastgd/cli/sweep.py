@@ -34,6 +34,7 @@ FIRST = ("loss", "optimizer", "learning_rate")  # columns of the printed table
         option("--simplest", is_flag=True, help="With --cv, save the simplest within one standard error."),
         option("--plot", metavar="PICTURE", callback=options.picture, help="Draw the losses."),
         option("--quiet", is_flag=True, help="No report."),
+        *options.LARGE,
         *READING,
     ]
 )
@@ -44,13 +45,14 @@ def sweep(ctx, file, **given):
     FILE is a table as for fit. Lists have commas, 0.01,0.1,1; a range of equal ratios is START:STOP:COUNT, 1e-4:1:16.
     Every combination of the lists is a run.
     """
-    from . import files, report, tables
+    from . import files, large, report, tables
 
     asked = options.fit_arguments(given)
     own = sweep_arguments(given, asked)
-    X, y, of_rows, shown = tables.data_of(file, given, has_classes(asked))
+    data = tables.data_of(file, given, has_classes(asked))
     asked = {name: asked[name] for name in [*filter(asked.get, FIRST), *asked]}
-    result = fastgd.sweep(X, y, **of_rows, verbose=int(shown), **asked, **own)
+    where = ctx.with_resource(large.engine(given["dask"]))
+    result = fastgd.sweep(data.X, data.y, **data.of_rows, verbose=int(data.shown), **asked, **own, **where)
     ranking = Ranking.of(result, given["scoring"] is not None)
     if not given["quiet"]:
         click.echo(f"{ranking.text(None if given['every'] else BEST)}\n\n{ranking.sentence()}")

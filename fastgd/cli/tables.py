@@ -59,8 +59,10 @@ def chosen_columns(source, target, columns=None, drop=(), of_rows=None):
     if asked is None:
         taken = {*role_of, *drop}
         asked = [name for name in names if name not in taken]
-        if unnamed := [name for name in asked if name.startswith("Unnamed: ")]:
-            what = "a row index, most likely" if unnamed[0] == "Unnamed: 0" else "give it one"
+        # As pandas has them, which also gives the index of a Parquet file a name.
+        if unnamed := [name for name in asked if name.startswith(("Unnamed: ", "__index_level_"))]:
+            index = unnamed[0] in ("Unnamed: 0", "__index_level_0__")
+            what = "a row index, most likely" if index else "give it one"
             raise TableError(f"{path} has a column without a name ({what}): leave it out with --drop {unnamed[0]!r}.")
     for name, count in Counter(asked).items():
         if name in role_of:
@@ -267,31 +269,92 @@ def typed(labels):
 # Commands -----------------------------------------------------------------------------------------------------------
 
 
+class Given(NamedTuple):
+    """What a command fits."""
+
+    X: object  # a frame, or a source
+    y: np.ndarray | None
+    of_rows: dict
+    rows: int
+    dtype: np.dtype
+    shown: bool  # whether progress is
+
+
 def data_of(file, given, labels):
-    """What a command fits: a frame of columns, targets, arguments of its rows; and whether progress is shown."""
+    """What a command fits; files that are large, or many, are read as a source."""
+    from . import large
+
+    of_rows = {role: given[role] for role in OF_ROWS if given[role]}
+    if large.is_large(file, given):
+        found = large.Files(file, given["delimiter"])
+        keep_inputs(found.paths, given.values())
+        columns = chosen_columns(found.header, given["target"], given["columns"], given["drop"], of_rows)
+        source = found.source(columns, given["float32"], target=given["target"], **of_rows)
+        if given["cache"] is not None:
+            source = source.cached(given["cache"])
+        shown = is_shown(given["shown"], found.total, given.get("quiet", False))
+        return Given(source, None, {}, source.n, source.dtype, shown)
     keep_inputs([file], given.values())
     source = open_table(file, given["delimiter"])
-    of_rows = {role: given[role] for role in OF_ROWS if given[role]}
     columns = chosen_columns(source, given["target"], given["columns"], given["drop"], of_rows)
-    shown = is_shown(given["shown"], file, given.get("quiet", False))
+    shown = is_shown(given["shown"], Path(file).stat().st_size, given.get("quiet", False))
     dtype = np.dtype("float32" if given["float32"] else "float64")
-    with progress(shown, source, "reading") as told:
+    with progress(shown, source.total, "reading") as told:
         table = read(source, columns, given["target"], labels, of_rows, dtype, told)
-    return pd.DataFrame(table.X, columns=table.names, copy=False), table.y, table.of_rows, shown
-
-
-def is_shown(asked, path, quiet=False):
-    """Whether progress is shown: as asked, else for long files on a terminal."""
-    if asked is not None:
-        return asked
-    return not quiet and sys.stderr.isatty() and Path(path).stat().st_size > SHOW_BYTES
+    X = pd.DataFrame(table.X, columns=table.names, copy=False)
+    return Given(X, table.y, table.of_rows, len(X), dtype, shown)
 
 
 @contextlib.contextmanager
-def progress(shown, source, what):
-    """A bar for reading a file; yields what to tell how far it is."""
+def answers(file, model, result, answer, out, offset, delimiter, shown):
+    """An iterator of a model's answers to blocks of rows of a table."""
+    from . import large
+
+    size, of_rows = result.coef.shape[-1], [offset] if offset is not None else []
+    if large.is_large(file, {}):
+        found = large.Files(file, delimiter)
+        keep_inputs([*found.paths, model], [out])
+        columns = model_columns(found.header, result.feature_names, size, offset)
+        source = found.source(columns, offset=offset)
+        with progress(is_shown(shown, found.total), source.n, "predicting") as told:
+            yield reported(answer(source), told)
+        return
+    keep_inputs([file, model], [out])
+    source = open_table(file, delimiter)
+    columns = model_columns(source, result.feature_names, size, offset)
+    with progress(is_shown(shown, Path(file).stat().st_size), source.total, "predicting") as told:
+        cells = Cells(source, columns + of_rows)
+        yield of_cells(
+            cells, lambda values: answer(values[:, : len(columns)], values[:, -1] if of_rows else None), told
+        )
+
+
+def of_cells(cells, answer, told):
+    """Yield the answers to chunks of cells."""
+    for values, _, done in cells:
+        yield np.asarray(answer(values))
+        told(done)
+
+
+def reported(blocks, told):
+    """Yield blocks; tell how many rows are done."""
+    done = 0
+    for found in blocks:
+        yield found
+        done += len(found)
+        told(done)
+
+
+def is_shown(asked, size, quiet=False):
+    """Whether progress is shown: as asked, else for long files on a terminal."""
+    return asked if asked is not None else not quiet and sys.stderr.isatty() and size > SHOW_BYTES
+
+
+@contextlib.contextmanager
+def progress(shown, total, what):
+    """A bar of ``total`` steps; yields what to tell how far it is."""
     if not shown:
         yield lambda done: None
         return
-    with click.progressbar(length=source.total, label=what, file=sys.stderr) as bar:
+    with click.progressbar(length=total, label=what, file=sys.stderr) as bar:
         yield lambda done: bar.update(done - bar.pos)

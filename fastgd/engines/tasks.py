@@ -135,9 +135,9 @@ def load(source, lo, hi, topic=None):
     """
     source, held = unpacked(source), []
     shards = overlapping(source, lo, hi)
-    if source.lasting and len(shards) == 1:
+    if source.mapped and len(shards) == 1:
         with said_where(source.shards[shards[0]].label):
-            return copied(source.between(lo, hi))
+            return copied(source.between(lo, hi, (X,)).X)
     values = None if source.sparse else np.empty((hi - lo, source.columns), source.dtype)
     for shard in shards:
         if len(shards) > 1 and topic:

@@ -8,7 +8,6 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model._base import SparseCoefMixin
-from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -19,6 +18,9 @@ from ..linear.partial_fit import weightless
 from ..linear.requests import Request, fit_chunk, fit_request
 from ..linear.start import Fresh, Warm
 from ..results.moments import stacked
+from ..sources.base import Source
+from ..sources.rows import SourceRows
+from . import from_sources
 from .parameters import TOL, Parameters, takes_all
 from .sklearn_rules import PASSIVE_AGGRESSIVE, EpochRule, ShuffledOrder, held_out_rows, random_draws
 from .training_data import checked_sparse, checked_weight, of_model
@@ -70,14 +72,16 @@ class SGD(SparseCoefMixin, Parameters, ABC):
         """The score of the linear scores of held-out rows; larger is better."""
 
     @all_or_nothing
-    def fit(self, X, y, coef_init=None, intercept_init=None, sample_weight=None):
+    def fit(self, X, y=None, coef_init=None, intercept_init=None, sample_weight=None):
         """Fit the model.
 
         Parameters
         ----------
-        X : array-like or CSR matrix (n, d)
+        X : array-like or CSR matrix (n, d), or one of :mod:`fastgd.sources`
+            A source holds its targets and weights. A large one is read again for each pass; its rows are in no order of
+            scikit-learn's, but shuffled as :func:`fastgd.fit` does.
         y : array-like (n,)
-            Labels or targets; of a regressor also (n, m).
+            Labels or targets; of a regressor also (n, m). None with a source.
         coef_init : array-like or None, default None
             Coefficients to begin with; of the shape of ``coef_``.
         intercept_init : array-like or None, default None
@@ -100,11 +104,19 @@ class SGD(SparseCoefMixin, Parameters, ABC):
     def _validated(self, X, y, sample_weight, reset, **target):
         """The rows, targets and weights, checked as scikit-learn does."""
         kinds = {"accept_sparse": "csr", "accept_large_sparse": True, "dtype": [np.float64, np.float32], "order": "C"}
+        source = X if isinstance(X, Source) else None
+        if source is not None:
+            X, y, sample_weight = from_sources.rows_to_fit(source, y, sample_weight)
         in_memory("y", y)
-        try:
-            X, y = validate_data(self, checked_sparse(X), y, reset=reset, **kinds, **target)
-        except OverflowError:
-            raise ValueError("X or y holds a number too large for float64.") from None
+        if isinstance(X, SourceRows):
+            y = from_sources.checked_targets(y, **target)
+        else:
+            try:
+                X, y = validate_data(self, checked_sparse(X), y, reset=reset, **kinds, **target)
+            except OverflowError:
+                raise ValueError("X or y holds a number too large for float64.") from None
+        if source is not None:
+            from_sources.learn_columns(self, source)
         if sample_weight is not None:
             # Where all weights are zero, the split of early stopping has the better message.
             sample_weight = checked_weight(sample_weight, X, all_zero=self.early_stopping)
@@ -149,7 +161,7 @@ class SGD(SparseCoefMixin, Parameters, ABC):
             trained, held, data = ~mask, data.rows(mask), data.rows(~mask)
         options = options | {"epochs": self._epochs(options, n), "tol": self._tolerance(options)}
         options["patience"] = self.n_iter_no_change
-        ordered = self._sklearn_order(options)
+        ordered = self._sklearn_order(options, data.X)
 
         def request(model):
             seed = seeds[(model or 0) % len(seeds)]
@@ -172,9 +184,10 @@ class SGD(SparseCoefMixin, Parameters, ABC):
         each = ordered and data.y.ndim == 2 and len(seeds) > 1
         return map(request, range(len(seeds)) if each else data.separate_models(options))
 
-    def _sklearn_order(self, options):
-        """Whether the order of the rows is scikit-learn's."""
-        return self.shuffle is True and options["shuffle"] == "full" and not takes_all(options["batch_size"])
+    def _sklearn_order(self, options, X):
+        """Whether the order of the rows is scikit-learn's: not of a source, whose rows are not read one by one."""
+        shuffled = self.shuffle is True and options["shuffle"] == "full" and not isinstance(X, SourceRows)
+        return shuffled and not takes_all(options["batch_size"])
 
     @property
     def _names(self):
@@ -202,7 +215,7 @@ class SGD(SparseCoefMixin, Parameters, ABC):
                 coef, intercept = in_user_units(weights, choice.scaling, model.centre)
                 X, y, weight = held
                 y = y if y.ndim == 1 or len(coef) > 1 else y[:, model.target]
-                return self._held_out_score(safe_sparse_dot(X, coef.T) + intercept, y, weight)
+                return self._held_out_score(from_sources.products(X, coef) + intercept, y, weight)
 
             strengths = l1, l2, choice.penalty_factor
             return EpochRule(tol, self.n_iter_no_change, adaptive, *strengths, score if held else None)
@@ -229,7 +242,7 @@ class SGD(SparseCoefMixin, Parameters, ABC):
         options, _ = self._options()
         settled = {name: value for name, value in self.get_params(False).items() if name not in MAY_CHANGE}
         models = list(data.separate_models(options))
-        key = repr(settled), data.X.dtype.name, issparse(data.X), data.X.shape[1], len(models)
+        key = repr(settled), data.X.dtype.name, from_sources.is_sparse(data.X), data.X.shape[1], len(models)
         streams, weights = getattr(self, "_stream", None), None
         if getattr(self, "coef_", None) is not None:
             self.densify()
@@ -237,7 +250,7 @@ class SGD(SparseCoefMixin, Parameters, ABC):
             streams = streams if here and np.array_equal(streams[3], self.intercept_) else None
             weights = self._present_weights()
         seed = random_draws(self.random_state, lambda: None, None if data.labels is None else data.models)[1][0]
-        rows = ShuffledOrder(seed, data.X.shape[0])(0) if self._sklearn_order(options) else None
+        rows = ShuffledOrder(seed, data.X.shape[0])(0) if self._sklearn_order(options, data.X) else None
         options["random_state"] = None if streams else seed
         results, behind = [], getattr(self, "_moments", None)
         for k, model in enumerate(models):
@@ -344,7 +357,15 @@ class SGD(SparseCoefMixin, Parameters, ABC):
             return self._known_scores[1].copy()
         X = validate_data(self, checked_sparse(X), accept_sparse="csr", reset=False)
         coef = self.coef_.toarray() if issparse(self.coef_) else self.coef_
-        return self._shaped(safe_sparse_dot(X, coef.reshape(-1, X.shape[1]).T, dense_output=True) + self.intercept_)
+        return self._shaped(from_sources.products(X, coef.reshape(-1, X.shape[1])) + self.intercept_)
+
+    def _answers(self, X, answer):
+        """The answers to the linear scores of rows; of a source an iterator of them."""
+        return from_sources.answers(self, X, answer) if self._is_read(X) else answer(self._linear_scores(X))
+
+    def _is_read(self, X):
+        """Whether rows are those of a source whose scores are not known."""
+        return isinstance(X, Source) and not (self._known_scores is not None and self._known_scores[0] is X)
 
     def _shaped(self, scores):
         """The linear scores (n, models) in the user's shape."""

@@ -11,7 +11,7 @@ import numpy as np
 
 try:
     from sklearn.base import ClassifierMixin, RegressorMixin
-    from sklearn.metrics import r2_score
+    from sklearn.metrics import accuracy_score, r2_score
     from sklearn.utils import column_or_1d, compute_class_weight
     from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
     from sklearn.utils.metaestimators import available_if
@@ -22,6 +22,8 @@ except ImportError as error:
 
 from ..parts import losses
 from ..parts.registry import snake_case
+from ..sources.base import Source
+from . import from_sources
 from .base import SGD, all_or_nothing
 from .docs import with_inherited_docs
 from .parameters import OF_EPSILON, parameter
@@ -78,19 +80,23 @@ class SGDRegressor(RegressorMixin, SGD):
     loss: object = parameter("squared_error", [StrOptions({*loss_functions}), HasMethods(["value", "slope"])])
 
     @all_or_nothing
-    def partial_fit(self, X, y, sample_weight=None):
+    def partial_fit(self, X, y=None, sample_weight=None):
         """Take one more chunk of data in: one pass over its rows.
 
         Parameters
         ----------
-        X : array-like or CSR matrix (n, d)
+        X : array-like or CSR matrix (n, d), or one of :mod:`fastgd.sources`
+            A source is many chunks, each the rows whose numbers take 16 MB.
         y : array-like (n,) or (n, m)
+            None with a source, which holds its targets and weights.
         sample_weight : array-like (n,) or None, default None
 
         Returns
         -------
         self
         """
+        if isinstance(X, Source):
+            return from_sources.chunks(self, X, y, sample_weight)
         first = self._begin_chunk()
         if self._weightless(X, y, sample_weight):
             return self
@@ -104,13 +110,35 @@ class SGDRegressor(RegressorMixin, SGD):
 
         Parameters
         ----------
-        X : array-like or CSR matrix (n, d)
+        X : array-like or CSR matrix (n, d), or one of :mod:`fastgd.sources`
 
         Returns
         -------
-        ndarray (n,), or (n, m) for m targets
+        ndarray (n,), or (n, m) for m targets; with a source an iterator of them, one for each block of rows
         """
-        return self._loss().mean(self._linear_scores(X))
+        return self._answers(X, self._predicted)
+
+    def score(self, X, y=None, sample_weight=None):
+        """R squared of the predictions.
+
+        Parameters
+        ----------
+        X : array-like or CSR matrix (n, d), or one of :mod:`fastgd.sources`
+            A source holds its targets and weights. It is read once; two numbers a row stay in memory.
+        y : array-like (n,) or (n, m)
+        sample_weight : array-like (n,) or None, default None
+
+        Returns
+        -------
+        float
+        """
+        if self._is_read(X):
+            y, found, sample_weight = from_sources.predictions(self, X, y, sample_weight)
+            return r2_score(y, found, sample_weight=sample_weight)
+        return super().score(X, y, sample_weight)
+
+    def _predicted(self, scores):
+        return self._loss().mean(scores)
 
     def _training_data(self, X, y, sample_weight, reset=True):
         X, y, weight = self._validated(X, y, sample_weight, reset, multi_output=True, y_numeric=True)
@@ -184,24 +212,29 @@ class SGDClassifier(ClassifierMixin, SGD):
     class_weight: object = parameter(None, [StrOptions({"balanced"}), dict, None])
 
     @all_or_nothing
-    def partial_fit(self, X, y, classes=None, sample_weight=None):
+    def partial_fit(self, X, y=None, classes=None, sample_weight=None):
         """Take one more chunk of data in: one pass over its rows.
 
         Parameters
         ----------
-        X : array-like or CSR matrix (n, d)
+        X : array-like or CSR matrix (n, d), or one of :mod:`fastgd.sources`
+            A source is many chunks, each the rows whose numbers take 16 MB.
         y : array-like (n,)
+            None with a source, which holds its targets and weights.
         classes : array-like (K,) or None, default None
-            All labels, with the first call.
+            All labels, with the first call; a source that can be read again has them.
         sample_weight : array-like (n,) or None, default None
 
         Returns
         -------
         self
         """
-        first = self._begin_chunk()
         if self.class_weight == "balanced":
+            self._begin_chunk()
             raise ValueError(BALANCED)
+        if isinstance(X, Source):
+            return from_sources.chunks(self, X, y, sample_weight, lambda: from_sources.classes_of(self, X, classes))
+        first = self._begin_chunk()
         if self._weightless(X, y, sample_weight):
             return self
         X, y, weight = self._validated(X, y, sample_weight, reset=first)
@@ -213,18 +246,39 @@ class SGDClassifier(ClassifierMixin, SGD):
 
         Parameters
         ----------
-        X : array-like or CSR matrix (n, d)
+        X : array-like or CSR matrix (n, d), or one of :mod:`fastgd.sources`
 
         Returns
         -------
-        ndarray (n,)
+        ndarray (n,); with a source an iterator of them, one for each block of rows
         """
-        scores = self.decision_function(X)
+        return self._answers(X, self._predicted)
+
+    def _predicted(self, scores):
         return self.classes_[(scores > 0).astype(int) if scores.ndim == 1 else scores.argmax(axis=1)]
 
     def decision_function(self, X):
-        """The linear scores (n,), or (n, K) of more than two classes."""
-        return self._linear_scores(X)
+        """The linear scores (n,), or (n, K) of more than two classes; of a source an iterator of blocks."""
+        return self._answers(X, np.asarray)
+
+    def score(self, X, y=None, sample_weight=None):
+        """The accuracy of the predictions.
+
+        Parameters
+        ----------
+        X : array-like or CSR matrix (n, d), or one of :mod:`fastgd.sources`
+            A source holds its targets and weights. It is read once; two labels a row stay in memory.
+        y : array-like (n,)
+        sample_weight : array-like (n,) or None, default None
+
+        Returns
+        -------
+        float
+        """
+        if self._is_read(X):
+            y, found, sample_weight = from_sources.predictions(self, X, y, sample_weight)
+            return accuracy_score(y, found, sample_weight=sample_weight)
+        return super().score(X, y, sample_weight)
 
     def _check_proba(self):
         if self._loss().probabilities is None:
@@ -241,9 +295,9 @@ class SGDClassifier(ClassifierMixin, SGD):
 
         Returns
         -------
-        ndarray (n, K)
+        ndarray (n, K); with a source an iterator of them, one for each block of rows
         """
-        return self._loss().probabilities(self.decision_function(X))
+        return self._answers(X, self._loss().probabilities)
 
     @available_if(_check_proba)
     def predict_log_proba(self, X):
@@ -255,9 +309,9 @@ class SGDClassifier(ClassifierMixin, SGD):
 
         Returns
         -------
-        ndarray (n, K)
+        ndarray (n, K); with a source an iterator of them, one for each block of rows
         """
-        return np.log(self.predict_proba(X))
+        return self._answers(X, lambda scores: np.log(self._loss().probabilities(scores)))
 
     def _loss(self):
         """The loss; "multinomial" of two classes is the log loss."""

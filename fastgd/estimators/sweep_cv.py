@@ -14,7 +14,6 @@ try:
     from sklearn.metrics import check_scoring
     from sklearn.model_selection import GridSearchCV, ParameterGrid, check_cv
     from sklearn.utils import Bunch, _safe_indexing, indexable  # all three are in scikit-learn's API reference
-    from sklearn.utils.extmath import safe_sparse_dot
     from sklearn.utils.metadata_routing import process_routing
     from sklearn.utils.parallel import Parallel, delayed
     from sklearn.utils.validation import validate_data
@@ -22,8 +21,13 @@ except ImportError as error:
     words = "needs scikit-learn 1.6 or later: python -m pip install -U 'fastgd[sklearn]'"
     raise ImportError(f"fastgd.SweepCV {words} ({error}).") from None
 
+from ..inputs.opened import vectors_of
 from ..linear.requests import fit_requests
 from ..linear.scoring import takes_weights, warn_of_unweighted
+from ..sources.base import WEIGHT, Source
+from ..sources.rows import SourceRows
+from ..sources.some_rows import SomeRows
+from .from_sources import products
 from .parameters import takes_all
 from .recorded import Outcome, tabulated
 from .sgd import SGDClassifier, SGDRegressor
@@ -87,8 +91,10 @@ class SweepCV(GridSearchCV):
 
         Parameters
         ----------
-        X : array-like or CSR matrix (n, d)
+        X : array-like or CSR matrix (n, d), or one of :mod:`fastgd.sources`
+            A source holds its targets and weights; splitters see its targets in place of its rows.
         y : array-like (n,) or (n, m)
+            None with a source.
         **params : dict of str to object
             ``sample_weight``, ``groups`` and other fit parameters, as for ``GridSearchCV``.
 
@@ -102,10 +108,15 @@ class SweepCV(GridSearchCV):
                 f"SweepCV sweeps fastgd.SGDRegressor and fastgd.SGDClassifier, got {name}: "
                 f"for others use sklearn.model_selection.GridSearchCV."
             )
-        X, y = indexable(X, y)
+        source = isinstance(X, Source)
+        if source:
+            y, found = vectors_of(X, y, {"sample_weight": params.pop("sample_weight", None)})
+            params |= {name: value for name, value in found.items() if value is not None}
+        else:
+            X, y = indexable(X, y)
         routed = self._routed(params)
         cv = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
-        splits = list(cv.split(X, y, **routed.splitter.split))
+        splits = list(cv.split(y if source else X, y, **routed.splitter.split))
 
         @functools.cache
         def outcomes():
@@ -119,7 +130,7 @@ class SweepCV(GridSearchCV):
         if self.refit:
             self.best_estimator_ = clone(self.estimator).set_params(**clone(self.best_params_, safe=False))
             began = time.perf_counter()
-            self.best_estimator_.fit(X, y, **routed.estimator.fit)
+            self.best_estimator_.fit(X, None if source else y, **of_fit(X, routed.estimator.fit))
             self.refit_time_ = time.perf_counter() - began
             if hasattr(self.best_estimator_, "feature_names_in_"):
                 self.feature_names_in_ = self.best_estimator_.feature_names_in_
@@ -160,7 +171,7 @@ class SweepCV(GridSearchCV):
         given = {name: one for name, one in trained.fit.items() if one is not None}
         began = time.perf_counter()
         if given.keys() <= {"sample_weight"}:
-            swept = fit_swept(sweepable, trained.X, trained.y, given.get("sample_weight"))
+            swept = fit_swept(sweepable, trained.X, trained.targets, given.get("sample_weight"))
         each = (time.perf_counter() - began) / max(len(swept), 1)
         for k, estimator in with_known_scores(swept, held.X):
             # The rows, targets and scoring parameters are validated with the first candidate only.
@@ -179,6 +190,8 @@ class SweepCV(GridSearchCV):
             return Outcome({}, estimator, fit_time, 0.0)
 
         def score(rows):
+            if estimator._is_read(rows.X):
+                estimator._known_scores = rows.X, estimator._shaped(known_scores([estimator], rows.X))
             return attempt(lambda: scorer(estimator, rows.X, rows.y, **rows.score), self.error_score)
 
         test, seconds = score(held)
@@ -197,14 +210,27 @@ class Rows(NamedTuple):
     @classmethod
     def of(cls, X, y, routed, numbers):
         """The rows of these numbers."""
-        n, by_name = np.shape(X)[0], (routed.estimator.fit, routed.scorer.score)
+        source = isinstance(X, Source)
+        n, by_name = X.n if source else np.shape(X)[0], (of_fit(X, routed.estimator.fit), routed.scorer.score)
+        if source:
+            numbers = np.sort(np.arange(n)[numbers])
 
         def taken(one):
             return _safe_indexing(one, numbers) if hasattr(one, "__len__") and len(one) == n else one
 
-        return cls(
-            _safe_indexing(X, numbers), taken(y), *({name: taken(one) for name, one in of.items()} for of in by_name)
-        )
+        some = SomeRows(X, numbers) if source else _safe_indexing(X, numbers)
+        return cls(some, taken(y), *({name: taken(one) for name, one in of.items()} for of in by_name))
+
+    @property
+    def targets(self):
+        """Those that a fit is given beside the rows."""
+        return None if isinstance(self.X, Source) else self.y
+
+
+def of_fit(X, parameters):
+    """The parameters of a fit, without the weights that a source holds."""
+    held = isinstance(X, Source) and WEIGHT in X.parts
+    return {name: one for name, one in parameters.items() if not (held and name == "sample_weight")}
 
 
 def attempt(call, error_score):
@@ -222,7 +248,7 @@ def attempt(call, error_score):
 def fit_alone(estimator, parameters, rows, error_score):
     """A fitted estimator or the exception that its fit raised, and the seconds."""
     made = clone(parameters, safe=False)
-    return attempt(lambda: estimator.set_params(**made).fit(rows.X, rows.y, **rows.fit), error_score)
+    return attempt(lambda: estimator.set_params(**made).fit(rows.X, rows.targets, **rows.fit), error_score)
 
 
 def to_sweep(estimator, parameters):
@@ -287,13 +313,20 @@ def with_known_scores(fitted, X):
     if not fitted:
         return
     numbers, one = list(fitted), next(iter(fitted.values()))
-    rows = validate_data(one, X, accept_sparse="csr", reset=False)
-    each = max(1, LARGEST_BLOCK // (max(1, rows.shape[0]) * np.size(one.intercept_)))
+    rows = X if isinstance(X, Source) else validate_data(one, X, accept_sparse="csr", reset=False)
+    n = X.n if isinstance(X, Source) else rows.shape[0]
+    each = max(1, LARGEST_BLOCK // (max(1, n) * np.size(one.intercept_)))
     for first in range(0, len(numbers), each):
         block = [fitted[k] for k in numbers[first : first + each]]
-        coef = np.concatenate([np.atleast_2d(estimator.coef_) for estimator in block])
-        scores = safe_sparse_dot(rows, coef.T, dense_output=True).T
+        scores = known_scores(block, rows).T
         for k, estimator, own in zip(numbers[first:], block, np.split(scores, len(block)), strict=False):
-            estimator._known_scores = X, estimator._shaped(np.ascontiguousarray(own.T) + estimator.intercept_)
+            estimator._known_scores = X, estimator._shaped(np.ascontiguousarray(own.T))
             yield k, estimator
             del estimator._known_scores
+
+
+def known_scores(estimators, rows):
+    """The linear scores (n, models) of the rows by some estimators."""
+    coef = np.concatenate([np.atleast_2d(estimator.coef_) for estimator in estimators])
+    rows = SourceRows(rows) if isinstance(rows, Source) else rows
+    return products(rows, coef) + np.concatenate([estimator.intercept_ for estimator in estimators])

@@ -9,12 +9,13 @@ from sklearn.utils import check_array
 
 from ..inputs import arrays
 from ..inputs.numeric import in_memory
+from . import from_sources
 
 
 class TrainingData(NamedTuple):
     """What an estimator learns from, as the models that make it see it."""
 
-    X: object  # rows (n, d), dense or CSR
+    X: object  # rows (n, d), dense or CSR, or those of a source
     y: np.ndarray  # (n,), or (n, models): targets, codes of classes, or each class against the rest
     weight: np.ndarray | None  # (n,), or (n, models) where they differ by model
     models: int  # rows of coef_
@@ -24,7 +25,7 @@ class TrainingData(NamedTuple):
     def rows(self, mask):
         """Those of the rows that ``mask`` marks."""
         weight = None if self.weight is None else self.weight[mask]
-        return self._replace(X=self.X[mask], y=self.y[mask], weight=weight)
+        return self._replace(X=from_sources.some_rows(self.X, mask), y=self.y[mask], weight=weight)
 
     def of(self, model):
         """The targets and weights of one model; of all for None, and where models share them."""
@@ -34,7 +35,7 @@ class TrainingData(NamedTuple):
     def separate_models(self, options):
         """The models that are fitted one by one, or [None] for all of them together."""
         # Kernels of many lanes do not support rates by row, and sparse kernels with rates by row support one lane.
-        by_row = issparse(self.X) and self.y.ndim == 2 and getattr(options["optimizer"], "by_row", False)
+        by_row = from_sources.is_sparse(self.X) and self.y.ndim == 2 and getattr(options["optimizer"], "by_row", False)
         apart = by_row or (self.weight is not None and self.weight.ndim == 2)
         return range(self.y.shape[1]) if apart else [None]
 

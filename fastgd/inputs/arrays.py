@@ -6,6 +6,7 @@ import numpy as np
 
 from ..kernels.layouts import CSR, Dense, frozen
 from ..parts.registry import brief
+from ..sources.rows import SourceRows
 from . import labels, sparse_rows
 from .numeric import as_float, in_memory, numeric
 
@@ -57,11 +58,11 @@ def with_offset(table, given, loss):
 def matrix(X):
     """``X`` as a ``Matrix``; not copied if it is contiguous float32 or float64 already, or CSR in canonical form.
 
-    A ``Matrix``, ``Dense`` or ``CSR`` was checked before, and is returned without another check.
+    A ``Matrix``, ``Dense``, ``CSR`` or ``SourceRows`` was checked before, and is returned without another check.
     """
     if isinstance(X, Matrix):
         return X
-    if isinstance(X, (Dense, CSR)):
+    if isinstance(X, (Dense, CSR, SourceRows)):
         return Matrix(X)
     in_memory("X", X)
     names = None

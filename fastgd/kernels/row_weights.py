@@ -52,6 +52,21 @@ def _draw(seed, replicate, first, weights):
         weights[k] *= count(seed, replicate, first + k)
 
 
+@kernel
+def _fill_counts(seed, numbers, out):
+    """How often each replicate draws the rows of some numbers."""
+    for b in range(out.shape[0]):
+        for k in range(numbers.size):
+            out[b, k] = count(seed, b, numbers[k])
+
+
+def counts(seed, replicates, numbers):
+    """How often each of so many replicates draws the rows of some numbers: (replicates, rows) int8."""
+    out = np.empty((replicates, numbers.size), np.int8)
+    _fill_counts(seed, numbers, out)
+    return out
+
+
 def row_weights(data, fold, replicate, held, start, stop):
     """The weights of rows start to stop: as the fold trains on them, or of what it holds out where ``held``."""
     weights = np.ones(stop - start)

@@ -122,11 +122,13 @@ def scores_of(data, weights):
     if rows.sparse:
         scores = rows.scores(coef)
     else:
-        scores = np.empty(rows.shape[0])
-        step = max(1, BLOCK // coef.size)
-        for first in range(0, scores.size, step):
-            some = slice(first, first + step)
-            # Not by BLAS, whose bits depend on its threads.
-            np.einsum("ij,j->i", np.subtract(rows.values[some], data.shift, dtype=np.float64), coef, out=scores[some])
+        scores, step = np.empty(rows.shape[0]), max(1, BLOCK // coef.size)
+        for begin, block in ((0, rows),) if rows.in_memory else rows.blocks():
+            out = scores[begin : begin + block.shape[0]]
+            for first in range(0, out.size, step):
+                some = slice(first, first + step)
+                # Not by BLAS, whose bits depend on its threads.
+                centred = np.subtract(block.values[some], data.shift, dtype=np.float64)
+                np.einsum("ij,j->i", centred, coef, out=out[some])
     scores += weights[-1] * data.constant
     return scores + data.offset if data.offset.size else scores

@@ -1,14 +1,20 @@
 """Where the rows of a fit lie: in memory, in files, or where an engine puts them."""
 
 from ..inputs import arguments
+from ..inputs.arrays import Matrix
 from ..inputs.opened import opened
+from ..results.progress import watched
+from ..sources.rows import SourceRows
 
 
 def placed(X, y, given):
     """X, y and the options given; a source is opened, and its rows are where the engine among the options puts them."""
     engine = arguments.engine(given.get("engine"))
     if engine is None:
-        return opened(X, y, given)
+        X, y, given = opened(X, y, given)
+        if isinstance(X, Matrix) and isinstance(X.rows, SourceRows) and given.get("verbose") == 1:
+            X.rows.watched = watched
+        return X, y, given
     from ..engines import engine_of
 
     return opened(X, y, given, engine_of(engine).rows)

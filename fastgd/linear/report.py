@@ -14,6 +14,7 @@ from ..results.history import History
 from ..results.messages import Verdict
 from ..results.moments import Moments
 from ..results.state import RunState
+from ..solvers.batches import order_of
 from ..training.backoff import FACTOR
 from .auto import listed
 from .dependent_columns import dependent_columns
@@ -108,6 +109,7 @@ def state_of(choice, plan, model, outcome):
         rows_seen=choice.start.rows_seen(choice.n),
         chunked=plan.start.chunked,
         offset=choice.options.offset is not None,
+        source=order_of(plan),
         **vars(outcome.clock),
         backoffs=outcome.backoffs,
         confirmed_backoffs=outcome.confirmed_backoffs,

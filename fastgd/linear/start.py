@@ -10,6 +10,7 @@ from ..inputs.part_serialization import part_of_run, part_to_dict
 from ..inputs.scaling import Scaling
 from ..parts import optimizers, schedules
 from ..results.fit_result import FitResult, load
+from ..solvers.batches import order_of
 from .kept_options import KEPT, bounds_shown, described, shown
 
 
@@ -246,6 +247,12 @@ class Resumed(Fresh):
             raise ValueError(
                 f"{argument}: X has {int(plan.data.count)} rows to train on, but the run was on {past.rows}: "
                 "pass these, or the weights as start for a new run."
+            )
+        before, now = (one or "rows in memory" for one in (past.source, order_of(plan)))
+        if before != now and not self.chunked:
+            raise ValueError(
+                f"{argument}: batches took the rows in the order of {before}, and now would in that of {now}: pass the "
+                "same source, or the weights as start for a new run."
             )
         schedule = choice.model.schedule and part_to_dict(choice.model.schedule)
         if schedule != past.schedule:

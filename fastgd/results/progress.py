@@ -1,5 +1,6 @@
 """Reports during a run: the objects that callbacks are given, and the progress bar of ``verbose`` (tqdm)."""
 
+import contextlib
 import functools
 import sys
 from dataclasses import dataclass
@@ -82,7 +83,7 @@ def tell_of_no_bar():
 class Bar:
     """A bar over ``total`` epochs or steps; a silent one where ``shown`` is false, or without tqdm."""
 
-    def __init__(self, shown, total, unit):
+    def __init__(self, shown, total, unit, **options):
         self.bar = None
         if shown and sys.stderr is not None:
             try:
@@ -90,15 +91,32 @@ class Bar:
             except ImportError:
                 tell_of_no_bar()
             else:
-                self.bar = tqdm(total=total, unit=unit)
+                self.bar = tqdm(total=total, unit=unit, **options)
 
     def update(self, done, loss):
         """Show the position of the run, and its loss."""
+        self.note(done, f"loss={loss:.6g}")
+
+    def note(self, done, words):
+        """Show a position, and words behind it."""
         if self.bar is not None:
             self.bar.update(done - self.bar.n)
-            self.bar.set_postfix(loss=f"{loss:.6g}", refresh=False)
+            self.bar.set_postfix_str(words, refresh=False)
 
     def close(self):
         """End the bar."""
         if self.bar is not None:
             self.bar.close()
+
+
+def watched(blocks, source):
+    """Blocks of the rows of a source, and below the bar of the run one that says how far they are, and in which file.
+
+    It is there after a second, and goes when all are read.
+    """
+    options = {"total": source.n, "unit": "row", "unit_scale": True, "position": 1, "leave": False, "delay": 1.0}
+    bar = Bar(True, **options)
+    with contextlib.closing(blocks), contextlib.closing(bar):
+        for first, rows in blocks:
+            yield first, rows
+            bar.note(first + rows.shape[0], source.place(first).rpartition(", row ")[0])

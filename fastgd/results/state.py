@@ -186,6 +186,7 @@ class RunState:
     rows_seen: Annotated[int, Range(1, 2**53)]  # of all chunks
     chunked: bool  # whether the data come in chunks
     offset: bool  # whether scores have an offset
+    source: str | None  # in batches, what decides the order of the rows of a source; None for an array's
     epoch: Annotated[Count, Size("epochs")]
     row: Count
     steps: Count

@@ -140,6 +140,9 @@ class Solver:
         """Which columns (d,) depend on others, so that the coefficient stays 0 in every lane; or None if not known."""
         return
 
+    def close(self):
+        """End what goes on beside a run; it may go on after that."""
+
     def answer(self, state, steps):
         """The weights (lanes, d + 1) that a run returns after so many steps."""
         return state.weights

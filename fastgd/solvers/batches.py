@@ -1,9 +1,12 @@
 """Mini-batches and single rows."""
 
+import zlib
+
 import numpy as np
 
 from ..kernels import block_loop, order, row_loop
 from ..kernels.rows import Scaled
+from ..kernels.threads import cached_property
 from ..results.state import SingleRowsState
 from .base import Records
 from .first_order import FirstOrder
@@ -24,17 +27,39 @@ class Batches(FirstOrder):
         super().__init__(plan)
         self.n = int(plan.data.count)
         self.kind = order.KINDS[plan.options.shuffle]
+        if not plan.data.rows.in_memory and (self.kind == order.REPLACEMENT or plan.order is not None):
+            raise ValueError(
+                f"shuffle={plan.options.shuffle!r}: batches are drawn from all rows, and of a source's a part is in "
+                "memory at a time. Leave it out, or pass 'full', which shuffles these."
+            )
         # Draws with replacement are all of the full size; otherwise the last batch of an epoch may be smaller.
         self.rows = -(-self.n // plan.batch) * plan.batch if self.kind == order.REPLACEMENT else self.n
         # By the number of lanes at the start: where a slice ends must not depend on how many still run.
         lanes, width = plan.lanes.weights.shape
         elements = (width + ROW_OVERHEAD) * lanes
         self.slice = max(1, self.speed * SLICE_ELEMENTS // elements // plan.batch) * plan.batch
+        self.data = plan.data  # what an order's rows are of: of a source, a buffer
         self.drawn, self.drawn_for = np.empty(0, np.uint32), -1
         self.laid, self.laid_for = (), (-1, -1, -1)
 
+    @cached_property
+    def buffers(self):
+        """The rows of a source, a buffer at a time; None for those in memory."""
+        if self.plan.data.rows.in_memory:
+            return None
+        from .source_batches import Buffers
+
+        return Buffers(self.plan, self.slice, self.kind)
+
+    def close(self):
+        """End the reading of a source."""
+        if "buffers" in vars(self) and self.buffers is not None:
+            self.buffers.close()
+
     def order(self, epoch, row, count):
         """The rows at ``count`` positions of an epoch from ``row`` on, and the rows to prefetch meanwhile.
+
+        Of a source they are numbers of rows of ``data``, the buffer that has them.
 
         A slice is laid out at once: batch by batch, as ``lr_find`` takes it, that took a fifth of the time.
         """
@@ -48,18 +73,21 @@ class Batches(FirstOrder):
     def laid_out(self, epoch, row, count):
         """The rows of a slice that begins at ``row``, and the rows to prefetch meanwhile."""
         out, ahead = np.empty((2, count), np.int64)
-        if self.kind in (order.BLOCK, order.FULL) and self.drawn_for != epoch:
-            units = self.n if self.kind == order.FULL else -(-self.n // order.BLOCK_ROWS)
+        n, seed, number, first = self.n, self.plan.options.random_state, epoch, 0
+        if self.buffers is not None:
+            size, buffer = self.buffers.size, row // self.buffers.size
+            self.data = self.buffers.at(epoch, buffer)
+            n, number, first = self.data.rows.shape[0], epoch * self.buffers.count + buffer, buffer * size
+        if self.kind in (order.BLOCK, order.FULL) and self.drawn_for != number:
+            units = n if self.kind == order.FULL else -(-n // order.BLOCK_ROWS)
             self.drawn = np.empty(units, np.uint32)
             if self.plan.order is None:
-                order.permutation(self.plan.options.random_state, epoch, self.drawn)
+                order.permutation(seed, number, self.drawn)
             else:
                 self.drawn[:] = self.plan.order(epoch)
-            self.drawn_for = epoch
-        order.fill(
-            self.kind, self.plan.options.random_state, epoch, self.n, self.plan.batch, self.drawn, row, out, ahead
-        )
-        if self.plan.rows is None:
+            self.drawn_for = number
+        order.fill(self.kind, seed, number, n, self.plan.batch, self.drawn, row - first, out, ahead)
+        if self.plan.rows is None or self.buffers is not None:
             return out, ahead
         return self.plan.rows[out].astype(np.int64), self.plan.rows[ahead].astype(np.int64)
 
@@ -70,6 +98,8 @@ class Batches(FirstOrder):
         rows = min(self.slice - clock.row % self.slice, self.rows - clock.row, steps * plan.batch)
         taken = -(-rows // plan.batch)
         order_and_ahead = self.order(clock.epoch, clock.row, rows)
+        if self.buffers is not None:
+            lanes = self.buffers.folds(lanes)
         table = self.shortened(rates(clock.steps, taken), order_and_ahead[0][:rows])
         loss_sum = np.zeros(count) + clock.loss_sum
         self.steps(lanes, state, *order_and_ahead, table, clock.steps + 1, loss_sum)
@@ -86,7 +116,7 @@ class Batches(FirstOrder):
     def steps(self, lanes, state, rows, ahead, rates, t, loss_sum):
         """A step for every batch of ``rows`` at rates (steps, lanes) from step ``t`` on; adds to ``loss_sum``."""
         plan = self.plan
-        block_loop.batch_steps(plan.data, plan.parts, lanes, rows, ahead, plan.batch, rates, t, loss_sum)
+        block_loop.batch_steps(self.data, plan.parts, lanes, rows, ahead, plan.batch, rates, t, loss_sum)
 
 
 class SingleRows(Batches):
@@ -94,9 +124,7 @@ class SingleRows(Batches):
 
     def __init__(self, plan):
         super().__init__(plan)
-        data = plan.data
-        plain = not data.shift.any() and (data.inverse_scale == 1).all()
-        self.read = data.rows if plain else Scaled(data.rows.values, data.shift, data.inverse_scale)
+        self.plain = not plan.data.shift.any() and (plan.data.inverse_scale == 1).all()
         # Not rows in order nor in chunks: chunks have the bits of one table, and those of averaged steps.
         self.early = self.kind != order.SEQUENTIAL and not plan.start.chunked
 
@@ -118,6 +146,16 @@ class SingleRows(Batches):
 
     def steps(self, lanes, state, rows, ahead, rates, t, loss_sum):
         """A step for every row at rates (steps, lanes) from step ``t`` on; adds to ``loss_sum``."""
-        plan = self.plan
+        plan, data = self.plan, self.data
+        read = data.rows if self.plain else Scaled(data.rows.values, data.shift, data.inverse_scale)
         taken = rows, ahead, rates, t, loss_sum
-        row_loop.row_steps(plan.data, self.read, plan.parts, lanes, *taken, self.early, state.next_score)
+        row_loop.row_steps(data, read, plan.parts, lanes, *taken, self.early, state.next_score)
+
+
+def order_of(plan):
+    """What decides the order of the rows of a source in batches, in a few words; None where it is that of an array."""
+    rows = plan.data.rows
+    if plan.full or rows.in_memory or plan.options.shuffle is False:
+        return None
+    starts, kind = rows.source.starts, "read anywhere" if rows.source.lasting else "read in turn"
+    return f"{len(starts) - 1} shards {kind} ({zlib.crc32(starts.tobytes()):08x})"

@@ -22,12 +22,14 @@ REST = 0.1  # of the gap, for what the intercept may still move
 EPS = 4 * np.finfo(np.float64).eps
 
 
-def suits(n, d, sparse, l2, kinks):
+def suits(rows, l2, kinks):
     """Whether rows are so few that their products cost less than those of the columns, with one kink and a penalty.
 
     It is the same in all columns, a number.
     """
-    return not sparse and np.ndim(l2) == 0 and l2 > 0.0 and kinks == 1 and n <= min(d, MOST_ROWS)
+    n, d = rows.shape
+    dense = rows.in_memory and not rows.sparse
+    return dense and np.ndim(l2) == 0 and l2 > 0.0 and kinks == 1 and n <= min(d, MOST_ROWS)
 
 
 def common(l2):

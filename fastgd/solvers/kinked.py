@@ -94,7 +94,7 @@ class Kinked(Solver):
         """100 rounds; where columns are too many for a matrix, and rows for the dual, 30 and a larger tolerance."""
         X, options = problem.table.X, problem.options
         l2 = options.alpha * (1.0 if problem.penalty_factor is None else dual.common(problem.penalty_factor))
-        few = dual.suits(*X.shape, X.sparse, l2, len(options.loss.kinks(np.zeros(1))))
+        few = dual.suits(X, l2, len(options.loss.kinks(np.zeros(1))))
         return Limits(WIDE_EPOCHS, WIDE_TOL) if problem.d >= MOST_COLUMNS and not few else Limits(EPOCHS, TOL_FULL)
 
     @classmethod
@@ -172,7 +172,7 @@ class Kinked(Solver):
         if proven or state.share[k] < 0 or not math.isfinite(place.objective):
             return found[0], 0.0, 0.0, found[3]
         rows, start, share = self.rows_of(number, bool(state.as_given[k])), place, float(state.share[k])
-        few = dual.suits(*rows.data.rows.shape, rows.data.rows.sparse, rows.l2, len(rows.places))
+        few = dual.suits(rows.data.rows, rows.l2, len(rows.places))
         wide = rows.wide and not few
         if place.scores is None:
             place.scores = rows.scores(place.weights)

@@ -61,4 +61,4 @@ class ManyBatches(Batches):
         """A step for every batch of ``rows`` at rates (steps, lanes) from step ``t`` on; adds to ``loss_sum``."""
         plan, options = self.plan, self.plan.options
         settings = options.n_threads, options.lazy
-        steps(plan.data, plan.parts, lanes, rows, ahead, plan.batch, rates, t, loss_sum, *settings)
+        steps(self.data, plan.parts, lanes, rows, ahead, plan.batch, rates, t, loss_sum, *settings)

@@ -28,6 +28,8 @@ def suits(plan, data):
     lanes, n, models = plan.lanes, data.rows.shape[0], len(plan.lanes.weights)
     if data.classes > 1 or kind_of(data) is not ArrowSums or type(plan.parts.penalty) is Free:
         return False
+    if not data.rows.in_memory:
+        return False
     if n > min(data.shift.size, LARGEST_MATRIX) or 16 * models * n * n > TOGETHER_BYTES:
         return False
     apart = data.factors.size or np.isfinite(lanes.low).any() or np.isfinite(lanes.high).any()

@@ -146,7 +146,7 @@ def spans(plan):
     """Whether descents move weights in the span of the rows."""
     data, lanes = plan.data, plan.lanes
     n, d = data.rows.shape
-    if data.rows.sparse or kind_of(data) is not ArrowSums or n > FEW_ROWS or WIDE * n > d:
+    if data.rows.sparse or kind_of(data) is not ArrowSums or n > FEW_ROWS or WIDE * n > d or not data.rows.in_memory:
         return False
     if data.factors.size or np.isfinite(lanes.low).any() or np.isfinite(lanes.high).any():
         return False
@@ -162,7 +162,7 @@ def used_columns(plan):
     """
     rows = plan.data.rows
     few = rows.sparse and min(rows.stored, COPIED) < MOST_NUMBERS * rows.columns  # else most columns have some
-    if not few or rows.stored > COPIED or plan.lanes.weights[:, :-1].any():
+    if not (few and rows.in_memory) or rows.stored > COPIED or plan.lanes.weights[:, :-1].any():
         return None
     used = np.zeros(rows.columns, bool)
     used[rows.indices] = True

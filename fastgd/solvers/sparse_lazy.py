@@ -132,7 +132,7 @@ class LazyBatches(Batches):
 
     def take(self, columns, lanes, rows, ahead, rates, t, loss_sum):
         """The steps, by the kernel for the size of a batch."""
-        data, parts, batch = self.plan.data, self.plan.parts, self.plan.batch
+        data, parts, batch = self.data, self.plan.parts, self.plan.batch
         if batch == 1:
             sparse_loop.row_steps(data, parts, lanes, columns, rows, ahead, rates, t, loss_sum)
         else:

@@ -68,7 +68,7 @@ class WhitenedSteps(Batches):
         """The steps at ``rates`` (steps,) of the next ``rows`` rows, ``t`` behind the stage's start."""
         plan, order_and_ahead = self.plan, self.order(clock.epoch, clock.row, rows)
         whitened_steps.whitened_steps(
-            plan.data, plan.parts, lanes, *order_and_ahead, plan.batch, rates, t,
+            self.data, plan.parts, lanes, *order_and_ahead, plan.batch, rates, t,
             state.whitening[0], state.origin[0], state.position[0], state.mean[0], FORGET, loss_sum,
         )  # fmt: skip
 
@@ -173,6 +173,10 @@ class StagedSGD(Solver):
         mean = self.mean(state)
         state.weights[0] = mean if np.isfinite(mean).all() else state.best[0]
         return Records(loss, table[-1:, None], None, np.full(1, len(loss)), np.zeros(1, bool))
+
+    def close(self):
+        """End the reading of a source."""
+        self.engine.close()
 
     def mean(self, state):
         """The mean of the stage so far, as weights (D,)."""

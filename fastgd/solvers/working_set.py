@@ -34,7 +34,7 @@ def has_working_set(data, kinks):
 
     Of sparse rows, if they are few: those of a working set are made dense.
     """
-    if data.classes > 1:
+    if data.classes > 1 or (data.rows.sparse and not data.rows.in_memory):
         return False
     n, d = data.rows.shape
     many = kind_of(data) is ArrowSums and (not data.rows.sparse or (n <= FEW_ROWS and WIDE * n <= d))
@@ -139,8 +139,10 @@ def columns_of(data, columns):
         row = np.repeat(np.arange(n), np.diff(data.rows.starts.astype(np.int64)))
         np.add.at(values, (row, place[data.rows.indices]), data.rows.values)
         values = np.ascontiguousarray(values[:, :-1])
-    else:
+    elif data.rows.in_memory:
         values = np.ascontiguousarray(data.rows.values[:, columns])
+    else:
+        values = data.rows.of_columns(columns)
     return data._replace(
         rows=Dense(frozen(values)),
         shift=data.shift[columns],

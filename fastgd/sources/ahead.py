@@ -9,27 +9,27 @@ END = object()
 
 
 def ahead(items, depth=DEPTH):
-    """The items of an iterator, made in a thread; its errors are raised here. Closing this one ends the thread."""
-    waiting, closed = queue.Queue(depth), threading.Event()
+    """The items of an iterator, made in a thread; its errors are raised here, and closing this one ends the thread.
 
-    def put(item):
-        while not closed.is_set():
-            try:
-                waiting.put(item, timeout=0.05)
-                return True
-            except queue.Full:
-                continue
-        return False
+    An item None is none: the thread ends there, too, where an item is long in the making. With ``depth`` 0 the next
+    item is made once the one before is taken, so that there are two at a time.
+    """
+    waiting, room, closed = queue.Queue(), threading.Semaphore(depth + 1), threading.Event()
 
     def work():
+        found = END, None
         try:
+            room.acquire()
             for item in items:
-                if not put((item, None)):
+                if closed.is_set():
                     break
-            put((END, None))
+                if item is not None:
+                    waiting.put((item, None))
+                    room.acquire()
         except BaseException as error:
-            put((END, error))
+            found = END, error
         finally:
+            waiting.put(found)
             if hasattr(items, "close"):
                 items.close()
 
@@ -42,8 +42,10 @@ def ahead(items, depth=DEPTH):
                 raise error
             if item is END:
                 return
+            room.release()
             yield item
     finally:
         # What is being read may take long, or wait for ever: Ctrl-C does not wait for it. The thread ends behind it.
         closed.set()
+        room.release()
         thread.join(PATIENCE)

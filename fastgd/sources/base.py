@@ -59,13 +59,16 @@ class Source:
     repeatable : bool
         Whether it can be read more than once.
     lasting : bool
-        Whether rows lie in memory maps: pieces stay as they are when the next one is read, and there is ``between``.
+        Whether the arrays of a piece stay as they are when the next one is read, as those of memory maps do.
+    mapped : bool
+        Whether rows lie in memory maps, so that any of them can be had by :meth:`between`; it is ``lasting`` then.
     """
 
     names = None
     sparse = False
     repeatable = True
     lasting = False
+    mapped = False
 
     def pieces(self, shard, parts=ALL):
         """The rows of shard number ``shard`` as :class:`Block`, in their order, of about ``PIECE_BYTES``.
@@ -75,8 +78,8 @@ class Source:
         """
         raise NotImplementedError
 
-    def between(self, lo, hi):
-        """The rows lo to hi of X where they lie, if the source is ``lasting``: a view where their type allows it."""
+    def between(self, lo, hi, parts=ALL):
+        """The rows lo to hi as a :class:`Block`, if the source is ``mapped``: views where their type allows it."""
         raise NotImplementedError
 
     def digest(self):
@@ -128,6 +131,10 @@ class Source:
     def starts(self):
         """The number of the first row of each shard, and behind them that of all rows; int64."""
         return np.concatenate([[0], np.cumsum([shard.rows for shard in self.shards])]).astype(np.int64)
+
+    def expected(self):
+        """Of each shard its label, and its rows or None where only a pass would tell."""
+        return [(shard.label, shard.rows if self.repeatable else None) for shard in self.shards]
 
     @property
     def n(self):

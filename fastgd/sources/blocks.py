@@ -38,6 +38,10 @@ def block_rows(source):
 
 def joined(source, parts, size):
     """Pieces as blocks of ``size`` rows."""
+    if source.mapped:
+        for lo in range(0, source.n, size):
+            yield source.between(lo, min(lo + size, source.n), parts)
+        return
     held = {part: [] for part in VECTORS if part in parts and part in source.parts}
 
     def pieces():

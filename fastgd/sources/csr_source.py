@@ -6,8 +6,8 @@ import numpy as np
 
 from ..kernels.layouts import CSR, frozen
 from ..kernels.threads import cached_property
-from .base import PIECE_BYTES, VECTORS, Block, Shard, X
-from .mapped import Mapped, converted, float_of
+from .base import PIECE_BYTES, VECTORS, Shard
+from .mapped import Mapped, array_of, converted, float_of
 from .sparse_checks import disorder
 
 MOST_COLUMNS = 2**32 - 1
@@ -58,7 +58,7 @@ class Csr(Mapped):
 
     def _columns(self, path, rows, indices, n_features):
         if n_features is None and os.path.isfile(path):
-            shape = np.load(path, allow_pickle=False).tolist()
+            shape = array_of(path).tolist()
             if not (isinstance(shape, list) and len(shape) == 2 and shape[0] == rows):
                 raise ValueError(f"{path} holds {shape}, but {self.label} has {rows} rows: it must be (rows, columns).")
             n_features = shape[1]
@@ -66,6 +66,8 @@ class Csr(Mapped):
             step = PIECE_BYTES // indices.dtype.itemsize
             last = (int(indices[lo : min(lo + step, self.stored)].max()) for lo in range(0, self.stored, step))
             n_features = 1 + max(last, default=-1)
+        if isinstance(n_features, bool) or not isinstance(n_features, (int, np.integer)):
+            raise TypeError(f"n_features={n_features!r} must be a whole number: how many columns there are.")
         if not 0 < n_features <= MOST_COLUMNS:
             raise ValueError(f"n_features={n_features} of {self.label} must be from 1 to {MOST_COLUMNS}.")
         return int(n_features)
@@ -81,9 +83,9 @@ class Csr(Mapped):
         each = self.stored * (self.dtype.itemsize + 4) // self.n + 8
         return max(1, PIECE_BYTES // each)
 
-    def between(self, lo, hi):
-        """The rows lo to hi; views where types are those that kernels read, else converted copies."""
-        checked = self._open.setdefault("checked", np.zeros(-(-self.n // self.step), bool))
+    def rows(self, lo, hi):
+        """The rows lo to hi of X, checked."""
+        checked = vars(self).setdefault("_open", {}).setdefault("checked", np.zeros(-(-self.n // self.step), bool))
         first, last = lo // self.step, -(-hi // self.step)
         for k in first + np.flatnonzero(~checked[first:last]):
             self._check(int(k) * self.step, min(int(k + 1) * self.step, self.n))
@@ -132,10 +134,3 @@ class Csr(Mapped):
             f"{self.paths['indices']}, row {row}: {words}. The columns of a row must ascend and be below n_features: "
             "X.sum_duplicates() of SciPy puts them in order."
         )
-
-    def pieces(self, shard, parts=(X, *VECTORS)):
-        """Views of some rows."""
-        step = self.step if X in parts else self.n
-        for lo in range(0, self.n, step):
-            hi = min(lo + step, self.n)
-            yield Block(self.between(lo, hi) if X in parts else None, *self.vectors(lo, hi, parts))

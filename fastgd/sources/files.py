@@ -21,7 +21,8 @@ def paths_of(paths, argument="paths"):
                 raise FileNotFoundError(f"{argument}={one!r} names no file: check the path, or the pattern.")
             found += matching
     if not found:
-        raise FileNotFoundError(f"{argument}={paths!r} names no file: check the path, or the pattern.")
+        below = ", or pass a pattern such as 'folder/**/*.parquet' for files in the folders below" if given else ""
+        raise FileNotFoundError(f"{argument}={paths!r} names no file: check the path{below}.")
     return found
 
 

@@ -18,15 +18,3 @@ class Foreseen:
     def answers(self, numbers):
         """Whether these are the rows."""
         return self.rows is not None and np.array_equal(numbers, self.numbers)
-
-
-def seen(blocks, foreseen, like):
-    """The blocks of a whole pass, of which some rows are copied on the way; their types are those of ``like``."""
-    from .rows import joined_rows
-
-    for first, block in blocks:
-        for one in foreseen:
-            one.see(first, block)
-        yield first, block
-    for one in foreseen:
-        one.rows, one.parts = joined_rows(one.parts, like), []

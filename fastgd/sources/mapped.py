@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .base import OFFSET, VECTORS, WEIGHT, Source, X, Y
+from .base import ALL, VECTORS, Block, Source, X, Y
 from .files import digest_of, one_path
 
 EXACT = 2**53  # whole numbers beyond are not all float64
@@ -11,7 +11,7 @@ EXACT = 2**53  # whole numbers beyond are not all float64
 class Mapped(Source):
     """Some .npy files; ``files`` are those of X by name, ``paths`` all."""
 
-    lasting = True
+    lasting = mapped = True
 
     def __init__(self, files, vectors, names):
         self.paths = {name: one_path(path, "X") for name, path in files.items()}
@@ -45,25 +45,40 @@ class Mapped(Source):
         opened = vars(self).setdefault("_open", {})
         if name not in opened:
             path = self.paths[name]
-            try:
-                array = np.asarray(np.lib.format.open_memmap(path, mode="r"))
-            except (ValueError, OSError, EOFError) as error:
-                hint = ": save numbers or fixed-width strings" if "Python objects" in str(error) else ""
-                raise ValueError(f"{path} can not be read as a .npy file ({error}){hint}.") from None
+            array = array_of(path)
             if kind_of(array) != self.kinds.get(name, kind_of(array)):
                 raise ValueError(f"{path} now holds {kind_of(array)}, and {self.kinds[name]} when it was opened.")
             opened[name] = array
         return opened[name]
 
-    def vectors(self, lo, hi, parts):
-        """The rows lo to hi of y, the row weights and offsets, where they are asked for and there, else None."""
-        return [
-            self.array(part)[lo:hi] if part in self.parts and part in parts else None for part in (Y, WEIGHT, OFFSET)
-        ]
+    def rows(self, lo, hi):
+        """The rows lo to hi of X: views where the type and the order of the numbers are those that kernels read, else
+        converted copies."""
+        raise NotImplementedError
+
+    def between(self, lo, hi, parts=ALL):
+        """The rows lo to hi, views where types allow it."""
+        vectors = (self.array(part)[lo:hi] if part in self.parts and part in parts else None for part in VECTORS)
+        return Block(self.rows(lo, hi) if X in parts else None, *vectors)
+
+    def pieces(self, shard, parts=ALL):
+        """Rows in steps of ``step``."""
+        step = self.step if X in parts else self.n
+        for lo in range(0, self.n, step):
+            yield self.between(lo, min(lo + step, self.n), parts)
 
     def digest(self):
         """Of the files."""
         return digest_of(self.paths.values(), type(self).__name__, sorted(self.paths), self.columns, self.names)
+
+
+def array_of(path):
+    """The memory map of a file."""
+    try:
+        return np.asarray(np.lib.format.open_memmap(path, mode="r"))
+    except (ValueError, OSError, EOFError) as error:
+        hint = ": save numbers or fixed-width strings" if "Python objects" in str(error) else ""
+        raise ValueError(f"{path} can not be read as a .npy file ({error}){hint}.") from None
 
 
 def kind_of(array):

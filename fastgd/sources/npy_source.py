@@ -3,7 +3,7 @@
 import os
 
 from ..kernels.layouts import Dense, frozen
-from .base import PIECE_BYTES, VECTORS, Block, Shard, X
+from .base import PIECE_BYTES, Shard, X
 from .mapped import Mapped, converted, float_of
 
 
@@ -19,19 +19,17 @@ class Npy(Mapped):
         self.begin(*array.shape)
         self.shards = (Shard(os.path.basename(self.label), len(array)),)
 
-    def between(self, lo, hi):
-        """A view where the type and the order of the numbers are those that kernels read, else a converted copy."""
+    @property
+    def step(self):
+        """How many rows make a piece: all that can be views."""
+        table = self.array(X)
+        view = table.dtype == self.dtype and table.flags.c_contiguous
+        return self.n if view else max(1, PIECE_BYTES // (self.dtype.itemsize * self.columns))
+
+    def rows(self, lo, hi):
+        """The rows lo to hi of X."""
 
         def place(k):
             return f"{self.label}, row {lo + k // self.columns}, column {k % self.columns}"
 
         return Dense(frozen(converted(self.array(X)[lo:hi], self.dtype, place)))
-
-    def pieces(self, shard, parts=(X, *VECTORS)):
-        """Views, all rows at once, or converted copies."""
-        table, step = self.array(X), self.n
-        if X in parts and not (table.dtype == self.dtype and table.flags.c_contiguous):
-            step = max(1, PIECE_BYTES // (self.dtype.itemsize * self.columns))
-        for lo in range(0, self.n, step):
-            hi = min(lo + step, self.n)
-            yield Block(self.between(lo, hi) if X in parts else None, *self.vectors(lo, hi, parts))

@@ -1,7 +1,8 @@
 """Parquet files, a row group at a time."""
 
-from .arrow_table import ArrowTable, pa
-from .base import Shard
+import os
+
+from .arrow_table import FAULTS, ArrowTable
 from .extras import needed
 from .files import paths_of
 
@@ -22,16 +23,22 @@ class Parquet(ArrowTable):
         self.paths = paths_of(paths)
         for k, path in enumerate(self.paths):
             with self.opened(path) as file:
-                groups = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
-                shards = [(Shard(f"{path}, row group {i}", rows), (k, i)) for i, rows in enumerate(groups)]
-                self.take(file.schema_arrow, path, shards)
-        self.check(self.paths)
+                self.take(file.schema_arrow, path)
+                for i in range(file.num_row_groups):
+                    self.add(f"{path}, row group {i}", file.metadata.row_group(i).num_rows, (k, i))
+        self.end(self.paths)
 
     def opened(self, path):
-        """The file."""
+        """The file. Its footer is kept: one of 200 row groups of 50 columns takes 6 ms, as half of a row group does."""
         try:
-            return pq.ParquetFile(path, pre_buffer=False, buffer_size=BUFFER)
-        except (pa.ArrowException, OSError) as error:
+            found = os.stat(path)
+            footer = (path, found.st_size, found.st_mtime_ns)
+            known, metadata = vars(self).get("_open", (None, None))
+            metadata = metadata if known == footer else None
+            file = pq.ParquetFile(path, metadata=metadata, pre_buffer=False, buffer_size=BUFFER)
+            self._open = footer, file.metadata
+            return file
+        except FAULTS as error:
             raise ValueError(self.unreadable(path, error)) from None
 
     def batches(self, shard, names, rows):

@@ -5,7 +5,7 @@ import numpy as np
 from ..kernels.layouts import CSR, Dense, frozen
 from .ahead import ahead
 from .base import X
-from .foreseen import Foreseen, seen
+from .foreseen import Foreseen
 from .room import room
 
 BLOCK_BYTES = 1 << 24  # of the numbers of a block where nothing else decides
@@ -15,6 +15,8 @@ class SourceRows:
     """The X of a source, with the questions that :class:`Dense` and :class:`CSR` answer; no row stays in memory."""
 
     in_memory = False
+    told = False  # whether a warning of the order of the rows has been given
+    watched = None  # a function of blocks and the source that gives these blocks, and shows how far they are
 
     def __init__(self, source):
         self.source = source
@@ -35,9 +37,14 @@ class SourceRows:
         """
         if size is None:
             size = max(1, BLOCK_BYTES * self.shape[0] // (self.stored * self.dtype.itemsize + 1))
-        if self.source.lasting:
+        blocks = self.blocks_ahead(size)
+        return blocks if self.watched is None else self.watched(blocks, self.source)
+
+    def blocks_ahead(self, size):
+        """The blocks, made by a thread."""
+        if self.source.mapped:
             n = self.shape[0]
-            return ahead((lo, self.source.between(lo, min(lo + size, n))) for lo in range(0, n, size))
+            return ahead((lo, self.source.between(lo, min(lo + size, n), (X,)).X) for lo in range(0, n, size))
         joined = sparse_blocks if self.sparse else dense_blocks
         blocks = joined(self.pieces(range(len(self.source.shards))), size, self)
         waiting = [one for one in self.foreseen if one.rows is None]
@@ -77,6 +84,13 @@ class SourceRows:
         """Room for a number of each row."""
         return room(self.shape[:1], dtype)
 
+    def of_columns(self, columns):
+        """The numbers (n, columns) of some columns of dense rows: in a temporary file where they are many."""
+        values = room((self.shape[0], len(columns)), self.dtype)
+        for first, rows in self.blocks():
+            values[first : first + rows.shape[0]] = rows.values[:, columns]
+        return values
+
     def astype(self, dtype):
         """The same rows: a source has one type."""
         if dtype != self.dtype:
@@ -113,12 +127,27 @@ class SourceRows:
         return self.source.place(row)
 
 
+def seen(blocks, foreseen, like):
+    """The blocks of a whole pass, of which some rows are copied on the way; their types are those of ``like``."""
+    for first, block in blocks:
+        for one in foreseen:
+            one.see(first, block)
+        yield first, block
+    for one in foreseen:
+        one.rows, one.parts = joined_rows(one.parts, like), []
+
+
 def dense_blocks(pieces, size, like):
-    """Pieces of rows as blocks of ``size`` rows, copies in memory that is used again."""
+    """Pieces of rows as blocks of ``size`` rows: views inside a piece that lasts, else copies in memory that is used
+    again."""
     buffers, used, filled, first = [None] * 3, 0, 0, 0
     for piece in pieces:
         values, lo = piece.values, 0
         while lo < len(values):
+            if filled == 0 and len(values) - lo >= size and like.source.lasting:
+                yield first, Dense(frozen(values[lo : lo + size]))
+                lo, first = lo + size, first + size
+                continue
             if buffers[used] is None:
                 buffers[used] = np.empty((min(size, like.shape[0]), like.columns), like.dtype)
             some = min(size - filled, len(values) - lo)

@@ -55,6 +55,11 @@ class SvmLight(Source):
         """The files, with the lines that are rows."""
         return tuple(Shard(path, rows) for path, (rows, _, _) in zip(self.paths, self.counted, strict=True))
 
+    def expected(self):
+        """The files, and their rows where they were counted."""
+        known = [rows for rows, _, _ in self.counted] if "counted" in vars(self) else [None] * len(self.paths)
+        return list(zip(self.paths, known, strict=True))
+
     @property
     def stored(self):
         """How many numbers X has."""
@@ -145,6 +150,11 @@ class SvmLight(Source):
     def digest(self):
         """Of the files and the options."""
         return digest_of(self.paths, type(self).__name__, self.columns, self.dtype.name, self.zero_based)
+
+    def __repr__(self):
+        if "counted" in vars(self):
+            return super().__repr__()
+        return f"{type(self).__name__}({len(self.paths)} files of {self.columns} columns, {self.dtype})"
 
 
 def floats(b, gap, begin, end):

@@ -181,6 +181,7 @@ class Loop:
                     self.end(k, Verdict("interrupted", messages.INTERRUPTED.format(steps=self.clock.steps)))
             self.leave(range(len(self.running.numbers)))
         finally:
+            self.solver.close()
             if not self.running.numbers:
                 self.monitor.close()
 

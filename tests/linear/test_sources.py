@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 import fastgd
 from fastgd import sources
@@ -149,3 +150,49 @@ def test_many_rows_keep_no_numbers_of_each(tables, monkeypatch):
     found = fastgd.fit(source_of("quantile"), loss="quantile")
     assert found.options["solver"] == "quasi_newton"
     np.testing.assert_allclose(found.loss, expected.loss, rtol=1e-5)
+
+
+WIDE = [
+    {"loss": "log_loss", "alpha": 0.01, "l1_ratio": 0.5},
+    {"loss": "squared_error", "bounds": (0.0, 1.0)},
+    {"loss": "hinge", "alpha": 0.1},
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", WIDE, ids=lambda case: " ".join(map(str, case.values())))
+def test_many_columns_have_the_bits_of_the_array(case, tmp_path):
+    random = np.random.default_rng(1)
+    X = random.standard_normal((2500, 1100)).astype(np.float32)
+    y = X[:, 0] - X[:, 1] + random.standard_normal(2500)
+    y = y if case["loss"] == "squared_error" else np.sign(y)
+    np.save(tmp_path / "X.npy", X)
+    np.save(tmp_path / "y.npy", y)
+    found = fastgd.fit(sources.npy(tmp_path / "X.npy", tmp_path / "y.npy"), **case)
+    assert_same(found, fastgd.fit(X, y, **case))
+
+
+SPARSE = [
+    {"loss": "squared_error"},
+    {"loss": "log_loss", "alpha": 1e-3, "l1_ratio": 0.5},
+    {"loss": "multinomial"},
+    {"loss": "hinge", "alpha": 1e-3},
+    {"loss": "poisson", "optimizer": "momentum", "epochs": 5},
+]
+
+
+@pytest.mark.parametrize("columns", [150, 3000])
+@pytest.mark.parametrize("case", SPARSE, ids=lambda case: " ".join(map(str, case.values())))
+def test_sparse_rows_have_the_bits_of_those_in_memory(case, columns, tmp_path):
+    random = np.random.default_rng(2)
+    X = sparse.random_array((4000, columns), density=5 / columns, rng=random, format="csr")
+    z = X @ random.standard_normal(columns)
+    kinds = {"squared_error": z, "poisson": np.round(np.exp(z / 3)), "multinomial": np.digitize(z, [-0.5, 0.5])}
+    y = kinds.get(case["loss"], np.sign(z + 0.1))
+    for name in ("data", "indices", "indptr"):
+        np.save(tmp_path / f"{name}.npy", getattr(X, name))
+    np.save(tmp_path / "y.npy", y)
+    source = sources.csr(tmp_path, tmp_path / "y.npy", n_features=columns)
+    options = {"epochs": 8, **case}
+    # Separation of sparse rows is looked for in memory only.
+    assert_same(fastgd.fit(source, **options), fastgd.fit(X, y, **options), words=False)

@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 from conftest import plan_of
+from scipy.sparse import csr_array
 from sklearn import svm
 
 import fastgd
 from fastgd import losses
+from fastgd.kernels.layouts import CSR, Dense
 from fastgd.solvers import dual, gram
 from fastgd.solvers.kinked import Kinked
 
@@ -113,11 +115,12 @@ def test_a_stopped_round_goes_on_bit_for_bit_on_any_number_of_threads():
 
 
 def test_it_suits_few_dense_rows_with_a_penalty_and_one_kink():
-    assert dual.suits(N, D, False, 0.1, 1)
-    assert not dual.suits(D, N, False, 0.1, 1)
-    assert not dual.suits(N, D, True, 0.1, 1)
-    assert not dual.suits(N, D, False, 0.0, 1)
-    assert not dual.suits(N, D, False, 0.1, 2)
+    few, many = Dense(np.zeros((N, D))), Dense(np.zeros((D, N)))
+    assert dual.suits(few, 0.1, 1)
+    assert not dual.suits(many, 0.1, 1)
+    assert not dual.suits(CSR.of(csr_array(few.values)), 0.1, 1)
+    assert not dual.suits(few, 0.0, 1)
+    assert not dual.suits(few, 0.1, 2)
     wide = np.zeros((20, 1024))
     assert plan_of(wide, np.arange(20) % 2, loss="hinge", alpha=0.1).tol == 1e-6
     assert plan_of(wide, np.arange(20) % 2, loss="hinge").tol == 1e-4

@@ -9,6 +9,7 @@ import threading
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from scipy import sparse
 
 from fastgd.kernels.layouts import CSR, Dense
@@ -81,10 +82,16 @@ def test_gives_the_rows_of_the_source_and_reads_it_once(tmp_path, repeatable):
     assert next(found.pieces(0)).offset is None
     assert next(found.pieces(0, ("y",))).X is None
     assert found.place(8) == "part 2, row 1"
-    again = pickle.loads(pickle.dumps(found))
+    again = pickle.loads(pickle.dumps(pickle.loads(pickle.dumps(found))))
+    assert (again.source is None) == (not repeatable)
+    assert str(tmp_path / "c") in repr(again)
     assert np.array_equal(np.concatenate([some.values for _, some in SourceRows(again).blocks()]), X)
     assert source.read == 3
     found.verify()
+    os.rename(tmp_path / "c", tmp_path / "d")
+    if not repeatable:
+        with pytest.raises(FileNotFoundError, match="is not there: the rows came from a source that can be read once"):
+            list(pickle.loads(pickle.dumps(again)).pieces(0))
 
 
 def test_sparse_rows(tmp_path):
@@ -252,13 +259,14 @@ def test_damage_in_the_middle(tmp_path):
     assert path.stat().st_mtime_ns == stat.st_mtime_ns, "so that all bytes are read once only"
 
 
-def test_an_error_of_the_source_leaves_nothing(tmp_path):
+@pytest.mark.parametrize("kind", [RuntimeError, KeyboardInterrupt])
+def test_an_error_of_the_source_leaves_nothing(tmp_path, kind):
     class Broken(Memory):
         def pieces(self, shard, parts=()):
             yield from super().pieces(shard)
-            raise RuntimeError("cut off")
+            raise kind("cut off")
 
-    with pytest.raises(RuntimeError, match="cut off"):
+    with pytest.raises(kind, match="cut off"):
         _ = Broken([[dense(3)]]).cached(tmp_path).n
     assert os.listdir(tmp_path) == [".lock"]
     assert Memory([[dense(3)]]).cached(tmp_path).n == 3
@@ -319,6 +327,15 @@ def test_two_at_once_write_once(tmp_path):
         thread.join()
     assert found == [300, 300]
     assert sorted(source.read for source in sources) == [0, 1]
+
+
+def test_whoever_waits_for_another_process_is_told(tmp_path, monkeypatch):
+    source, lock, said = Memory([[dense(3)]]).cached(tmp_path), FileLock(tmp_path / ".lock"), []
+    monkeypatch.setattr(module, "PATIENCE", 0.0)
+    monkeypatch.setattr(module.warnings, "warn", lambda words, *_, **__: said.append(words) or lock.release())
+    with lock:
+        assert source.n == 3
+    assert said == [f"Another process writes the cache in {tmp_path}: waiting for it."]
 
 
 def test_other_processes_read_what_is_there(tmp_path):

@@ -74,6 +74,12 @@ def test_columns_are_given_stored_or_found(tmp_path):
     np.save(folder / "shape.npy", (3, 4))
     with pytest.raises(ValueError, match=r"shape.npy holds \[3, 4\], but .*a has 2 rows"):
         csr(folder)
+    (folder / "shape.npy").write_bytes(b"2, 4")
+    with pytest.raises(ValueError, match=r"shape.npy can not be read as a .npy file"):
+        csr(folder)
+    for wrong in (2.5, "3", True):
+        with pytest.raises(TypeError, match=f"n_features={wrong!r} must be a whole number"):
+            csr(folder, n_features=wrong)
     empty = saved(tmp_path / "b", np.zeros((3, 2)))
     assert np.array_equal(SourceRows(csr(empty, n_features=2)).array(), np.zeros((3, 2)))
     with pytest.raises(ValueError, match=r"n_features=0 of .*b must be from 1"):
@@ -140,10 +146,11 @@ def test_only_the_rows_that_are_asked_for_are_checked(tmp_path, monkeypatch):
     seen, check = [], csr_source.Csr._check
     monkeypatch.setattr(csr_source.Csr, "_check", lambda self, lo, hi: seen.append((lo, hi)) or check(self, lo, hi))
     step = source.step
-    source.between(0, 1)
+    source.between(0, 1, ("X",))
     source.between(step - 1, step + 1)
+    pickle.loads(pickle.dumps(source)).between(0, 1)
     source.between(0, 2 * step)
-    assert seen == [(0, step), (step, 2 * step)]
+    assert seen == [(0, step), (step, 2 * step), (0, step)]
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import pickle
 import sys
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastgd.sources import arrow_columns, parquet
+from fastgd.sources.base import PIECE_BYTES
 from fastgd.sources.rows import SourceRows
 
 RNG = np.random.default_rng(3)
@@ -111,9 +113,12 @@ def test_the_type_follows_from_the_columns(tmp_path, kinds, dtype):
 
 def test_several_targets(tmp_path):
     some = table()
-    path = written(tmp_path, some)
-    np.testing.assert_array_equal(read(parquet(path, ["y", "o"]))[1], stacked(some, "y", "o"))
-    assert read(parquet(path, ["y"]))[1].shape == (20, 1)
+    path = written(tmp_path, some, some)
+    for names in (["y", "o"], pd.Index(["y", "o"]), iter("yo")):
+        source = parquet(path, names, iter("ab"))
+        np.testing.assert_array_equal(read(source)[1], stacked(pa.concat_tables([some] * 2), "y", "o"))
+        assert source.names == ("a", "b")
+    assert read(parquet(path, ["y"]))[1].shape == (40, 1)
     with pytest.raises(TypeError, match="column 'name', in target, holds text"):
         parquet(written(tmp_path, table(name=["x"] * 20)), ["y", "name"])
 
@@ -146,14 +151,16 @@ def test_a_column_of_lists_is_several_columns_and_not_copied(tmp_path, kind):
     values = RNG.normal(size=(20, 3)).astype(kind)
     lists = pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), 3)
     source = parquet(written(tmp_path, pa.table({"emb": lists, "y": values[:, 0]})), "y")
-    assert source.names == ("emb[0]", "emb[1]", "emb[2]") and source.dtype == kind and source.lasting
+    assert source.names == ("emb[0]", "emb[1]", "emb[2]") and source.dtype == kind
     check_rows(source, values)
     block = next(source.pieces(0)).X.values
     assert not block.flags.owndata and block.flags.c_contiguous and block.flags.aligned
     both = parquet(written(tmp_path, table(20, emb=lists)), features=["a", "emb", "b"])
-    assert both.columns == 5 and both.dtype == np.float64 and not both.lasting
+    assert both.columns == 5 and both.dtype == np.float64
     np.testing.assert_array_equal(read(both)[0][:, 1:4], values)
     np.testing.assert_array_equal(read(parquet(str(tmp_path), "emb", "a"))[1], values)
+    with pytest.raises(TypeError, match="the target 'emb' holds lists: it must be the only target"):
+        parquet(str(tmp_path), ["y", "emb"])
     np.testing.assert_array_equal(read(parquet(str(tmp_path), "y", "emb", dtype=np.float64))[0], values)
 
 
@@ -194,6 +201,22 @@ def test_the_digest_goes_by_files_and_columns(tmp_path):
     digests = {source.digest() for source in made}
     written(tmp_path, table(21))
     assert len(digests | {parquet(path, "y").digest()}) == len(made) + 1
+
+
+@pytest.mark.parametrize("groups", [1, 40])
+def test_no_more_is_in_memory_than_a_piece(tmp_path, groups):
+    """Of one large row group, of which pyarrow holds all by itself, and of many."""
+    n = 400_000
+    columns = {f"f{k}": RNG.normal(size=n).astype(np.float32) for k in range(10)}
+    path = tmp_path / "x.parquet"
+    pq.write_table(pa.table(columns), path, row_group_size=n // groups, use_dictionary=False)
+    source, before = parquet(path), pa.total_allocated_bytes()
+    held, rows = [], 0
+    for shard in range(groups):
+        for block in source.pieces(shard):
+            held.append(pa.total_allocated_bytes() - before + block.X.values.nbytes)
+            rows += block.rows
+    assert rows == n and max(held) < 1.25 * PIECE_BYTES < 0.7 * n * 40
 
 
 def test_nan_is_data_and_its_place_is_known(tmp_path):
@@ -276,13 +299,13 @@ def test_a_missing_column_is_named_with_the_nearest(tmp_path):
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        (["x"] * 20, r"holds text \(string\): encode it as numbers, or leave it out of features="),
+        (["x"] * 20, r"holds text \(string\): encode it as numbers, or choose other columns"),
         (pa.array(["x"] * 20).dictionary_encode(), "holds text"),
         ([decimal.Decimal("1.5")] * 20, "holds decimals .*cast them to float64"),
         (np.array(["2024-01-01"] * 20, "M8[D]"), "holds dates or times .*such as days"),
         ([[1.0]] * 20, "holds no numbers"),
         (pa.array([[]] * 20, pa.list_(pa.float64(), 0)), "holds no numbers"),
-        ([b"x"] * 20, "holds no numbers"),
+        ([b"x"] * 20, "holds bytes that are no UTF-8 text"),
         ([None] * 20, "holds no numbers"),
     ],
 )
@@ -305,6 +328,17 @@ def test_columns_that_hold_no_numbers_are_named(tmp_path, values, words):
 def test_a_table_without_numbers(tmp_path):
     with pytest.raises(ValueError, match=r"part-0.parquet has no column of numbers beside"):
         parquet(written(tmp_path, pa.table({"y": [1.0], "t": ["x"]})), "y")
+
+
+@pytest.mark.parametrize("value", [3, [], [None], ["y", 1]])
+def test_names_that_are_none(tmp_path, value):
+    path = written(tmp_path, table())
+    with pytest.raises(TypeError, match=r"target=.*: the name of a column, or a list of names, is needed"):
+        parquet(path, value)
+    with pytest.raises(TypeError, match=r"features=.*: the name of a column, or a list of names, is needed"):
+        parquet(path, "y", value)
+    with pytest.raises(TypeError, match=r"weight=.* is not the name of a column"):
+        parquet(path, "y", weight=value)
 
 
 def test_a_column_twice_and_one_without_a_name(tmp_path):
@@ -343,18 +377,39 @@ def test_damaged_pages_are_named(tmp_path):
         list(source.pieces(2))
 
 
+def test_a_footer_is_read_once_for_all_row_groups(tmp_path, monkeypatch):
+    source = parquet(written(tmp_path, table(), table()), "y")
+    footers, opened = [], pq.ParquetFile
+
+    def watched(*args, metadata, **options):
+        footers.append(metadata)
+        return opened(*args, metadata=metadata, **options)
+
+    monkeypatch.setattr(pq, "ParquetFile", watched)
+    read(source)
+    assert [footer is None for footer in footers] == [True, False, False, True, False, False]
+    assert "_open" not in pickle.loads(pickle.dumps(source)).__dict__
+
+
 def test_a_file_that_has_changed_or_gone(tmp_path):
     source = parquet(written(tmp_path, table(20), rows=20), "y")
     written(tmp_path, table(10), rows=20)
     with pytest.raises(ValueError, match="row group 0 had 20 rows when it was opened, and has 10 now: open"):
         read(source)
+    written(tmp_path, table(30), rows=30)
+    with pytest.raises(ValueError, match="row group 0 had 20 rows when it was opened, and has more now: open"):
+        read(source)
+    for other in (table().drop_columns("a"), table(a=["text"] * 20)):
+        written(tmp_path, other, rows=20)
+        with pytest.raises(ValueError, match="row group 0 had other columns when it was opened"):
+            read(source)
     (tmp_path / "part-0.parquet").unlink()
     with pytest.raises(ValueError, match=r"part-0.parquet can not be read \(.*No such file"):
         read(source)
 
 
 def test_empty_files_are_no_fault_unless_all_are(tmp_path):
-    with pytest.raises(ValueError, match=r"None of the 2 files, .*part-0.parquet and on, has rows"):
+    with pytest.raises(ValueError, match=r"There are no rows in .*part-0.parquet and 1 more files"):
         parquet(written(tmp_path, table(0), table(0)), "y")
     assert parquet(written(tmp_path, table(0), table(0), table(1)), "y").n == 1
 
@@ -362,6 +417,11 @@ def test_empty_files_are_no_fault_unless_all_are(tmp_path):
 def test_paths_that_are_not_there(tmp_path):
     with pytest.raises(FileNotFoundError, match="names no file"):
         parquet(tmp_path / "none.parquet")
+    (tmp_path / "year=2024").mkdir()
+    with pytest.raises(FileNotFoundError, match="names no file: check the path, or pass a pattern such as"):
+        parquet(tmp_path)
+    pq.write_table(table(), tmp_path / "year=2024" / "x.parquet")
+    assert parquet(f"{tmp_path}/**/*.parquet", "y").names == ("a", "b", "c", "w", "o")
 
 
 def test_without_pyarrow(monkeypatch):

@@ -16,10 +16,14 @@ D = 5
 
 
 class OneMemory(Source):
-    """Pieces that all lie in the same memory, as those of a decoder may: what is kept of one is overwritten."""
+    """Pieces that all lie in the same memory, as those of a decoder may: what is kept of one is overwritten.
 
-    def __init__(self, X, cuts, is_sparse):
+    Unless they are ``lasting``.
+    """
+
+    def __init__(self, X, cuts, is_sparse, lasting=False):
         """``cuts``: of each shard, the rows of its pieces."""
+        self.lasting = lasting
         self.X, self.cuts, self.sparse = X, cuts, is_sparse
         self.columns, self.dtype, self.parts = X.shape[1], X.dtype, ("X",)
         self.shards = tuple(Shard(f"part {k}", sum(pieces)) for k, pieces in enumerate(cuts))
@@ -33,13 +37,16 @@ class OneMemory(Source):
         self.read.append(shard)
         lo, room = int(self.starts[shard]), []
         for rows in self.cuts[shard]:
-            for array in room:
+            for array in () if self.lasting else room:
                 array[...] = 77
             some = self.X[lo : lo + rows]
             arrays = some_sparse(some).flat() if self.sparse else (some,)
             room = [np.array(array) for array in arrays]
             yield Block(CSR(*room, self.columns) if self.sparse else Dense(*room))
             lo += rows
+
+    def digest(self):
+        return "rows"
 
 
 def some_sparse(X):
@@ -54,7 +61,7 @@ def sources(draw):
     rng = np.random.default_rng(draw(st.integers(0, 99)))
     X = rng.standard_normal((n, D)) * (rng.uniform(size=(n, D)) < draw(st.sampled_from([0.0, 0.3, 1.0])))
     X = X.astype(draw(st.sampled_from([np.float32, np.float64])))
-    return OneMemory(X, cuts, draw(st.booleans()))
+    return OneMemory(X, cuts, draw(st.booleans()), draw(st.booleans()))
 
 
 def kept(rows):
@@ -77,6 +84,21 @@ def test_blocks_are_those_of_the_array(source, size):
     assert expected == len(source.X)
     some = list(rows.blocks())
     assert len(some) == min(1, len(source.X))
+
+
+@given(source=sources(), size=st.integers(1, 30), data=st.data())
+def test_a_cache_holds_the_same_rows(tmp_path_factory, source, size, data):
+    n = len(source.X)
+    if not n:
+        return
+    rows = SourceRows(source.cached(tmp_path_factory.mktemp("rows")))
+    assert rows.source.shards == source.shards
+    assert (rows.shape, rows.dtype, rows.stored) == (source.X.shape, source.X.dtype, source.stored)
+    assert np.array_equal(np.concatenate([kept(block) for _, block in rows.blocks(size)]), source.X)
+    pieces = [kept(block.X) for shard in range(len(source.shards)) for block in rows.source.pieces(shard)]
+    assert np.array_equal(np.concatenate(pieces), source.X)
+    numbers = data.draw(st.lists(st.integers(0, n - 1), max_size=9))
+    assert np.array_equal(kept(rows.take(numbers)), source.X[numbers])
 
 
 @given(source=sources(), data=st.data())

@@ -162,3 +162,9 @@ def test_cached(tmp_path):
     source = svmlight(written(tmp_path, file.getvalue()), 9, dtype="float64").cached(tmp_path / "c")
     assert np.array_equal(SourceRows(source).array(), X.toarray())
     assert np.array_equal(next(source.pieces(0)).y, np.arange(200))
+
+
+def test_rows_are_not_counted_for_a_cache_if_the_first_column_is_given(tmp_path, monkeypatch):
+    monkeypatch.setattr(svmlight_source, "count", None)
+    path = written(tmp_path, "1 1:1\n")
+    assert svmlight(path, 1, zero_based=False).cached(tmp_path / "c").n == 1

@@ -1,0 +1,322 @@
+"""The rows of a source for batches: an epoch's rows in an order drawn anew, a buffer of them in memory at a time.
+
+An order is one of runs, some rows that follow each other. Where a source is read anywhere at the same cost (``between``
+of memory maps), runs are short and in random order. Else they are parts of shards, as row groups of a Parquet file can
+only be read from their beginning: shards are in random order, and several are read in turn, a part of each. The rows of
+a buffer are shuffled as those of an array are; buffers end where slices of work do, so that batches are not cut.
+"""
+
+import mmap
+import warnings
+
+import numpy as np
+
+from ..kernels import order
+from ..kernels.layouts import Dense, frozen
+from ..kernels.row_weights import counts
+from ..sources.ahead import ahead
+from ..sources.base import PIECE_BYTES, X
+from ..sources.rows import copied, joined_rows, slice_of
+from .reduction import part_of
+
+BUFFER_BYTES = 1 << 26
+# Of a run that can be read by itself. Excess over the optimum of flights sorted by the target and by date, in stages, in
+# multiples of a full shuffle's: 512 runs a buffer 7.8 and 8.3, 2048 runs 2.1 and 3.1, an array's blocks 2.7 and 3.1.
+RUN_BYTES = 1 << 15
+# Shards that are read in turn, if so much memory is enough for it. A reader of row groups of 122,880 rows of 50 float32
+# columns took 15 MB, of a million rows, with dictionaries, 116 MB: a page and a dictionary of each column.
+TURNS, READERS_BYTES, PAGES_BYTES = 8, 192 << 20, 1 << 21
+BETWEEN = 0.01  # of the targets' variance: with more of it between buffers there is a warning
+UNITS = 1 << 41  # the purpose of the random numbers that put runs in order, apart from those of rows
+
+
+class Buffers:
+    """The buffers of a plan's epochs, each read while the one before is worked on."""
+
+    def __init__(self, plan, slice, kind):
+        self.epochs = Epochs(plan, slice, kind)
+        if self.epochs.shuffled and not self.epochs.source.lasting and not plan.data.rows.told:
+            warn_of_order(self.epochs)
+            plan.data.rows.told = True
+        self.size, self.count = self.epochs.size, self.epochs.count
+        self.data, self.here, self.coming = None, None, None
+
+    def at(self, epoch, number):
+        """The data of a buffer of an epoch; those given before are valid no more."""
+        if self.count == 1:
+            epoch = 0  # it is the same in all epochs
+        if (epoch, number) != self.here:
+            if self.coming is None or (epoch, number) != self.following():
+                self.close()
+                self.coming = ahead(self.epochs.buffers(epoch, number), depth=0)
+            try:
+                self.data, self.here = next(self.coming), (epoch, number)
+            except BaseException:
+                self.close()
+                raise
+        return self.data
+
+    def following(self):
+        """The epoch and the number of the buffer after the present one."""
+        epoch, number = self.here
+        return (epoch, number + 1) if number + 1 < self.count else (epoch + 1, 0)
+
+    def close(self):
+        """End the reading."""
+        if self.coming is not None:
+            self.coming.close()
+        self.coming = self.here = self.data = None
+
+    def folds(self, lanes):
+        """The lanes as the buffers' data have their row weights: the counts of replicates are those of folds there."""
+        if self.epochs.whole or lanes.replicate.max() < 0:
+            return lanes
+        return lanes._replace(fold=lanes.replicate, replicate=np.full_like(lanes.replicate, -1))
+
+
+class Epochs:
+    """What is read for the epochs of a plan, by another thread; ``slice`` rows are a slice of work."""
+
+    def __init__(self, plan, slice, kind):
+        self.plan, self.source, self.rows = plan, plan.data.rows.source, plan.rows
+        self.n = int(plan.data.count)
+        data, rows, replicates = plan.data, plan.data.rows, max(0, int(plan.lanes.replicate.max()) + 1)
+        numbers = rows.stored * (rows.dtype.itemsize + 4 * rows.sparse) // rows.shape[0]
+        row_bytes = numbers + (len(data.targets) + 2) * rows.dtype.itemsize + len(data.roles) + replicates
+        self.run = max(1, RUN_BYTES // (numbers + 1))
+        self.size = min(max(1, BUFFER_BYTES // row_bytes // slice) * slice, self.n)
+        self.count = -(-self.n // self.size)
+        self.shuffled = kind != order.SEQUENTIAL and self.count > 1
+        reader = min(int(np.diff(self.source.starts).max()) * numbers, PAGES_BYTES * rows.columns) + PIECE_BYTES
+        self.turns = int(min(max(1, READERS_BYTES // reader), TURNS))
+        self.edges = self.source.starts if self.rows is None else np.searchsorted(self.rows, self.source.starts)
+        self.whole = not self.shuffled and self.rows is None  # whether the rows of a buffer follow each other
+
+    def buffers(self, epoch, number):
+        """The data of the buffers from one on, None where some more of the next one has been read."""
+        memory = [None, None]  # not that of an earlier reading, whose thread may still be at work
+        last = 1 if self.count == 1 else max(self.plan.epochs, epoch + 1)
+        for e in range(epoch, last):
+            first, end = self.runs(e)
+            behind, reader = np.cumsum(end - first), Reader(self.source)
+            for k in range(number, self.count):
+                yield from self.buffer(reader, *self.part(first, end, behind, k), memory)
+                memory.reverse()
+            number = 0
+
+    def part(self, first, end, behind, number):
+        """The runs of a buffer, of all those of an epoch, ``behind`` which so many rows have come."""
+        low, high = number * self.size, min((number + 1) * self.size, self.n)
+        a, b = np.searchsorted(behind, low, "right"), np.searchsorted(behind, high, "left") + 1
+        firsts, ends = first[a:b].copy(), end[a:b].copy()
+        firsts[0] = ends[0] - (behind[a] - low)
+        ends[-1] -= behind[b - 1] - high
+        return firsts, ends
+
+    def between_buffers(self):
+        """The share of the targets' variance that lies between the buffers of an epoch: next to 0 of shuffled rows."""
+        first, end = self.runs(0)
+        behind, means, rows = np.cumsum(end - first), [], []
+        y = self.plan.data.targets
+        for k in range(self.count):
+            ends = zip(*self.part(first, end, behind, k), strict=True)
+            some = (slice(lo, hi) if self.rows is None else self.rows[lo:hi] for lo, hi in ends)
+            rows.append(min((k + 1) * self.size, self.n) - k * self.size)
+            means.append(sum(y[:, one].sum(axis=1, dtype=np.float64) for one in some) / rows[-1])
+        mean = np.average(means, axis=0, weights=rows)
+        between = np.average((np.array(means) - mean) ** 2, axis=0, weights=rows)
+        return float(np.max(between / np.maximum(y.var(axis=1, dtype=np.float64), 1e-300)))
+
+    def runs(self, epoch):
+        """The runs of an epoch in their order: the first of the rows trained on, and the one behind the last."""
+        edges, seed = self.edges, self.plan.options.random_state
+        if not self.shuffled:
+            some = edges[:-1] < edges[1:]
+            return edges[:-1][some], edges[1:][some]
+        if self.source.lasting:
+            return spread(edges, self.run, self.count, seed, epoch)
+        shares = np.minimum(np.arange(self.count + 1) * self.size / self.n, 1.0)
+        return in_turn(edges, shares, self.turns, seed, epoch)
+
+    def buffer(self, reader, first, end, memory):
+        """The data of some runs."""
+        data = self.plan.data
+        if self.whole and self.source.lasting:
+            lo, hi = int(first[0]), int(end[-1])
+            yield part_of(data, lo, hi, self.source.between(lo, hi))
+            return
+        n, sparse = int((end - first).sum()), data.rows.sparse
+        places = spaced(n) if self.shuffled else np.arange(n)
+        filled, held = 0, []
+        if self.source.lasting and not sparse:
+            for lo, hi in self.numbered(first, end):
+                foresee(self.source.between(lo, hi).values)
+                yield None
+        if memory[0] is None and not sparse:
+            memory[0] = np.empty((self.size, data.rows.columns), data.rows.dtype)
+        for lo, hi in zip(first.tolist(), end.tolist(), strict=True):
+            for rows in self.trained(reader, lo, hi):
+                if sparse:
+                    held.append(rows if self.source.lasting else copied(rows))
+                else:
+                    memory[0][places[filled : filled + rows.shape[0]]] = rows.values
+                    filled += rows.shape[0]
+                yield None
+        rows = joined_rows(held, data.rows) if sparse else Dense(frozen(memory[0][:n]))
+        if self.whole:
+            yield part_of(data, int(first[0]), int(end[-1]), rows)
+            return
+        numbers = np.empty(n, np.int64)
+        numbers[places] = np.concatenate([np.arange(*ends) for ends in zip(first, end, strict=True)])
+        if sparse and self.shuffled:
+            rows = rows.take(np.argsort(places))
+        yield self.gathered(rows, numbers if self.rows is None else self.rows[numbers].astype(np.int64))
+
+    def numbered(self, first, end):
+        """The numbers of the first rows of runs, and of those behind the last ones."""
+        if self.rows is not None:
+            first, end = self.rows[first], self.rows[end - 1] + 1
+        return zip(first.tolist(), end.tolist(), strict=True)
+
+    def trained(self, reader, lo, hi):
+        """The rows lo to hi of those trained on, in pieces."""
+        if self.rows is None:
+            yield from (rows for _, rows in reader.between(lo, hi))
+            return
+        chosen = self.rows[lo:hi].astype(np.int64)
+        if len(chosen):
+            for first, rows in reader.between(int(chosen[0]), int(chosen[-1]) + 1):
+                a, b = np.searchsorted(chosen, [first, first + rows.shape[0]])
+                yield rows.take(chosen[a:b] - first)
+
+    def gathered(self, rows, numbers):
+        """The data of rows of some numbers."""
+        data = self.plan.data
+        replicate = self.plan.lanes.replicate
+        roles = np.ascontiguousarray(data.roles[:, numbers]) if data.roles.size else data.roles
+        if replicate.max() >= 0:
+            with np.errstate(over="ignore"):
+                roles = counts(data.seed, int(replicate.max()) + 1, numbers)
+        return data._replace(
+            rows=rows,
+            targets=np.ascontiguousarray(data.targets[:, numbers]),
+            weight=data.weight[numbers] if data.weight.size else data.weight,
+            offset=data.offset[numbers] if data.offset.size else data.offset,
+            roles=roles,
+        )
+
+
+class Reader:
+    """Rows of a source by number, which ascend within each shard."""
+
+    def __init__(self, source):
+        self.source, self.open = source, {}
+
+    def between(self, lo, hi):
+        """Pairs of the number of a first row and some rows from there on; they lie within one shard."""
+        if self.source.lasting:
+            yield lo, self.source.between(lo, hi)
+            return
+        shard = int(np.searchsorted(self.source.starts, lo, "right")) - 1
+        start, stop = map(int, self.source.starts[shard : shard + 2])
+        pieces, first, rows = self.open.pop(shard, None) or (self.source.pieces(shard, (X,)), start, None)
+        while lo < hi:
+            behind = first + (0 if rows is None else rows.shape[0])
+            if lo < behind:
+                to = min(hi, behind)
+                yield lo, slice_of(rows, lo - first, to - first)
+                lo = to
+            else:
+                found = next(pieces, None)
+                if found is None:
+                    label, known = self.source.shards[shard].label, stop - start
+                    raise ValueError(
+                        f"{label} had {known} rows when it was opened, and has {behind - start} now: open the source "
+                        "again."
+                    )
+                first, rows = behind, found.X
+                yield lo, slice_of(rows, 0, 0)  # so that the reading may end where many are passed over
+        if hi < stop:
+            self.open[shard] = pieces, first, rows
+
+
+def foresee(array):
+    """Ask the system for the pages of an array, if it lies in a memory map.
+
+    Runs of 32 KB that were not in memory came at 0.5 to 1.6 GB/s so, and at 0.2 one after another.
+    """
+    base = array
+    while isinstance(base, np.ndarray):
+        base = base.base
+    if isinstance(base, mmap.mmap) and hasattr(mmap, "MADV_WILLNEED"):
+        first = array.ctypes.data - np.frombuffer(base, np.uint8).ctypes.data
+        begin = first - first % mmap.PAGESIZE
+        base.madvise(mmap.MADV_WILLNEED, begin, first + array.nbytes - begin)
+
+
+def warn_of_order(epochs):
+    """Warn where the buffers of an epoch are no samples of all rows."""
+    source, share = epochs.source, epochs.between_buffers()
+    if share > BETWEEN:
+        from .sparse_lazy import level_outside
+
+        warnings.warn(
+            f"{share:.1%} of the targets' variance lies between the {epochs.count} buffers from which an epoch's "
+            f"batches are drawn, one after another: the rows of the source are in an order, and its "
+            f"{len(source.shards)} shards can only be read from their beginning, {epochs.turns} at a time. Steps "
+            "follow that order, as on rows that are not shuffled. Pass source.cached(folder), whose rows are read "
+            "anywhere, write smaller shards, or shuffle the rows once.",
+            UserWarning,
+            stacklevel=level_outside(),
+        )
+
+
+def spaced(n):
+    """Where a buffer has the k-th of n rows that are read: those next to each other come from far apart."""
+    apart = int(np.ceil(np.sqrt(n)))
+    places = np.arange(n)
+    places[np.argsort(places % apart, kind="stable")] = np.arange(n)
+    return places
+
+
+def spread(edges, rows, buffers, seed, epoch):
+    """Runs of ``rows`` rows in random order, of which each buffer has some of all parts of the data."""
+    counts = -(-np.diff(edges) // rows)
+    inside = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+    first = np.repeat(edges[:-1], counts) + inside * rows
+    end = np.minimum(first + rows, np.repeat(edges[1:], counts))
+    # Of as many runs in a row as there are buffers, each has one.
+    drawn = np.arange(len(first), dtype=np.uint32)
+    shuffle(drawn, buffers, seed, epoch, UNITS)
+    sets = [drawn[k::buffers].copy() for k in range(buffers)]
+    for k, one in enumerate(sets):  # as sets are not as long as buffers, to the row
+        shuffle(one, len(one), seed, epoch, 2 * UNITS + k)
+    drawn = np.concatenate(sets)
+    return first[drawn], end[drawn]
+
+
+def in_turn(edges, shares, turns, seed, epoch):
+    """Runs of shards, each read from its beginning: of several at a time, each from another part of the data.
+
+    Each of these parts gives each buffer the same share of its rows; ``shares`` of the rows are those before a buffer.
+    """
+    n, found = edges[-1], []
+    part = (edges[:-1] + edges[1:]) * turns // (2 * n)
+    for k in np.unique(part[edges[:-1] < edges[1:]]):
+        shards = np.flatnonzero((part == k) & (edges[:-1] < edges[1:])).astype(np.uint32)
+        shuffle(shards, len(shards), seed, epoch, UNITS + int(k))
+        behind = np.cumsum(edges[shards + 1] - edges[shards])
+        cuts = np.rint(shares * behind[-1]).astype(np.int64)
+        both = np.unique(np.concatenate([cuts, behind]))
+        shard = np.searchsorted(behind, both[:-1], "right")
+        first = edges[shards[shard]] + both[:-1] - (behind - np.diff(behind, prepend=0))[shard]
+        found.append((np.searchsorted(cuts, both[:-1], "right"), first, first + np.diff(both)))
+    buffer, first, end = map(np.concatenate, zip(*found, strict=True))
+    places = np.argsort(buffer, kind="stable")
+    return first[places], end[places]
+
+
+def shuffle(items, window, seed, epoch, purpose):
+    """Shuffle each ``window`` items."""
+    with np.errstate(over="ignore"):  # for a kernel run as plain Python
+        order.shuffle(items, window, seed, epoch, purpose)

@@ -1,0 +1,64 @@
+"""Tables of other libraries, through the protocol that all of them have."""
+
+import hashlib
+import uuid
+
+from .arrow_table import ArrowTable, pa, said
+
+TABLES = ("pandas", "polars", "pyarrow")  # whose objects with a length are tables in memory, read as often as needed
+
+
+class Stream(ArrowTable):
+    """Anything with ``__arrow_c_stream__``: a table, which can be read again, or a stream of unknown length."""
+
+    def __init__(self, table, **options):
+        super().__init__(**options)
+        if not hasattr(table, "__arrow_c_stream__"):
+            what = f"{type(table).__name__} has no __arrow_c_stream__"
+            raise TypeError(f"{what}: a table or stream of pyarrow, polars, pandas or DuckDB is needed.")
+        self.table, where = table, f"The {type(table).__name__}"
+        self.repeatable = type(table).__module__.split(".")[0] in TABLES and hasattr(table, "__len__")
+        self.paths = (where,)
+        try:
+            reader = pa.RecordBatchReader.from_stream(table)
+        except pa.ArrowInvalid:
+            raise TypeError(f"{where} is no table: it has no columns.") from None
+        self.take(reader.schema, where)
+        self.add(where, len(table) if self.repeatable else 0)
+        self.unread, self.token = (None, None) if self.repeatable else (reader, uuid.uuid4().hex)
+        self.end(self.paths)
+
+    def batches(self, shard, names, rows):
+        """All columns are there already."""
+        if self.repeatable:
+            yield from pa.RecordBatchReader.from_stream(self.table)
+        elif self.unread is None:
+            what = f"{self.shards[0].label} has been read, and can be read once"
+            raise ValueError(f"{what}: pass a table, or write it to a file.")
+        else:
+            reader, self.unread = self.unread, None
+            yield from reader
+
+    def unreadable(self, where, error):
+        """The message for what the stream says."""
+        return f"{where} can not be read ({said(error)}): see to what makes it."
+
+    def place(self, row):
+        """Where a row lies, as messages name it."""
+        return f"{self.shards[0].label}, row {row}"
+
+    def digest(self):
+        """Of all numbers of a table; of a stream, whose rows nobody knows, another one each time it is opened."""
+        if not self.repeatable:
+            return self.token
+        found = hashlib.sha256(repr((self.parts, self.names, str(self.dtype))).encode())
+        for block in self.pieces(0):
+            for part in (block.X.values, *block[1:]):
+                if part is not None:
+                    found.update(repr((part.shape, part.dtype.str)).encode() + part.tobytes())
+        return found.hexdigest()[:32]
+
+    def __getstate__(self):
+        if not self.repeatable:
+            raise TypeError(f"{self.shards[0].label} can be read in its own process only: pass a table, or files.")
+        return super().__getstate__()
