@@ -20,8 +20,8 @@ from ..sources.rows import copied, joined_rows, slice_of
 from .reduction import part_of
 
 BUFFER_BYTES = 1 << 26
-# Of a run that can be read by itself. Excess over the optimum of flights sorted by the target and by date, in stages, in
-# multiples of a full shuffle's: 512 runs a buffer 7.8 and 8.3, 2048 runs 2.1 and 3.1, an array's blocks 2.7 and 3.1.
+# Of a run that can be read by itself. Excess over the optimum of flights sorted by the target and by date, in stages,
+# in multiples of a full shuffle's: 512 runs a buffer 7.8 and 8.3, 2048 runs 2.1 and 3.1, an array's blocks 2.7 and 3.1.
 RUN_BYTES = 1 << 15
 # Shards that are read in turn, if so much memory is enough for it. A reader of row groups of 122,880 rows of 50 float32
 # columns took 15 MB, of a million rows, with dictionaries, 116 MB: a page and a dictionary of each column.
