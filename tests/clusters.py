@@ -21,15 +21,18 @@ def local(workers, threads=1, **options):
 
 
 class Watch(distributed.SchedulerPlugin):
-    """Calls ``act(worker)`` once, when task number ``turn`` of those with a name is given to a worker: an address."""
+    """Calls ``act(worker)`` once, when task number ``turn`` of those with a name is given to a worker: an address.
 
-    def __init__(self, name, turn, act):
+    Tasks count from when ``since()`` is true on.
+    """
+
+    def __init__(self, name, turn, act, since):
         self.prefix, self.left, self.act = f"fastgd_{name}-", turn, act
-        self.name = f"{name} {turn}"
+        self.name, self.since = f"{name} {turn}", since
 
     def transition(self, key, start, finish, *args, worker=None, **kwargs):
         """Of a task."""
-        if finish == "processing" and str(key).startswith(self.prefix):
+        if finish == "processing" and str(key).startswith(self.prefix) and self.since():
             self.left -= 1
             if self.left == 0:
                 self.act(self.scheduler.tasks[key].processing_on.address)
@@ -40,10 +43,10 @@ class Watch(distributed.SchedulerPlugin):
 
 
 @contextlib.contextmanager
-def watched(client, name, turn, act):
+def watched(client, name, turn, act, since=lambda: True):
     """Watch a cluster; that it acted is asserted in the end."""
     scheduler = client.cluster.scheduler
-    watch = Watch(name, turn, act)
+    watch = Watch(name, turn, act, since)
     watch.scheduler = scheduler
     client.sync(add, scheduler, watch)
     try:

@@ -141,6 +141,9 @@ class ClusterRows(SourceRows):
         """The chunks of data with these rows."""
         return ClusterChunks(data, chunk, n_threads)
 
+    def foresee(self, *numbers):
+        """Nothing to prepare: the workers have the rows."""
+
     def take(self, rows):
         """Some of the rows, by number or flag, in memory here."""
         rows = np.flatnonzero(rows) if np.asarray(rows).dtype == bool else np.asarray(rows, np.int64)

@@ -28,6 +28,11 @@ class Dask:
     ----------
     client : distributed.Client or None, default None
         The cluster's client. None is the default client when a fit begins.
+    checkpoint : path or None, default None
+        A file in which a fit keeps its state: one whose process was killed goes on from there, with ``resume`` and the
+        same source and options, to the bits of a fit that was not. The rows are loaded again.
+    checkpoint_every : float, default 60.0
+        Seconds between two writings of it.
     timeout : float, default 60.0
         Seconds without any worker after which a fit is an error.
 
@@ -45,8 +50,9 @@ class Dask:
     10
     """
 
-    def __init__(self, client=None, *, timeout=60.0):
+    def __init__(self, client=None, *, checkpoint=None, checkpoint_every=60.0, timeout=60.0):
         self.given, self.timeout = client, timeout
+        self.checkpoint, self.checkpoint_every = checkpoint, checkpoint_every
         failures.distributed()
 
     @property

@@ -5,6 +5,7 @@ from ..results.progress import print_choices
 from ..solvers.compiled import COMPILED
 from ..training.loop import train
 from .auto import Choices
+from .checkpoints import with_checkpoints
 from .placed import let_go, placed
 from .planning import plan_of
 from .report import report, with_replicates
@@ -217,7 +218,7 @@ def fit_by(backend, X, y, given):
     choice, plan = planned(backend, X, y, given)
     if choice.options.verbose > 0:
         print_choices(choice.words)
-    outcomes = train(plan)
+    outcomes = train(with_checkpoints(choice, plan))
     result = report(choice, plan, 0, outcomes[0])
     let_go(plan.data.rows)
     return with_replicates(result, choice, outcomes[1:]) if outcomes[1:] else result

@@ -49,6 +49,19 @@ def report(choice, plan, number, outcome, objective=None):
     if (found := separated(choice, plan, model, outcome)) is not None:
         words["separation"] = found
         message = message if found in message else f"{message} {found}"
+    return result_of(choice, plan, model, outcome, (coef, intercept), words, message, objective)
+
+
+def kept(choice, plan, outcome):
+    """The result of a run that still goes on, without what needs a look at the rows."""
+    model = plan.models[0]
+    weights = user_weights(choice, model, outcome.weights)
+    return result_of(choice, plan, model, outcome, weights, dict(choice.words), outcome.verdict.reason)
+
+
+def result_of(choice, plan, model, outcome, weights, words, message, objective=None):
+    """The result with coefficients and intercepts in the user's units."""
+    table, (coef, intercept) = choice.table, weights
     state = state_of(choice, plan, model, outcome)
     one = len(coef) == 1
     return FitResult(

@@ -72,6 +72,7 @@ class Plan(Problem):
     every_epoch: bool = False  # whether a slice must not be longer than an epoch, whatever the options
     order: object = None  # order(epoch): the order of an epoch's rows, in place of a shuffle's own
     rule: object = None  # rule(model): a stopping rule of the caller, with a factor of the learning rate
+    keep: object = None  # keep(outcome), between slices: outcome() is how the run of the only model would end there
 
     @cached_property
     def width(self):

@@ -13,6 +13,8 @@ import numpy as np
 
 from ..kernels import order
 from ..kernels.layouts import Dense, frozen
+from ..kernels.notice import level_outside
+from ..kernels.row_copies import copy_rows
 from ..kernels.row_weights import counts
 from ..sources.ahead import ahead
 from ..sources.base import PIECE_BYTES, X
@@ -20,13 +22,14 @@ from ..sources.rows import copied, joined_rows, slice_of
 from .reduction import part_of
 
 BUFFER_BYTES = 1 << 26
-# Of a run that can be read by itself. Excess over the optimum of flights sorted by the target and by date, in stages, in
-# multiples of a full shuffle's: 512 runs a buffer 7.8 and 8.3, 2048 runs 2.1 and 3.1, an array's blocks 2.7 and 3.1.
+# Of a run that can be read by itself. Excess over the optimum of flights sorted by the target and by date, in stages,
+# as multiples of a full shuffle's: 512 runs a buffer 7.8 and 8.3, 2048 runs 2.1 and 3.1, an array's blocks 2.7 and 3.1.
 RUN_BYTES = 1 << 15
 # Shards that are read in turn, if so much memory is enough for it. A reader of row groups of 122,880 rows of 50 float32
 # columns took 15 MB, of a million rows, with dictionaries, 116 MB: a page and a dictionary of each column.
 TURNS, READERS_BYTES, PAGES_BYTES = 8, 192 << 20, 1 << 21
 BETWEEN = 0.01  # of the targets' variance: with more of it between buffers there is a warning
+STEP = 1 << 14  # rows that are copied at once
 UNITS = 1 << 41  # the purpose of the random numbers that put runs in order, apart from those of rows
 
 
@@ -90,6 +93,7 @@ class Epochs:
         reader = min(int(np.diff(self.source.starts).max()) * numbers, PAGES_BYTES * rows.columns) + PIECE_BYTES
         self.turns = int(min(max(1, READERS_BYTES // reader), TURNS))
         self.edges = self.source.starts if self.rows is None else np.searchsorted(self.rows, self.source.starts)
+        self.known = {}  # places, by the number of rows
         self.whole = not self.shuffled and self.rows is None  # whether the rows of a buffer follow each other
 
     def buffers(self, epoch, number):
@@ -145,38 +149,57 @@ class Epochs:
             lo, hi = int(first[0]), int(end[-1])
             yield part_of(data, lo, hi, self.source.between(lo, hi))
             return
-        n, sparse = int((end - first).sum()), data.rows.sparse
-        places = spaced(n) if self.shuffled else np.arange(n)
-        filled, held = 0, []
-        if self.source.lasting and not sparse:
-            for lo, hi in self.numbered(first, end):
-                foresee(self.source.between(lo, hi).values)
+        read = np.repeat(first - np.cumsum(end - first) + (end - first), end - first) + np.arange((end - first).sum())
+        numbers = read if self.rows is None else self.rows[read].astype(np.int64)
+        places = self.places(len(numbers))
+        if data.rows.sparse:
+            held = []
+            for rows in self.pieces(reader, first, end):
+                held.append(rows if self.source.lasting else copied(rows))
                 yield None
-        if memory[0] is None and not sparse:
-            memory[0] = np.empty((self.size, data.rows.columns), data.rows.dtype)
-        for lo, hi in zip(first.tolist(), end.tolist(), strict=True):
-            for rows in self.trained(reader, lo, hi):
-                if sparse:
-                    held.append(rows if self.source.lasting else copied(rows))
-                else:
-                    memory[0][places[filled : filled + rows.shape[0]]] = rows.values
-                    filled += rows.shape[0]
-                yield None
-        rows = joined_rows(held, data.rows) if sparse else Dense(frozen(memory[0][:n]))
+            rows = joined_rows(held, data.rows)
+            rows = rows.take(np.argsort(places)) if self.shuffled else rows
+        else:
+            if memory[0] is None:
+                memory[0] = np.empty((self.size, data.rows.columns), data.rows.dtype)
+            yield from self.copied(reader, first, end, numbers, memory[0], places)
+            rows = Dense(frozen(memory[0][: len(numbers)]))
         if self.whole:
             yield part_of(data, int(first[0]), int(end[-1]), rows)
             return
-        numbers = np.empty(n, np.int64)
-        numbers[places] = np.concatenate([np.arange(*ends) for ends in zip(first, end, strict=True)])
-        if sparse and self.shuffled:
-            rows = rows.take(np.argsort(places))
-        yield self.gathered(rows, numbers if self.rows is None else self.rows[numbers].astype(np.int64))
+        ordered = np.empty(len(numbers), np.int64)
+        ordered[places] = numbers
+        yield self.gathered(rows, ordered)
 
-    def numbered(self, first, end):
-        """The numbers of the first rows of runs, and of those behind the last ones."""
-        if self.rows is not None:
-            first, end = self.rows[first], self.rows[end - 1] + 1
-        return zip(first.tolist(), end.tolist(), strict=True)
+    def places(self, n):
+        """Where a buffer has the k-th of n rows that are read: those next to each other come from far apart."""
+        if n not in self.known:
+            self.known[n] = np.arange(n)
+            if self.shuffled:
+                self.known[n][np.argsort(self.known[n] % int(np.ceil(np.sqrt(n))), kind="stable")] = np.arange(n)
+        return self.known[n]
+
+    def copied(self, reader, first, end, numbers, out, places):
+        """Copy dense rows of some numbers to their places in ``out``; None after each part."""
+        if (table := mapped(self.source)) is not None:
+            first, end = (first, end) if self.rows is None else (self.rows[first], self.rows[end - 1] + 1)
+            foresee(table, first, end)
+            for k in range(0, len(numbers), STEP):
+                some = slice(k, k + STEP)
+                copy_rows(table, numbers[some], out, places[some])
+                yield None
+            return
+        filled = 0
+        for rows in self.pieces(reader, first, end):
+            count = rows.shape[0]
+            copy_rows(frozen(rows.values), np.arange(count), out, places[filled : filled + count])
+            filled += count
+            yield None
+
+    def pieces(self, reader, first, end):
+        """The rows of some runs, in pieces."""
+        for lo, hi in zip(first.tolist(), end.tolist(), strict=True):
+            yield from self.trained(reader, lo, hi)
 
     def trained(self, reader, lo, hi):
         """The rows lo to hi of those trained on, in pieces."""
@@ -240,26 +263,36 @@ class Reader:
             self.open[shard] = pieces, first, rows
 
 
-def foresee(array):
-    """Ask the system for the pages of an array, if it lies in a memory map.
+def mapped(source):
+    """The array (n, d) of all rows where a source has it in a memory map, as kernels read it; else None."""
+    if not source.lasting:
+        return None
+    base = source.between(0, 1).values
+    while isinstance(base, np.ndarray):
+        base = base.base
+    return source.between(0, source.n).values if isinstance(base, mmap.mmap) else None
+
+
+def foresee(table, first, end):
+    """Ask the system for the pages of some runs of an array in a memory map.
 
     Runs of 32 KB that were not in memory came at 0.5 to 1.6 GB/s so, and at 0.2 one after another.
     """
-    base = array
+    base, row = table, table.nbytes // len(table)
     while isinstance(base, np.ndarray):
         base = base.base
-    if isinstance(base, mmap.mmap) and hasattr(mmap, "MADV_WILLNEED"):
-        first = array.ctypes.data - np.frombuffer(base, np.uint8).ctypes.data
-        begin = first - first % mmap.PAGESIZE
-        base.madvise(mmap.MADV_WILLNEED, begin, first + array.nbytes - begin)
+    if hasattr(mmap, "MADV_WILLNEED"):
+        begin = table.ctypes.data - np.frombuffer(base, np.uint8).ctypes.data
+        first, end = begin + first.astype(np.int64) * row, begin + end.astype(np.int64) * row
+        first -= first % mmap.PAGESIZE
+        for start, size in zip(first.tolist(), (end - first).tolist(), strict=True):
+            base.madvise(mmap.MADV_WILLNEED, start, size)
 
 
 def warn_of_order(epochs):
     """Warn where the buffers of an epoch are no samples of all rows."""
     source, share = epochs.source, epochs.between_buffers()
     if share > BETWEEN:
-        from .sparse_lazy import level_outside
-
         warnings.warn(
             f"{share:.1%} of the targets' variance lies between the {epochs.count} buffers from which an epoch's "
             f"batches are drawn, one after another: the rows of the source are in an order, and its "
@@ -269,14 +302,6 @@ def warn_of_order(epochs):
             UserWarning,
             stacklevel=level_outside(),
         )
-
-
-def spaced(n):
-    """Where a buffer has the k-th of n rows that are read: those next to each other come from far apart."""
-    apart = int(np.ceil(np.sqrt(n)))
-    places = np.arange(n)
-    places[np.argsort(places % apart, kind="stable")] = np.arange(n)
-    return places
 
 
 def spread(edges, rows, buffers, seed, epoch):

@@ -1,12 +1,12 @@
 """Batches of sparse rows: which steps update only the columns of their rows, and the work of a slice of them."""
 
 import math
-import sys
 import warnings
 
 import numpy as np
 
 from ..kernels import hogwild_merge, lazy, sparse_loop
+from ..kernels.notice import level_outside
 from ..kernels.threads import run_tasks
 from ..parts.penalties import FactoredNet, Free
 from .batches import SLICE_COLUMNS, Batches
@@ -70,14 +70,6 @@ def warn_of_columns(plan):
             UserWarning,
             stacklevel=level_outside(),
         )
-
-
-def level_outside():
-    """The ``stacklevel`` of the line outside of fastgd that a call of it came from, for ``warnings.warn``."""
-    frame, level = sys._getframe(1), 1
-    while frame is not None and frame.f_globals.get("__name__", "").startswith("fastgd."):
-        frame, level = frame.f_back, level + 1
-    return level
 
 
 class EagerSparseBatches(Batches):

@@ -18,6 +18,9 @@ BATCH_BYTES = PIECE_BYTES // 4
 FEWEST = 2048  # rows of a batch, as long as they are no more than a piece: each column of a batch costs pyarrow 3 us
 
 
+WIDEST = 1 << 20  # lists: a row is a piece then; those of damaged files may have any width
+
+
 class Feature(NamedTuple):
     """A column of the table, and where it is in X."""
 
@@ -319,7 +322,8 @@ def is_list(kind):
 def number(kind):
     """The NumPy type of the numbers of a column or of its lists, or None."""
     if is_list(kind):
-        return None if kind.list_size <= 0 or is_list(kind.value_type) else number(kind.value_type)
+        usual = 0 < kind.list_size <= WIDEST and not is_list(kind.value_type)
+        return number(kind.value_type) if usual else None
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind):
         return np.dtype(kind.to_pandas_dtype())
     return None

@@ -262,6 +262,8 @@ class Loop:
         _, lanes, state, runs = self.running
         self.monitor.record_epochs(lanes, state, self.clock, runs, records)
         self.last = Snapshot(self)
+        if self.plan.keep is not None and self.running.numbers:
+            self.plan.keep(self.present)
         if any(records):
             ended = self.monitor.call_back(self.clock, runs)
             for k in ended:
@@ -330,8 +332,17 @@ class Loop:
         found = (clock or self.clock).loss_sum
         return found if np.ndim(found) == 0 else found.reshape(-1, self.plan.width)[models].reshape(-1)
 
+    def present(self):
+        """The outcome of the only model if its run were interrupted now; its state is the running one."""
+        words = messages.INTERRUPTED.format(steps=self.clock.steps)
+        return self.outcome(0, Verdict("interrupted", words), loss=self.running.runs[0].history.latest)
+
     def end(self, k, verdict, state=None, clock=None):
         """Store the outcome of a model whose run has ended: now, or with the given state and clock."""
+        self.outcomes[self.running.numbers[k]] = self.outcome(k, verdict, state, clock)
+
+    def outcome(self, k, verdict, state=None, clock=None, loss=None):
+        """How the run of a model ends now, or with the given state and clock; ``loss`` is given for want of a pass."""
         number, run, clock = self.running.numbers[k], self.running.runs[k], clock or self.clock
         loss_sum = np.zeros(self.plan.width) + self.loss_sum([k], clock)
         clock = Clock(clock.epoch, clock.row, clock.steps, loss_sum)
@@ -346,9 +357,9 @@ class Loop:
         if run.best is not None:
             weights = run.best[1]
             reason += " " + messages.BEST_EPOCH.format(epoch=run.best[0])
-        self.outcomes[number] = Outcome(
+        return Outcome(
             weights=weights,
-            objective=self.last_objective(k, run, state, verdict),
+            objective=self.last_objective(k, run, state, verdict) if loss is None else loss,
             verdict=verdict._replace(reason=reason),
             clock=clock,
             solver_state=state,

@@ -4,7 +4,10 @@ What happens does so when a task is seen to begin, not after a time.
 """
 
 import os
+import pickle
 import signal
+import subprocess
+import sys
 import threading
 
 import dask
@@ -104,6 +107,34 @@ def test_a_worker_stops_for_good(case):
         pids = processes(client)
         with watched(client, "pass", 6, lambda worker: os.kill(pids[worker], signal.SIGSTOP)):
             assert_same(fastgd.fit(source, engine=Dask(client), **OPTIONS), expected)
+
+
+def test_the_driver_is_killed_and_goes_on(case, tmp_path):
+    source, expected = case
+    path, script = tmp_path / "run.npz", tmp_path / "driver.py"
+    (tmp_path / "case.pickle").write_bytes(pickle.dumps(source))
+    script.write_text(DRIVER)
+    with local(2) as client:
+        given = [sys.executable, script, client.scheduler.address, path, tmp_path / "case.pickle"]
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+        driver = subprocess.Popen(given, env=environment, start_new_session=True)
+        with watched(client, "pass", 8, lambda _: driver.kill(), since=path.exists):
+            assert driver.wait() == -signal.SIGKILL
+        assert 0 < fastgd.load(path).n_epochs < OPTIONS["epochs"]
+        assert_same(fastgd.fit(source, engine=Dask(client), resume=path, **OPTIONS), expected)
+
+
+DRIVER = """
+import pickle, sys
+import distributed, fastgd
+from fastgd.kernels import full_batch
+
+full_batch.CHUNK_ELEMENTS, full_batch.DENSE_CHUNKS = 1, 10**6
+if __name__ == "__main__":
+    with distributed.Client(sys.argv[1]) as client, open(sys.argv[3], "rb") as file:
+        engine = fastgd.engines.Dask(client, checkpoint=sys.argv[2], checkpoint_every=0.0)
+        fastgd.fit(pickle.load(file), engine=engine, loss="log_loss", optimizer="momentum", epochs=8)
+"""
 
 
 def test_two_fits_at_once(case):

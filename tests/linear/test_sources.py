@@ -41,12 +41,13 @@ def tables(tmp_path_factory):
     return X, targets, source_of, folder
 
 
-def assert_same(found, expected):
+def assert_same(found, expected, words=True):
     """The same model and the same run, to the last bit."""
     for name in ("coef", "intercept", "loss"):
         np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
     np.testing.assert_array_equal(found.history.loss, expected.history.loss)
-    assert (found.status, found.message) == (expected.status, expected.message)
+    assert found.status == expected.status
+    assert not words or found.message == expected.message
     assert found.options["solver"] == expected.options["solver"]
 
 

@@ -267,15 +267,18 @@ def test_readers_share_the_memory(monkeypatch):
     assert turns() == 1
 
 
-def test_pages_are_asked_for_where_rows_lie_in_memory_maps(tmp_path):
+def test_rows_in_memory_maps_are_copied_as_others_are(tmp_path):
     np.save(tmp_path / "X.npy", X)
     np.save(tmp_path / "y.npy", Y)
-    asked = np.load(tmp_path / "X.npy", mmap_mode="r")
-    for some in (asked, asked[7:9], np.asarray(asked)[:, 1], X):  # as they are, and where there is nothing to ask for
-        source_batches.foresee(some)
     options = {"loss": "log_loss", "learning_rate": 0.1, "batch_size": 16, "epochs": 2, "random_state": 2}
     found = fastgd.fit(fastgd.sources.npy(tmp_path / "X.npy", tmp_path / "y.npy"), **options)
     expected = fastgd.fit(Held(X, Y, shards=(N,), lasting=True), **options)
+    np.testing.assert_array_equal(found.coef, expected.coef)
+    assert source_batches.mapped(fastgd.sources.npy(tmp_path / "X.npy")) is not None
+    np.save(tmp_path / "X.npy", np.asfortranarray(X))  # no map of rows
+    assert source_batches.mapped(fastgd.sources.npy(tmp_path / "X.npy")) is None
+    found = fastgd.fit(fastgd.sources.npy(tmp_path / "X.npy", tmp_path / "y.npy"), **options, validation=0.2)
+    expected = fastgd.fit(Held(X, Y, shards=(N,), lasting=True), **options, validation=0.2)
     np.testing.assert_array_equal(found.coef, expected.coef)
 
 

@@ -114,6 +114,14 @@ def test_a_stream_that_is_cut_off_behind_a_batch(tmp_path):
         arrow(path, "y", ["a"])
 
 
+@pytest.mark.parametrize("width", [2**30, -3])
+def test_a_width_of_lists_that_is_damaged(tmp_path, width):
+    path = written(tmp_path / "x.arrow", pa.table({"emb": pa.array([[1.0] * 77], pa.list_(pa.float64(), 77))}), "file")
+    path.write_bytes(path.read_bytes().replace(np.int32(77).tobytes(), np.int32(width).tobytes()))
+    with pytest.raises(TypeError, match="column 'emb', in features, holds no numbers"):
+        arrow(path, features="emb")
+
+
 def test_names_that_are_damaged(tmp_path):
     path = written(tmp_path / "x.arrow", pa.table({"column a": [1.0]}), "file")
     path.write_bytes(path.read_bytes().replace(b"column a", b"column \xff"))
