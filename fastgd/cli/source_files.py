@@ -1,23 +1,26 @@
-"""Tables that are not read into memory at once: many files, large ones, those that are cached or lie on a cluster."""
+"""Tables that are read as sources: Parquet, many files, large ones, those that are cached or lie on a cluster."""
 
 import contextlib
 import glob
+import shlex
 from pathlib import Path
 
 from .. import sources
 from ..sources.arrow_columns import number, plain
-from .files import ParquetTable, TableError, open_table
+from .files import PARQUET, ParquetTable, TableError, open_table
 
-LARGE = 1 << 26  # bytes of a file that is read piece by piece
+LARGE = 1 << 26  # bytes of a text file that is not read at once, with the line of each fault
 MARKS = "*?["
 
 
-def is_large(file, given):
-    """Whether a table is read piece by piece: as ``sources`` of the library do."""
+def is_source(file, given):
+    """Whether a table is read as a source."""
     if given.get("cache") or given.get("dask"):
         return True
     path = Path(file)
-    return path.stat().st_size > LARGE if path.is_file() else any(mark in file for mark in MARKS)
+    if path.is_file():
+        return path.suffix.lower() in PARQUET or path.stat().st_size > LARGE
+    return any(mark in file for mark in MARKS)
 
 
 def files_of(file):
@@ -46,19 +49,24 @@ class Files:
         if suffix_of(self.paths[0]).endswith(".xz"):
             raise TableError(f"{self.paths[0]} can't be read piece by piece: compress it as .gz or .bz2.")
 
-    def source(self, columns, float32=False, **roles):
+    def source(self, columns, labels=True, float32=False, **roles):
         """The rows of some columns; ``roles`` are the names of the target, the weight and the offset."""
         options = {"features": list(columns), "dtype": "float32" if float32 else "float64", **roles}
         if not isinstance(self.header, ParquetTable):
             return sources.csv(self.paths, delimiter=self.header.delimiter, **options)
-        schema = self.header.file.schema_arrow
-        kinds = {name: schema.field(name).type for name in columns}
-        if odd := [name for name, kind in kinds.items() if number(plain(kind)) is None]:
-            shown = ", ".join(f"{name!r} ({kinds[name]})" for name in odd[:3])
-            shown += f" and {len(odd) - 3} more" if len(odd) > 3 else ""
-            what = "column" if len(odd) == 1 else "columns"
-            hold, them = ("holds", "it") if len(odd) == 1 else ("hold", "them")
-            do = f"encode {them} as numbers, or leave {them} out with --drop {','.join(odd)}"
+        kinds = {name: self.header.schema.field(name).type for name in (*columns, *filter(None, roles.values()))}
+        odd = {name: kind for name, kind in kinds.items() if number(plain(kind)) is None}
+        target = roles.get("target")
+        if target in odd and not labels:
+            what = f"the target {target!r} holds text ({odd[target]}), and this loss needs numbers"
+            raise TableError(f"{self.paths[0]}: {what}: encode it, or for two classes pass --loss log_loss.")
+        if no_numbers := [name for name in columns if name in odd]:
+            shown = ", ".join(f"{name!r} ({odd[name]})" for name in no_numbers[:3])
+            shown += f" and {len(no_numbers) - 3} more" if len(no_numbers) > 3 else ""
+            what, hold, them = ("column", "holds", "it") if len(no_numbers) == 1 else ("columns", "hold", "them")
+            do = f"encode {them} as numbers"
+            if target is not None:
+                do += f", or leave {them} out with " + " ".join(f"--drop {shlex.quote(name)}" for name in no_numbers)
             raise TableError(f"{self.paths[0]}: {what} {shown} {hold} no numbers: {do}.")
         return sources.parquet(self.paths, **options)
 
