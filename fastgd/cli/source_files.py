@@ -8,6 +8,7 @@ from pathlib import Path
 from .. import sources
 from ..sources.arrow_columns import number, plain
 from .files import PARQUET, ParquetTable, TableError, open_table
+from .options import keep_inputs
 
 LARGE = 1 << 26  # bytes of a text file that is not read at once, with the line of each fault
 MARKS = "*?["
@@ -39,15 +40,27 @@ def suffix_of(path):
     return "".join(Path(path).suffixes[-2:]) if Path(path).suffix in (".gz", ".bz2", ".xz") else Path(path).suffix
 
 
+def match(path, pattern):
+    """Whether a path is one that a pattern names."""
+    return Path(path).absolute().match(str(Path(pattern).absolute()))
+
+
 class Files:
     """Files of one kind, with the columns of the first."""
 
     def __init__(self, file, delimiter=None):
-        self.paths = files_of(file)
+        self.file, self.paths = file, files_of(file)
         self.header = open_table(self.paths[0], delimiter)
         self.total = sum(Path(path).stat().st_size for path in self.paths)
         if suffix_of(self.paths[0]).endswith(".xz"):
             raise TableError(f"{self.paths[0]} can't be read piece by piece: compress it as .gz or .bz2.")
+
+    def keep(self, outputs, *others):
+        """Raise where an output would take the place of a file that is read, or be one of the pattern the next time."""
+        keep_inputs([*self.paths, *others], outputs)
+        for path in outputs:
+            if isinstance(path, Path) and any(mark in self.file for mark in MARKS) and match(path, self.file):
+                raise ValueError(f"{path} would be among the files of {self.file!r} the next time: write elsewhere.")
 
     def source(self, columns, labels=True, float32=False, **roles):
         """The rows of some columns; ``roles`` are the names of the target, the weight and the offset."""

@@ -287,7 +287,7 @@ def data_of(file, given, labels):
     of_rows = {role: given[role] for role in OF_ROWS if given[role]}
     if source_files.is_source(file, given):
         found = source_files.Files(file, given["delimiter"])
-        keep_inputs(found.paths, given.values())
+        found.keep(given.values())
         columns = chosen_columns(found.header, given["target"], given["columns"], given["drop"], of_rows)
         source = found.source(columns, labels, given["float32"], target=given["target"], **of_rows)
         if given["cache"] is not None:
@@ -313,7 +313,7 @@ def answers(file, model, result, answer, out, offset, delimiter, shown):
     size, of_rows = result.coef.shape[-1], [offset] if offset is not None else []
     if source_files.is_source(file, {}):
         found = source_files.Files(file, delimiter)
-        keep_inputs([*found.paths, model], [out])
+        found.keep([out], model)
         columns = model_columns(found.header, result.feature_names, size, offset)
         source = found.source(columns, offset=offset)
         with progress(is_shown(shown, found.total), source.n, "predicting") as told:

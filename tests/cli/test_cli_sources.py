@@ -148,7 +148,10 @@ def test_faults():
     said = fault("fit 'parts/*.parquet' --target price --drop class")
     assert "parts/1.parquet" in said
     assert "'age'" in said
-    run("fit whole.csv --target price --columns age,income --quiet --save parts/3.parquet")
+    run("fit whole.csv --target price --columns age,income --quiet --save m.npz")
+    said = fault("predict m.npz 'parts/*.csv' --out parts/out.csv")
+    assert "parts/out.csv would be among the files of 'parts/*.csv' the next time: write elsewhere" in said
+    assert sorted(os.listdir("parts")) == [f"{k}.{kind}" for k in range(3) for kind in ("csv", "parquet")]
     assert "is a file that is read" in fault("fit 'parts/*.csv' --target price --drop class --save parts/0.csv")
 
 
