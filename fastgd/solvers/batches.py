@@ -156,5 +156,5 @@ def order_of(plan):
     rows = plan.data.rows
     if plan.full or rows.in_memory or plan.options.shuffle is False:
         return None
-    starts, kind = rows.source.starts, "read anywhere" if rows.source.lasting else "read in turn"
+    starts, kind = rows.source.starts, "read anywhere" if rows.source.mapped else "read in turn"
     return f"{len(starts) - 1} shards {kind} ({zlib.crc32(starts.tobytes()):08x})"

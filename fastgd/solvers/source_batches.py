@@ -40,7 +40,7 @@ class Buffers:
 
     def __init__(self, plan, slice, kind):
         self.epochs = Epochs(plan, slice, kind)
-        if self.epochs.shuffled and not self.epochs.source.lasting and not plan.data.rows.told:
+        if self.epochs.shuffled and not self.epochs.source.mapped and not plan.data.rows.told:
             warn_of_order(self.epochs)
             plan.data.rows.told = True
         self.size, self.count = self.epochs.size, self.epochs.count
@@ -143,7 +143,7 @@ class Epochs:
         if not self.shuffled:
             some = edges[:-1] < edges[1:]
             return edges[:-1][some], edges[1:][some]
-        if self.source.lasting:
+        if self.source.mapped:
             return spread(edges, self.run, self.count, seed, epoch)
         shares = np.minimum(np.arange(self.count + 1) * self.size / self.n, 1.0)
         return in_turn(edges, shares, self.turns, seed, epoch)
@@ -151,8 +151,8 @@ class Epochs:
     def buffer(self, reader, first, end, memory):
         """The data of some runs, and the numbers of its rows there where they are others than 0, 1, 2 and so on."""
         data, lo, hi = self.plan.data, int(first[0]), int(end[-1])
-        if self.whole and self.source.lasting:
-            yield part_of(data, lo, hi, self.source.between(lo, hi)), None
+        if self.whole and self.source.mapped:
+            yield part_of(data, lo, hi, self.source.between(lo, hi, (X,)).X), None
             return
         rows = end - first
         numbers = np.repeat(end - np.cumsum(rows), rows) + np.arange(rows.sum())
@@ -189,7 +189,7 @@ class Epochs:
         """Where a buffer has the k-th of n rows that are read: those next to each other come from far apart."""
         if n not in self.known:
             self.known[n] = np.arange(n)
-            if self.shuffled and not self.source.lasting:
+            if self.shuffled and not self.source.mapped:
                 self.known[n][np.argsort(self.known[n] % int(np.ceil(np.sqrt(n))), kind="stable")] = np.arange(n)
         return self.known[n]
 
@@ -234,8 +234,8 @@ class Reader:
 
     def between(self, lo, hi):
         """Pairs of the number of a first row and some rows from there on; they lie within one shard."""
-        if self.source.lasting:
-            yield lo, self.source.between(lo, hi)
+        if self.source.mapped:
+            yield lo, self.source.between(lo, hi, (X,)).X
             return
         shard = int(np.searchsorted(self.source.starts, lo, "right")) - 1
         start, stop = map(int, self.source.starts[shard : shard + 2])
@@ -262,10 +262,10 @@ class Reader:
 
 def mapped(source):
     """The array (n, d) of all rows where a source has it in a memory map, as kernels read it; else None."""
-    if source.sparse or not source.lasting:
+    if source.sparse or not source.mapped:
         return None
-    base = map_of(source.between(0, 1).values)
-    return None if base is None else source.between(0, source.n).values
+    base = map_of(source.between(0, 1, (X,)).X.values)
+    return None if base is None else source.between(0, source.n, (X,)).X.values
 
 
 def map_of(array):
