@@ -124,3 +124,12 @@ def problem(request):
 def plain():
     """The well-scaled regression."""
     return PROBLEMS["plain"]
+
+
+@pytest.fixture(scope="session")
+def client():
+    """The client of a cluster that tests share, two processes of one thread each; who kills workers makes another."""
+    from clusters import local
+
+    with local(2) as client:
+        yield client

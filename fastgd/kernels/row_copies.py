@@ -4,9 +4,9 @@ from ._jit import kernel
 
 
 @kernel
-def copy_rows(values, rows, out, places):
-    """Copy some of the rows of an array, by number, to some places of another."""
-    for k in range(rows.size):
-        row, place = rows[k], places[k]
-        for j in range(values.shape[1]):
-            out[place, j] = values[row, j]
+def copy_rows(rows, out, places):
+    """Copy each row of an array to a place in another."""
+    for k in range(places.size):
+        place = places[k]
+        for j in range(rows.shape[1]):
+            out[place, j] = rows[k, j]

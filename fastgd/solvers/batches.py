@@ -73,11 +73,12 @@ class Batches(FirstOrder):
     def laid_out(self, epoch, row, count):
         """The rows of a slice that begins at ``row``, and the rows to prefetch meanwhile."""
         out, ahead = np.empty((2, count), np.int64)
-        n, seed, number, first = self.n, self.plan.options.random_state, epoch, 0
+        n, seed, number, first, rows = self.n, self.plan.options.random_state, epoch, 0, self.plan.rows
         if self.buffers is not None:
             size, buffer = self.buffers.size, row // self.buffers.size
-            self.data = self.buffers.at(epoch, buffer)
-            n, number, first = self.data.rows.shape[0], epoch * self.buffers.count + buffer, buffer * size
+            self.data, rows = self.buffers.at(epoch, buffer)
+            number, first = epoch * self.buffers.count + buffer, buffer * size
+            n = min(size, self.n - first)
         if self.kind in (order.BLOCK, order.FULL) and self.drawn_for != number:
             units = n if self.kind == order.FULL else -(-n // order.BLOCK_ROWS)
             self.drawn = np.empty(units, np.uint32)
@@ -87,9 +88,7 @@ class Batches(FirstOrder):
                 self.drawn[:] = self.plan.order(epoch)
             self.drawn_for = number
         order.fill(self.kind, seed, number, n, self.plan.batch, self.drawn, row - first, out, ahead)
-        if self.plan.rows is None or self.buffers is not None:
-            return out, ahead
-        return self.plan.rows[out].astype(np.int64), self.plan.rows[ahead].astype(np.int64)
+        return (out, ahead) if rows is None else (rows[out].astype(np.int64), rows[ahead].astype(np.int64))
 
     def advance(self, lanes, state, rates, clock, steps):
         """A slice of batches."""
@@ -157,5 +156,5 @@ def order_of(plan):
     rows = plan.data.rows
     if plan.full or rows.in_memory or plan.options.shuffle is False:
         return None
-    starts, kind = rows.source.starts, "read anywhere" if rows.source.lasting else "read in turn"
+    starts, kind = rows.source.starts, "read anywhere" if rows.source.mapped else "read in turn"
     return f"{len(starts) - 1} shards {kind} ({zlib.crc32(starts.tobytes()):08x})"

@@ -7,6 +7,7 @@ a buffer are shuffled as those of an array are; buffers end where slices of work
 """
 
 import mmap
+import time
 import warnings
 
 import numpy as np
@@ -29,7 +30,8 @@ RUN_BYTES = 1 << 15
 # columns took 15 MB, of a million rows, with dictionaries, 116 MB: a page and a dictionary of each column.
 TURNS, READERS_BYTES, PAGES_BYTES = 8, 192 << 20, 1 << 21
 BETWEEN = 0.01  # of the targets' variance: with more of it between buffers there is a warning
-STEP = 1 << 14  # rows that are copied at once
+PROBES, AT_ONCE = 16, 5e-5  # rows, and seconds in which one comes that is in memory
+FIRST = np.zeros(1, np.int64)
 UNITS = 1 << 41  # the purpose of the random numbers that put runs in order, apart from those of rows
 
 
@@ -38,14 +40,17 @@ class Buffers:
 
     def __init__(self, plan, slice, kind):
         self.epochs = Epochs(plan, slice, kind)
-        if self.epochs.shuffled and not self.epochs.source.lasting and not plan.data.rows.told:
+        if self.epochs.shuffled and not self.epochs.source.mapped and not plan.data.rows.told:
             warn_of_order(self.epochs)
             plan.data.rows.told = True
         self.size, self.count = self.epochs.size, self.epochs.count
-        self.data, self.here, self.coming = None, None, None
+        self.found, self.here, self.coming = None, None, None
 
     def at(self, epoch, number):
-        """The data of a buffer of an epoch; those given before are valid no more."""
+        """The data of a buffer of an epoch, and the numbers of its rows there or None.
+
+        What was given before is valid no more.
+        """
         if self.count == 1:
             epoch = 0  # it is the same in all epochs
         if (epoch, number) != self.here:
@@ -53,11 +58,11 @@ class Buffers:
                 self.close()
                 self.coming = ahead(self.epochs.buffers(epoch, number), depth=0)
             try:
-                self.data, self.here = next(self.coming), (epoch, number)
+                self.found, self.here = next(self.coming), (epoch, number)
             except BaseException:
                 self.close()
                 raise
-        return self.data
+        return self.found
 
     def following(self):
         """The epoch and the number of the buffer after the present one."""
@@ -68,11 +73,11 @@ class Buffers:
         """End the reading."""
         if self.coming is not None:
             self.coming.close()
-        self.coming = self.here = self.data = None
+        self.coming = self.here = self.found = None
 
     def folds(self, lanes):
         """The lanes as the buffers' data have their row weights: the counts of replicates are those of folds there."""
-        if self.epochs.whole or lanes.replicate.max() < 0:
+        if self.epochs.whole or self.epochs.table is not None or lanes.replicate.max() < 0:
             return lanes
         return lanes._replace(fold=lanes.replicate, replicate=np.full_like(lanes.replicate, -1))
 
@@ -93,11 +98,12 @@ class Epochs:
         reader = min(int(np.diff(self.source.starts).max()) * numbers, PAGES_BYTES * rows.columns) + PIECE_BYTES
         self.turns = int(min(max(1, READERS_BYTES // reader), TURNS))
         self.edges = self.source.starts if self.rows is None else np.searchsorted(self.rows, self.source.starts)
+        self.table = mapped(self.source)
         self.known = {}  # places, by the number of rows
         self.whole = not self.shuffled and self.rows is None  # whether the rows of a buffer follow each other
 
     def buffers(self, epoch, number):
-        """The data of the buffers from one on, None where some more of the next one has been read."""
+        """The buffers from one on, None where some more of the next one has been read."""
         memory = [None, None]  # not that of an earlier reading, whose thread may still be at work
         last = 1 if self.count == 1 else max(self.plan.epochs, epoch + 1)
         for e in range(epoch, last):
@@ -137,64 +143,55 @@ class Epochs:
         if not self.shuffled:
             some = edges[:-1] < edges[1:]
             return edges[:-1][some], edges[1:][some]
-        if self.source.lasting:
+        if self.source.mapped:
             return spread(edges, self.run, self.count, seed, epoch)
         shares = np.minimum(np.arange(self.count + 1) * self.size / self.n, 1.0)
         return in_turn(edges, shares, self.turns, seed, epoch)
 
     def buffer(self, reader, first, end, memory):
-        """The data of some runs."""
-        data = self.plan.data
-        if self.whole and self.source.lasting:
-            lo, hi = int(first[0]), int(end[-1])
-            yield part_of(data, lo, hi, self.source.between(lo, hi))
+        """The data of some runs, and the numbers of its rows there where they are others than 0, 1, 2 and so on."""
+        data, lo, hi = self.plan.data, int(first[0]), int(end[-1])
+        if self.whole and self.source.mapped:
+            yield part_of(data, lo, hi, self.source.between(lo, hi, (X,)).X), None
             return
-        read = np.repeat(first - np.cumsum(end - first) + (end - first), end - first) + np.arange((end - first).sum())
-        numbers = read if self.rows is None else self.rows[read].astype(np.int64)
-        places = self.places(len(numbers))
+        rows = end - first
+        numbers = np.repeat(end - np.cumsum(rows), rows) + np.arange(rows.sum())
+        if self.rows is not None:
+            numbers = self.rows[numbers].astype(np.int64)
+        if self.table is not None:
+            foresee(self.table, numbers)
+            yield data._replace(rows=Dense(self.table)), numbers
+            return
+        places, held, filled = self.places(len(numbers)), [], 0
+        if memory[0] is None and not data.rows.sparse:
+            memory[0] = np.empty((self.size, data.rows.columns), data.rows.dtype)
+        for some in self.pieces(reader, first, end):
+            count = some.shape[0]
+            if data.rows.sparse:
+                held.append(some if self.source.lasting else copied(some))
+            else:
+                copy_rows(frozen(some.values), memory[0], places[filled : filled + count])
+            filled += count
+            yield None
         if data.rows.sparse:
-            held = []
-            for rows in self.pieces(reader, first, end):
-                held.append(rows if self.source.lasting else copied(rows))
-                yield None
-            rows = joined_rows(held, data.rows)
-            rows = rows.take(np.argsort(places)) if self.shuffled else rows
+            found = joined_rows(held, data.rows)
+            found = found if self.whole else found.take(np.argsort(places))
         else:
-            if memory[0] is None:
-                memory[0] = np.empty((self.size, data.rows.columns), data.rows.dtype)
-            yield from self.copied(reader, first, end, numbers, memory[0], places)
-            rows = Dense(frozen(memory[0][: len(numbers)]))
+            found = Dense(frozen(memory[0][:filled]))
         if self.whole:
-            yield part_of(data, int(first[0]), int(end[-1]), rows)
+            yield part_of(data, lo, hi, found), None
             return
-        ordered = np.empty(len(numbers), np.int64)
+        ordered = np.empty(filled, np.int64)
         ordered[places] = numbers
-        yield self.gathered(rows, ordered)
+        yield self.gathered(found, ordered), None
 
     def places(self, n):
         """Where a buffer has the k-th of n rows that are read: those next to each other come from far apart."""
         if n not in self.known:
             self.known[n] = np.arange(n)
-            if self.shuffled:
+            if self.shuffled and not self.source.mapped:
                 self.known[n][np.argsort(self.known[n] % int(np.ceil(np.sqrt(n))), kind="stable")] = np.arange(n)
         return self.known[n]
-
-    def copied(self, reader, first, end, numbers, out, places):
-        """Copy dense rows of some numbers to their places in ``out``; None after each part."""
-        if (table := mapped(self.source)) is not None:
-            first, end = (first, end) if self.rows is None else (self.rows[first], self.rows[end - 1] + 1)
-            foresee(table, first, end)
-            for k in range(0, len(numbers), STEP):
-                some = slice(k, k + STEP)
-                copy_rows(table, numbers[some], out, places[some])
-                yield None
-            return
-        filled = 0
-        for rows in self.pieces(reader, first, end):
-            count = rows.shape[0]
-            copy_rows(frozen(rows.values), np.arange(count), out, places[filled : filled + count])
-            filled += count
-            yield None
 
     def pieces(self, reader, first, end):
         """The rows of some runs, in pieces."""
@@ -237,8 +234,8 @@ class Reader:
 
     def between(self, lo, hi):
         """Pairs of the number of a first row and some rows from there on; they lie within one shard."""
-        if self.source.lasting:
-            yield lo, self.source.between(lo, hi)
+        if self.source.mapped:
+            yield lo, self.source.between(lo, hi, (X,)).X
             return
         shard = int(np.searchsorted(self.source.starts, lo, "right")) - 1
         start, stop = map(int, self.source.starts[shard : shard + 2])
@@ -265,28 +262,38 @@ class Reader:
 
 def mapped(source):
     """The array (n, d) of all rows where a source has it in a memory map, as kernels read it; else None."""
-    if not source.lasting:
+    if source.sparse or not source.mapped:
         return None
-    base = source.between(0, 1).values
-    while isinstance(base, np.ndarray):
-        base = base.base
-    return source.between(0, source.n).values if isinstance(base, mmap.mmap) else None
+    base = map_of(source.between(0, 1, (X,)).X.values)
+    return None if base is None else source.between(0, source.n, (X,)).X.values
 
 
-def foresee(table, first, end):
-    """Ask the system for the pages of some runs of an array in a memory map.
+def map_of(array):
+    """The memory map in which an array lies, or None."""
+    while isinstance(array, np.ndarray):
+        array = array.base
+    return array if isinstance(array, mmap.mmap) else None
 
-    Runs of 32 KB that were not in memory came at 0.5 to 1.6 GB/s so, and at 0.2 one after another.
+
+def foresee(table, numbers):
+    """Ask the system for the pages of some rows of an array in a memory map, unless a few of them are there at once.
+
+    Runs of 32 KB that were not in memory came at 0.5 to 1.6 GB/s so, and at 0.2 one after another. Where they are, to
+    ask for all of them would hold up the thread that takes the steps by 3 ms a buffer. No number depends on the clock.
     """
-    base, row = table, table.nbytes // len(table)
-    while isinstance(base, np.ndarray):
-        base = base.base
-    if hasattr(mmap, "MADV_WILLNEED"):
-        begin = table.ctypes.data - np.frombuffer(base, np.uint8).ctypes.data
-        first, end = begin + first.astype(np.int64) * row, begin + end.astype(np.int64) * row
-        first -= first % mmap.PAGESIZE
-        for start, size in zip(first.tolist(), (end - first).tolist(), strict=True):
-            base.madvise(mmap.MADV_WILLNEED, start, size)
+    begun, one = time.perf_counter(), np.empty((1, table.shape[1]), table.dtype)
+    for number in numbers[:: max(1, len(numbers) // PROBES)].tolist():
+        copy_rows(table[number : number + 1], one, FIRST)
+    if time.perf_counter() - begun < PROBES * AT_ONCE or not hasattr(mmap, "MADV_WILLNEED"):
+        return
+    base, row = map_of(table), table.nbytes // len(table)
+    begin = table.ctypes.data - np.frombuffer(base, np.uint8).ctypes.data
+    cuts = np.flatnonzero(np.diff(numbers) != 1) + 1
+    first = begin + numbers[np.append(0, cuts)] * row
+    end = begin + (numbers[np.append(cuts, len(numbers)) - 1] + 1) * row
+    first -= first % mmap.PAGESIZE
+    for start, size in zip(first.tolist(), (end - first).tolist(), strict=True):
+        base.madvise(mmap.MADV_WILLNEED, start, size)
 
 
 def warn_of_order(epochs):
