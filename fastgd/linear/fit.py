@@ -26,7 +26,8 @@ def fit(X, y=None, **options):
         canonical CSR with int32 indices; float16 becomes float32, other types of number float64. Sparse rows stay
         sparse: a step costs their numbers (see ``lazy``), and they give the model that the same rows give when dense.
         Or one of :mod:`fastgd.sources`, whose rows are read from files again for each pass and need no memory: it
-        holds its targets, weights and offsets, and the model has the bits that the same rows in memory give.
+        holds its targets, weights and offsets, and the model has the bits that the same rows in memory give. A
+        collection of Dask is such a source, of its partitions.
     y : array-like (n,) or (n, m), or None
         Targets, or m of them, each fitted by itself in the same passes. Labels of any kind for losses of classes: two
         for "log_loss", "hinge", "squared_hinge", "modified_huber" and "perceptron", two or more for "multinomial". At

@@ -8,8 +8,17 @@ from ..sources.rows import SourceRows
 
 
 def placed(X, y, given):
-    """X, y and the options given; a source is opened, and its rows are where the engine among the options puts them."""
+    """X, y and the options given; a source is opened, and its rows are where the engine among the options puts them.
+
+    A collection of Dask is a source of its partitions.
+    """
     engine = arguments.engine(given.get("engine"))
+    if hasattr(X, "__dask_graph__"):
+        from ..sources import dask
+
+        weight, offset = given.get("sample_weight"), given.get("offset")
+        X, y = dask(X, y, weight=weight, offset=offset), None
+        given = {**given, "sample_weight": None, "offset": None}
     if engine is None:
         X, y, given = opened(X, y, given)
         if isinstance(X, Matrix) and isinstance(X.rows, SourceRows) and given.get("verbose") == 1:

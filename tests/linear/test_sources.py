@@ -197,3 +197,13 @@ def test_sparse_rows_have_the_bits_of_those_in_memory(case, columns, tmp_path):
     options = {"epochs": 8, **case}
     # Separation of sparse rows is looked for in memory only.
     assert_same(fastgd.fit(source, **options), fastgd.fit(X, y, **options), words=False)
+
+
+def test_collections_of_dask_are_sources():
+    array = pytest.importorskip("dask.array")
+    random = np.random.default_rng(3)
+    X = random.standard_normal((500, 3))
+    y, weight = X @ [1.0, 2.0, 3.0] + random.standard_normal(500), np.arange(500) % 3.0
+    one, two, three = array.from_array(X, (120, 3)), array.from_array(y, 120), array.from_array(weight, 120)
+    found = fastgd.fit(one, two, sample_weight=three)
+    assert_same(found, fastgd.fit(X, y, sample_weight=weight))
