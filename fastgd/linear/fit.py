@@ -91,7 +91,8 @@ def fit(X, y=None, **options):
     shuffle : "block", "full", "replacement" or bool, default "block"
         Row order of each epoch: blocks of rows and the rows within a window of blocks; a full shuffle; each batch
         drawn afresh (distinct rows within it); False is the data's own order, True the default. It depends on the seed
-        and the epoch alone.
+        and the epoch alone. Of a source in files, "block" and "full" shuffle the rows of one buffer after another (see
+        Notes), "full" as fully as a buffer allows; "replacement", which draws from all rows, is an error.
     validation : float, (X, y), (X, y, sample_weight), (X, y, sample_weight, offset) or None, default None
         A share of the rows, drawn at random (of two classes, of each), or data of their own, to be held out. Their loss
         is measured after each epoch; when it has not fallen (by ``tol``, where given) for ``patience`` epochs, the run
@@ -194,6 +195,15 @@ def fit(X, y=None, **options):
     coordinates whitened by the Hessian, and averaged (Shamir and Zhang 2013). This is for up to 200 columns and one
     model without a penalty, bounds, ``validation`` or ``bootstrap``. ``docs/auto.md`` describes all of it step by step.
     ``choices["solver"]`` of the result names the method, and says why those before it do not suit.
+
+    Batches of a source in files: an epoch's rows come in buffers of about 64 MB, the next of which is read while steps
+    are taken on one, and each has its share of all parts of the source, drawn anew for each epoch. Where rows are read
+    anywhere at the same cost (.npy files, ``source.cached(folder)``), these are runs of 32 KB, and steps are as good as
+    on an array shuffled by "block". Shards that can only be read from their beginning, as row groups of Parquet, are
+    read up to 8 at a time; where many of the rows are in the order of the targets, a warning says that such steps
+    follow that order. Batches and their bits are those of an array whose rows have the same order: with
+    ``shuffle=False`` the source's own. A run goes on from its state, in the middle of an epoch too, on a source of
+    the same shards.
 
     Ctrl-C ends a run within a slice of work (about 10 ms), with status "interrupted" and the last finite weights. While
     the data are still being checked and measured, before the first step, it is raised, and while a kernel is compiled
