@@ -10,6 +10,7 @@ _MODULES = {
     "partial_fit": "linear.partial_fit",
     "sweep": "linear.sweep",
     "lr_find": "linear.lr_find",
+    "local_sgd": "linear.local_sgd",
     "LrFind": "results.lr_find",
     "load": "results.fit_result",
     "FitResult": "results.fit_result",

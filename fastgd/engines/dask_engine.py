@@ -6,7 +6,7 @@ import numpy as np
 
 from ..inputs.options import FitOptions
 from ..sources.base import Y
-from . import failures
+from . import failures, tasks
 from .cluster_rows import ClusterRows
 
 NO_CLIENT = (
@@ -70,6 +70,13 @@ class Dask:
         if not source.repeatable:
             raise ValueError(ONCE.format(source=source))
         return ClusterRows(source, On(self.client, self.timeout))
+
+    def run(self, source, function, given):
+        """What a function found by its name makes of a source and each of some tuples of arguments: a list."""
+        rows = self.rows(source)
+        sent = rows.shared(source)
+        asked = [(function, sent, tasks.packed(arguments)) for arguments in given]
+        return rows.cluster.results(rows, rows.map("run", tasks.called, *zip(*asked, strict=True)))
 
     def estimate(self, source, **options):
         """What a pass over a source will cost on the cluster and here, and whether the cluster pays; takes about 2 s.

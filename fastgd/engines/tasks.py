@@ -104,6 +104,11 @@ def asked(question, rows, state):
     return made(getattr(whole([rows]), question)(*unpacked(state)))
 
 
+def called(function, source, given):
+    """What a function makes of a source (packed) and some arguments."""
+    return made(function(unpacked(source), *unpacked(given)))
+
+
 def added(parts):
     """The sums of neighbouring nodes, :class:`Made`."""
     return Made(tree([part.value for part in parts]), frozenset().union(*(part.cpus for part in parts)))
