@@ -44,14 +44,14 @@ def fit(ctx, file, **given):
 
     FILE is a .csv or .tsv file with a header line (also .gz, .bz2, .xz) or a .parquet file, or a pattern of them in
     quotes, 'flights/*.parquet'. The model takes all columns but the target, unless told otherwise; they must hold
-    numbers (truth values count as 0 and 1). A file above 64 MB, and the files of a pattern, are read piece by piece for
-    each pass, and their rows need no memory.
+    numbers (truth values count as 0 and 1). Parquet, a file above 64 MB, and the files of a pattern are read piece by
+    piece for each pass: their rows need no memory.
     """
-    from . import large, report, tables
+    from . import report, source_files, tables
 
     asked = options.fit_arguments(given)
     data = tables.data_of(file, given, options.checked(asked).loss.labels)
-    where = ctx.with_resource(large.engine(given["dask"]))
+    where = ctx.with_resource(source_files.engine(given["dask"]))
     result = fastgd.fit(data.X, data.y, **data.of_rows, verbose=int(data.shown), **asked, **where)
     if not given["quiet"]:
         click.echo(report.fitted(result, data.rows, data.dtype))
@@ -88,14 +88,14 @@ def lr_find(ctx, file, **given):
     the same options and --learning-rate.
     """
     from ..linear.lr_find import checked_span
-    from . import large, report, tables
+    from . import report, source_files, tables
 
     asked = options.fit_arguments(given)
     labels = options.checked(asked).loss.labels
     span = {name: given[name] for name in ("start", "stop", "num")}
     checked_span(**span)
     data = tables.data_of(file, given, labels)
-    where = ctx.with_resource(large.engine(given["dask"]))
+    where = ctx.with_resource(source_files.engine(given["dask"]))
     result = fastgd.lr_find(data.X, data.y, **data.of_rows, verbose=int(data.shown), **span, **asked, **where)
     if given["plot"] is not None:
         report.draw(result, given["plot"])

@@ -1,6 +1,5 @@
-"""Table files: their column names, their rows a chunk at a time, and where in the file a row is.
+"""Table files: their column names and, of text, their rows a chunk at a time, and where in the file a row is.
 
-``CsvTable`` and ``ParquetTable`` answer the same few questions, so that ``tables.py`` checks every table in one place.
 A fault of the file itself is a ``TableError`` of one line.
 """
 
@@ -16,8 +15,6 @@ import warnings
 import zlib
 from pathlib import Path
 
-import numpy as np
-
 try:
     import pandas as pd
     import pyarrow as pa
@@ -27,6 +24,7 @@ except ImportError:
 
 CHUNK_NUMBERS = 1 << 20  # of a chunk of rows: 8 MB, so that memory stays near the table's size
 COMPRESSED = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+PARQUET = (".parquet", ".pq")
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
 NAMES = "a .csv or .tsv file (also .gz, .bz2, .xz) or a .parquet file"
 
@@ -45,7 +43,7 @@ def open_table(path, delimiter=None):
     endings = [ending.lower() for ending in path.suffixes]
     opener = COMPRESSED[endings.pop()] if endings and endings[-1] in COMPRESSED else open
     kind = endings[-1] if endings else None
-    if kind not in SEPARATORS and (kind not in (".parquet", ".pq") or opener is not open):
+    if kind not in SEPARATORS and (kind not in PARQUET or opener is not open):
         raise TableError(f"{path}: unknown format; {NAMES} is needed.")
     try:
         if path.stat().st_size == 0:
@@ -61,8 +59,6 @@ def open_table(path, delimiter=None):
 
 class CsvTable:
     """A text file with a header line; compressed or not."""
-
-    rows = 0  # not known before all is read
 
     def __init__(self, path, delimiter, opener):
         self.path, self.delimiter, self.opener, self.names = path, delimiter, opener, ()
@@ -133,49 +129,22 @@ class CsvTable:
 
 
 class ParquetTable:
-    """A Parquet file; null and NaN both count as missing."""
+    """The columns of a Parquet file, whose rows are read as a source."""
 
     def __init__(self, path):
         self.path = path
         try:
-            self.file = pyarrow.parquet.ParquetFile(path)
+            self.schema = pyarrow.parquet.read_schema(path)
         except pa.ArrowException as error:
-            raise TableError(f"{path} is not a whole Parquet file: {_first_line(error)}.") from None
-        self.names = tuple(self.file.schema_arrow.names)
-        self.rows = self.total = self.file.metadata.num_rows
+            text = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+            raise TableError(f"{path} is not a whole Parquet file: {text}.") from None
+        self.names = tuple(self.schema.names)
         if not self.names:
             raise TableError(f"{path} has no columns.")
-
-    def chunks(self, names, label=None):
-        """Yield (data frame of ``names``, how many rows are read); ``label`` is read as text."""
-        rows, done = max(1, CHUNK_NUMBERS // len(names)), 0
-        try:
-            for batch in self.file.iter_batches(rows, columns=list(names)):
-                done += batch.num_rows
-                columns = {name: self._column(batch.column(name), name == label) for name in names}
-                yield pd.DataFrame(columns), done
-        except (pa.ArrowException, OSError) as error:
-            raise TableError(f"{self.path} is damaged: {_first_line(error)}.") from None
-
-    @staticmethod
-    def _column(column, as_text):
-        """Numbers where all values are, else text."""
-        with contextlib.suppress(pa.ArrowException):
-            kind = pa.string() if as_text else pa.float64()
-            return column.cast(kind, safe=False).to_numpy(zero_copy_only=False)
-        return np.array([None if value is None else str(value) for value in column.to_pylist()], dtype=object)
-
-    def place(self, row):
-        """Where a row of data is, in words."""
-        return f"row {row + 1}"
 
     def one_column_hint(self):
         """Nothing: columns are told apart by the format."""
         return ""
-
-
-def _first_line(error):
-    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
 
 
 @contextlib.contextmanager

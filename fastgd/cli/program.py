@@ -12,6 +12,12 @@ from .options import FLAGS
 
 DIVERGED, WRONG, INTERRUPTED, BROKEN_PIPE = 1, 2, 130, 141  # the last two as a shell has them: 128 + the signal
 
+OF_SOURCES = {  # what errors of sources say to do, as options
+    "choose other columns with features=": "leave it out with --drop",
+    "name the columns with features=": "name the columns with --columns",
+    "open it with dtype='float64'": "omit --float32",
+}
+
 
 def say(who, text):
     """One line on stderr."""
@@ -69,7 +75,10 @@ def sentence(error):
         return f"not enough memory: {error or 'try --float32, or fewer columns'}."
     if isinstance(error, (ValueError, TypeError, ImportError, OSError)):
         # The argument that a message begins with is an option here.
-        return re.sub(r"^[a-z_0-9]+(?==)", lambda name: flag(name[0]), str(error))
+        text = re.sub(r"^[a-z_0-9]+(?==)", lambda name: flag(name[0]), str(error))
+        for words, here in OF_SOURCES.items():
+            text = text.replace(words, here)
+        return text
     return f"{type(error).__name__}: {error} (a fault of fastgd: with FASTGD_TRACEBACK=1 it says where)"
 
 

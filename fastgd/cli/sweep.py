@@ -45,13 +45,13 @@ def sweep(ctx, file, **given):
     FILE is a table as for fit. Lists have commas, 0.01,0.1,1; a range of equal ratios is START:STOP:COUNT, 1e-4:1:16.
     Every combination of the lists is a run.
     """
-    from . import files, large, report, tables
+    from . import files, report, source_files, tables
 
     asked = options.fit_arguments(given)
     own = sweep_arguments(given, asked)
     data = tables.data_of(file, given, has_classes(asked))
     asked = {name: asked[name] for name in [*filter(asked.get, FIRST), *asked]}
-    where = ctx.with_resource(large.engine(given["dask"]))
+    where = ctx.with_resource(source_files.engine(given["dask"]))
     result = fastgd.sweep(data.X, data.y, **data.of_rows, verbose=int(data.shown), **asked, **own, **where)
     ranking = Ranking.of(result, given["scoring"] is not None)
     if not given["quiet"]:

@@ -217,7 +217,7 @@ def append(array, used, values):
 def read(source, features, target, labels, of_rows=None, dtype=np.float64, told=lambda done: None):
     """The table of a fit, read in chunks; ``labels`` says that the target holds classes, ``told`` is told progress."""
     of_rows = of_rows or {}
-    X, n, targets, classes = np.empty((source.rows, len(features)), dtype), 0, [], set()
+    X, n, targets, classes = np.empty((0, len(features)), dtype), 0, [], set()
     columns = [*features, *of_rows.values(), *([] if labels else [target])]
     numbers = {role: [] for role in of_rows}
     for values, text, done in Cells(source, columns, target if labels else None, target, features):
@@ -282,14 +282,14 @@ class Given(NamedTuple):
 
 def data_of(file, given, labels):
     """What a command fits; files that are large, or many, are read as a source."""
-    from . import large
+    from . import source_files
 
     of_rows = {role: given[role] for role in OF_ROWS if given[role]}
-    if large.is_large(file, given):
-        found = large.Files(file, given["delimiter"])
-        keep_inputs(found.paths, given.values())
+    if source_files.is_source(file, given):
+        found = source_files.Files(file, given["delimiter"])
+        found.keep(given.values())
         columns = chosen_columns(found.header, given["target"], given["columns"], given["drop"], of_rows)
-        source = found.source(columns, given["float32"], target=given["target"], **of_rows)
+        source = found.source(columns, labels, given["float32"], target=given["target"], **of_rows)
         if given["cache"] is not None:
             source = source.cached(given["cache"])
         shown = is_shown(given["shown"], found.total, given.get("quiet", False))
@@ -308,12 +308,12 @@ def data_of(file, given, labels):
 @contextlib.contextmanager
 def answers(file, model, result, answer, out, offset, delimiter, shown):
     """An iterator of a model's answers to blocks of rows of a table."""
-    from . import large
+    from . import source_files
 
     size, of_rows = result.coef.shape[-1], [offset] if offset is not None else []
-    if large.is_large(file, {}):
-        found = large.Files(file, delimiter)
-        keep_inputs([*found.paths, model], [out])
+    if source_files.is_source(file, {}):
+        found = source_files.Files(file, delimiter)
+        found.keep([out], model)
         columns = model_columns(found.header, result.feature_names, size, offset)
         source = found.source(columns, offset=offset)
         with progress(is_shown(shown, found.total), source.n, "predicting") as told:

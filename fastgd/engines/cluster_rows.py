@@ -7,6 +7,7 @@ changes no bit. A bundle that is lost with its worker is loaded again, by the sc
 
 import math
 import threading
+import time
 import uuid
 import weakref
 from itertools import pairwise
@@ -22,6 +23,7 @@ FAN_IN = 8  # nodes that a task adds: a power of two
 UNEVEN = 1.25  # how much longer the busiest thread may take than if all had the same share
 MEMORY = 1 << 33  # of a worker that has no limit
 HERE_BYTES = 1 << 20  # of sums that are added here: by a task, two of 100 numbers took 21 ms, not 12
+LOOK = 2.0  # seconds between looks at which workers there are
 INLINE_BYTES = 1 << 14  # of what a pass sends: more of it travels as the result of a task, from worker to worker
 LARGE = {"distributed.admin.large-graph-warning-threshold": "1TB"}  # what is large here is meant to be: vectors, once
 EMPTY = {"rows": None} | dict.fromkeys(tasks.VECTORS)  # of Data, what does not travel with each pass
@@ -46,6 +48,22 @@ def bundle_level(count, threads, most):
     return chosen
 
 
+def moves(where, threads):
+    """Which bundles are to be moved, and to which workers, so that each has its share: pairs.
+
+    ``where`` has the worker of each bundle, ``threads`` the number of threads of each worker.
+    """
+    held = {worker: [bundle for bundle, place in where.items() if place == worker] for worker in threads}
+    found = []
+    while held:
+        most, least = (pick(held, key=lambda w: len(held[w]) / threads[w]) for pick in (max, min))
+        if len(held[most]) / threads[most] <= (len(held[least]) + 1) / threads[least]:
+            break
+        found.append((held[most][-1], least))
+        held[least].append(held[most].pop())
+    return found
+
+
 class ClusterRows(SourceRows):
     """The X of a source on a cluster, with the questions that :class:`Dense` and :class:`CSR` answer."""
 
@@ -60,7 +78,7 @@ class ClusterRows(SourceRows):
         level = bundle_level(-(-n // self.unit), threads, memory // 8 // (row_bytes * self.unit))
         self.size = self.unit << level  # rows of a bundle
         self.edges = [*range(0, n, self.size), n]
-        self.sent, self.held = {}, None
+        self.sent, self.held, self.known, self.looked = {}, None, None, time.monotonic()
 
     @property
     def bundles(self):
@@ -71,18 +89,38 @@ class ClusterRows(SourceRows):
             self.held = self.map("load", tasks.load, *zip(*asked, strict=True))
         return self.held
 
+    def balance(self):
+        """Load some bundles again where the workers are others than before, so that none has more than its share.
+
+        The scheduler leaves rows where they are: after a loss the worker that came back had none, and passes took twice
+        as long to the end of the fit.
+        """
+        if time.monotonic() - self.looked < LOOK:
+            return
+        client, self.looked = self.cluster.client, time.monotonic()
+        threads = client.nthreads()
+        if self.held is None or threads.keys() == self.known:
+            return
+        self.known = threads.keys()
+        keys = {future.key: k for k, future in enumerate(self.held)}
+        where = {keys[key]: places[0] for key, places in client.who_has(self.held).items() if places}
+        for k, address in moves(where, threads):
+            source, (lo, hi) = self.shared(self.source), self.edges[k : k + 2]
+            there = {"workers": [address], "allow_other_workers": True}
+            self.held[k] = self.map("load", tasks.load, [source], [lo], [hi], [self.name], **there)[0]
+
     def let_go(self):
         """Free the workers' memory; what is asked afterwards loads the rows again."""
         self.held, self.sent = None, {}
 
-    def map(self, what, function, *columns):
+    def map(self, what, function, *columns, **where):
         """A task for each row of some columns of arguments: their futures."""
         import dask
 
         run = uuid.uuid4().hex
         keys = [f"fastgd_{what}-{run}-{k}" for k in range(len(columns[0]))]
         with failures.told(self), _settings, dask.config.set(LARGE):
-            return self.cluster.client.map(function, *columns, key=keys, pure=False)
+            return self.cluster.client.map(function, *columns, key=keys, pure=False, **where)
 
     def shared(self, value):
         """What all tasks of a pass are sent."""
@@ -119,6 +157,7 @@ class ClusterRows(SourceRows):
 
     def work(self, what, data, args):
         """What each group of bundles makes of ``what`` (:class:`tasks.Sums`, :class:`tasks.Filled`), futures."""
+        self.balance()
         vectors, state = self.vectors(data), self.shared((data._replace(**EMPTY), args))
         groups = [
             (what, [self.bundles[k] for k in some], first, [vectors[k] for k in some], state)
@@ -136,6 +175,10 @@ class ClusterRows(SourceRows):
         lo, hi = self.edges[bundle : bundle + 2]
         noted = [shard for _, (first, shard) in self.cluster.client.get_events(self.name) or () if first == lo]
         return noted[-1:] or tasks.overlapping(self.source, lo, hi)
+
+    def decoded(self):
+        """These: workers have decoded them."""
+        return self
 
     def chunks(self, data, chunk, n_threads):
         """The chunks of data with these rows."""

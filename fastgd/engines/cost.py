@@ -124,7 +124,7 @@ def measured(client, source, threads, n_threads):
         latency=few,
         task=max(more - few, 1e-6) / (8 * threads),
         rate=statistics.mean(rates),
-        network=2 * numbers.nbytes / max(sent - few, 1e-6),
+        network=2 * numbers.nbytes / max(sent - few, 1e-4),
         rate_here=rate_of(like(source), n_threads),
         read_here=read_rate(source),
     )

@@ -9,14 +9,23 @@ import numpy as np
 
 from ..inputs import arrays
 from ..inputs.arrays import Matrix
+from ..sources import dask
 from ..sources.base import OFFSET, Source, X
 from ..sources.blocks import blocks_of, place_of
+from .dask_answers import is_collection, over_collection
 
 ENDINGS = (".npy", ".parquet", ".csv")
 
 
 def answered(result, answer, word, given, offset, to):
-    """``answer(X, offset)`` of rows in memory, an iterator of answers to a source, or the path ``to`` of their file."""
+    """``answer(X, offset)`` of rows in memory; of a source an iterator of answers, of a Dask collection another one.
+
+    With ``to`` they are in a file of this path, which is returned.
+    """
+    if is_collection(given):
+        if to is None:
+            return over_collection(result, answer, given, offset, word)
+        given = dask(given)
     if isinstance(given, Source):
         found = over_source(result, answer, given, offset)
     elif to is None:

@@ -234,7 +234,7 @@ class FitResult:
 
         Parameters
         ----------
-        X : array-like (n, d), or one of :mod:`fastgd.sources`
+        X : array-like (n, d), or one of :mod:`fastgd.sources`, or a Dask array or data frame
             A source needs no targets. Its rows are read once, and 16 MB of their numbers are in memory at once.
         offset : array-like (n,) or None, default None
             Needed by a model that was fitted with one, unless the source holds it.
@@ -243,7 +243,8 @@ class FitResult:
 
         Returns
         -------
-        ndarray, or with a source an iterator of arrays, one for each block of rows; with ``to`` the path
+        ndarray, or with a source an iterator of arrays, one for each block of rows; with ``to`` the path. Of a Dask
+        collection another one: an array, or a series or data frame with the index of the rows.
 
         Examples
         --------

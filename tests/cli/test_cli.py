@@ -23,6 +23,8 @@ from click.testing import CliRunner  # noqa: E402
 import fastgd  # noqa: E402
 from fastgd.cli import app as commands  # noqa: E402
 from fastgd.cli import files, options, tables  # noqa: E402
+from fastgd.inputs import opened  # noqa: E402
+from fastgd.sources.base import Source  # noqa: E402
 
 NAMES = ["age", "income", "owns", "price"]
 
@@ -63,12 +65,15 @@ def write(name, content):
         file.write(content if isinstance(content, bytes) else content.encode())
 
 
-def table(path, target="price", labels=False, **options):
+def table(path, target="price", labels=False, of_rows=None, dtype=np.float64, **options):
     """What a fit would be given."""
-    dtype = options.pop("dtype", np.float64)
-    source = files.open_table(path, options.pop("delimiter", None))
-    columns = tables.chosen_columns(source, target, **options)
-    return tables.read(source, columns, target, labels, options.get("of_rows"), dtype)
+    given = {"target": target, "float32": dtype == np.float32, "cache": None, "shown": False, "delimiter": None}
+    given |= {"weight": None, "offset": None, "columns": None, "drop": (), **(of_rows or {}), **options}
+    data = tables.data_of(path, given, labels)
+    if not isinstance(data.X, Source):
+        return tables.Table(data.X.to_numpy(), data.y, data.of_rows, tuple(data.X.columns))
+    y, found = opened.vectors_of(data.X, None, {})
+    return tables.Table(opened.matrix(data.X).rows.values, y, found, data.X.names)
 
 
 # Fits ---------------------------------------------------------------------------------------------------------------
@@ -370,25 +375,29 @@ def test_parquet_columns():
     made.to_parquet("t.parquet")
     assert table("t.parquet", "kind", labels=True, columns="a.b").y.tolist() == ["u", "v"]
     for name, text in [
-        ("when", "column 'when' ('2024-01-01 00:00:00' in row 1) holds text or dates"),
-        ("list", "column 'list' ('[1]' in row 1) holds text"),
-        ("gap", "column 'gap' has a missing value in row 2"),
-        ("truth", "column 'truth' has a missing value in row 2"),
+        (
+            "when",
+            "t.parquet: column 'when' (timestamp[us]) holds no numbers: encode it as numbers, or leave it out with",
+        ),
+        ("list", "t.parquet: column 'list' (list<element: int64>) holds no numbers"),
+        ("when,list", "with --drop when --drop list"),
+        ("gap", "t.parquet, row group 0, row 1: column 'gap' has a null: fill it"),
+        ("truth", "t.parquet, row group 0, row 1: column 'truth' has a null: fill it"),
     ]:
         assert text in fault(f"fit t.parquet --target a.b --columns {name}")
+    said = fault("fit t.parquet --target kind --columns a.b")
+    assert "the target 'kind' holds text (dictionary<values=string, indices=int8, ordered=0>), and this loss" in said
     made[:0].to_parquet("t.parquet")
-    assert "has a header and no rows" in fault("fit t.parquet --target a.b --columns gap")
+    assert "There are no rows in t.parquet" in fault("fit t.parquet --target a.b --columns gap")
 
 
 def test_progress_of_reading_ends_at_the_total(monkeypatch):
     monkeypatch.setattr(files, "CHUNK_NUMBERS", 40)
-    frame().to_parquet("data.parquet")
-    for name in ("data.csv", "data.parquet"):
-        source, told = files.open_table(name), []
-        tables.read(source, ["age"], "price", False, told=told.append)
-        assert len(told) > 2
-        assert told == sorted(told)
-        assert told[-1] == source.total
+    source, told = files.open_table("data.csv"), []
+    tables.read(source, ["age"], "price", False, told=told.append)
+    assert len(told) > 2
+    assert told == sorted(told)
+    assert told[-1] == source.total
 
 
 # Models -------------------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from clusters import Shards, local
 
 import fastgd
 from fastgd.engines import Dask, cluster_rows
-from fastgd.engines.cluster_rows import ClusterRows, bundle_level
+from fastgd.engines.cluster_rows import ClusterRows, bundle_level, moves
 from fastgd.kernels import column_statistics, curvature, full_batch
 from fastgd.kernels.lanes import Data
 from fastgd.kernels.layouts import CSR, Dense, frozen
@@ -119,6 +119,14 @@ def test_bundles_are_shared_out_evenly():
     assert bundle_level(64, 2, 1 << 40) == 5
     assert bundle_level(64, 2, 5) == 2  # no bundle has more chunks than that
     assert bundle_level(64, 2, 0) == 0
+
+
+def test_bundles_move_to_those_that_have_few():
+    assert moves(dict.fromkeys(range(4), "a"), {"a": 1, "b": 1}) == [(3, "b"), (2, "b")]
+    assert moves(dict.fromkeys(range(4), "a"), {"a": 3, "b": 1}) == [(3, "b")]
+    assert moves({0: "a", 1: "a", 2: "b"}, {"a": 1, "b": 1}) == []
+    assert moves({0: "a", 1: "gone"}, {"a": 1}) == []
+    assert moves({}, {"a": 1}) == moves({}, {}) == []
 
 
 def test_vectors_are_sent_once(client, monkeypatch):

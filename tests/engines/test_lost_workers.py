@@ -17,7 +17,7 @@ import pytest
 from clusters import Shards, local, watched
 
 import fastgd
-from fastgd.engines import Dask
+from fastgd.engines import Dask, cluster_rows
 from fastgd.kernels import full_batch
 from fastgd.kernels.layouts import Dense, frozen
 
@@ -82,13 +82,24 @@ def test_one_after_the_other_is_killed(case):
             assert_same(fastgd.fit(source, engine=Dask(client), **OPTIONS), expected)
 
 
-def test_a_worker_joins(case):
+def test_workers_join_and_take_their_share(case, monkeypatch):
+    monkeypatch.setattr(cluster_rows, "LOOK", 0.0)
     source, expected = case
     with local(1) as client:
-        grow = threading.Thread(target=client.cluster.scale, args=(3,))
-        with watched(client, "pass", 6, lambda _: grow.start()):
-            assert_same(fastgd.fit(source, engine=Dask(client), **OPTIONS), expected)
-        grow.join()
+        held = []
+
+        def grow(progress):
+            if progress.epoch == 3:
+                client.cluster.scale(3)
+                client.wait_for_workers(3)
+            keys = client.has_what().values()
+            held.append(sorted(sum(key.startswith("fastgd_load") for key in some) for some in keys))
+
+        assert_same(fastgd.fit(source, engine=Dask(client), callback=grow, **OPTIONS), expected)
+    assert held[0] == [held[0][0]]
+    assert len(held[-1]) == 3
+    assert held[-1][0] >= 1
+    assert held[-1][-1] <= 3 < held[0][0]  # the scheduler may have a copy or two more
 
 
 def test_a_worker_is_retired(case):

@@ -1,10 +1,12 @@
 """The estimators on sources: the numbers of the same rows in memory."""
 
+import warnings
+
 import numpy as np
 import pytest
 from pieces import Pieces
 from scipy import sparse
-from sklearn.exceptions import NotFittedError
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 from fastgd import SGDClassifier, SGDRegressor, SweepCV
 from fastgd.inputs import opened
@@ -176,3 +178,25 @@ def test_some_rows():
         assert np.array_equal(held["weight"], WEIGHT[ordered])
         assert some.place(99) == some.source.place(ordered[99])
     assert some.digest() != SomeRows(some.source, numbers[1:]).digest()
+
+
+@pytest.mark.parametrize(
+    ("model", "y"),
+    [
+        (SGDRegressor(learning_rate="invscaling", eta0=0.001), Y),
+        (SGDRegressor(learning_rate="adaptive", eta0=0.001, early_stopping=True), Y),
+        (SGDRegressor(learning_rate="constant", eta0=0.001, shuffle=False), Y),
+        (SGDRegressor(batch_size=32), Y),
+        (SGDClassifier(loss="log_loss", learning_rate="constant", eta0=0.01, average=True), CLASSES),
+    ],
+    ids=repr,
+)
+def test_steps_in_an_order_of_their_own(model, y, monkeypatch):
+    """Rows are shuffled otherwise than scikit-learn does: the model is about as good."""
+    monkeypatch.setattr(opened, "LOADED_BYTES", 0)
+    model.set_params(max_iter=20, tol=None, random_state=0, standardize=True)
+    assert isinstance(opened.matrix(source(y)).rows, SourceRows)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        expected = model.fit(X, y).score(X, y)
+        assert model.fit(source(y)).score(source(y)) == pytest.approx(expected, abs=0.02)

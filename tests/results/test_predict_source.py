@@ -1,6 +1,7 @@
 """Predictions and objectives of sources are those of the same rows in memory, block by block and in files."""
 
 import os
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -8,7 +9,9 @@ from pieces import Pieces
 from scipy import sparse
 
 import fastgd
+from fastgd.kernels.layouts import Dense, frozen
 from fastgd.sources import blocks
+from fastgd.sources.base import Block
 
 RNG = np.random.default_rng(3)
 N, D = 100, 4
@@ -169,3 +172,29 @@ def test_the_objective_with_an_offset():
     assert r.objective(source(y=counts, weight=WEIGHT), offset=OFFSET) == pytest.approx(expected, rel=1e-13)
     with pytest.raises(TypeError, match="leave out y"):
         r.objective(source(y=counts, offset=OFFSET), counts)
+
+
+class Many(Pieces):
+    """The rows of an array again and again."""
+
+    def __init__(self, times):
+        super().__init__(X)
+        self.shards = self.shards * times
+
+    def pieces(self, shard, parts=("X",)):
+        yield Block(Dense(frozen(X)))
+
+
+def test_no_number_for_each_row_is_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", 1 << 15)
+    r, many = fastgd.fit(X, Y), Many(2_000)
+    tracemalloc.start()
+    try:
+        path = r.predict(many, to=tmp_path / "out.npy")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < many.n * 8 / 4
+    found = np.load(path, mmap_mode="r")
+    assert found.shape == (many.n,)
+    np.testing.assert_allclose(found[-N:], r.predict(X), rtol=1e-13)

@@ -14,7 +14,7 @@ from click.testing import CliRunner  # noqa: E402
 
 import fastgd  # noqa: E402
 from fastgd.cli import app as commands  # noqa: E402
-from fastgd.cli import large  # noqa: E402
+from fastgd.cli import source_files  # noqa: E402
 from fastgd.inputs import opened  # noqa: E402
 
 RNG = np.random.default_rng(3)
@@ -79,7 +79,7 @@ def test_a_pattern_is_the_whole_table(kind, options):
 
 def test_a_large_file(monkeypatch):
     expected = run("fit whole.csv --target price --drop class").stdout
-    monkeypatch.setattr(large, "LARGE", 100)
+    monkeypatch.setattr(source_files, "LARGE", 100)
     monkeypatch.setattr(fastgd.cli.tables, "read", lambda *_: pytest.fail("the table is not to be read"))
     for name in ("whole.csv", "whole.parquet"):
         assert run(f"fit {name} --target price --drop class").stdout == expected
@@ -131,8 +131,12 @@ def test_faults():
     said = fault("fit 'parts/*.parquet' --target price")
     assert "parts/0.parquet: column 'class' (" in said
     assert "encode it as numbers, or leave it out with --drop class" in said
-    assert "'class'" in fault("fit 'parts/*.csv' --target price")
+    said = fault("fit 'parts/*.csv' --target price")
+    assert "parts/0.csv: column 'class'" in said
+    assert "leave it out with --drop" in said
     assert "has no column 'prise' for --target. Did you mean 'price'?" in fault("fit 'parts/*.csv' --target prise")
+    pd.DataFrame({"a": [1.0, 1e60], "price": [1.0, 2.0]}).to_parquet("large.parquet")
+    assert "overflow float32: omit --float32" in fault("fit large.parquet --target price --float32")
     frame().set_axis(np.arange(N) * 2).to_parquet("index.parquet")
     for name in ("index.parquet", "index.par*"):
         said = fault(f"fit '{name}' --target price --drop class")
@@ -144,7 +148,10 @@ def test_faults():
     said = fault("fit 'parts/*.parquet' --target price --drop class")
     assert "parts/1.parquet" in said
     assert "'age'" in said
-    run("fit whole.csv --target price --columns age,income --quiet --save parts/3.parquet")
+    run("fit whole.csv --target price --columns age,income --quiet --save m.npz")
+    said = fault("predict m.npz 'parts/*.csv' --out parts/out.csv")
+    assert "parts/out.csv would be among the files of 'parts/*.csv' the next time: write elsewhere" in said
+    assert sorted(os.listdir("parts")) == [f"{k}.{kind}" for k in range(3) for kind in ("csv", "parquet")]
     assert "is a file that is read" in fault("fit 'parts/*.csv' --target price --drop class --save parts/0.csv")
 
 
