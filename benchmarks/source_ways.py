@@ -117,11 +117,11 @@ def caching(folder, loss):
 
 
 def sgd(loss, rate):
-    """scikit-learn's model; a rate None is its own rule."""
+    """scikit-learn's model; a rate None is its own, with its own penalty."""
     from sklearn.linear_model import SGDClassifier, SGDRegressor
 
     kind = SGDRegressor if loss == "squared_error" else SGDClassifier
-    given = {"alpha": 1e-9} if rate is None else {"learning_rate": "invscaling", "eta0": rate, "penalty": None}
+    given = {} if rate is None else {"learning_rate": "invscaling", "eta0": rate, "penalty": None}
     return kind(loss=loss, random_state=0, **given)
 
 

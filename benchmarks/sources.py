@@ -26,7 +26,7 @@ from .machine import facts
 from .source_rows import GROUP, TARGETS, mean_loss
 
 NEAR, MOST = 1e-3, 20  # how far above the optimum peers may end, and their epochs
-RATES = (None, 1e-4, 1e-3, 1e-2)  # of scikit-learn
+RATES = (None, 1e-3, 1e-2, 1e-1)  # of scikit-learn
 HEAD = ("way", "wall, s", "CPU, s", "memory, MB", "above the optimum", "times fit(parquet)")
 OURS = {
     "fit(parquet)": ("parquet", {}),
