@@ -58,14 +58,14 @@ CASES = [
     {"loss": "log_loss", "alpha": 0.01, "l1_ratio": 0.5},
     {"loss": "squared_error", "bounds": (-0.2, 0.2)},
     {"loss": "poisson"},
-    {"loss": "multinomial"},
+    pytest.param({"loss": "multinomial"}, marks=pytest.mark.jit),
     {"loss": "hinge"},
     {"loss": "quantile"},
     {"loss": "quantile", "alpha": 0.1, "l1_ratio": 1.0},
     {"loss": "log_loss", "optimizer": "momentum", "epochs": 20, "evaluate": True},
     {"loss": "squared_error", "learning_rate": 1e-3, "epochs": 5, "average": True},
     {"loss": "log_loss", "validation": 0.2},
-    {"loss": "log_loss", "bootstrap": 3},
+    pytest.param({"loss": "log_loss", "bootstrap": 3}, marks=pytest.mark.jit),
 ]
 
 
@@ -96,6 +96,7 @@ def test_weights_and_offsets_come_from_the_source(tables):
     )
 
 
+@pytest.mark.jit
 def test_lanes_and_folds(tables):
     X, targets, source_of, _ = tables
     axes = {"loss": "log_loss", "alpha": [1e-3, 1e-1], "random_state": 0}
@@ -182,6 +183,7 @@ SPARSE = [
 ]
 
 
+@pytest.mark.jit
 @pytest.mark.parametrize("columns", [150, 3000])
 @pytest.mark.parametrize("case", SPARSE, ids=lambda case: " ".join(map(str, case.values())))
 def test_sparse_rows_have_the_bits_of_those_in_memory(case, columns, tmp_path):
