@@ -152,8 +152,7 @@ class On:
                 known = self.client.scheduler_info(n_workers=-1)["workers"].values()
                 idle = 0.0 if any(worker["status"] == "running" for worker in known) else idle + LOOK
                 if idle >= self.timeout:
-                    left = sum(future.status == "pending" for future in futures)
-                    raise RuntimeError(failures.NO_WORKERS.format(seconds=idle, waiting=left))
+                    raise RuntimeError(failures.NO_WORKERS.format(seconds=idle))
         finally:
             coming.cancel()
 
