@@ -176,6 +176,10 @@ class ClusterRows(SourceRows):
         noted = [shard for _, (first, shard) in self.cluster.client.get_events(self.name) or () if first == lo]
         return noted[-1:] or tasks.overlapping(self.source, lo, hi)
 
+    def decoded(self):
+        """These: workers have decoded them."""
+        return self
+
     def chunks(self, data, chunk, n_threads):
         """The chunks of data with these rows."""
         return ClusterChunks(data, chunk, n_threads)

@@ -124,6 +124,8 @@ class TextbookFullBatch(FullBatch):
 class TextbookBatches(Batches):
     """Steps of batches of the array ``Z``: an epoch is a slice."""
 
+    buffers = None  # all rows of a source are in ``Z``
+
     def __init__(self, plan):
         super().__init__(plan)
         self.slice, self.passes = self.rows, plan.passes(plan.data)

@@ -22,7 +22,7 @@ class SourceRows:
         self.source = source
         self.shape, self.dtype = (source.n, source.columns), source.dtype
         self.sparse, self.stored, self.columns = source.sparse, source.stored, source.columns
-        self.foreseen = []
+        self.foreseen, self.copy = [], None
 
     def foresee(self, *numbers):
         """The next pass copies the rows of these numbers (ascending, each array for one ``take``) on its way."""
@@ -86,10 +86,21 @@ class SourceRows:
 
     def of_columns(self, columns):
         """The numbers (n, columns) of some columns of dense rows: in a temporary file where they are many."""
-        values = room((self.shape[0], len(columns)), self.dtype)
+        values = room((self.shape[0], self.columns if columns is None else len(columns)), self.dtype)
         for first, rows in self.blocks():
-            values[first : first + rows.shape[0]] = rows.values[:, columns]
+            values[first : first + rows.shape[0]] = rows.values if columns is None else rows.values[:, columns]
         return values
+
+    def decoded(self):
+        """Rows that may be read often: these where nothing is to be decoded, else a copy, which is kept.
+
+        In a temporary file where they are many. Sparse rows are not copied.
+        """
+        if self.source.mapped or self.sparse:
+            return self
+        if self.copy is None:
+            self.copy = Dense(frozen(self.of_columns(None)))
+        return self.copy
 
     def astype(self, dtype):
         """The same rows: a source has one type."""

@@ -207,3 +207,19 @@ def test_collections_of_dask_are_sources():
     one, two, three = array.from_array(X, (120, 3)), array.from_array(y, 120), array.from_array(weight, 120)
     found = fastgd.fit(one, two, sample_weight=three)
     assert_same(found, fastgd.fit(X, y, sample_weight=weight))
+
+
+def test_what_reads_rows_often_decodes_them_once(tables, monkeypatch):
+    X, targets, _, _ = tables
+    read = []
+
+    def load(part):
+        read.append(part)
+        return X[part::3], targets["quantile"][part::3]
+
+    source = sources.shards(load, range(3))
+    order = np.concatenate([np.arange(N)[part::3] for part in range(3)])
+    expected = fastgd.fit(X[order], targets["quantile"][order], loss="quantile")
+    read.clear()
+    assert_same(fastgd.fit(source, loss="quantile"), expected)
+    assert len(read) <= 3 * 5  # rows are counted, vectors read, columns measured, rows copied, columns of the reading
