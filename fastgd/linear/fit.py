@@ -201,9 +201,9 @@ def fit(X, y=None, **options):
     anywhere at the same cost (.npy files, ``source.cached(folder)``), these are runs of 32 KB, and steps are as good as
     on an array shuffled by "block". Shards that can only be read from their beginning, as row groups of Parquet, are
     read up to 8 at a time; a warning says where the targets differ from buffer to buffer, so that steps follow the
-    order of the files: by 1 % of their variance, and in stages, which come closer to the optimum, by 0.01 %. Batches and their bits are those of an array whose rows have the same order: with
-    ``shuffle=False`` the source's own. A run goes on from its state, in the middle of an epoch too, on a source of
-    the same shards.
+    order of the files: by 1 % of their variance, and in stages, which come closer to the optimum, by 0.01 %. Batches
+    and their bits are those of an array whose rows have the same order: with ``shuffle=False`` the source's own. A run
+    goes on from its state, in the middle of an epoch too, on a source of the same shards.
 
     Ctrl-C ends a run within a slice of work (about 10 ms), with status "interrupted" and the last finite weights. While
     the data are still being checked and measured, before the first step, it is raised, and while a kernel is compiled
