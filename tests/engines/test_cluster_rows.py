@@ -59,8 +59,10 @@ def chunks_are(constants):
     vars(full_batch).update(constants)
 
 
-@pytest.mark.parametrize("level", [0, 1, 3, 5])
-@pytest.mark.parametrize(("kind", "dtype"), [("dense", np.float64), ("dense", np.float32), ("sparse", np.float64)])
+@pytest.mark.parametrize(
+    ("kind", "dtype", "level"),
+    [*(("dense", np.float64, level) for level in (0, 1, 3, 5)), ("dense", np.float32, 1), ("sparse", np.float64, 1)],
+)
 def test_passes_have_the_bits_of_rows_in_memory(client, monkeypatch, kind, dtype, level):
     monkeypatch.setattr(cluster_rows, "bundle_level", lambda *_: level)
     monkeypatch.setattr(cluster_rows, "FAN_IN", 4)
@@ -193,10 +195,10 @@ def test_a_fit_has_the_bits_of_one_machine(client, case):
 
 
 def test_nothing_is_left_on_the_cluster(client):
-    rows = rows_of("dense", np.float64)
+    rows, before = rows_of("dense", np.float64), {*client.futures}  # errors of other tests may keep some of theirs
     found = fastgd.fit(Shards(rows, rows.values[:, 0], [N]), engine=Dask(client))
     client.nthreads()  # what is let go of is told to the scheduler after a while
-    assert not client.futures
+    assert {*client.futures} <= before
     assert found.coef[0] == pytest.approx(1.0)
 
 
