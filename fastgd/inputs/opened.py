@@ -8,6 +8,7 @@ from ..sources.room import room
 from ..sources.rows import SourceRows
 from .arrays import Matrix
 
+EMPTY = "The source is empty: none of its shards has a row."
 LOADED_BYTES = 1 << 26  # a source whose X takes no more is read into memory once
 
 
@@ -33,8 +34,7 @@ def vectors_of(source, y, given):
     """The targets of a source, and what is given with its weights and offsets as "sample_weight" and "offset"."""
     if y is not None:
         raise TypeError("X is a source, which holds its targets: leave out y.")
-    if Y not in source.parts:
-        raise ValueError("The source has no targets: name their column, target=..., when it is opened.")
+    check_targets(source)
     found = dict(given)
     for part, name in ((WEIGHT, "sample_weight"), (OFFSET, "offset")):
         if part in source.parts and found.get(name) is not None:
@@ -46,6 +46,12 @@ def vectors_of(source, y, given):
     if OFFSET in held:
         found["offset"] = held[OFFSET]
     return held[Y], found
+
+
+def check_targets(source):
+    """Raise for a source without targets."""
+    if Y not in source.parts:
+        raise ValueError("The source has no targets: name their column, target=..., when it is opened.")
 
 
 def repeatable(source):
@@ -60,7 +66,7 @@ def repeatable(source):
 def matrix(source, rows_of=None):
     """The X of a source: where an engine puts it, or in memory where it is small."""
     if source.n == 0:
-        raise ValueError("The source is empty: none of its shards has a row.")
+        raise ValueError(EMPTY)
     rows = SourceRows(source) if rows_of is None else rows_of(source)
     if rows_of is None and source.stored * source.dtype.itemsize <= LOADED_BYTES:
         rows = rows.loaded()

@@ -7,7 +7,7 @@ from clusters import Shards, local
 import fastgd
 from fastgd.engines import Dask
 from fastgd.kernels.layouts import CSR, Dense, frozen
-from fastgd.sources.between import Between
+from fastgd.sources.row_range import RowRange
 
 RNG = np.random.default_rng(0)
 N, D = 6000, 4
@@ -28,7 +28,7 @@ def test_some_rows_of_a_source(sparse):
     rows = CSR.of(csr_array(X * (X > 0))) if sparse else Dense(frozen(X))
     source = Shards(rows, y, [0, 1000, 2000, 0, 3000], step=700)
     for lo, hi in ((0, N), (0, 1), (999, 1001), (1500, 1600), (1000, 3000), (5000, N)):
-        part = Between(source, lo, hi)
+        part = RowRange(source, lo, hi)
         blocks = [block for shard in range(len(part.shards)) for block in part.pieces(shard)]
         np.testing.assert_array_equal(
             np.concatenate([b.X.array() for b in blocks]), rows.take(np.arange(lo, hi)).array()
@@ -36,7 +36,7 @@ def test_some_rows_of_a_source(sparse):
         np.testing.assert_array_equal(np.concatenate([b.y for b in blocks]), y[lo:hi])
         assert part.n == hi - lo
         assert part.place(0) == source.place(lo)
-    assert [shard.label for shard in Between(source, 999, 1001).shards] == ["part 1", "part 2"]
+    assert [shard.label for shard in RowRange(source, 999, 1001).shards] == ["part 1", "part 2"]
 
 
 def test_the_mean_of_the_models_of_parts(client):
