@@ -3,8 +3,8 @@
 ``python -m benchmarks autotune`` fits real tables with nothing tuned; ``python -m benchmarks dropins`` holds the
 estimators against scikit-learn's on real data; ``python -m benchmarks bandwidth`` compares a gradient with how fast
 memory is read; ``python -m benchmarks solvers`` times the default fit to the optimum over a grid of tables;
-``python -m benchmarks cluster`` times passes on a cluster, and simulates larger ones; ``python -m benchmarks report``
-measures everything and draws it.
+``python -m benchmarks cluster`` times passes on a cluster, and simulates larger ones; ``python -m benchmarks sources``
+fits Parquet files against what users would pick; ``python -m benchmarks report`` measures everything and draws it.
 """
 
 import argparse
@@ -38,9 +38,9 @@ def main(arguments=None):
 
 
 # Modules with a main of their own
-OTHERS = {name: name for name in ("autotune", "bandwidth", "cluster", "dropins", "gate", "report", "streams")} | {
-    "solvers": "solver_grid"
-}
+OTHERS = {
+    name: name for name in ("autotune", "bandwidth", "cluster", "dropins", "gate", "report", "sources", "streams")
+} | {"solvers": "solver_grid"}
 
 if __name__ == "__main__":
     try:

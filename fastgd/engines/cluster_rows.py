@@ -15,7 +15,7 @@ from itertools import pairwise
 import numpy as np
 
 from ..kernels.full_batch import chunk_rows
-from ..solvers.reduction import ReadChunks
+from ..solvers.reduction import ReadChunks, nodes_sum
 from ..sources.rows import SourceRows, joined_rows
 from . import failures, tasks
 
@@ -26,7 +26,7 @@ HERE_BYTES = 1 << 20  # of sums that are added here: by a task, two of 100 numbe
 LOOK = 2.0  # seconds between looks at which workers there are
 INLINE_BYTES = 1 << 14  # of what a pass sends: more of it travels as the result of a task, from worker to worker
 LARGE = {"distributed.admin.large-graph-warning-threshold": "1TB"}  # what is large here is meant to be: vectors, once
-EMPTY = {"rows": None} | dict.fromkeys(tasks.VECTORS)  # of Data, what does not travel with each pass
+EMPTY = {"rows": None} | dict.fromkeys(tasks.BY_ROW)  # of Data, what does not travel with each pass
 _settings = threading.Lock()
 
 
@@ -129,7 +129,7 @@ class ClusterRows(SourceRows):
 
     def vectors(self, data):
         """For each bundle its part of the vectors of ``data``; an array is sent once for as long as it lives."""
-        return list(zip(*(self.parts_of(getattr(data, name)) for name in tasks.VECTORS), strict=True))
+        return list(zip(*(self.parts_of(getattr(data, name)) for name in tasks.BY_ROW), strict=True))
 
     def parts_of(self, array):
         """The part of an array of each bundle."""
@@ -226,4 +226,4 @@ class ClusterChunks(ReadChunks):
         most = min(FAN_IN, max(1, HERE_BYTES // sum(8 * math.prod(shape) for shape in shapes)))
         while len(nodes) > most:
             nodes = rows.map("add", tasks.added, [nodes[k : k + FAN_IN] for k in range(0, len(nodes), FAN_IN)])
-        return tasks.tree(rows.cluster.results(rows, nodes))
+        return nodes_sum(rows.cluster.results(rows, nodes))

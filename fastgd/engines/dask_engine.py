@@ -1,5 +1,6 @@
 """The engine of a Dask cluster: its client, and how to wait for what tasks make of rows."""
 
+import asyncio
 import warnings
 
 import numpy as np
@@ -34,7 +35,7 @@ class Dask:
     checkpoint_every : float, default 60.0
         Seconds between two writings of it.
     timeout : float, default 60.0
-        Seconds without any worker after which a fit is an error.
+        Seconds after which it is an error that no worker runs: there is none, or all are paused for want of memory.
 
     Raises
     ------
@@ -126,28 +127,34 @@ class On:
 
     def results(self, rows, futures):
         """The values that tasks have made, in order; raises what went wrong."""
-        with failures.told(rows), self.client.as_current():
-            self.wait(futures)
-            found = self.client.gather(list(futures))
+        with failures.told(rows):
+            found = self.gathered(list(futures))
         self.notice(frozenset().union(*(made.cpus for made in found)))
         return [made.value for made in found]
 
-    def wait(self, futures):
-        """Until all have ended, one has failed, or there has been no worker for too long."""
-        from distributed import wait
+    def gathered(self, futures):
+        """The results of tasks, once they are there; raises where one has failed, or no worker has run for too long.
 
-        idle = 0.0
-        while True:
-            try:
-                wait(futures, timeout=LOOK)
-                return
-            except TimeoutError:
-                if any(future.status == "error" for future in futures):
-                    return
-            idle = 0.0 if self.client.nthreads() else idle + LOOK
-            if idle >= self.timeout:
-                left = sum(future.status == "pending" for future in futures)
-                raise RuntimeError(failures.NO_WORKERS.format(seconds=idle, waiting=left))
+        The client's own ``gather`` would wait for ever where a result is lost with the last worker.
+        """
+
+        async def gather():
+            return await self.client.gather(futures, asynchronous=True)
+
+        coming, idle = asyncio.run_coroutine_threadsafe(gather(), self.client.loop.asyncio_loop), 0.0
+        try:
+            while True:
+                try:
+                    return coming.result(LOOK)
+                except TimeoutError:
+                    if coming.done():  # it is the task's own
+                        raise
+                known = self.client.scheduler_info(n_workers=-1)["workers"].values()
+                idle = 0.0 if any(worker["status"] == "running" for worker in known) else idle + LOOK
+                if idle >= self.timeout:
+                    raise RuntimeError(failures.NO_WORKERS.format(seconds=idle))
+        finally:
+            coming.cancel()
 
     def notice(self, cpus):
         """Tell once that processors differ."""

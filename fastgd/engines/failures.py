@@ -4,8 +4,8 @@ import contextlib
 
 NO_DASK = 'Dask is not installed here: python -m pip install "fastgd[dask]".'
 NO_WORKERS = (
-    "The cluster has had no worker for {seconds:g} s, and {waiting} tasks wait: start workers, or wait longer with "
-    "fastgd.engines.Dask(client, timeout=...)."
+    "The cluster has had no worker that runs for {seconds:g} s: start workers, give those that are paused more memory, "
+    "or wait longer with fastgd.engines.Dask(client, timeout=...)."
 )
 GONE = "The cluster is gone, or its client was closed, while the rows were worked on ({why}): begin anew, or resume."
 KILLED = (
@@ -28,7 +28,7 @@ def waits_for(client, timeout):
     try:
         client.wait_for_workers(1, timeout=timeout)
     except TimeoutError:
-        raise RuntimeError(NO_WORKERS.format(seconds=timeout, waiting="all")) from None
+        raise RuntimeError(NO_WORKERS.format(seconds=timeout)) from None
 
 
 @contextlib.contextmanager

@@ -14,11 +14,11 @@ import numpy as np
 
 from ..kernels.environment import cpu, versions
 from ..kernels.layouts import Dense, frozen
-from ..solvers.reduction import Chunks
+from ..solvers.reduction import Chunks, nodes_sum
 from ..sources.base import X
 from ..sources.rows import copied, joined_rows, slice_of
 
-VECTORS = ("targets", "weight", "offset", "roles")  # of Data, those with a number a row, which is their last axis
+BY_ROW = ("targets", "weight", "offset", "roles")  # of Data, those with a number a row, which is their last axis
 
 
 class Made(NamedTuple):
@@ -90,11 +90,11 @@ def same(value):
 def worked(what, rows, first, vectors, state):
     """What ``what`` makes of some bundles that follow each other; the first row has the number ``first`` among all.
 
-    ``vectors`` has for each bundle its part of the vectors of :class:`Data`, in the order of ``VECTORS``; ``state`` is
+    ``vectors`` has for each bundle its part of the vectors of :class:`Data`, in the order of ``BY_ROW``; ``state`` is
     the rest of it, and what the kernel is passed.
     """
     data, args = unpacked(state)
-    columns = zip(VECTORS, zip(*vectors, strict=True), strict=True)
+    columns = zip(BY_ROW, zip(*vectors, strict=True), strict=True)
     parts = {name: usable(np.concatenate(some, axis=-1) if len(some) > 1 else some[0]) for name, some in columns}
     return made(what.of(data._replace(rows=whole(rows), first=data.first + first, **parts), args))
 
@@ -111,15 +111,7 @@ def called(function, source, given):
 
 def added(parts):
     """The sums of neighbouring nodes, :class:`Made`."""
-    return Made(tree([part.value for part in parts]), frozenset().union(*(part.cpus for part in parts)))
-
-
-def tree(nodes):
-    """The sums of neighbouring nodes, 2**k of them but at the end, in the order of the tree; they stay as they are."""
-    while len(nodes) > 1:
-        pairs = zip(nodes[::2], nodes[1::2], strict=False)
-        nodes = [[a + b for a, b in zip(*pair, strict=True)] for pair in pairs] + nodes[len(nodes) & ~1 :]
-    return nodes[0]
+    return Made(nodes_sum([part.value for part in parts]), frozenset().union(*(part.cpus for part in parts)))
 
 
 def whole(parts):

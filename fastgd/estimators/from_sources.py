@@ -5,7 +5,7 @@ from scipy.sparse import issparse
 from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_array, check_is_fitted
 
-from ..inputs.opened import matrix, vectors_of
+from ..inputs.opened import EMPTY, check_targets, matrix, vectors_of
 from ..linear.partial_fit import labels_in
 from ..sources.base import OFFSET, WEIGHT, X, Y
 from ..sources.blocks import blocks_of
@@ -73,8 +73,7 @@ def chunks(estimator, source, y, sample_weight, classes=None):
     """Let an estimator take the chunks of a source: its rows in blocks of 16 MB of numbers."""
     if y is not None or sample_weight is not None:
         raise TypeError("X is a source, which holds its targets and weights: leave them out.")
-    if Y not in source.parts:
-        raise ValueError("The source has no targets: name their column, target=..., when it is opened.")
+    check_targets(source)
     if OFFSET in source.parts:
         raise ValueError(NO_OFFSET)
     if getattr(estimator, "coef_", None) is not None:
@@ -85,7 +84,7 @@ def chunks(estimator, source, y, sample_weight, classes=None):
         more = {} if classes is None else {"classes": classes() if first is None else None}
         first = estimator.partial_fit(block.X.given(), block.y, sample_weight=block.weight, **more)
     if first is None:
-        raise ValueError("The source is empty: none of its shards has a row.")
+        raise ValueError(EMPTY)
     if names is not None:
         estimator.feature_names_in_ = np.array(names, dtype=object)
     return estimator

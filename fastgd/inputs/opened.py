@@ -8,6 +8,7 @@ from ..sources.room import room
 from ..sources.rows import SourceRows
 from .arrays import Matrix
 
+EMPTY = "The source is empty: none of its shards has a row."
 LOADED_BYTES = 1 << 26  # a source whose X takes no more is read into memory once
 
 
@@ -33,8 +34,7 @@ def vectors_of(source, y, given):
     """The targets of a source, and what is given with its weights and offsets as "sample_weight" and "offset"."""
     if y is not None:
         raise TypeError("X is a source, which holds its targets: leave out y.")
-    if Y not in source.parts:
-        raise ValueError("The source has no targets: name their column, target=..., when it is opened.")
+    check_targets(source)
     found = dict(given)
     for part, name in ((WEIGHT, "sample_weight"), (OFFSET, "offset")):
         if part in source.parts and found.get(name) is not None:
@@ -49,6 +49,12 @@ def vectors_of(source, y, given):
     return held[Y], found
 
 
+def check_targets(source):
+    """Raise for a source without targets."""
+    if Y not in source.parts:
+        raise ValueError("The source has no targets: name their column, target=..., when it is opened.")
+
+
 def repeatable(source):
     """Raise for a source that can be read once only."""
     if not source.repeatable:
@@ -61,7 +67,7 @@ def repeatable(source):
 def some_rows(source):
     """Raise for a source without rows."""
     if source.n == 0:
-        raise ValueError("The source is empty: none of its shards has a row.")
+        raise ValueError(EMPTY)
 
 
 def matrix(source, rows_of=None):

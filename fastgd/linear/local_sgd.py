@@ -5,11 +5,12 @@ from itertools import pairwise
 import numpy as np
 
 from ..inputs.arguments import whole
+from ..inputs.opened import EMPTY, check_targets
 from ..inputs.options import FitOptions, only_known, reasons
-from ..sources.base import Source, Y
-from ..sources.between import Between
+from ..sources.base import Source
+from ..sources.row_range import RowRange
 from .fit import fit
-from .partial_fit import partial_fit
+from .partial_fit import labels_in, partial_fit
 
 NOT_PARTS = reasons("not_chunks") | {
     "start": "it starts with the coefficients of the round before",
@@ -65,12 +66,15 @@ def local_sgd(source, *, engine="dask", parts=16, rounds=1, classes=None, **opti
     only_known(partial_fit, options, NOT_PARTS)
     if not isinstance(source, Source):
         raise TypeError(f"local_sgd() takes a source, not {type(source).__name__}: pass one of fastgd.sources.")
+    check_targets(source)
+    if source.repeatable and source.n == 0:
+        raise ValueError(EMPTY)
     from ..engines import engine_of
 
     engine, parts, rounds = engine_of(engine), whole("parts", parts, low=1), whole("rounds", rounds, low=1)
     checked = FitOptions.checked(options)
     if classes is None and (checked.loss.labels or checked.loss.joint):
-        classes = labels_of(source)
+        classes = labels_in(source)
     edges = np.linspace(0, source.n, min(parts, source.n) + 1).astype(np.int64).tolist()
     given, mean = options | {"random_state": checked.random_state}, None
     for _ in range(rounds):
@@ -84,11 +88,5 @@ def local_sgd(source, *, engine="dask", parts=16, rounds=1, classes=None, **opti
 
 def part_fit(source, lo, hi, classes, options):
     """The coefficients and the intercept of a pass over some rows: in a task."""
-    found = partial_fit(Between(source, lo, hi), None, None, classes, **options)
+    found = partial_fit(RowRange(source, lo, hi), None, None, classes, **options)
     return found.coef, found.intercept
-
-
-def labels_of(source):
-    """All labels of the targets."""
-    found = [np.unique(block.y) for k in range(len(source.shards)) for block in source.pieces(k, (Y,)) if block.rows]
-    return np.unique(np.concatenate(found))

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..inputs import arrays
 from ..inputs.arrays import Matrix
+from ..inputs.opened import EMPTY, check_targets
 from ..inputs.options import FIELDS, FitOptions, only_known, reasons, signature_of
 from ..results import messages
 from ..results.progress import Bar, print_choices
@@ -132,7 +133,7 @@ def over_source(source, y, r, classes, options):
             words = messages.INTERRUPTED.format(steps=r.n_steps)
             r = replace(r, status="interrupted", message=f"{words} {messages.ADVICE['interrupted']}")
     if not begun:
-        raise ValueError("The source is empty: none of its shards has a row.")
+        raise ValueError(EMPTY)
     return r
 
 
@@ -163,8 +164,7 @@ def chunks_of(source, y, r, classes, options, labels):
     """The classes, and an iterator of rows, targets, what else they have, and how many rows are read."""
     if y is not None:
         raise TypeError("X is a source, which holds its targets: leave out y, and pass r by its name, r=...")
-    if Y not in source.parts:
-        raise ValueError("The source has no targets: name their column, target=..., when it is opened.")
+    check_targets(source)
     for name in ("sample_weight", "offset"):
         if options.get(name) is not None:
             raise ValueError(f"{name} is given for the rows of a source: let the source hold it, as it is opened.")

@@ -3,6 +3,7 @@
 from ..inputs import arguments
 from ..inputs.arrays import Matrix
 from ..inputs.opened import opened
+from ..results.dask_answers import is_collection
 from ..results.progress import watched
 from ..sources.rows import SourceRows
 
@@ -13,7 +14,7 @@ def placed(X, y, given):
     A collection of Dask is a source of its partitions.
     """
     engine = arguments.engine(given.get("engine"))
-    if hasattr(X, "__dask_graph__"):
+    if is_collection(X):
         from ..sources import dask
 
         weight, offset = given.get("sample_weight"), given.get("offset")

@@ -1,7 +1,6 @@
 """What a model answers to the rows of a source, block by block: as an iterator of arrays, or in a file."""
 
 import contextlib
-import importlib
 import os
 from pathlib import Path
 
@@ -12,9 +11,11 @@ from ..inputs.arrays import Matrix
 from ..sources import dask
 from ..sources.base import OFFSET, Source, X
 from ..sources.blocks import blocks_of, place_of
+from ..sources.extras import needed
 from .dask_answers import is_collection, over_collection
 
 ENDINGS = (".npy", ".parquet", ".csv")
+ARROW = "arrow", "Writing .parquet and .csv needs"
 
 
 def answered(result, answer, word, given, offset, to):
@@ -115,7 +116,7 @@ class ArrowFile:
     """A file that pyarrow writes, with a column for each of the values of a row."""
 
     def __init__(self, path, word):
-        self.path, self.word, self.writer, self.pa = path, word, None, arrow("pyarrow")
+        self.path, self.word, self.writer, self.pa = path, word, None, needed("pyarrow", *ARROW)
 
     def append(self, values):
         """Write some rows."""
@@ -137,7 +138,7 @@ class ParquetFile(ArrowFile):
 
     def opened(self, schema):
         """A writer of tables."""
-        return arrow("pyarrow.parquet").ParquetWriter(self.path, schema)
+        return needed("pyarrow.parquet", *ARROW).ParquetWriter(self.path, schema)
 
 
 class CsvFile(ArrowFile):
@@ -145,12 +146,4 @@ class CsvFile(ArrowFile):
 
     def opened(self, schema):
         """A writer of tables."""
-        return arrow("pyarrow.csv").CSVWriter(self.path, schema)
-
-
-def arrow(module):
-    """A module of pyarrow."""
-    try:
-        return importlib.import_module(module)
-    except ImportError:
-        raise ImportError("Writing .parquet and .csv needs pyarrow: python -m pip install 'fastgd[arrow]'") from None
+        return needed("pyarrow.csv", *ARROW).CSVWriter(self.path, schema)

@@ -123,6 +123,17 @@ def tree_sum(out):
     return out[0]
 
 
+def nodes_sum(nodes):
+    """The sums, a list of arrays, of neighbouring nodes, 2**k of them but at the end, in the order of the tree.
+
+    They stay as they are: the results of tasks are shared.
+    """
+    while len(nodes) > 1:
+        pairs = zip(nodes[::2], nodes[1::2], strict=False)
+        nodes = [[a + b for a, b in zip(*pair, strict=True)] for pair in pairs] + nodes[len(nodes) & ~1 :]
+    return nodes[0]
+
+
 class TreeSum:
     """The sums of ``count`` chunks, added in the order of the tree as those of its nodes come in, by any thread."""
 

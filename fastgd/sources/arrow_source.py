@@ -10,6 +10,49 @@ MAGIC = b"ARROW1"  # with which files begin that have an index
 END = b"\xff\xff\xff\xff\0\0\0\0"  # of a stream, without which one that is cut off behind a batch seems whole
 
 
+def arrow(paths, target=None, features=None, *, weight=None, offset=None, dtype=None):
+    """Rows in Arrow IPC files (Feather, ``.arrow``), read through memory maps, record batch by record batch.
+
+    Numbers that are stored without compression are read where they lie; of compressed files a whole record batch is
+    decompressed at a time. Files of streams (``.arrows``) are read too, each as one shard. Needs ``fastgd[arrow]``.
+
+    Parameters
+    ----------
+    paths : path or list of paths
+        Files, folders or patterns, as of :func:`parquet`.
+    target, features, weight, offset, dtype
+        As of :func:`parquet`.
+
+    Returns
+    -------
+    Source
+        A shard is a record batch.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError, TypeError, ImportError
+        As :func:`parquet`; messages name the record batch.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import pyarrow as pa
+    >>> from fastgd.sources import arrow
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> path = os.path.join(folder.name, "flights.arrow")
+    >>> table = pa.table({"distance": [1.5, 2.0, 0.5], "late": ["no", "no", "yes"]})
+    >>> with pa.ipc.new_file(path, table.schema) as file:
+    ...     file.write_table(table, max_chunksize=2)
+    >>> source = arrow(path, target="late")
+    >>> source
+    Arrow(3 rows of 1 columns, float64)
+    >>> [block.y.tolist() for shard in range(2) for block in source.pieces(shard)]
+    [['no', 'no'], ['yes']]
+    >>> folder.cleanup()
+    """
+    return Arrow(paths, target=target, features=features, weight=weight, offset=offset, dtype=dtype)
+
+
 class Arrow(ArrowTable):
     """Record batches of files, in the order of the files' names, read through memory maps."""
 

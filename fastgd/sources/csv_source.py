@@ -16,6 +16,52 @@ NUMBERS = (pa.null(), pa.int64(), pa.float64())  # each holds those before
 WIDER = {pa.int64(): pa.float64(), pa.float64(): pa.string(), pa.bool_(): pa.string()}
 
 
+def csv(paths, target=None, features=None, *, weight=None, offset=None, dtype=None, delimiter=","):
+    """Rows in text files of comma-separated values with a header line, read block by block.
+
+    Text is read at a small part of the speed of other formats: ``source.cached(folder)`` reads it once. When the source
+    is opened all files are read to count their rows, in a quarter of the time of a pass. Needs ``fastgd[arrow]``.
+
+    Parameters
+    ----------
+    paths : path or list of paths
+        Files, folders or patterns, as of :func:`parquet`; also compressed (``.gz``, ``.bz2``, ``.zst``).
+    target, features, weight, offset, dtype
+        As of :func:`parquet`. Which columns hold numbers is known from the first 256 kB of each file. Cells that are
+        empty, ``NA``, ``NaN`` or ``null`` are nulls, and an error; a label in quotes may be any of these. A target is
+        whole numbers, numbers, ``true`` and ``false``, or labels if it has any other value.
+    delimiter : str, default ","
+        The character between two values.
+
+    Returns
+    -------
+    Source
+        A shard is a file; X is float64 unless ``dtype`` says otherwise.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError, TypeError, ImportError
+        As :func:`parquet`; also for lines with too few or too many values, and for text in a column of numbers.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> from fastgd.sources import csv
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> path = os.path.join(folder.name, "flights.csv")
+    >>> with open(path, "w") as file:
+    ...     _ = file.write("distance,carrier,delay\\n1.5,UA,10\\n2,AA,0\\n")
+    >>> source = csv(path, target="delay")
+    >>> source.names
+    ('distance',)
+    >>> block = next(source.pieces(0))
+    >>> block.X.values.tolist(), block.y.tolist()
+    ([[1.5], [2.0]], [10, 0])
+    >>> folder.cleanup()
+    """
+    return Csv(paths, delimiter=delimiter, target=target, features=features, weight=weight, offset=offset, dtype=dtype)
+
+
 class Csv(ArrowTable):
     """Files with a header line; a shard is a file.
 

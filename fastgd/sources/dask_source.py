@@ -12,6 +12,47 @@ from .mapped import EXACT
 SMALL = ("float16", "float32")
 
 
+def dask(X, y=None, *, weight=None, offset=None, names=None):
+    """The partitions of dask arrays or data frames, computed one at a time, each time they are read.
+
+    Nothing of them stays in memory, here or on a cluster: pass collections that read files, not persisted ones.
+
+    Parameters
+    ----------
+    X : dask array (n, d) or dask data frame
+        Of numbers: float32 and float16 are read as float32, all others as float64. Missing values become NaN.
+    y, weight, offset : dask array, series or None, default None
+        Targets (n,) or (n, m), row weights and offsets (n,), with the partitions of X; those of arrays whose sizes are
+        known are made so.
+    names : sequence of str or None, default None
+        The names of the columns; None is those of a data frame.
+
+    Returns
+    -------
+    Source
+        Its rows are counted when they are first asked for, where dask does not know the sizes of the chunks, by
+        computing each partition once.
+
+    Raises
+    ------
+    ImportError
+        Without dask.
+    ValueError, TypeError
+        Columns that hold no numbers, or partitions that do not fit each other.
+    RuntimeError
+        When rows are read: a partition could not be computed.
+
+    Examples
+    --------
+    >>> import dask.array as da
+    >>> from fastgd import sources
+    >>> X = da.ones((1000, 3), chunks=(250, 3))
+    >>> sources.dask(X, X.sum(axis=1))
+    Dask(1,000 rows of 3 columns, float64)
+    """
+    return Dask(X, y, weight, offset, names)
+
+
 class Dask(Loaded):
     """Partitions as delayed objects, which are computed where they are loaded: in this process, or in a task of a
     cluster."""

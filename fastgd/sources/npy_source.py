@@ -7,6 +7,45 @@ from .base import PIECE_BYTES, Shard, X
 from .mapped import Mapped, converted, float_of
 
 
+def npy(X, y=None, *, weight=None, offset=None, names=None):
+    """Rows in .npy files, read through memory maps, block by block.
+
+    Parameters
+    ----------
+    X : path
+        An array (n, d). Row-major float32 or float64 is read where it lies; other numbers are converted as they are
+        read, float16 to float32 and all others to float64.
+    y : path or None, default None
+        Targets (n,) or (n, m); None for rows to predict.
+    weight, offset : path or None, default None
+        Row weights and offsets (n,), as ``sample_weight`` and ``offset`` of :func:`fastgd.fit`.
+    names : sequence of str or None, default None
+        The names of the columns.
+
+    Returns
+    -------
+    Source
+
+    Raises
+    ------
+    FileNotFoundError, ValueError, TypeError
+        Naming the file and its fault: no array of numbers (n, d), other numbers of rows, a file that is cut off; when
+        rows are read also whole numbers beyond 2**53, which float64 does not hold.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from fastgd import sources
+    >>> folder = tempfile.mkdtemp()
+    >>> np.save(f"{folder}/X.npy", np.arange(6.0).reshape(3, 2))
+    >>> np.save(f"{folder}/y.npy", np.array(["no", "yes", "no"]))
+    >>> sources.npy(f"{folder}/X.npy", f"{folder}/y.npy")
+    Npy(3 rows of 2 columns, float64)
+    """
+    return Npy(X, y, weight, offset, names)
+
+
 class Npy(Mapped):
     """An array (n, d) in a file, and vectors (n,) in others."""
 

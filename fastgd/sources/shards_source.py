@@ -10,6 +10,55 @@ from .base import ALL
 from .loaded import Loaded, matrix
 
 
+def shards(load, specs, *, rows=None, names=None):
+    """Whatever a function loads: for formats that there is no other source for, data bases and object stores.
+
+    Parameters
+    ----------
+    load : callable
+        ``load(spec)`` returns X, ``(X, y)``, ``(X, y, weight)`` or ``(X, y, weight, offset)`` of a shard, the same each
+        time: X is an array (rows, columns) or a SciPy sparse array, y has shape (rows,) or (rows, m), row weights and
+        offsets (rows,); None for a part that is not there. To be used in other processes, it must be one that pickle
+        finds: a function of a module.
+    specs : iterable
+        What ``load`` is given, for each shard: a path, a range, a query. A shard must fit in memory.
+    rows : sequence of int or None, default None
+        The number of rows of each shard. None counts them when they are first asked for, by loading each shard once;
+        so are the numbers of sparse rows.
+    names : sequence of str or None, default None
+        The names of the columns.
+
+    Returns
+    -------
+    Source
+
+    Raises
+    ------
+    RuntimeError
+        ``load`` raised; the message has the number and the spec of the shard.
+    ValueError, TypeError
+        A shard that differs from the first one in the columns, their type or the parts, or from its own rows when it
+        was loaded before.
+
+    Notes
+    -----
+    What ``cached(folder)`` and runs that go on compare are the specs and the code of ``load``, with the values that it
+    holds, but nothing that it calls or reads.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastgd import sources
+    >>> def load(seed):
+    ...     X = np.random.default_rng(seed).standard_normal((100, 3))
+    ...     return X, X.sum(axis=1)
+    >>> rows = sources.shards(load, range(4))
+    >>> rows.n
+    400
+    """
+    return Shards(load, specs, rows, names)
+
+
 class Shards(Loaded):
     """``load(spec)`` for each of ``specs``: (X, y, row weights, offsets), fewer, or X alone."""
 

@@ -8,6 +8,46 @@ from .arrow_table import ArrowTable, pa, said
 TABLES = ("pandas", "polars", "pyarrow")  # whose objects with a length are tables in memory, read as often as needed
 
 
+def stream(table, target=None, features=None, *, weight=None, offset=None, dtype=None):
+    """Rows of anything with ``__arrow_c_stream__``: a reader of record batches, a DuckDB query, a table in memory.
+
+    A stream is read once, batch by batch: it suits ``partial_fit``, or ``stream(...).cached(folder)`` writes it where
+    it can be read again. Tables of pyarrow, polars and pandas are read as often as needed. Needs ``fastgd[arrow]``.
+
+    Parameters
+    ----------
+    table : object with ``__arrow_c_stream__``
+        Such as a pyarrow RecordBatchReader or Table, a polars or pandas data frame, a DuckDB relation.
+    target, features, weight, offset, dtype
+        As of :func:`parquet`.
+
+    Returns
+    -------
+    Source
+        Of one shard. ``repeatable`` says whether it is a table; how many rows a stream has is not known before.
+
+    Raises
+    ------
+    ValueError, TypeError, ImportError
+        As :func:`parquet`; also ValueError if a stream is read for the second time, and TypeError if ``table`` is none
+        or if a stream is pickled.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from fastgd.sources import stream
+    >>> table = pa.table({"distance": [1.5, 2.0, 0.5], "delay": [10.0, 0.0, 5.0]})
+    >>> stream(table, target="delay")
+    Stream(3 rows of 1 columns, float64)
+    >>> source = stream(table.to_reader(max_chunksize=2), target="delay")
+    >>> source
+    Stream(1 columns, one pass, float64)
+    >>> [block.X.values.ravel().tolist() for block in source.pieces(0)]
+    [[1.5, 2.0], [0.5]]
+    """
+    return Stream(table, target=target, features=features, weight=weight, offset=offset, dtype=dtype)
+
+
 class Stream(ArrowTable):
     """Anything with ``__arrow_c_stream__``: a table, which can be read again, or a stream of unknown length."""
 

@@ -25,6 +25,50 @@ OPEN = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 LINE, SPACE, HASH, COLON = b"\n #:"
 
 
+def svmlight(paths, n_features, *, dtype="float32", zero_based="auto"):
+    """Sparse rows in text files in svmlight (libsvm) format: lines of a target and pairs ``column:number``.
+
+    Text is slow to read, some 50 MB a second: ``svmlight(...).cached(folder)`` reads it once.
+
+    Parameters
+    ----------
+    paths : path or list of paths
+        Files, patterns such as "data/*.svm", or folders; those that end in .gz, .bz2 or .xz are decompressed as they
+        are read. Their rows are counted when they are first asked for, by a pass over the text. Comments behind ``#``
+        and query numbers ``qid:`` are left out, as are empty lines.
+    n_features : int
+        The number of columns.
+    dtype : "float32" or "float64", default "float32"
+        Of the numbers; targets are float64.
+    zero_based : bool or "auto", default "auto"
+        Whether the first column has the number 0, else 1. "auto" is True if a column 0 stands in any of the files,
+        which takes the pass that counts the rows also for ``cached``.
+
+    Returns
+    -------
+    Source
+
+    Raises
+    ------
+    ImportError
+        Without pyarrow.
+    FileNotFoundError, ValueError, TypeError
+        Naming the argument; when rows are read the file and the line: no number, columns that do not ascend or are not
+        below ``n_features``, several targets, a compressed file that is cut off.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from fastgd import sources
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "rows.svm"
+    >>> _ = path.write_text("1 1:0.5 3:2 # a comment\\n-1 2:1\\n")
+    >>> rows = sources.svmlight(path, 3)
+    >>> rows.n
+    2
+    """
+    return SvmLight(paths, n_features, dtype, zero_based)
+
+
 class SvmLight(Source):
     """Text files, each of them a shard."""
 

@@ -1,10 +1,13 @@
 """What goes wrong on a cluster: one error that says what and where, never a hang."""
 
+import functools
+
+import distributed
 import numpy as np
 import pytest
 from clusters import Shards, local
 
-from fastgd.engines import Dask, engine_of
+from fastgd.engines import Dask, engine_of, tasks
 from fastgd.kernels.layouts import Dense, frozen
 
 RNG = np.random.default_rng(0)
@@ -53,10 +56,26 @@ def test_no_workers_are_left():
         rows = engine.rows(source_of())
         assert rows.non_finite() is None
         client.cluster.scale(0)
-        with pytest.raises(RuntimeError, match=r"has had no worker for .* s, and 1 tasks wait"):
+        while client.nthreads():  # they leave one after the other
+            pass
+        with pytest.raises(RuntimeError, match=r"has had no worker that runs for .* s: start workers"):
             rows.take(np.arange(5))
-        with pytest.raises(RuntimeError, match=r"has had no worker for 1 s"):
+        with pytest.raises(RuntimeError, match=r"has had no worker that runs for 1 s"):
             engine.rows(source_of())
+
+
+@pytest.mark.slow
+def test_the_last_worker_leaves_with_a_result():
+    with local(1) as client:
+        rows = Dask(client, timeout=1.0).rows(source_of())
+        made = rows.map("non_finite", tasks.asked, ["non_finite"], rows.bundles, [tasks.packed(())])
+        with client.as_current():
+            distributed.wait(made)
+        client.cluster.scale(0)
+        while client.nthreads():
+            pass
+        with pytest.raises(RuntimeError, match=r"has had no worker that runs for .* s: start workers"):
+            rows.cluster.results(rows, made)
 
 
 @pytest.mark.slow
@@ -75,3 +94,23 @@ def test_processors_that_differ(client):
     with pytest.warns(UserWarning, match=r"The workers are of different kinds \(one; two\)"):
         rows.cluster.notice(frozenset(["one", "two"]))
     rows.cluster.notice(frozenset(["three"]))  # once is enough
+
+
+def cpu_is(name):
+    """On a worker."""
+    tasks.own_cpu = functools.partial(str, name)
+
+
+def test_tasks_say_on_which_processor_they_ran(client):
+    one, other = client.nthreads()
+    try:
+        client.run(cpu_is, "another", workers=[other])
+        rows = Dask(client).rows(source_of())
+        made = [
+            rows.map("same", tasks.called, [str], [tasks.packed("x")], [tasks.packed(())], workers=[worker])[0]
+            for worker in (one, other)
+        ]
+        with pytest.warns(UserWarning, match=r"of different kinds \(another; "):
+            assert rows.cluster.results(rows, made) == ["x", "x"]
+    finally:
+        client.run(cpu_is, tasks.own_cpu(), workers=[other])

@@ -59,8 +59,10 @@ def chunks_are(constants):
     vars(full_batch).update(constants)
 
 
-@pytest.mark.parametrize("level", [0, 1, 3, 5])
-@pytest.mark.parametrize(("kind", "dtype"), [("dense", np.float64), ("dense", np.float32), ("sparse", np.float64)])
+@pytest.mark.parametrize(
+    ("kind", "dtype", "level"),
+    [*(("dense", np.float64, level) for level in (0, 1, 3, 5)), ("dense", np.float32, 1), ("sparse", np.float64, 1)],
+)
 def test_passes_have_the_bits_of_rows_in_memory(client, monkeypatch, kind, dtype, level):
     monkeypatch.setattr(cluster_rows, "bundle_level", lambda *_: level)
     monkeypatch.setattr(cluster_rows, "FAN_IN", 4)
@@ -149,13 +151,10 @@ def test_vectors_are_sent_once(client, monkeypatch):
 
 CASES = [
     {"loss": "squared_error"},
-    {"loss": "log_loss"},
-    {"loss": "poisson"},
     {"loss": "multinomial"},
     {"loss": "hinge"},
     {"loss": "quantile"},
     {"loss": "log_loss", "alpha": 0.01, "l1_ratio": 0.5},
-    {"loss": "squared_error", "bounds": (-0.2, 0.2)},
     {"loss": "log_loss", "optimizer": "momentum", "epochs": 10},
     {"loss": "log_loss", "validation": 0.2},
     {"loss": "log_loss", "bootstrap": 3},
@@ -165,8 +164,6 @@ CASES = [
 def targets_of(loss, X):
     """Targets of a kind."""
     z = X @ np.linspace(-1, 1, X.shape[1])
-    if loss == "poisson":
-        return RNG.poisson(np.exp(z / 4))
     if loss == "multinomial":
         return np.digitize(z + RNG.standard_normal(len(z)), [-1.0, 1.0])
     if loss in ("log_loss", "hinge"):
@@ -193,10 +190,10 @@ def test_a_fit_has_the_bits_of_one_machine(client, case):
 
 
 def test_nothing_is_left_on_the_cluster(client):
-    rows = rows_of("dense", np.float64)
+    rows, before = rows_of("dense", np.float64), {*client.futures}  # errors of other tests may keep some of theirs
     found = fastgd.fit(Shards(rows, rows.values[:, 0], [N]), engine=Dask(client))
     client.nthreads()  # what is let go of is told to the scheduler after a while
-    assert not client.futures
+    assert {*client.futures} <= before
     assert found.coef[0] == pytest.approx(1.0)
 
 
@@ -230,7 +227,7 @@ def test_lanes_folds_and_rates(client):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("workers", "threads"), [(1, 1), (1, 2), (3, 1), (2, 2)])
+@pytest.mark.parametrize(("workers", "threads"), [(1, 2), (3, 1)])
 def test_workers_and_threads_change_no_bit(workers, threads):
     rows = rows_of("dense", np.float64)
     y = targets_of("log_loss", rows.values)

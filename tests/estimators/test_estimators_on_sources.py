@@ -43,6 +43,11 @@ def source(y, weight=None, rows=X, **more):
     return Pieces(rows, y, weight, sizes=SIZES, **more)
 
 
+def named(given):
+    """A model, or its targets, in the name of a test."""
+    return "targets" if isinstance(given, np.ndarray) else repr(given)
+
+
 MODELS = [
     (SGDRegressor(), Y),
     (SGDRegressor(loss="huber", alpha=0.1), np.column_stack([Y, Y**2])),
@@ -53,7 +58,7 @@ MODELS = [
 ]
 
 
-@pytest.mark.parametrize(("model", "y"), MODELS, ids=repr)
+@pytest.mark.parametrize(("model", "y"), MODELS, ids=named)
 def test_fits_predictions_and_scores(model, y, how):
     expected = model.fit(X, y, sample_weight=WEIGHT)
     coef, score = expected.coef_, expected.score(X, y, WEIGHT)
@@ -189,7 +194,7 @@ def test_some_rows():
         (SGDRegressor(batch_size=32), Y),
         (SGDClassifier(loss="log_loss", learning_rate="constant", eta0=0.01, average=True), CLASSES),
     ],
-    ids=repr,
+    ids=named,
 )
 def test_steps_in_an_order_of_their_own(model, y, monkeypatch):
     """Rows are shuffled otherwise than scikit-learn does: the model is about as good."""

@@ -51,6 +51,11 @@ def assert_same(found, expected, words=True):
     assert found.options["solver"] == expected.options["solver"]
 
 
+def named(given):
+    """A case, or a number of columns, in the name of a test."""
+    return " ".join(map(str, given.values())) if isinstance(given, dict) else str(given)
+
+
 CASES = [
     {"loss": "squared_error"},
     {"loss": "huber"},
@@ -58,18 +63,18 @@ CASES = [
     {"loss": "log_loss", "alpha": 0.01, "l1_ratio": 0.5},
     {"loss": "squared_error", "bounds": (-0.2, 0.2)},
     {"loss": "poisson"},
-    {"loss": "multinomial"},
+    pytest.param({"loss": "multinomial"}, marks=pytest.mark.slow),
     {"loss": "hinge"},
     {"loss": "quantile"},
     {"loss": "quantile", "alpha": 0.1, "l1_ratio": 1.0},
     {"loss": "log_loss", "optimizer": "momentum", "epochs": 20, "evaluate": True},
     {"loss": "squared_error", "learning_rate": 1e-3, "epochs": 5, "average": True},
     {"loss": "log_loss", "validation": 0.2},
-    {"loss": "log_loss", "bootstrap": 3},
+    pytest.param({"loss": "log_loss", "bootstrap": 3}, marks=pytest.mark.slow),
 ]
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: " ".join(map(str, case.values())))
+@pytest.mark.parametrize("case", CASES, ids=named)
 def test_a_source_has_the_bits_of_the_array(tables, case):
     X, targets, source_of, _ = tables
     source = source_of(case["loss"])
@@ -96,6 +101,7 @@ def test_weights_and_offsets_come_from_the_source(tables):
     )
 
 
+@pytest.mark.jit
 def test_lanes_and_folds(tables):
     X, targets, source_of, _ = tables
     axes = {"loss": "log_loss", "alpha": [1e-3, 1e-1], "random_state": 0}
@@ -161,7 +167,7 @@ WIDE = [
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("case", WIDE, ids=lambda case: " ".join(map(str, case.values())))
+@pytest.mark.parametrize("case", WIDE, ids=named)
 def test_many_columns_have_the_bits_of_the_array(case, tmp_path):
     random = np.random.default_rng(1)
     X = random.standard_normal((2500, 1100)).astype(np.float32)
@@ -174,16 +180,17 @@ def test_many_columns_have_the_bits_of_the_array(case, tmp_path):
 
 
 SPARSE = [
-    {"loss": "squared_error"},
-    {"loss": "log_loss", "alpha": 1e-3, "l1_ratio": 0.5},
-    {"loss": "multinomial"},
-    {"loss": "hinge", "alpha": 1e-3},
-    {"loss": "poisson", "optimizer": "momentum", "epochs": 5},
+    ({"loss": "squared_error"}, 150),
+    ({"loss": "squared_error"}, 3000),
+    ({"loss": "log_loss", "alpha": 1e-3, "l1_ratio": 0.5}, 3000),
+    pytest.param({"loss": "multinomial"}, 150, marks=pytest.mark.slow),
+    pytest.param({"loss": "hinge", "alpha": 1e-3}, 150, marks=pytest.mark.slow),
+    ({"loss": "poisson", "optimizer": "momentum", "epochs": 5}, 3000),
 ]
 
 
-@pytest.mark.parametrize("columns", [150, 3000])
-@pytest.mark.parametrize("case", SPARSE, ids=lambda case: " ".join(map(str, case.values())))
+@pytest.mark.jit
+@pytest.mark.parametrize(("case", "columns"), SPARSE, ids=named)
 def test_sparse_rows_have_the_bits_of_those_in_memory(case, columns, tmp_path):
     random = np.random.default_rng(2)
     X = sparse.random_array((4000, columns), density=5 / columns, rng=random, format="csr")

@@ -12,7 +12,7 @@ import fastgd
 from fastgd import sources
 from fastgd.kernels.layouts import Dense, frozen
 from fastgd.sources import blocks
-from fastgd.sources.base import Block
+from fastgd.sources.base import Block, Shard
 
 RNG = np.random.default_rng(3)
 N, D = 100, 4
@@ -180,15 +180,16 @@ class Many(Pieces):
 
     def __init__(self, times):
         super().__init__(X)
-        self.shards = self.shards * times
+        self.rows = Dense(frozen(np.tile(X, (50, 1))))
+        self.shards = (Shard("rows", 50 * N),) * times
 
     def pieces(self, shard, parts=("X",)):
-        yield Block(Dense(frozen(X)))
+        yield Block(self.rows)
 
 
 def test_no_number_for_each_row_is_kept(tmp_path, monkeypatch):
     monkeypatch.setattr(blocks, "BLOCK_BYTES", 1 << 15)
-    r, many = fastgd.fit(X, Y), Many(2_000)
+    r, many = fastgd.fit(X, Y), Many(400)  # so many that what other threads of the tests take meanwhile is little
     tracemalloc.start()
     try:
         path = r.predict(many, to=tmp_path / "out.npy")

@@ -8,7 +8,7 @@ from conftest import ELEMENTWISE, JIT_OFF, slow_to_compile
 from scipy import sparse
 
 import fastgd
-from fastgd.kernels import layouts
+from fastgd.kernels import full_batch, layouts
 from fastgd.solvers import multi_lane_passes
 
 RNG = np.random.default_rng(3)
@@ -273,11 +273,12 @@ def test_folds_are_held_out_in_pieces_and_without_a_number(monkeypatch):
     """However few rows are copied at a time, and though no number is stored."""
     options = {**BATCHES, "learning_rate": [0.02, 0.05], "cv": 3}
     whole = fastgd.sweep(CSR, SCORE, **options).scores.losses
-    monkeypatch.setattr(multi_lane_passes, "COPIED_BYTES", 8 * CSR.nnz // 12)  # five rows or so
+    monkeypatch.setattr(multi_lane_passes, "COPIED_NUMBERS", 1)  # no more than a chunk
+    monkeypatch.setattr(full_batch, "chunk_rows", lambda rows: 6)
     taken, take = [], layouts.CSR.take
     monkeypatch.setattr(layouts.CSR, "take", lambda rows, some: taken.append(len(some)) or take(rows, some))
     np.testing.assert_allclose(fastgd.sweep(CSR, SCORE, **options).scores.losses, whole, 1e-12)
-    assert 3 <= max(taken) <= 8
+    assert 3 <= max(taken) <= 6
     assert np.isfinite(fastgd.sweep(sparse.csr_array((12, 3)), np.arange(12.0), **options).scores.losses).all()
 
 

@@ -13,6 +13,7 @@ from arrow_tables import check_rows, read
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fastgd import sources
 from fastgd.sources import arrow_columns, parquet
 from fastgd.sources.base import PIECE_BYTES
 from fastgd.sources.rows import SourceRows
@@ -433,5 +434,6 @@ def test_without_pyarrow(monkeypatch):
         monkeypatch.setitem(sys.modules, name, None)
     for name in ("arrow_columns", "arrow_table", "parquet_source"):
         monkeypatch.delitem(sys.modules, f"fastgd.sources.{name}")
+    monkeypatch.delattr(sources, "parquet")
     with pytest.raises(ImportError, match=r"needs pyarrow: python -m pip install 'fastgd\[arrow\]'"):
-        parquet("data.parquet")
+        sources.parquet("data.parquet")

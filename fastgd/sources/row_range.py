@@ -6,7 +6,7 @@ from .base import ALL, VECTORS, Block, Shard, Source
 from .rows import slice_of
 
 
-class Between(Source):
+class RowRange(Source):
     """The rows ``lo`` to ``hi`` of a source; only the shards that they lie in are read."""
 
     def __init__(self, source, lo, hi):
