@@ -171,7 +171,8 @@ _OF_FIT = (
     fit_option("--threads", "n_threads", type=int, help="At most so many."),
 )
 OF_FIT = {made.name: made for made in _OF_FIT}  # by the argument's name
-FLAGS = {name: made.opts[0] for name, made in OF_FIT.items()} | {"losses": "--loss", "optimizers": "--optimizer"}
+OTHERS = {"losses": "--loss", "optimizers": "--optimizer", "folder": "--cache"}
+FLAGS = {name: made.opts[0] for name, made in OF_FIT.items()} | OTHERS
 LISTS = tuple(name for name in OF_FIT if name in names(axis=True))
 RANGES = ("learning_rate", "alpha", "l1_ratio")
 
