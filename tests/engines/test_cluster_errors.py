@@ -1,5 +1,7 @@
 """What goes wrong on a cluster: one error that says what and where, never a hang."""
 
+import functools
+
 import distributed
 import numpy as np
 import pytest
@@ -92,3 +94,23 @@ def test_processors_that_differ(client):
     with pytest.warns(UserWarning, match=r"The workers are of different kinds \(one; two\)"):
         rows.cluster.notice(frozenset(["one", "two"]))
     rows.cluster.notice(frozenset(["three"]))  # once is enough
+
+
+def cpu_is(name):
+    """On a worker."""
+    tasks.own_cpu = functools.partial(str, name)
+
+
+def test_tasks_say_on_which_processor_they_ran(client):
+    one, other = client.nthreads()
+    try:
+        client.run(cpu_is, "another", workers=[other])
+        rows = Dask(client).rows(source_of())
+        made = [
+            rows.map("same", tasks.called, [str], [tasks.packed("x")], [tasks.packed(())], workers=[worker])[0]
+            for worker in (one, other)
+        ]
+        with pytest.warns(UserWarning, match=r"of different kinds \(another; "):
+            assert rows.cluster.results(rows, made) == ["x", "x"]
+    finally:
+        client.run(cpu_is, tasks.own_cpu(), workers=[other])
