@@ -81,27 +81,37 @@ def several(count, what):
 
 
 def compared(folder, loss, optimum, ours, repeats):
-    """The runs of each way, in turns; what takes long and is done once comes before."""
+    """The runs of each way, in turns; what takes long is done once.
+
+    Where not all of our ways are asked for, for rows by date, scikit-learn is the only peer.
+    """
     found, ways = {}, dict(ours)
 
     def run(label, name, settings):
-        one = source_ways.ran(name, folder, loss, **settings)
+        try:
+            one = source_ways.ran(name, folder, loss, **settings)
+        except RuntimeError as error:
+            found.setdefault(label, [])
+            print(f"{label}: {error}", flush=True)
+            return
         found.setdefault(label, []).append(one)
         print(f"{one.wall:8.2f} s {one.cpu:8.2f} CPU s {one.megabytes:7.0f} MB  {loss}, {label}", flush=True)
 
     settings = tuned_sklearn(folder, loss, optimum)
     rate = "its own rate" if settings["rate"] is None else f"rate {settings['rate']:g}"
     ways[f"scikit-learn, {several(settings['epochs'], 'epoch')}, {rate}"] = ("scikit-learn", settings)
-    if there("vowpalwabbit"):
+    whole = "fit(arrays in memory)" in ours
+    if there("vowpalwabbit") and whole:
         run("Vowpal Wabbit: writing its text", "vw text", {})
         run("Vowpal Wabbit: the first pass, which writes its cache", "vw", {"fresh": True})
         settings = tuned_vw(folder, loss, optimum)
         ways[f"Vowpal Wabbit, {several(settings['epochs'], 'pass')} over its cache"] = ("vw", settings)
-    run("cached: writing the blocks", "caching", {})
+    if whole:
+        run("cached: writing the blocks", "caching", {})
     for turn in range(repeats):
         for label in list(ways)[:: -1 if turn % 2 else 1]:
             run(label, *ways[label])
-    if there("dask_ml") and "fit(arrays in memory)" in ours:  # it does not go by the order of rows
+    if there("dask_ml") and whole:
         run("dask-ml, L-BFGS", "dask-ml", {})
     order = [*ways, *(label for label in found if label not in ways)]
     return {label: found[label] for label in order}
@@ -117,6 +127,9 @@ def rows_of(folder, loss, optimum, found):
     """The lines of the table."""
     base = [run.wall for run in next(iter(found.values()))]
     for label, runs in found.items():
+        if not runs:
+            yield label, *("failed" for _ in HEAD[1:])
+            continue
         ends = [mean_loss(folder, loss, run.coef, run.intercept) / optimum - 1 for run in runs if run.coef]
         above = f"{max(0.0, statistics.median(ends)):.1e}" if ends else ""
         ratio = statistics.median(run.wall / of for run, of in zip(runs, base, strict=False))
@@ -131,14 +144,14 @@ def table(head, lines):
     return "\n".join(["| " + " | ".join(head) + " |", "|---|" + "--:|" * (len(head) - 1), *body])
 
 
-def shares(folder, repeats):
-    """Where the time goes: medians of the shares, of runs apart from those of the tables."""
+def shares(folder):
+    """Where the time goes, in runs apart from those of the tables."""
     for loss in TARGETS:
         for label, (name, settings) in {**OURS, **BATCHES}.items():
             if name == "memory":
                 continue
-            runs = [source_ways.ran(name, folder, loss, parts=True, **settings).parts for _ in range(repeats)]
-            yield f"{loss}, {label}", *(f"{statistics.median(run[part] for run in runs):.2f}" for part in runs[0])
+            parts = source_ways.ran(name, folder, loss, parts=True, **settings).parts
+            yield f"{loss}, {label}", *(f"{share:.2f}" for share in parts.values())
 
 
 def speed_of_cached(found):
@@ -164,7 +177,7 @@ def measured(folder, gigabytes, repeats):
                 ratios[loss] = speed_of_cached(found)
             print(page[-1], flush=True)
         if not by_date:
-            split = table(("way", "decode", "copy", "kernels", "waiting"), shares(rows, repeats))
+            split = table(("way", "decode", "copy", "kernels", "waiting"), shares(rows))
     words = ", ".join(f"{ratio:.2f} for {loss}" for loss, ratio in ratios.items())
     page.append(
         "## Where the time goes\n\nShares of the processor's time: decoding Parquet, copying (columns to rows, rows to "

@@ -40,6 +40,7 @@ def vectors_of(source, y, given):
         if part in source.parts and found.get(name) is not None:
             raise ValueError(f"{name} is given, and the source holds its own: leave out one of them.")
     repeatable(source)
+    some_rows(source)
     held = vectors(source)
     if WEIGHT in held:
         found["sample_weight"] = held[WEIGHT]
@@ -63,10 +64,15 @@ def repeatable(source):
         )
 
 
-def matrix(source, rows_of=None):
-    """The X of a source: where an engine puts it, or in memory where it is small."""
+def some_rows(source):
+    """Raise for a source without rows."""
     if source.n == 0:
         raise ValueError(EMPTY)
+
+
+def matrix(source, rows_of=None):
+    """The X of a source: where an engine puts it, or in memory where it is small."""
+    some_rows(source)
     rows = SourceRows(source) if rows_of is None else rows_of(source)
     if rows_of is None and source.stored * source.dtype.itemsize <= LOADED_BYTES:
         rows = rows.loaded()
@@ -76,17 +82,34 @@ def matrix(source, rows_of=None):
 def vectors(source):
     """The targets, weights and offsets of all rows that a source has: a dict of arrays."""
     wanted = tuple(part for part in VECTORS if part in source.parts)
-    found, labels, row = {}, {part: [] for part in wanted}, 0
+    found, labels, kinds, row = {}, {part: [] for part in wanted}, {}, 0
     for shard in range(len(source.shards)):
         for block in source.pieces(shard, wanted):
             for part in wanted:
                 values = np.asarray(getattr(block, part))
-                if values.dtype.kind not in "biuf":  # labels, of any length
+                kind = values.shape[1:], values.dtype.kind in "biuf"
+                if kinds.setdefault(part, kind) != kind:
+                    raise ValueError(
+                        f"{source.place(row)}: {part} holds {values.dtype} of shape {('n', *kind[0])}, unlike the rows "
+                        "before it: all shards need one shape, and either numbers or labels."
+                    )
+                if not kind[1]:  # labels, of any length
                     labels[part].append(np.array(values))
                     continue
                 if part not in found:
                     found[part] = room((source.n, *values.shape[1:]), values.dtype)
+                found[part] = wide_enough(found[part], row, values.dtype)
                 found[part][row : row + len(values)] = values
             row += block.rows
     found |= {part: np.concatenate(blocks) for part, blocks in labels.items() if blocks}
     return {part: frozen(values) for part, values in found.items()}
+
+
+def wide_enough(array, filled, dtype):
+    """An array whose first rows are filled, of a type that holds numbers of ``dtype`` too, as NumPy joins them."""
+    both = np.result_type(array.dtype, dtype)
+    if both == array.dtype:
+        return array
+    wider = room(array.shape, both)
+    wider[:filled] = array[:filled]
+    return wider

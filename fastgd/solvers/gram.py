@@ -98,10 +98,11 @@ def products_of_rows(data, n_threads, centred=False):
     n, d = data.rows.shape
     if data.rows.sparse:
         return kernels.products_of_sparse_rows(data.rows, data.inverse_scale), np.zeros(d)
+    values = data.rows.values if data.rows.in_memory else data.rows.of_columns(None)
     total, mean, width = np.zeros((n, n)), np.zeros(d), max(1, COPIED_BYTES // (8 * n))
     for first in range(0, d, width):
         some = slice(first, first + width)
-        columns = data.rows.values[:, some].astype(np.float64)
+        columns = values[:, some].astype(np.float64)
         columns -= data.shift[some]
         columns *= data.inverse_scale[some]
         columns = columns.T

@@ -1,5 +1,6 @@
 """Which columns of a table are X, y, weight and offset, and record batches as blocks of rows."""
 
+import collections
 import difflib
 import fnmatch
 from typing import NamedTuple
@@ -38,7 +39,7 @@ class Columns:
 
     def __init__(self, schema, where, target, features, weight, offset, dtype):
         self.where, self.target, self.roles = where, target, {WEIGHT: weight, OFFSET: offset}
-        self.targets, names = listed("target", target), schema.names
+        self.targets, names = listed("target", target), collections.Counter(schema.names)
         taken = [*self.targets]
         for role, name in self.roles.items():
             if not isinstance(name, str | None):
@@ -48,7 +49,7 @@ class Columns:
             if taken.count(name) > 1:
                 raise ValueError(f"Column {name!r} is named twice among target, weight and offset.")
             self.check_name(name, names)
-        chosen = self.numeric(schema, taken) if features is None else self.named(features, names, taken)
+        chosen = self.numeric(schema, names, taken) if features is None else self.named(features, names, taken)
         self.kinds = {name: plain(schema.field(name).type) for name in (*chosen, *taken)}
         self.features, count = [], 0
         for name in chosen:
@@ -77,17 +78,17 @@ class Columns:
         self.parts = tuple(part for part in ALL if there[part])
 
     def check_name(self, name, names):
-        """That a table has a column, once."""
+        """That a table has a column, once; ``names`` counts those it has."""
         if name not in names:
             lower = {other.lower(): other for other in names}
             near = difflib.get_close_matches(str(name).lower(), lower, n=1, cutoff=0.5)
             hint = f" Did you mean {lower[near[0]]!r}?" if near else ""
-            shown = ", ".join(map(repr, names[:12])) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
+            shown = ", ".join(map(repr, list(names)[:12])) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
             raise ValueError(f"{self.where} has no column {name!r}.{hint} It has {shown}.")
-        if names.count(name) > 1:
+        if names[name] > 1:
             raise ValueError(f"{self.where} has more than one column {name!r}: rename them.")
 
-    def numeric(self, schema, taken):
+    def numeric(self, schema, names, taken):
         """The columns of numbers that have no other role, and are not the index of a pandas frame."""
         chosen, index = [], (schema.pandas_metadata or {}).get("index_columns", [])  # names, and dicts of ranges
         for field in schema:
@@ -98,7 +99,7 @@ class Columns:
                     if not field.name:
                         what = "has a column without a name (a row index, most likely)"
                         raise ValueError(f"{self.where} {what}: name the features.")
-                    self.check_name(field.name, schema.names)
+                    self.check_name(field.name, names)
                     chosen.append(field.name)
         return chosen
 
@@ -164,9 +165,10 @@ class Columns:
 
     def fit(self, schema, names):
         """Whether some columns are in a schema as they were; whole numbers of text are read as float64."""
+        there = dict(zip(schema.names, schema.types, strict=True))
         for name in names:
             kind = self.kinds[name]
-            found = plain(schema.field(name).type) if name in schema.names else None
+            found = plain(there[name]) if name in there else None
             if found != kind and not (is_wide(kind) and found == pa.float64()):
                 return False
         return True

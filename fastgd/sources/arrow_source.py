@@ -2,7 +2,7 @@
 
 from .arrow_table import FAULTS, ArrowTable, pa
 from .extras import needed
-from .files import paths_of
+from .files import paths_of, unchanged
 
 ipc = needed("pyarrow.ipc", "arrow")
 
@@ -60,6 +60,7 @@ class Arrow(ArrowTable):
         super().__init__(**options)
         self.paths = paths_of(paths)
         for path in self.paths:
+            unchanged(self.seen, path)
             try:
                 self.open(path)
             except FAULTS as error:
@@ -86,6 +87,7 @@ class Arrow(ArrowTable):
     def batches(self, shard, names, rows):
         """As they lie in the memory map; a compressed batch as a whole."""
         path, i, by_column = self.inside[shard]
+        unchanged(self.seen, path)
         reader = opened(path, i is not None, names if by_column else None)
         if i is None:
             yield from reader

@@ -82,6 +82,14 @@ class Source:
         """The rows lo to hi as a :class:`Block`, if the source is ``mapped``: views where their type allows it."""
         raise NotImplementedError
 
+    @property
+    def seen(self):
+        """What this process has found out about the files, a dict; it is not pickled."""
+        return vars(self).setdefault("_open", {})
+
+    def unchanged(self):
+        """Raise ValueError if a mapped file is no longer what it was when it was opened."""
+
     def digest(self):
         """A string that differs where the rows may differ: of paths, sizes, times and options."""
         raise NotImplementedError

@@ -40,6 +40,7 @@ def joined(source, parts, size):
     """Pieces as blocks of ``size`` rows."""
     if source.mapped:
         for lo in range(0, source.n, size):
+            source.unchanged()
             yield source.between(lo, min(lo + size, source.n), parts)
         return
     held = {part: [] for part in VECTORS if part in parts and part in source.parts}

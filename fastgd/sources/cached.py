@@ -45,7 +45,7 @@ class Cached(Source):
     @property
     def manifest(self):
         """What was written, as a dict; the rows are written where they are not there yet."""
-        opened = vars(self).setdefault("_open", {})
+        opened = self.seen
         if "manifest" not in opened:
             if not os.path.exists(self.rows_folder):
                 if self.source is None:
@@ -74,12 +74,12 @@ class Cached(Source):
     @property
     def table(self):
         """The source that reads the files."""
-        if "table" not in vars(self).setdefault("_open", {}):
+        if "table" not in self.seen:
             _ = self.manifest
             paths = [self.path(f"{part}.npy") if part in self.parts else None for part in ALL]
             made = Csr(self.rows_folder, n_features=self.columns) if self.sparse else Npy(*paths)
-            self._open["table"] = made
-        return self._open["table"]
+            self.seen["table"] = made
+        return self.seen["table"]
 
     def between(self, lo, hi, parts=ALL):
         """The rows lo to hi, views."""
@@ -88,6 +88,7 @@ class Cached(Source):
 
     def pieces(self, shard, parts=ALL):
         """Views of some rows, or of all of the shard."""
+        self.unchanged()
         first, end = map(int, self.starts[shard : shard + 2])
         step = self.table.step if self.sparse and X in parts else max(1, end - first)
         for lo in range(first, end, step):
@@ -99,6 +100,10 @@ class Cached(Source):
             return None
         some, labels = self.table.array(part)[lo:hi], self.manifest["labels"].get(part)
         return some if labels is None else decoded(some, labels)
+
+    def unchanged(self):
+        """Compare the files of the cache with what they were."""
+        self.table.unchanged()
 
     def path(self, name):
         """Of a file of the cache."""

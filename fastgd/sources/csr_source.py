@@ -128,7 +128,7 @@ class Csr(Mapped):
 
     def rows(self, lo, hi):
         """The rows lo to hi of X, checked."""
-        checked = vars(self).setdefault("_open", {}).setdefault("checked", np.zeros(-(-self.n // self.step), bool))
+        checked = self.seen.setdefault("checked", np.zeros(-(-self.n // self.step), bool))
         first, last = lo // self.step, -(-hi // self.step)
         for k in first + np.flatnonzero(~checked[first:last]):
             self._check(int(k) * self.step, min(int(k + 1) * self.step, self.n))

@@ -3,7 +3,7 @@
 from .arrow_columns import is_wide
 from .arrow_table import FAULTS, ArrowTable, pa, said
 from .extras import needed
-from .files import paths_of
+from .files import paths_of, unchanged
 
 text = needed("pyarrow.csv", "arrow")
 
@@ -71,8 +71,12 @@ class Csv(ArrowTable):
 
     def __init__(self, paths, delimiter, **options):
         super().__init__(**options)
+        if not (isinstance(delimiter, str) and len(delimiter) == 1):
+            raise ValueError(f"delimiter={delimiter!r} must be one character.")
         self.paths, self.delimiter, self.block, self.types = paths_of(paths), delimiter, BLOCK, {}
         self.label = self.options["target"] if isinstance(self.options["target"], str) else None
+        for path in self.paths:
+            unchanged(self.seen, path)
         schemas = [self.asked(path, lambda path: self.reader(path).schema) for path in self.paths]
         for path, schema in zip(self.paths, self.agreed(schemas), strict=True):
             self.take(schema, path)
@@ -134,6 +138,7 @@ class Csv(ArrowTable):
 
     def batches(self, shard, names, rows):
         """By one thread, as of Parquet; and the message for a fault names the row."""
+        unchanged(self.seen, self.paths[shard])
         yield from self.reader(self.paths[shard], names)
 
     def unreadable(self, where, error):

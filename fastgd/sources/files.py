@@ -34,6 +34,21 @@ def one_path(path, argument):
     return path
 
 
+def unchanged(seen, path):
+    """Raise if a file is not what it was when this process first asked; ``seen`` is a dict of what was found then.
+
+    Rows of two states of a file would be fitted in silence, and a memory map of a file that was cut ends the process.
+    """
+    try:
+        found = os.stat(path)
+    except OSError as error:
+        what = f"{path} can not be read ({error.strerror})"
+        raise ValueError(f"{what}: put it back, and open the source again.") from None
+    now = found.st_size, found.st_mtime_ns
+    if seen.setdefault(path, now) != now:
+        raise ValueError(f"{path} has changed since the source was opened: open the source again.")
+
+
 def digest_of(paths, *options):
     """A string that changes with the files' paths, sizes and times, and with the options."""
     found = hashlib.sha256(repr(options).encode())

@@ -3,7 +3,7 @@
 import numpy as np
 
 from .base import ALL, VECTORS, Block, Source, X, Y
-from .files import digest_of, one_path
+from .files import digest_of, one_path, unchanged
 
 EXACT = 2**53  # whole numbers beyond are not all float64
 
@@ -42,9 +42,10 @@ class Mapped(Source):
 
     def array(self, name):
         """The numbers of a file, a memory map."""
-        opened = vars(self).setdefault("_open", {})
+        opened = self.seen
         if name not in opened:
             path = self.paths[name]
+            unchanged(opened, path)
             array = array_of(path)
             if kind_of(array) != self.kinds.get(name, kind_of(array)):
                 raise ValueError(f"{path} now holds {kind_of(array)}, and {self.kinds[name]} when it was opened.")
@@ -63,9 +64,15 @@ class Mapped(Source):
 
     def pieces(self, shard, parts=ALL):
         """Rows in steps of ``step``."""
+        self.unchanged()
         step = self.step if X in parts else self.n
         for lo in range(0, self.n, step):
             yield self.between(lo, min(lo + step, self.n), parts)
+
+    def unchanged(self):
+        """Compare the files with what they were."""
+        for path in self.paths.values():
+            unchanged(self.seen, path)
 
     def digest(self):
         """Of the files."""

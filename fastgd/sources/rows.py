@@ -43,12 +43,17 @@ class SourceRows:
     def blocks_ahead(self, size):
         """The blocks, made by a thread."""
         if self.source.mapped:
-            n = self.shape[0]
-            return ahead((lo, self.source.between(lo, min(lo + size, n), (X,)).X) for lo in range(0, n, size))
+            return ahead(self.blocks_mapped(size))
         joined = sparse_blocks if self.sparse else dense_blocks
         blocks = joined(self.pieces(range(len(self.source.shards))), size, self)
         waiting = [one for one in self.foreseen if one.rows is None]
         return ahead(seen(blocks, waiting, self) if waiting else blocks)
+
+    def blocks_mapped(self, size):
+        """The blocks, views of files that have not changed."""
+        for lo in range(0, self.shape[0], size):
+            self.source.unchanged()
+            yield lo, self.source.between(lo, min(lo + size, self.shape[0]), (X,)).X
 
     def pieces(self, shards):
         """The rows of some shards, as they are stored."""

@@ -17,7 +17,7 @@ from ..kernels.layouts import CSR, frozen
 from ..kernels.threads import cached_property
 from .base import ALL, Block, Shard, Source, X, Y
 from .extras import needed
-from .files import digest_of, paths_of
+from .files import digest_of, paths_of, unchanged
 from .sparse_checks import disorder
 
 CHUNK = 1 << 22  # bytes of text that are read at a time: about as many of numbers
@@ -78,6 +78,8 @@ class SvmLight(Source):
     def __init__(self, paths, n_features, dtype=np.float32, zero_based="auto"):
         needed("pyarrow", "arrow")
         self.paths = paths_of(paths)
+        for path in self.paths:
+            unchanged(self.seen, path)
         if isinstance(n_features, bool) or not isinstance(n_features, (int, np.integer)):
             raise TypeError(f"n_features={n_features!r} must be a whole number: how many columns there are.")
         if not 0 < n_features < 2**32:
@@ -118,6 +120,7 @@ class SvmLight(Source):
     def pieces(self, shard, parts=ALL):
         """The rows of ``CHUNK`` bytes of text."""
         path, line = self.paths[shard], 0
+        unchanged(self.seen, path)
         for text in chunks(path):
             targets, rows = self.read(text, path, line)
             if len(targets):
@@ -178,7 +181,7 @@ class SvmLight(Source):
         for k, token in enumerate([target, *pairs] if target else []):
             index, _, value = token.partition(":") if k else ("", "", token)
             try:
-                float(value)
+                float(value.replace("_", "no number"))  # which Python reads, and pyarrow does not
                 index = int(index) if k else 0
             except ValueError:
                 return f"{token!r} is no {'pair column:number' if k else 'target, which must be one number'}"

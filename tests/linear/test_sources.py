@@ -230,3 +230,43 @@ def test_what_reads_rows_often_decodes_them_once(tables, monkeypatch):
     read.clear()
     assert_same(fastgd.fit(source, loss="quantile"), expected)
     assert len(read) <= 3 * 5  # rows are counted, vectors read, columns measured, rows copied, columns of the reading
+
+
+def test_fewer_rows_than_columns_where_a_loss_has_kinks(tmp_path):
+    X = np.random.default_rng(0).standard_normal((30, 40))
+    np.save(tmp_path / "X.npy", X)
+    np.save(tmp_path / "y.npy", X[:, 0])
+    given = {"loss": "absolute_error", "alpha": 0.1}
+    source = sources.npy(tmp_path / "X.npy", tmp_path / "y.npy")
+    assert_same(fastgd.fit(source, **given), fastgd.fit(X, X[:, 0], **given))
+
+
+def test_targets_of_shards_are_of_one_kind():
+    X = np.random.default_rng(0).standard_normal((60, 2))
+    z = np.round(3 * X[:, 0])
+
+    def of(*kinds):
+        return sources.shards(lambda k: (X[30 * k : 30 * k + 30], kinds[k](z[30 * k : 30 * k + 30])), range(2))
+
+    mixed = of(lambda z: z.astype(np.int64), lambda z: z + 0.5)  # as of tables of which one has whole numbers only
+    assert_same(fastgd.fit(mixed), fastgd.fit(X, z + 0.5 * (np.arange(60) >= 30)))
+    for other in (lambda z: z.astype(str), lambda z: np.stack([z, z], axis=1), lambda z: z[:, None]):
+        with pytest.raises(ValueError, match=r"shard 1 \(1\), row 0: y holds .* unlike the rows before it: all shards"):
+            fastgd.fit(of(lambda z: z, other))
+
+
+def test_files_that_change_during_a_run(tables, tmp_path):
+    X, targets, *_ = tables
+    np.save(tmp_path / "X.npy", X)
+    np.save(tmp_path / "y.npy", targets["huber"])
+    source = sources.npy(tmp_path / "X.npy", tmp_path / "y.npy")
+    with pytest.raises(ValueError, match=r"X.npy has changed since the source was opened: open the source again"):
+        fastgd.fit(source, callback=lambda _: np.save(tmp_path / "X.npy", X[:9]), optimizer="momentum", epochs=3)
+    with pytest.raises(ValueError, match=r"X.npy has changed since"):
+        fastgd.partial_fit(source)
+
+
+def test_no_rows_at_all(tmp_path):
+    (tmp_path / "x.svm").write_text("# nothing\n")
+    with pytest.raises(ValueError, match="The source is empty: none of its shards has a row"):
+        fastgd.fit(sources.svmlight(tmp_path / "x.svm", 3))

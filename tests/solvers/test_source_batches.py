@@ -208,6 +208,7 @@ def test_one_buffer_has_the_order_of_an_array_and_is_read_once(monkeypatch):
     np.testing.assert_array_equal(found.coef, expected.coef)
 
 
+@pytest.mark.jit
 @pytest.mark.parametrize(("rows", "name", "case", "mapped"), RESUMED, ids=[name for _, name, *_ in RESUMED])
 def test_a_run_that_was_stopped_goes_on_with_the_same_bits(rows, name, case, mapped):
     options = {"loss": "log_loss", "epochs": 3, "random_state": 1} | case
