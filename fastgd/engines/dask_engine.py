@@ -5,8 +5,9 @@ import warnings
 
 import numpy as np
 
+from ..inputs import arguments
 from ..inputs.options import FitOptions
-from ..sources.base import Y
+from ..sources.base import Source, Y
 from . import failures, tasks
 from .cluster_rows import ClusterRows
 
@@ -52,9 +53,12 @@ class Dask:
     """
 
     def __init__(self, client=None, *, checkpoint=None, checkpoint_every=60.0, timeout=60.0):
-        self.given, self.timeout = client, timeout
-        self.checkpoint, self.checkpoint_every = checkpoint, checkpoint_every
-        failures.distributed()
+        distributed = failures.distributed()
+        if not isinstance(client, distributed.Client | None):
+            raise TypeError(f"client={client!r} is no distributed.Client: make one, Client(address).")
+        self.given, self.timeout = client, arguments.number("timeout", timeout, low=0.0)
+        self.checkpoint = checkpoint
+        self.checkpoint_every = arguments.number("checkpoint_every", checkpoint_every, low=0.0)
 
     @property
     def client(self):
@@ -68,6 +72,8 @@ class Dask:
 
     def rows(self, source):
         """The X of a source, to be loaded into the workers when it is first needed."""
+        if not isinstance(source, Source):
+            raise TypeError(f"A source is needed, not {type(source).__name__}: pass one of fastgd.sources.")
         if not source.repeatable:
             raise ValueError(ONCE.format(source=source))
         return ClusterRows(source, On(self.client, self.timeout))

@@ -71,12 +71,13 @@ def made(value):
 
 def packed(value):
     """A value as bytes."""
-    try:
-        return pickle.dumps(value, 5)
-    except (pickle.PicklingError, AttributeError, TypeError):  # a user's class or function, known to the driver alone
-        import cloudpickle
+    with contextlib.suppress(pickle.PicklingError, AttributeError, TypeError):
+        found = pickle.dumps(value, 5)
+        if b"__main__" not in found:
+            return found
+    import cloudpickle  # for a user's class or function, known to the driver alone
 
-        return cloudpickle.dumps(value, 5)
+    return cloudpickle.dumps(value, 5)
 
 
 unpacked = pickle.loads

@@ -1,5 +1,6 @@
 """Files from which a fit goes on whose process was killed."""
 
+import os
 import time
 from dataclasses import replace
 
@@ -14,6 +15,8 @@ def with_checkpoints(choice, plan):
         return plan
     if len(plan.models) > 1:
         raise ValueError("checkpoint keeps the run of one model: leave out bootstrap, or the engine's checkpoint.")
+    if not os.path.isdir(os.path.dirname(os.path.abspath(path))):
+        raise FileNotFoundError(f"checkpoint={str(path)!r} is in a folder that is not there: make it first.")
     return replace(plan, keep=Checkpoints(choice, plan, path, engine.checkpoint_every))
 
 

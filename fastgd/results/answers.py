@@ -28,6 +28,8 @@ def answered(result, answer, word, given, offset, to):
             return over_collection(result, answer, given, offset, word)
         given = dask(given)
     if isinstance(given, Source):
+        if to is not None and os.path.exists(to) and any(os.path.samefile(one, to) for one in given.files()):
+            raise ValueError(f"to={str(to)!r} is a file of the source, which would be lost: name another one.")
         found = over_source(result, answer, given, offset)
     elif to is None:
         return answer(given, offset)

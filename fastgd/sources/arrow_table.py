@@ -90,6 +90,10 @@ class ArrowTable(Source):
         """The message for what the reader says of a file."""
         return f"{where} can not be read ({said(error)}): it is cut off, damaged or of another format; write it again."
 
+    def files(self):
+        """All."""
+        return self.paths
+
     def digest(self):
         """Of the files and the columns."""
         chosen = {name: str(kind) for name, kind in self.chosen.kinds.items()}

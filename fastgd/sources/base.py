@@ -87,6 +87,10 @@ class Source:
         """What this process has found out about the files, a dict; it is not pickled."""
         return vars(self).setdefault("_open", {})
 
+    def files(self):
+        """The paths of the files that the rows lie in."""
+        return []
+
     def unchanged(self):
         """Raise ValueError if a mapped file is no longer what it was when it was opened."""
 

@@ -101,6 +101,10 @@ class Cached(Source):
         some, labels = self.table.array(part)[lo:hi], self.manifest["labels"].get(part)
         return some if labels is None else decoded(some, labels)
 
+    def files(self):
+        """Those of the source, and of the cache."""
+        return [*(self.source.files() if self.source is not None else ()), *self.table.files()]
+
     def unchanged(self):
         """Compare the files of the cache with what they were."""
         self.table.unchanged()

@@ -69,6 +69,10 @@ class Mapped(Source):
         for lo in range(0, self.n, step):
             yield self.between(lo, min(lo + step, self.n), parts)
 
+    def files(self):
+        """All."""
+        return list(self.paths.values())
+
     def unchanged(self):
         """Compare the files with what they were."""
         for path in self.paths.values():

@@ -87,6 +87,10 @@ class Stream(ArrowTable):
         """Where a row lies, as messages name it."""
         return f"{self.shards[0].label}, row {row}"
 
+    def files(self):
+        """None that are known."""
+        return []
+
     def digest(self):
         """Of all numbers of a table; of a stream, whose rows nobody knows, another one each time it is opened."""
         if not self.repeatable:

@@ -194,6 +194,10 @@ class SvmLight(Source):
             last = index if k else -1
         return None
 
+    def files(self):
+        """All."""
+        return self.paths
+
     def digest(self):
         """Of the files and the options."""
         return digest_of(self.paths, type(self).__name__, self.columns, self.dtype.name, self.zero_based)

@@ -1,6 +1,8 @@
 """What goes wrong on a cluster: one error that says what and where, never a hang."""
 
 import functools
+import sys
+from types import FunctionType
 
 import distributed
 import numpy as np
@@ -26,6 +28,27 @@ def test_no_client():
     assert engine_of(engine := Dask()) is engine
     with pytest.raises(ValueError, match=r"engine='spark' is unknown: pass \"dask\""):
         engine_of("spark")
+
+
+def test_options_are_checked_before_a_fit():
+    with pytest.raises(TypeError, match=r"client='tcp://a:1' is no distributed.Client: make one"):
+        Dask("tcp://a:1")
+    with pytest.raises(ValueError, match="timeout=-1"):
+        Dask(timeout=-1)
+    with pytest.raises(TypeError, match="checkpoint_every='1'"):
+        Dask(checkpoint_every="1")
+    with pytest.raises(TypeError, match="A source is needed, not ndarray"):
+        Dask().estimate(RNG.standard_normal((3, 2)))
+
+
+def test_functions_of_the_main_program_are_sent_whole(monkeypatch):
+    function = FunctionType((lambda k: k + 1).__code__, {"__name__": "__main__"}, "load")
+    function.__module__, function.__qualname__ = "__main__", "load"
+    main = sys.modules["__main__"]
+    monkeypatch.setattr(main, "load", function, raising=False)
+    sent = tasks.packed(function)
+    monkeypatch.delattr(main, "load")  # as in a worker, whose main program is another one
+    assert tasks.unpacked(sent)(1) == 2
 
 
 def test_a_source_that_can_be_read_once(client):

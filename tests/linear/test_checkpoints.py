@@ -81,3 +81,8 @@ def test_a_checkpoint_is_written_when_it_is_time(tmp_path):
     assert not engine.checkpoint.exists()
     with pytest.raises(ValueError, match="checkpoint keeps the run of one model: leave out bootstrap"):
         fastgd.fit(source, engine=engine, loss="log_loss", bootstrap=5)
+
+
+def test_a_checkpoint_in_no_folder(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"checkpoint='.*none.run.npz' is in a folder that is not there"):
+        fastgd.fit(source_of(tmp_path, "squared_error"), engine=Kept(tmp_path / "none" / "run.npz"))

@@ -9,6 +9,7 @@ from pieces import Pieces
 from scipy import sparse
 
 import fastgd
+from fastgd import sources
 from fastgd.kernels.layouts import Dense, frozen
 from fastgd.sources import blocks
 from fastgd.sources.base import Block, Shard
@@ -199,3 +200,13 @@ def test_no_number_for_each_row_is_kept(tmp_path, monkeypatch):
     found = np.load(path, mmap_mode="r")
     assert found.shape == (many.n,)
     np.testing.assert_allclose(found[-N:], r.predict(X), rtol=1e-13)
+
+
+def test_a_file_of_the_source_is_not_written_over(tmp_path):
+    X = np.random.default_rng(0).standard_normal((20, 2))
+    np.save(tmp_path / "X.npy", X)
+    rows = sources.npy(tmp_path / "X.npy")
+    for one in (rows, rows.cached(tmp_path / "cache")):
+        with pytest.raises(ValueError, match=r"X.npy' is a file of the source, which would be lost"):
+            fastgd.fit(X, X[:, 0]).predict(one, to=tmp_path / "X.npy")
+    np.testing.assert_array_equal(np.load(tmp_path / "X.npy"), X)

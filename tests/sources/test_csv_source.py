@@ -199,3 +199,10 @@ def test_a_column_without_a_name(tmp_path):
     frame().to_csv(tmp_path / "x.csv")
     with pytest.raises(ValueError, match="has a column without a name"):
         csv(tmp_path / "x.csv", "y")
+
+
+def test_a_delimiter_is_one_character(tmp_path):
+    (tmp_path / "x.csv").write_text("a;y\n1;2\n")
+    for delimiter in (";;", None):
+        with pytest.raises(ValueError, match=r"delimiter=.* must be one character"):
+            csv(tmp_path / "x.csv", "y", delimiter=delimiter)
