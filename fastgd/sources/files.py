@@ -1,5 +1,6 @@
 """Paths that the user gives, as files that are there, in a fixed order."""
 
+import collections
 import glob
 import hashlib
 import os
@@ -23,6 +24,9 @@ def paths_of(paths, argument="paths"):
     if not found:
         below = ", or pass a pattern such as 'folder/**/*.parquet' for files in the folders below" if given else ""
         raise FileNotFoundError(f"{argument}={paths!r} names no file: check the path{below}.")
+    twice = [path for path, times in collections.Counter(map(os.path.abspath, found)).items() if times > 1]
+    if twice:
+        raise ValueError(f"{argument} names {twice[0]} twice, and its rows would count twice: name it once.")
     return found
 
 

@@ -437,3 +437,9 @@ def test_without_pyarrow(monkeypatch):
     monkeypatch.delattr(sources, "parquet")
     with pytest.raises(ImportError, match=r"needs pyarrow: python -m pip install 'fastgd\[arrow\]'"):
         sources.parquet("data.parquet")
+
+
+def test_a_file_is_named_once(tmp_path):
+    path = written(tmp_path, table())
+    with pytest.raises(ValueError, match=r"paths names .*part-0.parquet twice, and its rows would count twice"):
+        parquet([path, tmp_path / "part-0.parquet"], "y")
