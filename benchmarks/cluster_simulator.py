@@ -3,8 +3,8 @@
 A pass is as ``fastgd.engines`` makes it: the scheduler hands out a task for each bundle, one after the other, to the
 worker that holds it; a worker's threads take its tasks in turn; sums are added eight at a time. A worker that is lost
 takes its running tasks, its finished sums of the pass and its bundles with it. After a while that is noticed: other
-workers load the bundles again and do its tasks. It comes back without any rows, and takes those of the next one that is
-lost. Everything is drawn from one seed.
+workers load the bundles again and do its tasks. It comes back without any rows, and loads its share of the bundles when
+the next pass begins. Everything is drawn from one seed.
 """
 
 import heapq
@@ -66,8 +66,9 @@ class Run:
         cluster, began = self.cluster, self.now
         self.waiting = [[] for _ in range(cluster.workers)]
         self.free, self.running, self.done = [cluster.threads] * cluster.workers, {}, set()
+        moved = self.balance()
         for bundle in range(cluster.parts):
-            self.at(cluster.latency / 2 + (bundle + 1) * cluster.task, self.hand_out, bundle, 0.0)
+            self.at(cluster.latency / 2 + (bundle + 1) * cluster.task, self.hand_out, bundle, float(bundle in moved))
         while len(self.done) < cluster.parts:
             time, _, what, about = heapq.heappop(self.events)
             self.now = max(self.now, time)  # what happened while sums were added is seen now
@@ -79,6 +80,20 @@ class Run:
             self.now += cluster.task * level + FAN_IN * cluster.sent / cluster.network
         self.now += cluster.latency / 2
         return self.now - began
+
+    def balance(self):
+        """Move bundles to workers that have too few; they are to be loaded there."""
+        held = {worker: self.of(worker) for worker, alive in enumerate(self.alive) if alive}
+        moved = set()
+        while held:
+            most, least = (pick(held, key=lambda worker: len(held[worker])) for pick in (max, min))
+            if len(held[most]) <= len(held[least]) + 1:
+                break
+            bundle = held[most].pop()
+            held[least].append(bundle)
+            self.holder[bundle] = least
+            moved.add(bundle)
+        return moved
 
     def hand_out(self, bundle, load):
         """A bundle's task reaches its worker, which may have to load the bundle first."""

@@ -38,10 +38,11 @@ def test_a_lost_worker_is_noticed_and_its_rows_are_loaded_again():
     assert run.one_pass() == pytest.approx(16.0)
     assert run.lost == 1
     assert run.holder == [1, 1]
-    assert run.one_pass() == pytest.approx(4.0)  # the one that is back has no rows
-    run.at(0.5, run.lose, 1)
-    assert run.one_pass() == pytest.approx(3.5 + 2 * 12.0)
-    assert run.holder == [0, 0]
+    assert run.one_pass() == pytest.approx(12.0)  # the one that is back loads its share
+    assert sorted(run.holder) == [0, 1]
+    assert run.one_pass() == pytest.approx(2.0)
+    run.at(0.5, run.lose, run.holder[0])
+    assert run.one_pass() == pytest.approx(3.5 + 12.0)  # the other had done its own meanwhile
 
 
 def test_sums_of_a_lost_worker_are_lost_too():

@@ -42,6 +42,20 @@ def case():
     return Shards(Dense(frozen(X)), y, [5000] * 4), fastgd.fit(X, y, **OPTIONS)
 
 
+@pytest.fixture(scope="module")
+def cluster():
+    """A cluster whose workers come back when they are killed."""
+    with local(2) as client:
+        yield client
+
+
+@pytest.fixture
+def workers(cluster):
+    """Its client, when both are there."""
+    cluster.wait_for_workers(2)
+    return cluster
+
+
 def assert_same(found, expected):
     """To the last bit."""
     np.testing.assert_array_equal(found.coef, expected.coef)
@@ -54,32 +68,26 @@ def processes(client):
 
 
 @pytest.mark.parametrize(("what", "turn"), [("load", 1), ("pass", 2), ("pass", 24)])
-def test_a_worker_is_killed(case, what, turn):
-    source, expected = case
-    with local(2) as client:
-        pids = processes(client)
-        with watched(client, what, turn, lambda worker: os.kill(pids[worker], signal.SIGKILL)):
-            assert_same(fastgd.fit(source, engine=Dask(client), **OPTIONS), expected)
+def test_a_worker_is_killed(case, workers, what, turn):
+    (source, expected), pids = case, processes(workers)
+    with watched(workers, what, turn, lambda worker: os.kill(pids[worker], signal.SIGKILL)):
+        assert_same(fastgd.fit(source, engine=Dask(workers), **OPTIONS), expected)
 
 
-def test_all_workers_are_killed_at_once(case):
-    source, expected = case
-    with local(2) as client:
-        pids = processes(client).values()
-        with watched(client, "pass", 12, lambda _: [os.kill(pid, signal.SIGKILL) for pid in pids]):
-            assert_same(fastgd.fit(source, engine=Dask(client), **OPTIONS), expected)
+def test_all_workers_are_killed_at_once(case, workers):
+    (source, expected), pids = case, processes(workers).values()
+    with watched(workers, "pass", 12, lambda _: [os.kill(pid, signal.SIGKILL) for pid in pids]):
+        assert_same(fastgd.fit(source, engine=Dask(workers), **OPTIONS), expected)
 
 
-def test_one_after_the_other_is_killed(case):
-    source, expected = case
-    with local(3) as client:
-        pids = processes(client)
+def test_one_after_the_other_is_killed(case, workers):
+    (source, expected), pids = case, processes(workers)
 
-        def kill(worker):
-            os.kill(pids[worker], signal.SIGKILL)
+    def kill(worker):
+        os.kill(pids.pop(worker), signal.SIGKILL)
 
-        with watched(client, "pass", 5, kill), watched(client, "pass", 40, lambda worker: kill(next(iter(pids)))):
-            assert_same(fastgd.fit(source, engine=Dask(client), **OPTIONS), expected)
+    with watched(workers, "pass", 5, kill), watched(workers, "pass", 40, lambda _: kill(next(iter(pids)))):
+        assert_same(fastgd.fit(source, engine=Dask(workers), **OPTIONS), expected)
 
 
 def test_workers_join_and_take_their_share(case, monkeypatch):
@@ -114,25 +122,25 @@ def test_a_worker_is_retired(case):
 
 def test_a_worker_stops_for_good(case):
     source, expected = case
-    with dask.config.set({"distributed.scheduler.worker-ttl": "2s"}), local(2) as client:
+    # A worker that loads the compiler on a busy machine was silent for more than 2 s.
+    with dask.config.set({"distributed.scheduler.worker-ttl": "10s"}), local(2) as client:
         pids = processes(client)
         with watched(client, "pass", 6, lambda worker: os.kill(pids[worker], signal.SIGSTOP)):
             assert_same(fastgd.fit(source, engine=Dask(client), **OPTIONS), expected)
 
 
-def test_the_driver_is_killed_and_goes_on(case, tmp_path):
+def test_the_driver_is_killed_and_goes_on(case, workers, tmp_path):
     source, expected = case
     path, script = tmp_path / "run.npz", tmp_path / "driver.py"
     (tmp_path / "case.pickle").write_bytes(pickle.dumps(source))
     script.write_text(DRIVER)
-    with local(2) as client:
-        given = [sys.executable, script, client.scheduler.address, path, tmp_path / "case.pickle"]
-        environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-        driver = subprocess.Popen(given, env=environment, start_new_session=True)
-        with watched(client, "pass", 8, lambda _: driver.kill(), since=path.exists):
-            assert driver.wait() == -signal.SIGKILL
-        assert 0 < fastgd.load(path).n_epochs < OPTIONS["epochs"]
-        assert_same(fastgd.fit(source, engine=Dask(client), resume=path, **OPTIONS), expected)
+    given = [sys.executable, script, workers.scheduler.address, path, tmp_path / "case.pickle"]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    driver = subprocess.Popen(given, env=environment, start_new_session=True)
+    with watched(workers, "pass", 8, lambda _: driver.kill(), since=path.exists):
+        assert driver.wait() == -signal.SIGKILL
+    assert 0 < fastgd.load(path).n_epochs < OPTIONS["epochs"]
+    assert_same(fastgd.fit(source, engine=Dask(workers), resume=path, **OPTIONS), expected)
 
 
 DRIVER = """
@@ -148,13 +156,13 @@ if __name__ == "__main__":
 """
 
 
-def test_two_fits_at_once(case):
+def test_two_fits_at_once(case, workers):
     source, expected = case
     found = {}
-    with local(2) as client, distributed.Client(client.cluster, set_as_default=False) as other:
+    with distributed.Client(workers.cluster, set_as_default=False) as other:
 
         def fit(k):
-            found[k] = fastgd.fit(source, engine=Dask((client, other)[k]), **OPTIONS)
+            found[k] = fastgd.fit(source, engine=Dask((workers, other)[k]), **OPTIONS)
 
         fits = [threading.Thread(target=fit, args=(k,)) for k in range(2)]
         for one in fits:

@@ -171,13 +171,14 @@ SPARSE_CASES = {
     "hogwild": {"learning_rate": 0.01, "batch_size": 1, "parallel": "hogwild", "n_threads": 2},
 }  # fmt: skip
 EACH = [(X, name, case) for name, case in CASES.items()] + [(SPARSE, name, case) for name, case in SPARSE_CASES.items()]
+WAYS = [pytest.param(*way, marks=pytest.mark.jit) for way in ((False, False), (True, "full"))] + [(False, "block")]
 RESUMED = [each for each in EACH if each[1] not in ("bootstrap", "hogwild")]
 RESUMED = [(*each, k % 2 == 1) for k, each in enumerate(RESUMED)]  # read in turn, and anywhere
 
 
 def plans(rows, case, mapped, shuffle):
     """The plans of a source, and of the array with the order of the source's rows."""
-    options = {"loss": "log_loss", "epochs": 3, "random_state": 1, "shuffle": shuffle} | case
+    options = {"loss": "log_loss", "epochs": 2, "random_state": 1, "shuffle": shuffle} | case
     y, weight = options.pop("y", Y), options.pop("sample_weight", None)
     source = plan_of(Held(rows, y, mapped=mapped, weight=weight), None, **options)
     if not shuffle:
@@ -188,7 +189,7 @@ def plans(rows, case, mapped, shuffle):
     return source, replace(array, order=orders.__getitem__)
 
 
-@pytest.mark.parametrize(("mapped", "shuffle"), [(False, False), (False, "block"), (True, "full")])
+@pytest.mark.parametrize(("mapped", "shuffle"), WAYS)
 @pytest.mark.parametrize(("rows", "name", "case"), EACH, ids=[name for _, name, _ in EACH])
 def test_a_source_has_the_bits_of_an_array_in_its_order(rows, name, case, mapped, shuffle):
     source, array = plans(rows, case, mapped, shuffle)
