@@ -5,6 +5,7 @@ a node of the tree in which ``solvers/reduction.py`` adds chunks. Where bundles 
 changes no bit. A bundle that is lost with its worker is loaded again, by the scheduler's own means.
 """
 
+import contextlib
 import math
 import threading
 import time
@@ -64,6 +65,13 @@ def moves(where, threads):
     return found
 
 
+def released(futures):
+    """Let go of what tasks have made: an error's traceback would hold it as long as it lives."""
+    with contextlib.suppress(Exception):  # the client may be gone
+        for future in futures:
+            future.release()
+
+
 class ClusterRows(SourceRows):
     """The X of a source on a cluster, with the questions that :class:`Dense` and :class:`CSR` answer."""
 
@@ -111,6 +119,8 @@ class ClusterRows(SourceRows):
 
     def let_go(self):
         """Free the workers' memory; what is asked afterwards loads the rows again."""
+        for futures in (self.held or (), *(parts for _, parts in self.sent.values())):
+            released(futures)
         self.held, self.sent = None, {}
 
     def map(self, what, function, *columns, **where):

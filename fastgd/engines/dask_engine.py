@@ -9,7 +9,7 @@ from ..inputs import arguments
 from ..inputs.options import FitOptions
 from ..sources.base import Source, Y
 from . import failures, tasks
-from .cluster_rows import ClusterRows
+from .cluster_rows import ClusterRows, released
 
 NO_CLIENT = (
     'engine="dask" needs a client: make one first, distributed.Client() for the processors of this machine or '
@@ -133,8 +133,13 @@ class On:
 
     def results(self, rows, futures):
         """The values that tasks have made, in order; raises what went wrong."""
-        with failures.told(rows):
-            found = self.gathered(list(futures))
+        try:
+            with failures.told(rows):
+                found = self.gathered(list(futures))
+        except BaseException:
+            released(futures)
+            rows.let_go()
+            raise
         self.notice(frozenset().union(*(made.cpus for made in found)))
         return [made.value for made in found]
 

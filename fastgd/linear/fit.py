@@ -229,9 +229,11 @@ def fit_by(backend, X, y, given):
     choice, plan = planned(backend, X, y, given)
     if choice.options.verbose > 0:
         print_choices(choice.words)
-    outcomes = train(with_checkpoints(choice, plan))
-    result = report(choice, plan, 0, outcomes[0])
-    let_go(plan.data.rows)
+    try:
+        outcomes = train(with_checkpoints(choice, plan))
+        result = report(choice, plan, 0, outcomes[0])
+    finally:
+        let_go(plan.data.rows)
     return with_replicates(result, choice, outcomes[1:]) if outcomes[1:] else result
 
 

@@ -1,0 +1,77 @@
+"""What fits of Parquet files take in memory: less than 400 MB, whatever the size of the files."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pa = pytest.importorskip("pyarrow")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.jit,
+    pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc"),
+]
+
+COLUMNS, GROUP = 50, 1 << 17
+FEWER, MORE = 12, 23  # row groups: 310 and 600 MB. Batches of 8 take 43 MB less than of 16: not all readers are open
+MOST, GROWTH = 400, 30  # MB
+
+FITS = """
+import json, resource, sys, threading
+import numpy as np, fastgd
+
+resource.setrlimit(resource.RLIMIT_DATA, (3 << 29, 3 << 29))
+few = np.random.default_rng(0).standard_normal((3000, 50)).astype(np.float32)
+options = {"squares": {}, "labels": {"loss": "log_loss"}, "batches": {"epochs": 1, "batch_size": 256}}
+for given in options.values():  # a compiler takes 100 MB where nothing is cached
+    fastgd.fit(few, np.arange(3000) % 2, **given)
+ended, peak = threading.Event(), 0.0
+
+def look():
+    global peak
+    while not ended.wait(0.004):
+        lines = open("/proc/self/status").read().splitlines()
+        peak = max(peak, next(int(line.split()[1]) / 1024 for line in lines if line.startswith("RssAnon")))
+
+threading.Thread(target=look, daemon=True).start()
+given = options[sys.argv[2]]
+target = "label" if "loss" in given else "y"
+names = [f"x{k}" for k in range(50)]
+fitted = fastgd.fit(fastgd.sources.parquet(sys.argv[1], target=target, features=names), **given)
+ended.set()
+print(json.dumps([peak, fitted.coef.tolist()]))
+"""
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """A file of fewer row groups and one of more."""
+    from pyarrow import parquet
+
+    found, draw = [], np.random.default_rng(0)
+    for groups in (FEWER, MORE):
+        found.append(tmp_path_factory.mktemp("parquet") / "rows.parquet")
+        schema = pa.schema([*((f"x{k}", pa.float32()) for k in range(COLUMNS)), ("y", pa.float32()), ("label", "int8")])
+        with parquet.ParquetWriter(found[-1], schema, use_dictionary=False, compression="none") as file:
+            for _ in range(groups):
+                X = draw.standard_normal((COLUMNS, GROUP), np.float32)
+                y = X[0] + draw.standard_normal(GROUP, np.float32)
+                columns = [*map(pa.array, X), pa.array(y), pa.array((y > 0).astype(np.int8))]
+                file.write_table(pa.table(columns, schema=schema), row_group_size=GROUP)
+    return found
+
+
+@pytest.mark.parametrize("kind", ["squares", "labels", "batches"])
+def test_memory_is_bounded_and_does_not_grow_with_the_files(files, kind):
+    peaks = []
+    for path in files:
+        command = [sys.executable, "-W", "ignore", "-c", FITS, str(path), kind]
+        said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        peak, coef = json.loads(said)
+        assert coef[0] > 0.5 and np.abs(coef[1:]).max() < 0.1
+        peaks.append(peak)
+    assert 100 < max(peaks) < MOST
+    assert peaks[1] < peaks[0] + GROWTH
