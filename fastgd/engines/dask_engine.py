@@ -49,7 +49,7 @@ class Dask:
     --------
     >>> import fastgd
     >>> fastgd.engines.Dask(timeout=10).timeout
-    10
+    10.0
     """
 
     def __init__(self, client=None, *, checkpoint=None, checkpoint_every=60.0, timeout=60.0):

@@ -301,7 +301,7 @@ def test_another_process_at_another_thread_count_goes_on(tmp_path):
         "labels": (X, LABELS),
         "large": (large, large @ np.arange(8.0) + rng.standard_normal(20_000)),
     }
-    assert Passes(plan_of(*tables["large"], epochs=1).data, 2).chunks > 1
+    assert Passes(plan_of(*tables["large"], epochs=1).data, 2).chunks.count > 1
     several = [
         ("small", {"epochs": 5, "batch_size": 1, "learning_rate": 0.05, "average": True}, {"max_steps": 50}),
         ("small", {"epochs": 5, "batch_size": 16, "validation": 0.2}, {"epochs": 2}),
