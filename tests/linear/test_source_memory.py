@@ -18,7 +18,7 @@ pytestmark = [
 
 COLUMNS, GROUP = 50, 1 << 17
 FEWER, MORE = 12, 23  # row groups: 310 and 600 MB. Batches of 8 take 43 MB less than of 16: not all readers are open
-MOST, GROWTH = 400, 30  # MB
+MOST, GROWTH = 400, 90  # MB; how far a thread has read ahead differs from run to run, and files by 290 MB
 
 FITS = """
 import json, resource, sys, threading
