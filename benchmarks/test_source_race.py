@@ -42,6 +42,7 @@ def test_ways_end_at_one_optimum(folder):
     assert optimum < ends < 1.05 * optimum
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_parts_add_up_and_decoding_is_seen(folder):
     from_parquet, blocks = (

@@ -72,6 +72,7 @@ def test_a_shard_that_ends_its_workers():
             rows.non_finite()
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_no_workers_are_left():
     with local(1) as client:
@@ -87,6 +88,7 @@ def test_no_workers_are_left():
             engine.rows(source_of())
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_last_worker_leaves_with_a_result():
     with local(1) as client:
@@ -101,6 +103,7 @@ def test_the_last_worker_leaves_with_a_result():
             rows.cluster.results(rows, made)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_cluster_is_gone():
     with local(1) as client:

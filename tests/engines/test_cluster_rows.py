@@ -226,7 +226,7 @@ def test_lanes_folds_and_rates(client):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("workers", "threads"), [(1, 2), (3, 1)])
+@pytest.mark.parametrize(("workers", "threads"), [pytest.param(1, 2, marks=pytest.mark.long), (3, 1)])
 def test_workers_and_threads_change_no_bit(workers, threads):
     rows = rows_of("dense", np.float64)
     y = targets_of("log_loss", rows.values)

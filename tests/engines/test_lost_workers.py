@@ -21,7 +21,7 @@ from fastgd.engines import Dask, cluster_rows
 from fastgd.kernels import full_batch
 from fastgd.kernels.layouts import Dense, frozen
 
-pytestmark = pytest.mark.slow
+pytestmark, LONG = pytest.mark.slow, pytest.mark.long
 RNG = np.random.default_rng(0)
 N, D = 20_000, 8
 OPTIONS = {"loss": "log_loss", "optimizer": "momentum", "epochs": 8}
@@ -67,7 +67,9 @@ def processes(client):
     return client.run(os.getpid)
 
 
-@pytest.mark.parametrize(("what", "turn"), [("load", 1), ("pass", 2), ("pass", 24)])
+@pytest.mark.parametrize(
+    ("what", "turn"), [pytest.param("load", 1, marks=LONG), ("pass", 2), pytest.param("pass", 24, marks=LONG)]
+)
 def test_a_worker_is_killed(case, workers, what, turn):
     (source, expected), pids = case, processes(workers)
     with watched(workers, what, turn, lambda worker: os.kill(pids[worker], signal.SIGKILL)):
@@ -80,6 +82,7 @@ def test_all_workers_are_killed_at_once(case, workers):
         assert_same(fastgd.fit(source, engine=Dask(workers), **OPTIONS), expected)
 
 
+@LONG
 def test_one_after_the_other_is_killed(case, workers):
     (source, expected), pids = case, processes(workers)
 
@@ -90,6 +93,7 @@ def test_one_after_the_other_is_killed(case, workers):
         assert_same(fastgd.fit(source, engine=Dask(workers), **OPTIONS), expected)
 
 
+@LONG
 def test_workers_join_and_take_their_share(case, monkeypatch):
     monkeypatch.setattr(cluster_rows, "LOOK", 0.0)
     source, expected = case
@@ -110,6 +114,7 @@ def test_workers_join_and_take_their_share(case, monkeypatch):
     assert held[-1][-1] <= 3 < held[0][0]  # the scheduler may have a copy or two more
 
 
+@LONG
 def test_a_worker_is_retired(case):
     source, expected = case
     with local(2) as client:
@@ -120,6 +125,7 @@ def test_a_worker_is_retired(case):
         retire.join()
 
 
+@LONG
 def test_a_worker_stops_for_good(case):
     source, expected = case
     # A worker that loads the compiler on a busy machine was silent for more than 2 s.
@@ -156,6 +162,7 @@ if __name__ == "__main__":
 """
 
 
+@LONG
 def test_two_fits_at_once(case, workers):
     source, expected = case
     found = {}

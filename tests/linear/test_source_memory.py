@@ -65,7 +65,10 @@ def files(tmp_path_factory):
     return found
 
 
-@pytest.mark.parametrize("kind", ["squares", "labels", "batches"])
+LONG = [pytest.param(kind, marks=pytest.mark.long) for kind in ("squares", "labels")]
+
+
+@pytest.mark.parametrize("kind", ["batches", *LONG])
 def test_memory_is_bounded_and_does_not_grow_with_the_files(files, kind):
     peaks = []
     for path in files:
