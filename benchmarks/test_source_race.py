@@ -30,6 +30,7 @@ def test_the_cache_has_the_rows_of_the_files(folder):
     assert np.array_equal(X, expected) and np.array_equal(label, labels)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_ways_end_at_one_optimum(folder):
     optimum = sources.optimum_of(folder, "log_loss")

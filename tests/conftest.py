@@ -84,15 +84,33 @@ def _problems():
 PROBLEMS = _problems()
 
 
+# Of tests in these folders with more cases than that, some cases run as plain Python.
+TRIMMED = ("tests/estimators/", "tests/inputs/", "tests/linear/", "tests/solvers/", "tests/sources/")
+FEW_CASES = 8
+
+
 def plan_of(X, y, **options):
     """What a call of fit would run."""
     return planned(COMPILED, X, y, options)[1]
 
 
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(config, items):
+    if not JIT_OFF:
+        return
     for item in items:
-        if JIT_OFF and item.get_closest_marker("jit"):
+        if item.get_closest_marker("jit"):
             item.add_marker(pytest.mark.skip(reason="nothing is compiled"))
+    # Plain Python is slow, and lines are covered by some cases of a test as by all, which run compiled.
+    cases, left_out = {}, []
+    for item in items:
+        cases.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    for name, some in cases.items():
+        if name.startswith(TRIMMED) and len(some) > FEW_CASES:
+            kept = set(some[:: -(-len(some) // FEW_CASES)])
+            left_out += [item for item in some if item not in kept]
+    config.hook.pytest_deselected(items=left_out)
+    gone = set(left_out)
+    items[:] = [item for item in items if item not in gone]
 
 
 @functools.cache

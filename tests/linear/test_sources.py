@@ -167,6 +167,7 @@ WIDE = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("case", WIDE, ids=named)
 def test_many_columns_have_the_bits_of_the_array(case, tmp_path):
