@@ -145,6 +145,8 @@ class SourceRows:
 
 def seen(blocks, foreseen, like):
     """The blocks of a whole pass, of which some rows are copied on the way; their types are those of ``like``."""
+    for one in foreseen:
+        one.parts = []  # a pass before may have ended early
     for first, block in blocks:
         for one in foreseen:
             one.see(first, block)

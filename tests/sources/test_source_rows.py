@@ -148,3 +148,16 @@ def test_places_and_types():
     assert rows.astype(np.float64) is rows
     with pytest.raises(TypeError, match=r"holds float64, and float32 is needed: open it with dtype="):
         rows.astype(np.float32)
+
+
+def test_foreseen_rows_of_a_pass_that_ended_early_come_once():
+    X = np.arange(60.0).reshape(12, D)
+    rows, wanted = SourceRows(OneMemory(X, [[4, 4], [4]], False)), np.array([0, 5, 9])
+    rows.foresee(wanted)
+    early = rows.blocks(1)
+    next(early)
+    early.close()
+    assert sum(len(block.values) for _, block in rows.blocks(4)) == 12
+    rows.source.read.clear()
+    np.testing.assert_array_equal(rows.take(wanted).values, X[wanted])
+    assert rows.source.read == []
