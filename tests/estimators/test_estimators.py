@@ -270,9 +270,10 @@ def test_alpha_has_one_meaning_at_any_width(d):
 
 def test_alpha_means_the_same_in_chunks():
     ridge = make_pipeline(StandardScaler(), linear_model.Ridge(alpha=0.1 * len(Y))).fit(COLUMNS, Y)
-    model = fastgd.SGDRegressor(alpha=0.1)
+    model = fastgd.SGDRegressor(alpha=0.1, random_state=0)
     for _ in range(100):
         model.partial_fit(COLUMNS, Y)
+    # single rows leave noise: among 200 seeds the worst of 200 predictions is off by 0.05 as a median, 0.109 at most
     np.testing.assert_allclose(model.predict(COLUMNS), ridge.predict(COLUMNS), atol=0.1)
 
 
