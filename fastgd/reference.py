@@ -8,8 +8,12 @@ import inspect
 
 import numpy as np
 
+from .functions.batch_minimize import minimize_batches
+from .functions.batch_textbook import TextbookRun
+from .functions.minimize import minimize as compiled_minimize
+from .functions.minimize import need_data
 from .functions.problem import one_gradient
-from .functions.run import RunSettings, known_options
+from .functions.run import Limits, RunSettings
 from .inputs.options import only_known
 from .linear.fit import fit as compiled_fit
 from .linear.fit import fit_by
@@ -18,6 +22,7 @@ from .linear.lr_find import lr_find as compiled_lr_find
 from .linear.sweep import NOT_SWEEP, sweep_by
 from .linear.sweep import sweep as compiled_sweep
 from .parts.optimizers import decayed
+from .parts.registry import unknown_option
 from .results.minimize_result import MinimizeHistory, MinimizeResult
 from .solvers.textbook import NUMPY
 
@@ -73,9 +78,8 @@ for _here, _there in ((fit, compiled_fit), (sweep, compiled_sweep), (lr_find, co
     _here.__signature__ = inspect.signature(_there)
 
 
-@known_options
-def minimize(fun, x0, grad=None, *, jac=None, optimizer="sgd", learning_rate=0.1, max_iter=100, tol=None, history=True):
-    """:func:`fastgd.minimize` in plain NumPy, without compile, callback and verbose: the shortest loop.
+def minimize(fun, x0, grad=None, **options):
+    """:func:`fastgd.minimize` in plain NumPy, without compile, callback, verbose and resume: the shortest loop.
 
     Examples
     --------
@@ -84,6 +88,20 @@ def minimize(fun, x0, grad=None, *, jac=None, optimizer="sgd", learning_rate=0.1
     >>> round(o.x, 4), round(o.fun, 4), o.status
     (3.0087, 1.0001, 'max_iter')
     """
+    given = {name: known.default for name, known in OF_MINIMIZE.items()} | options
+    for name in options:
+        if name not in OF_MINIMIZE:
+            raise unknown_option("minimize", name, list(OF_MINIMIZE))
+    data, optimizer, learning_rate, max_iter, tol, history = (
+        given.pop(name) for name in ("data", "optimizer", "learning_rate", "max_iter", "tol", "history")
+    )
+    if data is not None:
+        limits = Limits.checked(max_iter, tol, history, None, 0)
+        point = {"optimizer": optimizer, "learning_rate": learning_rate}
+        fun, grad = (getattr(function, "py_func", function) for function in (fun, grad))
+        return minimize_batches(fun, x0, grad, data, {**given, "compile": False}, [point], limits, kind=TextbookRun)[0]
+    need_data(given)
+    max_iter, jac = 100 if max_iter is None else max_iter, given["jac"]
     _, grad = one_gradient(grad, jac)
     settings = RunSettings.checked(optimizer, learning_rate, max_iter)
     optimizer, x = settings.optimizer, np.array(x0, float)
@@ -131,3 +149,9 @@ def differences(f, x):
     columns = np.eye(x.size).reshape(x.size, *x.shape)
     slopes = [(f(x + h * e) - f(x - h * e)) / (2 * h) for h, e in zip(np.atleast_1d(steps), columns, strict=True)]
     return np.reshape(slopes, x.shape)
+
+
+_OURS = {"compile", "callback", "verbose", "resume"}  # of compiled runs, or of what is shown
+_KNOWN = [known for name, known in inspect.signature(compiled_minimize).parameters.items() if name not in _OURS]
+OF_MINIMIZE = {known.name: known for known in _KNOWN if known.kind is known.KEYWORD_ONLY}
+minimize.__signature__ = inspect.Signature(_KNOWN)

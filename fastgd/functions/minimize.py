@@ -14,14 +14,29 @@ def minimize(
     grad=None,
     *,
     jac=None,
+    data=None,
+    batch_size=None,
+    epochs=None,
+    shuffle="block",
+    validation=None,
+    patience=5,
     optimizer="sgd",
     learning_rate=0.1,
-    max_iter=100,
+    clip_norm=None,
+    alpha=0.0,
+    l1_ratio=0.0,
+    penalty_factor=None,
+    bounds=None,
+    average=False,
+    max_iter=None,
     tol=None,
     history=True,
+    random_state=None,
+    check_gradient=True,
     compile=False,
     callback=None,
     verbose=0,
+    resume=None,
 ):
     r"""Minimise a function by gradient descent.
 
@@ -98,9 +113,42 @@ def minimize(
     >>> o.status, o.success, o.nit
     ('converged', True, 69)
     """
-    limits = Limits.checked(max_iter, tol, history, callback, verbose)
+    given = {name: value for name, value in locals().items() if name in (*OF_BATCHES, *OF_FUNCTIONS)}
+    if data is not None:
+        limits = Limits.checked(max_iter, tol, history, callback, verbose)
+        point = {"optimizer": optimizer, "learning_rate": learning_rate}
+        from .batch_minimize import minimize_batches  # loads Numba
+
+        return minimize_batches(fun, x0, grad, data, given, [point], limits, resume)[0]
+    need_data(given, resume)
+    limits = Limits.checked(100 if max_iter is None else max_iter, tol, history, callback, verbose)
     settings = RunSettings.checked(optimizer, learning_rate, limits.max_iter)
-    return run_all(Problem.checked(fun, x0, grad, jac, compile), [settings], limits)[0]
+    return run_all(Problem.checked(fun, x0, grad, jac, compile, check_gradient), [settings], limits)[0]
+
+
+OF_BATCHES = {
+    "batch_size": None,
+    "epochs": None,
+    "shuffle": "block",
+    "validation": None,
+    "patience": 5,
+    "clip_norm": None,
+    "alpha": 0.0,
+    "l1_ratio": 0.0,
+    "penalty_factor": None,
+    "bounds": None,
+    "average": False,
+    "random_state": None,
+}
+OF_FUNCTIONS = {"jac": None, "check_gradient": True, "compile": False}
+
+
+def need_data(given, resume=None):
+    """Raise for an option that only runs over data have."""
+    for name, usual in {**OF_BATCHES, "resume": None}.items():
+        value = {**given, "resume": resume}[name]
+        if value is not usual and not (isinstance(value, (int, float, str)) and value == usual):
+            raise ValueError(f"{name} is for functions of data: pass data=(X, y), or leave it out.")
 
 
 def run_all(problem, settings, limits):

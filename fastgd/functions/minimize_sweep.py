@@ -5,7 +5,7 @@ import numpy as np
 from ..inputs import arguments
 from ..inputs.grid import expand
 from ..results.sweep_results import SweepResult
-from .minimize import run_all
+from .minimize import OF_BATCHES, OF_FUNCTIONS, need_data, run_all
 from .problem import Problem
 from .run import Limits, RunSettings, known_options
 
@@ -17,31 +17,51 @@ def minimize_sweep(
     grad=None,
     *,
     jac=None,
+    data=None,
+    batch_size=None,
+    epochs=None,
+    shuffle="block",
+    validation=None,
+    patience=5,
     learning_rate=0.1,
     optimizer="sgd",
+    clip_norm=None,
+    alpha=0.0,
+    l1_ratio=0.0,
+    penalty_factor=None,
+    bounds=None,
+    average=False,
     product=True,
-    max_iter=100,
+    max_iter=None,
     tol=None,
     history=True,
+    random_state=None,
+    check_gradient=True,
     compile=False,
     callback=None,
     verbose=0,
 ):
     """Minimise a function with many settings, all from one start.
 
+    Compiled functions run all settings of one optimizer class in one kernel; over ``data``, the runs share the order of
+    rows, and all cores.
+
     Parameters
     ----------
     fun, x0, grad, jac
-        As for :func:`fastgd.minimize`. Compiled functions run all settings of one optimizer class in one kernel; a run
-        that has ended costs no more time.
+        As for :func:`fastgd.minimize`. A run that has ended costs no more time.
+    data, batch_size, epochs, shuffle, validation, patience, clip_norm, l1_ratio, penalty_factor, bounds, average
+        As for :func:`fastgd.minimize`; never lists.
     learning_rate : float, str, part, or a list or array of these, default 0.1
         A list is an axis of the grid, here and in the fields of a part: ``InverseScaling([0.1, 1.0])``.
     optimizer : str, part, or a list of these, default "sgd"
         E.g. ``["sgd", fastgd.optimizers.Momentum(0.9)]``, or ``fastgd.optimizers.Momentum(beta=[0.5, 0.9])``.
+    alpha, random_state : a number, or a list of these
+        With ``data``. Runs of different seeds have different orders of rows.
     product : bool, default True
         Every combination of the lists, the optimizers running fastest; False pairs the lists, which must be as long as
         each other.
-    max_iter, tol, history, compile, callback, verbose
+    max_iter, tol, history, check_gradient, compile, callback, verbose
         As for :func:`fastgd.minimize`, for each run; never lists. A callback's ``run`` says which run it is called for,
         and True ends that run.
 
@@ -65,10 +85,23 @@ def minimize_sweep(
     >>> s.best.x, s.table()["learning_rate"]
     (0.0, [0.01, 0.5, 1.1])
     """
-    grid = expand({"learning_rate": learning_rate, "optimizer": optimizer}, arguments.truth("product", product))
-    limits = Limits.checked(max_iter, tol, history, callback, verbose)
+    given, axes = {name: value for name, value in locals().items() if name in (*OF_BATCHES, *OF_FUNCTIONS)}, {}
+    if data is None:
+        need_data(given)
+    else:
+        seed = arguments.seed(None) if random_state is None else random_state
+        axes = {"alpha": alpha, "random_state": seed}
+    axes |= {"learning_rate": learning_rate, "optimizer": optimizer}
+    grid = expand(axes, arguments.truth("product", product))
+    if data is not None:
+        from .batch_minimize import minimize_batches  # loads Numba
+
+        limits = Limits.checked(max_iter, tol, history, callback, verbose)
+        results = minimize_batches(fun, x0, grad, data, given, grid.points, limits)
+        return SweepResult(results, grid.settings, np.array([result.loss for result in results]))
+    limits = Limits.checked(100 if max_iter is None else max_iter, tol, history, callback, verbose)
     settings = [
         RunSettings.checked(point["optimizer"], point["learning_rate"], limits.max_iter) for point in grid.points
     ]
-    results = run_all(Problem.checked(fun, x0, grad, jac, compile), settings, limits)
+    results = run_all(Problem.checked(fun, x0, grad, jac, compile, check_gradient), settings, limits)
     return SweepResult(results, grid.settings, np.array([result.fun for result in results]))

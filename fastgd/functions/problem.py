@@ -10,6 +10,7 @@ import numpy as np
 
 from ..inputs import arguments, arrays
 from ..parts.registry import brief
+from .gradient_check import check_gradient
 
 PACKAGE = Path(__file__).parents[1]
 STEP = float(np.cbrt(np.finfo(np.float64).eps))  # of the central differences, times max(1, |x|)
@@ -31,7 +32,7 @@ class Problem:
     raised: str = ""  # the arithmetic error that a function raised at the start, in words
 
     @classmethod
-    def checked(cls, fun, x0, grad, jac, compile):
+    def checked(cls, fun, x0, grad, jac, compile, check=True):
         """The problem, its functions called once at the start."""
         if not callable(fun):
             raise TypeError(f"fun={brief(fun)} must be callable.")
@@ -56,7 +57,10 @@ class Problem:
             jac0 = named_call(grad_name, problem.gradient, x0)
         except ArithmeticError as error:
             raised = told("fun" if math.isnan(fun0) else problem.derivative, error)
-        return replace(problem, fun0=fun0, jac0=jac0, raised=raised)
+        problem = replace(problem, fun0=fun0, jac0=jac0, raised=raised)
+        if arguments.truth("check_gradient", check):
+            problem.check_gradient()
+        return problem
 
     @property
     def derivative(self):
@@ -97,21 +101,16 @@ class Problem:
             gradient[j] = (self.value(above) - self.value(below)) / (2.0 * h)
         return gradient
 
-    def wrong_slope(self):
-        """The rate of change of ``fun`` along ``grad`` at the start, by ``grad`` and by differences, where they differ.
+    def check_gradient(self):
+        """Raise where the gradient is not the derivative of ``fun`` at the start."""
+        if self.grad is None or self.raised:
+            return
+        x, slopes = np.atleast_1d(self.x0), np.atleast_1d(self.jac0)
 
-        None where they agree, at a kink, or where there is no ``grad`` to look at.
-        """
-        size = float(np.linalg.norm(self.jac0))
-        if self.grad is None or not 0 < size < math.inf:
-            return None
-        h = STEP * max(1.0, float(np.linalg.norm(self.x0)))
-        move = self.jac0 * (h / size)
-        below, above = (value_or(math.nan, self.value, self.x0 + step) for step in (-move, move))
-        before, after = (self.fun0 - below) / h, (above - self.fun0) / h
-        rounding = 64 * np.finfo(float).eps * max(map(abs, (self.fun0, below, above))) / h
-        excess = abs(size - min(max(size, min(before, after)), max(before, after)))
-        return (size, 0.5 * (before + after)) if excess > 0.1 * size + rounding else None
+        def value(x):
+            return value_or(math.nan, self.value, float(x[0]) if self.scalar else x)
+
+        check_gradient(self.grad_name.rstrip(","), value, self.fun0, slopes, x, [("x", 0, x.size)])
 
     def point(self, row):
         """A point of its own from the row (d,) of an array."""

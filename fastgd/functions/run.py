@@ -60,7 +60,7 @@ class RunSettings:
 class Limits:
     """What ends a run, and what is reported on the way."""
 
-    max_iter: int
+    max_iter: int | None
     tol: float | None
     history: bool
     callback: object
@@ -69,7 +69,7 @@ class Limits:
     @classmethod
     def checked(cls, max_iter, tol, history, callback, verbose):
         return cls(
-            max_iter=arguments.whole("max_iter", max_iter, low=0),
+            max_iter=None if max_iter is None else arguments.whole("max_iter", max_iter, low=0),
             tol=None if tol is None else arguments.number("tol", tol, low=0.0),
             history=arguments.truth("history", history),
             callback=arguments.callback(callback),
@@ -133,14 +133,7 @@ class Run:
             return "Choose an x0 where fun is finite."
         if not math.isfinite(problem.largest_entry(problem.jac0)):
             return "Choose an x0 where the gradient is finite, or correct the gradient."
-        wrong = problem.wrong_slope()
-        if wrong is None:
-            return None
-        given, right = wrong
-        return (
-            f"{problem.grad_name} is not the derivative of fun: along it at x0, fun changes at the rate {right:.4g} by "
-            f"differences, {given:.4g} by {problem.grad_name}. Correct it (its sign, a factor)."
-        )
+        return None
 
     def _verdict(self, problem, limits):
         """Status and reason of a run that reached ``max_iter``, ``tol`` or a gradient that is not finite."""

@@ -69,6 +69,7 @@ NEXT_CHUNK = "Pass this result to partial_fit with the next chunk."
 MINIMIZE_ADVICE = {
     "converged": "Nothing needs doing.",
     "max_iter": "If fun was still falling, give more iterations or a larger learning_rate.",
+    "max_epochs": "If fun was still falling, give more epochs or a larger learning_rate.",
     "early_stopped": "x is where the run stood then.",
     "diverged": "Lower learning_rate: a tenth is a good next try.",
     "interrupted": "Pass x as x0 to go on.",

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .batch_state import BatchHistory, BatchState
 from .plots import log_where_wide, new_axes
 
 
@@ -48,12 +49,21 @@ class MinimizeResult:
     nit: int
     status: str
     message: str
-    history: MinimizeHistory | None = None
+    history: MinimizeHistory | BatchHistory | None = None
+    n_epochs: int | None = None
+    state: BatchState | None = None
 
     @property
     def success(self):
         """Whether the status is 'converged'."""
         return self.status == "converged"
+
+    @property
+    def loss(self):
+        """What runs of a sweep are compared by: the lowest validation value where there is one, else ``fun``."""
+        if self.n_epochs is None or not np.isfinite(self.history.validation_fun).any():
+            return self.fun
+        return float(np.nanmin(self.history.validation_fun))
 
     @property
     def columns(self):

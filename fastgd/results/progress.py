@@ -62,6 +62,36 @@ class StepProgress:
     fold: int = -1
 
 
+@dataclass(frozen=True)
+class BatchProgress:
+    """The object that the callback of ``minimize`` with data is given after an epoch.
+
+    Attributes
+    ----------
+    epoch, nit : int
+        Epochs and steps done.
+    x : as ``x0``
+        The parameters, a copy.
+    fun, validation_fun : float
+        The epoch's entries of the history.
+    learning_rate : float
+        Of the last step.
+    seconds : float
+        Since the run began.
+    run : int
+        Which run of a sweep; 0 in ``minimize``.
+    """
+
+    epoch: int
+    nit: int
+    x: object
+    fun: float
+    validation_fun: float
+    learning_rate: float
+    seconds: float
+    run: int = 0
+
+
 def print_choices(*choices):
     """Print what was chosen for some runs, a line each and none twice, to where the bar goes."""
     for line in dict.fromkeys(f"{name}: {words}" for each in choices for name, words in each.items()):

@@ -1,0 +1,122 @@
+"""The data of a function that is minimised in batches: arrays whose first axis is rows, and an order of these."""
+
+import numpy as np
+
+from ..inputs import arguments
+from ..inputs.numeric import numeric
+from ..kernels import order
+from ..parts.registry import brief
+
+HELD_OUT = 1 << 42  # the purpose of the random numbers that choose rows for validation, apart from those of orders
+
+
+class BatchData:
+    """Arrays with one row for each of ``n`` rows, C-contiguous; ``rows`` are the numbers of those used, None is all."""
+
+    def __init__(self, arrays, rows=None):
+        self.arrays, self.rows = arrays, rows
+        self.n = len(arrays[0]) if rows is None else len(rows)
+
+    @classmethod
+    def checked(cls, name, data, dtype):
+        """The data that the user passed; floating-point arrays get the type of the parameters."""
+        if hasattr(data, "shape") or not isinstance(data, (tuple, list)):
+            data = (data,)
+        if not len(data):
+            raise ValueError(f"{name} is empty: pass a tuple of arrays, {name}=(X, y).")
+        single = len(data) == 1
+        arrays = [_array(name if single else f"{name}[{k}]", one, dtype) for k, one in enumerate(data)]
+        lengths = [len(array) for array in arrays]
+        if len(set(lengths)) > 1:
+            raise ValueError(f"The arrays of {name} have {lengths} rows: they must have as many as each other.")
+        if lengths[0] == 0:
+            raise ValueError(f"{name} has no rows.")
+        return cls(arrays)
+
+    @property
+    def shapes(self):
+        """The lengths of all axes but the first, int64."""
+        return np.array([length for array in self.arrays for length in array.shape[1:]], np.int64)
+
+    def whole(self):
+        """The same with arrays of the rows used alone."""
+        if self.rows is None:
+            return self
+        return BatchData([np.ascontiguousarray(array[self.rows]) for array in self.arrays])
+
+    def split(self, share, seed):
+        """Two parts of the rows: those to train on and, drawn, those held out."""
+        held = int(share * self.n)
+        if not 0 < held < self.n:
+            raise ValueError(
+                f"validation={share:g} of {self.n} rows are {held}: rows to train on and others are needed."
+            )
+        drawn = np.arange(self.n, dtype=np.uint32)
+        with np.errstate(over="ignore"):  # for a kernel run as plain Python
+            order.shuffle(drawn, self.n, seed, 0, HELD_OUT)
+        numbers = drawn.astype(np.int64)
+        return BatchData(self.arrays, np.sort(numbers[held:])), BatchData(self.arrays, np.sort(numbers[:held]))
+
+    def blocks(self, size):
+        """The arrays of ``size`` rows after another."""
+        for lo in range(0, self.n, size):
+            if self.rows is None:
+                yield [array[lo : lo + size] for array in self.arrays]
+            else:
+                yield [array[self.rows[lo : lo + size]] for array in self.arrays]
+
+    def not_finite(self):
+        """Which array holds NaN or infinity, and in which row, in words; "" where none does."""
+        for k, array in enumerate(self.arrays):
+            if array.dtype.kind == "f" and not np.isfinite(array).all():
+                row = int(np.argmin(np.isfinite(array).reshape(len(array), -1).all(axis=1)))
+                return f"data[{k}] holds NaN or infinity, first in row {row}."
+        return ""
+
+
+def _array(name, values, dtype):
+    """An array of the data as loops read it."""
+    if hasattr(values, "tocsr"):
+        raise TypeError(
+            f"{name} is a sparse matrix: batches are arrays; pass {name}.toarray(), or fit it with fastgd.fit."
+        )
+    if isinstance(values, (str, bytes, dict)) or callable(values):
+        raise TypeError(f"{name}={brief(values)} must be an array whose first axis is rows.")
+    array = numeric(name, values)
+    if array.ndim == 0:
+        raise ValueError(f"{name} is a single number: an array with a row for each observation is needed.")
+    kind = dtype if array.dtype.kind == "f" else array.dtype.newbyteorder("=")
+    return np.require(array, kind, ["C", "A"])
+
+
+class RowOrder:
+    """The order in which the epochs of a run use the rows of its data: a function of (seed, epoch) alone, as of a fit."""
+
+    def __init__(self, data, batch, shuffle, seed):
+        self.batch, self.kind, self.seed = min(batch, data.n), order.KINDS[shuffle], seed
+        self.full = self.batch == data.n and self.kind != order.REPLACEMENT
+        if self.full:
+            data, self.kind = data.whole(), order.SEQUENTIAL
+        self.data, self.n = data, data.n
+        # Draws with replacement are all of the full size; otherwise the last batch of an epoch may be smaller.
+        self.positions = -(-self.n // self.batch) * self.batch if self.kind == order.REPLACEMENT else self.n
+        self.drawn, self.drawn_for = np.empty(0, np.uint32), -1
+
+    @property
+    def steps(self):
+        """How many an epoch has."""
+        return -(-self.n // self.batch)
+
+    def rows(self, epoch, position, count):
+        """The numbers of the rows at some positions of an epoch; none where they follow each other in the arrays."""
+        if self.kind == order.SEQUENTIAL:
+            return np.empty(0, np.int64) if self.data.rows is None else self.data.rows[position : position + count]
+        out, ahead = np.empty((2, count), np.int64)
+        if self.kind != order.REPLACEMENT and self.drawn_for != epoch:
+            self.drawn = np.empty(self.n if self.kind == order.FULL else -(-self.n // order.BLOCK_ROWS), np.uint32)
+            with np.errstate(over="ignore"):  # for a kernel run as plain Python
+                order.permutation(self.seed, epoch, self.drawn)
+            self.drawn_for = epoch
+        with np.errstate(over="ignore"):
+            order.fill(self.kind, self.seed, epoch, self.n, self.batch, self.drawn, position, out, ahead)
+        return out if self.data.rows is None else self.data.rows[out]

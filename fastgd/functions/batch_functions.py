@@ -1,0 +1,113 @@
+"""A user's functions of parameters and a batch: the value and the gradient, in Python or compiled, in flat arrays."""
+
+import math
+
+import numpy as np
+
+from ..parts.registry import brief
+from .problem import _real_number, is_njit, named_call
+
+VALUE, GRADIENT, BOTH = 1, 2, 3  # what is asked for
+STEPS = {np.dtype(kind): float(np.cbrt(np.finfo(kind).eps)) for kind in (np.float32, np.float64)}
+
+
+def frozen(array):
+    """A view that can't be written to: users' functions are lent what goes on being used."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+class BatchFunctions:
+    """The functions and the form of their parameters, whose numbers lie in one array.
+
+    ``compiled`` is the address of both as one, for loops without Python; None where they are plain functions.
+    """
+
+    def __init__(self, fun, grad, grad_name, nest, compiled):
+        self.fun, self.grad, self.grad_name, self.nest = fun, grad, grad_name, nest
+        self.compiled_functions = compiled
+
+    def wanted(self, values):
+        """What a step asks for, where values are recorded or not."""
+        return BOTH if values or self.grad is True else GRADIENT
+
+    def call(self, weights, arrays, wanted=BOTH, gradient=None):
+        """The value at some weights over a batch's arrays, NaN if not asked for; ``gradient`` (size,) is filled."""
+        if self.compiled_functions:
+            return self._compiled(weights, arrays, wanted, gradient)
+        nest, value = self.nest, math.nan
+        given = nest.made(nest.arrays(frozen(weights))), *map(frozen, arrays)
+        if self.grad is True:
+            value, slopes = self._pair(self.fun(*given))
+        else:
+            if wanted & VALUE:
+                value = self._number(self.fun(*given))
+            if wanted & GRADIENT and self.grad is None:
+                self._differences(weights, given[1:], gradient)
+                return value
+            slopes = self.grad(*given) if wanted & GRADIENT else None
+        if wanted & GRADIENT:
+            nest.flat(f"what {self.grad_name} returned", slopes, nest.arrays(gradient))
+        return value
+
+    def _number(self, value):
+        return value if type(value) is float else _real_number("fun", value)
+
+    def _pair(self, returned):
+        try:
+            value, slopes = returned
+        except (TypeError, ValueError):
+            raise TypeError(f"fun returned {brief(returned)}; with grad=True (value, gradient) is needed.") from None
+        return self._number(value), slopes
+
+    def _differences(self, weights, arrays, gradient):
+        """Central differences of ``fun``."""
+        moved, step = weights.copy(), STEPS[weights.dtype]
+        given = self.nest.arrays(frozen(moved))
+        for j, w in enumerate(weights.tolist()):
+            h = step * max(1.0, abs(w))
+            moved[j] = w + h
+            above, high = self._number(self.fun(self.nest.made(given), *arrays)), float(moved[j])
+            moved[j] = w - h
+            gradient[j] = (above - self._number(self.fun(self.nest.made(given), *arrays))) / (high - float(moved[j]))
+            moved[j] = w
+
+    def compiled(self, arrays):
+        """The functions as one, compiled for arrays like those of the batches."""
+        from ..kernels import batch_calls
+
+        form, dtype = self.nest.form, self.nest.dtype
+        return named_call("fun or grad", batch_calls.call_of, self.fun, self.grad, form, arrays, dtype)
+
+    def _compiled(self, weights, arrays, wanted, gradient):
+        call, out = self.compiled(arrays), np.zeros(3)
+        arrays = [np.ascontiguousarray(array) for array in arrays]
+        gradient = np.zeros(0 if wanted == VALUE else weights.size, weights.dtype) if gradient is None else gradient
+        batch = np.array([array.ctypes.data for array in arrays], np.int64)
+        call.function(weights, gradient, self.lengths(arrays), batch, len(arrays[0]), wanted, out)
+        if out[1]:
+            self.raise_shape(int(out[2]))
+        return float(out[0]) if wanted & VALUE or self.grad is True else math.nan
+
+    def lengths(self, arrays):
+        """The lengths of the axes of parameters and batches, as compiled functions are handed them."""
+        return np.array([*self.nest.lengths, *(length for array in arrays for length in array.shape[1:])], np.int64)
+
+    def raise_shape(self, leaf):
+        """Raise for a gradient of another shape than its parameters."""
+        leaf = self.nest.leaves[leaf]
+        place = leaf.name.removeprefix("x0")
+        shapes = f"has another shape than x0{place}, {leaf.shape}, or another length."
+        raise ValueError(f"What {self.grad_name} returned{f' at {place}' if place else ''} {shapes}")
+
+
+def functions_of(fun, grad, grad_name, nest, compile):
+    """The :class:`BatchFunctions` of what the user passed."""
+    given = {"fun": fun} if grad is None or grad is True else {"fun": fun, "grad": grad}
+    if compile:
+        from .problem import _njit
+
+        given = {name: function if is_njit(function) else _njit(name, function) for name, function in given.items()}
+    compiled = all(map(is_njit, given.values()))
+    return BatchFunctions(given["fun"], given.get("grad", grad), grad_name, nest, compiled)

@@ -1,0 +1,270 @@
+"""One run over batches: slices of steps, and what happens at the end of an epoch."""
+
+import math
+import time
+
+import numpy as np
+
+from ..inputs import arguments, custom_parts
+from ..kernels import batch_steps
+from ..kernels.addresses import address
+from ..kernels.part_functions import move_weights
+from ..parts import schedules
+from ..results.batch_state import BatchState
+from .batch_data import RowOrder
+from .batch_functions import VALUE
+from .problem import told
+
+SLICE_SECONDS = 0.03
+EVALUATED = 1024  # rows whose mean is asked for at once, or as many as a batch has
+RISE = 1e-9  # how far, relatively, the mean of fun may lie above its start by rounding
+
+
+class BatchRun:
+    """A run of one optimizer with one schedule and one seed; ``verdict`` is its status and the reason once it ended."""
+
+    def __init__(self, task, setting, number=0):
+        self.task, self.setting, self.number = task, setting, number
+        self.functions, self.options = task.functions, task.options
+        options, nest = task.options, task.functions.nest
+        self.order = RowOrder(task.data, options.batch_size or task.data.n, options.shuffle, setting.seed)
+        epochs = options.epochs
+        if task.limits.max_iter is not None:
+            epochs = min(epochs, task.limits.max_iter / self.order.steps)
+        self.optimizer, self.penalty = setting.optimizer, setting.penalty
+        self.schedule = schedules.in_steps(setting.schedule, self.order.steps, epochs, setting.alpha)
+        self.watching = schedules.watched(self.schedule)
+        self.wanted = self.functions.wanted(task.values_wanted or self.watching is not None)
+        custom_parts.compile_custom_part("optimizer", self.optimizer, nest.dtype)
+        self.move = address(move_weights, nest.dtype, type(self.optimizer), type(self.penalty.part))
+        self.state = task.state_of(self)
+        self.began, self.size, self.ended, self.verdict, self.raised = time.perf_counter(), 1, False, None, ""
+        self.before = None  # the state at the beginning of the present slice
+        self._buffers()
+        self._check_over()
+
+    # Slices of steps ----------------------------------------------------------------------------------------------
+
+    def _buffers(self):
+        """What kernels are handed, made once."""
+        state, penalty, dtype = self.state, self.penalty, self.functions.nest.dtype
+        self.fields = np.array(self.optimizer, np.float64)
+        averaging = np.array([0 if self.options.average is None else self.options.average], np.int64)
+        averages = state.averages if state.averages.size else np.zeros(1)
+        self.part = (
+            self.fields, np.array(penalty.part, dtype), state.carry, state.weights, state.slots, penalty.low,
+            penalty.high, penalty.factors, averages, averaging,
+        )  # fmt: skip
+        self.weights = state.weights[:-1]
+        self.gradient = np.zeros(self.weights.size + 1, dtype)
+        arrays, batch = self.order.data.arrays, self.order.batch
+        self.gathers = self.order.kind != 0 or self.order.data.rows is not None
+        room = batch if self.gathers else 0
+        self.batch = [np.empty((room, *array.shape[1:]), array.dtype) for array in arrays]
+        self.sources = np.array([array.ctypes.data for array in arrays], np.int64)
+        self.sizes = np.array([array.itemsize * math.prod(array.shape[1:]) for array in arrays], np.int64)
+        self.targets = np.array([array.ctypes.data for array in self.batch], np.int64)
+        self.lengths = self.functions.lengths(arrays)
+        self.out = np.zeros(3)
+        compiled = self.functions.compiled_functions
+        self.function = self.functions.compiled(arrays) if compiled else None
+
+    def advance(self, seconds=SLICE_SECONDS):
+        """Go on for about so long; no number depends on where this ends."""
+        end = time.perf_counter() + seconds
+        while not self.ended:
+            begun = time.perf_counter()
+            steps = self._slice()
+            took = time.perf_counter() - begun
+            if took > seconds:
+                self.size = max(1, int(steps * seconds / took))
+            elif took < seconds / 4 and steps == self.size:
+                self.size *= 4
+            if begun + took >= end:
+                return
+
+    def to_epoch(self, seconds=SLICE_SECONDS):
+        """Go on for about so long, or to the end of the epoch."""
+        epoch, end = self.state.epoch, time.perf_counter() + seconds
+        while not self.ended and self.state.epoch == epoch and time.perf_counter() < end:
+            self.advance(0.0)
+
+    def _slice(self):
+        """Some steps within an epoch, and what its end asks for; returns how many."""
+        state, order = self.state, self.order
+        steps = min(self.size, -(-(order.positions - state.position) // order.batch))
+        if self.task.limits.max_iter is not None:
+            steps = min(steps, self.task.limits.max_iter - state.steps)
+        self.before = state.copy()
+        rates = schedules.rates(self.schedule, state.steps, steps, state.plateau[0])
+        sound, before = self.steps(rates), self.before
+        if before.steps == 0 and steps == 1 and self.wanted & VALUE and sound:
+            state.first = float(state.sums[0] / state.position)
+        self.before = None
+        if not np.isfinite(state.weights).all():
+            sound = False
+            self.restore(before)
+        if not sound:
+            self._diverge()
+        elif state.position == order.positions:
+            self._end_epoch(float(rates[-1]))
+        self._check_over()
+        return steps
+
+    def steps(self, rates):
+        """Steps on the next batches of the epoch at some rates; whether all values and gradients are finite."""
+        state, order = self.state, self.order
+        count = min(len(rates) * order.batch, order.positions - state.position)
+        rows = order.rows(state.epoch, state.position, count)
+        take = self._compiled_steps if self.function else self._python_steps
+        with np.errstate(all="ignore"):
+            status, done = take(rates, rows, count)
+        state.steps += done
+        state.position += min(done * order.batch, count)
+        if status == batch_steps.BAD_SHAPE:
+            self.functions.raise_shape(int(self.out[2]))
+        return status == batch_steps.RUNNING
+
+    def _compiled_steps(self, rates, rows, count):
+        state = self.state
+        # The kernel writes where batches are, if they are not copied.
+        targets = self.targets if self.gathers else self.targets.copy()
+        arrays = self.sources, self.sizes, targets, state.position, count
+        self.out[:] = 0.0
+        try:
+            return batch_steps.advance(
+                self.function.address, self.move, self.part, self.weights, self.lengths, rates, state.steps + 1, rows,
+                self.order.batch, arrays, self.gradient, self.options.clip_norm, self.wanted, state.sums, self.out,
+            )  # fmt: skip
+        except ArithmeticError as error:
+            self.raised = told("fun or grad", error)
+            self.restore(self.before)
+            return batch_steps.BAD_VALUE, 0
+
+    def _python_steps(self, rates, rows, count):
+        state, batch, clip = self.state, self.order.batch, self.options.clip_norm
+        own, call, most = self.gradient[:-1], self.functions.call, count
+        for k, rate in enumerate(rates.tolist()):
+            lo, hi = k * batch, min((k + 1) * batch, most)
+            if self.gathers:
+                batch_steps.gather(rows, lo, hi, self.sources, self.sizes, self.targets)
+                arrays = self.batch if hi - lo == batch else [array[: hi - lo] for array in self.batch]
+            else:
+                first = state.position + lo
+                arrays = [array[first : first + hi - lo] for array in self.order.data.arrays]
+            try:
+                value = call(self.weights, arrays, self.wanted, own)
+            except ArithmeticError as error:
+                self.raised = told("fun or grad", error)
+                return batch_steps.BAD_VALUE, k
+            if self.wanted & VALUE:
+                if not math.isfinite(value):
+                    return batch_steps.BAD_VALUE, k
+                state.sums[0] += value * (hi - lo)
+            if not batch_steps.step(self.move, self.part, rate, state.steps + 1 + k, self.gradient, clip):
+                return batch_steps.BAD_GRADIENT, k
+        return batch_steps.RUNNING, len(rates)
+
+    def restore(self, before):
+        """Return to a state, in the arrays that kernels know."""
+        for name, value in vars(before).items():
+            mine = getattr(self.state, name)
+            if isinstance(mine, np.ndarray) and mine.shape == value.shape:
+                mine[...] = value
+            else:
+                setattr(self.state, name, value)
+
+    # Ends -----------------------------------------------------------------------------------------------------------
+
+    def _end_epoch(self, rate):
+        """Record the epoch, and ask what watches its losses."""
+        state, task = self.state, self.task
+        value = state.sums[0] / self.order.positions if self.wanted & VALUE else math.nan
+        held = math.nan
+        if task.held is not None:
+            held = self.mean(self.answer(), task.held)
+        record = [value, held, rate, time.perf_counter() - self.began]
+        state.records = np.concatenate([state.records, [record]])
+        state.sums[0], state.position, state.epoch = 0.0, 0, state.epoch + 1
+        judged = state.records[:, 0 if task.held is None else 1]
+        if task.held is not None and held < np.min(np.nan_to_num(judged[:-1], nan=np.inf), initial=np.inf):
+            state.best, state.best_epoch = self.answer().copy(), state.epoch
+        if self.watching is not None:
+            state.plateau[0], memory = self.watching.after_epoch(float(judged[-1]), tuple(state.plateau[1:]))
+            state.plateau[1:] = list(memory)
+        self._judge(judged)
+
+    def _judge(self, judged):
+        """End the run if the newest epochs say so."""
+        task, patience = self.task, self.options.patience
+        if len(judged) <= patience:
+            return
+        lowest = float(np.min(judged[:-patience]))
+        if task.held is not None and not np.min(judged[-patience:]) < lowest:
+            self.end("early_stopped", f"The validation value has not decreased for {patience} epochs.")
+        elif task.limits.tol is not None and lowest - np.min(judged[-patience:]) <= task.limits.tol * abs(lowest):
+            what = "fun" if task.held is None else "the validation value"
+            self.end(
+                "converged",
+                f"The mean of {what} fell by less than tol={task.limits.tol:g} of itself in {patience} epochs.",
+            )
+
+    def _check_over(self):
+        """End the run if its epochs or steps are done."""
+        state, most = self.state, self.task.limits.max_iter
+        if self.ended:
+            return
+        if state.epoch >= self.options.epochs:
+            self.end("max_epochs", f"All epochs={self.options.epochs} are done.")
+        elif most is not None and state.steps >= most:
+            self.end("max_iter", f"All max_iter={most} steps are done.")
+
+    def _diverge(self):
+        cause = f": {self.raised}" if self.raised else ""
+        self.end(
+            "diverged",
+            f"x, fun or its gradient became infinite or NaN in step {self.state.steps + 1}{cause}; x is the last finite "
+            "point.",
+        )
+
+    def end(self, status, reason):
+        """End the run."""
+        self.ended, self.verdict = True, (status, reason)
+
+    def interrupt(self):
+        """End by Ctrl-C: at the last slice that was finished."""
+        if self.before is not None:
+            self.restore(self.before)
+            self.before = None
+        if not self.ended:
+            self.end("interrupted", f"Ctrl-C after step {self.state.steps}.")
+
+    def ask(self, callback):
+        """Call back after an epoch; True ends the run."""
+        if arguments.is_true("callback", callback(self.task.progress(self))):
+            self.end("early_stopped", f"The callback returned True after epoch {self.state.epoch}.")
+
+    # What a run is worth ----------------------------------------------------------------------------------------------
+
+    def answer(self):
+        """The parameters (size,) that would be returned now, but for validation's best ones."""
+        begin = self.options.average
+        if begin is not None and self.state.steps >= begin:
+            return self.state.averages[:-1].astype(self.weights.dtype)
+        return self.weights
+
+    def mean(self, weights, data, gradient=None):
+        """The mean of ``fun`` over rows, in blocks; ``gradient`` (size,) float64 is filled with that of the gradients."""
+        total, size = 0.0, max(EVALUATED, self.order.batch)
+        own = None if gradient is None else np.zeros(weights.size, weights.dtype)
+        with np.errstate(all="ignore"):
+            for arrays in data.blocks(size):
+                rows = len(arrays[0])
+                try:
+                    value = self.functions.call(weights, arrays, VALUE if own is None else 3, own)
+                except ArithmeticError:
+                    return math.nan
+                total += value * rows
+                if own is not None:
+                    gradient += own.astype(np.float64) * (rows / data.n)
+        return total / data.n

@@ -1,0 +1,182 @@
+"""Parameters in the form that users give them: a number, an array, or arrays in dicts, lists and tuples."""
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from ..inputs.numeric import numeric
+from ..kernels.threads import cached_property
+from ..parts.registry import brief
+
+DEEPEST = 20  # dicts, lists and tuples in each other: more are a mistake, such as a list that holds itself
+
+
+class Leaf(NamedTuple):
+    """An array of the parameters."""
+
+    name: str  # as messages have it: x0["W"][0]
+    shape: tuple
+    number: bool  # whether it was given as a number
+    start: int  # of its numbers among all
+
+    @property
+    def size(self):
+        """How many numbers it has."""
+        return math.prod(self.shape)
+
+
+@dataclass(frozen=True)
+class Nest:
+    """The form of some parameters, whose numbers lie one behind another in one array.
+
+    Attributes
+    ----------
+    form : tuple
+        ("number",), ("array", axes), ("dict", ((key, form), ...)), ("list", (form, ...)), ("tuple", (form, ...)) or
+        ("named", (form, ...), class). It is hashable, and says nothing of lengths.
+    leaves : tuple of Leaf
+    dtype : dtype
+        float32 or float64.
+    """
+
+    form: tuple
+    leaves: tuple
+    dtype: np.dtype
+
+    @property
+    def size(self):
+        """How many numbers there are."""
+        return sum(leaf.size for leaf in self.leaves)
+
+    @cached_property
+    def lengths(self):
+        """The lengths of all axes, int64."""
+        return np.array([length for leaf in self.leaves for length in leaf.shape], np.int64)
+
+    def arrays(self, flat):
+        """The arrays of the parameters as views of ``flat`` (size,); of a number one without axes."""
+        return [flat[leaf.start : leaf.start + leaf.size].reshape(leaf.shape) for leaf in self.leaves]
+
+    def made(self, arrays):
+        """The parameters of their arrays, in the form they were given."""
+        arrays = iter(arrays)
+        return _made(self.form, arrays)
+
+    def of(self, flat):
+        """The parameters, in arrays of their own."""
+        return self.made(self.arrays(flat.copy()))
+
+    def flat(self, name, given, arrays):
+        """Store parameters of this form in ``arrays``; ``name`` is what messages call them."""
+        found = _flattened(name, given, self.form)
+        for leaf, (label, value), array in zip(self.leaves, found, arrays, strict=True):
+            if np.shape(value) != leaf.shape:
+                raise ValueError(f"{label} has shape {np.shape(value)}; x0 has shape {leaf.shape} there.")
+            array[...] = value
+
+    def spread(self, name, given, none):
+        """Numbers for all parameters (size,), given as one, as an array (size,), or in the form of the parameters.
+
+        There, too, a number stands for an array, and None for ``none``.
+        """
+        flat = np.empty(self.size, self.dtype)
+        if given is None or _is_number(given):
+            flat[:] = none if given is None else numeric(name, given)
+            return flat
+        if len(self.leaves) > 1 and isinstance(given, np.ndarray) and given.shape == flat.shape:
+            flat[:] = numeric(name, given)
+            return flat
+        for (label, value), array in zip(_flattened(name, given, self.form), self.arrays(flat), strict=True):
+            value = numeric(label, none if value is None else value)
+            if value.shape not in ((), array.shape):
+                raise ValueError(f"{label} has shape {value.shape}: a number or shape {array.shape} is needed.")
+            array[...] = value
+        return flat
+
+    def place(self, j):
+        """What messages call parameter number j."""
+        leaf = next(leaf for leaf in self.leaves if leaf.start <= j < leaf.start + leaf.size)
+        inside = list(map(int, np.unravel_index(j - leaf.start, leaf.shape))) if leaf.shape else ""
+        return f"{leaf.name}{inside}"
+
+
+def nest_of(x0):
+    """The :class:`Nest` of parameters, and their numbers as an array (size,) of float32 or float64."""
+    if x0 is None:
+        raise TypeError("x0=None must be a number, an array, or a dict, list or tuple of these.")
+    found = []
+    form = _form("x0", x0, found, 0)
+    if not found:
+        raise ValueError("x0 is empty: at least one number is needed.")
+    single = all(array.dtype == np.float32 for _, array, _ in found)
+    dtype, leaves, start = np.dtype(np.float32 if single else np.float64), [], 0
+    for name, array, number in found:
+        leaves.append(Leaf(name, array.shape, number, start))
+        start += array.size
+    if start == 0:
+        raise ValueError("x0 is empty: at least one number is needed.")
+    nest = Nest(form, tuple(leaves), dtype)
+    with np.errstate(all="ignore"):
+        flat = np.concatenate([array.reshape(-1).astype(dtype) for _, array, _ in found])
+    if not np.isfinite(flat).all():
+        place = nest.place(int(np.argmin(np.isfinite(flat))))
+        raise ValueError(f"{place} is NaN or infinite: the start must be finite.")
+    return nest, flat
+
+
+def _form(name, given, found, depth):
+    """The form of some parameters, whose arrays are appended to ``found``: (name, array, whether it is a number)."""
+    if depth > DEEPEST:
+        raise ValueError(f"x0 has more than {DEEPEST} dicts, lists and tuples in each other.")
+    if isinstance(given, dict):
+        for key in given:
+            if not isinstance(key, str):
+                raise TypeError(f"{name} has the key {brief(key)}: names of parameters must be strings.")
+        return "dict", tuple((key, _form(f"{name}[{key!r}]", item, found, depth + 1)) for key, item in given.items())
+    if isinstance(given, tuple) or (isinstance(given, list) and not all(map(_is_number, given))):
+        forms = tuple(_form(f"{name}[{k}]", item, found, depth + 1) for k, item in enumerate(given))
+        if hasattr(given, "_fields"):
+            return "named", forms, type(given)
+        return "tuple" if isinstance(given, tuple) else "list", forms
+    array = numeric(name, given)
+    array = array.astype(np.float32 if array.dtype.name in ("float16", "float32") else np.float64)
+    number = array.ndim == 0 and not isinstance(given, np.ndarray)
+    found.append((name, array, number))
+    return ("number",) if number else ("array", array.ndim)
+
+
+def _is_number(value):
+    return np.ndim(value) == 0 and not isinstance(value, (dict, list, tuple, np.ndarray))
+
+
+def _made(form, arrays):
+    kind = form[0]
+    if kind == "number":
+        return float(next(arrays))
+    if kind == "array":
+        return next(arrays)
+    if kind == "dict":
+        return {key: _made(item, arrays) for key, item in form[1]}
+    if kind == "named":
+        return form[2](*(_made(item, arrays) for item in form[1]))
+    items = [_made(item, arrays) for item in form[1]]
+    return tuple(items) if kind == "tuple" else items
+
+
+def _flattened(name, given, form):
+    """The arrays of parameters of a form, each with what messages call it."""
+    kind = form[0]
+    if kind in ("number", "array"):
+        return [(name, given)]
+    if kind == "dict":
+        keys = [key for key, _ in form[1]]
+        if not hasattr(given, "keys") or set(given.keys()) != set(keys):
+            got = f"the keys {sorted(map(str, given.keys()))}" if hasattr(given, "keys") else brief(given)
+            raise ValueError(f"{name} must be a dict with the keys of x0, {keys}; got {got}.")
+        return [pair for key, item in form[1] for pair in _flattened(f"{name}[{key!r}]", given[key], item)]
+    if not isinstance(given, (list, tuple)) or len(given) != len(form[1]):
+        got = f"{len(given)} items" if isinstance(given, (list, tuple)) else brief(given)
+        raise ValueError(f"{name} must be a list or tuple of {len(form[1])} items, as x0 is; got {got}.")
+    return [pair for k, item in enumerate(form[1]) for pair in _flattened(f"{name}[{k}]", given[k], item)]
