@@ -5,8 +5,7 @@ import threading
 import time
 from unittest import mock
 
-from fastgd.solvers import source_batches
-from fastgd.sources import blocks, rows
+from fastgd.sources import blocks, rows, shuffled
 from fastgd.sources.parquet_source import Parquet
 
 
@@ -61,7 +60,7 @@ def watched():
         return spent.waiting(ahead(spent.making("copy", iter(items)), *more, **options))
 
     with contextlib.ExitStack() as stack:
-        for module in (rows, blocks, source_batches):
+        for module in (rows, blocks, shuffled):
             stack.enter_context(mock.patch.object(module, "ahead", watched_ahead))
         for name, what, made in (("batches", "decode", batches), ("pieces", "copy", pieces)):
 

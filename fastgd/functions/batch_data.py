@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from ..inputs import arguments
 from ..inputs.numeric import numeric
 from ..kernels import order
 from ..parts.registry import brief
@@ -90,7 +89,7 @@ def _array(name, values, dtype):
 
 
 class RowOrder:
-    """The order in which the epochs of a run use the rows of its data: a function of (seed, epoch) alone, as of a fit."""
+    """The order in which epochs use the rows of the data: a function of (seed, epoch) alone, that of a fit."""
 
     def __init__(self, data, batch, shuffle, seed):
         self.batch, self.kind, self.seed = min(batch, data.n), order.KINDS[shuffle], seed

@@ -1,5 +1,6 @@
 """``minimize`` and its sweep over data: the runs of a user's functions on batches, on all cores."""
 
+import functools
 import math
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -7,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..inputs import arguments
+from ..inputs.nest import nest_of
 from ..kernels.notice import notice
 from ..kernels.threads import available_threads, run_tasks
 from ..parts import optimizers
@@ -21,7 +23,6 @@ from .batch_options import BatchOptions
 from .batch_penalty import Penalty, penalty_of
 from .batch_run import RISE, BatchRun
 from .gradient_check import check_gradient
-from .nest import nest_of
 from .problem import one_gradient
 from .run import ZERO, Limits
 
@@ -196,17 +197,13 @@ def checked_gradient(functions, data, start):
 
 def drive(runs, limits):
     """Take all runs to their ends, a slice of each in turn, on all cores; returns whether Ctrl-C ended them."""
-    python = any(run.function is None for run in runs)
-    n_threads = 1 if python or limits.callback is not None else available_threads()
+    n_threads = 1 if limits.callback is not None else threads_of(runs)
     bar, seen = Bar(limits.verbose > 0, runs[0].options.epochs, "epoch"), [run.state.epoch for run in runs]
     try:
         while live := [run for run in runs if not run.ended]:
-            each = 0.0 if limits.callback is not None else None  # a callback is asked after each epoch
-
-            def work(k):
-                live[k].advance() if each is None else live[k].to_epoch()
-
-            run_tasks(work, len(live), n_threads)
+            # A callback is asked after each epoch.
+            slices = [run.advance if limits.callback is None else run.to_epoch for run in live]
+            run_tasks(functools.partial(_call, slices), len(live), n_threads)
             for run in live:
                 if limits.callback is not None and run.state.epoch > seen[run.number]:
                     run.ask(limits.callback)
@@ -222,6 +219,16 @@ def drive(runs, limits):
     return False
 
 
+def _call(functions, k):
+    """Call one of some functions."""
+    functions[k]()
+
+
+def threads_of(runs):
+    """How many threads runs go on: functions in Python take turns anyway."""
+    return 1 if any(run.function is None for run in runs) else available_threads()
+
+
 def finished(runs, interrupted):
     """The results of runs that have ended."""
     if interrupted:
@@ -231,8 +238,7 @@ def finished(runs, interrupted):
     def work(k):
         found[k] = result_of(runs[k])
 
-    n_threads = 1 if any(run.function is None for run in runs) else available_threads()
-    run_tasks(work, len(runs), n_threads)
+    run_tasks(work, len(runs), threads_of(runs))
     return found
 
 

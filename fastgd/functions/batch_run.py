@@ -10,7 +10,6 @@ from ..kernels import batch_steps
 from ..kernels.addresses import address
 from ..kernels.part_functions import move_weights
 from ..parts import schedules
-from ..results.batch_state import BatchState
 from .batch_data import RowOrder
 from .batch_functions import VALUE
 from .problem import told
@@ -223,8 +222,8 @@ class BatchRun:
         cause = f": {self.raised}" if self.raised else ""
         self.end(
             "diverged",
-            f"x, fun or its gradient became infinite or NaN in step {self.state.steps + 1}{cause}; x is the last finite "
-            "point.",
+            f"x, fun or its gradient became infinite or NaN in step {self.state.steps + 1}{cause}; x is the last "
+            "finite point.",
         )
 
     def end(self, status, reason):
@@ -254,7 +253,7 @@ class BatchRun:
         return self.weights
 
     def mean(self, weights, data, gradient=None):
-        """The mean of ``fun`` over rows, in blocks; ``gradient`` (size,) float64 is filled with that of the gradients."""
+        """The mean of ``fun`` over rows, in blocks; to ``gradient`` (size,) float64 that of the gradients is added."""
         total, size = 0.0, max(EVALUATED, self.order.batch)
         own = None if gradient is None else np.zeros(weights.size, weights.dtype)
         with np.errstate(all="ignore"):

@@ -1,8 +1,8 @@
 """Steps on batches of a user's own functions: a batch's rows copied together, its gradient, the optimizer's move.
 
-The loop is compiled once for a data type: the user's functions (``batch_calls.py``) and the optimizer's move with penalty
-and bounds (``part_functions.move_weights``) are called by address. What a step does after the gradient is one kernel of
-its own, too, for functions in plain Python.
+The loop is compiled once for a data type: the user's functions (``batch_calls.py``) and the optimizer's move with
+penalty and bounds (``part_functions.move_weights``) are called by address. What a step does after the gradient is one
+kernel of its own, too, for functions in plain Python.
 """
 
 import ctypes
@@ -73,8 +73,8 @@ def moved(move, part, rate, t, gradient, most):
         for j in range(d):
             gradient[j] *= share
     call(
-        move, at(fields, 0), at(penalty, 0), rate, t, at(carry, 0), at(weights, 0), at(slots, 0), at(low, 0), at(high, 0),
-        at(factors, 0), at(gradient, 0), d, at(averages, 0), averaging[0] > 0, averaging[0],
+        move, at(fields, 0), at(penalty, 0), rate, t, at(carry, 0), at(weights, 0), at(slots, 0), at(low, 0),
+        at(high, 0), at(factors, 0), at(gradient, 0), d, at(averages, 0), averaging[0] > 0, averaging[0],
     )  # fmt: skip
     return True
 

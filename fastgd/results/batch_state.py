@@ -7,7 +7,7 @@ from typing import Annotated
 import numpy as np
 
 from .serialization import Array
-from .state import Count, Number
+from .state import Count
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +48,7 @@ class BatchState:
     start: Annotated[np.ndarray, Array("params", "size")]
     records: Annotated[np.ndarray, Array("float64", "epochs 4")]  # of each epoch, in the order of ``BatchHistory``
     first: float  # the value of the first batch before its step; infinite below 0 where it was not asked for
-    plateau: list[Number]  # the rate's factor, and the memory of the schedule that watches the epochs
+    plateau: list[float]  # the rate's factor, and the memory of the schedule that watches the epochs
     steps: Count = 0
     epoch: Count = 0
     position: Count = 0  # rows of the epoch that are done

@@ -13,6 +13,7 @@ from .answers import answered
 from .bootstrap import Replicates, percentile_interval
 from .evaluation import objective
 from .history import History
+from .minimize_result import minimization_of
 from .plots import log_where_wide, new_axes
 from .state import RunState
 
@@ -330,7 +331,7 @@ class FitResult:
 
 
 def load(path):
-    """Read a model that :meth:`fastgd.FitResult.save` wrote.
+    """Read a model that :meth:`fastgd.FitResult.save` wrote, or a minimisation that :meth:`MinimizeResult.save` did.
 
     Parameters
     ----------
@@ -338,7 +339,7 @@ def load(path):
 
     Returns
     -------
-    FitResult
+    FitResult or MinimizeResult
         Predicts as the saved one, to the last bit, and can be resumed: ``resume=``, :func:`fastgd.partial_fit`.
 
     Raises
@@ -362,6 +363,8 @@ def load(path):
     (True, 'converged')
     """
     model = saving.read(path)
+    if isinstance(model, saving.SavedMinimization):
+        return minimization_of(path, model)
     return FitResult(
         coef=model.coef,
         intercept=float(model.intercept) if model.intercept.ndim == 0 else model.intercept,

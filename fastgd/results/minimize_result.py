@@ -1,9 +1,12 @@
 """The result of a minimisation."""
 
+import os
 from dataclasses import dataclass
 
 import numpy as np
 
+from ..inputs.nest import Nest, nest_of
+from . import npz, saving
 from .batch_state import BatchHistory, BatchState
 from .plots import log_where_wide, new_axes
 
@@ -71,15 +74,57 @@ class MinimizeResult:
         return {"fun": self.fun, **({"x": self.x} if isinstance(self.x, float) else {}), "nit": self.nit}
 
     def plot(self, ax=None, **options):
-        """Draw ``fun`` after each iteration (matplotlib, with options for its line); returns the axes."""
+        """Draw ``fun`` after each iteration or epoch (matplotlib, with options for its line); returns the axes."""
         if self.history is None:
             raise ValueError("plot() needs the history: call minimize with history=True.")
         ax = ax or new_axes()
-        ax.plot(self.history.fun, **options)
+        if self.n_epochs is None:
+            ax.plot(self.history.fun, **options)
+        else:
+            self._plot_epochs(ax, options)
         log_where_wide(ax)
-        ax.set(xlabel="iteration", ylabel="fun")
+        ax.set(xlabel="iteration" if self.n_epochs is None else "epoch", ylabel="fun")
         return ax
+
+    def _plot_epochs(self, ax, options):
+        epochs, held = np.arange(1, self.n_epochs + 1), self.history.validation_fun
+        ax.plot(epochs, self.history.fun, **{"label": "training", **options})
+        if np.isfinite(held).any():
+            ax.plot(epochs, held, label="validation")
+            ax.legend()
+
+    def save(self, path):
+        """Write a minimisation over data to a file that :func:`fastgd.load` reads and ``resume=`` goes on from.
+
+        Without pickle, and whole or not at all. A named tuple of parameters is a tuple when it is read.
+
+        Parameters
+        ----------
+        path : str or path
+            A suffix ".npz" is added where there is none.
+        """
+        if self.state is None:
+            raise ValueError("save() is for minimisations over data: those without have x, an array or a number.")
+        nest, x = nest_of(self.x)
+        jac = nest_of(self.jac, finite=False)[1].astype(x.dtype)
+        saved = saving.SavedMinimization(nest.facts(), x, jac, self.fun, self.status, self.message, self.state)
+        saving.write(path, saved)
 
     def __repr__(self):
         lines = [f"{type(self).__name__}: {self.status} after {self.nit} iterations", f"  {self.message}"]
         return "\n".join([*lines, f"  fun: {self.fun!r}", f"  x: {self.x!r}"])
+
+
+def minimization_of(path, saved):
+    """The result of what a file holds."""
+    try:
+        nest = Nest.from_facts(saved.params, saved.x.dtype)
+        if nest.size != saved.x.size or nest.size + 1 != saved.state.weights.size:
+            raise ValueError("'params' contradicts the rest.")
+    except ValueError as error:
+        raise ValueError(f"{os.fsdecode(path)!r} is not a fastgd model: {error} {npz.REMEDY}") from None
+    state = saved.state
+    return MinimizeResult(
+        nest.of(saved.x), saved.fun, nest.of(saved.jac), state.steps, saved.status, saved.message,
+        BatchHistory(*state.records.T.copy()), state.epoch, state,
+    )  # fmt: skip

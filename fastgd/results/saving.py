@@ -10,8 +10,9 @@ from ..inputs.options import FIELDS, canonical, names
 from ..inputs.part_serialization import part_from_dict, part_to_dict
 from ..parts import losses, optimizers, schedules
 from . import npz
+from .batch_state import BatchState
 from .bootstrap import Replicates
-from .messages import ADVICE
+from .messages import ADVICE, MINIMIZE_ADVICE
 from .serialization import Array, Size, decode, encode
 from .state import FirstOrderState, RunState
 
@@ -33,17 +34,32 @@ class SavedModel:
     state: RunState
 
 
+@dataclass(frozen=True)
+class SavedMinimization:
+    """The content of a file of a minimisation over data."""
+
+    params: list  # the form of the parameters
+    x: Annotated[np.ndarray, Array("params", "params")]
+    jac: Annotated[np.ndarray, Array("params", "params")]
+    fun: float
+    status: Literal[tuple(MINIMIZE_ADVICE)]
+    message: str
+    state: BatchState
+
+
 def write(path, model):
-    """Write a :class:`SavedModel`, whole or not at all."""
+    """Write a :class:`SavedModel` or a :class:`SavedMinimization`, whole or not at all."""
     metadata, arrays = encode(model)
-    decode(SavedModel, metadata, arrays)  # an error now, and not when the file is read
+    decode(type(model), metadata, arrays)  # an error now, and not when the file is read
     npz.write(path, metadata, arrays)
 
 
 def read(path):
-    """The :class:`SavedModel` of a file, each field as it is annotated and in agreement with the others."""
+    """What was saved in a file, each field as it is annotated and in agreement with the others."""
     metadata, arrays = npz.read(path)
     try:
+        if "params" in metadata:
+            return decode(SavedMinimization, metadata, arrays)
         model = decode(SavedModel, metadata, arrays)
         for name, agrees in AGREEMENTS.items():
             if not agrees(model, model.state):

@@ -47,9 +47,9 @@ class Batches(FirstOrder):
         """The rows of a source, a buffer at a time; None for those in memory."""
         if self.plan.data.rows.in_memory:
             return None
-        from .source_batches import Buffers
+        from .source_batches import PlanBuffers
 
-        return Buffers(self.plan, self.slice, self.kind)
+        return PlanBuffers(self.plan, self.slice, self.kind)
 
     def close(self):
         """End the reading of a source."""

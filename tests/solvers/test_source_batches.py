@@ -14,6 +14,7 @@ import fastgd
 from fastgd.inputs import opened
 from fastgd.kernels.layouts import CSR, Dense, frozen
 from fastgd.solvers import batches, multi_lane, source_batches, sparse_lazy, staged_sgd
+from fastgd.sources import shuffled
 from fastgd.sources.base import ALL, Block, Shard, Source
 from fastgd.training.loop import train
 
@@ -65,8 +66,8 @@ def small(monkeypatch):
     monkeypatch.setattr(multi_lane, "SLICE_COLUMNS", 1)
     monkeypatch.setattr(sparse_lazy, "SLICE_NUMBERS", 120 * 34)
     monkeypatch.setattr(sparse_lazy, "SLICE_COLUMNS", 1)
-    monkeypatch.setattr(source_batches, "BUFFER_BYTES", 500 * (D + 3) * 8)
-    monkeypatch.setattr(source_batches, "RUN_BYTES", 37 * D * 8)
+    monkeypatch.setattr(shuffled, "BUFFER_BYTES", 500 * (D + 3) * 8)
+    monkeypatch.setattr(shuffled, "RUN_BYTES", 37 * D * 8)
 
 
 RNG = np.random.default_rng(0)
@@ -202,7 +203,7 @@ def test_a_source_has_the_bits_of_an_array_in_its_order(rows, name, case, mapped
 
 
 def test_one_buffer_has_the_order_of_an_array_and_is_read_once(monkeypatch):
-    monkeypatch.setattr(source_batches, "BUFFER_BYTES", 1 << 26)
+    monkeypatch.setattr(shuffled, "BUFFER_BYTES", 1 << 26)
     source = Held(X, Y)
     options = {"loss": "log_loss", "learning_rate": 0.1, "batch_size": 16, "epochs": 4, "random_state": 2}
     found, expected = fastgd.fit(source, **options), fastgd.fit(X, Y, **options)
@@ -253,7 +254,9 @@ def test_the_variance_between_buffers_is_what_it_says():
     parts = [y[rows[first : first + epochs.size]] for first in edges]
     mean = y[plan.rows].mean(axis=0)
     between = sum(len(part) * (part.mean(axis=0) - mean) ** 2 for part in parts) / len(rows)
-    assert epochs.between_buffers() == pytest.approx((between / y[plan.rows].var(axis=0)).max())
+    assert source_batches.between_buffers(epochs, plan.data.targets) == pytest.approx(
+        (between / y[plan.rows].var(axis=0)).max()
+    )
 
 
 def test_rows_sorted_by_the_target_cause_one_warning():
@@ -274,9 +277,9 @@ def test_readers_share_the_memory(monkeypatch):
         return plan.solver.bind(plan).buffers.epochs.turns
 
     assert turns() == 8
-    monkeypatch.setattr(source_batches, "READERS_BYTES", 3 * source_batches.PIECE_BYTES + 3 * 375 * 16)
+    monkeypatch.setattr(shuffled, "READERS_BYTES", 3 * shuffled.PIECE_BYTES + 3 * 375 * 16)
     assert turns() == 3
-    monkeypatch.setattr(source_batches, "READERS_BYTES", 0)
+    monkeypatch.setattr(shuffled, "READERS_BYTES", 0)
     assert turns() == 1
 
 
@@ -287,9 +290,9 @@ def test_rows_in_memory_maps_are_copied_as_others_are(tmp_path):
     found = fastgd.fit(fastgd.sources.npy(tmp_path / "X.npy", tmp_path / "y.npy"), **options)
     expected = fastgd.fit(Held(X, Y, shards=(N,), mapped=True), **options)
     np.testing.assert_array_equal(found.coef, expected.coef)
-    assert source_batches.mapped(fastgd.sources.npy(tmp_path / "X.npy")) is not None
+    assert shuffled.mapped(fastgd.sources.npy(tmp_path / "X.npy")) is not None
     np.save(tmp_path / "X.npy", np.asfortranarray(X))  # no map of rows
-    assert source_batches.mapped(fastgd.sources.npy(tmp_path / "X.npy")) is None
+    assert shuffled.mapped(fastgd.sources.npy(tmp_path / "X.npy")) is None
     found = fastgd.fit(fastgd.sources.npy(tmp_path / "X.npy", tmp_path / "y.npy"), **options, validation=0.2)
     expected = fastgd.fit(Held(X, Y, shards=(N,), mapped=True), **options, validation=0.2)
     np.testing.assert_array_equal(found.coef, expected.coef)

@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..inputs.numeric import numeric
 from ..kernels.threads import cached_property
 from ..parts.registry import brief
+from .numeric import numeric
 
 DEEPEST = 20  # dicts, lists and tuples in each other: more are a mistake, such as a list that holds itself
 
@@ -95,6 +95,26 @@ class Nest:
             array[...] = value
         return flat
 
+    def facts(self):
+        """What a file holds of it: lists, strings and numbers; a named tuple is a tuple there."""
+        return [_listed(self.form), [[leaf.name, list(leaf.shape), leaf.number] for leaf in self.leaves]]
+
+    @classmethod
+    def from_facts(cls, facts, dtype):
+        """The nest of what a file holds; ValueError where that is none."""
+        try:
+            form, leaves = facts
+            nest, start = _form_of(form), 0
+            found = []
+            for name, shape, number in leaves:
+                found.append(Leaf(str(name), tuple(int(length) for length in shape), bool(number), start))
+                start += found[-1].size
+            made = cls(nest, tuple(found), np.dtype(dtype))
+            made.made(made.arrays(np.zeros(start)))
+        except (TypeError, ValueError, StopIteration, AttributeError):
+            raise ValueError("'params' is not the form of parameters.") from None
+        return made
+
     def place(self, j):
         """What messages call parameter number j."""
         leaf = next(leaf for leaf in self.leaves if leaf.start <= j < leaf.start + leaf.size)
@@ -102,8 +122,11 @@ class Nest:
         return f"{leaf.name}{inside}"
 
 
-def nest_of(x0):
-    """The :class:`Nest` of parameters, and their numbers as an array (size,) of float32 or float64."""
+def nest_of(x0, finite=True):
+    """The :class:`Nest` of parameters, and their numbers as an array (size,) of float32 or float64.
+
+    ``finite``: NaN and infinity are an error.
+    """
     if x0 is None:
         raise TypeError("x0=None must be a number, an array, or a dict, list or tuple of these.")
     found = []
@@ -120,7 +143,7 @@ def nest_of(x0):
     nest = Nest(form, tuple(leaves), dtype)
     with np.errstate(all="ignore"):
         flat = np.concatenate([array.reshape(-1).astype(dtype) for _, array, _ in found])
-    if not np.isfinite(flat).all():
+    if finite and not np.isfinite(flat).all():
         place = nest.place(int(np.argmin(np.isfinite(flat))))
         raise ValueError(f"{place} is NaN or infinite: the start must be finite.")
     return nest, flat
@@ -145,6 +168,28 @@ def _form(name, given, found, depth):
     number = array.ndim == 0 and not isinstance(given, np.ndarray)
     found.append((name, array, number))
     return ("number",) if number else ("array", array.ndim)
+
+
+def _listed(form):
+    """A form as lists."""
+    kind = "tuple" if form[0] == "named" else form[0]
+    if kind == "dict":
+        return [kind, [[key, _listed(item)] for key, item in form[1]]]
+    if kind in ("tuple", "list"):
+        return [kind, [_listed(item) for item in form[1]]]
+    return list(form)
+
+
+def _form_of(listed):
+    """The form of its lists."""
+    kind, *rest = listed
+    if kind == "dict":
+        return kind, tuple((str(key), _form_of(item)) for key, item in rest[0])
+    if kind in ("tuple", "list"):
+        return kind, tuple(_form_of(item) for item in rest[0])
+    if kind not in ("number", "array"):
+        raise ValueError(kind)
+    return (kind, *map(int, rest))
 
 
 def _is_number(value):
