@@ -33,9 +33,13 @@ class BatchData:
         return cls(arrays)
 
     @property
-    def shapes(self):
-        """The lengths of all axes but the first, int64."""
-        return np.array([length for array in self.arrays for length in array.shape[1:]], np.int64)
+    def like(self):
+        """The arrays without their rows."""
+        return [array[:0] for array in self.arrays]
+
+    def order(self, batch, shuffle, seed):
+        """The order of the rows of a run."""
+        return RowOrder(self, batch, shuffle, seed)
 
     def whole(self):
         """The same with arrays of the rows used alone."""
@@ -54,7 +58,11 @@ class BatchData:
         with np.errstate(over="ignore"):  # for a kernel run as plain Python
             order.shuffle(drawn, self.n, seed, 0, HELD_OUT)
         numbers = drawn.astype(np.int64)
-        return BatchData(self.arrays, np.sort(numbers[held:])), BatchData(self.arrays, np.sort(numbers[:held]))
+        return self.part(np.sort(numbers[held:])), self.part(np.sort(numbers[:held]))
+
+    def part(self, rows):
+        """Some of the rows."""
+        return BatchData(self.arrays, rows)
 
     def blocks(self, size):
         """The arrays of ``size`` rows after another."""
@@ -91,31 +99,57 @@ def _array(name, values, dtype):
 class RowOrder:
     """The order in which epochs use the rows of the data: a function of (seed, epoch) alone, that of a fit."""
 
+    shared = False  # whether runs have it together
+
     def __init__(self, data, batch, shuffle, seed):
         self.batch, self.kind, self.seed = min(batch, data.n), order.KINDS[shuffle], seed
-        self.full = self.batch == data.n and self.kind != order.REPLACEMENT
-        if self.full:
+        if self.batch == data.n and self.kind != order.REPLACEMENT:
             data, self.kind = data.whole(), order.SEQUENTIAL
         self.data, self.n = data, data.n
         # Draws with replacement are all of the full size; otherwise the last batch of an epoch may be smaller.
         self.positions = -(-self.n // self.batch) * self.batch if self.kind == order.REPLACEMENT else self.n
+        self.steps = -(-self.n // self.batch)  # of an epoch
+        self.arrays, self.chosen = data.arrays, data.rows
         self.drawn, self.drawn_for = np.empty(0, np.uint32), -1
 
     @property
-    def steps(self):
-        """How many an epoch has."""
-        return -(-self.n // self.batch)
+    def gathers(self):
+        """Whether the rows of a batch are copied together: else they follow each other."""
+        return self.kind != order.SEQUENTIAL or self.chosen is not None
 
-    def rows(self, epoch, position, count):
-        """The numbers of the rows at some positions of an epoch; none where they follow each other in the arrays."""
+    def waits(self, state):
+        """Whether rows of a run in this state are not in memory: never."""
+        return False
+
+    def left(self, state):
+        """How many positions of the epoch are left, of which rows are in memory."""
+        return self.positions - state.position
+
+    def first(self, state):
+        """Where in the arrays the next row is, if rows follow each other."""
+        return state.position
+
+    def rows(self, state, count):
+        """The numbers, in the arrays, of the rows at the next positions; none where they follow each other."""
+        return self.filled(state.epoch, self.n, state.position, count)
+
+    def filled(self, number, n, position, count):
+        """Of ``n`` rows in the order of a number, those at some positions."""
         if self.kind == order.SEQUENTIAL:
-            return np.empty(0, np.int64) if self.data.rows is None else self.data.rows[position : position + count]
+            return np.empty(0, np.int64) if self.chosen is None else self.chosen[position : position + count]
         out, ahead = np.empty((2, count), np.int64)
-        if self.kind != order.REPLACEMENT and self.drawn_for != epoch:
-            self.drawn = np.empty(self.n if self.kind == order.FULL else -(-self.n // order.BLOCK_ROWS), np.uint32)
-            with np.errstate(over="ignore"):  # for a kernel run as plain Python
-                order.permutation(self.seed, epoch, self.drawn)
-            self.drawn_for = epoch
-        with np.errstate(over="ignore"):
-            order.fill(self.kind, self.seed, epoch, self.n, self.batch, self.drawn, position, out, ahead)
-        return out if self.data.rows is None else self.data.rows[out]
+        self.draw(number, n)
+        with np.errstate(over="ignore"):  # for a kernel run as plain Python
+            order.fill(self.kind, self.seed, number, n, self.batch, self.drawn, position, out, ahead)
+        return out if self.chosen is None else self.chosen[out]
+
+    def draw(self, number, n):
+        """Draw the order of ``n`` rows, or of their blocks."""
+        if self.kind in (order.BLOCK, order.FULL) and self.drawn_for != number:
+            self.drawn = np.empty(n if self.kind == order.FULL else -(-n // order.BLOCK_ROWS), np.uint32)
+            with np.errstate(over="ignore"):
+                order.permutation(self.seed, number, self.drawn)
+            self.drawn_for = number
+
+    def close(self):
+        """Nothing is being read."""

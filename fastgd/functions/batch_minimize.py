@@ -2,7 +2,7 @@
 
 import functools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -17,11 +17,13 @@ from ..results.batch_state import BatchHistory, BatchState
 from ..results.messages import MINIMIZE_ADVICE, RAISED_ADVICE
 from ..results.minimize_result import MinimizeResult
 from ..results.progress import Bar, BatchProgress
+from ..sources.base import Source
 from .batch_data import BatchData
 from .batch_functions import GRADIENT, VALUE, BatchFunctions, functions_of
 from .batch_options import BatchOptions
 from .batch_penalty import Penalty, penalty_of
 from .batch_run import RISE, BatchRun
+from .batch_sources import source_data
 from .gradient_check import check_gradient
 from .problem import one_gradient
 from .run import ZERO, Limits
@@ -50,6 +52,14 @@ class Task:
     limits: Limits
     start: np.ndarray  # (size,)
     resumed: BatchState | None = None
+    orders: dict = field(default_factory=dict)
+
+    def order_of(self, seed):
+        """The order of the rows of a run: of a source, runs of one seed share it."""
+        options = self.options
+        if seed not in self.orders or not self.orders[seed].shared:
+            self.orders[seed] = self.data.order(options.batch_size or self.data.n, options.shuffle, seed)
+        return self.orders[seed]
 
     @property
     def values_wanted(self):
@@ -131,17 +141,17 @@ def task_of(fun, x0, grad, data, given, points, limits, resumed=None):
     compile, check = (arguments.truth(name, given.pop(name)) for name in ("compile", "check_gradient"))
     if not callable(fun):
         raise TypeError(f"fun={brief(fun)} must be callable.")
-    nest, start = nest_of(x0)
+    nest, start = nest_of(x0, dtype=data.dtype if isinstance(data, Source) else None)
     functions = functions_of(fun, grad, grad_name, nest, compile)
     options = BatchOptions.checked({**given, "random_state": points[0].get("random_state", given["random_state"])})
-    rows, held = BatchData.checked("data", data, nest.dtype), None
+    rows, held = source_data(data) if isinstance(data, Source) else BatchData.checked("data", data, nest.dtype), None
     if check:
         checked_gradient(functions, rows, start)
     if isinstance(options.validation, float):
         rows, held = rows.split(options.validation, options.random_state)
     elif options.validation is not None:
         held = BatchData.checked("validation", options.validation, nest.dtype)
-        if [a.shape[1:] for a in held.arrays] != [a.shape[1:] for a in rows.arrays]:
+        if [a.shape[1:] for a in held.like] != [a.shape[1:] for a in rows.like]:
             raise ValueError("validation must hold arrays as data does, but for their rows.")
     task = Task(functions, rows, held, options, limits, start, resumed)
     return task, [setting_of(point, options, nest) for point in points]
@@ -201,6 +211,10 @@ def drive(runs, limits):
     bar, seen = Bar(limits.verbose > 0, runs[0].options.epochs, "epoch"), [run.state.epoch for run in runs]
     try:
         while live := [run for run in runs if not run.ended]:
+            for here in {id(run.order): run.order for run in live}.values():
+                states = [run.state for run in live if run.order is here]
+                if all(map(here.waits, states)):
+                    here.go_on(states)
             # A callback is asked after each epoch.
             slices = [run.advance if limits.callback is None else run.to_epoch for run in live]
             run_tasks(functools.partial(_call, slices), len(live), n_threads)
@@ -216,6 +230,8 @@ def drive(runs, limits):
         return True
     finally:
         bar.close()
+        for run in runs:
+            run.order.close()
     return False
 
 

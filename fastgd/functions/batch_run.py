@@ -10,7 +10,6 @@ from ..kernels import batch_steps
 from ..kernels.addresses import address
 from ..kernels.part_functions import move_weights
 from ..parts import schedules
-from .batch_data import RowOrder
 from .batch_functions import VALUE
 from .problem import told
 
@@ -26,7 +25,7 @@ class BatchRun:
         self.task, self.setting, self.number = task, setting, number
         self.functions, self.options = task.functions, task.options
         options, nest = task.options, task.functions.nest
-        self.order = RowOrder(task.data, options.batch_size or task.data.n, options.shuffle, setting.seed)
+        self.order = task.order_of(setting.seed)
         epochs = options.epochs
         if task.limits.max_iter is not None:
             epochs = min(epochs, task.limits.max_iter / self.order.steps)
@@ -56,11 +55,11 @@ class BatchRun:
         )  # fmt: skip
         self.weights = state.weights[:-1]
         self.gradient = np.zeros(self.weights.size + 1, dtype)
-        arrays, batch = self.order.data.arrays, self.order.batch
-        self.gathers = self.order.kind != 0 or self.order.data.rows is not None
+        arrays, batch = self.order.data.like, self.order.batch
+        self.gathers = self.order.gathers
         room = batch if self.gathers else 0
         self.batch = [np.empty((room, *array.shape[1:]), array.dtype) for array in arrays]
-        self.sources = np.array([array.ctypes.data for array in arrays], np.int64)
+        self.sources, self.present = np.zeros(len(arrays), np.int64), None
         self.sizes = np.array([array.itemsize * math.prod(array.shape[1:]) for array in arrays], np.int64)
         self.targets = np.array([array.ctypes.data for array in self.batch], np.int64)
         self.lengths = self.functions.lengths(arrays)
@@ -71,7 +70,7 @@ class BatchRun:
     def advance(self, seconds=SLICE_SECONDS):
         """Go on for about so long; no number depends on where this ends."""
         end = time.perf_counter() + seconds
-        while not self.ended:
+        while not self.ended and not self.order.waits(self.state):
             begun = time.perf_counter()
             steps = self._slice()
             took = time.perf_counter() - begun
@@ -85,13 +84,15 @@ class BatchRun:
     def to_epoch(self, seconds=SLICE_SECONDS):
         """Go on for about so long, or to the end of the epoch."""
         epoch, end = self.state.epoch, time.perf_counter() + seconds
-        while not self.ended and self.state.epoch == epoch and time.perf_counter() < end:
+        while self.state.epoch == epoch and time.perf_counter() < end:
+            if self.ended or self.order.waits(self.state):
+                return
             self.advance(0.0)
 
     def _slice(self):
         """Some steps within an epoch, and what its end asks for; returns how many."""
         state, order = self.state, self.order
-        steps = min(self.size, -(-(order.positions - state.position) // order.batch))
+        steps = min(self.size, -(-order.left(state) // order.batch))
         if self.task.limits.max_iter is not None:
             steps = min(steps, self.task.limits.max_iter - state.steps)
         self.before = state.copy()
@@ -113,8 +114,11 @@ class BatchRun:
     def steps(self, rates):
         """Steps on the next batches of the epoch at some rates; whether all values and gradients are finite."""
         state, order = self.state, self.order
-        count = min(len(rates) * order.batch, order.positions - state.position)
-        rows = order.rows(state.epoch, state.position, count)
+        if order.arrays is not self.present:
+            self.present = order.arrays
+            self.sources[:] = [array.ctypes.data for array in order.arrays]
+        count = min(len(rates) * order.batch, order.left(state))
+        rows = order.rows(state, count)
         take = self._compiled_steps if self.function else self._python_steps
         with np.errstate(all="ignore"):
             status, done = take(rates, rows, count)
@@ -128,7 +132,7 @@ class BatchRun:
         state = self.state
         # The kernel writes where batches are, if they are not copied.
         targets = self.targets if self.gathers else self.targets.copy()
-        arrays = self.sources, self.sizes, targets, state.position, count
+        arrays = self.sources, self.sizes, targets, self.order.first(state), count
         self.out[:] = 0.0
         try:
             return batch_steps.advance(
@@ -149,8 +153,8 @@ class BatchRun:
                 batch_steps.gather(rows, lo, hi, self.sources, self.sizes, self.targets)
                 arrays = self.batch if hi - lo == batch else [array[: hi - lo] for array in self.batch]
             else:
-                first = state.position + lo
-                arrays = [array[first : first + hi - lo] for array in self.order.data.arrays]
+                first = self.order.first(state) + lo
+                arrays = [array[first : first + hi - lo] for array in self.present]
             try:
                 value = call(self.weights, arrays, self.wanted, own)
             except ArithmeticError as error:

@@ -16,12 +16,12 @@ class TextbookRun(BatchRun):
 
     def _python_steps(self, rates, rows, count):
         state, optimizer, penalty, size = self.state, self.optimizer, self.penalty, self.weights.size
-        rows = rows if self.gathers else np.arange(state.position, state.position + count)
+        rows = rows if self.gathers else self.order.first(state) + np.arange(count)
         gradient, place = np.zeros(size, self.weights.dtype), np.arange(size)
         for k, rate in enumerate(rates.tolist()):
             chosen = rows[k * self.order.batch : min((k + 1) * self.order.batch, count)]
             try:
-                arrays = [array[chosen] for array in self.order.data.arrays]
+                arrays = [array[chosen] for array in self.present]
                 value = self.functions.call(self.weights, arrays, self.wanted, gradient)
             except ArithmeticError as error:
                 self.raised = told("fun or grad", error)

@@ -122,10 +122,10 @@ class Nest:
         return f"{leaf.name}{inside}"
 
 
-def nest_of(x0, finite=True):
+def nest_of(x0, finite=True, dtype=None):
     """The :class:`Nest` of parameters, and their numbers as an array (size,) of float32 or float64.
 
-    ``finite``: NaN and infinity are an error.
+    ``finite``: NaN and infinity are an error; ``dtype``: their type, where it does not go by the parameters.
     """
     if x0 is None:
         raise TypeError("x0=None must be a number, an array, or a dict, list or tuple of these.")
@@ -134,7 +134,7 @@ def nest_of(x0, finite=True):
     if not found:
         raise ValueError("x0 is empty: at least one number is needed.")
     single = all(array.dtype == np.float32 for _, array, _ in found)
-    dtype, leaves, start = np.dtype(np.float32 if single else np.float64), [], 0
+    dtype, leaves, start = np.dtype(dtype or (np.float32 if single else np.float64)), [], 0
     for name, array, number in found:
         leaves.append(Leaf(name, array.shape, number, start))
         start += array.size

@@ -1,21 +1,13 @@
 """The rows of a source for batches of a fit: buffers of its rows in an order drawn anew, as data of the plan."""
 
 import functools
-import warnings
 
 import numpy as np
 
 from ..kernels import order
-from ..kernels.notice import level_outside
 from ..kernels.row_weights import counts
-from ..sources.shuffled import Buffers, Epochs
+from ..sources.shuffled import BETWEEN, BETWEEN_IN_STAGES, Buffers, Epochs, warn_of_order
 from .reduction import part_of
-
-# Of the targets' variance, beyond chance: with more of it between buffers there is a warning. Excess of SGD's steps
-# over a full shuffle's, flights by 64 shards, 8 in turn: in the order of dates (0.001) 1 to 2 %, of targets (0.012 to
-# 0.027) 6 and 8 %; by 8 shards in the order of targets (0.05) 31 and 34 %. Stages, which end at 2e-5 of what a fit
-# gains above the optimum on shuffled rows and at 6e-5 on an array's blocks, ended at 0.001 to 0.01 on such shards.
-BETWEEN, BETWEEN_IN_STAGES = 1e-2, 1e-4
 
 
 class PlanBuffers(Buffers):
@@ -61,37 +53,3 @@ def data_of(data, replicates, buffer):
         roles=roles,
     )
     return gathered, None
-
-
-def warn_of_order(epochs, targets, most):
-    """Warn where the buffers of an epoch are no samples of all rows, as their targets (m, n) tell."""
-    source, share, others = epochs.source, between_buffers(epochs, targets), epochs.count - 1
-    chance = (others + 4.0 * np.sqrt(2.0 * others) + 8.0) / epochs.n  # of shuffled rows it is less
-    if share > chance + most:
-        warnings.warn(
-            f"{share:.2%} of the targets' variance lies between the {epochs.count} buffers from which an epoch's "
-            f"batches are drawn, one after another: the rows of the source are in an order, and its "
-            f"{len(source.shards)} shards can only be read from their beginning, {epochs.turns} at a time. Steps "
-            "follow that order, as on rows that are not shuffled. Pass source.cached(folder), whose rows are read "
-            "anywhere, write smaller shards, or shuffle the rows once.",
-            UserWarning,
-            stacklevel=level_outside(),
-        )
-
-
-def between_buffers(epochs, y):
-    """The share of the targets' variance that lies between the buffers of an epoch: next to 0 of shuffled rows."""
-    first, end = epochs.runs(0)
-    behind, means, squares, rows = np.cumsum(end - first), [], 0.0, []
-    centre = y[:, : epochs.run].mean(axis=1, dtype=np.float64)[:, None]
-    for k in range(epochs.count):
-        total = 0.0
-        for lo, hi in zip(*epochs.part(first, end, behind, k), strict=True):
-            some = y[:, lo:hi] if epochs.rows is None else y[:, epochs.rows[lo:hi]]
-            total += (some - centre).sum(axis=1)
-            squares += ((some - centre) ** 2).sum(axis=1)
-        rows.append(min((k + 1) * epochs.size, epochs.n) - k * epochs.size)
-        means.append(total / rows[-1])
-    mean = np.average(means, axis=0, weights=rows)
-    between = np.average((np.array(means) - mean) ** 2, axis=0, weights=rows)
-    return float(np.max(between / np.maximum(squares / epochs.n - mean**2, 1e-300)))

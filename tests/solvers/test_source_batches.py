@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import fastgd
 from fastgd.inputs import opened
 from fastgd.kernels.layouts import CSR, Dense, frozen
-from fastgd.solvers import batches, multi_lane, source_batches, sparse_lazy, staged_sgd
+from fastgd.solvers import batches, multi_lane, sparse_lazy, staged_sgd
 from fastgd.sources import shuffled
 from fastgd.sources.base import ALL, Block, Shard, Source
 from fastgd.training.loop import train
@@ -254,7 +254,7 @@ def test_the_variance_between_buffers_is_what_it_says():
     parts = [y[rows[first : first + epochs.size]] for first in edges]
     mean = y[plan.rows].mean(axis=0)
     between = sum(len(part) * (part.mean(axis=0) - mean) ** 2 for part in parts) / len(rows)
-    assert source_batches.between_buffers(epochs, plan.data.targets) == pytest.approx(
+    assert shuffled.between_buffers(epochs, plan.data.targets) == pytest.approx(
         (between / y[plan.rows].var(axis=0)).max()
     )
 
