@@ -18,6 +18,15 @@ def frozen(array):
     return view
 
 
+class Place:
+    """Parameters (size,), and where the gradient there is stored: both as they are, and as arrays of the nest."""
+
+    def __init__(self, nest, weights, gradient):
+        self.weights, self.gradient = weights, gradient
+        self.lent = nest.arrays(frozen(weights))
+        self.slopes = None if gradient is None else nest.arrays(gradient)
+
+
 class BatchFunctions:
     """The functions and the form of their parameters, whose numbers lie in one array.
 
@@ -32,23 +41,28 @@ class BatchFunctions:
         """What a step asks for, where values are recorded or not."""
         return BOTH if values or self.grad is True else GRADIENT
 
-    def call(self, weights, arrays, wanted=BOTH, gradient=None):
-        """The value at some weights over a batch's arrays, NaN if not asked for; ``gradient`` (size,) is filled."""
+    def at(self, weights, gradient=None):
+        """The :class:`Place` of parameters (size,), whose gradient is stored in ``gradient`` (size,)."""
+        return Place(self.nest, weights, gradient)
+
+    def call(self, place, arrays, wanted=BOTH):
+        """The value at a place over a batch's arrays, NaN if not asked for; the gradient is stored if it is."""
         if self.compiled_functions:
-            return self._compiled(weights, arrays, wanted, gradient)
-        nest, value = self.nest, math.nan
-        given = nest.made(nest.arrays(frozen(weights))), *map(frozen, arrays)
+            return self._compiled(place, arrays, wanted)
+        given, value = (self.nest.made(place.lent), *arrays), math.nan
         if self.grad is True:
             value, slopes = self._pair(self.fun(*given))
         else:
             if wanted & VALUE:
                 value = self._number(self.fun(*given))
-            if wanted & GRADIENT and self.grad is None:
-                self._differences(weights, given[1:], gradient)
+            if not wanted & GRADIENT:
                 return value
-            slopes = self.grad(*given) if wanted & GRADIENT else None
+            if self.grad is None:
+                self._differences(place, arrays)
+                return value
+            slopes = self.grad(*given)
         if wanted & GRADIENT:
-            nest.flat(f"what {self.grad_name} returned", slopes, nest.arrays(gradient))
+            self.nest.store(f"what {self.grad_name} returned", slopes, place.slopes)
         return value
 
     def _number(self, value):
@@ -61,11 +75,11 @@ class BatchFunctions:
             raise TypeError(f"fun returned {brief(returned)}; with grad=True (value, gradient) is needed.") from None
         return self._number(value), slopes
 
-    def _differences(self, weights, arrays, gradient):
+    def _differences(self, place, arrays):
         """Central differences of ``fun``."""
-        moved, step = weights.copy(), STEPS[weights.dtype]
+        moved, gradient, step = place.weights.copy(), place.gradient, STEPS[place.weights.dtype]
         given = self.nest.arrays(frozen(moved))
-        for j, w in enumerate(weights.tolist()):
+        for j, w in enumerate(place.weights.tolist()):
             h = step * max(1.0, abs(w))
             moved[j] = w + h
             above, high = self._number(self.fun(self.nest.made(given), *arrays)), float(moved[j])
@@ -80,10 +94,10 @@ class BatchFunctions:
         form, dtype = self.nest.form, self.nest.dtype
         return named_call("fun or grad", batch_calls.call_of, self.fun, self.grad, form, arrays, dtype)
 
-    def _compiled(self, weights, arrays, wanted, gradient):
-        call, out = self.compiled(arrays), np.zeros(3)
+    def _compiled(self, place, arrays, wanted):
+        call, out, weights = self.compiled(arrays), np.zeros(3), place.weights
         arrays = [np.ascontiguousarray(array) for array in arrays]
-        gradient = np.zeros(0 if wanted == VALUE else weights.size, weights.dtype) if gradient is None else gradient
+        gradient = np.zeros(0, weights.dtype) if place.gradient is None else place.gradient
         batch = np.array([array.ctypes.data for array in arrays], np.int64)
         call.function(weights, gradient, self.lengths(arrays), batch, len(arrays[0]), wanted, out)
         if out[1]:

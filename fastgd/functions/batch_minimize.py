@@ -19,7 +19,7 @@ from ..results.minimize_result import MinimizeResult
 from ..results.progress import Bar, BatchProgress
 from ..sources.base import Source
 from .batch_data import BatchData
-from .batch_functions import GRADIENT, VALUE, BatchFunctions, functions_of
+from .batch_functions import GRADIENT, VALUE, BatchFunctions, frozen, functions_of
 from .batch_options import BatchOptions
 from .batch_penalty import Penalty, penalty_of
 from .batch_run import RISE, BatchRun
@@ -183,19 +183,19 @@ def checked_gradient(functions, data, start):
     """Compare the gradient with differences on a few rows."""
     if functions.grad is None:
         return
-    arrays = next(data.blocks(CHECKED))
+    arrays = list(map(frozen, next(data.blocks(CHECKED))))
 
     def value(x):
         with np.errstate(all="ignore"):
             try:
-                return functions.call(x, arrays, VALUE)
+                return functions.call(functions.at(x), arrays, VALUE)
             except ArithmeticError:
                 return math.nan
 
     slopes = np.zeros(start.size, start.dtype)
     with np.errstate(all="ignore"):
         try:
-            functions.call(start, arrays, GRADIENT, slopes)
+            functions.call(functions.at(start, slopes), arrays, GRADIENT)
         except ArithmeticError:
             return  # the run says so
     name = "the gradient of fun" if functions.grad is True else functions.grad_name

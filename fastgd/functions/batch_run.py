@@ -10,7 +10,7 @@ from ..kernels import batch_steps
 from ..kernels.addresses import address
 from ..kernels.part_functions import move_weights
 from ..parts import schedules
-from .batch_functions import VALUE
+from .batch_functions import BOTH, VALUE, frozen
 from .problem import told
 
 SLICE_SECONDS = 0.03
@@ -59,6 +59,7 @@ class BatchRun:
         self.gathers = self.order.gathers
         room = batch if self.gathers else 0
         self.batch = [np.empty((room, *array.shape[1:]), array.dtype) for array in arrays]
+        self.place = self.functions.at(self.weights, self.gradient[:-1])
         self.sources, self.present = np.zeros(len(arrays), np.int64), None
         self.sizes = np.array([array.itemsize * math.prod(array.shape[1:]) for array in arrays], np.int64)
         self.targets = np.array([array.ctypes.data for array in self.batch], np.int64)
@@ -146,17 +147,17 @@ class BatchRun:
 
     def _python_steps(self, rates, rows, count):
         state, batch, clip = self.state, self.order.batch, self.options.clip_norm
-        own, call, most = self.gradient[:-1], self.functions.call, count
+        call, place, lent, most = self.functions.call, self.place, list(map(frozen, self.batch)), count
         for k, rate in enumerate(rates.tolist()):
             lo, hi = k * batch, min((k + 1) * batch, most)
             if self.gathers:
                 batch_steps.gather(rows, lo, hi, self.sources, self.sizes, self.targets)
-                arrays = self.batch if hi - lo == batch else [array[: hi - lo] for array in self.batch]
+                arrays = lent if hi - lo == batch else [array[: hi - lo] for array in lent]
             else:
                 first = self.order.first(state) + lo
-                arrays = [array[first : first + hi - lo] for array in self.present]
+                arrays = [frozen(array[first : first + hi - lo]) for array in self.present]
             try:
-                value = call(self.weights, arrays, self.wanted, own)
+                value = call(place, arrays, self.wanted)
             except ArithmeticError as error:
                 self.raised = told("fun or grad", error)
                 return batch_steps.BAD_VALUE, k
@@ -260,11 +261,12 @@ class BatchRun:
         """The mean of ``fun`` over rows, in blocks; to ``gradient`` (size,) float64 that of the gradients is added."""
         total, size = 0.0, max(EVALUATED, self.order.batch)
         own = None if gradient is None else np.zeros(weights.size, weights.dtype)
+        place = self.functions.at(weights, own)
         with np.errstate(all="ignore"):
             for arrays in data.blocks(size):
                 rows = len(arrays[0])
                 try:
-                    value = self.functions.call(weights, arrays, VALUE if own is None else 3, own)
+                    value = self.functions.call(place, list(map(frozen, arrays)), VALUE if own is None else BOTH)
                 except ArithmeticError:
                     return math.nan
                 total += value * rows

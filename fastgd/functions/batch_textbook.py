@@ -17,12 +17,13 @@ class TextbookRun(BatchRun):
     def _python_steps(self, rates, rows, count):
         state, optimizer, penalty, size = self.state, self.optimizer, self.penalty, self.weights.size
         rows = rows if self.gathers else self.order.first(state) + np.arange(count)
-        gradient, place = np.zeros(size, self.weights.dtype), np.arange(size)
+        gradient, columns = np.zeros(size, self.weights.dtype), np.arange(size)
+        place = self.functions.at(self.weights, gradient)
         for k, rate in enumerate(rates.tolist()):
             chosen = rows[k * self.order.batch : min((k + 1) * self.order.batch, count)]
             try:
                 arrays = [array[chosen] for array in self.present]
-                value = self.functions.call(self.weights, arrays, self.wanted, gradient)
+                value = self.functions.call(place, arrays, self.wanted)
             except ArithmeticError as error:
                 self.raised = told("fun or grad", error)
                 return BAD_VALUE, k
@@ -37,7 +38,7 @@ class TextbookRun(BatchRun):
             c, state.carry[:] = optimizer.prepare(rate, t, tuple(state.carry))
             change, step, after = optimizer.move(c, w, gradient, slots)
             moved = decayed(optimizer, c, w) + change
-            self.weights[:] = penalty.part.prox(moved, step, penalty.low, penalty.high, penalty.factors, place)
+            self.weights[:] = penalty.part.prox(moved, step, penalty.low, penalty.high, penalty.factors, columns)
             for slot, values in zip(state.slots[0], after, strict=True):
                 slot[:-1] = values
             if self.options.average is not None and t >= self.options.average:

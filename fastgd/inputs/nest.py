@@ -51,6 +51,12 @@ class Nest:
         return sum(leaf.size for leaf in self.leaves)
 
     @cached_property
+    def names(self):
+        """The keys of parameters that are a dict of arrays and numbers; None of others."""
+        plain = self.form[0] == "dict" and all(form[0] in ("array", "number") for _, form in self.form[1])
+        return dict.fromkeys(key for key, _ in self.form[1]).keys() if plain else None
+
+    @cached_property
     def lengths(self):
         """The lengths of all axes, int64."""
         return np.array([length for leaf in self.leaves for length in leaf.shape], np.int64)
@@ -61,19 +67,24 @@ class Nest:
 
     def made(self, arrays):
         """The parameters of their arrays, in the form they were given."""
-        arrays = iter(arrays)
-        return _made(self.form, arrays)
+        if self.names and not any(leaf.number for leaf in self.leaves):
+            return dict(zip(self.names, arrays, strict=True))  # the most usual form, at a third of the time
+        return _made(self.form, iter(arrays))
 
     def of(self, flat):
         """The parameters, in arrays of their own."""
         return self.made(self.arrays(flat.copy()))
 
-    def flat(self, name, given, arrays):
+    def store(self, name, given, arrays):
         """Store parameters of this form in ``arrays``; ``name`` is what messages call them."""
-        found = _flattened(name, given, self.form)
-        for leaf, (label, value), array in zip(self.leaves, found, arrays, strict=True):
-            if np.shape(value) != leaf.shape:
-                raise ValueError(f"{label} has shape {np.shape(value)}; x0 has shape {leaf.shape} there.")
+        if type(given) is dict and given.keys() == self.names:
+            found = [given[key] for key in self.names]
+        else:
+            found = _flattened(name, given, self.form)
+        for leaf, value, array in zip(self.leaves, found, arrays, strict=True):
+            if getattr(value, "shape", ()) != leaf.shape and np.shape(value) != leaf.shape:
+                place = leaf.name.removeprefix("x0")
+                raise ValueError(f"{name}{place} has shape {np.shape(value)}; x0{place} has shape {leaf.shape}.")
             array[...] = value
 
     def spread(self, name, given, none):
@@ -88,7 +99,9 @@ class Nest:
         if len(self.leaves) > 1 and isinstance(given, np.ndarray) and given.shape == flat.shape:
             flat[:] = numeric(name, given)
             return flat
-        for (label, value), array in zip(_flattened(name, given, self.form), self.arrays(flat), strict=True):
+        found = _flattened(name, given, self.form)
+        for leaf, value, array in zip(self.leaves, found, self.arrays(flat), strict=True):
+            label = name + leaf.name.removeprefix("x0")
             value = numeric(label, none if value is None else value)
             if value.shape not in ((), array.shape):
                 raise ValueError(f"{label} has shape {value.shape}: a number or shape {array.shape} is needed.")
@@ -211,17 +224,17 @@ def _made(form, arrays):
 
 
 def _flattened(name, given, form):
-    """The arrays of parameters of a form, each with what messages call it."""
+    """The arrays of parameters of a form; ``name`` is what messages call them."""
     kind = form[0]
     if kind in ("number", "array"):
-        return [(name, given)]
+        return [given]
     if kind == "dict":
         keys = [key for key, _ in form[1]]
         if not hasattr(given, "keys") or set(given.keys()) != set(keys):
             got = f"the keys {sorted(map(str, given.keys()))}" if hasattr(given, "keys") else brief(given)
             raise ValueError(f"{name} must be a dict with the keys of x0, {keys}; got {got}.")
-        return [pair for key, item in form[1] for pair in _flattened(f"{name}[{key!r}]", given[key], item)]
+        return [array for key, item in form[1] for array in _flattened(f"{name}[{key!r}]", given[key], item)]
     if not isinstance(given, (list, tuple)) or len(given) != len(form[1]):
         got = f"{len(given)} items" if isinstance(given, (list, tuple)) else brief(given)
         raise ValueError(f"{name} must be a list or tuple of {len(form[1])} items, as x0 is; got {got}.")
-    return [pair for k, item in enumerate(form[1]) for pair in _flattened(f"{name}[{k}]", given[k], item)]
+    return [array for k, item in enumerate(form[1]) for array in _flattened(f"{name}[{k}]", given[k], item)]
