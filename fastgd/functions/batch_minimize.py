@@ -143,7 +143,10 @@ def task_of(fun, x0, grad, data, given, points, limits, resumed=None):
         raise TypeError(f"fun={brief(fun)} must be callable.")
     nest, start = nest_of(x0, dtype=data.dtype if isinstance(data, Source) else None)
     functions = functions_of(fun, grad, grad_name, nest, compile)
-    options = BatchOptions.checked({**given, "random_state": points[0].get("random_state", given["random_state"])})
+    for name in ("optimizer", "learning_rate", "alpha", "random_state"):
+        arguments.single(name, points[0].get(name, given.get(name)), "fastgd.minimize_sweep")
+    first = {name: points[0].get(name, given[name]) for name in ("alpha", "random_state")}
+    options = BatchOptions.checked(given | first)
     rows, held = source_data(data) if isinstance(data, Source) else BatchData.checked("data", data, nest.dtype), None
     if check:
         checked_gradient(functions, rows, start)

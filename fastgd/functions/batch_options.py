@@ -1,4 +1,4 @@
-"""The options of ``minimize`` that are about batches, each checked by itself."""
+"""The options of ``minimize`` that are about data, each checked by itself."""
 
 from dataclasses import dataclass
 
@@ -10,43 +10,48 @@ from ..inputs.options import SHUFFLES
 EPOCHS = 10
 
 
+def _or(otherwise, check, *given, **limits):
+    """A function (name, value) that returns ``otherwise`` for None, and else what ``check`` does."""
+    return lambda name, value: otherwise if value is None else check(name, value, *given, **limits)
+
+
+def _validation(name, value):
+    return arguments.validation(value) if np.ndim(value) == 0 else value
+
+
+# Those that are not here are checked with the parameters or the data.
+CHECKS = {
+    "batch_size": lambda name, value: None if value in ("full", None) else arguments.batch_size(name, value),
+    "epochs": _or(EPOCHS, arguments.whole, 0),
+    "shuffle": lambda name, value: "block" if value is True else arguments.one_of(name, value, SHUFFLES),
+    "alpha": lambda name, value: arguments.number(name, value, low=0.0),
+    "l1_ratio": lambda name, value: arguments.number(name, value, low=0.0, high=1.0),
+    "average": lambda name, value: arguments.average(value),
+    "clip_norm": _or(np.inf, arguments.number, above=0.0),
+    "validation": _validation,
+    "patience": lambda name, value: arguments.whole(name, value, 1),
+    "random_state": lambda name, value: arguments.seed(value),
+}
+
+
 @dataclass(frozen=True)
 class BatchOptions:
-    """What a run over data goes by, but for its optimizer and learning rate; the defaults are those of ``minimize``."""
+    """What all runs over data go by."""
 
-    batch_size: int | None = None
-    epochs: int = EPOCHS
-    shuffle: object = "block"
-    alpha: float = 0.0
-    l1_ratio: float = 0.0
-    penalty_factor: object = None
-    bounds: object = None
-    average: int | None = None
-    clip_norm: float = np.inf
-    validation: object = None
-    patience: int = 5
-    random_state: int = 0
+    batch_size: int | None
+    epochs: int
+    shuffle: object
+    alpha: float
+    l1_ratio: float
+    penalty_factor: object
+    bounds: object
+    average: int | None
+    clip_norm: float
+    validation: object
+    patience: int
+    random_state: int
 
     @classmethod
     def checked(cls, given):
-        """The options of which a dict is given, None standing for the default of some."""
-        shuffle = given["shuffle"]
-        found = {
-            "batch_size": None
-            if given["batch_size"] in ("full", None)
-            else arguments.batch_size("batch_size", given["batch_size"]),
-            "epochs": EPOCHS if given["epochs"] is None else arguments.whole("epochs", given["epochs"], 0),
-            "shuffle": "block" if shuffle is True else arguments.one_of("shuffle", shuffle, SHUFFLES),
-            "alpha": arguments.number("alpha", given["alpha"], low=0.0),
-            "l1_ratio": arguments.number("l1_ratio", given["l1_ratio"], low=0.0, high=1.0),
-            "average": arguments.average(given["average"]),
-            "clip_norm": np.inf
-            if given["clip_norm"] is None
-            else arguments.number("clip_norm", given["clip_norm"], above=0.0),
-            "validation": arguments.validation(given["validation"])
-            if isinstance(given["validation"], float)
-            else given["validation"],
-            "patience": arguments.whole("patience", given["patience"], 1),
-            "random_state": arguments.seed(given["random_state"]),
-        }
-        return cls(**given | found)
+        """The options of a dict, in their canonical forms, or one error that names the option."""
+        return cls(**{name: CHECKS[name](name, value) if name in CHECKS else value for name, value in given.items()})

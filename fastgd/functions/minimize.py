@@ -38,46 +38,93 @@ def minimize(
     verbose=0,
     resume=None,
 ):
-    r"""Minimise a function by gradient descent.
+    r"""Minimise a function by gradient descent: of parameters alone or, with ``data``, in batches of rows.
 
     Parameters
     ----------
     fun : callable
-        Of a float where ``x0`` is a number, else of a float64 array (d,); returns one real number. Functions made by
-        ``numba.njit`` run compiled, where ``grad`` is one too or None; plain functions run in Python.
+        Of the parameters: a float where ``x0`` is a number, else a float64 array (d,); returns one real number. With
+        ``data`` of the parameters, in the form of ``x0``, and of the arrays of a batch, ``fun(params, X, y)``: the
+        *mean* over the batch's rows. Functions made by ``numba.njit`` run compiled, where ``grad`` is one too, True or
+        None; plain functions run in Python.
     x0 : float or array-like (d,)
-        The start; finite.
+        The start; finite. With ``data`` also arrays of any shape, and dicts, lists, tuples and named tuples of these
+        in each other (compiled functions get tuples for lists).
     grad : callable, True or None, default None
-        The gradient: a number, or d numbers in an array or any sequence. True: ``fun`` returns (value, gradient). None
-        takes central differences of step ``cbrt(eps) * max(1, |x_j|)``, 2d evaluations of ``fun`` an iteration.
+        The gradient: a number, or d numbers in an array or any sequence; with ``data`` in the form of ``x0``. True:
+        ``fun`` returns (value, gradient). None takes central differences of step ``cbrt(eps) * max(1, |x_j|)``, 2d
+        evaluations of ``fun`` a step.
     jac : callable, True or None, default None
         SciPy's name of ``grad``; one of the two may be given.
+    data : array, tuple of arrays, or source, default None
+        Arrays with as many rows as each other: (n,), (n, d), (n, 8, 8) and so on. Floating-point numbers get the type
+        of the parameters, integers and booleans keep theirs. One of :mod:`fastgd.sources`, for data larger than memory,
+        gives ``fun`` X, and y, weight and offset where it has them; the parameters get its type.
+    batch_size : int or None, default None
+        Rows of a step, with ``data``; None is all of them. The last batch of an epoch may be smaller. What ``fun`` is
+        lent can't be written to.
+    epochs : int or None, default None
+        Passes over ``data`` in all, with those before a run was resumed; None is 10.
+    shuffle : {"block", "full", "replacement", False}, default "block"
+        The order of rows, as of :func:`fastgd.fit`: a function of ``random_state`` and the epoch alone.
+    validation : float, tuple of arrays or None, default None
+        A share of the rows, drawn, or arrays like ``data``, on which the mean of ``fun`` is measured after each epoch.
+        The result has the parameters of the epoch where it was lowest.
+    patience : int, default 5
+        Epochs in a row without a lower validation value, or with a decrease within ``tol``, that end the run.
     optimizer : str or part, default "sgd"
         "sgd", "momentum", "adam", or e.g. ``fastgd.optimizers.Adam(beta1=0.8)``.
     learning_rate : float, str or part, default 0.1
         A number is constant; ``fastgd.schedules.InverseScaling(0.1, power=0.5)`` falls. Durations of schedules are in
-        iterations; 0 is the rest of ``max_iter``.
-    max_iter : int, default 100
+        iterations, with ``data`` in epochs; 0 is the rest of the run.
+    clip_norm : float or None, default None
+        With ``data``: gradients of a larger Euclidean norm, that of all parameters together, are cut to this one.
+    alpha, l1_ratio : float, default 0.0
+        With ``data``: the penalty ``alpha * (l1_ratio * |w|_1 + (1 - l1_ratio) / 2 * |w|^2)`` of all parameters, a
+        proximal step after each step. (``weight_decay`` of :class:`~fastgd.optimizers.Adamw` is no penalty.)
+    penalty_factor : None, or in the form of x0
+        What ``alpha`` is multiplied by for each parameter: e.g. ``{"W": 1, "b": 0}``, where a number is for all of an
+        array.
+    bounds : pair (low, high) or None, default None
+        With ``data``: each a number, None, or in the form of ``x0`` as ``penalty_factor``.
+    average : bool or int, default False
+        With ``data``: return the mean of the parameters after the steps from the first one on, or from this one.
+    max_iter : int or None, default None
         Exactly so many iterations, unless ``tol``, the callback, Ctrl-C or a value that is not finite ends the run.
+        None is 100; with ``data`` no limit but ``epochs``.
     tol : float or None, default None
-        End once no entry of the gradient is larger than this in size, which is looked at before each step.
+        End once no entry of the gradient is larger than this in size, which is looked at before each step. With
+        ``data``: once the mean of ``fun`` over an epoch, or the validation value, has decreased by less than this share
+        of itself in ``patience`` epochs.
     history : bool, default True
-        Record ``x`` and ``fun`` at the start and after each iteration.
+        Record ``x`` and ``fun`` at the start and after each iteration. With ``data``, where ``grad`` is a function of
+        its own, ``fun`` is evaluated for the history on each batch, and False saves that.
+    random_state : int, generator or None, default None
+        With ``data``: the seed of the order of rows, and of the rows held out. None draws one.
+    check_gradient : bool, default True
+        Compare the gradient with differences of ``fun`` at ``x0``, over 8 rows of ``data``; a wrong one is an error.
+        Some evaluations of ``fun``: 3, and 2 to 34 more with few or several arrays of parameters.
     compile : bool, default False
         Compile plain Python functions (``numba.njit``) for this call: 1 to 2 s, for runs longer than that. The
         functions' globals are constants then. To compile once for many calls, decorate them with ``numba.njit``.
     callback : callable or None, default None
         Called with an object of ``nit``, ``x``, ``fun`` and ``run`` (0) after each iteration; in compiled runs between
-        slices of about 20 ms. True ends the run, None and False don't.
+        slices of about 20 ms; with ``data`` after each epoch, with ``epoch``, ``validation_fun``, ``learning_rate`` and
+        ``seconds`` besides. True ends the run, None and False don't.
     verbose : int, default 0
         1 shows a progress bar (tqdm); -1 leaves out the line that tells, on a terminal, that code is being compiled,
         and the warning, elsewhere, that it is in each process anew.
+    resume : MinimizeResult or None, default None
+        With ``data``: the result of a run to go on with, e.g. one of :func:`fastgd.load`. All options but ``epochs``,
+        ``max_iter``, ``tol`` and ``patience`` must be the same; the numbers are those of a run that never stopped.
 
     Returns
     -------
     MinimizeResult
         ``x``, ``fun``, ``jac``, ``nit``, ``success``, ``status``, ``message``, ``history.x``, ``history.fun``. ``x``
-        and ``jac`` are floats where ``x0`` is a number.
+        and ``jac`` are floats where ``x0`` is a number. With ``data`` both have the form of ``x0``, ``fun`` (with the
+        penalty) and ``jac`` (without) are those of all rows trained on, at ``x``; besides there are ``n_epochs``,
+        ``history.validation_fun``, ``.learning_rate`` and ``.seconds``, one entry an epoch, ``state`` and ``save``.
 
     Raises
     ------
@@ -90,16 +137,19 @@ def minimize(
 
     - "converged" (the only success): ``tol`` was met; or at the end no entry of the gradient was larger than 1e-8 times
       max(1, the largest at the start): zero to rounding.
-    - "max_iter": all iterations are done, and neither of the above.
+    - "max_iter", or "max_epochs" with ``data``: all iterations or epochs are done, and neither of the above.
     - "diverged": ``fun``, the gradient or ``x`` became infinite or NaN (an ``OverflowError`` or ``ZeroDivisionError``
       of the functions counts as that, and the message names it; other exceptions are raised), or ``fun`` ended above
       its start. ``x`` is the last point where it and ``fun`` were finite.
-    - "early_stopped": the callback said so.
+    - "early_stopped": the callback said so, or the validation value did not fall.
     - "interrupted": Ctrl-C.
 
     Compiled runs without a history read ``fun`` every 1024 steps and, should it not be finite there, take those steps
     again one by one. So they end where a run that reads it at each step ends, unless ``fun`` was infinite or NaN on the
     way alone.
+
+    Compiled functions of data run in a loop without Python between the steps. With parameters in a dict of arrays that
+    all have one number of axes, gradients in such a dict take Numba some seconds more to compile: a tuple does not.
 
     Examples
     --------
@@ -112,6 +162,19 @@ def minimize(
     >>> o = fastgd.minimize(lambda x: x @ x, [1.0, 2.0], lambda x: 2 * x, tol=1e-6)
     >>> o.status, o.success, o.nit
     ('converged', True, 69)
+
+    A line, in batches of 10 rows:
+
+    >>> import numpy as np
+    >>> x = np.linspace(-1, 1, 200)
+    >>> y = 2 * x + 1
+    >>> def fun(params, x, y):
+    ...     missed = params["slope"] * x + params["constant"] - y
+    ...     return np.mean(missed**2), {"slope": np.mean(2 * missed * x), "constant": np.mean(2 * missed)}
+    >>> start = {"slope": 0.0, "constant": 0.0}
+    >>> o = fastgd.minimize(fun, start, True, data=(x, y), batch_size=10, epochs=20, random_state=0)
+    >>> {name: round(value, 3) for name, value in o.x.items()}
+    {'slope': 2.0, 'constant': 1.0}
     """
     given = {name: value for name, value in locals().items() if name in (*OF_BATCHES, *OF_FUNCTIONS)}
     if data is not None:

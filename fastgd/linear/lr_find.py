@@ -78,11 +78,16 @@ def lr_find(X, y=None, grad=None, *, start="auto", stop="auto", num=100, **fit_o
     as that fit does: as a full batch unless ``batch_size`` is given, raw columns unless ``standardize=True``, with
     "sgd" unless another ``optimizer`` is named. (``fit`` with its own ``learning_rate="auto"`` needs none of this.)
 
+    A function of your own takes the test as ``lr_find(fun, x0, grad, data=(X, y), batch_size=32)``: the arguments of
+    :func:`fastgd.minimize`, but those that are not about single steps.
+
     Parameters
     ----------
-    X : array-like (n, d)
-    y : array-like (n,)
-        As for :func:`fastgd.fit`.
+    X : array-like (n, d), or callable
+    y : array-like (n,), or the start ``x0`` of a function
+        As for :func:`fastgd.fit`; of a function, as for :func:`fastgd.minimize`.
+    grad : callable, True or None
+        As for :func:`fastgd.minimize`; of a function alone.
     start, stop : "auto" or float, default "auto"
         The first rate, and the one that the step after the last would have. "auto" tests from 1e-7 to 10, moves that
         range up or down by powers of ten until it holds both the decrease and the divergence of the loss, and then
@@ -91,7 +96,9 @@ def lr_find(X, y=None, grad=None, *, start="auto", stop="auto", num=100, **fit_o
         Steps of a test, at least 10. Where they are more than an epoch has, the next one begins. "auto" takes some
         times as many. Batches of one or a few rows need more, say 1000: a hundred rows may look much like each other.
     **fit_options
-        Any option of :func:`fastgd.fit` but ``learning_rate``, ``epochs``, ``max_steps``, ``tol``, ``patience``,
+        Of a function: ``data`` and the options of :func:`fastgd.minimize` but ``learning_rate``, ``epochs``,
+        ``validation``, ``patience``, ``average``, ``max_iter``, ``tol``, ``history``, ``callback`` and ``resume``. Else
+        any option of :func:`fastgd.fit` but ``learning_rate``, ``epochs``, ``max_steps``, ``tol``, ``patience``,
         ``validation``, ``evaluate``, ``callback``, ``average``, ``bootstrap``, ``start`` and ``resume``.
 
     Returns
