@@ -90,18 +90,21 @@ class Task:
 
     def settings_of(self, run):
         """What a run that goes on must have the same, in words."""
-        options, setting = self.options, run.setting
+        options, setting, nest = self.options, run.setting, self.functions.nest
+        places = [f"{leaf.name} {'number' if leaf.number else leaf.shape}" for leaf in nest.leaves]
         return {
-            "x0": repr(self.functions.nest.form) + f", {self.start.size} numbers of {self.functions.nest.dtype}",
+            "x0": f"{', '.join(places)} of {nest.dtype}",
+            "validation": "None" if self.held is None else f"{self.held.n} rows",
             "data": f"{self.data.n} rows",
             "optimizer": repr(setting.optimizer),
-            "learning_rate": repr(setting.schedule),
+            "learning_rate": repr(run.schedule) + (", its durations in steps" if setting.schedule.durations else ""),
             "batch_size": str(run.order.batch),
             "shuffle": str(options.shuffle),
             "random_state": str(setting.seed),
-            "alpha": repr((setting.alpha, options.l1_ratio)),
+            "alpha": repr(setting.alpha),
+            "l1_ratio": repr(options.l1_ratio),
+            **setting.penalty.settings,
             "average": str(options.average),
-            "validation": str(self.held is not None),
             "clip_norm": str(options.clip_norm),
         }
 
@@ -156,8 +159,9 @@ def task_of(fun, x0, grad, data, given, points, limits, resumed=None):
         held = BatchData.checked("validation", options.validation, nest.dtype)
         if [a.shape[1:] for a in held.like] != [a.shape[1:] for a in rows.like]:
             raise ValueError("validation must hold arrays as data does, but for their rows.")
-    task = Task(functions, rows, held, options, limits, start, resumed)
-    return task, [setting_of(point, options, nest) for point in points]
+    settings = [setting_of(point, options, nest) for point in points]
+    start = np.clip(start, settings[0].penalty.low, settings[0].penalty.high)  # the bounds are those of all points
+    return Task(functions, rows, held, options, limits, start, resumed), settings
 
 
 def setting_of(point, options, nest):

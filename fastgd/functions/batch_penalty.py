@@ -1,9 +1,11 @@
 """The penalty and the bounds of a user's parameters, as one number for each."""
 
+import zlib
 from typing import NamedTuple
 
 import numpy as np
 
+from ..inputs import arrays
 from ..parts import penalties
 
 
@@ -27,6 +29,21 @@ class Penalty(NamedTuple):
         wide = weights.astype(np.float64)
         l1, l2 = (self.factors[0::2], self.factors[1::2]) if self.factors.size else (1.0, 1.0)
         return float(np.sum(self.part.cost(wide, l1, l2)))
+
+    @property
+    def settings(self):
+        """What a run that goes on must have the same, in words."""
+        bounded = np.isfinite(self.low).any() or np.isfinite(self.high).any()
+        return {
+            "bounds": f"({_shown(self.low)}, {_shown(self.high)})" if bounded else "None",
+            "penalty_factor": _shown(self.factors[::2]) if self.factors.size else "None",
+        }
+
+
+def _shown(values):
+    """Some numbers in words, others in other words."""
+    more = f" with CRC {zlib.crc32(values.tobytes()):08x}" if values.size > 5 else ""
+    return f"[{arrays.shown(values)}]{more}"
 
 
 def penalty_of(nest, alpha, l1_ratio, factor, bounds):

@@ -122,11 +122,12 @@ class Nest:
             for name, shape, number in leaves:
                 found.append(Leaf(str(name), tuple(int(length) for length in shape), bool(number), start))
                 start += found[-1].size
-            made = cls(nest, tuple(found), np.dtype(dtype))
-            made.made(made.arrays(np.zeros(start)))
-        except (TypeError, ValueError, StopIteration, AttributeError):
+            kinds = [("number",) if leaf.number and not leaf.shape else ("array", len(leaf.shape)) for leaf in found]
+            if _kinds(nest) != kinds or any(length < 0 for leaf in found for length in leaf.shape):
+                raise ValueError("other arrays than the form has")
+        except (TypeError, ValueError, RecursionError):
             raise ValueError("'params' is not the form of parameters.") from None
-        return made
+        return cls(nest, tuple(found), np.dtype(dtype))
 
     def place(self, j):
         """What messages call parameter number j."""
@@ -200,13 +201,21 @@ def _form_of(listed):
         return kind, tuple((str(key), _form_of(item)) for key, item in rest[0])
     if kind in ("tuple", "list"):
         return kind, tuple(_form_of(item) for item in rest[0])
-    if kind not in ("number", "array"):
+    if (kind, len(rest)) not in (("number", 0), ("array", 1)):
         raise ValueError(kind)
     return (kind, *map(int, rest))
 
 
+def _kinds(form):
+    """The forms of the numbers and arrays in a form, in their order."""
+    if form[0] in ("number", "array"):
+        return [form]
+    items = [item for _, item in form[1]] if form[0] == "dict" else form[1]
+    return [kind for item in items for kind in _kinds(item)]
+
+
 def _is_number(value):
-    return np.ndim(value) == 0 and not isinstance(value, (dict, list, tuple, np.ndarray))
+    return not isinstance(value, (dict, list, tuple, np.ndarray)) and np.ndim(value) == 0
 
 
 def _made(form, arrays):

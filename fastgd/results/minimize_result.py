@@ -101,7 +101,7 @@ class MinimizeResult:
         Parameters
         ----------
         path : str or path
-            A suffix ".npz" is added where there is none.
+            Named as given; see :meth:`FitResult.save`.
         """
         if self.state is None:
             raise ValueError("save() is for minimisations over data: those without have x, an array or a number.")
