@@ -75,10 +75,17 @@ class BatchData:
     def not_finite(self):
         """Which array holds NaN or infinity, and in which row, in words; "" where none does."""
         for k, array in enumerate(self.arrays):
-            if array.dtype.kind == "f" and not np.isfinite(array).all():
-                row = int(np.argmin(np.isfinite(array).reshape(len(array), -1).all(axis=1)))
-                return f"data[{k}] holds NaN or infinity, first in row {row}."
+            if words := not_finite_words(f"data[{k}]", array):
+                return words
         return ""
+
+
+def not_finite_words(name, array):
+    """Where an array holds NaN or infinity, in words; "" where it does not."""
+    if array.dtype.kind != "f" or np.isfinite(array).all():
+        return ""
+    row = int(np.argmin(np.isfinite(array).reshape(len(array), -1).all(axis=1)))
+    return f"{name} holds NaN or infinity, first in row {row}."
 
 
 def _array(name, values, dtype):
@@ -111,6 +118,11 @@ class RowOrder:
         self.steps = -(-self.n // self.batch)  # of an epoch
         self.arrays, self.chosen = data.arrays, data.rows
         self.drawn, self.drawn_for = np.empty(0, np.uint32), -1
+
+    @property
+    def words(self):
+        """What it goes by but for seed, shuffle and batch, in words."""
+        return f"{self.n} rows"
 
     @property
     def gathers(self):

@@ -95,7 +95,7 @@ class Task:
         return {
             "x0": f"{', '.join(places)} of {nest.dtype}",
             "validation": "None" if self.held is None else f"{self.held.n} rows",
-            "data": f"{self.data.n} rows",
+            "data": run.order.words,
             "optimizer": repr(setting.optimizer),
             "learning_rate": repr(run.schedule) + (", its durations in steps" if setting.schedule.durations else ""),
             "batch_size": str(run.order.batch),

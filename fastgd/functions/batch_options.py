@@ -16,7 +16,7 @@ def _or(otherwise, check, *given, **limits):
 
 
 def _validation(name, value):
-    return arguments.validation(value) if np.ndim(value) == 0 else value
+    return value if isinstance(value, (tuple, list)) or np.ndim(value) else arguments.validation(value)
 
 
 # Those that are not here are checked with the parameters or the data.

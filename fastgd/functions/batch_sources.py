@@ -8,8 +8,8 @@ from ..inputs import opened
 from ..kernels import order
 from ..sources.base import VECTORS, X
 from ..sources.rows import SourceRows
-from ..sources.shuffled import BETWEEN, Buffers, Epochs, warn_of_order
-from .batch_data import BatchData, RowOrder
+from ..sources.shuffled import BETWEEN, Buffers, Epochs, order_words, warn_of_order
+from .batch_data import BatchData, RowOrder, not_finite_words
 
 MOST_EPOCHS = 2**62
 
@@ -67,6 +67,9 @@ class SourceData(BatchData):
 
     def not_finite(self):
         """Where the source holds NaN or infinity, in words; "" where it does not."""
+        for k, vector in enumerate(self.vectors, 1):
+            if words := not_finite_words(f"data[{k}]", vector):
+                return words
         found = SourceRows(self.source).non_finite()
         return f"X holds NaN or infinity in {self.source.place(found[0])}, column {found[1]}." if found else ""
 
@@ -105,6 +108,12 @@ class SourceOrder(RowOrder):
             warn_of_order(epochs, y.reshape(len(y), -1).T, BETWEEN)
         self.turn, self.arrays, self.chosen = None, data.like, None
         self.drawn, self.drawn_for = np.empty(0, np.uint32), -1
+
+    @property
+    def words(self):
+        """What it goes by but for seed, shuffle and batch, in words."""
+        shuffled = self.kind != order.SEQUENTIAL
+        return f"{self.n} rows" + (f" in the order of {order_words(self.data.source)}" if shuffled else "")
 
     @property
     def gathers(self):

@@ -1,13 +1,12 @@
 """Mini-batches and single rows."""
 
-import zlib
-
 import numpy as np
 
 from ..kernels import block_loop, order, row_loop
 from ..kernels.rows import Scaled
 from ..kernels.threads import cached_property
 from ..results.state import SingleRowsState
+from ..sources.shuffled import order_words
 from .base import Records
 from .first_order import FirstOrder
 from .full_batch import ROW_OVERHEAD, SLICE_ELEMENTS
@@ -156,5 +155,4 @@ def order_of(plan):
     rows = plan.data.rows
     if plan.full or rows.in_memory or plan.options.shuffle is False:
         return None
-    starts, kind = rows.source.starts, "read anywhere" if rows.source.mapped else "read in turn"
-    return f"{len(starts) - 1} shards {kind} ({zlib.crc32(starts.tobytes()):08x})"
+    return order_words(rows.source)

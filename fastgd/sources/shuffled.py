@@ -10,6 +10,7 @@ are not cut.
 import mmap
 import time
 import warnings
+import zlib
 from typing import NamedTuple
 
 import numpy as np
@@ -337,9 +338,17 @@ def shuffle(items, window, seed, epoch, purpose):
         order.shuffle(items, window, seed, epoch, purpose)
 
 
+def order_words(source):
+    """What decides the order of the rows of a source in batches, in a few words."""
+    starts, kind = source.starts, "read anywhere" if source.mapped else "read in turn"
+    return f"{len(starts) - 1} shards {kind} ({zlib.crc32(starts.tobytes()):08x})"
+
+
 def warn_of_order(epochs, targets, most):
     """Warn where the buffers of an epoch are no samples of all rows, as their targets (m, n) tell."""
-    source, share, others = epochs.source, between_buffers(epochs, targets), epochs.count - 1
+    source, others = epochs.source, epochs.count - 1
+    with np.errstate(all="ignore"):  # of targets that are not finite there is no share
+        share = between_buffers(epochs, targets)
     chance = (others + 4.0 * np.sqrt(2.0 * others) + 8.0) / epochs.n  # of shuffled rows it is less
     if share > chance + most:
         warnings.warn(

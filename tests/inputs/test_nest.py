@@ -76,7 +76,7 @@ def test_any_nest_there_and_back(given):
     np.testing.assert_array_equal(nest.lengths, [length for leaf in found for length in leaf.shape])
     # Into other arrays, over other numbers, and as a file holds it.
     target = np.full(nest.size, np.nan)
-    nest.flat("given", nest.of(flat), nest.arrays(target))
+    nest.store("given", nest.of(flat), nest.arrays(target))
     np.testing.assert_array_equal(target, flat)
     np.testing.assert_array_equal(nest.spread("given", nest.of(flat), 0.0), flat)
     kept = Nest.from_facts(nest.facts(), nest.dtype)
@@ -166,19 +166,19 @@ RIGHT = {"w": np.ones((2, 3)), "b": (1, [1, 1])}
 
 
 def test_other_parameters_than_those_of_the_form():
-    NEST.flat("given", RIGHT, NEST.arrays(np.zeros(9)))
+    NEST.store("given", RIGHT, NEST.arrays(np.zeros(9)))
     wrong = {
         "given must be a dict with the keys of x0, ['w', 'b']; got the keys ['w']": {"w": 1},
         "given must be a dict with the keys of x0, ['w', 'b']; got 3": 3,
-        "given['w'] has shape (3, 2); x0 has shape (2, 3) there": RIGHT | {"w": np.ones((3, 2))},
-        "given['w'] has shape (); x0 has shape (2, 3) there": RIGHT | {"w": 1.0},
+        "given['w'] has shape (3, 2); x0['w'] has shape (2, 3)": RIGHT | {"w": np.ones((3, 2))},
+        "given['w'] has shape (); x0['w'] has shape (2, 3)": RIGHT | {"w": 1.0},
         "given['b'] must be a list or tuple of 2 items, as x0 is; got 3 items": RIGHT | {"b": [1, 2, 3]},
         "given['b'] must be a list or tuple of 2 items, as x0 is; got None": RIGHT | {"b": None},
-        "given['b'][1] has shape (1,); x0 has shape (2,) there": RIGHT | {"b": [1, [1]]},
+        "given['b'][1] has shape (1,); x0['b'][1] has shape (2,)": RIGHT | {"b": [1, [1]]},
     }
     for words, other in wrong.items():
         with pytest.raises(ValueError) as error:
-            NEST.flat("given", other, NEST.arrays(np.zeros(9)))
+            NEST.store("given", other, NEST.arrays(np.zeros(9)))
         assert str(error.value).startswith(words)
 
 
