@@ -15,7 +15,6 @@ from .problem import told
 
 SLICE_SECONDS = 0.03
 EVALUATED = 1024  # rows whose mean is asked for at once, or as many as a batch has
-RISE = 1e-9  # how far, relatively, the mean of fun may lie above its start by rounding
 
 
 class BatchRun:

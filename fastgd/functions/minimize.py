@@ -142,7 +142,8 @@ def minimize(
       of the functions counts as that, and the message names it; other exceptions are raised), or ``fun`` ended above
       its start. ``x`` is the last point where it and ``fun`` were finite.
     - "early_stopped": the callback said so, or the validation value did not fall.
-    - "interrupted": Ctrl-C.
+    - "interrupted": Ctrl-C. With ``data`` ``fun`` is the mean over the last epoch then, NaN before the first step, and
+      ``jac`` is NaN.
 
     Compiled runs without a history read ``fun`` every 1024 steps and, should it not be finite there, take those steps
     again one by one. So they end where a run that reads it at each step ends, unless ``fun`` was infinite or NaN on the

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..functions.batch_minimize import task_of
 from ..functions.batch_range import FunctionSteps
+from ..functions.batch_task import task_of
 from ..functions.minimize import OF_BATCHES, OF_FUNCTIONS
 from ..functions.run import Limits
 from ..inputs import arrays
