@@ -183,6 +183,8 @@ def _start(x0):
     """``x0`` as a float or a float64 array (d,) of its own."""
     if x0 is None:  # NumPy would make it NaN
         raise TypeError("x0=None must be a number or an array of numbers.")
+    if isinstance(x0, dict):
+        raise TypeError("x0 is a dict: of a function without data it is a number or an array; pass one, or data=.")
     try:
         with np.errstate(all="ignore"):
             values = arrays.numeric("x0", x0).astype(np.float64)

@@ -56,6 +56,6 @@ class BatchState:
     settings: dict[str, str] = field(default_factory=dict)  # what a run that goes on must have the same
 
     def copy(self):
-        """Another state with arrays of its own."""
-        values = {name: value.copy() if hasattr(value, "copy") else value for name, value in vars(self).items()}
-        return dataclasses.replace(self, **values)
+        """Another state, with its own of the arrays that steps change in place."""
+        changed = {name: getattr(self, name).copy() for name in ("weights", "slots", "carry", "averages", "sums")}
+        return dataclasses.replace(self, plateau=list(self.plateau), **changed)
