@@ -99,7 +99,7 @@ def test_several_targets_and_classes_go_on_where_fit_ended():
 @pytest.mark.parametrize("rows, options", [(32, {}), (33, {}), (64, {"batch_size": 64}), (64, {"batch_size": None})])
 def test_the_size_of_chunks_does_not_matter(rows, options):
     """Chunks of exactly a batch passed for all rows: 7 of 8 streams were off by 0.3 to 59."""
-    for seed in range(4):
+    for seed in range(2):
         draw = np.random.default_rng(seed)
         X = draw.standard_normal((6400, 5))
         y = X @ [1.0, 5.0, -2.0, 0.0, 3.0] + 0.1 * draw.standard_normal(6400)
@@ -213,8 +213,8 @@ def test_a_state_of_unknown_units_stays_in_the_first_scale():
 def test_rows_that_do_not_vary_yet_leave_the_scales_open(rows):
     """Two equal rows at the start: nothing was scaled any more, and R squared was 0.003."""
     draw = np.random.default_rng(5)
-    X = draw.standard_normal((1500, 2)) * [100.0, 0.01] + [1000.0, 0.0]
-    y = X @ [0.01, 100.0] + 0.1 * draw.standard_normal(1500)
+    X = draw.standard_normal((400, 2)) * [100.0, 0.01] + [1000.0, 0.0]
+    y = X @ [0.01, 100.0] + 0.1 * draw.standard_normal(400)
     X, y = np.vstack([np.zeros((rows, 2)), X]), np.append(np.zeros(rows), y)
     model = SGDRegressor()
     for k in range(len(y)):
