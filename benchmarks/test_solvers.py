@@ -60,8 +60,13 @@ REPEATED = {
         "log_loss hashed 1e5x1000 l1 alpha=1e-4",
     )
 }
+# It compiles for 10 s for each, the same solver as for "logistic regression, sparse rows, L2".
+LONG = {
+    ("skglm", case)
+    for case in ("logistic regression, L2", "poisson regression, L2", "dense gamma plain 1e4x10 alpha=1e-3")
+}
 ENTRIES = [
-    pytest.param(case, name, id=f"{case.name}: {name}")
+    pytest.param(case, name, id=f"{case.name}: {name}", marks=[pytest.mark.long] if (name, case.name) in LONG else [])
     for case in (*RACES, *GRID)
     for name in case.peers
     if (name, case.name) not in REPEATED

@@ -84,9 +84,10 @@ def _problems():
 PROBLEMS = _problems()
 
 
-# Of tests in these folders with more cases than that, some cases run as plain Python.
-TRIMMED = ("tests/estimators/", "tests/inputs/", "tests/linear/", "tests/solvers/", "tests/sources/")
-FEW_CASES = 8
+# Where nothing is compiled, all cases run of these tests, which are about kernels and about each part's agreement with
+# the reference; of others with more cases than that, some.
+WHOLE = ("tests/kernels/", "tests/test_reference.py")
+FEW_CASES = 3
 
 
 def plan_of(X, y, **options):
@@ -94,18 +95,19 @@ def plan_of(X, y, **options):
     return planned(COMPILED, X, y, options)[1]
 
 
+@pytest.hookimpl(trylast=True)  # after -m has taken its choice
 def pytest_collection_modifyitems(config, items):
     if not JIT_OFF:
         return
-    for item in items:
-        if item.get_closest_marker("jit"):
-            item.add_marker(pytest.mark.skip(reason="nothing is compiled"))
     # Plain Python is slow, and lines are covered by some cases of a test as by all, which run compiled.
     cases, left_out = {}, []
     for item in items:
-        cases.setdefault(item.nodeid.partition("[")[0], []).append(item)
+        if item.get_closest_marker("jit"):
+            item.add_marker(pytest.mark.skip(reason="nothing is compiled"))
+        else:
+            cases.setdefault(item.nodeid.partition("[")[0], []).append(item)
     for name, some in cases.items():
-        if name.startswith(TRIMMED) and len(some) > FEW_CASES:
+        if not name.startswith(WHOLE) and len(some) > FEW_CASES:
             kept = set(some[:: -(-len(some) // FEW_CASES)])
             left_out += [item for item in some if item not in kept]
     config.hook.pytest_deselected(items=left_out)

@@ -1,6 +1,7 @@
 """A pytest plugin: scikit-learn's own tests of SGD run against fastgd's classes (``test_sklearn_own.py`` loads it).
 
 ``FASTGD_SKLEARN_DEFAULTS=1`` gives ``learning_rate`` scikit-learn's defaults, which most of those tests go by.
+``FASTGD_SKLEARN_JOBLIB=1`` runs those about joblib, which else are left out.
 ``FASTGD_SKLEARN_REPORT`` names a file for the outcome of every test, a line each.
 """
 
@@ -13,8 +14,8 @@ import fastgd
 
 # Of joblib's backends, of which fastgd asks the number of threads only, one is enough: 20 models of 2,000 columns each.
 NOT_OURS = ("oneclass", "ocsvm", "all_backends[loky]", "all_backends[multiprocessing]")
-# About joblib, for half of the time of all: with our defaults only.
-ONCE = ("all_backends[threading]", "multi_core_gridsearch")
+# For half of the time of all.
+OF_JOBLIB = ("all_backends[threading]", "multi_core_gridsearch")
 
 
 def replaced(estimator, learning_rate):
@@ -32,8 +33,11 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(config, items):
-    words = NOT_OURS + (ONCE if os.environ.get("FASTGD_SKLEARN_DEFAULTS") == "1" else ())
-    ours = [item for item in items if not any(word in item.name.lower() for word in words)]
+    def named(item, words):
+        return any(word in item.name.lower() for word in words)
+
+    of_joblib = os.environ.get("FASTGD_SKLEARN_JOBLIB") == "1"
+    ours = [item for item in items if not named(item, NOT_OURS) and named(item, OF_JOBLIB) == of_joblib]
     config.hook.pytest_deselected(items=[item for item in items if item not in ours])
     items[:] = ours
 

@@ -19,17 +19,21 @@ import abuse_data as data  # noqa: E402
 import abuse_sweeps as sweeps  # noqa: E402
 
 # Some share a process: to load it takes as long as the cases of an entry point.
-GROUPS = [list(abuse.ENTRIES)[k::6] for k in range(6)]
+GROUPS = [list(abuse.ENTRIES)[k::4] for k in range(4)]
+SHARED = "X: ", "y: ", "sample_weight: ", "labels: ", "counts: ", "sparse: ", "as csr: "
 
 
 @pytest.mark.slow
 @pytest.mark.jit
+@pytest.mark.parametrize("share", ["third", pytest.param("all", marks=pytest.mark.long)])
 @pytest.mark.parametrize("entries", GROUPS, ids=", ".join)
-def test_no_input_breaks(entries):
-    done = subprocess.run([sys.executable, abuse.__file__, *entries], capture_output=True, text=True)
+def test_no_input_breaks(entries, share):
+    some = ["--third"] if share == "third" else []
+    done = subprocess.run([sys.executable, abuse.__file__, *some, *entries], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
-    assert {name: one["count"] for name, one in found.items()} == {n: len(list(abuse.cases(n))) for n in entries}
+    expected = {name: len(list(abuse.third(name) if some else abuse.cases(name))) for name in entries}
+    assert {name: one["count"] for name, one in found.items()} == expected
     findings = {name: one["findings"] for name, one in found.items() if one["findings"]}
     assert not findings, json.dumps(findings, indent=1)
 
@@ -40,6 +44,15 @@ def test_there_are_at_least_150_inputs_and_every_entry_point_meets_all_of_its_ki
     tables += [sweeps.TARGETS, sweeps.CLASSES, *sweeps.LISTS.values(), *sweeps.CV.values(), *sweeps.REPLICATES.values()]
     assert sum(map(len, tables)) >= 700
     assert sum(len(list(abuse.cases(entry))) for entry in abuse.ENTRIES) >= 4500
+
+
+def test_a_third_of_the_cases_has_every_input_that_several_entry_points_share():
+    every, met = (
+        {case.name for entry in abuse.ENTRIES for case in some(entry) if case.name.startswith(SHARED)}
+        for some in (abuse.cases, abuse.third)
+    )
+    assert len(every) > 300
+    assert met == every
 
 
 @pytest.mark.parametrize(

@@ -11,18 +11,35 @@ import pytest
 pytest.importorskip("pandas")
 
 
+# The demo of every eighth flight: how many there are is seen in test_readme.py too.
+EIGHTH = """
+import sys
+from fastgd.__main__ import main
+from fastgd.cli import demo
+
+whole = demo.frame
+demo.frame = lambda: whole()[::8]
+sys.exit(main(sys.argv[1:]))
+"""
+SHARES = [
+    pytest.param(["-c", EIGHTH], "42,097 flights; 1,216 without", id="an eighth"),
+    pytest.param(["-m", "fastgd"], "336,776 flights; 9,430 without", id="all", marks=pytest.mark.long),
+]
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(os.environ.get("NUMBA_DISABLE_JIT") == "1", reason="the flights take minutes as plain Python")
-def test_demo(tmp_path):
+@pytest.mark.parametrize(("started", "said"), SHARES)
+def test_demo(tmp_path, started, said):
     picture = tmp_path / "loss.png"
-    command = [sys.executable, "-W", "error", "-m", "fastgd", "demo", "--picture", str(picture)]
+    command = [sys.executable, "-W", "error", *started, "demo", "--picture", str(picture)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert "336,776 flights; 9,430 without an arrival delay dropped." in done.stdout
-    scores = [
-        float(line.split()[-2]) for line in done.stdout.splitlines() if "float" in line and line.split()[-1].isdigit()
-    ]
-    assert len(scores) >= 6
+    assert f"{said} an arrival delay dropped." in done.stdout
+    table = [line for line in done.stdout.splitlines() if "float" in line and line.split()[-1].isdigit()]
+    # scikit-learn's SGD goes to -1e17 on some of the flights.
+    scores = [float(line.split()[-2]) for line in table if "SGDRegressor" not in line or EIGHTH not in started]
+    assert len(table) >= 7
     assert min(scores) > 0.87
     assert "epoch" in done.stderr, "progress is shown"
     for path in (picture, tmp_path / "loss_sweep.png"):

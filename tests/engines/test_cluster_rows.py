@@ -59,6 +59,7 @@ def chunks_are(constants):
     vars(full_batch).update(constants)
 
 
+@pytest.mark.jit
 @pytest.mark.parametrize(
     ("kind", "dtype", "level"),
     [*(("dense", np.float64, level) for level in (0, 1, 3, 5)), ("dense", np.float32, 1), ("sparse", np.float64, 1)],

@@ -61,6 +61,7 @@ def test_rows_that_are_like_those_of_a_source(sparse):
         assert found.indices.max() < 40
 
 
+@pytest.mark.jit
 def test_an_estimate(client, monkeypatch):
     monkeypatch.setattr(cost, "SECONDS", 0.01)
     X = np.random.default_rng(0).random((2000, 5))

@@ -259,6 +259,7 @@ def test_alpha_acts_as_behind_a_scaler(options):
     np.testing.assert_allclose(model.decision_function(COLUMNS), scores, rtol=near, atol=near)
 
 
+@pytest.mark.jit
 @pytest.mark.parametrize("d", [1023, 1024])
 def test_alpha_has_one_meaning_at_any_width(d):
     columns = np.random.default_rng(1).normal(size=(300, d)) * np.resize([0.1, 10.0], d)

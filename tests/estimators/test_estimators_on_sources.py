@@ -185,6 +185,7 @@ def test_some_rows():
     assert some.digest() != SomeRows(some.source, numbers[1:]).digest()
 
 
+@pytest.mark.jit
 @pytest.mark.parametrize(
     ("model", "y"),
     [

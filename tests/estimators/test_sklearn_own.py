@@ -58,8 +58,10 @@ AUTOMATIC = {
 }
 
 
-def outcomes(path, defaults):
+def outcomes(path, defaults, of_joblib=False):
     """The outcome of each of scikit-learn's tests, by name."""
+    if tuple(map(int, sklearn.__version__.split(".")[:2])) != (1, 9):
+        pytest.skip("the list is of scikit-learn 1.9's tests")
     here = Path(__file__).parent
     command = [sys.executable, "-m", "pytest", "-p", "sklearn_plugin", "-p", "no:cacheprovider", "-q"]
     command += [
@@ -77,6 +79,7 @@ def outcomes(path, defaults):
         **os.environ,
         "PYTHONPATH": os.pathsep.join(filter(None, places)),
         "FASTGD_SKLEARN_DEFAULTS": str(int(defaults)),
+        "FASTGD_SKLEARN_JOBLIB": str(int(of_joblib)),
         "FASTGD_SKLEARN_REPORT": str(path / "report"),
         "SKLEARN_TESTS_GLOBAL_RANDOM_SEED": "42",
     }
@@ -87,10 +90,16 @@ def outcomes(path, defaults):
 
 @pytest.mark.parametrize("defaults", [True, False], ids=["scikit-learn's defaults", "our defaults"])
 def test_scikit_learns_own_tests(defaults, tmp_path):
-    if tuple(map(int, sklearn.__version__.split(".")[:2])) != (1, 9):
-        pytest.skip("the list is of scikit-learn 1.9's tests")
     found = outcomes(tmp_path, defaults)
     left_out = {name for names in (ALWAYS | (SCHEDULED if defaults else AUTOMATIC)).values() for name in names}
     assert left_out | EITHER_WAY <= set(found)
     assert {name for name, outcome in found.items() if outcome != "passed"} - EITHER_WAY == left_out
-    assert len(found) - len(left_out | EITHER_WAY) >= (195 if defaults else 183)
+    assert len(found) - len(left_out | EITHER_WAY) >= (195 if defaults else 181)
+
+
+@pytest.mark.long
+def test_scikit_learns_own_tests_of_joblib(tmp_path):
+    """20 models of 2,000 columns each; ``test_joblib`` in ``test_estimators.py`` has smaller ones."""
+    found = outcomes(tmp_path, defaults=False, of_joblib=True)
+    assert len(found) == 2
+    assert set(found.values()) == {"passed"}

@@ -59,6 +59,7 @@ def test_sparse_columns_are_penalised_as_they_are(name):
     assert r.options["standardize"] is False
 
 
+@pytest.mark.jit
 @pytest.mark.parametrize("sparse", [False, True])
 def test_given_rates_and_standardize_false_take_columns_as_they_are(sparse):
     Z = (X - X.mean(axis=0)) / SCALES * [0.5, 1.0, 2.0]

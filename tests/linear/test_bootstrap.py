@@ -132,7 +132,7 @@ def test_intervals_cover_the_truth_at_their_rate():
         rng = np.random.default_rng(seed)
         X = rng.standard_normal((150, 4))
         y = 3 + X @ truth + rng.standard_normal(150)
-        r = fastgd.fit(X, y, bootstrap=150, random_state=seed, learning_rate=0.7, epochs=25)
+        r = fastgd.fit(X, y, bootstrap=150, random_state=seed, learning_rate=0.7, epochs=15)
         low, high = r.coef_interval(0.9)
         covered += int(np.sum((low <= truth) & (truth <= high)))
     tried = 400

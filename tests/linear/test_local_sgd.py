@@ -40,6 +40,7 @@ def test_some_rows_of_a_source(sparse):
     assert [shard.label for shard in RowRange(source, 999, 1001).shards] == ["part 1", "part 2"]
 
 
+@pytest.mark.jit
 def test_the_mean_of_the_models_of_parts(client):
     X, y, _ = data()
     source = Shards(Dense(frozen(X)), y, [1000, 5000])

@@ -205,6 +205,7 @@ def test_a_rate_that_was_too_large_goes_on(loss, batch):
     assert loss != "absolute_error" or (True, True) in backoffs
 
 
+@pytest.mark.jit
 @pytest.mark.parametrize("batch", [None, 16])
 def test_a_run_that_diverges_goes_on_to_it(batch):
     options = {"learning_rate": 3.0, "batch_size": batch, "optimizer": "sgd", "random_state": 0}

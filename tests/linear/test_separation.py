@@ -54,6 +54,7 @@ def table(seed, loss):
     return X, np.unique(np.argmax(scores, axis=0), return_inverse=True)[1]
 
 
+@pytest.mark.jit
 @pytest.mark.parametrize("layout", [np.asarray, sparse.csr_array])
 @pytest.mark.parametrize("loss", LOSSES)
 def test_what_is_told_is_what_a_linear_programme_finds(loss, layout):

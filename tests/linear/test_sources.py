@@ -75,6 +75,7 @@ CASES = [
 ]
 
 
+@pytest.mark.jit
 @pytest.mark.parametrize("case", CASES, ids=named)
 def test_a_source_has_the_bits_of_the_array(tables, case):
     X, targets, source_of, _ = tables

@@ -40,6 +40,7 @@ def test_one_row_leaves_a_separated_model_as_it_is():
     np.testing.assert_allclose(model.coef_, before, rtol=1e-2)
 
 
+@pytest.mark.jit
 @pytest.mark.parametrize("rows", [1, 5, 20, 32, 100])
 def test_chunks_keep_separated_classes_apart(rows):
     """Hinge went from an accuracy of 1 to 0.5 in chunks of any of these sizes."""
@@ -71,6 +72,7 @@ def test_a_row_that_a_model_fits_does_not_move_it(loss, start):
     np.testing.assert_allclose(one.coef, r.coef, rtol=1e-6)
 
 
+@pytest.mark.jit
 def test_single_rows_of_another_slope_are_learned():
     """The first row's best constant has a loss of 0: the rate went down to 1e-40 and stayed there."""
     X = RNG.standard_normal((100, 1))
@@ -96,16 +98,18 @@ def test_several_targets_and_classes_go_on_where_fit_ended():
 # Chunks from the first on -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.jit
 @pytest.mark.parametrize("rows, options", [(32, {}), (33, {}), (64, {"batch_size": 64}), (64, {"batch_size": None})])
 def test_the_size_of_chunks_does_not_matter(rows, options):
     """Chunks of exactly a batch passed for all rows: 7 of 8 streams were off by 0.3 to 59."""
-    for seed in range(4):
+    for seed in range(2):
         draw = np.random.default_rng(seed)
         X = draw.standard_normal((6400, 5))
         y = X @ [1.0, 5.0, -2.0, 0.0, 3.0] + 0.1 * draw.standard_normal(6400)
         np.testing.assert_allclose(stream(X, y, rows, **options).coef, [1, 5, -2, 0, 3], atol=0.05)
 
 
+@pytest.mark.jit
 @pytest.mark.parametrize("loss", ["squared_error", "absolute_error"])
 @pytest.mark.parametrize("optimizer", ["auto", "momentum", "adam", "rmsprop"])
 def test_a_first_chunk_of_tiny_targets_does_not_fix_the_rate(optimizer, loss):
@@ -127,6 +131,7 @@ def test_a_column_that_varies_late_is_learned_at_its_scale(first):
     np.testing.assert_allclose(stream(X[400:], y[400:], 100, late).coef, [1.0, 0.005], rtol=0.02)
 
 
+@pytest.mark.jit
 @pytest.mark.parametrize("quantile", [0.5, 0.9])
 def test_sentinels_do_not_set_the_pace(quantile):
     """Steps of losses with kinks are as long as the spread of the residuals, which few of 1e6 do not make."""
@@ -209,12 +214,13 @@ def test_a_state_of_unknown_units_stays_in_the_first_scale():
     np.testing.assert_allclose(r.coef, [2, 1], atol=0.3)
 
 
+@pytest.mark.jit
 @pytest.mark.parametrize("rows", [0, 1, 2, 3])
 def test_rows_that_do_not_vary_yet_leave_the_scales_open(rows):
     """Two equal rows at the start: nothing was scaled any more, and R squared was 0.003."""
     draw = np.random.default_rng(5)
-    X = draw.standard_normal((1500, 2)) * [100.0, 0.01] + [1000.0, 0.0]
-    y = X @ [0.01, 100.0] + 0.1 * draw.standard_normal(1500)
+    X = draw.standard_normal((400, 2)) * [100.0, 0.01] + [1000.0, 0.0]
+    y = X @ [0.01, 100.0] + 0.1 * draw.standard_normal(400)
     X, y = np.vstack([np.zeros((rows, 2)), X]), np.append(np.zeros(rows), y)
     model = SGDRegressor()
     for k in range(len(y)):
@@ -237,6 +243,7 @@ def test_averages_begin_with_the_stream(kind):
     np.testing.assert_allclose(r.coef, [1, 2, 3], rtol=1e-3)
 
 
+@pytest.mark.jit
 def test_a_sparse_stream_after_a_fit_measures_its_own_columns():
     draw = np.random.default_rng(7)
     X = scipy.sparse.random_array((6000, 50), density=0.1, rng=draw, format="csr")
@@ -283,6 +290,7 @@ def test_a_stream_that_is_far_above_a_constant_says_so():
             model.partial_fit(X[first : first + 100], X[first : first + 100, 0])
 
 
+@pytest.mark.jit
 def test_a_sound_stream_warns_of_nothing():
     X = RNG.standard_normal((2000, 3))
     with warnings.catch_warnings():

@@ -235,6 +235,7 @@ def test_a_run_that_diverges_changes_no_other(batch, loss):
     assert s.best_index != 2
 
 
+@pytest.mark.jit
 def test_the_bits_do_not_depend_on_threads():
     n = 30_000 if not JIT_OFF else 300
     rows = np.random.default_rng(0).standard_normal((n, 5))

@@ -241,7 +241,8 @@ def outlives(make):
     return alive() is not None
 
 
-@slow_to_compile
+@pytest.mark.slow
+@pytest.mark.jit
 @pytest.mark.parametrize(
     "options",
     [
@@ -257,7 +258,8 @@ def test_a_result_does_not_keep_the_rows(options):
     assert not outlives(lambda mine: fastgd.fit(mine, Y, random_state=0, **options))
 
 
-@slow_to_compile
+@pytest.mark.slow
+@pytest.mark.jit
 def test_results_of_chunks_and_estimators_do_not_keep_the_rows():
     assert not outlives(lambda mine: fastgd.partial_fit(mine, Y))
     assert not outlives(lambda mine: fastgd.partial_fit(mine, Y, fastgd.partial_fit(X, Y, random_state=0)))

@@ -132,6 +132,7 @@ def test_64_rates():
     assert (bar.get_ylabel(), bar.get_yscale()) == ("learning_rate", "log")
 
 
+@pytest.mark.jit
 def test_runs_that_diverge_leave_the_picture_and_flatten_nothing():
     s = swept({"learning_rate": [1e-3, 1e-2, 2.1, 5.0]})
     courses = drawn(s, 2)[1]

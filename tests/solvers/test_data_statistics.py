@@ -132,6 +132,7 @@ def test_rows_of_weight_0_are_no_sample(monkeypatch):
     assert data_statistics.median(y, weight) == pytest.approx(np.median(y[1::2]), abs=0.2)
 
 
+@pytest.mark.jit
 @pytest.mark.parametrize("name", ["huber", "absolute_error", "quantile"])
 def test_rates_do_not_depend_on_rows_of_weight_0(name):
     """600 rows of weight 0 at the median target made the rate so small that coefficients stayed near 0."""

@@ -56,7 +56,8 @@ def fit(run, **options):
 # Stopping and going on ------------------------------------------------------------------------------------------------
 
 
-@slow_to_compile
+@pytest.mark.slow
+@pytest.mark.jit
 @every_run
 def test_it_goes_on_after_every_epoch(run, tmp_path):
     whole = fit(run)
@@ -281,6 +282,7 @@ def test_rows_without_weight_are_not_there():
 # Many models ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.jit
 def test_the_models_of_a_sweep_are_single_fits():
     alphas = [0.0, 1e-3, 0.1, 10.0]
     s = fastgd.sweep(X, LABELS, loss="log_loss", alpha=alphas, n_threads=1)

@@ -96,6 +96,7 @@ def test_products_are_those_of_numpy(constant, monkeypatch):
     np.testing.assert_allclose(found.matrix - found.level, centred @ centred.T, atol=1e-10 * np.sum(Z**2))
 
 
+@pytest.mark.jit
 def test_all_lanes_share_the_products(monkeypatch):
     made, real = [], dual.RowProducts.__init__
     monkeypatch.setattr(dual.RowProducts, "__init__", lambda self, *args: (made.append(1), real(self, *args))[1])

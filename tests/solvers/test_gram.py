@@ -214,6 +214,7 @@ def test_steps_are_those_of_passes(problems, rows, name):
     np.testing.assert_allclose(plan.lanes.averages, r.state.solver.averages, rtol=1e-8, atol=1e-13)
 
 
+@pytest.mark.jit
 @pytest.mark.parametrize("d", [6, 7, 8, 63, 190])
 def test_steps_of_any_width(d):
     """Rows that fill vectors and tiles, and rows that don't."""
@@ -342,6 +343,7 @@ def test_columns_that_are_almost_the_same(share):
     np.testing.assert_allclose(objective[:, 0], r.history.loss, rtol=1e-10)
 
 
+@pytest.mark.jit
 def test_the_optimum_of_ill_conditioned_float32():
     """A float32 run of 3000 steps ends within 1e-6 of a float64 run over the same numbers."""
     rng = np.random.default_rng(0)
@@ -376,6 +378,7 @@ def test_a_run_ends_as_that_of_passes(problems, name):
     np.testing.assert_allclose(outcome.weights, r.state.solver.weights, rtol=1e-8, atol=1e-13 * np.ptp(problem.y))
 
 
+@pytest.mark.jit
 def test_a_run_diverges(plain):
     options = {"learning_rate": 10.0, "optimizer": "sgd", "epochs": 1000}
     plan = plan_of(plain.X, plain.y, **options)

@@ -15,6 +15,7 @@ def test_a_step_lost_in_the_rounding_of_the_weights_is_the_last():
     assert np.exp(r.intercept) == pytest.approx(y[0], rel=1e-6)
 
 
+@pytest.mark.jit
 @pytest.mark.parametrize("options", [{}, {"alpha": 1e-300, "l1_ratio": 0.5}])
 def test_targets_that_the_constant_fits_are_converged(options):
     rng = np.random.default_rng(0)
@@ -102,6 +103,7 @@ def test_a_hinge_of_classes_that_two_rows_keep_apart_has_no_infinite_weights(tol
     assert np.maximum(0, 1 - margins).mean() == pytest.approx(0.04, rel=0.02)
 
 
+@pytest.mark.jit
 def test_lines_in_float32_are_as_good_as_its_rounding():
     # The rounding of the weights kept the duality gap above the tolerance for 100 rounds.
     rng = np.random.default_rng(0)

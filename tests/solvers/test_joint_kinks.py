@@ -142,6 +142,7 @@ def test_the_optimum_is_scikit_learns(rows, penalty):
     assert at_rest(X, y, default, **PENALTIES[penalty])[0] <= (1 + 2e-6) * at_rest(X, y, r, **PENALTIES[penalty])[0]
 
 
+@pytest.mark.jit
 @pytest.mark.parametrize("tiny", [0, 1 << 30])
 @some("iris", "chained")
 def test_both_metrics_have_the_same_optimum(rows, tiny, monkeypatch):
@@ -247,7 +248,8 @@ def of_exponential(X, y, coef, intercept):
     return values.sum(axis=1).mean(), sign * values
 
 
-@slow_to_compile
+@pytest.mark.slow
+@pytest.mark.jit
 @pytest.mark.parametrize("penalty", ["lasso", "elastic net", "box"])
 @some("iris", "chained")
 def test_a_loss_that_is_no_softmax(rows, penalty):
@@ -270,6 +272,7 @@ def test_the_reference_takes_the_same_steps(rows, penalty):
     np.testing.assert_allclose(r.coef, expected.coef, atol=1e-5)
 
 
+@pytest.mark.jit
 @pytest.mark.parametrize("penalty", ["weak lasso", "box"])
 @some("iris", "chained", "sparse")
 def test_a_stopped_run_goes_on_bit_for_bit(rows, penalty, tmp_path):
@@ -293,6 +296,7 @@ def test_any_number_of_threads_gives_the_same_bits(rows):
     np.testing.assert_array_equal(one.coef, three.coef)
 
 
+@pytest.mark.jit
 @some("iris", "sparse")
 def test_lanes_are_fits(rows):
     X, y = ROWS[rows], CLASSES[rows]

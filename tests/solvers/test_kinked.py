@@ -188,6 +188,7 @@ def test_outliers_cost_no_digits(loss, outliers, value, dtype):
     np.testing.assert_allclose(model.coef_, r.coef, atol=5e-3)
 
 
+@pytest.mark.jit
 @pytest.mark.parametrize("loss", [losses.AbsoluteError(), losses.Quantile(0.25), losses.EpsilonInsensitive(0.5)])
 def test_rows_that_are_far_off_in_columns_and_target_are_fitted(loss):
     """Their scores get beyond where their targets were taken to."""
@@ -413,6 +414,7 @@ def test_multipliers_are_feasible_and_prove_the_end(loss, monkeypatch):
     assert 0 <= primal - dual <= 1e-8
 
 
+@pytest.mark.jit
 @every_loss
 def test_newtons_steps_on_the_smoothed_loss_come_near(loss, monkeypatch):
     rows = rows_of(loss, monkeypatch)

@@ -99,6 +99,7 @@ def test_a_resumed_run_sees_the_same(dtype):
     assert resumed.message == whole.message
 
 
+@pytest.mark.jit
 @pytest.mark.parametrize("loss", [losses.AbsoluteError(), losses.Quantile(0.25), losses.EpsilonInsensitive(0.1)])
 @pytest.mark.parametrize(("outliers", "value"), [(2, 1e6), (10, 99999999.0), (5, 1e10), (10, 1e14)])
 def test_kinks_are_smoothed_within_the_spread_of_the_others(loss, outliers, value):
@@ -132,6 +133,7 @@ def test_batches_do_not_see_outliers(loss, batch_size):
     assert error((r.coef, r.intercept), np.append(best.coef, best.intercept)) < 0.05
 
 
+@pytest.mark.jit
 @pytest.mark.parametrize("options", [{"bounds": (-1e7, 1e7)}, {"batch_size": 32, "random_state": 0}])
 def test_losses_most_of_which_are_0_have_a_size(options):
     """The median loss is 0: tolerances relative to it let runs go on for all 1,000 epochs, or were absolute."""
@@ -158,6 +160,7 @@ def test_the_size_is_that_of_repeated_rows():
     assert sizes[1] == pytest.approx(sizes[0], rel=1e-12)
 
 
+@pytest.mark.jit
 @pytest.mark.parametrize("options", [{}, {"batch_size": 32, "random_state": 0}])
 def test_medians_of_a_sample_meet_rows_that_count(options):
     """With weight 0 in every second row, each second of 12,000 rows, the sample, had none: a median of nothing."""
@@ -170,6 +173,7 @@ def test_medians_of_a_sample_meet_rows_that_count(options):
     assert error((r.coef, r.intercept), np.append(best.coef, best.intercept)) < 0.05
 
 
+@pytest.mark.jit
 @pytest.mark.parametrize("optimizer", ["momentum", "adam"])
 @pytest.mark.parametrize("loss", [losses.Huber(), losses.AbsoluteError(), losses.Quantile(0.25)])
 def test_steps_of_first_order_do_not_see_outliers(loss, optimizer):

@@ -59,6 +59,7 @@ def test_a_stopped_run_goes_on_bit_for_bit(options, tmp_path):
         assert facts_of(again) == facts_of(whole)
 
 
+@pytest.mark.jit
 def test_samples_come_first(monkeypatch):
     from fastgd.solvers.stages import Stage
 

@@ -73,6 +73,7 @@ def numbers_plan(source_options, n=N, **options):
     return plan_of(source, None, **given)
 
 
+@pytest.mark.jit
 @pytest.mark.parametrize("mapped", [False, True])
 @pytest.mark.parametrize("shuffle", [False, "block", "full"])
 @settings(max_examples=10, deadline=None)

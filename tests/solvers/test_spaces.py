@@ -111,6 +111,7 @@ def test_a_start_has_its_scores():
     assert far.loss == pytest.approx(fastgd.fit(X, LABELS, loss="log_loss", alpha=0.1).loss, rel=2e-5)
 
 
+@pytest.mark.jit
 @pytest.mark.parametrize(
     ("y", "options"),
     [(LABELS, {"loss": "log_loss"}), (CLASSES, {"loss": "multinomial"}), (COUNTS, {"loss": "poisson", "alpha": 0.0})],

@@ -86,6 +86,7 @@ def best(name):
 # Optima -------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.jit
 @every_loss
 def test_raw_columns_need_nothing(name):
     r = fastgd.fit(RAW, target(name), loss=name)
@@ -166,6 +167,7 @@ def test_units_and_origins_of_columns_do_not_matter(name, powers, moved):
     assert objective(name, s, other) == pytest.approx(objective(name, r, X), rel=1e-6)
 
 
+@pytest.mark.jit
 @pytest.mark.parametrize("power", [-12, *(pytest.param(power, marks=pytest.mark.jit) for power in (-6, 6)), 12])
 @pytest.mark.parametrize("name, degree", [("squared_error", 2), ("quantile", 1), ("absolute_error", 1)])
 def test_the_unit_of_the_target_does_not_matter(name, degree, power):

@@ -85,6 +85,7 @@ def test_any_optimizer_at_any_rate(optimizer, alpha):
             assert excess(r, "plain", "squared_error", alpha) <= FULL * tol, (rate, r)
 
 
+@pytest.mark.jit
 @given(
     rate=st.floats(-12, 0).map(lambda k: 10.0**k),
     tol=st.floats(-7, -2).map(lambda k: 10.0**k),
@@ -119,6 +120,7 @@ class PoissonLikelihood(NamedTuple):
         return np.exp(p) - y
 
 
+@pytest.mark.jit
 @pytest.mark.parametrize("batch", [None, pytest.param(32, marks=pytest.mark.jit)])
 def test_a_loss_below_zero_is_no_zero(batch):
     rng = np.random.default_rng(0)
