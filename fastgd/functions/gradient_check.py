@@ -79,7 +79,8 @@ def rate_along(value, first, x, direction, given):
         if abs(rate - given) <= AGREE * max(abs(rate), abs(given)) + rounding:
             return None
         sides = sorted(((values[0] - first) / step, (first - values[1]) / step))
-        if sides[0] - rounding <= given <= sides[1] + rounding:  # at a kink any slope between those of the sides
+        slack = rounding + AGREE * (sides[1] - sides[0])  # at a kink any slope between those of the sides
+        if sides[0] - slack <= given <= sides[1] + slack:
             return None
         found.append((rate, rounding))
     (rate, _), (finer, rounding) = found

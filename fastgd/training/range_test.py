@@ -185,9 +185,18 @@ def searched(test, start, stop, num):
             return curve.lowest if curve.fell else None, low, high
 
 
-def found(test, curve, low, high, num):
+class Hints(NamedTuple):
+    """What to do, in words, where a test finds no rate."""
+
+    none: str = "Look at y, or choose another loss."
+    flat: str = "else y may have nothing to do with X, or alpha be too large."
+    early: str = "or scale the columns. standardize=True may help too."
+    next: str = "Fit with learning_rate=f.suggestion() and the same options."
+
+
+def found(test, curve, low, high, num, hints=Hints()):
     """The result of a test from its curve between two rates."""
-    status, words = verdict(curve, test.has_signal, f"from {low:.3g} to {high:.3g}", num)
+    status, words = verdict(curve, test.has_signal, f"from {low:.3g} to {high:.3g}", num, hints)
     read = status in ("found", "falling")
     share = constant_share(test.batch)
     suggestions, missing = suggested(curve.rates, curve.losses, num, share) if read else ({}, "")
@@ -212,22 +221,21 @@ def _rate(name, value):
     return arguments.number(name, value, low=1e-300, high=1e300)  # powers of ten beyond are still numbers
 
 
-def verdict(curve, has_signal, span, num):
+def verdict(curve, has_signal, span, num, hints=Hints()):
     """A status, and the words for what the curve shows and what to do next."""
     points = curve.losses.size
     if not has_signal:
-        return "flat", "The loss is 0 before the first step: no rate can lower it. Look at y, or choose another loss."
+        return "flat", f"The loss is 0 before the first step: no rate can lower it. {hints.none}"
     if curve.diverged and not (curve.fell and cut(curve.rates, curve.losses, num)[0].size >= 3):
         last = f"at a rate of {curve.rates[-1]:.3g}, after {points} steps" if points else "in the first step"
         seen = "too few for the rules" if curve.fell else "and did not fall before"
-        hint = "Raise num, or lower start." if curve.fell else "Lower start where it was given, or scale the columns."
-        return "diverged", f"Tested {span}, the loss blew up {last}, {seen}. {hint} standardize=True may help too."
+        hint = "Raise num, or lower start." if curve.fell else f"Lower start where it was given, {hints.early}"
+        return "diverged", f"Tested {span}, the loss blew up {last}, {seen}. {hint}"
     if not curve.fell:
-        hint = "Raise stop where it was given; else y may have nothing to do with X, or alpha be too large."
-        return "flat", f"Tested {span}, the loss did not fall. {hint}"
+        return "flat", f"Tested {span}, the loss did not fall. Raise stop where it was given; {hints.flat}"
     words = f"Tested {span}, the loss fell by {100 * (1 - curve.shares.min()):.3g} %"
     if curve.diverged:
         words += f" and blew up at a rate of {curve.rates[-1]:.3g}"
     elif curve.still_decreasing:
         return "falling", f"{words} and was still falling. For a larger suggestion raise stop, or leave it at 'auto'."
-    return "found", f"{words}. Fit with learning_rate=f.suggestion() and the same options."
+    return "found", f"{words}. {hints.next}"
