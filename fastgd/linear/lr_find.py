@@ -15,13 +15,19 @@ from ..parts.registry import unknown_option
 from ..results.progress import Bar
 from ..results.state import Clock
 from ..solvers.compiled import COMPILED
-from ..training.range_test import RangeTest, checked_span, found, range_test
+from ..training.range_test import Hints, RangeTest, checked_span, found, range_test
 from .auto import Choices
 from .placed import let_go, placed
 from .planning import plan_of
 from .start import Fresh
 
 NOT_RANGE = reasons("not_range")
+OF_FUNCTIONS_HINTS = Hints(
+    none="Look at the data and fun, or choose another x0.",
+    flat="else x0 may be a minimum, the gradient be wrong, or alpha be too large.",
+    early="choose another x0, or rescale the data.",
+    next="Pass learning_rate=f.suggestion() to fastgd.minimize, with the same options.",
+)
 NOT_RANGE_OF_FUNCTION = ("epochs", "validation", "patience", "average")
 
 
@@ -163,12 +169,19 @@ def lr_find_of_function(fun, x0, grad, start, stop, num, given):
     task, (setting,) = task_of(fun, x0, grad, data, values, [point], limits)
     bar, batch = Bar(limits.verbose > 0, None, "step"), task.options.batch_size
     batch = None if batch is None or batch >= task.data.n else batch
-    test = RangeTest(functools.partial(FunctionSteps, task, setting), batch, task.start.dtype, num, bar)
     try:
+        test = RangeTest(functools.partial(FunctionSteps, task, setting), batch, task.start.dtype, num, bar)
+        if not np.isfinite(test.baseline).all():
+            raise ValueError(
+                task.data.not_finite()
+                or "fun or its gradient is infinite or NaN at x0: choose an x0 where they are finite, or correct them."
+            )
         curve, low, high = range_test(test, start, stop, num)
     finally:
         bar.close()
-    return found(test, curve, low, high, num)
+        for order in task.orders.values():
+            order.close()
+    return found(test, curve, low, high, num, OF_FUNCTIONS_HINTS)
 
 
 def lr_find_by(backend, X, y, start, stop, num, fit_options):

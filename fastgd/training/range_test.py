@@ -194,7 +194,10 @@ class Hints(NamedTuple):
     next: str = "Fit with learning_rate=f.suggestion() and the same options."
 
 
-def found(test, curve, low, high, num, hints=Hints()):
+OF_FITS = Hints()
+
+
+def found(test, curve, low, high, num, hints=OF_FITS):
     """The result of a test from its curve between two rates."""
     status, words = verdict(curve, test.has_signal, f"from {low:.3g} to {high:.3g}", num, hints)
     read = status in ("found", "falling")
@@ -221,7 +224,7 @@ def _rate(name, value):
     return arguments.number(name, value, low=1e-300, high=1e300)  # powers of ten beyond are still numbers
 
 
-def verdict(curve, has_signal, span, num, hints=Hints()):
+def verdict(curve, has_signal, span, num, hints=OF_FITS):
     """A status, and the words for what the curve shows and what to do next."""
     points = curve.losses.size
     if not has_signal:
