@@ -95,7 +95,8 @@ class BatchFunctions:
         return named_call("fun or grad", batch_calls.call_of, self.fun, self.grad, form, arrays, dtype)
 
     def _compiled(self, place, arrays, wanted):
-        call, out, weights = self.compiled(arrays), np.zeros(3), place.weights
+        call, out = self.compiled(arrays), np.zeros(3)
+        weights = place.weights.copy() if self.grad is None else place.weights  # differences move them
         arrays = [np.ascontiguousarray(array) for array in arrays]
         gradient = np.zeros(0, weights.dtype) if place.gradient is None else place.gradient
         batch = np.array([array.ctypes.data for array in arrays], np.int64)
@@ -124,4 +125,6 @@ def functions_of(fun, grad, grad_name, nest, compile):
 
         given = {name: function if is_njit(function) else _njit(name, function) for name, function in given.items()}
     compiled = all(map(is_njit, given.values()))
+    if grad is True:
+        grad_name = f"fun, with {grad_name}=True,"
     return BatchFunctions(given["fun"], given.get("grad", grad), grad_name, nest, compiled)

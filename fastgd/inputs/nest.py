@@ -82,7 +82,9 @@ class Nest:
         else:
             found = _flattened(name, given, self.form)
         for leaf, value, array in zip(self.leaves, found, arrays, strict=True):
-            if getattr(value, "shape", ()) != leaf.shape and np.shape(value) != leaf.shape:
+            if type(value) is not float and (type(value) is not np.ndarray or value.dtype.kind != "f"):
+                value = _numbers(name + leaf.name.removeprefix("x0"), value)
+            if getattr(value, "shape", ()) != leaf.shape:
                 place = leaf.name.removeprefix("x0")
                 raise ValueError(f"{name}{place} has shape {np.shape(value)}; x0{place} has shape {leaf.shape}.")
             array[...] = value
@@ -212,6 +214,13 @@ def _kinds(form):
         return [form]
     items = [item for _, item in form[1]] if form[0] == "dict" else form[1]
     return [kind for item in items for kind in _kinds(item)]
+
+
+def _numbers(name, values):
+    """``values`` as an array of real numbers; None, which NumPy would make NaN, is none."""
+    if values is None:
+        raise TypeError(f"{name} is None: a number or an array is needed.")
+    return numeric(name, values)
 
 
 def _is_number(value):

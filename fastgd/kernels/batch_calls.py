@@ -99,9 +99,11 @@ def written(grad, form, arrays, number):
             "    w = weights[j]",
             "    h = weights.dtype.type(STEP * max(1.0, abs(w)))",
             "    weights[j] = w + h",
+            f"    params = {params}",  # numbers are copies
             f"    above = number_of(fun({given}))",
             "    above_at = weights[j]",
             "    weights[j] = w - h",
+            f"    params = {params}",
             f"    gradient[j] = (above - number_of(fun({given}))) / (above_at - weights[j])",
             "    weights[j] = w",
         ]
