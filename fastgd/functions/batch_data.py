@@ -94,7 +94,7 @@ def _array(name, values, dtype):
         raise TypeError(
             f"{name} is a sparse matrix: batches are arrays; pass {name}.toarray(), or fit it with fastgd.fit."
         )
-    if isinstance(values, (str, bytes, dict)) or callable(values):
+    if values is None or isinstance(values, (str, bytes, dict)) or callable(values):
         raise TypeError(f"{name}={brief(values)} must be an array whose first axis is rows.")
     array = numeric(name, values)
     if array.ndim == 0:

@@ -24,7 +24,7 @@ def result_of(run):
         status, reason = judged(run, value, slopes, lost)
     advice = MINIMIZE_ADVICE[status]
     if status == "diverged":
-        advice = task.data.not_finite() or (RAISED_ADVICE if run.raised else advice)
+        advice = task.data.not_finite() or remedy(run, value, slopes) or advice
     elif status == "interrupted":
         advice = "Pass this result as resume to go on."
     elif state.best.size:
@@ -36,6 +36,17 @@ def result_of(run):
         jac = nest.of(slopes.astype(nest.dtype))
     history = BatchHistory(*state.records.T.copy())
     return MinimizeResult(nest.of(x), value, jac, state.steps, status, " ".join(message), history, state.epoch, state)
+
+
+def remedy(run, value, slopes):
+    """What to do about a run that diverged by another cause than its learning rate; None where none is seen."""
+    if run.raised:
+        return RAISED_ADVICE
+    if not math.isfinite(value):  # parameters that are returned have a finite one, unless even those of the start don't
+        return "Choose an x0 where fun is finite, or correct fun."
+    if not np.isfinite(slopes).all():
+        return "Choose an x0 where the gradient is finite, or correct the gradient."
+    return None
 
 
 def latest_value(state):
