@@ -20,6 +20,7 @@ def penalised(params, X, label):
     return value, slopes | {name: slopes[name] + alpha * params[name] for name in ("W1", "W2")}
 
 
+@pytest.mark.jit
 def test_mlp_classifier():
     """From its own first weights, on the same batches."""
     pytest.importorskip("sklearn")
