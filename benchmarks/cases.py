@@ -6,7 +6,7 @@ report, pytest-benchmark), tracked over commits (asv), and, where ``gate`` has a
 
 import numpy as np
 
-from . import processes
+from . import network_comparisons, processes
 from .registry import OBJECTIVE, Case, Data, Limit, both
 
 SMALL_ROWS, SMALL_SPARSE = Data(2_000, 10), Data(1_000, 500, columns="zipf", drawn=5)
@@ -312,6 +312,7 @@ LIMITS = (
     Limit("import fastgd over import numpy", processes.import_seconds, 0.10, "CPU s"),
     Limit("first fit, empty cache", processes.first_fit(warm=False), 4.0, "CPU s"),
     Limit("first fit, warm cache", processes.first_fit(warm=True), 1.0, "CPU s"),
+    Limit("a step of minimize, a function in Python", network_comparisons.python_step, 20.0, "CPU us"),
     Limit("signatures, ten ways to pass the same rows", processes.signatures, 1, "a kernel"),
     Limit("peak memory beyond 1.05 X, arrays", lambda: processes.peak_over_data("array"), 200.0, "MB"),
     Limit("peak memory beyond 1.05 X, memory map", lambda: processes.peak_over_data("map"), 200.0, "MB"),

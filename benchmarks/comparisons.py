@@ -1,6 +1,6 @@
-"""fastgd against bounds of the machine and against itself: what the registry's cases can't say."""
+"""fastgd against bounds of the machine, against itself and on models of users: what the registry's cases can't say."""
 
-from . import fit_comparisons, lane_comparisons, scaling, sparse_comparisons
+from . import fit_comparisons, lane_comparisons, network_comparisons, scaling, sparse_comparisons
 
-MODULES = fit_comparisons, lane_comparisons, sparse_comparisons, scaling
+MODULES = fit_comparisons, lane_comparisons, sparse_comparisons, network_comparisons, scaling
 COMPARISONS = sum((module.COMPARISONS for module in MODULES), ())

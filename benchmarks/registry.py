@@ -80,6 +80,7 @@ class Comparison(NamedTuple):
     limits: dict = {}
     grows: dict = {}  # the work of each run, where the power of it that the time grows as is asked for
     axis: str = ""  # what that work is
+    threads: int | None = None  # as a case's
 
 
 class Limit(NamedTuple):

@@ -135,7 +135,7 @@ def planned(what, mode):
         more = {"kind": what.race, "out": what.out, "options": options, "call": what.call, "threads": what.threads}
     else:
         bandwidth = what.make is gradient
-        more = {"kind": "bandwidth" if bandwidth else "growth" if what.grows else "own", "threads": None}
+        more = {"kind": "bandwidth" if bandwidth else "growth" if what.grows else "own", "threads": what.threads}
         more |= {"grows": what.grows, "axis": what.axis}
     if mode != "smoke":
         more |= {"floors": what.floors, "limits": getattr(what, "limits", {})}

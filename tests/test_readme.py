@@ -14,6 +14,7 @@ import pytest
 import fastgd
 
 README = Path(__file__).parent.parent / "README.md"
+OWN_MODELS = README.parent / "docs" / "own_models.md"
 PAGES = {  # and words that are printed
     README: ("diverged", "the same bits: True"),
     README.parent / "docs" / "auto.md": ("linearly separable",),
@@ -67,6 +68,34 @@ def test_the_page_on_data_larger_than_memory(tmp_path, monkeypatch, capfd):
 
 @pytest.mark.slow
 @pytest.mark.jit
+def test_the_page_on_own_models(tmp_path, monkeypatch, capfd):
+    """Its snippets, in order: what they print is what the page says of them."""
+    plt = pytest.importorskip("matplotlib.pyplot")
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    for snippet in re.findall(r"```python\n(.*?)```", OWN_MODELS.read_text(), flags=re.DOTALL):
+        exec(compile(snippet, str(OWN_MODELS), "exec"), names)
+    lines = capfd.readouterr().out.splitlines()
+    net = names["net"]
+    assert net.status == "early_stopped"
+    assert net.n_epochs - net.history.validation_fun.argmin() == 11
+    assert float(next(line for line in lines if line.startswith("right: ")).split()[1]) > 0.96
+    assert "the same bits: True" in lines
+    assert names["small"].x["W2"].max() <= 1.0
+    missed = 2 * names["m"].history.validation_fun.min()
+    assert 0.3**2 / 2 < missed < 1.5 * 0.3**2, "the noise, and little more"
+    for run in (names["s"].best, names["streamed"]):
+        np.testing.assert_allclose(run.x["w"], names["true"], atol=0.1)
+    np.testing.assert_allclose([names["fitted"].x["top"], names["fitted"].x["half"]], [3.0, 1.5], atol=0.1)
+    script = runpy.run_path(str(OWN_MODELS.with_suffix(".py")))
+    script["draw"](net, tmp_path / "own_models.png")
+    pixels = plt.imread(tmp_path / "own_models.png")[..., :3]
+    assert 1e-3 < (pixels.max(axis=2) - pixels.min(axis=2) > 0.3).mean() < 0.2, "lines"
+    plt.close("all")
+
+
+@pytest.mark.slow
+@pytest.mark.jit
 def test_the_picture_of_the_default(tmp_path):
     plt = pytest.importorskip("matplotlib.pyplot")
     script = runpy.run_path(str(README.parent / "docs" / "auto.py"))
@@ -84,7 +113,7 @@ def test_the_picture_of_the_default(tmp_path):
 
 
 def test_files_named():
-    for page in PAGES:
+    for page in (*PAGES, OWN_MODELS):
         for name in re.findall(r"\]\((\S+?)\)", page.read_text()):
             assert (page.parent / name).exists(), name
     text = README.read_text()
