@@ -20,7 +20,7 @@ class FunctionSteps:
         """Back to the first parameters, but not to the first batch."""
         state = self.run.state
         here = state.epoch, state.position
-        self.run.restore(self.fresh)
+        state.take(self.fresh)
         state.epoch, state.position = here
 
     def next(self):

@@ -11,6 +11,7 @@ from ..kernels.addresses import address
 from ..kernels.part_functions import move_weights
 from ..parts import schedules
 from .batch_functions import BOTH, VALUE, frozen
+from .batch_records import EpochRecords
 from .problem import told
 
 SLICE_SECONDS = 0.03
@@ -36,7 +37,8 @@ class BatchRun:
         self.move = address(move_weights, nest.dtype, type(self.optimizer), type(self.penalty.part))
         self.state = task.state_of(self)
         self.began, self.size, self.ended, self.verdict, self.raised = time.perf_counter(), 1, False, None, ""
-        self.before = None  # the state at the beginning of the present slice
+        self.before, self.inside = self.state.copy(), False  # the state at the beginning of a slice; whether in one
+        self.records = EpochRecords(self.state.records, task.held is not None)
         self._buffers()
         self._check_over()
 
@@ -95,15 +97,13 @@ class BatchRun:
         steps = min(self.size, -(-order.left(state) // order.batch))
         if self.task.limits.max_iter is not None:
             steps = min(steps, self.task.limits.max_iter - state.steps)
-        self.before = state.copy()
+        self.before.take(state)
+        self.inside = True  # until then Ctrl-C leads back to the state before
         rates = schedules.rates(self.schedule, state.steps, steps, state.plateau[0])
-        sound, before = self.steps(rates), self.before
-        if before.steps == 0 and steps == 1 and self.wanted & VALUE and sound:
-            state.first = float(state.sums[0] / state.position)
-        self.before = None
+        sound, self.inside = self.steps(rates), False
         if not np.isfinite(state.weights).all():
             sound = False
-            self.restore(before)
+            state.take(self.before)
         if not sound:
             self._diverge()
         elif state.position == order.positions:
@@ -141,7 +141,7 @@ class BatchRun:
             )  # fmt: skip
         except ArithmeticError as error:
             self.raised = told("fun or grad", error)
-            self.restore(self.before)
+            state.take(self.before)
             return batch_steps.BAD_VALUE, 0
 
     def _python_steps(self, rates, rows, count):
@@ -168,49 +168,35 @@ class BatchRun:
                 return batch_steps.BAD_GRADIENT, k
         return batch_steps.RUNNING, len(rates)
 
-    def restore(self, before):
-        """Return to a state, in the arrays that kernels know."""
-        for name, value in vars(before).items():
-            mine = getattr(self.state, name)
-            if isinstance(mine, np.ndarray) and mine.shape == value.shape:
-                mine[...] = value
-            else:
-                setattr(self.state, name, value)
-
     # Ends -----------------------------------------------------------------------------------------------------------
 
     def _end_epoch(self, rate):
         """Record the epoch, and ask what watches its losses."""
         state, task = self.state, self.task
         value = state.sums[0] / self.order.positions if self.wanted & VALUE else math.nan
-        held = math.nan
-        if task.held is not None:
-            held = self.mean(self.answer(), task.held)
-        record = [value, held, rate, time.perf_counter() - self.began]
-        state.records = np.concatenate([state.records, [record]])
+        held = math.nan if task.held is None else self.mean(self.answer(), task.held)
+        judged = self.records.add([value, held, rate, time.perf_counter() - self.began])
+        state.records = self.records.rows
         state.sums[0], state.position, state.epoch = 0.0, 0, state.epoch + 1
-        judged = state.records[:, 0 if task.held is None else 1]
-        if task.held is not None and held < np.min(np.nan_to_num(judged[:-1], nan=np.inf), initial=np.inf):
+        if task.held is not None and self.records.is_lowest:
             state.best, state.best_epoch = self.answer().copy(), state.epoch
         if self.watching is not None:
-            state.plateau[0], memory = self.watching.after_epoch(float(judged[-1]), tuple(state.plateau[1:]))
+            state.plateau[0], memory = self.watching.after_epoch(float(judged), tuple(state.plateau[1:]))
             state.plateau[1:] = list(memory)
-        self._judge(judged)
+        self._judge()
 
-    def _judge(self, judged):
+    def _judge(self):
         """End the run if the newest epochs say so."""
-        task, patience = self.task, self.options.patience
-        if len(judged) <= patience:
+        tol, patience, held_out = self.task.limits.tol, self.options.patience, self.task.held is not None
+        found = self.records.fall(patience) if held_out or tol is not None else None
+        if found is None:
             return
-        lowest = float(np.min(judged[:-patience]))
-        if task.held is not None and not np.min(judged[-patience:]) < lowest:
+        lowest, fall = found
+        if held_out and not fall > 0:
             self.end("early_stopped", f"The validation value has not decreased for {patience} epochs.")
-        elif task.limits.tol is not None and lowest - np.min(judged[-patience:]) <= task.limits.tol * abs(lowest):
-            what = "fun" if task.held is None else "the validation value"
-            self.end(
-                "converged",
-                f"The mean of {what} fell by less than tol={task.limits.tol:g} of itself in {patience} epochs.",
-            )
+        elif tol is not None and fall <= tol * abs(lowest):
+            what = "the validation value" if held_out else "fun"
+            self.end("converged", f"The mean of {what} fell by less than tol={tol:g} of itself in {patience} epochs.")
 
     def _check_over(self):
         """End the run if its epochs or steps are done."""
@@ -236,9 +222,9 @@ class BatchRun:
 
     def interrupt(self):
         """End by Ctrl-C: at the last slice that was finished."""
-        if self.before is not None:
-            self.restore(self.before)
-            self.before = None
+        if self.inside:
+            self.state.take(self.before)
+            self.inside = False
         if not self.ended:
             self.end("interrupted", f"Ctrl-C after step {self.state.steps}.")
 

@@ -78,7 +78,6 @@ class Task:
             best=np.zeros(0, dtype),
             start=begun,
             records=np.zeros((0, 4)),
-            first=-math.inf,
             plateau=[1.0, *memory],
             settings=settings,
         )

@@ -32,6 +32,9 @@ class BatchHistory:
     seconds: np.ndarray
 
 
+STEPPED = ("weights", "slots", "carry", "averages", "sums")  # the arrays that steps change in place
+
+
 @dataclass(eq=False)
 class BatchState:
     """The state of a run over batches: with it the run goes on as if it had never stopped.
@@ -47,7 +50,6 @@ class BatchState:
     best: Annotated[np.ndarray, Array("params", "best")]  # of the lowest validation value; of width 0 before the first
     start: Annotated[np.ndarray, Array("params", "size")]
     records: Annotated[np.ndarray, Array("float64", "epochs 4")]  # of each epoch, in the order of ``BatchHistory``
-    first: float  # the value of the first batch before its step; infinite below 0 where it was not asked for
     plateau: list[float]  # the rate's factor, and the memory of the schedule that watches the epochs
     steps: Count = 0
     epoch: Count = 0
@@ -57,5 +59,13 @@ class BatchState:
 
     def copy(self):
         """Another state, with its own of the arrays that steps change in place."""
-        changed = {name: getattr(self, name).copy() for name in ("weights", "slots", "carry", "averages", "sums")}
+        changed = {name: getattr(self, name).copy() for name in STEPPED}
         return dataclasses.replace(self, plateau=list(self.plateau), **changed)
+
+    def take(self, other):
+        """Take the numbers of another state of the same run, in the arrays that are here."""
+        for name in STEPPED:
+            getattr(self, name)[...] = getattr(other, name)
+        self.plateau[:] = other.plateau
+        for name in ("steps", "epoch", "position", "best", "best_epoch", "records"):
+            setattr(self, name, getattr(other, name))
