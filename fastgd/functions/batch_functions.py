@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from ..parts.registry import brief
-from .problem import _real_number, is_njit, named_call
+from .problem import _real_number, is_njit
 
 VALUE, GRADIENT, BOTH = 1, 2, 3  # what is asked for
 STEPS = {np.dtype(kind): float(np.cbrt(np.finfo(kind).eps)) for kind in (np.float32, np.float64)}
@@ -89,10 +89,16 @@ class BatchFunctions:
 
     def compiled(self, arrays):
         """The functions as one, compiled for arrays like those of the batches."""
-        from ..kernels import batch_calls
+        from ..kernels import batch_calls, user_functions
 
         form, dtype = self.nest.form, self.nest.dtype
-        return named_call("fun or grad", batch_calls.call_of, self.fun, self.grad, form, arrays, dtype)
+        try:
+            return batch_calls.call_of(self.fun, self.grad, form, arrays, dtype)
+        except Exception as error:  # Numba asserts and raises what it likes
+            if words := batch_calls.words_for(error):
+                raise TypeError(f"Numba can't compile these functions: {words}") from error
+            words = f"Numba can't compile fun or grad: {user_functions.short(error)}"
+            raise TypeError(f"{words} Plain Python functions with compile=False always run.") from error
 
     def _compiled(self, place, arrays, wanted):
         call, out = self.compiled(arrays), np.zeros(3)
@@ -117,6 +123,14 @@ class BatchFunctions:
         raise ValueError(f"What {self.grad_name} returned{f' at {place}' if place else ''} {shapes}")
 
 
+def holds(form, *kinds):
+    """Whether parameters of a form hold containers of some kinds."""
+    if form[0] in ("number", "array"):
+        return False
+    items = [item for _, item in form[1]] if form[0] == "dict" else form[1]
+    return form[0] in kinds or any(holds(item, *kinds) for item in items)
+
+
 def functions_of(fun, grad, grad_name, nest, compile):
     """The :class:`BatchFunctions` of what the user passed."""
     given = {"fun": fun} if grad is None or grad is True else {"fun": fun, "grad": grad}
@@ -124,7 +138,13 @@ def functions_of(fun, grad, grad_name, nest, compile):
         from .problem import _njit
 
         given = {name: function if is_njit(function) else _njit(name, function) for name, function in given.items()}
-    compiled = all(map(is_njit, given.values()))
+    njit = [name for name, function in given.items() if is_njit(function)]
+    compiled = len(njit) == len(given)
+    if njit and not compiled and holds(nest.form, "dict", "list"):
+        raise TypeError(
+            f"{njit[0]} is compiled and {' and '.join(given.keys() - njit)} is not: Python can't hand a dict or a list "
+            "to compiled functions. Pass compile=True, or decorate both with numba.njit, or none."
+        )
     if grad is True:
         grad_name = f"fun, with {grad_name}=True,"
     return BatchFunctions(given["fun"], given.get("grad", grad), grad_name, nest, compiled)

@@ -40,10 +40,10 @@ def result_of(run):
 
 def remedy(run, value, slopes):
     """What to do about a run that diverged by another cause than its learning rate; None where none is seen."""
-    if run.raised:
-        return RAISED_ADVICE
     if not math.isfinite(value):  # parameters that are returned have a finite one, unless even those of the start don't
         return "Choose an x0 where fun is finite, or correct fun."
+    if run.raised:
+        return RAISED_ADVICE
     if not np.isfinite(slopes).all():
         return "Choose an x0 where the gradient is finite, or correct the gradient."
     return None
@@ -78,17 +78,18 @@ def judged(run, value, slopes, lost):
         return status, reason
     if lost or not math.isfinite(value):
         return "diverged", f"fun is infinite or NaN after {state.epoch} epochs; x is the start. {reason}"
-    if rose(run, value):
+    at_rest = status.startswith("max_") and run.penalty.free and np.abs(slopes).max() <= ZERO
+    if rose(run, value, ZERO if at_rest else 0.0):
         return "diverged", f"fun rose above its start: it is {value:.6g} after {state.epoch} epochs. {reason}"
-    if status.startswith("max_") and run.penalty.free and np.abs(slopes).max() <= ZERO:
+    if at_rest:
         return "converged", f"The gradient is zero to rounding after {state.epoch} epochs."
     return status, reason
 
 
-def rose(run, value):
-    """Whether the objective at the end lies above the one at the start."""
+def rose(run, value, slack):
+    """Whether the objective at the end lies above the one at the start by more than rounding, or some slack."""
     state = run.state
     if value <= state.first:
         return False  # to know the whole mean at the start would take a pass
     begun = run.mean(state.start[:-1], run.order.data) + run.penalty.cost(state.start[:-1])
-    return value > begun + RISE * abs(begun)
+    return value > begun + max(RISE * abs(begun), slack)

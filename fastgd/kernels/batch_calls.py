@@ -5,6 +5,7 @@ function is written for the form of the parameters and for the types of the batc
 is compiled once for each pair of the user's functions.
 """
 
+import re
 from typing import NamedTuple
 
 import numba
@@ -17,6 +18,33 @@ from ._jit import OPTIONS
 
 STEP = float(np.cbrt(np.finfo(np.float64).eps))  # of central differences, as in ``minimize_loop``
 STEP32 = float(np.cbrt(np.finfo(np.float32).eps))
+
+
+MOST = 20  # items of a display
+WORDS = (  # what Numba says of functions that it can compile and that don't fit, and what is said in its place
+    (r">>> number_of\((.*)\)", "fun returns {}, in Numba's words; one real number is needed."),
+    (
+        r">>> stored\((.*?), (?:UniTuple\(int64 x \d+\)|Tuple\(\)), array\(float",
+        "the gradient, or a part of it, is {}, in Numba's words; real numbers in the form of x0 are needed.",
+    ),
+    (
+        r"(?s)>>> getitem\(([^\n]*), [^,\n]*\)\n.*get-item at <fastgd",
+        "the gradient is {}, in Numba's words; the form of x0 is needed.",
+    ),
+    (r">>> setitem\((readonly array\(.*?\)),", "a function writes to what it is lent, a {}. Let it write to a copy."),
+    (r"failed to unpack (.*)", "fun returns {}, in Numba's words; with grad=True (value, gradient) is needed."),
+    (r"wrong tuple length .* got (\d+)", "fun returns {} values; with grad=True (value, gradient) is needed."),
+    (r"with parameters (\(.*\))\nKnown signatures", "a function has a signature other than {}: leave that out."),
+)
+
+
+def words_for(error):
+    """What is wrong with a user's functions, from an error of Numba's; None where only that tells."""
+    text = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
+    for pattern, words in WORDS:
+        if found := re.search(pattern, text):
+            return words.format(found[1])
+    return None
 
 
 class Call(NamedTuple):
@@ -87,7 +115,7 @@ def written(grad, form, arrays, number):
         lengths += array.ndim - 1
         batch.append(f"batch{k}")
         lines.append(f"batch{k} = {name}(batch[{k}], ({shape},))")
-    given = ", ".join(["params", *batch])
+    given = ", ".join(["params", *batch]) if len(batch) < MOST else f"params, *{displayed(batch)}"
     value = f"out[0] = number_of(fun({given}))"
     if grad is True:
         # A user's function that is asked for the value alone computes both: what it does is not known.
@@ -160,13 +188,19 @@ def expression(form, places, names, number, path=""):
         items = [expression(item, places, names, number, f"{path}[{key!r}]") for key, item in form[1]]
         made = f"dict{len(names)}"
         names[made] = dict_maker(tuple(key for key, _ in form[1]))
-        return f"{made}(({', '.join(items)},))"
+        return f"{made}({displayed(items)})"
     items = [expression(item, places, names, number, f"{path}[{k}]") for k, item in enumerate(form[1])]
     if kind == "named":
         made = f"named{len(names)}"
         names[made] = form[2]
-        return f"{made}({', '.join(items)})"
-    return f"({', '.join(items)},)"
+        return f"{made}({', '.join(items)})" if len(items) < MOST else f"{made}(*{displayed(items)})"
+    return displayed(items)
+
+
+def displayed(items):
+    """The display of a tuple; of many items Python makes a list first, which Numba does not follow."""
+    parts = [f"({', '.join(items[k : k + MOST])},)" for k in range(0, len(items), MOST)]
+    return f"({' + '.join(parts)})" if parts else "()"
 
 
 def names_view(names, dtype, ndim):
@@ -188,15 +222,16 @@ def viewer(kind):
         def build(context, builder, signature, args):
             made = context.make_array(kind)(context, builder)
             lengths = cgutils.unpack_tuple(builder, args[1], kind.ndim)
+            whole = context.get_value_type(types.intp)
             item = context.get_constant(types.intp, context.get_abi_sizeof(context.get_data_type(kind.dtype)))
-            strides = [item]
+            strides = [item] * min(kind.ndim, 1)
             for length in lengths[:0:-1]:
                 strides.insert(0, builder.mul(strides[0], length))
             context.populate_array(
                 made,
                 data=builder.inttoptr(args[0], made.data.type),
-                shape=cgutils.pack_array(builder, lengths),
-                strides=cgutils.pack_array(builder, strides),
+                shape=cgutils.pack_array(builder, lengths, whole),
+                strides=cgutils.pack_array(builder, strides, whole),
                 itemsize=item,
                 meminfo=None,
             )

@@ -292,18 +292,92 @@ def test_values_that_are_numbers(value):
     assert o.fun == 1.0 and type(o.fun) is float
 
 
+def compiled(text, given="p, rows"):
+    """A compiled function of a text."""
+    names = {"np": np}
+    exec(f"def function({given}):\n    {text}", names)  # Numba compiles what it can see the source of, and this
+    return numba.njit(names["function"])
+
+
+MISFITS = {
+    "return 1.0, {'w': np.zeros(4), 'b': 1.0}": r"True, returned at \['w'\] has another shape than x0\['w'\], \(3,\)",
+    "return 1.0, {'w': np.zeros((3, 1)), 'b': 1.0}": r"True, returned at \['w'\] has another shape",
+    "return 1.0, {'w': p['w'] * 1j, 'b': 1.0}": r"or a part of it, is array\(complex128, 1d, C\), in Numba's words",
+    "return 1.0, {'w': p['w'], 'b': None}": "the gradient, or a part of it, is none",
+    "return 1.0, p['w']": r"the gradient is .*array\(float64, 1d, C\), in Numba's words; the form of x0 is needed",
+    "return 1.0": r"fun returns float64, in Numba's words; with grad=True \(value, gradient\) is needed",
+    "return 1.0, p, p": r"fun returns 3 values; with grad=True \(value, gradient\) is needed",
+    "return p['w'], p": r"fun returns .*array\(float64, 1d, C\), in Numba's words; one real number is needed",
+    "p['w'][0] = 1.0": r"a function writes to what it is lent, a readonly array\(float64, 1d, C\). Let it write",
+    "rows.T[0, 0] = 1.0": r"a function writes to what it is lent, a readonly array\(float64, 2d, F\)",
+    "return p.nothing": "Numba can't compile fun or grad: Unknown attribute 'nothing'.*compile=False always run",
+}
+
+
 @pytest.mark.skipif(JIT_OFF, reason="needs compiled functions")
-def test_compiled_gradients_of_another_form_are_told():
-    def longer(x, rows):
-        return np.zeros(x.size + 1)
+@pytest.mark.parametrize("text", MISFITS)
+def test_compiled_functions_that_do_not_fit_are_told(text):
+    with pytest.raises((ValueError, TypeError), match=MISFITS[text]):
+        fastgd.minimize(compiled(text), X0, True, data=X, check_gradient=False)
 
-    def wider(x, rows):
-        return np.zeros((x.size, 1))
 
-    def fun(x, rows):
-        return 0.0 * x[0]
+@pytest.mark.skipif(JIT_OFF, reason="needs compiled functions")
+def test_other_compiled_functions_that_can_not_be_called():
+    signed = numba.njit("float64(float64[::1], float64[:, ::1])")(lambda x, rows: 0.0)
+    with pytest.raises(TypeError, match=r"a function has a signature other than \(readonly array.*leave that out"):
+        fastgd.minimize(signed, np.zeros(D), data=X)
+    with pytest.raises(TypeError, match="fun is compiled and grad is not: Python can't hand a dict"):
+        fastgd.minimize(LINEAR, X0, linear_grad, data=(X, Y))
+    with pytest.raises(TypeError, match=r"compile=True can't compile fun: .*method"):
+        fastgd.minimize(NJIT_PAIR.get_metadata, 0.0, data=X, compile=True)
 
-    fun = numba.njit(fun)
-    for wrong in (longer, wider):
-        with pytest.raises(ValueError, match=r"What grad returned has another shape than x0, \(3,\)"):
-            fastgd.minimize(fun, np.zeros(D), numba.njit(wrong), data=X, check_gradient=False)
+
+class Mine(Exception):
+    pass
+
+
+@numba.njit
+def raises_late(x, rows):
+    if x < 0.5:
+        raise Mine("late")
+    return x * x / 2
+
+
+@numba.njit(boundscheck=True)
+def out_of_bounds(x, rows):
+    return x + rows[rows.shape[0] + 3, 0]
+
+
+@pytest.mark.jit
+@pytest.mark.parametrize(
+    ("fun", "error", "words"), [(raises_late, Mine, "late"), (out_of_bounds, IndexError, "bounds")]
+)
+def test_what_compiled_functions_raise_comes_through(fun, error, words, monkeypatch):
+    monkeypatch.setattr("fastgd.functions.batch_minimize.available_threads", lambda: 3)
+    given = (fun, 1.0), {"data": X, "batch_size": 8, "epochs": 50, "random_state": 0}
+    with pytest.raises(error, match=words):
+        fastgd.minimize(*given[0], **given[1])
+    for _ in range(5):
+        with pytest.raises(error, match=words):
+            fastgd.minimize_sweep(*given[0], **given[1], learning_rate=[0.1, 0.2, 1e-9, 0.3])
+    with pytest.raises(error, match=words):
+        fastgd.lr_find(fun, 1.0, data=X, batch_size=8)
+
+
+@slow_to_compile
+@pytest.mark.jit
+def test_compiled_functions_of_unusual_nests():
+    many = {f"k{k}": np.full(2, 1.0 + k) for k in range(32)}
+    o = fastgd.minimize(compiled("return p['k3'][1] ** 2 / 2 + p['k31'][0] * 0.0"), many, data=X, epochs=1)
+    assert o.x["k3"][1] == pytest.approx(3.6) and o.x["k31"][0] == 32
+    Wide = namedtuple("Wide", list(many))
+    o = fastgd.minimize(compiled("return p.k3[1] ** 2 / 2"), Wide(**many), data=X, epochs=1)
+    assert o.x.k3[1] == pytest.approx(3.6)
+    for x0, text in (
+        ((np.array(4.0), np.zeros((0, 2))), "return p[0][()] ** 2 / 2 + p[1].size"),
+        (((), 4.0, {}, {"a 'b\"": 4.0, "": [1.0]}), "return p[1] ** 2 / 2 + 0 * p[3]['a \\'b\"']"),
+    ):
+        o = fastgd.minimize(compiled(text), x0, data=X, epochs=1)
+        assert 3.6 in flat(o.x).round(6)
+    o = fastgd.minimize(compiled("return (x - a[25][0] - 4) ** 2 / 2", "x, *a"), 8.0, data=(Y * 0,) * 26, epochs=1)
+    assert o.x == pytest.approx(7.6)
