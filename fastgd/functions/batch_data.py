@@ -72,6 +72,12 @@ class BatchData:
             else:
                 yield [array[self.rows[lo : lo + size]] for array in self.arrays]
 
+    def sample(self, most):
+        """Up to so many rows, from all parts of the data."""
+        numbers = np.arange(min(self.n, most)) * self.n // min(self.n, most)
+        numbers = numbers if self.rows is None else self.rows[numbers]
+        return BatchData([np.ascontiguousarray(array[numbers]) for array in self.arrays])
+
     def not_finite(self):
         """Which array holds NaN or infinity, and in which row, in words; "" where none does."""
         for k, array in enumerate(self.arrays):

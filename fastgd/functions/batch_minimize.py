@@ -1,9 +1,11 @@
 """``minimize`` and its sweep over data: the runs of a user's functions on batches, on all cores."""
 
 import functools
+import os
 
 from ..kernels.threads import available_threads, run_tasks
 from ..results.batch_state import BatchState
+from ..results.fit_result import load
 from ..results.progress import Bar
 from .batch_result import result_of
 from .batch_run import BatchRun
@@ -26,6 +28,8 @@ def resumed_state(resume):
     """The state of what ``resume`` is given."""
     if resume is None:
         return None
+    if isinstance(resume, (str, os.PathLike)):
+        resume = load(resume)
     state = getattr(resume, "state", resume)
     if not isinstance(state, BatchState):
         raise TypeError(f"resume={type(resume).__name__} must be a result of minimize with data, or its state.")

@@ -7,8 +7,10 @@ import numpy as np
 from ..results.batch_state import BatchHistory
 from ..results.messages import MINIMIZE_ADVICE, RAISED_ADVICE
 from ..results.minimize_result import MinimizeResult
+from .batch_functions import VALUE
 from .run import ZERO
 
+SAMPLED = 4096  # rows
 RISE = 1e-9  # how far, relatively, the mean of fun may lie above its start by rounding
 
 
@@ -17,19 +19,21 @@ def result_of(run):
     task, state, nest = run.task, run.state, run.task.functions.nest
     status, reason = run.verdict
     if status == "interrupted":  # a pass may take long, and another Ctrl-C would lose the run
-        x, value, slopes = run.answer(), latest_value(state), np.full(nest.size, math.nan)
+        x = state.best if state.best.size else run.answer()
+        value, slopes = latest_value(run), np.full(nest.size, math.nan)
         reason += " fun is the last mean that was met."
     else:
         x, value, slopes, lost = best_finite(run)
-        status, reason = judged(run, value, slopes, lost)
+        status, reason = judged(run, x, value, slopes, lost)
     advice = MINIMIZE_ADVICE[status]
     if status == "diverged":
         advice = task.data.not_finite() or remedy(run, value, slopes) or advice
-    elif status == "interrupted":
-        advice = "Pass this result as resume to go on."
     elif state.best.size:
         reason += f" x is that of epoch {state.best_epoch}, whose validation value was the lowest."
-    message = [reason, advice]
+        advice = "" if status == "early_stopped" else advice
+    if status == "interrupted":
+        advice = "Pass this result as resume to go on."
+    message = [reason, advice] if advice else [reason]
     if task.functions.grad is None:
         message.append(f"Derivatives were central differences, {2 * nest.size} evaluations of fun a step.")
     with np.errstate(all="ignore"):
@@ -49,11 +53,14 @@ def remedy(run, value, slopes):
     return None
 
 
-def latest_value(state):
-    """The value that was met last: the mean of the last epoch or, before its end, that of the first batch."""
-    if len(state.records):
+def latest_value(run):
+    """The mean of the last epoch or, before its end, over the rows so far; at the start, over a sample."""
+    state = run.state
+    if len(state.records) and math.isfinite(state.records[-1, 0]):
         return float(state.records[-1, 0])
-    return state.first if math.isfinite(state.first) else math.nan
+    if state.position and run.wanted & VALUE:
+        return float(state.sums[0] / state.position)
+    return run.mean(run.answer(), run.order.data.sample(SAMPLED))
 
 
 def best_finite(run):
@@ -71,7 +78,7 @@ def best_finite(run):
     return found[-1]
 
 
-def judged(run, value, slopes, lost):
+def judged(run, x, value, slopes, lost):
     """The status and the reason of a run, by what its parameters are worth."""
     state, (status, reason) = run.state, run.verdict
     if status == "diverged":
@@ -79,17 +86,23 @@ def judged(run, value, slopes, lost):
     if lost or not math.isfinite(value):
         return "diverged", f"fun is infinite or NaN after {state.epoch} epochs; x is the start. {reason}"
     at_rest = status.startswith("max_") and run.penalty.free and np.abs(slopes).max() <= ZERO
-    if rose(run, value, ZERO if at_rest else 0.0):
+    if rose(run, x, value, ZERO if at_rest else 0.0):
         return "diverged", f"fun rose above its start: it is {value:.6g} after {state.epoch} epochs. {reason}"
     if at_rest:
         return "converged", f"The gradient is zero to rounding after {state.epoch} epochs."
     return status, reason
 
 
-def rose(run, value, slack):
-    """Whether the objective at the end lies above the one at the start by more than rounding, or some slack."""
-    state = run.state
-    if value <= state.first:
-        return False  # to know the whole mean at the start would take a pass
-    begun = run.mean(state.start[:-1], run.order.data) + run.penalty.cost(state.start[:-1])
+def rose(run, x, value, slack):
+    """Whether the objective at the end lies above the one at the start by more than rounding, or some slack.
+
+    A sample tells of most runs that it does not: to know the mean over all rows at the start takes a pass.
+    """
+    data, start = run.order.data, run.state.start[:-1]
+    if data.n > SAMPLED:
+        some = data.sample(SAMPLED)
+        begun, now = (run.mean(weights, some) + run.penalty.cost(weights) for weights in (start, x))
+        if not now > begun + max(RISE * abs(begun), slack):
+            return False
+    begun = run.mean(start, data) + run.penalty.cost(start)
     return value > begun + max(RISE * abs(begun), slack)

@@ -1,5 +1,6 @@
 """A source as the data of a function that is minimised in batches: its rows are in memory a buffer at a time."""
 
+import contextlib
 import functools
 
 import numpy as np
@@ -64,6 +65,12 @@ class SourceData(BatchData):
             chosen = self.rows[np.searchsorted(self.rows, first) : np.searchsorted(self.rows, last)]
             if len(chosen):
                 yield [rows.values[chosen - first], *(vector[chosen] for vector in self.vectors)]
+
+    def sample(self, most):
+        """Up to so many rows, the first ones."""
+        blocks = self.blocks(most)
+        with contextlib.closing(blocks):
+            return BatchData(next(blocks))
 
     def not_finite(self):
         """Where the source holds NaN or infinity, in words; "" where it does not."""

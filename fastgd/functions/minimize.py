@@ -61,8 +61,8 @@ def minimize(
         of the parameters, integers and booleans keep theirs. One of :mod:`fastgd.sources`, for data larger than memory,
         gives ``fun`` X, and y, weight and offset where it has them; the parameters get its type.
     batch_size : int or None, default None
-        Rows of a step, with ``data``; None is all of them. The last batch of an epoch may be smaller. What ``fun`` is
-        lent can't be written to.
+        Rows of a step, with ``data``; None is all of them. The last batch of an epoch may be smaller. What functions
+        are lent can't be written to, and is used again: copy what you keep.
     epochs : int or None, default None
         Passes over ``data`` in all, with those before a run was resumed; None is 10.
     shuffle : {"block", "full", "replacement", False}, default "block"
@@ -114,8 +114,8 @@ def minimize(
     verbose : int, default 0
         1 shows a progress bar (tqdm); -1 leaves out the line that tells, on a terminal, that code is being compiled,
         and the warning, elsewhere, that it is in each process anew.
-    resume : MinimizeResult or None, default None
-        With ``data``: the result of a run to go on with, e.g. one of :func:`fastgd.load`. All options but ``epochs``,
+    resume : MinimizeResult, path or None, default None
+        With ``data``: the result of a run to go on with, or the file in which it was saved. All options but ``epochs``,
         ``max_iter``, ``tol`` and ``patience`` must be the same; the numbers are those of a run that never stopped.
 
     Returns
@@ -142,8 +142,7 @@ def minimize(
       of the functions counts as that, and the message names it; other exceptions are raised), or ``fun`` ended above
       its start. ``x`` is the last point where it and ``fun`` were finite.
     - "early_stopped": the callback said so, or the validation value did not fall.
-    - "interrupted": Ctrl-C. With ``data`` ``fun`` is the mean over the last epoch then, NaN before the first step, and
-      ``jac`` is NaN.
+    - "interrupted": Ctrl-C. With ``data`` ``fun`` is the mean over the last epoch then, and ``jac`` is NaN.
 
     Compiled runs without a history read ``fun`` every 1024 steps and, should it not be finite there, take those steps
     again one by one. So they end where a run that reads it at each step ends, unless ``fun`` was infinite or NaN on the

@@ -10,6 +10,8 @@ from . import npz, saving
 from .batch_state import BatchHistory, BatchState
 from .plots import log_where_wide, new_axes
 
+SHOWN = 100
+
 
 @dataclass(frozen=True, eq=False)
 class MinimizeHistory:
@@ -88,9 +90,9 @@ class MinimizeResult:
 
     def _plot_epochs(self, ax, options):
         epochs, held = np.arange(1, self.n_epochs + 1), self.history.validation_fun
-        ax.plot(epochs, self.history.fun, **{"label": "training", **options})
+        (line,) = ax.plot(epochs, self.history.fun, **{"label": "training", **options})
         if np.isfinite(held).any():
-            ax.plot(epochs, held, label="validation")
+            ax.plot(epochs, held, **{**options, "color": line.get_color(), "linestyle": "--", "label": "validation"})
             ax.legend()
 
     def save(self, path):
@@ -112,7 +114,16 @@ class MinimizeResult:
 
     def __repr__(self):
         lines = [f"{type(self).__name__}: {self.status} after {self.nit} iterations", f"  {self.message}"]
-        return "\n".join([*lines, f"  fun: {self.fun!r}", f"  x: {self.x!r}"])
+        return "\n".join([*lines, f"  fun: {self.fun!r}", f"  x: {shown(self.x)}"])
+
+
+def shown(x):
+    """Parameters in words: of arrays of more than ``SHOWN`` numbers their shapes."""
+    if isinstance(x, dict):
+        return "{" + ", ".join(f"{key!r}: {shown(item)}" for key, item in x.items()) + "}"
+    if isinstance(x, (list, tuple)):
+        return f"{'(' if isinstance(x, tuple) else '['}{', '.join(map(shown, x))}{')' if isinstance(x, tuple) else ']'}"
+    return f"{x.dtype} {x.shape}" if np.size(x) > SHOWN else repr(x)
 
 
 def minimization_of(path, saved):

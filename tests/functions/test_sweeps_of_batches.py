@@ -144,7 +144,7 @@ def test_ctrl_c_ends_all_runs_in_compiled_code(threads, monkeypatch):
     monkeypatch.setattr(BatchRun, "_slice", interrupted)
     s = sweep((LINEAR, LINEAR_GRAD), learning_rate=[1e-9, 2e-9, 3e-9], epochs=10**9)
     assert s.status == ["interrupted"] * 3
-    assert all(np.isfinite(o.fun) == (o.nit > 0) for o in s.results) and s.results[0].nit > 0
+    assert all(np.isfinite(o.fun) for o in s.results) and s.results[0].nit > 0
     assert all("Pass this result as resume to go on" in o.message for o in s.results)
 
 
