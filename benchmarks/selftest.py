@@ -142,22 +142,29 @@ def trials(check, names, committed, runs, folder):
             yield Trial(f"{plant.name}, run {k + 1}", check, [plant.case], committed, tree, True)
 
 
+# How many at a time: a count is the same whatever else runs, seconds are not.
+TOGETHER = {"instructions": available_threads(), "ratios": 1}
+
+
 def main(arguments=None):
     parser = argparse.ArgumentParser(prog="benchmarks.selftest", description=__doc__)
     parser.add_argument("--runs", type=positive, default=3)
+    parser.add_argument("--checks", default=",".join(TOGETHER), help="one of these, or both with a comma (default)")
     parser.add_argument("words", nargs="*", help="only cases with one of these words in their name; plants stay")
     given = parser.parse_args(arguments)
-    names = chosen(GATED, given.words)
+    names, checks = chosen(GATED, given.words), given.checks.split(",")
+    if unknown := set(checks) - set(TOGETHER):  # with 1: argparse's 2 would be a verdict
+        raise SystemExit(f"--checks takes {','.join(TOGETHER)}, not {', '.join(map(repr, sorted(unknown)))}")
     right, unknown = [], False
     with tempfile.TemporaryDirectory() as folder:
-        for check, together in (("instructions", available_threads()), ("ratios", 1)):
+        for check in checks:
             if check == "instructions" and (why := instructions.missing()):
                 print(f"no instructions are counted: {why}")
                 unknown = True
                 continue
             committed = measured(sorted({*names, *(plant.case for plant in PLANTS)}), check)
             planned = trials(check, names, committed, given.runs, Path(folder))
-            with ThreadPool(together) as pool:  # a count is the same whatever else runs, seconds are not
+            with ThreadPool(TOGETHER[check]) as pool:
                 right += pool.map(Trial.right, planned, chunksize=1)
     print(f"{sum(right)} of {len(right)} verdicts were right")
     return 1 if not all(right) else 2 if unknown else 0

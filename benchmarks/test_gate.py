@@ -223,6 +223,11 @@ def test_a_misspelt_word_is_no_verdict(arguments):
         gate.main(arguments)
 
 
+def test_a_check_that_the_selftest_does_not_have():
+    with pytest.raises(SystemExit, match="'fused'"):
+        selftest.main(["--checks", "ratios,fused"])
+
+
 @pytest.mark.parametrize("main", [driver.main, selftest.main])
 @pytest.mark.parametrize("arguments", [["nosuch"], ["--repeats", "0"], ["--runs", "0"]])
 def test_nothing_is_measured_of_a_mistake(main, arguments):

@@ -196,7 +196,7 @@ def forked():
     report(everything(ALL))
 
 
-FORKS = 25
+FORKS = 12
 
 
 def forked_while_choosing():

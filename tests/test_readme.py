@@ -43,10 +43,15 @@ def test_snippets(page, capsys, tmp_path, monkeypatch):
 
 @pytest.mark.slow
 @pytest.mark.jit
-def test_the_page_on_data_larger_than_memory(tmp_path, monkeypatch, capfd):
-    """Its snippets and commands, in order."""
+@pytest.mark.parametrize(("every", "rows"), [(8, 40_919), pytest.param(1, 327_346, marks=pytest.mark.long)])
+def test_the_page_on_data_larger_than_memory(every, rows, tmp_path, monkeypatch, capfd):
+    """Its snippets and commands, in order, on every so many flights."""
     from fastgd.__main__ import main
+    from fastgd.cli import demo
 
+    X, y, dropped = demo.flights(np.float32)
+    assert (X.shape, len(y), dropped) == ((327_346, 37), 327_346, 9430)
+    monkeypatch.setattr(demo, "flights", lambda dtype: (X[::every].astype(dtype), y[::every].astype(dtype), dropped))
     monkeypatch.chdir(tmp_path)
     page, namespace = README.parent / "docs" / "out_of_core.md", {}
     said = {}
@@ -56,14 +61,14 @@ def test_the_page_on_data_larger_than_memory(tmp_path, monkeypatch, capfd):
         for command in re.findall(r"^fastgd (.*)$", text if language == "sh" else "", flags=re.MULTILINE):
             assert main(shlex.split(command)) == 0, (command, capfd.readouterr())
             said[command.split()[0]] = capfd.readouterr().out
-    assert "327,346 rows, 37 columns" in said["fit"]
+    assert f"{rows:,} rows, 37 columns" in said["fit"]
     lines = capfd.readouterr().out.splitlines()
-    assert lines[0].startswith("Parquet(327,346 rows of 37 columns, float32) converged ")
+    assert lines[0].startswith(f"Parquet({rows:,} rows of 37 columns, float32) converged ")
     assert lines[1] == "True"
     for name in ("delays.npy", "delays.parquet"):
         found = np.load(name) if name.endswith("npy") else pd.read_parquet(name)
-        assert len(found) == 327_346
-    assert "Parquet(327,346 rows of 37 columns, float64)" in lines
+        assert len(found) == rows
+    assert f"Parquet({rows:,} rows of 37 columns, float64)" in lines
 
 
 @pytest.mark.slow

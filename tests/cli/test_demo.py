@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("pandas")
 
 
-# The demo of every eighth flight: how many there are is seen in test_readme.py too.
+# The demo of every eighth flight; test_readme.py counts them all.
 EIGHTH = """
 import sys
 from fastgd.__main__ import main
