@@ -3,7 +3,7 @@
 import functools
 import os
 
-from ..kernels.threads import available_threads, run_tasks
+from ..kernels.threads import available_threads, may_share_threads, run_tasks
 from ..results.batch_state import BatchState
 from ..results.fit_result import load
 from ..results.progress import Bar
@@ -73,7 +73,7 @@ def _call(functions, k):
 
 def threads_of(runs):
     """How many threads runs go on: functions in Python take turns anyway."""
-    return 1 if any(run.function is None for run in runs) else available_threads()
+    return 1 if any(run.function is None for run in runs) or not may_share_threads() else available_threads()
 
 
 def finished(runs, interrupted):

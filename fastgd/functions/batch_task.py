@@ -11,6 +11,7 @@ from ..inputs.nest import nest_of
 from ..kernels.notice import notice
 from ..parts import optimizers
 from ..parts.registry import brief
+from ..results import npz
 from ..results.batch_state import BatchState
 from ..results.progress import BatchProgress
 from ..sources.base import Source
@@ -64,12 +65,10 @@ class Task:
     def state_of(self, run):
         """The state that a run begins with: fresh, or that of the run it goes on with."""
         settings = self.settings_of(run)
-        if self.resumed is not None:
-            return self.go_on(settings)
         size, dtype = self.start.size + 1, self.functions.nest.dtype
         begun = np.append(self.start, dtype.type(0))
         memory = [] if run.watching is None else list(run.watching.memory)
-        return BatchState(
+        fresh = BatchState(
             weights=begun.copy(),
             slots=np.zeros((1, run.optimizer.slots, size), dtype),
             carry=np.ones(2),
@@ -81,6 +80,7 @@ class Task:
             plateau=[1.0, *memory],
             settings=settings,
         )
+        return fresh if self.resumed is None else self.go_on(fresh, run.order.positions)
 
     def settings_of(self, run):
         """What a run that goes on must have the same, in words."""
@@ -102,14 +102,25 @@ class Task:
             "clip_norm": str(options.clip_norm),
         }
 
-    def go_on(self, settings):
-        """The state of the run before, checked against this call's settings."""
-        for name, value in self.resumed.settings.items():
-            if settings.get(name) != value:
+    def go_on(self, fresh, positions):
+        """The state of the run before, checked against this call's settings and the state it would begin with."""
+        state = self.resumed
+        for name, value in fresh.settings.items():
+            if state.settings.get(name) != value:
                 raise ValueError(
-                    f"resume: the run had {name}: {value}; this call has {settings.get(name)}. Pass the same."
+                    f"resume: the run had {name}: {state.settings.get(name)}; this call has {value}. Pass the same."
                 )
-        return self.resumed.copy()
+        # Kernels go by these: what contradicts the rest would have them read and write elsewhere.
+        sizes = {"records": (len(state.records), 4), "best": (len(state.best) and self.start.size,)}
+        for name, array in vars(fresh).items():
+            if isinstance(array, np.ndarray):
+                there, shape = getattr(state, name), sizes.get(name, array.shape)
+                if not isinstance(there, np.ndarray) or (there.dtype, there.shape) != (array.dtype, shape):
+                    raise ValueError(f"resume: its {name!r} must be {array.dtype} of shape {shape}. {npz.REMEDY}")
+        whole = (state.steps, state.epoch, state.position)
+        if min(whole) < 0 or state.position >= positions or len(state.plateau) != len(fresh.plateau):
+            raise ValueError(f"resume: its place in the epoch contradicts the data. {npz.REMEDY}")
+        return state.copy()
 
     def progress(self, run):
         """What a callback is given."""
@@ -130,6 +141,8 @@ def task_of(fun, x0, grad, data, given, points, limits, resumed=None):
     functions = functions_of(fun, grad, grad_name, nest, compile)
     for name in ("optimizer", "learning_rate", "alpha", "random_state"):
         arguments.single(name, points[0].get(name, given.get(name)), "fastgd.minimize_sweep")
+    if resumed is not None and given["random_state"] is None and resumed.settings.get("random_state", "").isdigit():
+        given["random_state"] = int(resumed.settings["random_state"])
     first = {name: points[0].get(name, given[name]) for name in ("alpha", "random_state")}
     options = BatchOptions.checked(given | first)
     rows, held = source_data(data) if isinstance(data, Source) else BatchData.checked("data", data, nest.dtype), None

@@ -45,6 +45,18 @@ def cgroup_quota():
         return None  # not Linux, an older cgroup, or "max"
 
 
+def may_share_threads():
+    """Whether several threads may call compiled functions of the user's at once.
+
+    Two that call functions with ``parallel=True`` at once end the process where Numba has no OpenMP or TBB.
+    """
+    layer = getattr(sys.modules.get("numba"), "threading_layer", None)
+    try:
+        return layer is None or layer() != "workqueue"
+    except ValueError:  # nothing parallel has been compiled
+        return True
+
+
 def run_tasks(task, tasks, n_threads):
     """Call ``task(k)`` for k in range(tasks), each once, on up to ``n_threads`` threads of which this is one.
 

@@ -349,6 +349,34 @@ def test_a_run_goes_on_with_the_same_settings_only(name):
         fastgd.minimize(linear, x0, linear_grad, **given, resume=part)
 
 
+def test_a_run_goes_on_with_its_own_seed():
+    given = {**GIVEN, "random_state": None}
+    part = run(**given, max_iter=7)
+    same(run(**given, resume=part), run(**{**given, "random_state": int(part.state.settings["random_state"])}))
+
+
+CONTRADICTIONS = {
+    "weights": np.zeros(3),
+    "slots": np.zeros((1, 2, D + 2)),
+    "averages": np.zeros(D + 2),
+    "best": np.zeros(D),
+    "start": np.zeros(D + 2, np.float32),
+    "records": np.zeros((2, 3)),
+    "sums": [0.0],
+    "position": N,
+    "steps": -1,
+    "plateau": [],
+}
+
+
+@pytest.mark.parametrize("name", CONTRADICTIONS)
+def test_a_state_that_contradicts_itself_is_told(name):
+    state = run(**GIVEN, max_iter=7).state
+    setattr(state, name, CONTRADICTIONS[name])
+    with pytest.raises(ValueError, match=r"^resume: its "):
+        run(**GIVEN, resume=state)
+
+
 def test_what_resume_does_not_take():
     for other in (3, X0, fastgd.minimize(lambda x: x * x, 1.0), fastgd.fit(X, Y)):
         with pytest.raises(TypeError, match="resume="):

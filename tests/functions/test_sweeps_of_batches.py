@@ -1,8 +1,12 @@
 """``minimize_sweep`` over data: each run is that of minimize alone, whatever runs beside it."""
 
 import _thread
+import os
 import pickle
+import subprocess
+import sys
 
+import hangs
 import numpy as np
 import pytest
 from batch_models import LINEAR, LINEAR_GRAD, X0, X, Y, flat, linear, linear_grad, same
@@ -146,6 +150,37 @@ def test_ctrl_c_ends_all_runs_in_compiled_code(threads, monkeypatch):
     assert s.status == ["interrupted"] * 3
     assert all(np.isfinite(o.fun) for o in s.results) and s.results[0].nit > 0
     assert all("Pass this result as resume to go on" in o.message for o in s.results)
+
+
+@pytest.mark.jit
+def test_functions_that_are_parallel_themselves_do_not_end_the_process():
+    code = """
+import numba, numpy as np, fastgd
+from fastgd.functions import batch_minimize
+batch_minimize.available_threads = lambda: 3
+
+@numba.njit(parallel=True)
+def fun(x, y):
+    total = 0.0
+    for i in numba.prange(y.size):
+        total += (x - y[i]) ** 2
+    return total / y.size
+
+@numba.njit
+def grad(x, y):
+    return 2 * (x - y.mean())
+
+s = fastgd.minimize_sweep(fun, 0.0, grad, data=np.arange(40.0), batch_size=8, learning_rate=[0.01, 0.02, 0.03, 0.04])
+print(s.status, numba.threading_layer())
+"""
+    environment = {**os.environ, "NUMBA_THREADING_LAYER": "workqueue"}
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        start_new_session=True,
+    )  # fmt: skip
+    out, err = hangs.said_by(process)
+    assert process.returncode == 0, err
+    assert out.split() == ["['slow',", "'slow',", "'slow',", "'slow']", "workqueue"]
 
 
 def test_errors():
