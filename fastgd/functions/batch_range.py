@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from ..kernels.batch_steps import RUNNING
 from .batch_functions import BOTH
 from .batch_run import BatchRun
 
@@ -31,6 +32,6 @@ class FunctionSteps:
         if order.waits(state):
             order.go_on([state])
         state.sums[0], position = 0.0, state.position
-        sound = self.run.steps(np.array([self.growth.rate(state.steps + 1.0)]))
+        sound = self.run.steps(np.array([self.growth.rate(state.steps + 1.0)])) == RUNNING
         value = state.sums[0] / max(state.position - position, 1) if sound else math.nan
         return float(value), bool(sound and np.isfinite(state.weights).all())

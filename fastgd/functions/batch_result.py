@@ -21,25 +21,33 @@ def result_of(run):
     if status == "interrupted":  # a pass may take long, and another Ctrl-C would lose the run
         x = state.best if state.best.size else run.answer()
         value, slopes = latest_value(run), np.full(nest.size, math.nan)
-        reason += " fun is the last mean that was met."
+        reason, lost = reason + " fun is the last mean that was met.", False
     else:
         x, value, slopes, lost = best_finite(run)
         status, reason = judged(run, x, value, slopes, lost)
     advice = MINIMIZE_ADVICE[status]
     if status == "diverged":
         advice = task.data.not_finite() or remedy(run, value, slopes) or advice
-    elif state.best.size:
-        reason += f" x is that of epoch {state.best_epoch}, whose validation value was the lowest."
-        advice = "" if status == "early_stopped" else advice
-    if status == "interrupted":
+    elif status == "interrupted":
         advice = "Pass this result as resume to go on."
-    message = [reason, advice] if advice else [reason]
+    elif status == "early_stopped" and state.best.size:
+        advice = ""
+    message = [words for words in (reason, returned(run, lost), advice) if words]
     if task.functions.grad is None:
         message.append(f"Derivatives were central differences, {2 * nest.size} evaluations of fun a step.")
     with np.errstate(all="ignore"):
         jac = nest.of(slopes.astype(nest.dtype))
     history = BatchHistory(*state.records.T.copy())
     return MinimizeResult(nest.of(x), value, jac, state.steps, status, " ".join(message), history, state.epoch, state)
+
+
+def returned(run, lost):
+    """Which parameters the result has, in words, where they are others than the last; ``lost``: no other is finite."""
+    if lost:
+        return "x is the start."
+    if run.state.best.size:
+        return f"x is that of epoch {run.state.best_epoch}, whose validation value was the lowest."
+    return "x is the last finite point." if run.verdict[0] == "diverged" else ""
 
 
 def remedy(run, value, slopes):
@@ -84,7 +92,7 @@ def judged(run, x, value, slopes, lost):
     if status == "diverged":
         return status, reason
     if lost or not math.isfinite(value):
-        return "diverged", f"fun is infinite or NaN after {state.epoch} epochs; x is the start. {reason}"
+        return "diverged", f"fun is infinite or NaN after {state.epoch} epochs. {reason}"
     at_rest = status.startswith("max_") and run.penalty.free and np.abs(slopes).max() <= ZERO
     if rose(run, x, value, ZERO if at_rest else 0.0):
         return "diverged", f"fun rose above its start: it is {value:.6g} after {state.epoch} epochs. {reason}"

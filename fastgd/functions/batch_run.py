@@ -15,6 +15,8 @@ from .batch_records import EpochRecords
 from .problem import told
 
 SLICE_SECONDS = 0.03
+FIRST_SLICE = 1  # step
+RAISED = -1  # beside the statuses of kernels: a compiled function raised, and in which of the steps is not known
 EVALUATED = 1024  # rows whose mean is asked for at once, or as many as a batch has
 
 
@@ -36,7 +38,8 @@ class BatchRun:
         custom_parts.compile_custom_part("optimizer", self.optimizer, nest.dtype)
         self.move = address(move_weights, nest.dtype, type(self.optimizer), type(self.penalty.part))
         self.state = task.state_of(self)
-        self.began, self.size, self.ended, self.verdict, self.raised = time.perf_counter(), 1, False, None, ""
+        self.began, self.size, self.ended = time.perf_counter(), FIRST_SLICE, False
+        self.verdict, self.raised = None, ""
         self.before, self.inside = self.state.copy(), False  # the state at the beginning of a slice; whether in one
         self.records = EpochRecords(self.state.records, task.held is not None)
         self._buffers()
@@ -92,7 +95,7 @@ class BatchRun:
             self.advance(0.0)
 
     def _slice(self):
-        """Some steps within an epoch, and what its end asks for; returns how many."""
+        """Some steps within an epoch, and what its end asks for; returns how many, or 0 to take them again."""
         state, order = self.state, self.order
         steps = min(self.size, -(-order.left(state) // order.batch))
         if self.task.limits.max_iter is not None:
@@ -100,11 +103,15 @@ class BatchRun:
         self.before.take(state)
         self.inside = True  # until then Ctrl-C leads back to the state before
         rates = schedules.rates(self.schedule, state.steps, steps, state.plateau[0])
-        sound, self.inside = self.steps(rates), False
-        if not np.isfinite(state.weights).all():
-            sound = False
+        status = self.steps(rates)
+        lost = status == RAISED or not np.isfinite(state.weights).all()
+        if lost:
             state.take(self.before)
-        if not sound:
+        self.inside = False
+        if lost and steps > 1:  # again, one by one: where a run ends must not depend on where slices do
+            self.size, self.raised = 1, ""
+            return 0
+        if lost or status != batch_steps.RUNNING:
             self._diverge()
         elif state.position == order.positions:
             self._end_epoch(float(rates[-1]))
@@ -112,7 +119,7 @@ class BatchRun:
         return steps
 
     def steps(self, rates):
-        """Steps on the next batches of the epoch at some rates; whether all values and gradients are finite."""
+        """Steps on the next batches of the epoch at some rates; returns how it stands, as kernels do."""
         state, order = self.state, self.order
         if order.arrays is not self.present:
             self.present = order.arrays
@@ -126,7 +133,7 @@ class BatchRun:
         state.position += min(done * order.batch, count)
         if status == batch_steps.BAD_SHAPE:
             self.functions.raise_shape(int(self.out[2]))
-        return status == batch_steps.RUNNING
+        return status
 
     def _compiled_steps(self, rates, rows, count):
         state = self.state
@@ -141,14 +148,13 @@ class BatchRun:
             )  # fmt: skip
         except ArithmeticError as error:
             self.raised = told("fun or grad", error)
-            state.take(self.before)
-            return batch_steps.BAD_VALUE, 0
+            return RAISED, 0
 
     def _python_steps(self, rates, rows, count):
         state, batch, clip = self.state, self.order.batch, self.options.clip_norm
-        call, place, lent, most = self.functions.call, self.place, list(map(frozen, self.batch)), count
+        call, place, lent = self.functions.call, self.place, list(map(frozen, self.batch))
         for k, rate in enumerate(rates.tolist()):
-            lo, hi = k * batch, min((k + 1) * batch, most)
+            lo, hi = k * batch, min((k + 1) * batch, count)
             if self.gathers:
                 batch_steps.gather(rows, lo, hi, self.sources, self.sizes, self.targets)
                 arrays = lent if hi - lo == batch else [array[: hi - lo] for array in lent]
@@ -210,11 +216,7 @@ class BatchRun:
 
     def _diverge(self):
         cause = f": {self.raised}" if self.raised else ""
-        self.end(
-            "diverged",
-            f"x, fun or its gradient became infinite or NaN in step {self.state.steps + 1}{cause}; x is the last "
-            "finite point.",
-        )
+        self.end("diverged", f"x, fun or its gradient became infinite or NaN in step {self.state.steps + 1}{cause}.")
 
     def end(self, status, reason):
         """End the run."""

@@ -5,6 +5,7 @@ import functools
 import pickle
 import re
 
+import numba
 import numpy as np
 import pytest
 from batch_models import (
@@ -242,6 +243,34 @@ def test_arithmetic_errors_are_divergence(error):
         rf"step \d: fun or grad raised {error.__name__}: here \(test_batch_endings.py, line \d+\)", o.message
     )
     assert abs(o.x["b"]) <= 0.2 and np.isfinite(o.fun)
+
+
+def climbing(x, rows):
+    """A value that falls without end, and a gradient that is as large as may be."""
+    return -1e-300 * x, -1e153
+
+
+def raising(x, rows):
+    if x > 5.0:
+        raise ZeroDivisionError
+    return -x, -1.0
+
+
+CLIMBING, RAISING = numba.njit(climbing), numba.njit(raising)
+
+
+@pytest.mark.jit
+@pytest.mark.parametrize(("fun", "rate", "nit"), [(CLIMBING, 1e153, 179), (RAISING, 0.01, 500)])
+def test_where_a_run_diverges_is_no_matter_of_slices(fun, rate, nit, monkeypatch):
+    call = functools.partial(fastgd.minimize, x0=1e-9, grad=True, data=np.zeros(1000), batch_size=1, epochs=1)
+    call = functools.partial(call, learning_rate=rate, check_gradient=False)
+    for size in (1, 10, 10**6):
+        monkeypatch.setattr(batch_run, "FIRST_SLICE", size)
+        for one in (fun, fun.py_func):
+            o = call(one)
+            assert (o.status, o.nit) == ("diverged", nit)
+            assert ("x is the start" in o.message) == (o.x == 1e-9) == (fun is RAISING)
+            assert ("x is the last finite point" in o.message) == (fun is CLIMBING)
 
 
 def test_other_errors_are_raised():
