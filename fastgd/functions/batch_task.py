@@ -107,8 +107,10 @@ class Task:
         state = self.resumed
         for name, value in fresh.settings.items():
             if state.settings.get(name) != value:
+                period = " (a schedule that is to go on beyond its run needs a period)" if "period" in value else ""
                 raise ValueError(
-                    f"resume: the run had {name}: {state.settings.get(name)}; this call has {value}. Pass the same."
+                    f"resume: the run had {name}: {state.settings.get(name)}; this call has {value}. Pass the same"
+                    f"{period}."
                 )
         # Kernels go by these: what contradicts the rest would have them read and write elsewhere.
         sizes = {"records": (len(state.records), 4), "best": (len(state.best) and self.start.size,)}

@@ -8,6 +8,7 @@ AGREE = 0.01  # as far as a gradient may differ, relatively, from differences th
 ROUNDING = 64  # units in the last place of a value
 FINER = 8.0  # the second differences have steps so many times smaller
 EACH = 4  # up to so many parameters are looked at one by one
+MOST = 16  # up to so many arrays
 REMEDY = "Correct it (its sign, a factor, a term), or pass check_gradient=False to use it as it is."
 
 
@@ -55,13 +56,13 @@ def directions(size, leaves):
                 yield (f"{name}[{j - start}]" if end - start > 1 else name), unit
         return
     signs = np.where(np.random.default_rng(0).random(size) < 0.5, -1.0, 1.0)
-    yield "a random direction", signs / math.sqrt(size)
-    if 1 < len(leaves) <= 16:
+    if 1 < len(leaves) <= MOST:  # before that of all, so that the array is named
         for name, start, end in leaves:
             unit = np.zeros(size)
             unit[start:end] = signs[start:end] / math.sqrt(max(end - start, 1))
             if end > start:
                 yield f"a random direction of {name}", unit
+    yield "a random direction", signs / math.sqrt(size)
 
 
 def rate_along(value, first, x, direction, given):
