@@ -30,7 +30,11 @@ def _copy_bytes(typing, target, source, count):
     return types.void(types.int64, types.int64, types.int64), build
 
 
-copy_bytes = ctypes.memmove if numba.config.DISABLE_JIT else _copy_bytes
+def _plain_copy_bytes(target, source, count):
+    ctypes.memmove(int(target), int(source), int(count))
+
+
+copy_bytes = _plain_copy_bytes if numba.config.DISABLE_JIT else _copy_bytes
 
 
 @inlined
