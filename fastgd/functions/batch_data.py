@@ -5,6 +5,7 @@ import numpy as np
 from ..inputs.numeric import numeric
 from ..kernels import order
 from ..parts.registry import brief
+from ..sources.base import Source
 
 HELD_OUT = 1 << 42  # the purpose of the random numbers that choose rows for validation, apart from those of orders
 
@@ -100,6 +101,8 @@ def _array(name, values, dtype):
         raise TypeError(
             f"{name} is a sparse matrix: batches are arrays; pass {name}.toarray(), or fit it with fastgd.fit."
         )
+    if isinstance(values, Source):
+        raise TypeError(f"{name} is a source, which holds all that belongs to its rows: pass it alone, data=source.")
     if values is None or isinstance(values, (str, bytes, dict)) or callable(values):
         raise TypeError(f"{name}={brief(values)} must be an array whose first axis is rows.")
     array = numeric(name, values)

@@ -23,7 +23,7 @@ def source_data(source):
         raise ValueError("The source has no X.")
     opened.repeatable(source)
     opened.some_rows(source)
-    held = opened.vectors(source)
+    held = opened.vectors(source) if set(VECTORS) & set(source.parts) else {}
     vectors = [_numbers(part, held[part], source.dtype) for part in VECTORS if part in held]
     rows = opened.matrix(source).rows
     return BatchData([rows.values, *vectors]) if rows.in_memory else SourceData(source, vectors)

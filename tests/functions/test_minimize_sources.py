@@ -113,6 +113,19 @@ def test_weights_are_an_array_more(monkeypatch):
     same(o, run(data=Held(X, Y), **GIVEN), rtol=1e-14)
 
 
+def test_a_source_of_rows_alone(tmp_path):
+    np.save(tmp_path / "X.npy", X)
+    source = fastgd.sources.npy(tmp_path / "X.npy")
+    options = {"batch_size": 16, "random_state": 2, "shuffle": False, "learning_rate": 0.1}
+    o, expected = (
+        fastgd.minimize(quadratic, np.zeros(D), quadratic_grad, data=data, **options) for data in (source, X)
+    )
+    same(o, expected)
+    for data in ((source, Y), [source]):
+        with pytest.raises(TypeError, match=r"is a source, which holds all.*pass it alone, data=source"):
+            fastgd.minimize(quadratic, np.zeros(D), quadratic_grad, data=data)
+
+
 def test_float32_rows_make_float32_parameters(monkeypatch):
     monkeypatch.setattr(shuffled, "BUFFER_BYTES", 1 << 26)
     o = run(data=Held(X.astype(np.float32), Y.astype(np.float32)), **GIVEN)
