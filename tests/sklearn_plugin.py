@@ -1,6 +1,7 @@
 """A pytest plugin: scikit-learn's own tests of SGD run against fastgd's classes (``test_sklearn_own.py`` loads it).
 
 ``FASTGD_SKLEARN_DEFAULTS=1`` gives ``learning_rate`` scikit-learn's defaults, which most of those tests go by.
+``FASTGD_SKLEARN_DENSE=1`` leaves out those of sparse rows.
 ``FASTGD_SKLEARN_JOBLIB=1`` runs those about joblib, which else are left out.
 ``FASTGD_SKLEARN_REPORT`` names a file for the outcome of every test, a line each.
 """
@@ -37,7 +38,8 @@ def pytest_collection_modifyitems(config, items):
         return any(word in item.name.lower() for word in words)
 
     of_joblib = os.environ.get("FASTGD_SKLEARN_JOBLIB") == "1"
-    ours = [item for item in items if not named(item, NOT_OURS) and named(item, OF_JOBLIB) == of_joblib]
+    without = NOT_OURS + (("sparse",) if os.environ.get("FASTGD_SKLEARN_DENSE") == "1" else ())
+    ours = [item for item in items if not named(item, without) and named(item, OF_JOBLIB) == of_joblib]
     config.hook.pytest_deselected(items=[item for item in items if item not in ours])
     items[:] = ours
 
