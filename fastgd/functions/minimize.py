@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from .batch_options import BATCH_DEFAULTS
 from .problem import Problem
 from .python_loop import python_loop
 from .run import Limits, RunSettings, known_options
@@ -176,7 +177,7 @@ def minimize(
     >>> {name: round(value, 3) for name, value in o.x.items()}
     {'slope': 2.0, 'constant': 1.0}
     """
-    given = {name: value for name, value in locals().items() if name in (*OF_BATCHES, *OF_FUNCTIONS)}
+    given = {name: value for name, value in locals().items() if name in (*BATCH_DEFAULTS, *OF_FUNCTIONS)}
     if data is not None:
         limits = Limits.checked(max_iter, tol, history, callback, verbose)
         point = {"optimizer": optimizer, "learning_rate": learning_rate}
@@ -189,26 +190,12 @@ def minimize(
     return run_all(Problem.checked(fun, x0, grad, jac, compile, check_gradient), [settings], limits)[0]
 
 
-OF_BATCHES = {
-    "batch_size": None,
-    "epochs": None,
-    "shuffle": "block",
-    "validation": None,
-    "patience": 5,
-    "clip_norm": None,
-    "alpha": 0.0,
-    "l1_ratio": 0.0,
-    "penalty_factor": None,
-    "bounds": None,
-    "average": False,
-    "random_state": None,
-}
 OF_FUNCTIONS = {"jac": None, "check_gradient": True, "compile": False}
 
 
 def need_data(given, resume=None):
     """Raise for an option that only runs over data have."""
-    for name, usual in {**OF_BATCHES, "resume": None}.items():
+    for name, usual in {**BATCH_DEFAULTS, "resume": None}.items():
         value = {**given, "resume": resume}[name]
         if value is not usual and not (isinstance(value, (int, float, str)) and value == usual):
             raise ValueError(f"{name} is for functions of data: pass data=(X, y), or leave it out.")
