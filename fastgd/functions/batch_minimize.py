@@ -47,8 +47,7 @@ def drive(runs, limits):
                 if all(map(here.waits, states)):
                     here.go_on(states)
             # A callback is asked after each epoch.
-            slices = [run.advance if limits.callback is None else run.to_epoch for run in live]
-            run_tasks(functools.partial(_call, slices), len(live), n_threads)
+            run_tasks(functools.partial(_advance, live, limits.callback is not None), len(live), n_threads)
             for run in live:
                 if limits.callback is not None and run.state.epoch > seen[run.number]:
                     run.ask(limits.callback)
@@ -66,9 +65,9 @@ def drive(runs, limits):
     return False
 
 
-def _call(functions, k):
-    """Call one of some functions."""
-    functions[k]()
+def _advance(runs, within_epoch, k):
+    """Take one of some runs on."""
+    runs[k].advance(within_epoch)
 
 
 def threads_of(runs):

@@ -77,6 +77,13 @@ class Limits:
         )
 
 
+def next_size(steps, seconds, aim):
+    """The steps of the slice after one of ``steps`` that took ``seconds``, where slices are to take ``aim``."""
+    if seconds > aim:
+        return max(1, int(steps * aim / seconds))
+    return steps * (4 if seconds < aim / 4 else 1)
+
+
 @dataclass
 class Run:
     """Where a run stands; ``status`` is None until something ends it before ``max_iter`` and ``tol`` do."""
