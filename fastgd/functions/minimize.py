@@ -137,12 +137,13 @@ def minimize(
     The status is
 
     - "converged" (the only success): ``tol`` was met; or at the end no entry of the gradient was larger than 1e-8 times
-      max(1, the largest at the start): zero to rounding.
+      max(1, the largest at the start): zero to rounding. With ``data``: larger than 1e-8, without penalty and bounds.
     - "max_iter", or "max_epochs" with ``data``: all iterations or epochs are done, and neither of the above.
     - "diverged": ``fun``, the gradient or ``x`` became infinite or NaN (an ``OverflowError`` or ``ZeroDivisionError``
       of the functions counts as that, and the message names it; other exceptions are raised), or ``fun`` ended above
-      its start. ``x`` is the last point where it and ``fun`` were finite.
-    - "early_stopped": the callback said so, or the validation value did not fall.
+      its start. ``x`` is the last point where it and ``fun`` were finite; with ``data`` the last finite one or, where
+      ``fun`` is not finite over all rows there, the start.
+    - "early_stopped": the callback said so, or the validation value had not fallen for ``patience`` epochs.
     - "interrupted": Ctrl-C. With ``data`` ``fun`` is the mean over the last epoch then, and ``jac`` is NaN.
 
     Compiled runs without a history read ``fun`` every 1024 steps and, should it not be finite there, take those steps

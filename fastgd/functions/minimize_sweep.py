@@ -69,8 +69,9 @@ def minimize_sweep(
     Returns
     -------
     SweepResult
-        ``results``, ``best`` (the smallest finite ``fun``), ``status`` ("slow" where all iterations were used),
-        ``table()``, ``plot()``. After Ctrl-C the runs that had not ended are "interrupted".
+        ``results``, ``best`` (the smallest finite ``fun`` or, with ``validation``, the smallest validation value),
+        ``status`` ("slow" where all iterations or epochs were used), ``table()``, ``plot()``. After Ctrl-C the runs
+        that had not ended are "interrupted".
 
     Raises
     ------
