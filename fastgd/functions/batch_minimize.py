@@ -45,7 +45,7 @@ def drive(runs, limits):
             for here in {id(run.order): run.order for run in live}.values():
                 states = [run.state for run in live if run.order is here]
                 if all(map(here.waits, states)):
-                    here.go_on(states)
+                    here.read_for(states)
             # A callback is asked after each epoch.
             run_tasks(functools.partial(_advance, live, limits.callback is not None), len(live), n_threads)
             for run in live:
@@ -60,8 +60,7 @@ def drive(runs, limits):
         return True
     finally:
         bar.close()
-        for run in runs:
-            run.order.close()
+        runs[0].task.close()
     return False
 
 

@@ -184,8 +184,7 @@ def lr_find_of_function(fun, x0, grad, start, stop, num, given):
         curve, low, high = range_test(test, start, stop, num)
     finally:
         bar.close()
-        for order in task.orders.values():
-            order.close()
+        task.close()
     return found(test, curve, low, high, num, HINTS_OF_FUNCTIONS)
 
 
