@@ -10,6 +10,7 @@ import numpy as np
 
 from .functions.batch_minimize import minimize_batches
 from .functions.batch_textbook import TextbookRun
+from .functions.gradient_check import check_gradient
 from .functions.minimize import minimize as compiled_minimize
 from .functions.minimize import need_data
 from .functions.problem import one_gradient
@@ -117,6 +118,9 @@ def minimize(fun, x0, grad=None, **options):
         return np.asarray(g, float)
 
     value, g = float(fun(user(x))), gradient(x)
+    if given["check_gradient"] and grad is not None:
+        leaves = [("x", 0, x.size)]
+        check_gradient("grad", lambda z: float(fun(user(z.reshape(x.shape)))), value, g.ravel(), x.ravel(), leaves)
     xs, values, slots, carry = [x], [value], (0.0 * x,) * optimizer.slots, (1.0, 1.0)
     zero, status = 1e-8 * max(1.0, np.abs(g).max()), "max_iter"
     with np.errstate(all="ignore"):

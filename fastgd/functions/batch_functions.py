@@ -4,11 +4,12 @@ import math
 
 import numpy as np
 
+from ..kernels import batch_calls, user_functions
+from ..kernels.batch_calls import BOTH, GRADIENT, VALUE
 from ..parts.registry import brief
-from .problem import _real_number, is_njit
+from .problem import is_njit, njit_of, real_number
 
-VALUE, GRADIENT, BOTH = 1, 2, 3  # what is asked for
-STEPS = {np.dtype(kind): float(np.cbrt(np.finfo(kind).eps)) for kind in (np.float32, np.float64)}
+STEPS = {np.dtype(np.float64): batch_calls.STEP, np.dtype(np.float32): batch_calls.STEP32}  # of central differences
 
 
 def frozen(array):
@@ -66,7 +67,7 @@ class BatchFunctions:
         return value
 
     def _number(self, value):
-        return value if type(value) is float else _real_number("fun", value)
+        return value if type(value) is float else real_number("fun", value)
 
     def _pair(self, returned):
         try:
@@ -89,8 +90,6 @@ class BatchFunctions:
 
     def compiled(self, arrays):
         """The functions as one, compiled for arrays like those of the batches."""
-        from ..kernels import batch_calls, user_functions
-
         form, dtype = self.nest.form, self.nest.dtype
         try:
             return batch_calls.call_of(self.fun, self.grad, form, arrays, dtype)
@@ -135,9 +134,7 @@ def functions_of(fun, grad, grad_name, nest, compile):
     """The :class:`BatchFunctions` of what the user passed."""
     given = {"fun": fun} if grad is None or grad is True else {"fun": fun, "grad": grad}
     if compile:
-        from .problem import _njit
-
-        given = {name: function if is_njit(function) else _njit(name, function) for name, function in given.items()}
+        given = {name: function if is_njit(function) else njit_of(name, function) for name, function in given.items()}
     njit = [name for name, function in given.items() if is_njit(function)]
     compiled = len(njit) == len(given)
     if njit and not compiled and holds(nest.form, "dict", "list"):

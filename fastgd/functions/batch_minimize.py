@@ -45,10 +45,9 @@ def drive(runs, limits):
             for here in {id(run.order): run.order for run in live}.values():
                 states = [run.state for run in live if run.order is here]
                 if all(map(here.waits, states)):
-                    here.go_on(states)
+                    here.read_for(states)
             # A callback is asked after each epoch.
-            slices = [run.advance if limits.callback is None else run.to_epoch for run in live]
-            run_tasks(functools.partial(_call, slices), len(live), n_threads)
+            run_tasks(functools.partial(_advance, live, limits.callback is not None), len(live), n_threads)
             for run in live:
                 if limits.callback is not None and run.state.epoch > seen[run.number]:
                     run.ask(limits.callback)
@@ -61,14 +60,13 @@ def drive(runs, limits):
         return True
     finally:
         bar.close()
-        for run in runs:
-            run.order.close()
+        runs[0].task.close()
     return False
 
 
-def _call(functions, k):
-    """Call one of some functions."""
-    functions[k]()
+def _advance(runs, within_epoch, k):
+    """Take one of some runs on."""
+    runs[k].advance(within_epoch)
 
 
 def threads_of(runs):

@@ -1,57 +1,63 @@
-"""The options of ``minimize`` that are about data, each checked by itself."""
+"""The options of ``minimize`` that are about data, each with its default and its check: fit's where it has one."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 
 from ..inputs import arguments
-from ..inputs.options import SHUFFLES
+from ..inputs.options import FIELDS
 
 EPOCHS = 10
 
 
-def _or(otherwise, check, *given, **limits):
-    """A function (name, value) that returns ``otherwise`` for None, and else what ``check`` does."""
-    return lambda name, value: otherwise if value is None else check(name, value, *given, **limits)
+def option(default, check=None):
+    """A field of ``BatchOptions``; ``check(name, value)`` is None for what is checked with the parameters."""
+    return field(default=default, metadata={"check": check})
+
+
+def of_fit(name):
+    """A field as ``FitOptions`` has it."""
+    return option(FIELDS[name].default, FIELDS[name].metadata["check"])
 
 
 def _validation(name, value):
     return value if isinstance(value, (tuple, list)) or np.ndim(value) else arguments.validation(value)
 
 
-# Those that are not here are checked with the parameters or the data.
-CHECKS = {
-    "batch_size": lambda name, value: None if value in ("full", None) else arguments.batch_size(name, value),
-    "epochs": _or(EPOCHS, arguments.whole, 0),
-    "shuffle": lambda name, value: "block" if value is True else arguments.one_of(name, value, SHUFFLES),
-    "alpha": lambda name, value: arguments.number(name, value, low=0.0),
-    "l1_ratio": lambda name, value: arguments.number(name, value, low=0.0, high=1.0),
-    "average": lambda name, value: arguments.average(value),
-    "clip_norm": _or(np.inf, arguments.number, above=0.0),
-    "validation": _validation,
-    "patience": lambda name, value: arguments.whole(name, value, 1),
-    "random_state": lambda name, value: arguments.seed(value),
-}
+def _batch_size(name, value):
+    return None if value in ("full", None) else arguments.batch_size(name, value)
+
+
+def _epochs(name, value):
+    return EPOCHS if value is None else arguments.whole(name, value, low=0)
+
+
+def _clip_norm(name, value):
+    return np.inf if value is None else arguments.number(name, value, above=0.0)
 
 
 @dataclass(frozen=True)
 class BatchOptions:
     """What all runs over data go by."""
 
-    batch_size: int | None
-    epochs: int
-    shuffle: object
-    alpha: float
-    l1_ratio: float
-    penalty_factor: object
-    bounds: object
-    average: int | None
-    clip_norm: float
-    validation: object
-    patience: int
-    random_state: int
+    batch_size: int | None = option(None, _batch_size)
+    epochs: int = option(None, _epochs)
+    shuffle: object = of_fit("shuffle")
+    validation: object = option(None, _validation)
+    patience: int = of_fit("patience")
+    clip_norm: float = option(None, _clip_norm)
+    alpha: float = of_fit("alpha")
+    l1_ratio: float = of_fit("l1_ratio")
+    penalty_factor: object = option(None)
+    bounds: object = option(None)
+    average: int | None = of_fit("average")
+    random_state: int = of_fit("random_state")
 
     @classmethod
     def checked(cls, given):
         """The options of a dict, in their canonical forms, or one error that names the option."""
-        return cls(**{name: CHECKS[name](name, value) if name in CHECKS else value for name, value in given.items()})
+        checks = {known.name: known.metadata["check"] for known in fields(cls)}
+        return cls(**{name: checks[name](name, value) if checks[name] else value for name, value in given.items()})
+
+
+BATCH_DEFAULTS = {known.name: known.default for known in fields(BatchOptions)}

@@ -30,7 +30,7 @@ class FunctionSteps:
         if state.position == order.positions:
             state.epoch, state.position = state.epoch + 1, 0
         if order.waits(state):
-            order.go_on([state])
+            order.read_for([state])
         state.sums[0], position = 0.0, state.position
         sound = self.run.steps(np.array([self.growth.rate(state.steps + 1.0)])) == RUNNING
         value = state.sums[0] / max(state.position - position, 1) if sound else math.nan

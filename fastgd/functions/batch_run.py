@@ -13,6 +13,7 @@ from ..parts import schedules
 from .batch_functions import BOTH, VALUE, frozen
 from .batch_records import EpochRecords
 from .problem import told
+from .run import next_size
 
 SLICE_SECONDS = 0.03
 FIRST_SLICE = 1  # step
@@ -72,27 +73,17 @@ class BatchRun:
         compiled = self.functions.compiled_functions
         self.function = self.functions.compiled(arrays) if compiled else None
 
-    def advance(self, seconds=SLICE_SECONDS):
-        """Go on for about so long; no number depends on where this ends."""
-        end = time.perf_counter() + seconds
+    def advance(self, within_epoch=False):
+        """Go on for about ``SLICE_SECONDS``, or to the end of the epoch; no number depends on where this ends."""
+        epoch, end = self.state.epoch, time.perf_counter() + SLICE_SECONDS
         while not self.ended and not self.order.waits(self.state):
             begun = time.perf_counter()
             steps = self._slice()
             took = time.perf_counter() - begun
-            if took > seconds:
-                self.size = max(1, int(steps * seconds / took))
-            elif took < seconds / 4 and steps == self.size:
-                self.size *= 4
-            if begun + took >= end:
+            if took > SLICE_SECONDS or steps == self.size:  # one cut short tells nothing of longer ones
+                self.size = next_size(steps, took, SLICE_SECONDS)
+            if begun + took >= end or (within_epoch and self.state.epoch > epoch):
                 return
-
-    def to_epoch(self, seconds=SLICE_SECONDS):
-        """Go on for about so long, or to the end of the epoch."""
-        epoch, end = self.state.epoch, time.perf_counter() + seconds
-        while self.state.epoch == epoch and time.perf_counter() < end:
-            if self.ended or self.order.waits(self.state):
-                return
-            self.advance(0.0)
 
     def _slice(self):
         """Some steps within an epoch, and what its end asks for; returns how many, or 0 to take them again."""

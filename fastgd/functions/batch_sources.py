@@ -20,7 +20,7 @@ def source_data(source):
     if source.sparse:
         raise TypeError("The source has sparse rows, and batches are arrays: fit it with fastgd.fit.")
     if X not in source.parts:
-        raise ValueError("The source has no X.")
+        raise ValueError("The source has no X: open it with its columns, or pass arrays as data.")
     opened.repeatable(source)
     opened.some_rows(source)
     held = opened.vectors(source) if set(VECTORS) & set(source.parts) else {}
@@ -100,7 +100,9 @@ class SourceOrder(RowOrder):
     def __init__(self, data, batch, shuffle, seed):
         self.batch, self.kind, self.seed, self.data, self.n = batch, order.KINDS[shuffle], seed, data, data.n
         if batch >= data.n:
-            raise ValueError("batch_size is needed: of a source's rows a part is in memory at a time.")
+            raise ValueError(
+                f"batch_size is needed, less than the source's {data.n} rows: of these a part is in memory at a time."
+            )
         if self.kind == order.REPLACEMENT:
             raise ValueError(
                 "shuffle='replacement': batches are drawn from all rows, and of a source's a part is in memory at a "
@@ -135,7 +137,7 @@ class SourceOrder(RowOrder):
         """Whether rows of a run in this state are not in memory."""
         return self.turn != self.turn_of(state)
 
-    def go_on(self, states):
+    def read_for(self, states):
         """Read the buffer that the hindmost of some runs is at."""
         self.turn = min(map(self.turn_of, states))
         self.arrays, self.chosen = self.buffers.at(*self.turn)

@@ -51,11 +51,16 @@ class Task:
     orders: dict = field(default_factory=dict)
 
     def order_of(self, seed):
-        """The order of the rows of a run: of a source, runs of one seed share it."""
+        """The order of the rows of a run: of a source, runs of one seed share it, as they share what is read."""
         options = self.options
         if seed not in self.orders or not self.orders[seed].shared:
             self.orders[seed] = self.data.order(options.batch_size or self.data.n, options.shuffle, seed)
         return self.orders[seed]
+
+    def close(self):
+        """End the reading of a source."""
+        for order in self.orders.values():
+            order.close()
 
     @property
     def values_wanted(self):

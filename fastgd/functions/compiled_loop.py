@@ -12,7 +12,7 @@ from ..parts import schedules
 from ..results.minimize_result import MinimizeHistory
 from ..results.progress import Bar
 from .problem import named_call, told, value_or
-from .run import Run
+from .run import Run, next_size
 
 SLICE_SECONDS = 0.02
 FIRST_SLICE = 1  # step: 64 of a slow gradient (46 ms) held Ctrl-C for 4 s; growing from 1 to 64 costs 0.1 ms
@@ -31,7 +31,7 @@ def compiled_loop(problem, settings, numbers, limits):
     try:
         while runs.done < limits.max_iter and runs.running().size:
             steps = min(size, limits.max_iter - runs.done)
-            size = next_size(steps, runs.advance(steps))
+            size = next_size(steps, runs.advance(steps), SLICE_SECONDS)
             if limits.callback is not None or limits.verbose > 0:
                 runs.report(bar)
     except KeyboardInterrupt:
@@ -39,13 +39,6 @@ def compiled_loop(problem, settings, numbers, limits):
     finally:
         bar.close()
     return [runs.ended(lane) for lane in range(len(settings))]
-
-
-def next_size(steps, seconds):
-    """The steps of the slice after one of ``steps`` that took ``seconds``."""
-    if seconds > SLICE_SECONDS:
-        return max(1, int(steps * SLICE_SECONDS / seconds))
-    return steps * (4 if seconds < SLICE_SECONDS / 4 else 1)
 
 
 class CompiledRuns:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from .batch_options import BATCH_DEFAULTS
 from .problem import Problem
 from .python_loop import python_loop
 from .run import Limits, RunSettings, known_options
@@ -136,12 +137,13 @@ def minimize(
     The status is
 
     - "converged" (the only success): ``tol`` was met; or at the end no entry of the gradient was larger than 1e-8 times
-      max(1, the largest at the start): zero to rounding.
+      max(1, the largest at the start): zero to rounding. With ``data``: larger than 1e-8, without penalty and bounds.
     - "max_iter", or "max_epochs" with ``data``: all iterations or epochs are done, and neither of the above.
     - "diverged": ``fun``, the gradient or ``x`` became infinite or NaN (an ``OverflowError`` or ``ZeroDivisionError``
       of the functions counts as that, and the message names it; other exceptions are raised), or ``fun`` ended above
-      its start. ``x`` is the last point where it and ``fun`` were finite.
-    - "early_stopped": the callback said so, or the validation value did not fall.
+      its start. ``x`` is the last point where it and ``fun`` were finite; with ``data`` the last finite one or, where
+      ``fun`` is not finite over all rows there, the start.
+    - "early_stopped": the callback said so, or the validation value had not fallen for ``patience`` epochs.
     - "interrupted": Ctrl-C. With ``data`` ``fun`` is the mean over the last epoch then, and ``jac`` is NaN.
 
     Compiled runs without a history read ``fun`` every 1024 steps and, should it not be finite there, take those steps
@@ -176,7 +178,7 @@ def minimize(
     >>> {name: round(value, 3) for name, value in o.x.items()}
     {'slope': 2.0, 'constant': 1.0}
     """
-    given = {name: value for name, value in locals().items() if name in (*OF_BATCHES, *OF_FUNCTIONS)}
+    given = {name: value for name, value in locals().items() if name in (*BATCH_DEFAULTS, *OF_FUNCTIONS)}
     if data is not None:
         limits = Limits.checked(max_iter, tol, history, callback, verbose)
         point = {"optimizer": optimizer, "learning_rate": learning_rate}
@@ -189,26 +191,12 @@ def minimize(
     return run_all(Problem.checked(fun, x0, grad, jac, compile, check_gradient), [settings], limits)[0]
 
 
-OF_BATCHES = {
-    "batch_size": None,
-    "epochs": None,
-    "shuffle": "block",
-    "validation": None,
-    "patience": 5,
-    "clip_norm": None,
-    "alpha": 0.0,
-    "l1_ratio": 0.0,
-    "penalty_factor": None,
-    "bounds": None,
-    "average": False,
-    "random_state": None,
-}
 OF_FUNCTIONS = {"jac": None, "check_gradient": True, "compile": False}
 
 
 def need_data(given, resume=None):
     """Raise for an option that only runs over data have."""
-    for name, usual in {**OF_BATCHES, "resume": None}.items():
+    for name, usual in {**BATCH_DEFAULTS, "resume": None}.items():
         value = {**given, "resume": resume}[name]
         if value is not usual and not (isinstance(value, (int, float, str)) and value == usual):
             raise ValueError(f"{name} is for functions of data: pass data=(X, y), or leave it out.")

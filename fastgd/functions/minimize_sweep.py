@@ -5,7 +5,8 @@ import numpy as np
 from ..inputs import arguments
 from ..inputs.grid import expand
 from ..results.sweep_results import SweepResult
-from .minimize import OF_BATCHES, OF_FUNCTIONS, need_data, run_all
+from .batch_options import BATCH_DEFAULTS
+from .minimize import OF_FUNCTIONS, need_data, run_all
 from .problem import Problem
 from .run import Limits, RunSettings, known_options
 
@@ -68,8 +69,9 @@ def minimize_sweep(
     Returns
     -------
     SweepResult
-        ``results``, ``best`` (the smallest finite ``fun``), ``status`` ("slow" where all iterations were used),
-        ``table()``, ``plot()``. After Ctrl-C the runs that had not ended are "interrupted".
+        ``results``, ``best`` (the smallest finite ``fun`` or, with ``validation``, the smallest validation value),
+        ``status`` ("slow" where all iterations or epochs were used), ``table()``, ``plot()``. After Ctrl-C the runs
+        that had not ended are "interrupted".
 
     Raises
     ------
@@ -85,7 +87,7 @@ def minimize_sweep(
     >>> s.best.x, s.table()["learning_rate"]
     (0.0, [0.01, 0.5, 1.1])
     """
-    given, axes = {name: value for name, value in locals().items() if name in (*OF_BATCHES, *OF_FUNCTIONS)}, {}
+    given, axes = {name: value for name, value in locals().items() if name in (*BATCH_DEFAULTS, *OF_FUNCTIONS)}, {}
     if data is None:
         need_data(given)
     else:

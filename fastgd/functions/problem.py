@@ -42,7 +42,7 @@ class Problem:
         functions = {"fun": fun} if grad is None or pair else {"fun": fun, "grad": grad}
         plain = [name for name, function in functions.items() if not is_njit(function)]
         if arguments.truth("compile", compile):
-            functions |= {name: _njit(name, functions[name]) for name in plain}
+            functions |= {name: njit_of(name, functions[name]) for name in plain}
         # NUMBA_DISABLE_JIT leaves functions as they are.
         compiled = all(map(is_njit, functions.values()))
         if pair:
@@ -71,7 +71,7 @@ class Problem:
         """``fun`` as a float."""
         # A copy: the function may keep or change what it is given.
         value = self.fun(x if self.scalar else x.copy())
-        return value if type(value) is float else _real_number("fun", value)
+        return value if type(value) is float else real_number("fun", value)
 
     def gradient(self, x):
         """``grad``, a float or an array (d,) of float64."""
@@ -79,7 +79,7 @@ class Problem:
             return self.differences(x)
         if self.scalar:
             value = self.grad(x)
-            return value if type(value) is float else _real_number(self.grad_name, value)
+            return value if type(value) is float else real_number(self.grad_name, value)
         gradient = self.grad(x.copy())
         if type(gradient) is not np.ndarray or gradient.dtype.kind != "f":
             gradient = arrays.numeric(f"what {self.grad_name} returned", gradient)
@@ -200,7 +200,7 @@ def _start(x0):
     return values if values.ndim else float(values)
 
 
-def _real_number(name, value):
+def real_number(name, value):
     """A float from what a function returned."""
     try:
         array = np.asarray(value)
@@ -213,7 +213,7 @@ def _real_number(name, value):
     return float(value)
 
 
-def _njit(name, function):
+def njit_of(name, function):
     """A plain function, compiled (at its first call)."""
     from ..kernels import user_functions
 

@@ -46,7 +46,8 @@ class RunSettings:
         schedule = arguments.schedule("learning_rate", learning_rate)
         if schedules.watched(schedule) is not None:
             raise ValueError(
-                f"learning_rate={schedule!r} watches the epochs of a fit, and minimize has none: take another schedule."
+                f"learning_rate={schedule!r} watches epochs, which functions without data have none of: take another "
+                "schedule, or pass data=."
             )
         schedule = schedules.in_steps(schedule, steps_per_epoch=1, epochs=max_iter)
         return cls(arguments.part("optimizer", optimizer, optimizers), schedule)
@@ -75,6 +76,13 @@ class Limits:
             callback=arguments.callback(callback),
             verbose=arguments.verbosity(verbose),
         )
+
+
+def next_size(steps, seconds, aim):
+    """The steps of the slice after one of ``steps`` that took ``seconds``, where slices are to take ``aim``."""
+    if seconds > aim:
+        return max(1, int(steps * aim / seconds))
+    return steps * (4 if seconds < aim / 4 else 1)
 
 
 @dataclass

@@ -5,9 +5,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..functions.batch_options import BATCH_DEFAULTS
 from ..functions.batch_range import FunctionSteps
 from ..functions.batch_task import task_of
-from ..functions.minimize import OF_BATCHES, OF_FUNCTIONS
+from ..functions.minimize import OF_FUNCTIONS
 from ..functions.run import Limits
 from ..inputs import arrays
 from ..inputs.options import FitOptions, only_known, reasons, signature_of
@@ -22,13 +23,17 @@ from .planning import plan_of
 from .start import Fresh
 
 NOT_RANGE = reasons("not_range")
-OF_FUNCTIONS_HINTS = Hints(
+HINTS_OF_FUNCTIONS = Hints(
     none="Look at the data and fun, or choose another x0.",
     flat="else x0 may be a minimum, the gradient be wrong, or alpha be too large.",
     early="choose another x0, or rescale the data.",
     next="Pass learning_rate=f.suggestion() to fastgd.minimize, with the same options.",
 )
-NOT_RANGE_OF_FUNCTION = ("epochs", "validation", "patience", "average")
+FUNCTION_OPTIONS = {
+    name: default
+    for name, default in {**BATCH_DEFAULTS, **OF_FUNCTIONS, "optimizer": "sgd", "verbose": 0, "data": None}.items()
+    if name not in NOT_RANGE
+}
 
 
 class Steps:
@@ -156,11 +161,11 @@ lr_find.__signature__ = signature_of(lr_find, but=NOT_RANGE)
 def lr_find_of_function(fun, x0, grad, start, stop, num, given):
     """The result of a test of a user's function over data."""
     start, stop, num = checked_span(start, stop, num)
-    known = {**OF_BATCHES, **OF_FUNCTIONS, "optimizer": "sgd", "verbose": 0, "data": None}
+    only_known(lr_find, [name for name in given if name in NOT_RANGE], NOT_RANGE)
     for name in given:
-        if name not in known or name in NOT_RANGE_OF_FUNCTION:
-            raise unknown_option("lr_find", name, [name for name in known if name not in NOT_RANGE_OF_FUNCTION])
-    values = {**known, **given}
+        if name not in FUNCTION_OPTIONS:
+            raise unknown_option("lr_find", name, FUNCTION_OPTIONS)
+    values = {**BATCH_DEFAULTS, **FUNCTION_OPTIONS, **given}
     optimizer, verbose, data = (values.pop(name) for name in ("optimizer", "verbose", "data"))
     if data is None:
         raise ValueError("lr_find of a function needs the data that its batches are drawn from: pass data=(X, y).")
@@ -179,9 +184,8 @@ def lr_find_of_function(fun, x0, grad, start, stop, num, given):
         curve, low, high = range_test(test, start, stop, num)
     finally:
         bar.close()
-        for order in task.orders.values():
-            order.close()
-    return found(test, curve, low, high, num, OF_FUNCTIONS_HINTS)
+        task.close()
+    return found(test, curve, low, high, num, HINTS_OF_FUNCTIONS)
 
 
 def lr_find_by(backend, X, y, start, stop, num, fit_options):

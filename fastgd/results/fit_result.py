@@ -340,7 +340,8 @@ def load(path):
     Returns
     -------
     FitResult or MinimizeResult
-        Predicts as the saved one, to the last bit, and can be resumed: ``resume=``, :func:`fastgd.partial_fit`.
+        As the saved one, to the last bit: it can be resumed (``resume=``), and a fit predicts and goes on with
+        :func:`fastgd.partial_fit`.
 
     Raises
     ------

@@ -34,18 +34,23 @@ class MinimizeResult:
     Attributes
     ----------
     x : float or ndarray (d,) of float64
-        A number where the start was one; always finite.
+        A number where the start was one; always finite. Of a run over data in the form and the type of the start.
     fun : float
-        The value at ``x``.
+        The value at ``x``; over data the mean over all rows trained on, with the penalty.
     jac : float or ndarray (d,)
-        The gradient at ``x``; NaN where it was not known when the run was interrupted.
+        The gradient at ``x``, in its form and without the penalty; NaN where it was not known when the run was
+        interrupted.
     nit : int
         Iterations done.
     status : str
-        'converged', 'max_iter', 'early_stopped', 'diverged' or 'interrupted'.
+        'converged', 'max_iter', 'max_epochs', 'early_stopped', 'diverged' or 'interrupted'.
     message : str
         Why the run ended, and what to do next.
-    history : MinimizeHistory or None
+    history : MinimizeHistory or None, of a run over data BatchHistory
+    n_epochs : int or None
+        Epochs done, of a run over data.
+    state : BatchState or None
+        What a run over data goes on from: ``minimize(..., resume=...)`` takes it, and the result.
     """
 
     x: float | np.ndarray

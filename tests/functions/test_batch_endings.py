@@ -442,9 +442,17 @@ def test_progress_is_shown(capsys):
 
 def test_slices_of_any_length_have_the_same_numbers(monkeypatch):
     whole = fast(**GIVEN, optimizer="adam")
-    for seconds in (0.0, 1e-6):
+    for seconds in (0.0, 1e-6, 1e9):
         monkeypatch.setattr(batch_run, "SLICE_SECONDS", seconds)
         same(fast(**GIVEN, optimizer="adam"), whole)
+
+
+def test_a_callback_does_not_cut_slices_shorter_than_epochs(monkeypatch):
+    slices, one = [], batch_run.BatchRun._slice
+    monkeypatch.setattr(batch_run.BatchRun, "_slice", lambda run: slices.append(one(run)) or slices[-1])
+    monkeypatch.setattr(batch_run, "SLICE_SECONDS", 1e9)
+    run(**{**GIVEN, "batch_size": 1, "epochs": 3}, callback=lambda progress: None)
+    assert slices == [1, 4, 16, N - 21, N, N]
 
 
 def test_the_reference_has_no_callbacks():

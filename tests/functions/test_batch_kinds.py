@@ -185,7 +185,7 @@ def test_parameters_in_nests(name):
         w, b = parts(o.x)
         np.testing.assert_array_equal(np.append(w, b), np.append(expected.x["w"], expected.x["b"]))
         assert type(o.x) is (dict if name == "ordered" else type(x0)) and type(o.jac) is type(o.x)
-    assert flat(x0).any() == False  # noqa: E712 (not written to)
+    assert not flat(x0).any()  # not written to
 
 
 def tuples(p, X, y):

@@ -145,6 +145,16 @@ def test_minimize_names_the_parameter():
         fastgd.minimize(linear, X0, wrong_b, data=(X, Y), check_gradient=1)
 
 
+def test_the_reference_looks_too():
+    for x0 in (3.0, np.ones(3), np.ones(9)):
+        with pytest.raises(ValueError, match="grad is not the derivative of fun"):
+            fastgd.reference.minimize(lambda x: np.sum(x * x), x0, lambda x: x)
+        assert fastgd.reference.minimize(lambda x: np.sum(x * x), x0, lambda x: 2 * x).success
+        fastgd.reference.minimize(lambda x: np.sum(x * x), x0, lambda x: x, check_gradient=False)
+    with pytest.raises(ValueError, match=r"grad is not the derivative of fun: along params\['b'\]"):
+        fastgd.reference.minimize(linear, X0, wrong_b, data=(X, Y))
+
+
 def test_a_source_and_single_numbers_and_float32():
     with pytest.raises(ValueError, match="along params at x0, fun changes at the rate"):
         fastgd.minimize(lambda x, y: np.mean((x - y) ** 2), 1.0, lambda x, y: np.mean(x - y), data=Y)

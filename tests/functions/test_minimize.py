@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 import fastgd
 from fastgd.functions import compiled_loop
+from fastgd.functions.run import next_size
 from fastgd.kernels import minimize_loop, user_functions
 from fastgd.parts.optimizers import Adam, Momentum, Sgd
 from fastgd.parts.schedules import InverseScaling
@@ -514,8 +515,7 @@ def test_several_values_are_for_minimize_sweep():
 
 
 def test_slices_grow_to_their_time():
-    limit = compiled_loop.SLICE_SECONDS
-    sizes = [compiled_loop.next_size(64, limit * part) for part in (0.01, 0.3, 1.0, 2.0, 1e3)]
+    sizes = [next_size(64, 0.02 * part, 0.02) for part in (0.01, 0.3, 1.0, 2.0, 1e3)]
     assert sizes == [256, 64, 64, 32, 1]
 
 

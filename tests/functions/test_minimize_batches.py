@@ -1,12 +1,15 @@
 """``minimize`` over data: steps, orders, penalties and averages, against fits on the same batches and closed forms."""
 
+import inspect
+
 import numpy as np
 import pytest
 from batch_models import X0, D, N, X, Y, flat, linear, linear_grad, linear_thrice, quadratic, quadratic_grad
 from scipy import optimize
 
 import fastgd
-from fastgd import optimizers, schedules
+from fastgd import optimizers, reference, schedules
+from fastgd.functions.batch_options import BATCH_DEFAULTS
 
 OPTIMIZERS = [getattr(optimizers, name)() for name in optimizers.__all__]
 SCHEDULES = {
@@ -40,6 +43,12 @@ def like_fit(loss="squared_error", rtol=1e-10, penalised=True, **options):
     np.testing.assert_allclose(o.x["b"], r.intercept, rtol=rtol)
     assert o.nit == r.n_steps
     return o, r
+
+
+@pytest.mark.parametrize("call", [fastgd.minimize, fastgd.minimize_sweep, reference.minimize])
+def test_the_options_of_a_call_have_the_defaults_of_their_table(call):
+    known = inspect.signature(call).parameters
+    assert {name: known[name].default for name in BATCH_DEFAULTS} == BATCH_DEFAULTS
 
 
 # Steps ----------------------------------------------------------------------------------------------------------------

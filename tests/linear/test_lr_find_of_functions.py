@@ -94,7 +94,10 @@ def test_what_has_no_rate():
 def test_errors():
     with pytest.raises(ValueError, match=r"needs the data.*pass data=\(X, y\)"):
         fastgd.lr_find(linear, X0, linear_grad)
-    for name in ("epochs", "validation", "patience", "average", "learning_rate", "callback", "resume", "loss", "cv"):
+    for name in ("epochs", "validation", "patience", "average", "learning_rate", "callback", "resume", "tol"):
+        with pytest.raises(TypeError, match=rf"lr_find\(\) does not take {name}: .*Leave it out"):
+            find(**{name: None})
+    for name in ("loss", "cv", "max_iter", "history"):
         with pytest.raises(TypeError, match=f"lr_find.* {name!r}"):
             find(**{name: None})
     with pytest.raises(TypeError, match="grad is for lr_find"):

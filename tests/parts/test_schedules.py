@@ -513,7 +513,7 @@ def test_minimize_by_name(name):
 
     if name in ("plateau", "optimal"):
         words = {
-            "plateau": r"learning_rate=Plateau\(.* watches the epochs of a fit",
+            "plateau": r"learning_rate=Plateau\(.* watches epochs, .*pass data=",
             "optimal": "learning_rate: .*alpha",
         }
         with pytest.raises(ValueError, match=words[name]):
@@ -525,7 +525,7 @@ def test_minimize_by_name(name):
 
 
 def test_minimize_has_no_epochs_to_watch_after_a_warm_up():
-    with pytest.raises(ValueError, match=r"learning_rate=Warmup.* watches the epochs of a fit"):
+    with pytest.raises(ValueError, match=r"learning_rate=Warmup.* watches epochs, .*pass data="):
         fastgd.minimize(lambda x: x * x, 1.0, learning_rate=Warmup("plateau"))
 
 
