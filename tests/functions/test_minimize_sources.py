@@ -7,7 +7,7 @@ import threading
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from batch_models import D, LINEAR, LINEAR_GRAD, X0, flat, linear, linear_grad, quadratic, quadratic_grad, same
+from batch_models import LINEAR, LINEAR_GRAD, X0, D, flat, linear, linear_grad, quadratic, quadratic_grad, same
 from held_source import Held
 
 import fastgd
