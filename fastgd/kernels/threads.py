@@ -48,7 +48,7 @@ def cgroup_quota():
 def may_share_threads():
     """Whether several threads may call compiled functions of the user's at once.
 
-    Two that call functions with ``parallel=True`` at once end the process where Numba has no OpenMP or TBB.
+    Two that call functions with parallel loops at once end the process where Numba has no OpenMP or TBB.
     """
     layer = getattr(sys.modules.get("numba"), "threading_layer", None)
     try:
