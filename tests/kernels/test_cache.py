@@ -377,6 +377,6 @@ def test_a_class_that_reads_an_object_is_not_kept(run):
 def test_old_versions_of_a_users_class_are_removed(run):
     edit(run.folder / "fastgd" / "kernels" / "_cache.py", "VERSIONS = 16", "VERSIONS = 1")
     run()
-    for number in range(1, 4):
+    for number in (1, 2):
         Own(run)(scaled(number))
     assert len(list(run.folder.glob("cache/**/*loss_block_Cauchy*.nbi"))) == 1
