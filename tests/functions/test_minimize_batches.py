@@ -122,6 +122,12 @@ def test_differences_stand_for_a_gradient():
     known = fastgd.minimize(linear, X0, linear_grad, data=(X, Y), batch_size=8, epochs=2, random_state=3)
     np.testing.assert_allclose(flat(o.x), flat(known.x), rtol=1e-8)
     assert "central differences, 8 evaluations of fun a step" in o.message
+    # Of a quadratic differences of any step are exact.
+    curved = {"data": Y, "batch_size": 8, "epochs": 2, "random_state": 3}
+    o = fastgd.minimize(lambda x, y: np.mean(np.exp(x - y) - x), 0.5, **curved)
+    known = fastgd.minimize(lambda x, y: np.mean(np.exp(x - y) - x), 0.5, lambda x, y: np.mean(np.exp(x - y)) - 1,
+                            **curved)  # fmt: skip
+    assert o.x == pytest.approx(known.x, rel=1e-8) and abs(o.x - 0.5) > 0.1
 
 
 @pytest.mark.parametrize("name", ["grad", "jac"])
