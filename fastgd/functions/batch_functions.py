@@ -5,11 +5,9 @@ import math
 import numpy as np
 
 from ..kernels import batch_calls, user_functions
-from ..kernels.batch_calls import BOTH, GRADIENT, VALUE
+from ..kernels.batch_calls import BOTH, GRADIENT, STEPS, VALUE
 from ..parts.registry import brief
 from .problem import is_njit, njit_of, real_number
-
-STEPS = {np.dtype(np.float64): batch_calls.STEP, np.dtype(np.float32): batch_calls.STEP32}  # of central differences
 
 
 def frozen(array):

@@ -16,10 +16,9 @@ from numba.extending import intrinsic, overload
 
 from ._jit import OPTIONS
 
-STEP = float(np.cbrt(np.finfo(np.float64).eps))  # of central differences, as in ``minimize_loop``
-STEP32 = float(np.cbrt(np.finfo(np.float32).eps))
-
-
+VALUE, GRADIENT, BOTH = 1, 2, 3  # what is asked for
+# Of central differences, as in ``minimize_loop``, by the type of the parameters.
+STEPS = {np.dtype(kind): float(np.cbrt(np.finfo(kind).eps)) for kind in (np.float32, np.float64)}
 MOST = 20  # items of a display
 WORDS = (  # what Numba says of functions that it can compile and that don't fit, and what is said in its place
     (r">>> number_of\((.*)\)", "fun returns {}, in Numba's words; one real number is needed."),
@@ -60,9 +59,6 @@ class Call(NamedTuple):
     address: int  # for kernels
 
 
-VALUE, GRADIENT, BOTH = 1, 2, 3
-
-
 def call_of(fun, grad, form, arrays, dtype):
     """The :class:`Call` of a user's functions, compiled.
 
@@ -84,7 +80,7 @@ def call_of(fun, grad, form, arrays, dtype):
     if key not in kept:
         number = numba.from_dtype(np.dtype(dtype))
         source, names = written(grad, form, arrays, number)
-        names |= {"fun": fun, "grad": grad, "STEP": STEP if dtype == np.float64 else STEP32}
+        names |= {"fun": fun, "grad": grad, "STEP": STEPS[np.dtype(dtype)]}
         exec(compile(source, "<fastgd: a call of fun and grad>", "exec"), names)
         function = numba.njit(nogil=True, **OPTIONS)(names["function"])
         whole, floats = types.Array(types.int64, 1, "C"), types.Array(number, 1, "C")
@@ -119,9 +115,9 @@ def written(grad, form, arrays, number):
     value = f"out[0] = number_of(fun({given}))"
     if grad is True:
         # A user's function that is asked for the value alone computes both: what it does is not known.
-        lines += [f"value, slopes = fun({given})", "out[0] = number_of(value)", "if wanted & 2:"]
+        lines += [f"value, slopes = fun({given})", "out[0] = number_of(value)", f"if wanted & {GRADIENT}:"]
     elif grad is None:
-        lines += ["if wanted & 1:", f"    {value}", "if wanted & 2:"]
+        lines += [f"if wanted & {VALUE}:", f"    {value}", f"if wanted & {GRADIENT}:"]
         loop = [
             "for j in range(weights.size):",
             "    w = weights[j]",
@@ -137,7 +133,7 @@ def written(grad, form, arrays, number):
         ]
         return assembled(lines + ["    " + line for line in loop]), names
     else:
-        lines += ["if wanted & 1:", f"    {value}", "if wanted & 2:", f"    slopes = grad({given})"]
+        lines += [f"if wanted & {VALUE}:", f"    {value}", f"if wanted & {GRADIENT}:", f"    slopes = grad({given})"]
     for k, (start, axes) in enumerate(places.leaves):
         first = places.first(k)
         shape = "".join(f"lengths[{first + axis}], " for axis in range(axes))

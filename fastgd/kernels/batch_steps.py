@@ -17,7 +17,6 @@ from ._jit import inlined, kernel
 from .addresses import at, call
 
 RUNNING, BAD_GRADIENT, BAD_VALUE, BAD_SHAPE = range(4)
-COUNTED, BEGIN = range(2)  # of ``averaging``
 
 
 @intrinsic
@@ -79,15 +78,15 @@ def squares(gradient, d):
 
 
 @inlined
-def moved(move, part, rate, t, gradient, most):
-    """One step against a gradient; whether that is finite. Longer ones than ``most`` are cut to that length."""
+def moved(move, part, rate, t, gradient, clip):
+    """One step against a gradient; whether that is finite. A longer one than ``clip`` is cut to that length."""
     fields, penalty, carry, weights, slots, low, high, factors, averages, averaging = part
     d = gradient.size - 1
     total = squares(gradient, d)
     if not total < np.inf:
         return False
-    if total > most * most:
-        share = gradient.dtype.type(most / np.sqrt(total))
+    if total > clip * clip:
+        share = gradient.dtype.type(clip / np.sqrt(total))
         for j in range(d):
             gradient[j] *= share
     call(
@@ -98,13 +97,13 @@ def moved(move, part, rate, t, gradient, most):
 
 
 @kernel
-def step(move, part, rate, t, gradient, most):
+def step(move, part, rate, t, gradient, clip):
     """One step, for functions in plain Python: see ``advance``."""
-    return moved(move, part, rate, t, gradient, most)
+    return moved(move, part, rate, t, gradient, clip)
 
 
 @kernel
-def advance(function, move, part, weights, lengths, rates, t, rows, batch, arrays, gradient, most, wanted, sums, out):
+def advance(function, move, part, weights, lengths, rates, t, rows, batch, arrays, gradient, clip, wanted, sums, out):
     """Steps on the batches of some rows in their order; returns how it stands and the steps done.
 
     Parameters
@@ -128,8 +127,8 @@ def advance(function, move, part, weights, lengths, rates, t, rows, batch, array
         and how many there are.
     gradient : ndarray (size + 1,)
         Work, whose last number is 0.
-    most : float
-        The largest norm of a gradient.
+    clip : float
+        The largest norm of a gradient; infinite for none.
     wanted : int
         What is asked of the functions.
     sums : ndarray (1,)
@@ -151,7 +150,7 @@ def advance(function, move, part, weights, lengths, rates, t, rows, batch, array
             status = BAD_SHAPE
         elif not abs(out[0]) < np.inf:
             status = BAD_VALUE
-        elif not moved(move, part, rates[done], t + done, gradient, most):
+        elif not moved(move, part, rates[done], t + done, gradient, clip):
             status = BAD_GRADIENT
         if status != RUNNING:
             break

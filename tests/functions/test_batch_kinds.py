@@ -39,6 +39,7 @@ def test_float32_parameters_make_the_data_float32(optimizer):
     assert not np.array_equal(flat(o.x), flat(double.x))
 
 
+@pytest.mark.slow
 @pytest.mark.jit
 def test_compiled_float32():
     single = {"w": np.zeros(D, np.float32), "b": np.float32(0)}
@@ -68,6 +69,7 @@ COUNTED, COUNTED_GRAD = numba.njit(counted), numba.njit(counted_grad)
 IMAGES = RNG.standard_normal((N, 8, 8)), RNG.integers(-2, 3, N), RNG.random(N) < 0.7
 
 
+@slow_to_compile
 def test_images_integers_and_booleans():
     kinds = set()
 
