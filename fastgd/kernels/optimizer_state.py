@@ -1,11 +1,15 @@
 """The state that an optimizer keeps of a weight, a number for each of its slots, and where it lies."""
 
 import numba
+import numpy as np
+from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
 from .emit import BYTES
+
+LEAST = {types.float32: float(np.finfo(np.float32).tiny), types.float64: float(np.finfo(np.float64).tiny)}
 
 
 def _tuple_at(context, b, kind, places):
@@ -45,6 +49,34 @@ def _state_at(typing, part, slots, width, j):
         return _tuple_at(context, b, made, _places(b, *args[1:], len(made)))
 
     return made(part, slots, types.intp, types.intp), build
+
+
+def _plain_store_normal_state(slots, width, j, values):
+    """Store the state of weight ``j``, and 0 for subnormal numbers.
+
+    Where a gradient has ended, a running mean would become subnormal and stay so, as the least of these times 0.9 is
+    rounded to itself, and arithmetic with them is slow: in float32, with 8 % of Adam's means so, steps of a perceptron
+    took 40 us, not 18.
+    """
+    least = np.finfo(slots.dtype).tiny
+    _plain_store_state(slots, width, j, [value * (abs(value) >= least) for value in values])
+
+
+@intrinsic
+def _store_normal_state(typing, slots, width, j, values):
+    kind = slots.dtype
+
+    def build(context, b, signature, args):
+        number = context.get_data_type(kind)
+        least, zero = (ir.Constant(number, value) for value in (LEAST[kind], 0.0))
+        size = b.module.declare_intrinsic("llvm.fabs", [number])
+        for k, place in enumerate(_places(b, *args[:3], len(values))):
+            value = context.cast(b, b.extract_value(args[3], k), values[k], kind)
+            small = b.fcmp_ordered("<", b.call(size, [value]), least)
+            b.store(b.select(small, zero, value), place)
+        return context.get_dummy_value()
+
+    return types.void(slots, types.intp, types.intp, values), build
 
 
 @intrinsic
@@ -100,8 +132,8 @@ def _store_tile_state(typing, slots, j, start, lane, values):
     return types.void(slots, types.uintp, types.uintp, types.uintp, values), build
 
 
-state_at, store_state, tile_state_at, store_tile_state = (
-    (_plain_state_at, _plain_store_state, _plain_tile_state_at, _plain_store_tile_state)
+state_at, store_state, store_normal_state, tile_state_at, store_tile_state = (
+    (_plain_state_at, _plain_store_state, _plain_store_normal_state, _plain_tile_state_at, _plain_store_tile_state)
     if numba.config.DISABLE_JIT
-    else (_state_at, _store_state, _tile_state_at, _store_tile_state)
+    else (_state_at, _store_state, _store_normal_state, _tile_state_at, _store_tile_state)
 )

@@ -8,7 +8,7 @@ from ._jit import cast_all, compiled_as, inlined, lane_of
 from .addresses import arguments, in_numpy, part_at
 from .emit import wide
 from .lane_vectors import assume_noalias
-from .optimizer_state import state_at, store_state
+from .optimizer_state import state_at, store_normal_state
 
 CLOSE = 0.05  # how exactly, relatively, an implicit slope is found
 ROUNDS = 12
@@ -177,11 +177,11 @@ def move_weights(optimizer_part, penalty_part):
             w = weights[j]
             change, step, s = optimizer.move(c, w, gradient[j], state_at(optimizer, slots, d + 1, j))
             weights[j] = penalty.prox(decayed(optimizer, c, w) + change, step, low[j], high[j], factors, j)
-            store_state(slots, d + 1, j, s)
+            store_normal_state(slots, d + 1, j, s)
         w = weights[d]
         change, step, s = optimizer.move(c, w, gradient[d], state_at(optimizer, slots, d + 1, d))
         weights[d] = w + change
-        store_state(slots, d + 1, d, s)
+        store_normal_state(slots, d + 1, d, s)
         if averaged and t >= begin:
             share = 1.0 / (t - begin + 1)
             for j in range(d + 1):
