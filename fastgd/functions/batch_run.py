@@ -44,6 +44,8 @@ class BatchRun:
         self.before, self.inside = self.state.copy(), False  # the state at the beginning of a slice; whether in one
         self.records = EpochRecords(self.state.records, task.held is not None)
         self._buffers()
+        if self.records.count and self.state.position == 0:  # a run that went on from its end would not be the same
+            self._judge()
         self._check_over()
 
     # Slices of steps ----------------------------------------------------------------------------------------------

@@ -345,6 +345,16 @@ def test_a_run_that_is_done_goes_on_with_more_epochs():
     same(run(**GIVEN, resume=o), run(**GIVEN))
 
 
+@pytest.mark.parametrize("ends", [{"tol": 1e-2}, {"validation": HELD}])
+def test_a_run_that_has_ended_by_itself_does_not_go_on(ends):
+    given = {**GIVEN, "epochs": 400, "patience": 2, **ends}
+    o = run(**given)
+    assert o.status in ("converged", "early_stopped") and o.n_epochs < 400
+    same(run(**given, resume=o), o)
+    same(run(**given, resume=run(**given, max_iter=o.nit)), o)
+    assert run(**{**given, "patience": 4}, resume=o).n_epochs > o.n_epochs
+
+
 def test_plain_and_compiled_functions_go_on_with_each_others_runs():
     part = run(**GIVEN, max_iter=7)
     same(fast(**GIVEN, resume=part), run(**GIVEN), rtol=1e-12)
