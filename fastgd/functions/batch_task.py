@@ -1,6 +1,5 @@
 """What the runs of one call over data have in common, made of what the user passed, and what differs between them."""
 
-import math
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -16,11 +15,10 @@ from ..results.batch_state import BatchState
 from ..results.progress import BatchProgress
 from ..sources.base import Source
 from .batch_data import BatchData
-from .batch_functions import GRADIENT, VALUE, BatchFunctions, frozen, functions_of
+from .batch_functions import BatchFunctions, functions_of
 from .batch_options import BatchOptions
 from .batch_penalty import Penalty, penalty_of
 from .batch_sources import source_data
-from .gradient_check import check_gradient
 from .problem import one_gradient
 from .run import Limits
 
@@ -152,9 +150,10 @@ def task_of(fun, x0, grad, data, given, points, limits, resumed=None):
         given["random_state"] = int(resumed.settings["random_state"])
     first = {name: points[0].get(name, given[name]) for name in ("alpha", "random_state")}
     options = BatchOptions.checked(given | first)
-    rows, held = source_data(data) if isinstance(data, Source) else BatchData.checked("data", data, nest.dtype), None
+    rows = source_data(data) if isinstance(data, Source) else BatchData.checked("data", data, nest.dtype)
+    held = None
     if check:
-        checked_gradient(functions, rows, start)
+        functions.check_gradient(next(rows.blocks(CHECKED)), start)
     if isinstance(options.validation, float):
         rows, held = rows.split(options.validation, options.random_state)
     elif options.validation is not None:
@@ -176,29 +175,3 @@ def setting_of(point, options, nest):
         alpha,
         penalty_of(nest, alpha, options.l1_ratio, options.penalty_factor, options.bounds),
     )
-
-
-def checked_gradient(functions, data, start):
-    """Compare the gradient with differences on a few rows."""
-    if functions.grad is None:
-        return
-    arrays = list(map(frozen, next(data.blocks(CHECKED))))
-
-    def value(x):
-        with np.errstate(all="ignore"):
-            try:
-                return functions.call(functions.at(x), arrays, VALUE)
-            except ArithmeticError:
-                return math.nan
-
-    slopes = np.zeros(start.size, start.dtype)
-    with np.errstate(all="ignore"):
-        try:
-            functions.call(functions.at(start, slopes), arrays, GRADIENT)
-        except ArithmeticError:
-            return  # the run says so
-    name = "the gradient of fun" if functions.grad is True else functions.grad_name
-    leaves = [
-        (leaf.name.replace("x0", "params", 1), leaf.start, leaf.start + leaf.size) for leaf in functions.nest.leaves
-    ]
-    check_gradient(name, value, value(start), slopes, start, leaves)
