@@ -7,7 +7,8 @@ import numpy as np
 from ..kernels import batch_calls, user_functions
 from ..kernels.batch_calls import BOTH, GRADIENT, STEPS, VALUE
 from ..parts.registry import brief
-from .problem import is_njit, njit_of, real_number
+from .gradient_check import check_gradient
+from .problem import is_njit, njit_of, real_number, value_or
 
 
 def frozen(array):
@@ -85,6 +86,26 @@ class BatchFunctions:
             moved[j] = w - h
             gradient[j] = (above - self._number(self.fun(self.nest.made(given), *arrays))) / (high - float(moved[j]))
             moved[j] = w
+
+    def check_gradient(self, arrays, x):
+        """Raise where the gradient over a batch's arrays is not the derivative of ``fun`` at ``x`` (size,)."""
+        if self.grad is None:
+            return
+        arrays, slopes = list(map(frozen, arrays)), np.zeros(x.size, x.dtype)
+
+        def value(x):
+            return value_or(math.nan, lambda x: self.call(self.at(x), arrays, VALUE), x)
+
+        with np.errstate(all="ignore"):
+            try:
+                self.call(self.at(x, slopes), arrays, GRADIENT)
+            except ArithmeticError:
+                return  # the run says so
+        name = "the gradient of fun" if self.grad is True else self.grad_name
+        leaves = [
+            (leaf.name.replace("x0", "params", 1), leaf.start, leaf.start + leaf.size) for leaf in self.nest.leaves
+        ]
+        check_gradient(name, value, value(x), slopes, x, leaves)
 
     def compiled(self, arrays):
         """The functions as one, compiled for arrays like those of the batches."""

@@ -1,14 +1,12 @@
 """``minimize`` and its sweep over data: the runs of a user's functions on batches, on all cores."""
 
 import functools
-import os
 
 from ..kernels.threads import available_threads, may_share_threads, run_tasks
-from ..results.batch_state import BatchState
-from ..results.fit_result import load
 from ..results.progress import Bar
 from .batch_result import result_of
 from .batch_run import BatchRun
+from .batch_start import resumed_state
 from .batch_task import task_of
 
 
@@ -22,18 +20,6 @@ def minimize_batches(fun, x0, grad, data, given, points, limits, resume=None, ki
     runs = [kind(task, setting, k) for k, setting in enumerate(settings)]
     interrupted = drive(runs, limits)
     return finished(runs, interrupted)
-
-
-def resumed_state(resume):
-    """The state of what ``resume`` is given."""
-    if resume is None:
-        return None
-    if isinstance(resume, (str, os.PathLike)):
-        resume = load(resume)
-    state = getattr(resume, "state", resume)
-    if not isinstance(state, BatchState):
-        raise TypeError(f"resume={type(resume).__name__} must be a result of minimize with data, or its state.")
-    return state
 
 
 def drive(runs, limits):

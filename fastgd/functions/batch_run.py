@@ -12,6 +12,7 @@ from ..kernels.part_functions import move_weights
 from ..parts import schedules
 from .batch_functions import BOTH, VALUE, frozen
 from .batch_records import EpochRecords
+from .batch_start import state_of
 from .problem import told
 from .run import next_size
 
@@ -38,7 +39,7 @@ class BatchRun:
         self.wanted = self.functions.wanted(task.values_wanted or self.watching is not None)
         custom_parts.compile_custom_part("optimizer", self.optimizer, nest.dtype)
         self.move = address(move_weights, nest.dtype, type(self.optimizer), type(self.penalty.part))
-        self.state = task.state_of(self)
+        self.state = state_of(self)
         self.began, self.size, self.ended = time.perf_counter(), FIRST_SLICE, False
         self.verdict, self.raised = None, ""
         self.before, self.inside = self.state.copy(), False  # the state at the beginning of a slice; whether in one

@@ -1,6 +1,5 @@
 """What the runs of one call over data have in common, made of what the user passed, and what differs between them."""
 
-import math
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -11,16 +10,14 @@ from ..inputs.nest import nest_of
 from ..kernels.notice import notice
 from ..parts import optimizers
 from ..parts.registry import brief
-from ..results import npz
 from ..results.batch_state import BatchState
 from ..results.progress import BatchProgress
 from ..sources.base import Source
 from .batch_data import BatchData
-from .batch_functions import GRADIENT, VALUE, BatchFunctions, frozen, functions_of
+from .batch_functions import BatchFunctions, functions_of
 from .batch_options import BatchOptions
 from .batch_penalty import Penalty, penalty_of
 from .batch_sources import source_data
-from .gradient_check import check_gradient
 from .problem import one_gradient
 from .run import Limits
 
@@ -67,68 +64,6 @@ class Task:
         """Whether the values of batches are asked for where they are not free."""
         return self.limits.history or (self.limits.tol is not None and self.held is None)
 
-    def state_of(self, run):
-        """The state that a run begins with: fresh, or that of the run it goes on with."""
-        settings = self.settings_of(run)
-        size, dtype = self.start.size + 1, self.functions.nest.dtype
-        begun = np.append(self.start, dtype.type(0))
-        memory = [] if run.watching is None else list(run.watching.memory)
-        fresh = BatchState(
-            weights=begun.copy(),
-            slots=np.zeros((1, run.optimizer.slots, size), dtype),
-            carry=np.ones(2),
-            averages=np.zeros(0 if self.options.average is None else size),
-            sums=np.zeros(1),
-            best=np.zeros(0, dtype),
-            start=begun,
-            records=np.zeros((0, 4)),
-            plateau=[1.0, *memory],
-            settings=settings,
-        )
-        return fresh if self.resumed is None else self.go_on(fresh, run.order.positions)
-
-    def settings_of(self, run):
-        """What a run that goes on must have the same, in words."""
-        options, setting, nest = self.options, run.setting, self.functions.nest
-        places = [f"{leaf.name} {'number' if leaf.number else leaf.shape}" for leaf in nest.leaves]
-        return {
-            "x0": f"{', '.join(places)} of {nest.dtype}",
-            "validation": "None" if self.held is None else f"{self.held.n} rows",
-            "data": run.order.words,
-            "optimizer": repr(setting.optimizer),
-            "learning_rate": repr(run.schedule) + (", its durations in steps" if setting.schedule.durations else ""),
-            "batch_size": str(run.order.batch),
-            "shuffle": str(options.shuffle),
-            "random_state": str(setting.seed),
-            "alpha": repr(setting.alpha),
-            "l1_ratio": repr(options.l1_ratio),
-            **setting.penalty.settings,
-            "average": str(options.average),
-            "clip_norm": str(options.clip_norm),
-        }
-
-    def go_on(self, fresh, positions):
-        """The state of the run before, checked against this call's settings and the state it would begin with."""
-        state = self.resumed
-        for name, value in fresh.settings.items():
-            if state.settings.get(name) != value:
-                period = " (a schedule that is to go on beyond its run needs a period)" if "period" in value else ""
-                raise ValueError(
-                    f"resume: the run had {name}: {state.settings.get(name)}; this call has {value}. Pass the same"
-                    f"{period}."
-                )
-        # Kernels go by these: what contradicts the rest would have them read and write elsewhere.
-        sizes = {"records": (len(state.records), 4), "best": (len(state.best) and self.start.size,)}
-        for name, array in vars(fresh).items():
-            if isinstance(array, np.ndarray):
-                there, shape = getattr(state, name), sizes.get(name, array.shape)
-                if not isinstance(there, np.ndarray) or (there.dtype, there.shape) != (array.dtype, shape):
-                    raise ValueError(f"resume: its {name!r} must be {array.dtype} of shape {shape}. {npz.REMEDY}")
-        whole = (state.steps, state.epoch, state.position)
-        if min(whole) < 0 or state.position >= positions or len(state.plateau) != len(fresh.plateau):
-            raise ValueError(f"resume: its place in the epoch contradicts the data. {npz.REMEDY}")
-        return state.copy()
-
     def progress(self, run):
         """What a callback is given."""
         value, held, rate, seconds = run.state.records[-1].tolist()
@@ -152,9 +87,10 @@ def task_of(fun, x0, grad, data, given, points, limits, resumed=None):
         given["random_state"] = int(resumed.settings["random_state"])
     first = {name: points[0].get(name, given[name]) for name in ("alpha", "random_state")}
     options = BatchOptions.checked(given | first)
-    rows, held = source_data(data) if isinstance(data, Source) else BatchData.checked("data", data, nest.dtype), None
+    rows = source_data(data) if isinstance(data, Source) else BatchData.checked("data", data, nest.dtype)
+    held = None
     if check:
-        checked_gradient(functions, rows, start)
+        functions.check_gradient(next(rows.blocks(CHECKED)), start)
     if isinstance(options.validation, float):
         rows, held = rows.split(options.validation, options.random_state)
     elif options.validation is not None:
@@ -176,29 +112,3 @@ def setting_of(point, options, nest):
         alpha,
         penalty_of(nest, alpha, options.l1_ratio, options.penalty_factor, options.bounds),
     )
-
-
-def checked_gradient(functions, data, start):
-    """Compare the gradient with differences on a few rows."""
-    if functions.grad is None:
-        return
-    arrays = list(map(frozen, next(data.blocks(CHECKED))))
-
-    def value(x):
-        with np.errstate(all="ignore"):
-            try:
-                return functions.call(functions.at(x), arrays, VALUE)
-            except ArithmeticError:
-                return math.nan
-
-    slopes = np.zeros(start.size, start.dtype)
-    with np.errstate(all="ignore"):
-        try:
-            functions.call(functions.at(start, slopes), arrays, GRADIENT)
-        except ArithmeticError:
-            return  # the run says so
-    name = "the gradient of fun" if functions.grad is True else functions.grad_name
-    leaves = [
-        (leaf.name.replace("x0", "params", 1), leaf.start, leaf.start + leaf.size) for leaf in functions.nest.leaves
-    ]
-    check_gradient(name, value, value(start), slopes, start, leaves)
