@@ -11,7 +11,7 @@ from ..kernels.addresses import address
 from ..kernels.part_functions import move_weights
 from ..parts import schedules
 from .batch_functions import BOTH, VALUE, frozen
-from .batch_records import EpochRecords
+from .batch_records import VALIDATION, EpochRecords
 from .batch_start import state_of
 from .problem import told
 from .run import next_size
@@ -193,7 +193,8 @@ class BatchRun:
             return
         lowest, fall = found
         if held_out and not fall > 0:
-            self.end("early_stopped", f"The validation value has not decreased for {patience} epochs.")
+            bad = "" if math.isfinite(self.records.rows[-1, VALIDATION]) else " It is infinite or NaN."
+            self.end("early_stopped", f"The validation value has not decreased for {patience} epochs.{bad}")
         elif tol is not None and fall <= tol * abs(lowest):
             what = "the validation value" if held_out else "fun"
             self.end("converged", f"The mean of {what} fell by less than tol={tol:g} of itself in {patience} epochs.")

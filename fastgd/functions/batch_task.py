@@ -83,7 +83,7 @@ def task_of(fun, x0, grad, data, given, points, limits, resumed=None):
     functions = functions_of(fun, grad, grad_name, nest, compile)
     for name in ("optimizer", "learning_rate", "alpha", "random_state"):
         arguments.single(name, points[0].get(name, given.get(name)), "fastgd.minimize_sweep")
-    if resumed is not None and given["random_state"] is None and resumed.settings.get("random_state", "").isdigit():
+    if resumed is not None and given["random_state"] is None and resumed.settings.get("random_state", "").isdecimal():
         given["random_state"] = int(resumed.settings["random_state"])
     first = {name: points[0].get(name, given[name]) for name in ("alpha", "random_state")}
     options = BatchOptions.checked(given | first)

@@ -153,6 +153,7 @@ def test_ctrl_c_ends_all_runs_in_compiled_code(threads, monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 @pytest.mark.jit
 def test_functions_that_are_parallel_themselves_do_not_end_the_process():
     code = """
