@@ -25,12 +25,12 @@ CALLS = {
     "sweep": (
         fastgd.sweep, ["X", "y", "product", "cv", "groups", "scoring", "refit", "keep"], NOT_SWEEP
     ),
-    "lr_find": (fastgd.lr_find, ["X", "y", "start", "stop", "num"], NOT_RANGE),
+    "lr_find": (fastgd.lr_find, ["X", "y", "grad", "start", "stop", "num"], NOT_RANGE),
     "reference.fit": (reference.fit, ["X", "y"], set()),
     "reference.sweep": (
         reference.sweep, ["X", "y", "product", "cv", "groups", "scoring", "refit", "keep"], NOT_SWEEP
     ),
-    "reference.lr_find": (reference.lr_find, ["X", "y", "start", "stop", "num"], NOT_RANGE),
+    "reference.lr_find": (reference.lr_find, ["X", "y", "grad", "start", "stop", "num"], NOT_RANGE),
 }  # fmt: skip
 
 
@@ -70,7 +70,8 @@ def test_defaults():
 def test_options_are_keyword_only(name):
     function, own, _ = CALLS[name]
     positional = [p for p in inspect.signature(function).parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
-    assert [p.name for p in positional] == (own if "sweep" not in name and "lr_find" not in name else ["X", "y"])
+    places = own[:3] if "lr_find" in name else own[:2] if "sweep" in name else own
+    assert [p.name for p in positional] == places
     extra = [p.default for p in positional[2:]]
     with pytest.raises(TypeError, match="positional argument"):
         function(X, Y, *extra, "squared_error")
