@@ -18,7 +18,7 @@ from .functions.run import Limits, RunSettings
 from .inputs.options import only_known
 from .linear.fit import fit as compiled_fit
 from .linear.fit import fit_by
-from .linear.lr_find import NOT_RANGE, lr_find_by
+from .linear.lr_find import NOT_RANGE, lr_find_by, lr_find_of_function, no_gradient
 from .linear.lr_find import lr_find as compiled_lr_find
 from .linear.sweep import NOT_SWEEP, sweep_by
 from .linear.sweep import sweep as compiled_sweep
@@ -59,7 +59,7 @@ def sweep(X, y=None, *, product=True, cv=None, groups=None, scoring=None, refit=
     return sweep_by(NUMPY, X, y, options, product, cv, groups, scoring, refit, keep)
 
 
-def lr_find(X, y=None, *, start="auto", stop="auto", num=100, **fit_options):
+def lr_find(X, y=None, grad=None, *, start="auto", stop="auto", num=100, **fit_options):
     """:func:`fastgd.lr_find` in plain NumPy: the same arguments, meaning and result.
 
     Examples
@@ -71,6 +71,10 @@ def lr_find(X, y=None, *, start="auto", stop="auto", num=100, **fit_options):
     >>> f.status, 0.01 < f.suggestion() < 0.5
     ('found', True)
     """
+    if callable(X):
+        fun, grad = (getattr(function, "py_func", function) for function in (X, grad))
+        return lr_find_of_function(fun, y, grad, start, stop, num, fit_options, TextbookRun)
+    no_gradient(grad)
     only_known(lr_find, fit_options, NOT_RANGE)
     return lr_find_by(NUMPY, X, y, start, stop, num, fit_options)
 

@@ -6,14 +6,13 @@ import numpy as np
 
 from ..kernels.batch_steps import RUNNING
 from .batch_functions import BOTH
-from .batch_run import BatchRun
 
 
 class FunctionSteps:
     """One batch after another of a task, at the rates of ``growth``; epochs follow each other without end."""
 
-    def __init__(self, task, setting, growth):
-        self.run = BatchRun(task, setting)
+    def __init__(self, kind, task, setting, growth):
+        self.run = kind(task, setting)
         self.run.schedule, self.run.wanted = growth, BOTH
         self.growth, self.fresh = growth, self.run.state.copy()
 

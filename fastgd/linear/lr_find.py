@@ -7,6 +7,7 @@ import numpy as np
 
 from ..functions.batch_options import BATCH_DEFAULTS
 from ..functions.batch_range import FunctionSteps
+from ..functions.batch_run import BatchRun
 from ..functions.batch_task import task_of
 from ..functions.minimize import OF_FUNCTIONS
 from ..functions.run import Limits
@@ -149,8 +150,7 @@ def lr_find(X, y=None, grad=None, *, start="auto", stop="auto", num=100, **fit_o
     """
     if callable(X):
         return lr_find_of_function(X, y, grad, start, stop, num, fit_options)
-    if grad is not None:
-        raise TypeError("grad is for lr_find(fun, x0, grad, data=...), whose first argument is a function.")
+    no_gradient(grad)
     only_known(lr_find, fit_options, NOT_RANGE)
     return lr_find_by(COMPILED, X, y, start, stop, num, fit_options)
 
@@ -158,8 +158,14 @@ def lr_find(X, y=None, grad=None, *, start="auto", stop="auto", num=100, **fit_o
 lr_find.__signature__ = signature_of(lr_find, but=NOT_RANGE)
 
 
-def lr_find_of_function(fun, x0, grad, start, stop, num, given):
-    """The result of a test of a user's function over data."""
+def no_gradient(grad):
+    """Raise for a gradient of what is no function."""
+    if grad is not None:
+        raise TypeError("grad is for lr_find(fun, x0, grad, data=...), whose first argument is a function.")
+
+
+def lr_find_of_function(fun, x0, grad, start, stop, num, given, kind=BatchRun):
+    """The result of a test of a user's function over data; ``kind`` is the class of its runs."""
     start, stop, num = checked_span(start, stop, num)
     only_known(lr_find, [name for name in given if name in NOT_RANGE], NOT_RANGE)
     for name in given:
@@ -175,7 +181,7 @@ def lr_find_of_function(fun, x0, grad, start, stop, num, given):
     bar, batch = Bar(limits.verbose > 0, None, "step"), task.options.batch_size
     batch = None if batch is None or batch >= task.data.n else batch
     try:
-        test = RangeTest(functools.partial(FunctionSteps, task, setting), batch, task.start.dtype, num, bar)
+        test = RangeTest(functools.partial(FunctionSteps, kind, task, setting), batch, task.start.dtype, num, bar)
         if not np.isfinite(test.baseline).all():
             raise ValueError(
                 task.data.not_finite()

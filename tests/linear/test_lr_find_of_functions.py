@@ -69,6 +69,15 @@ def test_compiled_functions_have_the_curve_of_plain_ones():
 
 
 @pytest.mark.jit
+def test_the_reference_has_the_same_curve():
+    options = {"data": (X, Y), "batch_size": 8, "random_state": 3, "num": 60, "optimizer": "adam"}
+    ours, expected = (call.lr_find(linear, X0, linear_grad, **options) for call in (fastgd, fastgd.reference))
+    np.testing.assert_allclose(ours.raw_losses, expected.raw_losses, rtol=1e-9)
+    assert ours.suggestions == pytest.approx(expected.suggestions)
+    with pytest.raises(TypeError, match="grad is for lr_find"):
+        fastgd.reference.lr_find(X, Y, linear_grad)
+
+
 def test_the_suggestion_trains():
     f = find(QUADRATIC, np.full(D, 3.0), QUADRATIC_GRAD, X, batch_size=8)
     assert f.status == "found" and "fell by" in f.message
