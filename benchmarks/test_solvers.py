@@ -63,7 +63,13 @@ REPEATED = {
 # It compiles for 10 s for each, the same solver as for "logistic regression, sparse rows, L2".
 LONG = {
     ("skglm", case)
-    for case in ("logistic regression, L2", "poisson regression, L2", "dense gamma plain 1e4x10 alpha=1e-3")
+    for case in (
+        "logistic regression, L2",
+        "poisson regression, L2",
+        "dense gamma plain 1e4x10 alpha=1e-3",
+        "dense log_loss plain 5e4x200 l1 alpha=0.03",
+        "dense huber plain 1e4x10 alpha=1e-3",
+    )
 }
 ENTRIES = [
     pytest.param(case, name, id=f"{case.name}: {name}", marks=[pytest.mark.long] if (name, case.name) in LONG else [])

@@ -85,9 +85,9 @@ PROBLEMS = _problems()
 
 
 # Where nothing is compiled, all cases run of these tests, which are about kernels and about each part's agreement with
-# the reference; of each other test one, in the time that CI has.
+# the reference; of each other test two, in the time that CI has.
 WHOLE = ("tests/kernels/", "tests/test_reference.py")
-FEW_CASES = 1
+FEW_CASES = 2
 
 
 def plan_of(X, y, **options):
