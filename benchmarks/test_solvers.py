@@ -69,6 +69,7 @@ LONG = {
         "dense gamma plain 1e4x10 alpha=1e-3",
         "dense log_loss plain 5e4x200 l1 alpha=0.03",
         "dense huber plain 1e4x10 alpha=1e-3",
+        "sparse squared_error hashed 1e5x1000 alpha=1e-4",
     )
 }
 ENTRIES = [

@@ -364,6 +364,8 @@ def assert_same(ran, expected, count):
         assert digests.items() <= expected.items()
 
 
+# Each starts its processes or threads as another one does.
+ALIKE = {"spawned forkserver", "in_joblib threading", "in_joblib multiprocessing", "in_asyncio"}
 SCENARIOS = [
     ("side_by_side", 4),
     ("forked", 6),
@@ -380,7 +382,13 @@ SCENARIOS = [
 ]
 
 
-@pytest.mark.parametrize(("scenario", "count"), SCENARIOS, ids=[name for name, _ in SCENARIOS])
+@pytest.mark.parametrize(
+    ("scenario", "count"),
+    [
+        pytest.param(scenario, count, id=scenario, marks=[pytest.mark.long] if scenario in ALIKE else [])
+        for scenario, count in SCENARIOS
+    ],
+)
 def test_same_bits(expected, scenario, count):
     assert_same(finish(start(*scenario.split())), expected, count)
 

@@ -31,8 +31,15 @@ STOCHASTIC = {
 }
 
 
+# The same code as another one's, but for the loss or the solver.
+ALIKE = {"automatic huber", "automatic hinge", "full batch at a rate"}
+
+
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-@pytest.mark.parametrize("name", [*FULL_BATCH, *STOCHASTIC])
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.long] if name in ALIKE else []) for name in (*FULL_BATCH, *STOCHASTIC)],
+)
 def test_scikit_learns_checks(name):
     estimator, expected = {**FULL_BATCH, **STOCHASTIC}[name]
     checks.check_estimator(estimator, expected_failed_checks=expected, on_skip=None)

@@ -171,7 +171,7 @@ def test_an_edit_of_any_compiled_module_is_another_stamp(tmp_path, monkeypatch):
     assert before == sources.stamp.__wrapped__()
 
 
-@pytest.mark.parametrize("kind", ["nbi", "nbc"])
+@pytest.mark.parametrize("kind", [pytest.param("nbi", marks=pytest.mark.long), "nbc"])
 def test_damaged_files(run, kind):
     files = sorted(run.folder.glob(f"cache/**/*.{kind}"))
     assert len(files) >= 3, "each damage is done"
@@ -232,7 +232,7 @@ def byte_code(folder):
     return folder / "copy"
 
 
-@pytest.mark.parametrize("packed", [zipped, byte_code])
+@pytest.mark.parametrize("packed", [zipped, pytest.param(byte_code, marks=pytest.mark.long)])
 def test_a_package_without_sources_runs_and_is_kept(packed, copy, tmp_path):
     copied = shutil.copytree(PACKAGE, tmp_path / "copy" / "fastgd", ignore=shutil.ignore_patterns("__pycache__"))
     place = {"PYTHONPATH": str(packed(tmp_path)), "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
