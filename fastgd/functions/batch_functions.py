@@ -6,16 +6,10 @@ import numpy as np
 
 from ..kernels import batch_calls, user_functions
 from ..kernels.batch_calls import BOTH, GRADIENT, STEPS, VALUE
+from ..kernels.layouts import frozen
 from ..parts.registry import brief
 from .gradient_check import check_gradient
 from .problem import is_njit, njit_of, real_number, value_or
-
-
-def frozen(array):
-    """A view that can't be written to: users' functions are lent what goes on being used."""
-    view = array.view()
-    view.flags.writeable = False
-    return view
 
 
 class Place:
@@ -28,14 +22,13 @@ class Place:
 
 
 class BatchFunctions:
-    """The functions and the form of their parameters, whose numbers lie in one array.
+    """The functions and the form of their parameters, whose numbers lie in one array; ``njit``: all are compiled.
 
-    ``compiled`` is the address of both as one, for loops without Python; None where they are plain functions.
+    What they are lent goes on being used: they can't write to it.
     """
 
-    def __init__(self, fun, grad, grad_name, nest, compiled):
-        self.fun, self.grad, self.grad_name, self.nest = fun, grad, grad_name, nest
-        self.compiled_functions = compiled
+    def __init__(self, fun, grad, grad_name, nest, njit):
+        self.fun, self.grad, self.grad_name, self.nest, self.njit = fun, grad, grad_name, nest, njit
 
     def wanted(self, values):
         """What a step asks for, where values are recorded or not."""
@@ -47,7 +40,7 @@ class BatchFunctions:
 
     def call(self, place, arrays, wanted=BOTH):
         """The value at a place over a batch's arrays, NaN if not asked for; the gradient is stored if it is."""
-        if self.compiled_functions:
+        if self.njit:
             return self._compiled(place, arrays, wanted)
         given, value = (self.nest.made(place.lent), *arrays), math.nan
         if self.grad is True:

@@ -18,12 +18,12 @@ def minimize_batches(fun, x0, grad, data, given, points, limits, resume=None, ki
     """
     task, settings = task_of(fun, x0, grad, data, given, points, limits, resumed_state(resume))
     runs = [kind(task, setting, k) for k, setting in enumerate(settings)]
-    interrupted = drive(runs, limits)
-    return finished(runs, interrupted)
+    drive(runs, limits)
+    return finished(runs)
 
 
 def drive(runs, limits):
-    """Take all runs to their ends, a slice of each in turn, on all cores; returns whether Ctrl-C ended them."""
+    """Take all runs to their ends, a slice of each in turn, on all cores; Ctrl-C is one."""
     n_threads = 1 if limits.callback is not None else threads_of(runs)
     bar, seen = Bar(limits.verbose > 0, runs[0].options.epochs, "epoch"), [run.state.epoch for run in runs]
     try:
@@ -43,11 +43,9 @@ def drive(runs, limits):
     except KeyboardInterrupt:
         for run in runs:
             run.interrupt()
-        return True
     finally:
         bar.close()
         runs[0].task.close()
-    return False
 
 
 def _advance(runs, within_epoch, k):
@@ -60,14 +58,17 @@ def threads_of(runs):
     return 1 if any(run.function is None for run in runs) or not may_share_threads() else available_threads()
 
 
-def finished(runs, interrupted):
-    """The results of runs that have ended."""
-    if interrupted:
-        return [result_of(run) for run in runs]
+def finished(runs):
+    """The results of runs that have ended; Ctrl-C spares the passes that tell what they are worth."""
     found = [None] * len(runs)
 
     def work(k):
         found[k] = result_of(runs[k])
 
-    run_tasks(work, len(runs), threads_of(runs))
+    try:
+        run_tasks(work, len(runs), threads_of(runs))
+    except KeyboardInterrupt:
+        for k in (k for k, result in enumerate(found) if result is None):
+            runs[k].end("interrupted", f"Ctrl-C after step {runs[k].state.steps}, as fun was taken over all rows.")
+            work(k)
     return found

@@ -8,9 +8,10 @@ import numpy as np
 from ..inputs import arguments, custom_parts
 from ..kernels import batch_steps
 from ..kernels.addresses import address
+from ..kernels.layouts import frozen
 from ..kernels.part_functions import move_weights
 from ..parts import schedules
-from .batch_functions import BOTH, VALUE, frozen
+from .batch_functions import BOTH, VALUE
 from .batch_records import VALIDATION, EpochRecords
 from .batch_start import state_of
 from .problem import told
@@ -73,8 +74,7 @@ class BatchRun:
         self.targets = np.array([array.ctypes.data for array in self.batch], np.int64)
         self.lengths = self.functions.lengths(arrays)
         self.out = np.zeros(3)
-        compiled = self.functions.compiled_functions
-        self.function = self.functions.compiled(arrays) if compiled else None
+        self.function = self.functions.compiled(arrays) if self.functions.njit else None
 
     def advance(self, within_epoch=False):
         """Go on for about ``SLICE_SECONDS``, or to the end of the epoch; no number depends on where this ends."""
@@ -101,14 +101,14 @@ class BatchRun:
         lost = status == RAISED or not np.isfinite(state.weights).all()
         if lost:
             state.take(self.before)
-        self.inside = False
         if lost and steps > 1:  # again, one by one: where a run ends must not depend on where slices do
-            self.size, self.raised = 1, ""
+            self.size, self.raised, self.inside = 1, "", False
             return 0
         if lost or status != batch_steps.RUNNING:
             self._diverge()
         elif state.position == order.positions:
             self._end_epoch(float(rates[-1]))
+        self.inside = False
         self._check_over()
         return steps
 

@@ -39,6 +39,24 @@ def test_ctrl_c_ends_at_a_step_from_which_a_run_goes_on(k):
     same(run(**GIVEN, resume=o), run(**GIVEN))
 
 
+@pytest.mark.parametrize("k", range(1, 21))  # 3 epochs of 5 batches and one look, and two at the end
+def test_ctrl_c_at_any_call_leads_to_a_run_that_goes_on(k):
+    """Also while rows are looked at after an epoch, or at the end: epochs are recorded whole or not at all."""
+    calls = []
+
+    def fun(p, X, y):
+        calls.append(1)
+        if len(calls) == k:
+            raise KeyboardInterrupt
+        return linear(p, X, y)
+
+    given = {**GIVEN, "validation": (X[:5], Y[:5]), "epochs": 3, "check_gradient": False}
+    o = fastgd.minimize(fun, X0, linear_grad, **given)
+    assert o.status == "interrupted" and o.n_epochs == len(o.history.fun) == o.state.epoch
+    whole = fastgd.minimize(linear, X0, linear_grad, **given)
+    same(fastgd.minimize(linear, X0, linear_grad, **given, resume=o), whole)
+
+
 KINDS = {
     "momentum": {"optimizer": "momentum"},
     "adam": {"optimizer": "adam", "shuffle": "full"},
