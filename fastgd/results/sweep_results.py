@@ -84,6 +84,18 @@ class SweepResult:
         """The result with the smallest finite loss."""
         return self.results[self.best_index]
 
+    def score(self, X, y=None, sample_weight=None, offset=None):
+        """The score of the best run on data: :meth:`FitResult.score`."""
+        return self.best.score(X, y, sample_weight, offset)
+
+    def predict(self, X, offset=None, to=None):
+        """The predictions of the best run: :meth:`FitResult.predict`."""
+        return self.best.predict(X, offset, to)
+
+    def predict_proba(self, X, offset=None, to=None):
+        """The class probabilities of the best run: :meth:`FitResult.predict_proba`."""
+        return self.best.predict_proba(X, offset, to)
+
     @property
     def best_settings(self):
         """The settings that vary, at their best values."""
