@@ -1,6 +1,7 @@
 """``fit``: check the options and the data, choose, plan, train, report."""
 
 from ..inputs.options import FitOptions, signature_of
+from ..results.divergence import warn_of_divergence
 from ..results.progress import print_choices
 from ..solvers.compiled import COMPILED
 from ..training.loop import train
@@ -160,6 +161,11 @@ def fit(X, y=None, **options):
         ``options``, ``choices``, ``history``, ``plot()``, ``save``; with ``bootstrap`` also ``coef_std``,
         ``coef_interval()``, ``replicates``.
 
+    Warns
+    -----
+    fastgd.DivergenceWarning
+        Where the run ends "diverged".
+
     Raises
     ------
     ValueError, TypeError
@@ -218,7 +224,7 @@ def fit(X, y=None, **options):
     >>> r.coef.round(3), round(r.intercept, 3)
     (array([2.]), 1.0)
     """
-    return fit_by(COMPILED, X, y, options)
+    return warn_of_divergence(fit_by(COMPILED, X, y, options))
 
 
 fit.__signature__ = signature_of(fit)

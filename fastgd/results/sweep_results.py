@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..kernels.threads import cached_property
+from .divergence import warn_of_divergence
 from .plots import new_axes, plot_histories, plot_losses
 from .scores import Scores
 
@@ -194,7 +195,7 @@ class CrossValidation(SweepResult):
         """Fit a setting, by default the best one, on all rows: a :class:`fastgd.FitResult`."""
         if self._fitted is None:
             raise ValueError("refit needs the training data, which a copied or pickled result does not hold.")
-        return self._fitted(self.best_index if index is None else range(len(self.results))[index])
+        return warn_of_divergence(self._fitted(self.best_index if index is None else range(len(self.results))[index]))
 
     @cached_property
     def best(self):
