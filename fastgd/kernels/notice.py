@@ -68,7 +68,8 @@ class Notice:
         """Warn that a kernel was compiled that none of the folders keeps, unless a line tells or has told."""
         if not self.told and self.wanted and not on_terminal():
             self.told = True
-            warnings.warn(WARNING.format(folders=", ".join(folders)), RuntimeWarning, stacklevel=2)
+            named = ", ".join(folders) or "the user has no home folder"
+            warnings.warn(WARNING.format(folders=named), RuntimeWarning, stacklevel=2)
 
 
 def on_terminal():

@@ -33,7 +33,7 @@ def partial_fit(X, y=None, r=None, classes=None, **options):
     With ``learning_rate="auto"`` nothing needs to be known of the stream: scales of columns, the rate and how far
     single rows may lead follow the moments of all rows so far, of a fit that ``start`` names, too. Steps are half of
     that which leads a usual row to its own target, and fall as 1/sqrt(t). Chunks of any size take about the same steps;
-    a small one makes no model worse. ``docs/streams.md`` compares progressive losses.
+    a small one makes no model worse. The documentation's page "Streams" compares progressive losses.
 
     With a given ``learning_rate`` and without ``standardize`` chunks take the same steps as one table of them
     (``fit(..., epochs=1, shuffle=False)``) where every chunk but the last holds whole batches.
