@@ -6,7 +6,7 @@ import threading
 import numba
 import numpy as np
 import pytest
-from conftest import JIT_OFF, slow_to_compile
+from conftest import JIT_OFF, diverges, slow_to_compile
 
 import fastgd
 from fastgd.parts.optimizers import Adam, Momentum, Sgd
@@ -90,6 +90,7 @@ def test_one_setting_is_a_sweep_of_one():
     assert list(s.table()) == ["fun", "x", "nit", "status"]
 
 
+@diverges
 def test_best_is_the_smallest_finite():
     with pytest.raises(ValueError, match="No run has a finite loss"):
         _ = fastgd.minimize_sweep(lambda x: np.nan, 1.0, square_grad, learning_rate=[0.1, 0.2]).best

@@ -4,6 +4,7 @@ import pickle
 
 import numpy as np
 import pytest
+from conftest import diverges
 from sklearn import linear_model, metrics, model_selection
 
 import fastgd
@@ -383,6 +384,7 @@ def test_bad_arguments_are_named(arguments, error, words):
         fastgd.sweep(X, Y, epochs=2, **arguments)
 
 
+@diverges
 def test_no_setting_with_finite_losses():
     s = fastgd.sweep(X, Y, cv=3, learning_rate=[1e300, 1e305], epochs=3, scoring=lambda *_: np.nan)
     assert np.isinf(s.losses).all()

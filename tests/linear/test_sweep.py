@@ -5,7 +5,7 @@ import pickle
 
 import numpy as np
 import pytest
-from conftest import JIT_OFF, PROBLEMS, slow_to_compile
+from conftest import JIT_OFF, PROBLEMS, diverges, slow_to_compile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -264,6 +264,7 @@ REST = {
 }
 
 
+@diverges
 @settings(max_examples=15)
 @given(
     n=st.integers(1, 40),
@@ -314,6 +315,7 @@ def test_the_table_and_the_best():
         s.results[6]
 
 
+@diverges
 def test_no_run_with_a_finite_loss():
     s = fastgd.sweep(X, 1e150 * Y, learning_rate=[1e300, 1e301], epochs=3)
     assert s.status == ["diverged"] * 2

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from conftest import plan_of
+from conftest import diverges, plan_of
 
 import fastgd
 from fastgd import schedules
@@ -115,6 +115,7 @@ def test_folds_begin_anew_by_themselves(batch):
     assert all(r.status != "diverged" for r in s.results[0])
 
 
+@diverges
 def test_there_is_an_end_to_beginning_anew(monkeypatch):
     X, y = jagged()
     monkeypatch.setattr("fastgd.training.backoff.MOST", 0)
