@@ -151,7 +151,7 @@ class SweepResult:
         """
         if ax is None:
             courses = all(run.history is not None for run in self.results)
-            ax = new_axes(ncols=1 + courses, figsize=(6 * (1 + courses), 4.5))
+            ax = new_axes(ncols=1 + courses, figsize=(6 * (1 + courses), 5))
             if not courses:
                 plot_losses(ax, self)
                 return ax
@@ -256,9 +256,11 @@ class CrossValidation(SweepResult):
         -------
         axes
         """
-        ax = new_axes(figsize=(7, 4.5)) if ax is None else ax
-        ylabel = f"mean loss (or minus score) of {self.scores.losses.shape[1]} held-out folds"
-        plot_losses(ax, self, self.scores.standard_error, ylabel, "settings")
+        ax = new_axes(figsize=(7, 5)) if ax is None else ax
+        scores = self.scores
+        ylabel = f"{scores.name.replace('_', ' ')} of {count(scores.losses.shape[1], 'fold')}"
+        mean = -scores.mean if scores.scored else scores.mean
+        plot_losses(ax, self, scores.standard_error, ylabel, "settings", mean)
         return ax
 
     def table(self):
