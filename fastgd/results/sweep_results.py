@@ -1,8 +1,11 @@
 """The result of a sweep: its runs, their table, the best of them, and plots."""
 
+from __future__ import annotations
+
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
@@ -10,6 +13,10 @@ from ..kernels.threads import cached_property
 from .plots import new_axes, plot_histories, plot_losses
 from .scores import Scores
 
+if TYPE_CHECKING:
+    from .fit_result import FitResult
+
+R = TypeVar("R")  # the class of the results
 SLOW = ("max_iter", "max_epochs")
 
 
@@ -37,7 +44,7 @@ class Results(Sequence):
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class SweepResult:
+class SweepResult(Generic[R]):
     """The runs of a sweep; made by :func:`fastgd.sweep` and :func:`fastgd.minimize_sweep`.
 
     Attributes
@@ -50,13 +57,13 @@ class SweepResult:
         Of each run; 'slow' where it used all its iterations or epochs.
     """
 
-    results: Sequence
-    settings: dict
-    _losses: object  # an array (runs,), or a function that gives it
-    _statuses: list = field(default=None)
+    results: Sequence[R]
+    settings: dict[str, list[Any]]
+    _losses: Any  # an array (runs,), or a function that gives it
+    _statuses: Any = field(default=None)
 
     @cached_property
-    def losses(self):
+    def losses(self) -> np.ndarray:
         """The losses that runs are compared by, (runs,), smaller is better.
 
         For a fit the objective, of all runs in one pass when first read, or with ``validation`` the held-out loss.
@@ -71,7 +78,7 @@ class SweepResult:
         return {**self.__dict__, "_losses": losses}
 
     @property
-    def best_index(self):
+    def best_index(self) -> int:
         """Which run has the smallest finite loss; one that diverged only where all did."""
         good = np.isfinite(self.losses)
         if not good.any():
@@ -80,27 +87,27 @@ class SweepResult:
         return int(np.argmin(np.where(sound if sound.any() else good, self.losses, np.inf)))
 
     @property
-    def best(self):
+    def best(self) -> R:
         """The result with the smallest finite loss."""
         return self.results[self.best_index]
 
     @property
-    def best_settings(self):
+    def best_settings(self) -> dict[str, Any]:
         """The settings that vary, at their best values."""
         return {name: values[self.best_index] for name, values in self.settings.items()}
 
     @property
-    def status(self):
+    def status(self) -> list[str]:
         """The status of each run (list of str); 'slow' where it used all its iterations or epochs."""
         found = self._statuses or [run.status for run in self.results]
         return ["slow" if status in SLOW else status for status in found]
 
-    def table(self):
+    def table(self) -> dict[str, list[Any]]:
         """A dict of columns (lists, one entry a run): the settings that vary, how each run ended, its status."""
         columns = [run.columns for run in self.results]
         return {**self.settings, **{name: [of[name] for of in columns] for name in columns[0]}, "status": self.status}
 
-    def to_dataframe(self):
+    def to_dataframe(self) -> Any:
         """The table as a data frame (pandas)."""
         try:
             import pandas as pd
@@ -108,7 +115,7 @@ class SweepResult:
             raise ImportError("to_dataframe() needs pandas: python -m pip install pandas") from None
         return pd.DataFrame(self.table())
 
-    def plot(self, ax=None):
+    def plot(self, ax: Any = None) -> Any:
         """Draw the losses against the first setting of numbers, and the course of each run (matplotlib).
 
         Both mark the best run, and with red crosses at the upper edge the runs that diverged.
@@ -142,7 +149,7 @@ class SweepResult:
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class CrossValidation(SweepResult):
+class CrossValidation(SweepResult[Any]):
     """The folds of a sweep with ``cv``; made by :func:`fastgd.sweep`.
 
     Attributes
@@ -156,12 +163,12 @@ class CrossValidation(SweepResult):
         ``scoring`` gives; ``scores.mean`` and ``scores.standard_error`` (settings,) over the folds.
     """
 
-    scores: Scores = None
-    _order: object = None  # (settings,) how simple each setting is
-    _fitted: object = None  # a function that fits a setting on all rows
+    scores: Scores = None  # type: ignore[assignment]
+    _order: Any = None  # (settings,) how simple each setting is
+    _fitted: Any = None  # a function that fits a setting on all rows
 
     @property
-    def losses(self):
+    def losses(self) -> np.ndarray:
         """The mean over the folds of their held-out losses, (settings,)."""
         return self.scores.mean
 
@@ -169,39 +176,39 @@ class CrossValidation(SweepResult):
         return {**self.__dict__, "_losses": None, "_fitted": None}
 
     @property
-    def best_index(self):
+    def best_index(self) -> int:
         """Which setting has the smallest mean loss."""
         return self.scores.best
 
     @property
-    def simplest_index(self):
+    def simplest_index(self) -> int:
         """Which setting is the simplest within one standard error of the best: the strongest penalty."""
         return self.scores.simplest(self._order)
 
-    def refit(self, index=None):
+    def refit(self, index: int | None = None) -> FitResult:
         """Fit a setting, by default the best one, on all rows: a :class:`fastgd.FitResult`."""
         if self._fitted is None:
             raise ValueError("refit needs the training data, which a copied or pickled result does not hold.")
         return self._fitted(self.best_index if index is None else range(len(self.results))[index])
 
     @cached_property
-    def best(self):
+    def best(self) -> FitResult:
         """The best setting fitted on all rows, when first read."""
         return self.refit()
 
     @cached_property
-    def simplest(self):
+    def simplest(self) -> FitResult:
         """The simplest setting within one standard error of the best, fitted on all rows, when first read."""
         return self.refit(self.simplest_index)
 
     @property
-    def status(self):
+    def status(self) -> list[str]:
         """The status of each setting: the worst of its folds."""
         worst = ("diverged", "interrupted", "max_epochs", "early_stopped", "converged")
         found = [min(statuses, key=worst.index) for statuses in self._statuses]
         return ["slow" if status in SLOW else status for status in found]
 
-    def plot(self, ax=None):
+    def plot(self, ax: Any = None) -> Any:
         """Draw the mean losses with their standard errors against the first setting of numbers (matplotlib).
 
         The best setting and the simplest one within one standard error are marked, and with red crosses at the upper
@@ -221,7 +228,7 @@ class CrossValidation(SweepResult):
         plot_losses(ax, self, self.scores.standard_error, ylabel, "settings")
         return ax
 
-    def table(self):
+    def table(self) -> dict[str, list[Any]]:
         """A dict of columns (lists, one entry a setting): the settings that vary, mean losses, errors, status."""
         scores = self.scores
         columns = {"mean_loss": scores.mean.tolist(), "standard_error": scores.standard_error.tolist()}
