@@ -36,14 +36,31 @@ class Notice:
     ----------
     wanted : bool
         Whether the caller wants to be told; calls with ``verbose=-1`` do not.
+    seconds : float
+        How long this process has compiled, or found code that is kept.
+    on_a_line : bool
+        Whether a progress bar stands on the line where the cursor is.
     """
 
     def __init__(self):
         self.wanted, self.told, self.spent = True, False, 0.0
+        self.seconds, self.depth, self.on_a_line = 0.0, 0, False
 
     @contextlib.contextmanager
     def while_compiling(self, kernel, folder, lasting=True):
         """Watch what may compile a kernel, or find its code; it is kept in a folder, or nowhere (None, not lasting)."""
+        began, self.depth = time.perf_counter(), self.depth + 1
+        try:
+            with self.line_of(kernel, folder, lasting):
+                yield
+        finally:
+            self.depth -= 1
+            if self.depth == 0:  # what a kernel calls compiles inside
+                self.seconds += time.perf_counter() - began
+
+    @contextlib.contextmanager
+    def line_of(self, kernel, folder, lasting):
+        """Print the line if what is inside compiles for long."""
         if self.told or not self.wanted or not on_terminal():
             yield
             return
@@ -61,7 +78,7 @@ class Notice:
         if not self.told:
             self.told = True
             with contextlib.suppress(OSError, ValueError):  # a closed stderr
-                sys.stderr.write(LINE.format(kernel=kernel, kept=kept) + "\n")
+                sys.stderr.write("\n" * self.on_a_line + LINE.format(kernel=kernel, kept=kept) + "\n")
                 sys.stderr.flush()
 
     def warn_not_kept(self, folders):
