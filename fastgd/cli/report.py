@@ -11,6 +11,7 @@ from ..inputs.holdout import drawn
 from ..inputs.part_serialization import part_of_run
 from ..parts import losses
 from ..parts.registry import snake_case
+from ..results.quality import measure_of
 from .files import WORDS
 from .program import as_options
 
@@ -67,10 +68,6 @@ def of_loss(result):
 
 def scores(result, data):
     """The rows of R2, accuracy or D2, of the rows trained on and of those held out."""
-    if not hasattr(result, "score"):
-        return []
-    from ..results.quality import measure_of
-
     name = measure_of(part_of_run(result.state, "loss", losses))
     share = result.options["validation"]
     if not isinstance(share, float) or data.y is None:

@@ -11,11 +11,15 @@ from ..parts import losses
 from . import saving
 from .answers import answered
 from .bootstrap import Replicates, percentile_interval
-from .evaluation import objective
+from .coefficients import Coefficients
+from .evaluation import objective, score, training_words, validation_words
 from .history import History
 from .minimize_result import minimization_of
 from .plots import log_where_wide, new_axes
+from .shown import Shown, count
 from .state import RunState
+
+LARGEST = 5  # coefficients that are shown
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -111,6 +115,36 @@ class FitResult:
         0.5
         """
         return objective(self, X, y, sample_weight, offset)
+
+    def score(self, X, y=None, sample_weight=None, offset=None):
+        """How good predictions are: one number, 1 at best.
+
+        R2, the share of the variance that is explained, as scikit-learn's ``r2_score``; of classes the accuracy, the
+        share of labels that are right; of "absolute_error", "quantile", "poisson", "gamma" and "tweedie" D2, the share
+        of the loss of the best constant that is explained (``d2_pinball_score``, ``d2_tweedie_score``). The best
+        constant has the offset too. Of several targets it is the mean. A loss of your own has R2, with labels the
+        accuracy, and with a method ``best_constant`` D2.
+
+        Parameters
+        ----------
+        X, y, sample_weight, offset
+            As for :func:`fastgd.fit`; targets of classes are labels. A source is read block by block, once.
+
+        Returns
+        -------
+        float
+            NaN of one row, which has no variance.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import fastgd
+        >>> x = np.arange(4.0)
+        >>> r = fastgd.fit(x[:, None], 2 * x + 1)
+        >>> round(r.score(x[:, None], [1.0, 3.0, 5.0, 9.0]), 3)
+        0.886
+        """
+        return score(self, X, y, sample_weight, offset)
 
     @property
     def coef_std(self):
@@ -271,11 +305,14 @@ class FitResult:
 
     def _predictions(self, *rows):
         scores = self._scores(*rows)
-        if self.classes is not None and self.coef.ndim == 2:
-            return self.classes[scores.argmax(axis=1)]
         if self.classes is not None:
-            return self.classes[(scores > 0).astype(np.intp)]
+            return self.labels_of(scores)
         return part_of_run(self.state, "loss", losses).mean(scores) if self.state.link else scores
+
+    def labels_of(self, scores):
+        """The label (n,) of each row, by its linear scores (n,), or (n, classes)."""
+        best = scores.argmax(axis=1) if scores.ndim == 2 else (scores > 0).astype(np.intp)
+        return self.classes[best]
 
     def predict_proba(self, X, offset=None, to=None):
         """The probability of each class, (n, classes), in the order of ``classes``.
@@ -310,7 +347,7 @@ class FitResult:
         """The entries of this run in a sweep's table."""
         held = {"validation_loss": float(np.min(self.history.validation_loss, initial=np.inf))}
         known = np.isfinite(self.history.validation_loss).any()
-        return {"loss": self.loss, **(held if known else {}), "n_epochs": self.n_epochs}
+        return {"objective": self.loss, **(held if known else {}), "n_epochs": self.n_epochs}
 
     def plot(self, ax=None, **options):
         """Draw the loss of each epoch (matplotlib, with options for its line); returns the axes."""
@@ -325,14 +362,27 @@ class FitResult:
         return ax
 
     def __repr__(self):
-        lines = [f"{type(self).__name__}: {self.status} after {self.n_epochs} epochs ({self.n_steps} steps)"]
+        return self._shown().text()
+
+    def _repr_html_(self):
+        return self._shown().html()
+
+    def _shown(self):
+        """What is shown: nothing here takes a pass over data."""
+        ended = f"{self.status} after {count(self.n_epochs, 'epoch')} ({count(self.n_steps, 'step')})"
         if self.coef.ndim == 1:
-            words = f"{self.coef.size} coefficients, intercept {self.intercept:.6g}"
+            model = f"{count(self.coef.size, 'coefficient')}, intercept {self.intercept:.6g}"
         else:
             kind = "targets" if self.classes is None else "classes"
-            words = f"{self.coef.shape[1]} coefficients for each of {len(self.coef)} {kind}"
-        lines += [f"  {self.message}", f"  {words}"]
-        return "\n".join(lines + [f"  {name}: {words}" for name, words in self.choices.items()])
+            model = f"{count(self.coef.shape[1], 'coefficient')} for each of {len(self.coef)} {kind}"
+        facts = {None: self.message, "training rows": training_words(self), "validation": validation_words(self)}
+        table = Coefficients.of(self).table(LARGEST)
+        return Shown(
+            f"{type(self).__name__}: {ended}",
+            {name: words for name, words in {**facts, "model": model}.items() if words},
+            [table] if table else [],
+            details=self.choices,
+        )
 
 
 def load(path):

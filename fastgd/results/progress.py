@@ -158,9 +158,8 @@ class Bar:
     def __init__(self, shown, total, unit, **options):
         self.bar = None
         if shown and sys.stderr is not None:
-            self.compiled, self.compiling = notice.seconds, 0.0
+            self.compiled, self.compiling = notice.total, 0.0
             self.bar = kind_of_bar()(total=total, unit=unit, **options)
-            notice.on_a_line = True
 
     def update(self, done, loss):
         """Show the position of the run, and its loss."""
@@ -170,7 +169,7 @@ class Bar:
         """Show a position and words behind it, with ``compiling`` also how long the run has compiled."""
         if self.bar is None:
             return
-        spent, self.compiled = notice.seconds - self.compiled, notice.seconds
+        spent, self.compiled = notice.total - self.compiled, notice.total
         self.compiling += spent
         for clock in ("start_t", "last_print_t"):
             if spent and hasattr(self.bar, clock):
@@ -183,7 +182,6 @@ class Bar:
         """End the bar."""
         if self.bar is not None:
             self.bar.close()
-            notice.on_a_line = False
 
 
 def watched(blocks, source):

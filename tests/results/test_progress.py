@@ -44,7 +44,7 @@ def test_the_time_that_is_left_never_counts_compiling(monkeypatch):
     tqdm = pytest.importorskip("tqdm.std")
     bar = progress.Bar(True, 100, "epoch", mininterval=1e9)
     began = bar.bar.start_t
-    monkeypatch.setattr(progress.notice, "seconds", progress.notice.seconds + 50.0)
+    monkeypatch.setattr(progress.notice, "total", progress.notice.total + 50.0)
     told = []
     monkeypatch.setattr(tqdm.tqdm, "set_postfix_str", lambda bar, words, **options: told.append(words))
     bar.update(1, 0.5)
