@@ -65,6 +65,9 @@ class FitResult:
         The state that ``fastgd.fit(..., resume=r)`` and ``fastgd.partial_fit(X, y, r)`` go on from.
     replicates : Replicates or None
         With ``bootstrap``, ``coef`` and ``intercept`` of each replicate, the first index its number.
+    encoding : dict or None
+        Of a model that the command line fitted: how the columns were made from those of a table (categories, what
+        stands in for missing values), as plain values.
     """
 
     coef: np.ndarray
@@ -81,6 +84,7 @@ class FitResult:
     best_epoch: int | None = None
     replicates: Replicates | None = None
     state: RunState | None = None
+    encoding: dict | None = None
 
     @property
     def options(self) -> dict[str, Any]:
@@ -229,6 +233,7 @@ class FitResult:
             classes=None if self.classes is None else labels,
             object_classes=self.classes is not None and self.classes.dtype.kind == "O",
             replicates=self.replicates,
+            encoding=self.encoding,
             state=self.state,
         )
         saving.write(path, model)
@@ -444,6 +449,7 @@ def load(path: Path) -> Any:
         best_epoch=model.state.best_epoch,
         replicates=model.replicates,
         state=model.state,
+        encoding=model.encoding,
     )
 
 
