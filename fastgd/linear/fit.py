@@ -1,6 +1,7 @@
 """``fit``: check the options and the data, choose, plan, train, report."""
 
 from ..inputs.options import FitOptions, signature_of
+from ..results.divergence import warn_of_divergence
 from ..results.progress import print_choices
 from ..solvers.compiled import COMPILED
 from ..training.loop import train
@@ -137,7 +138,7 @@ def fit(X, y=None, **options):
     verbose : int, default 0
         1 prints what was chosen, as ``choices`` of the result have it, and shows a progress bar (tqdm); both go to
         stderr. ``sweep`` prints those of the first setting of each pass, ``partial_fit`` those of the first chunk. -1
-        leaves out the line that tells, on a terminal, that kernels are being compiled, and the warning, elsewhere, that
+        leaves out the line that tells, on a terminal or in a notebook, that kernels are being compiled, and the warning, elsewhere, that
         they are in each process anew.
     start : FitResult, path, (coef, intercept) or None, default None
         The first weights, in the units of the columns: those of a result, of the file of one, or coefficients (d,) and
@@ -159,6 +160,11 @@ def fit(X, y=None, **options):
         ``coef``, ``intercept``, ``predict``, ``predict_proba``, ``loss``, ``objective(X, y)``, ``status``, ``message``,
         ``options``, ``choices``, ``history``, ``plot()``, ``save``; with ``bootstrap`` also ``coef_std``,
         ``coef_interval()``, ``replicates``.
+
+    Warns
+    -----
+    fastgd.DivergenceWarning
+        Where the run ends "diverged".
 
     Raises
     ------
@@ -218,7 +224,7 @@ def fit(X, y=None, **options):
     >>> r.coef.round(3), round(r.intercept, 3)
     (array([2.]), 1.0)
     """
-    return fit_by(COMPILED, X, y, options)
+    return warn_of_divergence(fit_by(COMPILED, X, y, options))
 
 
 fit.__signature__ = signature_of(fit)
