@@ -3,8 +3,8 @@ Bootstrap intervals without formulas
 ====================================
 
 How far would a coefficient move if the data were drawn again? The bootstrap (Efron 1979) draws the rows anew, with
-replacement, and fits again, a thousand times. Here all replicates are trained in the same passes over the data. The data
-are 420 Californian school districts in 1999 (R's package AER; Stock and Watson): do smaller classes score better?
+replacement, and fits again, a thousand times. Here all replicates are trained in the same passes over the data. The
+data are 420 Californian school districts in 1999 (R's package AER; Stock and Watson): do smaller classes score better?
 """
 
 import matplotlib.pyplot as plt
@@ -37,9 +37,9 @@ for name, c, ends in zip(X.columns, r.coef, zip(low, high, strict=True), strict=
 # %%
 # Against the textbook
 # --------------------
-# The textbook's standard errors assume that the noise is equally large in every district. The bootstrap assumes only that
-# districts are drawn independently. Its standard errors are a little larger here, most of all for class size and lunch:
-# districts are not equally predictable. Grey lines are the textbook's normal curves.
+# The textbook's standard errors assume that the noise is equally large in every district. The bootstrap assumes only
+# that districts are drawn independently. Its standard errors are a little larger here, most of all for class size and
+# lunch: districts are not equally predictable. Grey lines are the textbook's normal curves.
 
 A = np.column_stack([X, np.ones(len(X))])
 missed = score - r.predict(X)

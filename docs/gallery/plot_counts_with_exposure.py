@@ -2,9 +2,9 @@
 Counts with exposure: car insurance
 ===================================
 
-More policies make more claims, so a count must be seen against its exposure. The ``offset`` does it: the logarithm of the
-exposure is added to each row's score. The data are the claims of a British insurer in the third quarter of 1973 (Baxter,
-Coutts and Ross 1980): 64 groups of policy holders by age, engine and district.
+More policies make more claims, so a count must be seen against its exposure. The ``offset`` does it: the logarithm of
+the exposure is added to each row's score. The data are the claims of a British insurer in the third quarter of 1973
+(Baxter, Coutts and Ross 1980): 64 groups of policy holders by age, engine and district.
 """
 
 import matplotlib.pyplot as plt
@@ -25,8 +25,8 @@ print(groups.head(3).to_string(index=False))
 # %%
 # Factors on the rate
 # -------------------
-# The mean of a Poisson model is the exponential of its score, so each coefficient is a factor on the claims of a holder,
-# against the first level (here holders under 25, engines under 1 litre, district 1).
+# The mean of a Poisson model is the exponential of its score, so each coefficient is a factor on the claims of a
+# holder, against the first level (here holders under 25, engines under 1 litre, district 1).
 
 r = fastgd.fit(X, groups["Claims"], loss="poisson", offset=exposure)
 print(r.status)

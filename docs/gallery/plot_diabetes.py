@@ -19,8 +19,8 @@ print(X.describe().loc[["mean", "std"]].round(2).to_string())
 # %%
 # Raw columns in, raw units out
 # -----------------------------
-# Years, counts and logarithms go in as they are. A coefficient is then the change of the target for one more unit of its
-# column: s5, a logarithm, has by far the largest, as one unit of it is enormous.
+# Years, counts and logarithms go in as they are. A coefficient is then the change of the target for one more unit of
+# its column: s5, a logarithm, has by far the largest, as one unit of it is enormous.
 
 r = fastgd.fit(X, y)
 for name, c in zip(r.feature_names, r.coef, strict=True):
@@ -54,7 +54,7 @@ ax.text(0.98, 0.05, "grey: the interval holds 0", transform=ax.transAxes, color=
 plt.show()
 
 # %%
-# The intervals of s1 to s4 are wide because those four tell nearly the same story: total cholesterol is all but the sum
-# of its parts, and the fit cannot say which of them it is. The correlations say so too:
+# The intervals of s1 to s4 are wide because those four tell nearly the same story: total cholesterol is all but the
+# sum of its parts, and the fit cannot say which of them it is. The correlations say so too:
 
 print(X[["s1", "s2", "s3", "s4"]].corr().round(2).to_string())

@@ -17,9 +17,9 @@ X, y = load_digits(return_X_y=True)
 X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.3, stratify=y, random_state=0)
 
 # %%
-# ``loss="multinomial"`` makes one score a class and turns the ten scores into probabilities. The training digits can be
-# told apart perfectly, and without a penalty the probabilities would run to 0 and 1: so ``alpha`` decides how sure the
-# model is. Two penalties, one pass for both:
+# ``loss="multinomial"`` makes one score a class and turns the ten scores into probabilities. The training digits can
+# be told apart perfectly, and without a penalty the probabilities would run to 0 and 1: so ``alpha`` decides how sure
+# the model is. Two penalties, one pass for both:
 
 s = fastgd.sweep(X_train, y_train, loss="multinomial", alpha=[1e-3, 1e-2])
 for alpha, r in zip(s.settings["alpha"], s.results, strict=True):
@@ -29,8 +29,8 @@ for alpha, r in zip(s.settings["alpha"], s.results, strict=True):
 # %%
 # Where it errs, and whether it knows
 # -----------------------------------
-# On the left, numbers off the diagonal are the mistakes of the weaker penalty. On the right, digits are put in groups by
-# the highest of their ten probabilities: of digits about which an honest model is sure to 80 %, 80 % are right. The
+# On the left, numbers off the diagonal are the mistakes of the weaker penalty. On the right, digits are put in groups
+# by the highest of their ten probabilities: of digits about which an honest model is sure to 80 %, 80 % are right. The
 # stronger penalty makes the model too modest: it is right more often than it says. Bars are two standard errors.
 
 weak, strong = s.results

@@ -2,9 +2,9 @@
 Early stopping: when more training is worse
 ===========================================
 
-A flexible model first learns what is common to all rows and then the accidents of those it sees. Rows that are held out
-tell the moment: fastgd measures them after each epoch, stops when they get no better, and returns the weights of the best
-epoch. The model has all products of up to three measurements of 442 diabetes patients: 285 columns.
+A flexible model first learns what is common to all rows and then the accidents of those it sees. Rows that are held
+out tell the moment: fastgd measures them after each epoch, stops when they get no better, and returns the weights of
+the best epoch. The model has all products of up to three measurements of 442 diabetes patients: 285 columns.
 """
 
 import matplotlib.pyplot as plt
@@ -21,8 +21,8 @@ print(X.shape)
 # %%
 # With and without a stop
 # -----------------------
-# ``validation=0.3`` holds out three rows of ten, drawn at random; ``patience`` is how many epochs may pass without a new
-# best. The second fit, with more patience than epochs, shows what is missed.
+# ``validation=0.3`` holds out three rows of ten, drawn at random; ``patience`` is how many epochs may pass without a
+# new best. The second fit, with more patience than epochs, shows what is missed.
 
 options = {"validation": 0.3, "batch_size": 32, "learning_rate": 0.005, "optimizer": "sgd", "standardize": True}
 r = fastgd.fit(X, y, epochs=400, patience=20, random_state=0, **options)

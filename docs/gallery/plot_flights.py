@@ -36,11 +36,11 @@ print(f"R2 on the other {np.sum(~train):,} flights: {1 - np.mean(missed**2) / np
 # adds to the delay after take-off, compared with other carriers on flights of the same length: how it taxies, and how
 # generous its timetable is.
 
-NAMES = {
-    **{"9E": "Endeavor", "AA": "American", "AS": "Alaska", "B6": "JetBlue", "DL": "Delta", "EV": "ExpressJet"},
-    **{"FL": "AirTran", "F9": "Frontier", "HA": "Hawaiian", "MQ": "Envoy", "OO": "SkyWest", "UA": "United"},
-    **{"US": "US Airways", "VX": "Virgin America", "WN": "Southwest", "YV": "Mesa"},
-}
+CARRIERS = (
+    "9E Endeavor, AA American, AS Alaska, B6 JetBlue, DL Delta, EV ExpressJet, FL AirTran, F9 Frontier, HA Hawaiian, "
+    "MQ Envoy, OO SkyWest, UA United, US US Airways, VX Virgin America, WN Southwest, YV Mesa"
+)
+NAMES = dict(carrier.split(" ", 1) for carrier in CARRIERS.split(", "))
 coef = dict(zip(r.feature_names, r.coef, strict=True))
 carriers = {name.removeprefix("carrier_"): c for name, c in coef.items() if name.startswith("carrier_")}
 flown = {name: int(X[f"carrier_{name}"].sum()) for name in carriers}

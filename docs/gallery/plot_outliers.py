@@ -3,8 +3,8 @@ A fit that outliers do not bend
 ===============================
 
 The squared error lets one wild row pull the line as hard as many good ones. The data are the international calls from
-Belgium from 1950 to 1973 (Rousseeuw and Leroy 1987): from 1964 to 1969 the minutes of the calls were recorded in place of
-their number.
+Belgium from 1950 to 1973 (Rousseeuw and Leroy 1987): from 1964 to 1969 the minutes of the calls were recorded in place
+of their number.
 """
 
 import matplotlib.pyplot as plt
@@ -19,8 +19,8 @@ X, y = 1900 + calls[["Year"]], 10 * calls["Calls"]
 # %%
 # Three losses
 # ------------
-# "squared_error" fits the mean and "absolute_error" the median of a year. "huber" is in between: squared up to a residual
-# of ``delta``, then straight. Its ``delta`` has the unit of the target, here 10 million calls.
+# "squared_error" fits the mean and "absolute_error" the median of a year. "huber" is in between: squared up to a
+# residual of ``delta``, then straight. Its ``delta`` has the unit of the target, here 10 million calls.
 
 fits = {
     "squared error": fastgd.fit(X, y),

@@ -2,9 +2,9 @@
 Quantile bands: how food spending spreads with income
 =====================================================
 
-A mean says nothing about how far apart households are. Quantile regression fits the lines below which 10 %, 50 % and 90 %
-of them spend. The data are the 235 Belgian working-class households that Ernst Engel studied in 1857; his law: the
-richer a household, the smaller the share that it spends on food.
+A mean says nothing about how far apart households are. Quantile regression fits the lines below which 10 %, 50 % and
+90 % of them spend. The data are the 235 Belgian working-class households that Ernst Engel studied in 1857; his law:
+the richer a household, the smaller the share that it spends on food.
 """
 
 import matplotlib.pyplot as plt
@@ -20,15 +20,15 @@ X, y = households[["income"]], households["foodexp"]
 # %%
 # One loss a level
 # ----------------
-# A part with a field, such as ``Quantile(0.9)``, stands wherever a name does. The loss of a quantile is made of lines, so
-# its fit does not creep along a kink: it uses an interior-point method, which ends at the optimum.
+# A part with a field, such as ``Quantile(0.9)``, stands wherever a name does. The loss of a quantile is made of lines,
+# so its fit does not creep along a kink: it uses an interior-point method, which ends at the optimum.
 
 levels = [0.1, 0.25, 0.5, 0.75, 0.9]
 fits = [fastgd.fit(X, y, loss=fastgd.losses.Quantile(level)) for level in levels]
 for level, r in zip(levels, fits, strict=True):
     below = np.mean(y <= r.predict(X))
     print(
-        f"level {level:.2f}: {r.status}, spends {r.coef[0]:.3f} of each further franc; {below:5.1%} are at or below the line"
+        f"level {level:.2f}: {r.status}, {r.coef[0]:.3f} of each further franc; {below:5.1%} are at or below the line"
     )
 
 # %%

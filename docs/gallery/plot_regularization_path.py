@@ -4,8 +4,8 @@ A lasso path with cross-validation
 
 An L1 penalty sets coefficients to zero, more of them the stronger it is. How strong should it be? Cross-validation
 measures each strength on rows that were held out, and the one-standard-error rule takes the simplest model that is as
-good as the best, as far as the data can tell. The patients are those of Efron, Hastie, Johnstone and Tibshirani (2004),
-who made this picture famous: ten measurements, their squares and their products.
+good as the best, as far as the data can tell. The patients are those of Efron, Hastie, Johnstone and Tibshirani
+(2004), who made this picture famous: ten measurements, their squares and their products.
 """
 
 import matplotlib.pyplot as plt
@@ -59,6 +59,8 @@ mean, error = c.scores.mean, c.scores.standard_error
 bottom.fill_between(alphas, mean - error, mean + error, color="C0", alpha=0.2, linewidth=0)
 bottom.plot(alphas, mean)
 bottom.set(xlabel="strength of the penalty, alpha", ylabel="loss of held-out patients\n(half the squared error)")
+bottom.set_xticks([0.3, 1, 3, 10, 30], ["0.3", "1", "3", "10", "30"])
+bottom.minorticks_off()
 bottom.set_title("Mean over ten folds, and one standard error")
 for ax in (top, bottom):
     for alpha, style in ((best, "-"), (simplest, "--")):

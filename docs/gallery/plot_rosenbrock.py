@@ -2,8 +2,8 @@
 Optimizers race through Rosenbrock's valley
 ===========================================
 
-Rosenbrock's function (1960) has a curved, narrow valley: to find it is easy, to follow it is not. Each optimizer runs with
-the best of many learning rates, which a sweep finds, so that the race is fair.
+Rosenbrock's function (1960) has a curved, narrow valley: to find it is easy, to follow it is not. Each optimizer runs
+with the best of many learning rates, which a sweep finds, so that the race is fair.
 """
 
 import matplotlib.pyplot as plt

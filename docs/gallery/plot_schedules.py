@@ -31,8 +31,8 @@ families = {
 }
 
 # %%
-# The rate of each epoch is in ``history.learning_rate``. One row with target 0 leaves the model as it is: it is the rate
-# alone that is wanted.
+# The rate of each epoch is in ``history.learning_rate``. One row with target 0 leaves the model as it is: it is the
+# rate alone that is wanted.
 
 figure, axes = plt.subplots(2, 3, figsize=(10, 5.5), sharex=True, sharey=True)
 for ax, (family, members) in zip(axes.flat, families.items(), strict=True):

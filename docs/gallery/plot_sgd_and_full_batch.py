@@ -23,8 +23,8 @@ print(f"{X.shape[0]:,} rows, {X.shape[1]} columns; the target is the logarithm o
 # Four ways to spend 30 passes
 # ----------------------------
 # Columns are standardised for all four. Gradient descent on all rows gets the best of 16 rates, found by a sweep; the
-# batches of 32 get one rate, kept constant, falling, or constant with the mean of the weights as the answer
-# from the second pass on (``average``, Polyak and Ruppert). ``evaluate=True`` measures the model on all rows after each pass.
+# batches of 32 get one rate, kept constant, falling, or constant with the mean of the weights as the answer from the
+# second pass on (``average``, Polyak and Ruppert). ``evaluate=True`` measures the model on all rows after each pass.
 
 options = {"standardize": True, "epochs": 30, "tol": None, "evaluate": True, "random_state": 0}
 batches = options | {"batch_size": 32, "optimizer": "sgd"}
@@ -39,10 +39,10 @@ best = fastgd.fit(X, y, tol=1e-12)
 print(f"the default: {best.status} after {best.n_epochs} passes, loss {best.loss:.6f}")
 
 # %%
-# The first pass is worth most in small steps: 1,686 of them, where gradient descent has taken one (which even overshoots,
-# as the rate that is best over 30 passes is too large for the first). A constant rate then
-# stops gaining, since the noise of the batches shakes the weights as much as a step improves them. A rate that falls, or
-# the mean of the weights, averages the noise away.
+# The first pass is worth most in small steps: 1,686 of them, where gradient descent has taken one (which even
+# overshoots, as the rate that is best over 30 passes is too large for the first). A constant rate then stops gaining,
+# since the noise of the batches shakes the weights as much as a step improves them. A rate that falls, or the mean of
+# the weights, averages the noise away.
 
 nothing = 0.5 * np.var(y)  # the loss of a model that predicts the mean
 figure, ax = plt.subplots(figsize=(8.5, 5))

@@ -2,9 +2,9 @@
 A small network of your own
 ===========================
 
-``minimize`` trains any function over data in mini-batches: parameters may be dicts of arrays, and the function returns its
-mean over a batch and the gradient. Here a network of 16 tanh units learns to tell two spirals apart, which no straight
-line can.
+``minimize`` trains any function over data in mini-batches: parameters may be dicts of arrays, and the function returns
+its mean over a batch and the gradient. Here a network of 16 tanh units learns to tell two spirals apart, which no
+straight line can.
 """
 
 import matplotlib.pyplot as plt
@@ -21,8 +21,9 @@ X += 0.04 * rng.normal(size=X.shape)
 # %%
 # The model and its gradient
 # --------------------------
-# The loss is that of logistic regression, on scores that two layers make. The gradient is the chain rule, line by line;
-# ``minimize`` compares it with differences of the loss before the first step, so that a slip is an error at once.
+# The loss is that of logistic regression, on scores that two layers make. The gradient is the chain rule, line by
+# line; ``minimize`` compares it with differences of the loss before the first step, so that a slip is an error at
+# once.
 
 
 def score(p, X):

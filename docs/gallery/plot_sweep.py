@@ -2,8 +2,8 @@
 Sweep: learning rates and optimizers
 ====================================
 
-A list of settings is a grid, and all points of it that share an optimizer are trained in one pass over the data. Here 30
-learning rates meet five optimizers on 20,000 rows: which optimizer forgives a bad rate?
+A list of settings is a grid, and all points of it that share an optimizer are trained in one pass over the data. Here
+30 learning rates meet five optimizers on 20,000 rows: which optimizer forgives a bad rate?
 """
 
 import matplotlib.pyplot as plt
@@ -33,9 +33,9 @@ plt.show()
 # %%
 # The same as an answer to the question
 # -------------------------------------
-# How far each run ended above the least loss that is possible, in parts of the noise. Plain gradient descent is still on
-# its way at the best rate it can bear; momentum gets far at rates of a narrow band; Adam, whose step does not depend on
-# the size of the gradient, wants rates that fit the size of the weights.
+# How far each run ended above the least loss that is possible, in parts of the noise. Plain gradient descent is still
+# on its way at the best rate it can bear; momentum gets far at rates of a narrow band; Adam, whose step does not
+# depend on the size of the gradient, wants rates that fit the size of the weights.
 
 least = fastgd.fit(X, y).loss
 excess = s.losses.reshape(len(optimizers), len(rates)) / least - 1

@@ -2,9 +2,9 @@
 Text: is a film animated? Ask its title
 =======================================
 
-A model of text without a dictionary: each word is hashed to a column of a sparse matrix, and a fit costs what the words
-that are there cost. The texts are short and real: 58,788 titles of films, from the Internet Movie Database as of 2005
-(R's package ggplot2movies). How much can a title alone say?
+A model of text without a dictionary: each word is hashed to a column of a sparse matrix, and a fit costs what the
+words that are there cost. The texts are short and real: 58,788 titles of films, from the Internet Movie Database as of
+2005 (R's package ggplot2movies). How much can a title alone say?
 """
 
 from collections import Counter
@@ -27,8 +27,8 @@ print(f"{animated.mean():.1%} are animated; one of them: {films['title'][animate
 # %%
 # A penalty by cross-validation
 # -----------------------------
-# Most words occur once or twice, so the penalty ``alpha`` matters. A sweep tries five of them on three folds, all in the
-# same passes over the sparse rows; ``c.best`` is the best one fitted again on all of its rows.
+# Most words occur once or twice, so the penalty ``alpha`` matters. A sweep tries five of them on three folds, all in
+# the same passes over the sparse rows; ``c.best`` is the best one fitted again on all of its rows.
 
 train = np.random.default_rng(0).random(len(films)) < 0.8
 alphas = np.geomspace(1e-6, 1e-3, 5)
@@ -43,8 +43,8 @@ print(
 # %%
 # What it learned
 # ---------------
-# Hashing forgets the words, but a word is hashed to the same column again. So the coefficients of words that are common
-# enough can be looked up.
+# Hashing forgets the words, but a word is hashed to the same column again. So the coefficients of words that are
+# common enough can be looked up.
 
 analyse = hashing.build_analyzer()
 counts = Counter(word for title in films["title"][train] for word in analyse(title))
