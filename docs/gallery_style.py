@@ -1,4 +1,4 @@
-"""The look of the gallery's pictures: colours that colour-blind readers tell apart, no frames, no legends' boxes.
+"""The look of the gallery's pictures, colours that colour-blind readers tell apart, and the order of its examples.
 
 Sphinx-gallery calls ``reset`` before each example, so the examples need not repeat it.
 """
@@ -36,3 +36,20 @@ STYLE = {
 def reset(gallery_conf=None, script=None):
     """Set the look; the arguments are those of sphinx-gallery's ``reset_modules``."""
     mpl.rcParams.update(STYLE)
+
+
+class TeachingOrder:
+    """The key that sphinx-gallery sorts the examples by: from the first fit to what is special."""
+
+    NAMES = (
+        *("flights", "diabetes", "digits", "text", "counts_with_exposure", "quantile_bands", "outliers"),
+        *("bootstrap", "regularization_path", "early_stopping"),
+        *("sgd_and_full_batch", "learning_rate_finder", "sweep", "schedules", "rosenbrock", "small_network"),
+    )
+
+    def __init__(self, folder):
+        pass
+
+    def __call__(self, file):
+        name = file.removeprefix("plot_").removesuffix(".py")
+        return self.NAMES.index(name)

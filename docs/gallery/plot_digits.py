@@ -23,8 +23,7 @@ X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.3, stratif
 
 s = fastgd.sweep(X_train, y_train, loss="multinomial", alpha=[1e-3, 1e-2])
 for alpha, r in zip(s.settings["alpha"], s.results, strict=True):
-    right = np.mean(r.predict(X_test) == y_test)
-    print(f"alpha = {alpha:g}: {r.status} after {r.n_epochs} epochs, {right:.1%} of {len(y_test)} new digits right")
+    print(f"alpha = {alpha:g}: {r.status} after {r.n_epochs} epochs, {r.score(X_test, y_test):.1%} of new digits right")
 
 # %%
 # Where it errs, and whether it knows

