@@ -16,6 +16,7 @@ _MODULES = {
     "FitResult": "results.fit_result",
     "History": "results.history",
     "MinimizeResult": "results.minimize_result",
+    "DivergenceWarning": "results.divergence",
     "CrossValidation": "results.sweep_results",
     "SweepResult": "results.sweep_results",
     "minimize": "functions.minimize",

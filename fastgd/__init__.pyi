@@ -12,6 +12,7 @@ from .estimators.sgd import SGDClassifier as SGDClassifier
 from .estimators.sgd import SGDRegressor as SGDRegressor
 from .estimators.sweep_cv import SweepCV as SweepCV
 from .linear.local_sgd import local_sgd as local_sgd
+from .results.divergence import DivergenceWarning as DivergenceWarning
 from .results.fit_result import FitResult as FitResult
 from .results.fit_result import load as load
 from .results.history import History as History

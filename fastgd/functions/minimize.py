@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from ..results.divergence import warn_of_divergence
 from .batch_options import BATCH_DEFAULTS
 from .problem import Problem
 from .python_loop import python_loop
@@ -127,6 +128,11 @@ def minimize(
         penalty) and ``jac`` (without) are those of all rows trained on, at ``x``; besides there are ``n_epochs``,
         ``history.validation_fun``, ``.learning_rate`` and ``.seconds``, one entry an epoch, ``state`` and ``save``.
 
+    Warns
+    -----
+    fastgd.DivergenceWarning
+        Where the run ends "diverged".
+
     Raises
     ------
     ValueError, TypeError
@@ -184,11 +190,12 @@ def minimize(
         point = {"optimizer": optimizer, "learning_rate": learning_rate}
         from .batch_minimize import minimize_batches  # loads Numba
 
-        return minimize_batches(fun, x0, grad, data, given, [point], limits, resume)[0]
+        return warn_of_divergence(minimize_batches(fun, x0, grad, data, given, [point], limits, resume)[0])
     need_data(given, resume)
     limits = Limits.checked(100 if max_iter is None else max_iter, tol, history, callback, verbose)
     settings = RunSettings.checked(optimizer, learning_rate, limits.max_iter)
-    return run_all(Problem.checked(fun, x0, grad, jac, compile, check_gradient), [settings], limits)[0]
+    problem = Problem.checked(fun, x0, grad, jac, compile, check_gradient)
+    return warn_of_divergence(run_all(problem, [settings], limits)[0])
 
 
 OF_FUNCTIONS = {"jac": None, "check_gradient": True, "compile": False}

@@ -1,6 +1,7 @@
 """``fit``: check the options and the data, choose, plan, train, report."""
 
 from ..inputs.options import FitOptions, signature_of
+from ..results.divergence import warn_of_divergence
 from ..results.progress import print_choices
 from ..solvers.compiled import COMPILED
 from ..training.loop import train
@@ -160,6 +161,11 @@ def fit(X, y=None, **options):
         ``options``, ``choices``, ``history``, ``plot()``, ``save``; with ``bootstrap`` also ``coef_std``,
         ``coef_interval()``, ``replicates``.
 
+    Warns
+    -----
+    fastgd.DivergenceWarning
+        Where the run ends "diverged".
+
     Raises
     ------
     ValueError, TypeError
@@ -193,8 +199,8 @@ def fit(X, y=None, **options):
 
     With smaller batches, steps are taken in stages: implicit in each row's score (Toulis and Airoldi 2017), in
     coordinates whitened by the Hessian, and averaged (Shamir and Zhang 2013). This is for up to 200 columns and one
-    model without a penalty, bounds, ``validation`` or ``bootstrap``. ``docs/auto.md`` describes all of it step by step.
-    ``choices["solver"]`` of the result names the method, and says why those before it do not suit.
+    model without a penalty, bounds, ``validation`` or ``bootstrap``. ``choices["solver"]`` of the result names the
+    method, and says why those before it do not suit. The documentation has a page, "What 'auto' does", with every step.
 
     Batches of a source in files: an epoch's rows come in buffers of about 64 MB, the next of which is read while steps
     are taken on one, and each has its share of all parts of the source, drawn anew for each epoch. Where rows are read
@@ -218,7 +224,7 @@ def fit(X, y=None, **options):
     >>> r.coef.round(3), round(r.intercept, 3)
     (array([2.]), 1.0)
     """
-    return fit_by(COMPILED, X, y, options)
+    return warn_of_divergence(fit_by(COMPILED, X, y, options))
 
 
 fit.__signature__ = signature_of(fit)

@@ -1,7 +1,6 @@
 """``partial_fit``: data that arrives in pieces."""
 
 import contextlib
-import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +10,7 @@ from ..inputs.arrays import Matrix
 from ..inputs.opened import EMPTY, check_targets
 from ..inputs.options import FIELDS, FitOptions, only_known, reasons, signature_of
 from ..results import messages
+from ..results.divergence import warn_of_divergence
 from ..results.progress import Bar, print_choices
 from ..solvers.compiled import COMPILED
 from ..sources.base import Source, Y
@@ -33,7 +33,7 @@ def partial_fit(X, y=None, r=None, classes=None, **options):
     With ``learning_rate="auto"`` nothing needs to be known of the stream: scales of columns, the rate and how far
     single rows may lead follow the moments of all rows so far, of a fit that ``start`` names, too. Steps are half of
     that which leads a usual row to its own target, and fall as 1/sqrt(t). Chunks of any size take about the same steps;
-    a small one makes no model worse. ``docs/streams.md`` compares progressive losses.
+    a small one makes no model worse. The documentation's page "Streams" compares progressive losses.
 
     With a given ``learning_rate`` and without ``standardize`` chunks take the same steps as one table of them
     (``fit(..., epochs=1, shuffle=False)``) where every chunk but the last holds whole batches.
@@ -69,7 +69,7 @@ def partial_fit(X, y=None, r=None, classes=None, **options):
 
     Warns
     -----
-    RuntimeWarning
+    fastgd.DivergenceWarning
         Where a stream diverges from this chunk on: the losses of about the last 1,000 rows, each before its step, are
         above ten times those of the first chunk's best constant, or a number is not finite.
 
@@ -102,7 +102,7 @@ def partial_fit(X, y=None, r=None, classes=None, **options):
     if isinstance(X, Source):
         return over_source(X, y, r, classes, options)
     found = one_chunk(X, y, r, classes, options)
-    warn_of_divergence(found, r, stacklevel=3)
+    warn_of_stream(found, r)
     return found
 
 
@@ -122,7 +122,7 @@ def over_source(source, y, r, classes, options):
                 except (ValueError, TypeError) as error:
                     error.add_note(f"Row 0 of this chunk is {place_of(source, done - X.rows.shape[0])(0)}.")
                     raise
-                warn_of_divergence(found, r, stacklevel=4)
+                warn_of_stream(found, r)
                 r, begun = found, True
                 bar.update(done, r.loss)
                 if r.status == "interrupted":
@@ -154,10 +154,10 @@ def one_chunk(X, y, r, classes, options, bar=None):
     return report(choice, plan, 0, train(plan)[0])
 
 
-def warn_of_divergence(found, before, stacklevel):
+def warn_of_stream(found, before):
     """Warn of a stream that diverges from this chunk on."""
-    if found.status == "diverged" and (before is None or before.status != "diverged"):
-        warnings.warn(found.message, RuntimeWarning, stacklevel=stacklevel)
+    if before is None or before.status != "diverged":
+        warn_of_divergence(found)
 
 
 def chunks_of(source, y, r, classes, options, labels):
