@@ -37,7 +37,7 @@ FIRST = ("loss", "optimizer", "learning_rate")  # columns of the printed table
         *ROWS_AND_COLUMNS,
         option("--all", "every", is_flag=True, help=f"Print all runs [default: the best {BEST}]."),
         option("--table", metavar="TABLE.csv", callback=options.output, help="Write the table of all runs."),
-        option("--save", metavar="MODEL.npz", callback=options.output, help="Save the best model, for predict."),
+        option("--save", metavar="MODEL.npz", callback=options.model_file, help="Save the best model, for predict."),
         option("--simplest", is_flag=True, help="With --cv, save the simplest within one standard error."),
         option("--plot", metavar="PICTURE", callback=options.picture, help="Draw the losses."),
         option("--quiet", is_flag=True, help="No report."),
@@ -53,10 +53,11 @@ def sweep(ctx, file, **given):
     Every combination of the lists is a run.
     """
     from . import files, report, source_files, tables
+    from .data import data_of
 
     asked = options.fit_arguments(given)
     own = sweep_arguments(given, asked)
-    data = tables.data_of(file, given, has_classes(asked))
+    data = data_of(file, given, has_classes(asked))
     asked = {name: asked[name] for name in [*filter(asked.get, FIRST), *asked]}
     where = ctx.with_resource(source_files.engine(given["dask"]))
     result = fastgd.sweep(data.X, data.y, **data.of_rows, verbose=int(data.shown), **asked, **own, **where)
@@ -82,7 +83,7 @@ def sweep(ctx, file, **given):
         if model.status == "diverged":
             say(ctx.command_path, f"diverged on all rows: {model.message} No model is saved.")
             return DIVERGED
-        model.save(given["save"])
+        data.kept_with(model).save(given["save"])
     return INTERRUPTED if interrupted else 0
 
 

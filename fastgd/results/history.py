@@ -1,6 +1,7 @@
 """The history of a fit, epoch by epoch."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -55,7 +56,7 @@ class History:
             means["gradient_norm"] = norms[:, 0] if norms.shape[1] == 1 else np.sqrt((norms**2).sum(axis=1))
         return cls(**{**{name: array.copy() for name, array in arrays.items()}, **means})
 
-    def to_dataframe(self):
+    def to_dataframe(self) -> Any:
         """The history as a data frame (pandas): a row an epoch, numbered from 1; columns without a number left out."""
         try:
             import pandas as pd

@@ -1,7 +1,10 @@
 """The result of a minimisation."""
 
+from __future__ import annotations
+
 import os
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -10,6 +13,9 @@ from . import npz, saving
 from .batch_state import BatchHistory, BatchState
 from .plots import FEW_POINTS, legend_below, log_where_wide, mark_best, new_axes, whole_numbers
 from .shown import Shown, count
+
+if TYPE_CHECKING:
+    from .._types import Path
 
 SHOWN = 100
 
@@ -54,34 +60,34 @@ class MinimizeResult:
         What a run over data goes on from: ``minimize(..., resume=...)`` takes it, and the result.
     """
 
-    x: float | np.ndarray
+    x: Any
     fun: float
-    jac: float | np.ndarray
+    jac: Any
     nit: int
     status: str
     message: str
-    history: MinimizeHistory | BatchHistory | None = None
+    history: Any = None  # MinimizeHistory, BatchHistory or None
     n_epochs: int | None = None
     state: BatchState | None = None
 
     @property
-    def success(self):
+    def success(self) -> bool:
         """Whether the status is 'converged'."""
         return self.status == "converged"
 
     @property
-    def loss(self):
+    def loss(self) -> float:
         """What runs of a sweep are compared by: the lowest validation value where there is one, else ``fun``."""
         if self.n_epochs is None or not np.isfinite(self.history.validation_fun).any():
             return self.fun
         return float(np.nanmin(self.history.validation_fun))
 
     @property
-    def columns(self):
+    def columns(self) -> dict[str, Any]:
         """The entries of this run in a sweep's table: ``fun``, ``x`` where it is a number, and ``nit``."""
         return {"fun": self.fun, **({"x": self.x} if isinstance(self.x, float) else {}), "nit": self.nit}
 
-    def plot(self, ax=None, **options):
+    def plot(self, ax: Any = None, **options: Any) -> Any:
         """Draw ``fun`` after each iteration or epoch (matplotlib, with options for its line); returns the axes."""
         if self.history is None:
             raise ValueError("plot() needs the history: call minimize with history=True.")
@@ -106,7 +112,7 @@ class MinimizeResult:
             best = int(np.nanargmin(held))
             mark_best(ax, best + 1, held[best], f"best epoch: {best + 1}")
 
-    def save(self, path):
+    def save(self, path: Path) -> None:
         """Write a minimisation over data to a file that :func:`fastgd.load` reads and ``resume=`` goes on from.
 
         Without pickle, and whole or not at all. A named tuple of parameters is a tuple when it is read.
