@@ -12,6 +12,7 @@ from ..inputs.arguments import whole
 from ..inputs.arrays import finite_columns, matrix
 from ..inputs.part_serialization import part_of_run
 from ..parts import losses
+from ..parts.registry import count
 from . import saving
 from .answers import answered
 from .bootstrap import Replicates, percentile_interval
@@ -20,7 +21,7 @@ from .evaluation import objective, score, training_words, validation_words
 from .fit_plots import plot_coefficients, plot_course
 from .history import History
 from .minimize_result import minimization_of
-from .shown import Shown, count
+from .shown import Shown
 from .state import RunState
 
 if TYPE_CHECKING:
@@ -265,10 +266,10 @@ class FitResult:
             raise ValueError(f"X has values whose score overflows, the first in {place(row)}.")
         return scores
 
-    def check_columns(self, count, names):
+    def check_columns(self, columns, names):
         """Raise where rows of so many columns, of these names or None, are not those of the model."""
-        if count != self.coef.shape[-1]:
-            raise ValueError(f"X has {count} columns, but the model was fitted on {self.coef.shape[-1]}.")
+        if columns != self.coef.shape[-1]:
+            raise ValueError(f"X has {count(columns, 'column')}, but the model was fitted on {self.coef.shape[-1]}.")
         if names and self.feature_names and names != self.feature_names:
             again = ": pass X[list(r.feature_names)]" if sorted(names) == sorted(self.feature_names) else ""
             raise ValueError(f"X has the columns {names}, but the model was fitted on {self.feature_names}{again}.")

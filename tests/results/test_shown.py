@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import fastgd
-from fastgd.results import shown
+from fastgd.parts.registry import count
 
 RNG = np.random.default_rng(3)
 X = RNG.standard_normal((80, 3)) * [1.0, 100.0, 0.01] + [5.0, 0.0, 0.0]
@@ -86,7 +86,7 @@ def test_nothing_is_read_again(tmp_path, monkeypatch):
 
 
 def test_plurals():
-    assert shown.count(1, "step") == "1 step"
+    assert count(1, "step") == "1 step"
     r = fastgd.fit(X, Y, **{**FEW, "learning_rate": 1e-6, "epochs": 1})
     assert repr(r).startswith("FitResult: max_epochs after 1 epoch (1 step)")
 
