@@ -132,7 +132,8 @@ def info(model):
     from . import report
 
     result = options.load(model)
-    click.echo(f"{result!r}\n\n{report.coefficients(result)}")
+    about = report.table(report.of_encoding(result.encoding)) if result.encoding else ""
+    click.echo("\n\n".join(filter(None, [repr(result), about, report.coefficients(result)])))
 
 
 @app.command()

@@ -116,8 +116,8 @@ def main(picture="fastgd_demo.png"):
     sweep_picture = Path(picture).with_stem(f"{Path(picture).stem}_sweep")
     sweep = sweep_rates(X.astype(np.float32), y.astype(np.float32))
     print(
-        f"Steps of one rate are slow on such columns: the default, with Newton's steps, ends at {default:.4g}. Sweeps are "
-        "for what has no best value known beforehand: penalties, losses, rates of SGD."
+        f"Steps of one rate are slow on such columns: the default, with Newton's steps, ends at {default:.4g}. "
+        "Sweeps are for what has no best value known beforehand: penalties, losses, rates of SGD."
     )
     save_sweep(sweep, sweep_picture)
     print(f"The picture of the sweep is {sweep_picture}. Next: fastgd.fit(X, y) on your own table.")
@@ -133,8 +133,8 @@ def sweep_rates(X, y):
     what = f"{len(RATES)} learning rates, {SWEEP['epochs']} epochs of full-batch descent, float32"
     print(f"{what}: {seconds:.2f} s in one sweep.")
     print(
-        f"One such fit takes {alone:.2f} s, and {len(RATES)} times that is {len(RATES) * alone:.1f} s: a fit reads all rows "
-        "in each epoch, but the sweep once, into the matrix X'X on which all its runs descend."
+        f"One such fit takes {alone:.2f} s, and {len(RATES)} times that is {len(RATES) * alone:.1f} s: a fit reads all "
+        "rows in each epoch, but the sweep once, into the matrix X'X on which all its runs descend."
     )
     diverged = sweep.status.count("diverged")
     print(f"The best rate is {rate:.3g}, with a loss of {sweep.best.loss:.4g}; {diverged} diverged.")
@@ -178,7 +178,7 @@ def save_curves(curves, picture):
         axes.plot(np.arange(1, loss.size + 1), loss / least - 1 + FLOOR, color=colour, **style)
     axes.set(xscale="log", yscale="log", xlabel="epoch", ylabel="how far the loss is above the best one")
     shares = [1e-6, 1e-4, 1e-2, 1]
-    axes.set_yticks(shares, ["a millionth", "0.01 %", "1 %", "100 %"])
+    axes.set_yticks(shares, ["0.0001 %\nor less", "0.01 %", "1 %", "100 %"])
     axes.set_ylim(FLOOR / 2, None)
     most = max(loss.size for loss in curves.values())
     ticks = [epochs for epochs in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000) if epochs <= most]

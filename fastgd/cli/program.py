@@ -9,8 +9,8 @@ import warnings
 
 import click
 
-from ..results.divergence import DivergenceWarning
 from ..parts.registry import ALIASES
+from ..results.divergence import DivergenceWarning
 from .options import FLAGS
 
 DIVERGED, WRONG, INTERRUPTED, BROKEN_PIPE = 1, 2, 130, 141  # the last two as a shell has them: 128 + the signal
