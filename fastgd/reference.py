@@ -27,6 +27,12 @@ from .parts.registry import unknown_option
 from .results.minimize_result import MinimizeHistory, MinimizeResult
 from .solvers.textbook import NUMPY
 
+__all__ = ["fit", "lr_find", "minimize", "sweep"]
+
+
+def __dir__():
+    return __all__
+
 
 def fit(X, y=None, **options):
     """:func:`fastgd.fit` in plain NumPy: the same arguments, meaning and result.

@@ -1,5 +1,9 @@
 """``minimize_sweep``: a user's own function minimised with many settings."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from ..inputs import arguments
@@ -13,40 +17,44 @@ from .minimize import OF_FUNCTIONS, need_data, run_all
 from .problem import Problem
 from .run import Limits, RunSettings, known_options
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .._types import AnyOptimizer, Callback, Gradient, MinimizeResult, Parameters, Rate, Seed, Values
 ADVICE = MINIMIZE_ADVICE["diverged"]
 
 
 @known_options
 def minimize_sweep(
-    fun,
-    x0,
-    grad=None,
+    fun: Callable[..., Any],
+    x0: Parameters,
+    grad: Gradient | None = None,
     *,
-    jac=None,
-    data=None,
+    jac: Gradient | None = None,
+    data: Any = None,
     batch_size=None,
     epochs=None,
     shuffle="block",
     validation=None,
     patience=5,
-    learning_rate=0.1,
-    optimizer="sgd",
+    learning_rate: Rate | Values[Rate] = 0.1,
+    optimizer: AnyOptimizer | Values[AnyOptimizer] = "sgd",
     clip_norm=None,
-    alpha=0.0,
+    alpha: float | Values[float] = 0.0,
     l1_ratio=0.0,
     penalty_factor=None,
     bounds=None,
     average=False,
-    product=True,
-    max_iter=None,
-    tol=None,
-    history=True,
-    random_state=None,
-    check_gradient=True,
-    compile=False,
-    callback=None,
-    verbose=0,
-):
+    product: bool = True,
+    max_iter: int | None = None,
+    tol: float | None = None,
+    history: bool = True,
+    random_state: Seed | Values[Seed] | None = None,
+    check_gradient: bool = True,
+    compile: bool = False,
+    callback: Callback | None = None,
+    verbose: int = 0,
+) -> SweepResult[MinimizeResult]:
     """Minimise a function with many settings, all from one start.
 
     Compiled functions run all settings of one optimizer class in one kernel; over ``data``, the runs share the order of

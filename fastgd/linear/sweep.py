@@ -1,7 +1,10 @@
 """``sweep``: many settings of a fit, and their folds, in one pass over the data a group."""
 
+from __future__ import annotations
+
 import functools
 from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -26,11 +29,29 @@ from .report import report
 from .scoring import scorer_of, warn_of_unweighted
 from .start import given_weights, start_of
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import ArrayLike
+
+    from .._types import FitResult, Folds, Rows, Scoring
+
 AXES = names(axis=True)
 NOT_SWEEP = reasons("not_sweep")
 
 
-def sweep(X, y=None, *, product=True, cv=None, groups=None, scoring=None, refit=False, keep=None, **options):
+def sweep(
+    X: Rows,
+    y: ArrayLike | None = None,
+    *,
+    product: bool = True,
+    cv: Folds | None = None,
+    groups: ArrayLike | None = None,
+    scoring: Scoring | None = None,
+    refit: bool | Literal["simplest"] = False,
+    keep: Literal["halving"] | Sequence[int] | None = None,
+    **options: Any,
+) -> SweepResult[FitResult]:
     """Fit a linear model with many settings, all in one pass over the data.
 
     Every setting, and with ``cv`` every fold of it, is a lane: a step reads the rows once and moves all lanes. What
