@@ -1,7 +1,5 @@
 """README and docs/: snippets print what pages show, links lead somewhere, tables are those of the classes."""
 
-import ast
-import inspect
 import re
 import runpy
 from pathlib import Path
@@ -107,19 +105,3 @@ def test_the_tables_are_the_classes():
     for write, name in (("written", "CHOOSING"), ("written_protocols", "PARTS")):
         page = script[name].read_text()
         assert script[write](page) == page, "run python docs/tables.py"
-
-
-def test_the_stub_is_the_package():
-    """What editors read of the public calls, parsed as they do, is what the calls are."""
-    script = runpy.run_path(str(DOCS / "tables.py"))
-    text = (ROOT / "fastgd" / "__init__.pyi").read_text()
-    assert text == script["stub"](), "run python docs/tables.py"
-    body = ast.parse(text).body
-    names = {alias.asname for node in body if isinstance(node, ast.ImportFrom) for alias in node.names}
-    calls = {node.name: node.args for node in body if isinstance(node, ast.FunctionDef)}
-    assert names | calls.keys() == {*fastgd.__all__}
-    for name, found in calls.items():
-        parameters = inspect.signature(getattr(fastgd, name)).parameters.values()
-        assert [one.arg for one in (*found.args, *found.kwonlyargs)] == [one.name for one in parameters]
-        defaults = [ast.literal_eval(node) for node in (*found.defaults, *found.kw_defaults)]
-        assert defaults == [one.default for one in parameters if one.default is not one.empty]

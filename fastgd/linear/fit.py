@@ -1,5 +1,9 @@
 """``fit``: check the options and the data, choose, plan, train, report."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from ..inputs.options import FitOptions, signature_of
 from ..results.divergence import warn_of_divergence
 from ..results.progress import print_choices
@@ -12,8 +16,13 @@ from .planning import plan_of
 from .report import report, with_replicates
 from .start import start_of
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
-def fit(X, y=None, **options):
+    from .._types import FitResult, Rows
+
+
+def fit(X: Rows, y: ArrayLike | None = None, **options: Any) -> FitResult:
     r"""Fit a linear model by gradient descent.
 
     Minimises the mean over the rows of ``weight * loss(x @ coef + intercept + offset, y)``, weights scaled to mean 1,
@@ -138,8 +147,8 @@ def fit(X, y=None, **options):
     verbose : int, default 0
         1 prints what was chosen, as ``choices`` of the result have it, and shows a progress bar (tqdm); both go to
         stderr. ``sweep`` prints those of the first setting of each pass, ``partial_fit`` those of the first chunk. -1
-        leaves out the line that tells, on a terminal or in a notebook, that kernels are being compiled, and the warning, elsewhere, that
-        they are in each process anew.
+        leaves out the line that tells, on a terminal or in a notebook, that kernels are being compiled, and the
+        warning, elsewhere, that they are in each process anew.
     start : FitResult, path, (coef, intercept) or None, default None
         The first weights, in the units of the columns: those of a result, of the file of one, or coefficients (d,) and
         an intercept, (m, d) and (m,) for m targets or classes. All else is as in a new fit. None starts at the best
