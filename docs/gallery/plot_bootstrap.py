@@ -57,21 +57,9 @@ for j, ax in enumerate(axes):
     ax.hist(draws, bins=30, density=True, color="C0", alpha=0.35)
     places = np.linspace(draws.min(), draws.max(), 200)
     away = (places - r.coef[j]) / textbook[j]
-    ax.plot(
-        places,
-        np.exp(-(away**2) / 2) / (textbook[j] * np.sqrt(2 * np.pi)),
-        color="0.5",
-        linewidth=1.5,
-    )
-    ax.plot(
-        [low[j], high[j]],
-        [0, 0],
-        color="C1",
-        linewidth=5,
-        solid_capstyle="butt",
-        clip_on=False,
-        zorder=3,
-    )
+    density = np.exp(-(away**2) / 2) / (textbook[j] * np.sqrt(2 * np.pi))
+    ax.plot(places, density, color="0.5", linewidth=1.5)
+    ax.plot([low[j], high[j]], [0, 0], color="C1", linewidth=5, clip_on=False, zorder=3)
     if draws.max() > 0 > draws.min():
         ax.axvline(0, color="0.4", linewidth=1)
     ax.xaxis.set_major_locator(plt.MaxNLocator(4))

@@ -55,25 +55,12 @@ for k, (engine, words) in enumerate(
     of = sums.loc[engine]
     hundreds = of["Holders"] / 100
     error = 2 * np.sqrt(of["Claims"]) / hundreds
-    ax.errorbar(
-        place + 0.06 * (k - 1.5),
-        of["Claims"] / hundreds,
-        error,
-        fmt="o",
-        color=f"C{k}",
-        alpha=0.6,
-        linewidth=1,
-    )
+    beside = place + 0.06 * (k - 1.5)
+    style = {"fmt": "o", "color": f"C{k}", "alpha": 0.6, "linewidth": 1}
+    ax.errorbar(beside, of["Claims"] / hundreds, error, **style)
     line = of["expected"] / hundreds
     ax.plot(place, line, color=f"C{k}")
-    ax.annotate(
-        f"{words} litres",
-        (3, line.iloc[-1]),
-        (22, 0),
-        textcoords="offset points",
-        color=f"C{k}",
-        va="center",
-    )
+    ax.text(3.13, line.iloc[-1], f"{words} litres", color=f"C{k}", va="center")
 ax.set_xticks(place, ["under 25", "25 to 29", "30 to 35", "over 35"])
 ax.set(
     xlabel="age of the holder (years)", ylabel="claims of 100 holders in a quarter", ylim=(0, None)

@@ -55,9 +55,7 @@ names |= {
 figure, ax = plt.subplots(figsize=(8, 4.5))
 clear = (low > 0) | (high < 0)
 for place, j in enumerate(order):
-    ax.plot(
-        [low[j], high[j]], [place, place], color="C0" if clear[j] else "0.7", solid_capstyle="round"
-    )
+    ax.plot([low[j], high[j]], [place, place], color="C0" if clear[j] else "0.7")
     ax.plot(scaled[j], place, "o", color="C0" if clear[j] else "0.6")
 ax.axvline(0, color="0.4", linewidth=1)
 ax.set_yticks(range(len(order)), [names.get(name, name) for name in X.columns[order]])
@@ -68,8 +66,8 @@ ax.text(0.98, 0.05, "grey: the interval holds 0", transform=ax.transAxes, color=
 plt.show()
 
 # %%
-# The intervals of s1 to s4 are wide because those four tell nearly the same story: total
-# cholesterol is all but the sum of its parts, and the fit cannot say which of them it is. The
-# correlations say so too:
+# The intervals of s1 to s4 are wide because those four are tied to each other: total cholesterol
+# (s1) is mostly LDL (s2), and s4 is its ratio to HDL (s3). The fit cannot say which of them it is,
+# and the correlations say why:
 
 print(X[["s1", "s2", "s3", "s4"]].corr().round(2).to_string())

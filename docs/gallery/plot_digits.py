@@ -46,23 +46,14 @@ figure, (left, right) = plt.subplots(ncols=2, figsize=(10, 4.6))
 left.imshow(np.ma.masked_equal(mistakes, 0), cmap="Oranges", vmin=-1, vmax=1.5 * mistakes.max())
 for true, seen in np.argwhere(confusion):
     style = {"color": "C0"} if true == seen else {"weight": "bold"}
-    left.text(
-        seen, true, confusion[true, seen], ha="center", va="center", fontsize="small", **style
-    )
+    left.text(seen, true, confusion[true, seen], ha="center", va="center", **style)
 left.set(xticks=range(10), yticks=range(10), xlabel="predicted digit", ylabel="true digit")
 left.grid(visible=False)
 left.set_title(f"alpha = 0.001: {mistakes.sum()} mistakes among {len(y_test)} digits")
 
 right.plot([0.3, 1], [0.3, 1], color="0.6", linewidth=1)
-right.text(
-    0.45,
-    0.44,
-    "as often right as it says",
-    color="0.4",
-    rotation=45,
-    rotation_mode="anchor",
-    va="top",
-)
+along = {"rotation": 45, "rotation_mode": "anchor", "va": "top", "color": "0.4"}
+right.text(0.45, 0.44, "as often right as it says", **along)
 for r, colour, words, place in (
     (weak, "C0", "alpha = 0.001", (0.78, 0.82)),
     (strong, "C1", "alpha = 0.01", (0.48, 0.93)),
@@ -72,9 +63,8 @@ for r, colour, words, place in (
     share = np.array([hit[group].mean() for group in groups])
     error = 2 * np.sqrt(share * (1 - share) / len(groups[0]))
     means = [sure[group].mean() for group in groups]
-    right.errorbar(
-        means, share, (error, np.minimum(error, 1 - share)), fmt="o-", capsize=3, color=colour
-    )
+    error = (error, np.minimum(error, 1 - share))
+    right.errorbar(means, share, error, fmt="o-", capsize=3, color=colour)
     right.text(*place, words, color=colour)
 right.set(xlabel="mean highest probability", ylabel="share predicted right", aspect="equal")
 right.set(xlim=(0.3, 1.02), ylim=(0.3, 1.02), title="Six groups of 90 digits")

@@ -50,25 +50,12 @@ epochs = np.arange(1, len(held) + 1)
 figure, ax = plt.subplots()
 for k, (losses, words) in enumerate(((training, "training patients"), (held, "held-out patients"))):
     ax.plot(epochs, losses, color=f"C{k}", linewidth=1.5)
-    ax.annotate(
-        words,
-        (epochs[-1], losses[-1]),
-        (4, 0),
-        textcoords="offset points",
-        color=f"C{k}",
-        va="center",
-    )
+    ax.text(epochs[-1], losses[-1], f" {words}", color=f"C{k}", va="center")
 best = r.best_epoch
 ax.plot(best, r.history.validation_loss[best - 1], "o", color="C5", markersize=8)
 line = {"arrowstyle": "-", "color": "0.6", "shrinkB": 6, "relpos": (1, 0.5)}
-ax.annotate(
-    f"epoch {best}: the weights\nthat are returned",
-    (best, held[best - 1]),
-    (1.1, 1300),
-    color="C5",
-    va="top",
-    arrowprops=line,
-)
+words = f"epoch {best}: the weights\nthat are returned"
+ax.annotate(words, (best, held[best - 1]), (1.1, 1300), color="C5", va="top", arrowprops=line)
 ax.axvline(r.n_epochs, color="C5", linewidth=1, linestyle="--")
 ax.text(r.n_epochs * 1.06, 8000, f"stopped after\nepoch {r.n_epochs}", color="C5")
 ax.set(xscale="log", yscale="log", xlabel="epoch", ylabel="loss (half the squared error)")

@@ -34,8 +34,8 @@ print(f"R2 on the other {np.sum(~train):,} flights: {r.score(X[~train], y[~train
 # What the coefficients say
 # -------------------------
 # The delay at departure and the time in the air are columns of the model. So the coefficient of a
-# carrier is what it adds to the delay after take-off, compared with other carriers on flights of
-# the same length: how it taxies, and how generous its timetable is.
+# carrier is what it adds to the delay after it left the gate, compared with other carriers on
+# flights of the same length: how it taxies, and how generous its timetable is.
 
 CARRIERS = (
     "9E Endeavor, AA American, AS Alaska, B6 JetBlue, DL Delta, EV ExpressJet, FL AirTran, "
@@ -68,16 +68,8 @@ count = np.bincount(groups)
 ends = (-30, 250)
 right.plot(ends, ends, color="0.6", linewidth=1)
 right.text(165, 150, "predicted = true", color="0.4", rotation=45, rotation_mode="anchor", va="top")
-right.plot(
-    np.bincount(groups, predicted) / count,
-    np.bincount(groups, y[~train]) / count,
-    "o",
-    markersize=5,
-)
-right.set(
-    xlabel="predicted delay at arrival (minutes)",
-    ylabel="mean true delay (minutes)",
-    aspect="equal",
-)
-right.set(xlim=ends, ylim=ends, title="40 groups of held-out flights")
+means = np.bincount(groups, predicted) / count, np.bincount(groups, y[~train]) / count
+right.plot(*means, "o", markersize=5)
+right.set(xlabel="predicted delay at arrival (minutes)", ylabel="mean true delay (minutes)")
+right.set(xlim=ends, ylim=ends, aspect="equal", title="40 groups of held-out flights")
 plt.show()

@@ -51,46 +51,19 @@ top.plot(f.learning_rates, f.raw_losses, ".", color="0.7", markersize=5)
 top.plot(f.learning_rates, f.losses)
 top.text(0.1, 22, "smoothed", color="C0")
 top.text(0.09, 0.5, "single batches", color="0.5", ha="right")
-top.set(
-    xscale="log",
-    yscale="log",
-    ylabel="loss of a batch of 32 rows",
-    title="The test: each step at a higher rate",
-)
+top.set(xscale="log", yscale="log", ylabel="loss of a batch of 32 rows")
+top.set_title("The test: each step at a higher rate")
 
 sound = np.array(s.status) != "diverged"
 excess = np.where(sound, s.losses / least - 1, np.nan)
 bottom.plot(rates, excess, "o-", markersize=4)
-bottom.plot(
-    rates[~sound],
-    np.full(np.sum(~sound), 0.95),
-    "x",
-    color="C1",
-    transform=bottom.get_xaxis_transform(),
-)
-bottom.text(
-    rates[-1],
-    0.87,
-    "diverged",
-    color="C1",
-    ha="right",
-    va="top",
-    transform=bottom.get_xaxis_transform(),
-)
-bottom.set(
-    yscale="log",
-    ylim=(None, 1),
-    xlabel="learning rate",
-    ylabel="excess over the optimum,\nshare of its loss",
-)
+for lost in rates[~sound]:
+    bottom.plot(lost, 0.8, "x", color="C1")
+bottom.text(rates[-1], 0.62, "diverged", color="C1", ha="right", va="top")
+bottom.set(yscale="log", ylim=(None, 1), xlabel="learning rate")
+bottom.set_ylabel("excess over the optimum,\nshare of its loss")
 bottom.set_title("The proof: three epochs at each rate")
 for ax in (top, bottom):
     ax.axvline(rate, color="C2", linewidth=1.5)
-bottom.annotate(
-    f" suggested: {rate:.2g}",
-    (rate, 0.97),
-    xycoords=("data", "axes fraction"),
-    color="C2",
-    va="top",
-)
+bottom.text(1.05 * rate, 0.9, f"suggested: {rate:.2g}", color="C2", va="top")
 plt.show()

@@ -41,16 +41,12 @@ print(f"without 1963 to 1970: {slope:.1f} million calls more a year")
 figure, ax = plt.subplots()
 ax.plot(X["Year"][honest], y[honest], "o", color="C5")
 ax.plot(X["Year"][~honest], y[~honest], "x", color="C5", markeredgewidth=2)
-ax.annotate(
-    "minutes, not calls\n(two years mix both)", (1966.5, 185), ha="right", xytext=(1963, 180)
-)
+ax.text(1963, 180, "minutes, not calls\n(two years mix both)", ha="right")
 years = np.array([1950, 1973])
 for k, (name, r, up) in enumerate(zip(fits, fits.values(), (0, 5, -5), strict=True)):
     line = r.predict(X.iloc[[0, -1]])
     ax.plot(years, line, color=f"C{k}")
-    ax.annotate(
-        name, (1973, line[1]), (5, up), textcoords="offset points", color=f"C{k}", va="center"
-    )
+    ax.text(1973.3, line[1] + up, name, color=f"C{k}", va="center")
 ax.set(xlabel="year", ylabel="international calls from Belgium (millions)", ylim=(-40, 225))
 ax.set_title("Six years of wrong numbers")
 plt.show()

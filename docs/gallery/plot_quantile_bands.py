@@ -44,16 +44,10 @@ drawn = [r.predict(ends) for r in fits]
 for low, high, alpha in ((0, 4, 0.12), (1, 3, 0.18)):
     ax.fill_between(ends["income"], drawn[low], drawn[high], color="C0", alpha=alpha, linewidth=0)
 for level, line in zip(levels, drawn, strict=True):
-    ax.plot(
-        ends["income"],
-        line,
-        color="C1" if level == 0.5 else "C0",
-        linewidth=2 if level == 0.5 else 1,
-    )
+    colour, width = ("C1", 2) if level == 0.5 else ("C0", 1)
+    ax.plot(ends["income"], line, color=colour, linewidth=width)
     words = "median" if level == 0.5 else f"{100 * level:.0f} % below"
-    ax.annotate(
-        words, (ends["income"].iloc[1], line[1]), (5, 0), textcoords="offset points", va="center"
-    )
+    ax.text(2900, line[1], f" {words}", va="center")
 ax.set(
     xlabel="income of a household (Belgian francs a year)", ylabel="spent on food (francs a year)"
 )

@@ -54,14 +54,7 @@ left.contour(
 for k, (name, run) in enumerate(runs.items()):
     left.plot(*run.history.x.T, ".-", color=f"C{k}", markersize=4, linewidth=1)
     right.plot(run.history.fun, color=f"C{k}")
-    right.annotate(
-        name,
-        (steps, run.history.fun[-1]),
-        (4, 0),
-        textcoords="offset points",
-        color=f"C{k}",
-        va="center",
-    )
+    right.text(steps, run.history.fun[-1], f" {name}", color=f"C{k}", va="center")
 left.plot(*start, "o", color="C5", markersize=8)
 left.text(start[0], start[1] - 0.08, "start", color="C5", ha="center", va="top")
 left.plot(1, 1, "*", color="C5", markersize=14)

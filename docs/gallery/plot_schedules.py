@@ -42,16 +42,14 @@ for ax, (family, members) in zip(axes.flat, families.items(), strict=True):
         rates = r.history.learning_rate
         ax.plot(np.arange(1, 41), rates, ".-", color=f"C{k}", linewidth=1, markersize=5)
         print(f"{words:33} starts at {rates[0]:.4f}, ends at {rates[-1]:.2g}")
-        ax.text(
-            0.98,
-            0.98 - 0.09 * k,
-            words,
-            transform=ax.transAxes,
-            color=f"C{k}",
-            ha="right",
-            va="top",
-            fontsize="small",
-        )
+        place = {
+            "x": 0.98,
+            "y": 0.98 - 0.09 * k,
+            "transform": ax.transAxes,
+            "ha": "right",
+            "va": "top",
+        }
+        ax.text(s=words, color=f"C{k}", fontsize="small", **place)
     ax.set(title=family, ylim=(-0.004, 0.14))
 for ax in axes[1]:
     ax.set_xlabel("epoch")

@@ -53,15 +53,9 @@ figure, ax = plt.subplots(figsize=(8.5, 5))
 for k, (name, r) in enumerate(runs.items()):
     excess = (np.append(nothing, r.history.objective) - best.loss) / best.loss
     ax.plot(excess, ".-", color=f"C{k}")
-    ax.annotate(
-        name, (30, excess[-1]), (5, 0), textcoords="offset points", color=f"C{k}", va="center"
-    )
+    ax.text(30, excess[-1], f"  {name}", color=f"C{k}", va="center")
     print(f"{name:28} excess after 1 pass: {excess[1]:8.3f}, after 30: {excess[-1]:.4f}")
-ax.set(
-    yscale="log",
-    xlim=(-0.5, 30.5),
-    xlabel="passes over the 53,940 rows",
-    ylabel="excess over the optimum, share of its loss",
-)
+ax.set(yscale="log", xlim=(-0.5, 30.5), xlabel="passes over the 53,940 rows")
+ax.set(ylabel="excess over the optimum, share of its loss")
 ax.set_title("Small steps start fast; to end well they need a falling rate or a mean")
 plt.show()

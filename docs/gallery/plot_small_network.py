@@ -61,45 +61,21 @@ def keep(progress):
 
 
 o = fastgd.minimize(
-    loss,
-    start,
-    True,
-    data=(X, y),
-    batch_size=32,
-    epochs=300,
-    optimizer="adam",
-    learning_rate=fastgd.schedules.Cosine(0.03),
-    random_state=0,
-    callback=keep,
-)
+    loss, start, True, data=(X, y), batch_size=32, epochs=300, random_state=0, callback=keep,
+    optimizer="adam", learning_rate=fastgd.schedules.Cosine(0.03),
+)  # fmt: skip
 right = np.mean((score(o.x, X)[0] > 0) == y)
-print(
-    f"{o.status}: loss {o.history.fun[0]:.3f} in the first epoch, {o.fun:.3f} after {o.nit:,} steps"
-)
+print(f"{o.status}: loss {o.history.fun[0]:.3f} in the first epoch, {o.fun:.3f} at the end")
 print(f"{right:.1%} of the points are on the right side")
 
 figure, axes = plt.subplots(ncols=3, figsize=(10, 3.7), sharey=True)
 side = np.linspace(-1.1, 1.1, 150)
 grid = np.stack(np.meshgrid(side, side), axis=-1).reshape(-1, 2)
 for ax, (epoch, p) in zip(axes, kept.items(), strict=True):
-    probability = 1 / (1 + np.exp(-score(p, grid)[0]))
-    ax.contourf(
-        side,
-        side,
-        probability.reshape(150, 150),
-        levels=np.linspace(0, 1, 11),
-        cmap="PuOr",
-        alpha=0.35,
-    )
+    probability = 1 / (1 + np.exp(-score(p, grid)[0].reshape(150, 150)))
+    ax.contourf(side, side, probability, levels=np.linspace(0, 1, 11), cmap="PuOr", alpha=0.35)
     for label, colour in ((0, "C4"), (1, "C3")):
-        ax.plot(
-            *X[y == label].T,
-            "o",
-            color=colour,
-            markersize=4,
-            markeredgecolor="white",
-            markeredgewidth=0.4,
-        )
+        ax.plot(*X[y == label].T, "o", color=colour, markersize=4, markeredgecolor="white")
     ax.set(aspect="equal", title=f"after epoch {epoch}", xlabel="first coordinate")
     ax.grid(visible=False)
 axes[0].set_ylabel("second coordinate")

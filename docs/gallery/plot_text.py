@@ -69,9 +69,8 @@ groups = np.array_split(np.argsort(probability), 12)
 predicted = [probability[group].mean() for group in groups]
 true = [animated[~train][group].mean() for group in groups]
 right.plot([0.01, 0.5], [0.01, 0.5], color="0.6", linewidth=1)
-right.text(
-    0.1, 0.09, "predicted = true", color="0.4", rotation=45, rotation_mode="anchor", va="top"
-)
+along = {"rotation": 45, "rotation_mode": "anchor", "va": "top", "color": "0.4"}
+right.text(0.1, 0.09, "predicted = true", **along)
 right.plot(predicted, true, "o")
 right.set(xscale="log", yscale="log", aspect="equal", title="12 groups of other titles")
 for axis in (right.xaxis, right.yaxis):
