@@ -60,7 +60,7 @@ for k, (engine, words) in enumerate(
     ax.errorbar(beside, of["Claims"] / hundreds, error, **style)
     line = of["expected"] / hundreds
     ax.plot(place, line, color=f"C{k}")
-    ax.text(3.13, line.iloc[-1], f"{words} litres", color=f"C{k}", va="center")
+    ax.text(3.17, line.iloc[-1], f"{words} litres", color=f"C{k}", va="center")
 ax.set_xticks(place, ["under 25", "25 to 29", "30 to 35", "over 35"])
 ax.set(
     xlabel="age of the holder (years)", ylabel="claims of 100 holders in a quarter", ylim=(0, None)
