@@ -2,7 +2,7 @@
 
 import importlib
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # Each public name and the module it loads from on first use: importing fastgd imports neither Numba nor an extra.
 _MODULES = {
