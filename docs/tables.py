@@ -1,29 +1,17 @@
 """Write what follows from the code: ``python docs/tables.py``.
 
-The tables of parts on the pages of the guide, and the stub ``fastgd/__init__.pyi``: editors, which run nothing, see
-neither names that are loaded on first use nor signatures that are computed.
+The tables of parts on the pages of the guide, and the stubs of :mod:`stubs`: editors, which run nothing, see neither
+names that are loaded on first use nor signatures that are computed.
 """
 
-import inspect
 import re
-from itertools import groupby
 from pathlib import Path
 
-import fastgd
 from fastgd import losses, optimizers, schedules
 from fastgd.parts.registry import JOINT_LOSS, PROTOCOLS, snake_case
 
-README = Path(__file__).parent.parent / "README.md"
-PARTS = Path(__file__).parent / "guide" / "parts.md"
-STUB = Path(fastgd.__file__).with_suffix(".pyi")
-RETURNED = {
-    "fit": "FitResult",
-    "lr_find": "LrFind",
-    "minimize": "MinimizeResult",
-    "minimize_sweep": "SweepResult",
-    "partial_fit": "FitResult",
-    "sweep": "SweepResult",
-}
+CHOOSING = Path(__file__).parent / "guide" / "choosing.md"
+PARTS = CHOOSING.with_name("parts.md")
 MARKS = {losses: "losses", optimizers: "optimizers", schedules: "schedules"}
 
 
@@ -62,36 +50,19 @@ def protocol_table(protocol):
 
 
 def written(text):
-    """README's text with each table of parts anew."""
+    """The text of the page on choosing, with each table of parts anew."""
     for module, name in MARKS.items():
         text = placed(text, name, table(module))
     return text
 
 
 def written_protocols(text):
-    """The text of docs/guide/parts.md with each table of methods and traits anew."""
+    """The text of the page on parts with each table of methods and traits anew."""
     for name in MARKS.values():
         text = placed(text, name, protocol_table(PROTOCOLS[name]))
     own = {k: m for k, m in JOINT_LOSS.methods.items() if k not in PROTOCOLS["losses"].methods}
     joint = JOINT_LOSS._replace(methods=own, traits={})
     return placed(text, "joint losses", protocol_table(joint))
-
-
-def stub():
-    """The text of the stub: each public name, and in full the signatures of functions with options."""
-    submodules = [name for name in fastgd.__all__ if name not in fastgd._MODULES]
-    plain = {name: module for name, module in fastgd._MODULES.items() if name not in RETURNED}
-    lines = ['"""Written by ``python docs/tables.py``."""', ""]
-    lines += [f"from . import {name} as {name}" for name in submodules]
-    lines += sorted(f"from .{module} import {name} as {name}" for name, module in plain.items())
-    lines += ["", "__version__: str"]
-    for name, returned in RETURNED.items():
-        function, lists = getattr(fastgd, name), []
-        for kind, listed in groupby(inspect.signature(function).parameters.values(), lambda one: one.kind):
-            lists += ["*"] * (kind is inspect.Parameter.KEYWORD_ONLY) + [str(one).replace("'", '"') for one in listed]
-        summary = inspect.getdoc(function).partition("\n")[0]
-        lines += ["", f"def {name}(", *(f"    {one}," for one in lists), f") -> {returned}:", f'    """{summary}"""']
-    return "\n".join(lines) + "\n"
 
 
 def placed(text, name, body):
@@ -105,6 +76,9 @@ def placed(text, name, body):
 
 
 if __name__ == "__main__":
-    README.write_text(written(README.read_text()))
+    from stubs import stubs
+
+    CHOOSING.write_text(written(CHOOSING.read_text()))
     PARTS.write_text(written_protocols(PARTS.read_text()))
-    STUB.write_text(stub())
+    for path, text in stubs().items():
+        path.write_text(text)

@@ -1,6 +1,24 @@
 """fastgd: gradient descent at memory speed, many models at once, with no learning rate to guess."""
 
 import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # names for editors, which find docstrings by them
+    from .config import show_config, warmup
+    from .estimators.sgd import SGDClassifier, SGDRegressor
+    from .estimators.sweep_cv import SweepCV
+    from .functions.minimize import minimize
+    from .functions.minimize_sweep import minimize_sweep
+    from .linear.fit import fit
+    from .linear.local_sgd import local_sgd
+    from .linear.lr_find import lr_find
+    from .linear.partial_fit import partial_fit
+    from .linear.sweep import sweep
+    from .results.fit_result import FitResult, load
+    from .results.history import History
+    from .results.lr_find import LrFind
+    from .results.minimize_result import MinimizeResult
+    from .results.sweep_results import CrossValidation, SweepResult
 
 __version__ = "0.2.0"
 
@@ -43,4 +61,4 @@ def __getattr__(name):
 
 
 def __dir__():
-    return sorted({*globals(), *__all__})
+    return [*__all__, "__all__", "__doc__", "__version__"]

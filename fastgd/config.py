@@ -1,11 +1,13 @@
 """What fastgd runs on, and compiling ahead of time."""
 
+from __future__ import annotations
+
 import contextlib
 import itertools
 import os
 import platform
 import time
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -17,8 +19,15 @@ from .kernels.threads import LIMITS, available_threads, thread_limits
 from .parts import losses as loss_parts
 from .parts import optimizers as optimizer_parts
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
-def show_config(mode="stdout"):
+    from numpy.typing import DTypeLike
+
+    from ._types import AnyLoss, AnyOptimizer, Rate
+
+
+def show_config(mode: Literal["stdout", "dicts"] = "stdout") -> Any:
     """Show what fastgd runs on: versions, CPU, threads, the cache of compiled kernels, environment variables.
 
     Parameters
@@ -106,18 +115,18 @@ class WarmupResult(NamedTuple):
     compiled: int
     loaded: int
     seconds: float
-    fits: list
+    fits: list[dict[str, Any]]
 
 
 def warmup(
-    losses=("squared_error", "log_loss"),
-    optimizers=("auto",),
-    dtypes=("float32", "float64"),
-    batch_sizes=(None, 32, 1),
-    penalties=(False,),
-    learning_rates=("auto", 0.1),
-    sweeps=(False, True),
-):
+    losses: AnyLoss | Sequence[AnyLoss] = ("squared_error", "log_loss"),
+    optimizers: AnyOptimizer | Sequence[AnyOptimizer] = ("auto",),
+    dtypes: DTypeLike | Sequence[DTypeLike] = ("float32", "float64"),
+    batch_sizes: int | Sequence[int | None] | None = (None, 32, 1),
+    penalties: bool | Sequence[bool] = (False,),
+    learning_rates: Rate | Sequence[Rate] = ("auto", 0.1),
+    sweeps: bool | Sequence[bool] = (False, True),
+) -> WarmupResult:
     """Compile the kernels of the usual fits ahead of time, so that the first fit of each kind starts at once.
 
     Runs a tiny fit or sweep for every combination of the arguments; the disk cache keeps the code for later processes.

@@ -27,6 +27,12 @@ from .parts.registry import unknown_option
 from .results.minimize_result import MinimizeHistory, MinimizeResult
 from .solvers.textbook import NUMPY
 
+__all__ = ["fit", "lr_find", "minimize", "sweep"]
+
+
+def __dir__():
+    return __all__
+
 
 def fit(X, y=None, **options):
     """:func:`fastgd.fit` in plain NumPy: the same arguments, meaning and result.
@@ -53,7 +59,7 @@ def sweep(X, y=None, *, product=True, cv=None, groups=None, scoring=None, refit=
     >>> X = np.array([[0.0], [1.0], [2.0], [3.0]])
     >>> s = reference.sweep(X, np.array([1.0, 3.0, 5.0, 7.0]), learning_rate=[0.1, 10.0], epochs=100)
     >>> s.status
-    ['slow', 'diverged']
+    ['max_epochs', 'diverged']
     """
     only_known(sweep, options, NOT_SWEEP)
     return sweep_by(NUMPY, X, y, options, product, cv, groups, scoring, refit, keep)

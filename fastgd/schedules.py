@@ -2,6 +2,10 @@
 
 from .parts.schedules import *  # noqa: F403
 from .parts.schedules import (
-    __all__,  # noqa: F401
+    __all__,
     in_steps,  # noqa: F401
 )
+
+
+def __dir__():
+    return __all__

@@ -42,7 +42,7 @@ def frame():
     return pd.read_csv(path)
 
 
-def flights(dtype=np.float64):
+def flights(dtype: type = np.float64):
     """The flights as ``X`` (a data frame, n x 37), ``y`` (minutes of delay) and the number of rows dropped."""
     import pandas as pd
 

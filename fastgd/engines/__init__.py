@@ -5,6 +5,10 @@ from .dask_engine import Dask
 __all__ = ["Dask"]
 
 
+def __dir__():
+    return __all__
+
+
 def engine_of(engine):
     """The engine that a user means: one that is given, or "dask" on the default client."""
     if isinstance(engine, str) and engine == "dask":

@@ -1,7 +1,10 @@
 """The engine of a Dask cluster: its client, and how to wait for what tasks make of rows."""
 
+from __future__ import annotations
+
 import asyncio
 import warnings
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -10,6 +13,9 @@ from ..inputs.options import FitOptions
 from ..sources.base import Source, Y
 from . import failures, tasks
 from .cluster_rows import ClusterRows, released
+
+if TYPE_CHECKING:
+    from .._types import Path
 
 NO_CLIENT = (
     'engine="dask" needs a client: make one first, distributed.Client() for the processors of this machine or '
@@ -52,7 +58,14 @@ class Dask:
     10.0
     """
 
-    def __init__(self, client=None, *, checkpoint=None, checkpoint_every=60.0, timeout=60.0):
+    def __init__(
+        self,
+        client: Any = None,
+        *,
+        checkpoint: Path | None = None,
+        checkpoint_every: float = 60.0,
+        timeout: float = 60.0,
+    ) -> None:
         distributed = failures.distributed()
         if not isinstance(client, distributed.Client | None):
             raise TypeError(f"client={client!r} is no distributed.Client: make one, Client(address).")
@@ -61,7 +74,7 @@ class Dask:
         self.checkpoint_every = arguments.number("checkpoint_every", checkpoint_every, low=0.0)
 
     @property
-    def client(self):
+    def client(self) -> Any:
         """The client of the cluster."""
         if self.given is not None:
             return self.given

@@ -1,9 +1,11 @@
 """The parameters of both SGD estimators, checked, and the arguments of ``fastgd.fit`` that they come to."""
 
+from __future__ import annotations
+
 from dataclasses import KW_ONLY, dataclass, field, fields
 from numbers import Integral, Real
 from types import SimpleNamespace
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from joblib import effective_n_jobs
 from sklearn.base import BaseEstimator
@@ -19,6 +21,12 @@ from ..solvers.kinks import made_of_lines
 from ..solvers.staged_sgd import chosen_epochs
 from .from_sources import is_sparse
 from .sklearn_rules import PASSIVE_AGGRESSIVE, SCHEDULES, optimizer_of, schedule_of, step_of
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import ArrayLike
+
+    from .._types import AnyLoss, AnyOptimizer, Bounds, Rate, Shuffle
 
 OF_EPSILON = {"huber": "delta", "epsilon_insensitive": "epsilon", "squared_epsilon_insensitive": "epsilon"}
 TOL = 1e-3  # scikit-learn's, of objectives and scores; relative, what scores tell apart
@@ -118,19 +126,21 @@ class Parameters(BaseEstimator):
 
     margin_loss: ClassVar[str]  # the loss that the schedules "pa1" and "pa2" are for
 
-    loss: object = parameter(None, "no_validation")  # each estimator has its own
+    loss: AnyLoss = parameter(None, "no_validation")  # each estimator has its own
     _: KW_ONLY
-    penalty: str | None = parameter("l2", [StrOptions({"l2", "l1", "elasticnet"}), None])
+    penalty: Literal["l2", "l1", "elasticnet"] | None = parameter("l2", [StrOptions({"l2", "l1", "elasticnet"}), None])
     alpha: float = parameter(0.0001, [Interval(Real, 0, None, closed="left")])
     l1_ratio: float | None = parameter(0.15, [Interval(Real, 0, 1, closed="both"), None])
     fit_intercept: bool = parameter(True, ["boolean"])
     max_iter: int = parameter(1000, [Interval(Integral, 1, None, closed="left")])
-    tol: object = parameter("auto", [StrOptions({"auto"}), Interval(Real, 0, None, closed="left"), None])
-    shuffle: object = parameter(True, ["boolean", StrOptions({"block", "full", "replacement"})])
+    tol: float | Literal["auto"] | None = parameter(
+        "auto", [StrOptions({"auto"}), Interval(Real, 0, None, closed="left"), None]
+    )
+    shuffle: Shuffle = parameter(True, ["boolean", StrOptions({"block", "full", "replacement"})])
     verbose: int = parameter(0, ["boolean", Interval(Integral, -1, None, closed="left")])
     epsilon: float = parameter(0.1, [Interval(Real, 0, None, closed="left")])
-    random_state: object = parameter(None, ["random_state"])
-    learning_rate: object = parameter(
+    random_state: int | np.random.RandomState | None = parameter(None, ["random_state"])
+    learning_rate: Rate = parameter(
         "auto", [StrOptions({"auto", *SCHEDULES}), Interval(Real, 0, None, closed="neither"), HasMethods(["rate"])]
     )
     eta0: float = parameter(0.01, [Interval(Real, 0, None, closed="neither")])
@@ -139,15 +149,17 @@ class Parameters(BaseEstimator):
     validation_fraction: float = parameter(0.1, [Interval(Real, 0, 1, closed="neither")])
     n_iter_no_change: int = parameter(5, [Interval(Integral, 1, None, closed="left")])
     warm_start: bool = parameter(False, ["boolean"])
-    average: object = parameter(False, [Interval(Integral, 0, None, closed="neither"), "boolean"])
-    optimizer: object = parameter(
+    average: bool | int = parameter(False, [Interval(Integral, 0, None, closed="neither"), "boolean"])
+    optimizer: AnyOptimizer = parameter(
         "auto", [StrOptions({"auto", *map(snake_case, optimizers.__all__)}), HasMethods(["prepare", "move"])]
     )
     momentum: float | None = parameter(None, [Interval(Real, 0, 1, closed="left"), None])
-    batch_size: object = parameter("auto", [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left"), None])
-    standardize: object = parameter("auto", [StrOptions({"auto", "scale"}), "boolean"])
-    penalty_factor: object = parameter(None, "no_validation")
-    bounds: object = parameter(None, "no_validation")
+    batch_size: int | Literal["auto"] | None = parameter(
+        "auto", [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left"), None]
+    )
+    standardize: bool | Literal["auto", "scale"] = parameter("auto", [StrOptions({"auto", "scale"}), "boolean"])
+    penalty_factor: ArrayLike | None = parameter(None, "no_validation")
+    bounds: Bounds | None = parameter(None, "no_validation")
 
     @property
     def _parameter_constraints(self):

@@ -4,8 +4,11 @@ With ``learning_rate="auto"``, the default, fastgd's own rules hold. With one of
 stopping are scikit-learn's.
 """
 
+from __future__ import annotations
+
 from dataclasses import KW_ONLY, dataclass
 from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -28,6 +31,9 @@ from .base import SGD, all_or_nothing
 from .docs import with_inherited_docs
 from .parameters import OF_EPSILON, parameter
 from .training_data import TrainingData
+
+if TYPE_CHECKING:
+    from .._types import AnyLoss
 
 BALANCED = (
     "class_weight 'balanced' is not supported for partial_fit. In order to use 'balanced' weights, use "
@@ -77,7 +83,7 @@ class SGDRegressor(RegressorMixin, SGD):
     loss_functions = losses_of(labels=False)
     margin_loss = "epsilon_insensitive"
     _single_target = True
-    loss: object = parameter("squared_error", [StrOptions({*loss_functions}), HasMethods(["value", "slope"])])
+    loss: AnyLoss = parameter("squared_error", [StrOptions({*loss_functions}), HasMethods(["value", "slope"])])
 
     @all_or_nothing
     def partial_fit(self, X, y=None, sample_weight=None):
@@ -198,7 +204,7 @@ class SGDClassifier(ClassifierMixin, SGD):
         name: SGDRegressor.loss_functions[name] for name in ("squared_error", *OF_EPSILON)
     }
     margin_loss = "hinge"
-    loss: object = parameter(
+    loss: AnyLoss = parameter(
         "hinge",
         [
             StrOptions({*loss_functions, *losses_of(labels=True, joint=True)}),
@@ -209,7 +215,9 @@ class SGDClassifier(ClassifierMixin, SGD):
     _: KW_ONLY
     n_jobs: int | None = parameter(None, [Integral, None])
     power_t: float = parameter(0.5, [Interval(Real, None, None, closed="neither")])
-    class_weight: object = parameter(None, [StrOptions({"balanced"}), dict, None])
+    class_weight: dict[Any, float] | Literal["balanced"] | None = parameter(
+        None, [StrOptions({"balanced"}), dict, None]
+    )
 
     @all_or_nothing
     def partial_fit(self, X, y=None, classes=None, sample_weight=None):

@@ -1,11 +1,17 @@
 """The options of ``minimize`` that are about data, each with its default and its check: fit's where it has one."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..inputs import arguments
 from ..inputs.options import FIELDS
+
+if TYPE_CHECKING:
+    from .._types import PerParameter, Seed, Shuffle, Validation
 
 EPOCHS = 10
 
@@ -38,20 +44,20 @@ def _clip_norm(name, value):
 
 @dataclass(frozen=True)
 class BatchOptions:
-    """What all runs over data go by."""
+    """What all runs over data go by; the annotations are what users may pass."""
 
     batch_size: int | None = option(None, _batch_size)
-    epochs: int = option(None, _epochs)
-    shuffle: object = of_fit("shuffle")
-    validation: object = option(None, _validation)
+    epochs: int | None = option(None, _epochs)
+    shuffle: Shuffle = of_fit("shuffle")
+    validation: Validation | None = option(None, _validation)
     patience: int = of_fit("patience")
-    clip_norm: float = option(None, _clip_norm)
+    clip_norm: float | None = option(None, _clip_norm)
     alpha: float = of_fit("alpha")
     l1_ratio: float = of_fit("l1_ratio")
-    penalty_factor: object = option(None)
-    bounds: object = option(None)
-    average: int | None = of_fit("average")
-    random_state: int = of_fit("random_state")
+    penalty_factor: PerParameter | None = option(None)
+    bounds: tuple[PerParameter | None, PerParameter | None] | None = option(None)
+    average: bool | int = of_fit("average")
+    random_state: Seed | None = of_fit("random_state")
 
     @classmethod
     def checked(cls, given):

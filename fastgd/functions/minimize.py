@@ -1,6 +1,9 @@
 """``minimize``: gradient descent on a user's own function, in Python or, on compiled functions, in one kernel."""
 
+from __future__ import annotations
+
 from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from ..results.divergence import warn_of_divergence
 from .batch_options import BATCH_DEFAULTS
@@ -8,38 +11,43 @@ from .problem import Problem
 from .python_loop import python_loop
 from .run import Limits, RunSettings, known_options
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .._types import AnyOptimizer, Callback, Gradient, MinimizeResult, MinimizeRun, Parameters, Rate
+
 
 @known_options
 def minimize(
-    fun,
-    x0,
-    grad=None,
+    fun: Callable[..., Any],
+    x0: Parameters,
+    grad: Gradient | None = None,
     *,
-    jac=None,
-    data=None,
+    jac: Gradient | None = None,
+    data: Any = None,
     batch_size=None,
     epochs=None,
     shuffle="block",
     validation=None,
     patience=5,
-    optimizer="sgd",
-    learning_rate=0.1,
+    optimizer: AnyOptimizer = "sgd",
+    learning_rate: Rate = 0.1,
     clip_norm=None,
     alpha=0.0,
     l1_ratio=0.0,
     penalty_factor=None,
     bounds=None,
     average=False,
-    max_iter=None,
-    tol=None,
-    history=True,
+    max_iter: int | None = None,
+    tol: float | None = None,
+    history: bool = True,
     random_state=None,
-    check_gradient=True,
-    compile=False,
-    callback=None,
-    verbose=0,
-    resume=None,
-):
+    check_gradient: bool = True,
+    compile: bool = False,
+    callback: Callback | None = None,
+    verbose: int = 0,
+    resume: MinimizeRun | None = None,
+) -> MinimizeResult:
     r"""Minimise a function by gradient descent: of parameters alone or, with ``data``, in batches of rows.
 
     Parameters

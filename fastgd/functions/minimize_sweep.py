@@ -1,51 +1,60 @@
 """``minimize_sweep``: a user's own function minimised with many settings."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from ..inputs import arguments
 from ..inputs.grid import expand
 from ..results.divergence import warn_where_all_diverged
 from ..results.messages import MINIMIZE_ADVICE
+from ..results.ranking import ranking_of_settings
 from ..results.sweep_results import SweepResult
 from .batch_options import BATCH_DEFAULTS
 from .minimize import OF_FUNCTIONS, need_data, run_all
 from .problem import Problem
 from .run import Limits, RunSettings, known_options
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .._types import AnyOptimizer, Callback, Gradient, MinimizeResult, Parameters, Rate, Seed, Values
 ADVICE = MINIMIZE_ADVICE["diverged"]
 
 
 @known_options
 def minimize_sweep(
-    fun,
-    x0,
-    grad=None,
+    fun: Callable[..., Any],
+    x0: Parameters,
+    grad: Gradient | None = None,
     *,
-    jac=None,
-    data=None,
+    jac: Gradient | None = None,
+    data: Any = None,
     batch_size=None,
     epochs=None,
     shuffle="block",
     validation=None,
     patience=5,
-    learning_rate=0.1,
-    optimizer="sgd",
+    learning_rate: Rate | Values[Rate] = 0.1,
+    optimizer: AnyOptimizer | Values[AnyOptimizer] = "sgd",
     clip_norm=None,
-    alpha=0.0,
+    alpha: float | Values[float] = 0.0,
     l1_ratio=0.0,
     penalty_factor=None,
     bounds=None,
     average=False,
-    product=True,
-    max_iter=None,
-    tol=None,
-    history=True,
-    random_state=None,
-    check_gradient=True,
-    compile=False,
-    callback=None,
-    verbose=0,
-):
+    product: bool = True,
+    max_iter: int | None = None,
+    tol: float | None = None,
+    history: bool = True,
+    random_state: Seed | Values[Seed] | None = None,
+    check_gradient: bool = True,
+    compile: bool = False,
+    callback: Callback | None = None,
+    verbose: int = 0,
+) -> SweepResult[MinimizeResult]:
     """Minimise a function with many settings, all from one start.
 
     Compiled functions run all settings of one optimizer class in one kernel; over ``data``, the runs share the order of
@@ -74,8 +83,7 @@ def minimize_sweep(
     -------
     SweepResult
         ``results``, ``best`` (the smallest finite ``fun`` or, with ``validation``, the smallest validation value),
-        ``status`` ("slow" where all iterations or epochs were used), ``table()``, ``plot()``. After Ctrl-C the runs
-        that had not ended are "interrupted".
+        ``status``, ``table()``, ``plot()``. After Ctrl-C the runs that had not ended are "interrupted".
 
     Warns
     -----
@@ -92,7 +100,7 @@ def minimize_sweep(
     >>> import fastgd
     >>> s = fastgd.minimize_sweep(lambda x: x**2, 10.0, lambda x: 2 * x, learning_rate=[0.01, 0.5, 1.1], max_iter=20)
     >>> s.status
-    ['slow', 'converged', 'diverged']
+    ['max_iter', 'converged', 'diverged']
     >>> s.best.x, s.table()["learning_rate"]
     (0.0, [0.01, 0.5, 1.1])
     """
@@ -109,7 +117,8 @@ def minimize_sweep(
 
         limits = Limits.checked(max_iter, tol, history, callback, verbose)
         results = minimize_batches(fun, x0, grad, data, given, grid.points, limits)
-        found = SweepResult(results, grid.settings, np.array([result.loss for result in results]))
+        ranking = ranking_of_settings(grid.settings, given["validation"] is not None)
+        found = SweepResult(results, grid.settings, np.array([result.loss for result in results]), ranking=ranking)
         return warn_where_all_diverged(found, ADVICE)
     limits = Limits.checked(100 if max_iter is None else max_iter, tol, history, callback, verbose)
     settings = [

@@ -29,6 +29,8 @@ def known_options(function):
                 raise unknown_option(function.__name__, name, list(known)[2:])
         return function(*arguments, **options)
 
+    # Types are for editors alone, whose stubs have them.
+    call.__signature__ = inspect.Signature([one.replace(annotation=one.empty) for one in known.values()])
     return call
 
 

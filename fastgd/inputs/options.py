@@ -1,16 +1,24 @@
 """``FitOptions``: every option of a fit, defined once; the tables that other calls need are derived from it."""
 
+from __future__ import annotations
+
 import dataclasses
 import functools
 import inspect
 from dataclasses import dataclass, field
 from functools import partial
+from typing import TYPE_CHECKING, Literal
 
 from ..kernels.threads import available_threads
 from ..parts import losses, optimizers, schedules
 from ..parts.registry import unknown_option
 from . import arguments
 from .arguments import number, whole
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from .._types import AnyLoss, AnyOptimizer, Bounds, Callback, Engine, Rate, RunOf, Seed, Shuffle, Start, Validation
 
 SHUFFLES = ("block", "full", "replacement", False)
 # Why a call does not take an option.
@@ -71,11 +79,14 @@ def _shuffle(name, value):
 
 @dataclass(frozen=True, eq=False)
 class FitOptions:
-    """The options of :func:`fastgd.fit`, each checked by itself; ``"auto"`` is resolved later, on the data."""
+    """The options of :func:`fastgd.fit`, each checked by itself; ``"auto"`` is resolved later, on the data.
 
-    loss: object = option("squared_error", axis=True, kept=True, part=losses)
-    optimizer: object = option("auto", words=("auto",), axis=True, kept=True, part=optimizers)
-    learning_rate: object = option(
+    The annotations are what users may pass, which editors are told of all calls (``docs/stubs.py``).
+    """
+
+    loss: AnyLoss = option("squared_error", axis=True, kept=True, part=losses)
+    optimizer: AnyOptimizer = option("auto", words=("auto",), axis=True, kept=True, part=optimizers)
+    learning_rate: Rate = option(
         "auto",
         arguments.schedule,
         words=("auto",),
@@ -84,29 +95,35 @@ class FitOptions:
         part=schedules,
         not_range="it is what is looked for",
     )
-    batch_size: object = option("auto", arguments.batch_size, words=("auto", "full", None), axis=True, kept=True)
+    batch_size: int | Literal["auto", "full"] | None = option(
+        "auto", arguments.batch_size, words=("auto", "full", None), axis=True, kept=True
+    )
     alpha: float = option(0.0, partial(number, low=0.0), axis=True, kept=True)
     l1_ratio: float = option(0.0, partial(number, low=0.0, high=1.0), axis=True, kept=True)
-    penalty_factor: object = option(None)
-    bounds: object = option(None, axis=True)
+    penalty_factor: ArrayLike | None = option(None)
+    bounds: Bounds | None = option(None, axis=True)
     fit_intercept: bool = option(True, arguments.truth, kept=True)
-    standardize: object = option("auto", lambda name, value: arguments.standardize(value), kept=True)
-    sample_weight: object = option(None)
-    offset: object = option(None)
-    epochs: object = option("auto", partial(whole, low=0), words=("auto",), not_chunks=ONCE, chunks=(1,), not_range=NUM)
+    standardize: bool | Literal["auto", "scale"] = option(
+        "auto", lambda name, value: arguments.standardize(value), kept=True
+    )
+    sample_weight: ArrayLike | None = option(None)
+    offset: ArrayLike | None = option(None)
+    epochs: int | Literal["auto"] = option(
+        "auto", partial(whole, low=0), words=("auto",), not_chunks=ONCE, chunks=(1,), not_range=NUM
+    )
     max_steps: int | None = option(
         None, partial(whole, low=0), words=(None,), not_chunks=ONCE, not_range=NUM, shown=True
     )
-    tol: object = option(
+    tol: float | Literal["auto"] | None = option(
         "auto", partial(number, low=0.0), words=("auto", None), not_chunks=ONCE, chunks=(None,), not_range=ENDS
     )
-    shuffle: object = option("block", _shuffle, kept=True, chunks=(False,))
-    validation: object = option(
+    shuffle: Shuffle = option("block", _shuffle, kept=True, chunks=(False,))
+    validation: Validation | None = option(
         None, lambda name, value: arguments.validation(value), kept=True, not_chunks=ONCE, not_range=BATCHES
     )
     patience: int = option(5, partial(whole, low=1), not_chunks=ONCE, not_range=ENDS, shown=True)
     evaluate: bool = option(False, arguments.truth, not_chunks=ONCE, not_range=BATCHES, shown=True)
-    average: int | None = option(False, lambda name, value: arguments.average(value), kept=True, not_range=BATCHES)
+    average: bool | int = option(False, lambda name, value: arguments.average(value), kept=True, not_range=BATCHES)
     bootstrap: int = option(
         0,
         lambda name, value: arguments.replicates(value),
@@ -115,21 +132,23 @@ class FitOptions:
         not_sweep="bootstrap one of its settings with fit",
     )
     lazy: bool = option(False, arguments.truth, kept=True)
-    parallel: str | None = option(None, partial(arguments.one_of, valid=(None, "hogwild")), shown=True)
-    random_state: int = option(None, lambda name, value: arguments.seed(value), axis=True, kept=True)
+    parallel: Literal["hogwild"] | None = option(None, partial(arguments.one_of, valid=(None, "hogwild")), shown=True)
+    random_state: Seed | None = option(None, lambda name, value: arguments.seed(value), axis=True, kept=True)
     n_threads: int | None = option(None, partial(whole, low=1), words=(None,))  # no result depends on it
-    callback: object = option(
+    callback: Callback | None = option(
         None, lambda name, value: arguments.callback(value), not_range="there are no epochs to call it after"
     )
     verbose: int = option(0, lambda name, value: arguments.verbosity(value))
-    start: object = option(None, not_range=STARTS)
-    resume: object = option(
+    start: Start | None = option(None, not_range=STARTS)
+    resume: RunOf | None = option(
         None,
         not_chunks="r, the third argument, is the run to go on with",
         not_range=STARTS,
         not_sweep="resume one of its results with fit",
     )
-    engine: object = option(None, lambda name, value: arguments.engine(value), not_chunks="chunks are passed over here")
+    engine: Engine | None = option(
+        None, lambda name, value: arguments.engine(value), not_chunks="chunks are passed over here"
+    )
 
     @classmethod
     def checked(cls, given):
@@ -206,9 +225,14 @@ def reasons(key):
 def signature_of(function, but=(), other=None):
     """The signature of a public call with fit's options, keyword-only, in place of ``**options``.
 
-    Without the options ``but``; ``other`` are defaults that are not fit's.
+    Without the options ``but``; ``other`` are defaults that are not fit's. Types are for editors alone, whose stubs
+    have them.
     """
-    own = [p for p in inspect.signature(function).parameters.values() if p.kind is not p.VAR_KEYWORD]
+    own = [
+        p.replace(annotation=p.empty)
+        for p in inspect.signature(function).parameters.values()
+        if p.kind is not p.VAR_KEYWORD
+    ]
     mine, kind = {p.name for p in own}, inspect.Parameter.KEYWORD_ONLY
     values = {name: value for name, value in {**defaults(), **(other or {})}.items() if name not in (*but, *mine)}
     return inspect.Signature([*own, *(inspect.Parameter(name, kind, default=value) for name, value in values.items())])

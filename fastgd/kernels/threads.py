@@ -8,10 +8,13 @@ import functools
 import os
 import sys
 import threading
+from collections.abc import Callable
 from itertools import count
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
+T = TypeVar("T")
 LIMITS = ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
@@ -95,17 +98,17 @@ def run_tasks(task, tasks, n_threads):
         raise errors[0]
 
 
-class cached_property:
+class cached_property(Generic[T]):
     """A property that is computed once for each instance.
 
     As that of functools, whose lock all instances share in Python 3.11: fits in threads waited for each other, and
     children forked meanwhile for ever. Two threads may compute the same value; both get the first.
     """
 
-    def __init__(self, compute):
+    def __init__(self, compute: Callable[[Any], T]):
         self.compute, self.__doc__ = compute, compute.__doc__
 
-    def __get__(self, instance, owner=None):
+    def __get__(self, instance: Any, owner: Any = None) -> T:
         if instance is None:
-            return self
+            return self  # type: ignore[return-value]
         return vars(instance).setdefault(self.compute.__name__, self.compute(instance))

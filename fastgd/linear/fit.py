@@ -1,5 +1,9 @@
 """``fit``: check the options and the data, choose, plan, train, report."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from ..inputs.options import FitOptions, signature_of
 from ..results.divergence import warn_of_divergence
 from ..results.progress import print_choices
@@ -12,8 +16,13 @@ from .planning import plan_of
 from .report import report, with_replicates
 from .start import start_of
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
-def fit(X, y=None, **options):
+    from .._types import FitResult, Rows
+
+
+def fit(X: Rows, y: ArrayLike | None = None, **options: Any) -> FitResult:
     r"""Fit a linear model by gradient descent.
 
     Minimises the mean over the rows of ``weight * loss(x @ coef + intercept + offset, y)``, weights scaled to mean 1,

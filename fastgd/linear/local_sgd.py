@@ -1,16 +1,24 @@
 """``local_sgd``: a pass of single steps over each part of the rows, on a cluster, and the mean of the models."""
 
+from __future__ import annotations
+
 from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..inputs.arguments import whole
 from ..inputs.opened import EMPTY, check_targets
-from ..inputs.options import FitOptions, only_known, reasons
+from ..inputs.options import FitOptions, only_known, reasons, signature_of
 from ..sources.base import Source
 from ..sources.row_range import RowRange
 from .fit import fit
-from .partial_fit import labels_in, partial_fit
+from .partial_fit import CHUNK_DEFAULTS, labels_in, partial_fit
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from .._types import Engine, FitResult
 
 NOT_PARTS = reasons("not_chunks") | {
     "start": "it starts with the coefficients of the round before",
@@ -21,7 +29,15 @@ NOT_PARTS = reasons("not_chunks") | {
 MODEL = ("loss", "alpha", "l1_ratio", "penalty_factor", "bounds", "fit_intercept", "standardize", "random_state")
 
 
-def local_sgd(source, *, engine="dask", parts=16, rounds=1, classes=None, **options):
+def local_sgd(
+    source: Source,
+    *,
+    engine: Engine = "dask",
+    parts: int = 16,
+    rounds: int = 1,
+    classes: ArrayLike | None = None,
+    **options: Any,
+) -> FitResult:
     """Fit by single steps on a cluster: each part of the rows by itself, then the mean of their models.
 
     This is another algorithm than :func:`fastgd.fit`: each part is gone over once, as by :func:`fastgd.partial_fit`,
@@ -84,6 +100,9 @@ def local_sgd(source, *, engine="dask", parts=16, rounds=1, classes=None, **opti
         mean = tuple(sum(share * one[k] for share, one in zip(rows, found, strict=True)) for k in range(2))
     model = {name: given[name] for name in MODEL if name in given}
     return fit(source, engine=engine, start=mean, epochs=0, **model)
+
+
+local_sgd.__signature__ = signature_of(local_sgd, NOT_PARTS, CHUNK_DEFAULTS)
 
 
 def part_fit(source, lo, hi, classes, options):

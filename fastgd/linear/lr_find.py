@@ -1,7 +1,10 @@
 """``lr_find``: the learning-rate range test."""
 
+from __future__ import annotations
+
 import functools
 from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -22,6 +25,13 @@ from .auto import Choices
 from .placed import let_go, placed
 from .planning import plan_of
 from .start import Fresh
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import ArrayLike
+
+    from .._types import Gradient, LrFind, Parameters, Rows
 
 NOT_RANGE = reasons("not_range")
 HINTS_OF_FUNCTIONS = Hints(
@@ -75,7 +85,16 @@ class Steps:
         return loss, bool(finite)
 
 
-def lr_find(X, y=None, grad=None, *, start="auto", stop="auto", num=100, **fit_options):
+def lr_find(
+    X: Rows | Callable[..., Any],
+    y: ArrayLike | Parameters | None = None,
+    grad: Gradient | None = None,
+    *,
+    start: float | Literal["auto"] = "auto",
+    stop: float | Literal["auto"] = "auto",
+    num: int = 100,
+    **fit_options: Any,
+) -> LrFind:
     """Find a learning rate by the range test: steps at rates that grow from tiny to too large (Smith 2017).
 
     Step k = 0, 1, ... is taken on the next batch at the rate ``start * (stop / start)**(k / num)``. The loss falls once

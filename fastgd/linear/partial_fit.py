@@ -1,7 +1,10 @@
 """``partial_fit``: data that arrives in pieces."""
 
+from __future__ import annotations
+
 import contextlib
 from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,11 +26,22 @@ from .planning import plan_of
 from .report import report
 from .start import run_of
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from .._types import FitResult, Rows, RunOf
+
 NOT_CHUNKS = reasons("not_chunks")
 CHUNK_DEFAULTS = {name: known.metadata["chunks"][0] for name, known in FIELDS.items() if known.metadata["chunks"]}
 
 
-def partial_fit(X, y=None, r=None, classes=None, **options):
+def partial_fit(
+    X: Rows,
+    y: ArrayLike | None = None,
+    r: RunOf | None = None,
+    classes: ArrayLike | None = None,
+    **options: Any,
+) -> FitResult:
     """Fit a linear model to one more chunk of data: one pass over its rows, in their order.
 
     With ``learning_rate="auto"`` nothing needs to be known of the stream: scales of columns, the rate and how far

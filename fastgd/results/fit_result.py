@@ -1,6 +1,9 @@
 """The result of a fit: the model, how its run ended, and its file."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,11 +14,19 @@ from ..parts import losses
 from . import saving
 from .answers import answered
 from .bootstrap import Replicates, percentile_interval
-from .evaluation import objective, score
+from .coefficients import Coefficients
+from .evaluation import objective, score, training_words, validation_words
 from .history import History
 from .minimize_result import minimization_of
 from .plots import log_where_wide, new_axes
+from .shown import Shown, count
 from .state import RunState
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from .._types import Path, Rows
+LARGEST = 5  # coefficients that are shown
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -54,25 +65,29 @@ class FitResult:
         The state that ``fastgd.fit(..., resume=r)`` and ``fastgd.partial_fit(X, y, r)`` go on from.
     replicates : Replicates or None
         With ``bootstrap``, ``coef`` and ``intercept`` of each replicate, the first index its number.
+    encoding : dict or None
+        Of a model that the command line fitted: how the columns were made from those of a table (categories, what
+        stands in for missing values), as plain values.
     """
 
     coef: np.ndarray
-    intercept: float | np.ndarray
+    intercept: Any
     loss: float
     status: str
     message: str
     n_epochs: int
     n_steps: int
-    choices: dict
+    choices: dict[str, str]
     history: History
     classes: np.ndarray | None = None
-    feature_names: tuple | None = None
+    feature_names: tuple[str, ...] | None = None
     best_epoch: int | None = None
     replicates: Replicates | None = None
     state: RunState | None = None
+    encoding: dict | None = None
 
     @property
-    def options(self):
+    def options(self) -> dict[str, Any]:
         """The options as values: what "auto" became (dict); parts are dicts of a name and fields.
 
         ``options["solver"]`` names the solver; ``choices`` has the reasons in words. ``options["bounds"]`` is None or
@@ -85,7 +100,13 @@ class FitResult:
             "penalty_factor": None if factor is None else factor.copy(),
         }
 
-    def objective(self, X, y=None, sample_weight=None, offset=None):
+    def objective(
+        self,
+        X: Rows,
+        y: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        offset: ArrayLike | None = None,
+    ) -> float:
         """The objective of this model on data, for several targets the mean: one pass.
 
         Parameters
@@ -139,16 +160,16 @@ class FitResult:
         return score(self, X, y, sample_weight, offset)
 
     @property
-    def coef_std(self):
+    def coef_std(self) -> np.ndarray:
         """The standard errors of ``coef``: the replicates' standard deviation."""
         return self._replicates.coef.std(axis=0, ddof=1)
 
     @property
-    def intercept_std(self):
+    def intercept_std(self) -> Any:
         """The standard error of ``intercept``."""
         return self._replicates.intercept.std(axis=0, ddof=1)
 
-    def coef_interval(self, level=0.95):
+    def coef_interval(self, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
         """Percentile intervals of ``coef`` (Efron 1981): lower and upper ends.
 
         Parameters
@@ -177,7 +198,7 @@ class FitResult:
         """
         return percentile_interval(self._replicates.coef, level)
 
-    def intercept_interval(self, level=0.95):
+    def intercept_interval(self, level: float = 0.95) -> tuple[Any, Any]:
         """The percentile interval of ``intercept``: its lower and upper end; as for :meth:`coef_interval`."""
         return percentile_interval(self._replicates.intercept, level)
 
@@ -187,7 +208,7 @@ class FitResult:
             raise AttributeError("Standard errors and intervals need replicates: fit with bootstrap=200, for example.")
         return self.replicates
 
-    def save(self, path):
+    def save(self, path: Path) -> None:
         """Write the model and the state of its run to one file (npz, without pickle); see :func:`load`.
 
         The file is written whole; if anything fails, it is as it was before. A process that is killed meanwhile may
@@ -212,11 +233,12 @@ class FitResult:
             classes=None if self.classes is None else labels,
             object_classes=self.classes is not None and self.classes.dtype.kind == "O",
             replicates=self.replicates,
+            encoding=self.encoding,
             state=self.state,
         )
         saving.write(path, model)
 
-    def decision_function(self, X, offset=None, to=None):
+    def decision_function(self, X: Rows, offset: ArrayLike | None = None, to: Path | None = None) -> Any:
         """The linear score ``X @ coef.T + intercept + offset``, float64: (n,), or (n, m) for m targets or classes.
 
         For two classes positive means the second. Sources and ``to`` are those of :meth:`predict`.
@@ -258,7 +280,7 @@ class FitResult:
         offset = arrays.offset(offset, len(scores), np.dtype(np.float64))
         return scores + (offset if scores.ndim == 1 else offset[:, None])
 
-    def predict(self, X, offset=None, to=None):
+    def predict(self, X: Rows, offset: ArrayLike | None = None, to: Path | None = None) -> Any:
         """The mean, (n,) or (n, m) for m targets; for classes the label (n,) whose score wins.
 
         Poisson, gamma and tweedie models predict ``exp`` of the score.
@@ -305,7 +327,7 @@ class FitResult:
         best = scores.argmax(axis=1) if scores.ndim == 2 else (scores > 0).astype(np.intp)
         return self.classes[best]
 
-    def predict_proba(self, X, offset=None, to=None):
+    def predict_proba(self, X: Rows, offset: ArrayLike | None = None, to: Path | None = None) -> Any:
         """The probability of each class, (n, classes), in the order of ``classes``.
 
         Parameters
@@ -334,13 +356,13 @@ class FitResult:
         return answered(self, lambda *rows: loss.probabilities(self._scores(*rows)), "probability", X, offset, to)
 
     @property
-    def columns(self):
+    def columns(self) -> dict[str, Any]:
         """The entries of this run in a sweep's table."""
         held = {"validation_loss": float(np.min(self.history.validation_loss, initial=np.inf))}
         known = np.isfinite(self.history.validation_loss).any()
-        return {"loss": self.loss, **(held if known else {}), "n_epochs": self.n_epochs}
+        return {"objective": self.loss, **(held if known else {}), "n_epochs": self.n_epochs}
 
-    def plot(self, ax=None, **options):
+    def plot(self, ax: Any = None, **options: Any) -> Any:
         """Draw the loss of each epoch (matplotlib, with options for its line); returns the axes."""
         ax = ax or new_axes()
         epochs = np.arange(1, self.history.loss.size + 1)
@@ -353,17 +375,30 @@ class FitResult:
         return ax
 
     def __repr__(self):
-        lines = [f"{type(self).__name__}: {self.status} after {self.n_epochs} epochs ({self.n_steps} steps)"]
+        return self._shown().text()
+
+    def _repr_html_(self):
+        return self._shown().html()
+
+    def _shown(self):
+        """What is shown: nothing here takes a pass over data."""
+        ended = f"{self.status} after {count(self.n_epochs, 'epoch')} ({count(self.n_steps, 'step')})"
         if self.coef.ndim == 1:
-            words = f"{self.coef.size} coefficients, intercept {self.intercept:.6g}"
+            model = f"{count(self.coef.size, 'coefficient')}, intercept {self.intercept:.6g}"
         else:
             kind = "targets" if self.classes is None else "classes"
-            words = f"{self.coef.shape[1]} coefficients for each of {len(self.coef)} {kind}"
-        lines += [f"  {self.message}", f"  {words}"]
-        return "\n".join(lines + [f"  {name}: {words}" for name, words in self.choices.items()])
+            model = f"{count(self.coef.shape[1], 'coefficient')} for each of {len(self.coef)} {kind}"
+        facts = {None: self.message, "training rows": training_words(self), "validation": validation_words(self)}
+        table = Coefficients.of(self).table(LARGEST)
+        return Shown(
+            f"{type(self).__name__}: {ended}",
+            {name: words for name, words in {**facts, "model": model}.items() if words},
+            [table] if table else [],
+            details=self.choices,
+        )
 
 
-def load(path):
+def load(path: Path) -> Any:
     """Read a model that :meth:`fastgd.FitResult.save` wrote, or a minimisation that :meth:`MinimizeResult.save` did.
 
     Parameters
@@ -414,6 +449,7 @@ def load(path):
         best_epoch=model.state.best_epoch,
         replicates=model.replicates,
         state=model.state,
+        encoding=model.encoding,
     )
 
 

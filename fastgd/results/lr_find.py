@@ -1,6 +1,9 @@
 """What a learning-rate range test leaves: its curve, and what the rules read off it."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 
@@ -35,11 +38,11 @@ class LrFind:
     learning_rates: np.ndarray
     losses: np.ndarray
     raw_losses: np.ndarray
-    suggestions: dict
+    suggestions: dict[str, float]
     status: str
     message: str
 
-    def suggestion(self, rule="constant"):
+    def suggestion(self, rule: Literal["constant", "valley", "slide", "minimum", "steep"] | str = "constant") -> float:
         """The learning rate that a rule suggests: of "constant" one to keep, of the others peaks of a schedule.
 
         Raises
@@ -54,7 +57,7 @@ class LrFind:
             raise ValueError(f"rule={rule!r} has no suggestion here. {self.message}{hint}")
         return self.suggestions[rule]
 
-    def plot(self, ax=None):
+    def plot(self, ax: Any = None) -> Any:
         """Draw the loss against the rate, the suggestions marked (matplotlib); returns the axes."""
         ax = ax or new_axes()
         if not np.array_equal(self.losses, self.raw_losses):

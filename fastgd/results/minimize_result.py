@@ -1,7 +1,10 @@
 """The result of a minimisation."""
 
+from __future__ import annotations
+
 import os
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -9,6 +12,9 @@ from ..inputs.nest import Nest, nest_of
 from . import npz, saving
 from .batch_state import BatchHistory, BatchState
 from .plots import log_where_wide, new_axes
+
+if TYPE_CHECKING:
+    from .._types import Path
 
 SHOWN = 100
 
@@ -53,34 +59,34 @@ class MinimizeResult:
         What a run over data goes on from: ``minimize(..., resume=...)`` takes it, and the result.
     """
 
-    x: float | np.ndarray
+    x: Any
     fun: float
-    jac: float | np.ndarray
+    jac: Any
     nit: int
     status: str
     message: str
-    history: MinimizeHistory | BatchHistory | None = None
+    history: Any = None  # MinimizeHistory, BatchHistory or None
     n_epochs: int | None = None
     state: BatchState | None = None
 
     @property
-    def success(self):
+    def success(self) -> bool:
         """Whether the status is 'converged'."""
         return self.status == "converged"
 
     @property
-    def loss(self):
+    def loss(self) -> float:
         """What runs of a sweep are compared by: the lowest validation value where there is one, else ``fun``."""
         if self.n_epochs is None or not np.isfinite(self.history.validation_fun).any():
             return self.fun
         return float(np.nanmin(self.history.validation_fun))
 
     @property
-    def columns(self):
+    def columns(self) -> dict[str, Any]:
         """The entries of this run in a sweep's table: ``fun``, ``x`` where it is a number, and ``nit``."""
         return {"fun": self.fun, **({"x": self.x} if isinstance(self.x, float) else {}), "nit": self.nit}
 
-    def plot(self, ax=None, **options):
+    def plot(self, ax: Any = None, **options: Any) -> Any:
         """Draw ``fun`` after each iteration or epoch (matplotlib, with options for its line); returns the axes."""
         if self.history is None:
             raise ValueError("plot() needs the history: call minimize with history=True.")
@@ -100,7 +106,7 @@ class MinimizeResult:
             ax.plot(epochs, held, **{**options, "color": line.get_color(), "linestyle": "--", "label": "validation"})
             ax.legend()
 
-    def save(self, path):
+    def save(self, path: Path) -> None:
         """Write a minimisation over data to a file that :func:`fastgd.load` reads and ``resume=`` goes on from.
 
         Without pickle, and whole or not at all. A named tuple of parameters is a tuple when it is read.

@@ -1,11 +1,17 @@
 """The scores of cross-validation: held-out losses, their means and errors, and the settings they select."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..inputs import arrays
 from ..parts.registry import brief
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 
 @dataclass(frozen=True, eq=False)
@@ -16,6 +22,8 @@ class Scores:
     ----------
     losses : ndarray (settings, folds)
         Smaller is better; for a scorer, minus the score.
+    scored : bool
+        Whether they are of a scorer.
 
     Examples
     --------
@@ -27,16 +35,17 @@ class Scores:
     """
 
     losses: np.ndarray
+    scored: bool = False
 
     @property
-    def mean(self):
+    def mean(self) -> np.ndarray:
         """(settings,) The mean over the folds; infinite where a fold's loss is not finite."""
         with np.errstate(all="ignore"):
             mean = self.losses.mean(axis=1)
         return np.where(np.isfinite(self.losses).all(axis=1) & np.isfinite(mean), mean, np.inf)
 
     @property
-    def standard_error(self):
+    def standard_error(self) -> np.ndarray:
         """(settings,) Of the mean: the standard deviation over the folds, divided by the root of their number.
 
         NaN for one fold, and where a fold's loss is not finite.
@@ -48,7 +57,17 @@ class Scores:
             return self.losses.std(axis=1, ddof=1) / np.sqrt(folds)
 
     @property
-    def best(self):
+    def shown(self) -> np.ndarray:
+        """(settings, folds) The losses or, of a scorer, the scores as it gives them."""
+        return -self.losses if self.scored else self.losses
+
+    @property
+    def name(self) -> str:
+        """What a mean is called: "mean_loss" or "mean_score"."""
+        return "mean_score" if self.scored else "mean_loss"
+
+    @property
+    def best(self) -> int:
         """The index of the smallest finite mean, the first of equal ones."""
         mean = self.mean
         if not np.isfinite(mean).any():
@@ -57,7 +76,7 @@ class Scores:
             )
         return int(np.argmin(mean))
 
-    def simplest(self, order):
+    def simplest(self, order: ArrayLike) -> int:
         """The index of the simplest setting whose mean is within one standard error of the best one's.
 
         The one-standard-error rule (Breiman, Friedman, Olshen and Stone 1984; glmnet's ``lambda.1se``).

@@ -1,17 +1,26 @@
 """The result of a sweep: its runs, their table, the best of them, and plots."""
 
+from __future__ import annotations
+
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
 from ..kernels.threads import cached_property
 from .divergence import warn_of_divergence
 from .plots import new_axes, plot_histories, plot_losses
+from .ranking import COMPARABLE, Ranking
 from .scores import Scores
+from .shown import count
+from .shown_runs import SHOWN_RUNS, shown_of_runs, table_of_runs
 
-SLOW = ("max_iter", "max_epochs")
+if TYPE_CHECKING:
+    from .fit_result import FitResult
+
+R = TypeVar("R")  # the class of the results
 
 
 class Results(Sequence):
@@ -38,7 +47,7 @@ class Results(Sequence):
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class SweepResult:
+class SweepResult(Generic[R]):
     """The runs of a sweep; made by :func:`fastgd.sweep` and :func:`fastgd.minimize_sweep`.
 
     Attributes
@@ -48,16 +57,20 @@ class SweepResult:
     settings : dict of str to list
         The settings that vary, one value a run.
     status : list of str
-        Of each run; 'slow' where it used all its iterations or epochs.
+        How each run ended, in the words of its result.
+    ranking : Ranking
+        Whether the runs can be compared, ``ranking.refusal`` or ``ranking.caution`` saying why not.
     """
 
-    results: Sequence
-    settings: dict
-    _losses: object  # an array (runs,), or a function that gives it
-    _statuses: list = field(default=None)
+    results: Sequence[R]
+    settings: dict[str, list[Any]]
+    _losses: Any  # an array (runs,), or a function that gives it
+    _statuses: Any = field(default=None)
+    ranking: Ranking = COMPARABLE
+    _in_memory: bool = True  # whether the losses take no pass over files
 
     @cached_property
-    def losses(self):
+    def losses(self) -> np.ndarray:
         """The losses that runs are compared by, (runs,), smaller is better.
 
         For a fit the objective, of all runs in one pass when first read, or with ``validation`` the held-out loss.
@@ -72,8 +85,12 @@ class SweepResult:
         return {**self.__dict__, "_losses": losses}
 
     @property
-    def best_index(self):
-        """Which run has the smallest finite loss; one that diverged only where all did."""
+    def best_index(self) -> int:
+        """Which run has the smallest finite loss; one that diverged only where all did.
+
+        A ValueError where no run has one, and of runs with different losses, whose values have different units.
+        """
+        self.ranking.check()
         good = np.isfinite(self.losses)
         if not good.any():
             raise ValueError("No run has a finite loss: sweep smaller learning rates, or check the start.")
@@ -81,8 +98,9 @@ class SweepResult:
         return int(np.argmin(np.where(sound if sound.any() else good, self.losses, np.inf)))
 
     @property
-    def best(self):
-        """The result with the smallest finite loss."""
+    def best(self) -> R:
+        """The result with the smallest finite loss; a UserWarning where the settings alone decide which that is."""
+        self.ranking.warn()
         return self.results[self.best_index]
 
     def score(self, X, y=None, sample_weight=None, offset=None):
@@ -98,22 +116,24 @@ class SweepResult:
         return self.best.predict_proba(X, offset, to)
 
     @property
-    def best_settings(self):
+    def best_settings(self) -> dict[str, Any]:
         """The settings that vary, at their best values."""
         return {name: values[self.best_index] for name, values in self.settings.items()}
 
     @property
-    def status(self):
-        """The status of each run (list of str); 'slow' where it used all its iterations or epochs."""
-        found = self._statuses or [run.status for run in self.results]
-        return ["slow" if status in SLOW else status for status in found]
+    def status(self) -> list[str]:
+        """The status of each run (list of str)."""
+        return list(self._statuses or [run.status for run in self.results])
 
-    def table(self):
-        """A dict of columns (lists, one entry a run): the settings that vary, how each run ended, its status."""
+    def table(self) -> dict[str, list[Any]]:
+        """A dict of columns (lists, one entry a run): the settings that vary, what each run reached, its status.
+
+        Of fits that is the "objective" (and with ``validation`` the "validation_loss"), of minimisations "fun".
+        """
         columns = [run.columns for run in self.results]
         return {**self.settings, **{name: [of[name] for of in columns] for name in columns[0]}, "status": self.status}
 
-    def to_dataframe(self):
+    def to_dataframe(self) -> Any:
         """The table as a data frame (pandas)."""
         try:
             import pandas as pd
@@ -121,7 +141,7 @@ class SweepResult:
             raise ImportError("to_dataframe() needs pandas: python -m pip install pandas") from None
         return pd.DataFrame(self.table())
 
-    def plot(self, ax=None):
+    def plot(self, ax: Any = None) -> Any:
         """Draw the losses against the first setting of numbers, and the course of each run (matplotlib).
 
         Both mark the best run, and with red crosses at the upper edge the runs that diverged.
@@ -149,13 +169,26 @@ class SweepResult:
         return ax
 
     def __repr__(self):
-        counts = {status: self.status.count(status) for status in dict.fromkeys(self.status)}
-        ends = ", ".join(f"{count} {status}" for status, count in counts.items())
-        return f"{type(self).__name__}: {len(self.results)} runs over {', '.join(self.settings) or 'nothing'} ({ends})"
+        return self._shown().text()
+
+    def _repr_html_(self):
+        shown = self._shown()
+        shown.notebook.append(table_of_runs(self, most=SHOWN_RUNS))
+        return shown.html()
+
+    def _shown(self):
+        """What is shown of the runs."""
+        return shown_of_runs(self, count(len(self.results), "run"), self._criterion)
+
+    @property
+    def _criterion(self):
+        """What runs are compared by: a column of the table."""
+        names = self.results[0].columns
+        return next(name for name in ("validation_loss", "objective", "fun") if name in names)
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class CrossValidation(SweepResult):
+class CrossValidation(SweepResult[Any]):
     """The folds of a sweep with ``cv``; made by :func:`fastgd.sweep`.
 
     Attributes
@@ -169,12 +202,12 @@ class CrossValidation(SweepResult):
         ``scoring`` gives; ``scores.mean`` and ``scores.standard_error`` (settings,) over the folds.
     """
 
-    scores: Scores = None
-    _order: object = None  # (settings,) how simple each setting is
-    _fitted: object = None  # a function that fits a setting on all rows
+    scores: Scores = None  # type: ignore[assignment]
+    _order: Any = None  # (settings,) how simple each setting is
+    _fitted: Any = None  # a function that fits a setting on all rows
 
     @property
-    def losses(self):
+    def losses(self) -> np.ndarray:
         """The mean over the folds of their held-out losses, (settings,)."""
         return self.scores.mean
 
@@ -182,39 +215,41 @@ class CrossValidation(SweepResult):
         return {**self.__dict__, "_losses": None, "_fitted": None}
 
     @property
-    def best_index(self):
+    def best_index(self) -> int:
         """Which setting has the smallest mean loss."""
+        self.ranking.check()
         return self.scores.best
 
     @property
-    def simplest_index(self):
+    def simplest_index(self) -> int:
         """Which setting is the simplest within one standard error of the best: the strongest penalty."""
+        self.ranking.check()
         return self.scores.simplest(self._order)
 
-    def refit(self, index=None):
+    def refit(self, index: int | None = None) -> FitResult:
         """Fit a setting, by default the best one, on all rows: a :class:`fastgd.FitResult`."""
         if self._fitted is None:
             raise ValueError("refit needs the training data, which a copied or pickled result does not hold.")
         return warn_of_divergence(self._fitted(self.best_index if index is None else range(len(self.results))[index]))
 
     @cached_property
-    def best(self):
+    def best(self) -> FitResult:
         """The best setting fitted on all rows, when first read."""
+        self.ranking.warn()
         return self.refit()
 
     @cached_property
-    def simplest(self):
+    def simplest(self) -> FitResult:
         """The simplest setting within one standard error of the best, fitted on all rows, when first read."""
         return self.refit(self.simplest_index)
 
     @property
-    def status(self):
+    def status(self) -> list[str]:
         """The status of each setting: the worst of its folds."""
         worst = ("diverged", "interrupted", "max_epochs", "early_stopped", "converged")
-        found = [min(statuses, key=worst.index) for statuses in self._statuses]
-        return ["slow" if status in SLOW else status for status in found]
+        return [min(statuses, key=worst.index) for statuses in self._statuses]
 
-    def plot(self, ax=None):
+    def plot(self, ax: Any = None) -> Any:
         """Draw the mean losses with their standard errors against the first setting of numbers (matplotlib).
 
         The best setting and the simplest one within one standard error are marked, and with red crosses at the upper
@@ -234,16 +269,21 @@ class CrossValidation(SweepResult):
         plot_losses(ax, self, self.scores.standard_error, ylabel, "settings")
         return ax
 
-    def table(self):
-        """A dict of columns (lists, one entry a setting): the settings that vary, mean losses, errors, status."""
+    def table(self) -> dict[str, list[Any]]:
+        """A dict of columns (lists, one entry a setting): the settings, means over the folds, errors, folds, status.
+
+        The mean is "mean_loss" or, with ``scoring``, "mean_score", as the scorer gives it.
+        """
         scores = self.scores
-        columns = {"mean_loss": scores.mean.tolist(), "standard_error": scores.standard_error.tolist()}
-        columns |= {f"fold_{f}": losses.tolist() for f, losses in enumerate(scores.losses.T)}
+        mean = -scores.mean if scores.scored else scores.mean
+        columns = {scores.name: mean.tolist(), "standard_error": scores.standard_error.tolist()}
+        columns |= {f"fold_{f}": values.tolist() for f, values in enumerate(scores.shown.T)}
         return {**self.settings, **columns, "status": self.status}
 
-    def __repr__(self):
+    @property
+    def _criterion(self):
+        return self.scores.name
+
+    def _shown(self):
         settings, folds = self.scores.losses.shape
-        words = (
-            f"{type(self).__name__}: {settings} settings over {', '.join(self.settings) or 'nothing'}, {folds} folds"
-        )
-        return f"{words}; the best mean loss is {self.scores.mean.min():.6g}"
+        return shown_of_runs(self, f"{count(settings, 'setting')} of {count(folds, 'fold')}", self._criterion)

@@ -1,8 +1,18 @@
 """Arrow IPC files, a record batch at a time, and files of streams, which have no index: each is read from its begin."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
 from .arrow_table import FAULTS, ArrowTable, pa
 from .extras import needed
 from .files import paths_of, unchanged
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .._types import Paths
+    from .base import Source
 
 ipc = needed("pyarrow.ipc", "arrow")
 
@@ -10,7 +20,15 @@ MAGIC = b"ARROW1"  # with which files begin that have an index
 END = b"\xff\xff\xff\xff\0\0\0\0"  # of a stream, without which one that is cut off behind a batch seems whole
 
 
-def arrow(paths, target=None, features=None, *, weight=None, offset=None, dtype=None):
+def arrow(
+    paths: Paths,
+    target: str | Sequence[str] | None = None,
+    features: str | Sequence[str] | None = None,
+    *,
+    weight: str | None = None,
+    offset: str | None = None,
+    dtype: Literal["float32", "float64"] | None = None,
+) -> Source:
     """Rows in Arrow IPC files (Feather, ``.arrow``), read through memory maps, record batch by record batch.
 
     Numbers that are stored without compression are read where they lie; of compressed files a whole record batch is

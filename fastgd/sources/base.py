@@ -1,11 +1,16 @@
 """What a source is: rows in shards, each read in pieces, in an order that never changes."""
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from ..kernels.layouts import CSR, Dense
 from ..kernels.threads import cached_property
+
+if TYPE_CHECKING:
+    from .._types import Path
 
 PIECE_BYTES = 1 << 23  # of the numbers of a piece, about
 X, Y, WEIGHT, OFFSET = "X", "y", "weight", "offset"
@@ -98,7 +103,7 @@ class Source:
         """A string that differs where the rows may differ: of paths, sizes, times and options."""
         raise NotImplementedError
 
-    def cached(self, folder):
+    def cached(self, folder: Path) -> Source:
         """The same rows from row-major arrays in a folder, which are written once.
 
         They are read through memory maps, as fast as memory while the system keeps the files there: text and Parquet
@@ -149,7 +154,7 @@ class Source:
         return [(shard.label, shard.rows if self.repeatable else None) for shard in self.shards]
 
     @property
-    def n(self):
+    def n(self) -> int:
         """How many rows there are."""
         return int(self.starts[-1])
 

@@ -1,6 +1,9 @@
 """Sparse rows in three .npy files, read where they lie through memory maps."""
 
+from __future__ import annotations
+
 import os
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,11 +13,25 @@ from .base import PIECE_BYTES, VECTORS, Shard
 from .mapped import Mapped, array_of, converted, float_of
 from .sparse_checks import disorder
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .._types import Path
+    from .base import Source
+
 MOST_COLUMNS = 2**32 - 1
 FILES = ("data", "indices", "indptr")
 
 
-def csr(folder, y=None, *, weight=None, offset=None, n_features=None, names=None):
+def csr(
+    folder: Path,
+    y: Path | None = None,
+    *,
+    weight: Path | None = None,
+    offset: Path | None = None,
+    n_features: int | None = None,
+    names: Sequence[str] | None = None,
+) -> Source:
     """Sparse rows whose arrays lie in .npy files, read through memory maps, block by block.
 
     Parameters

@@ -1,9 +1,19 @@
 """Text files of comma-separated values, a block of bytes at a time."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
 from .arrow_columns import is_wide
 from .arrow_table import FAULTS, ArrowTable, pa, said
 from .extras import needed
 from .files import paths_of, unchanged
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .._types import Paths
+    from .base import Source
 
 text = needed("pyarrow.csv", "arrow")
 
@@ -16,7 +26,16 @@ NUMBERS = (pa.null(), pa.int64(), pa.float64())  # each holds those before
 WIDER = {pa.int64(): pa.float64(), pa.float64(): pa.string(), pa.bool_(): pa.string()}
 
 
-def csv(paths, target=None, features=None, *, weight=None, offset=None, dtype=None, delimiter=","):
+def csv(
+    paths: Paths,
+    target: str | Sequence[str] | None = None,
+    features: str | Sequence[str] | None = None,
+    *,
+    weight: str | None = None,
+    offset: str | None = None,
+    dtype: Literal["float32", "float64"] | None = None,
+    delimiter: str = ",",
+) -> Source:
     """Rows in text files of comma-separated values with a header line, read block by block.
 
     Text is read at a small part of the speed of other formats: ``source.cached(folder)`` reads it once. When the source

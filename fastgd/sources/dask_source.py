@@ -1,6 +1,9 @@
 """Dask arrays and data frames, one partition at a time."""
 
+from __future__ import annotations
+
 import sys
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -9,10 +12,17 @@ from .extras import needed
 from .loaded import Loaded
 from .mapped import EXACT
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .base import Source
+
 SMALL = ("float16", "float32")
 
 
-def dask(X, y=None, *, weight=None, offset=None, names=None):
+def dask(
+    X: Any, y: Any = None, *, weight: Any = None, offset: Any = None, names: Sequence[str] | None = None
+) -> Source:
     """The partitions of dask arrays or data frames, computed one at a time, each time they are read.
 
     Nothing of them stays in memory, here or on a cluster: pass collections that read files, not persisted ones.

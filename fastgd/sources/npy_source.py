@@ -1,13 +1,29 @@
 """Arrays in .npy files, read where they lie through memory maps."""
 
+from __future__ import annotations
+
 import os
+from typing import TYPE_CHECKING
 
 from ..kernels.layouts import Dense, frozen
 from .base import PIECE_BYTES, Shard, X
 from .mapped import Mapped, converted, float_of
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
-def npy(X, y=None, *, weight=None, offset=None, names=None):
+    from .._types import Path
+    from .base import Source
+
+
+def npy(
+    X: Path,
+    y: Path | None = None,
+    *,
+    weight: Path | None = None,
+    offset: Path | None = None,
+    names: Sequence[str] | None = None,
+) -> Source:
     """Rows in .npy files, read through memory maps, block by block.
 
     Parameters

@@ -1,8 +1,18 @@
 """Parquet files, a row group at a time."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
 from .arrow_table import FAULTS, ArrowTable
 from .extras import needed
 from .files import paths_of, unchanged
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .._types import Paths
+    from .base import Source
 
 pa = needed("pyarrow", "arrow")
 pq = needed("pyarrow.parquet", "arrow")
@@ -14,7 +24,15 @@ pq = needed("pyarrow.parquet", "arrow")
 BUFFER = 1 << 16
 
 
-def parquet(paths, target=None, features=None, *, weight=None, offset=None, dtype=None):
+def parquet(
+    paths: Paths,
+    target: str | Sequence[str] | None = None,
+    features: str | Sequence[str] | None = None,
+    *,
+    weight: str | None = None,
+    offset: str | None = None,
+    dtype: Literal["float32", "float64"] | None = None,
+) -> Source:
     """Rows in Parquet files, read row group by row group, of which only the needed columns are decoded.
 
     A row group is read in pieces of about 2 MB, so that one of a million rows takes no more memory than a small one:

@@ -1,16 +1,30 @@
 """Whatever a function of the user loads, shard by shard."""
 
+from __future__ import annotations
+
 import functools
 import hashlib
 import re
 import types
+from typing import TYPE_CHECKING, Any
 
 from ..parts.registry import brief
 from .base import ALL
 from .loaded import Loaded, matrix
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
 
-def shards(load, specs, *, rows=None, names=None):
+    from .base import Source
+
+
+def shards(
+    load: Callable[[Any], Any],
+    specs: Iterable[Any],
+    *,
+    rows: Sequence[int] | None = None,
+    names: Sequence[str] | None = None,
+) -> Source:
     """Whatever a function loads: for formats that there is no other source for, data bases and object stores.
 
     Parameters

@@ -1,14 +1,31 @@
 """Tables of other libraries, through the protocol that all of them have."""
 
+from __future__ import annotations
+
 import hashlib
 import uuid
+from typing import TYPE_CHECKING, Literal
 
 from .arrow_table import ArrowTable, pa, said
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .._types import ArrowStream
+    from .base import Source
 
 TABLES = ("pandas", "polars", "pyarrow")  # whose objects with a length are tables in memory, read as often as needed
 
 
-def stream(table, target=None, features=None, *, weight=None, offset=None, dtype=None):
+def stream(
+    table: ArrowStream,
+    target: str | Sequence[str] | None = None,
+    features: str | Sequence[str] | None = None,
+    *,
+    weight: str | None = None,
+    offset: str | None = None,
+    dtype: Literal["float32", "float64"] | None = None,
+) -> Source:
     """Rows of anything with ``__arrow_c_stream__``: a reader of record batches, a DuckDB query, a table in memory.
 
     A stream is read once, batch by batch: it suits ``partial_fit``, or ``stream(...).cached(folder)`` writes it where

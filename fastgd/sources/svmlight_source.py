@@ -4,12 +4,15 @@ Tokens are found with NumPy and read by pyarrow, all of a chunk at once: 45 to 5
 which ``load_svmlight_file`` of scikit-learn read 14 to 18, ``numpy.fromstring`` and ``float`` of each token 13 to 20.
 """
 
+from __future__ import annotations
+
 import bz2
 import gzip
 import lzma
 import os
 import re
 import zlib
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -20,12 +23,21 @@ from .extras import needed
 from .files import digest_of, paths_of, unchanged
 from .sparse_checks import disorder
 
+if TYPE_CHECKING:
+    from .._types import Paths
+
 CHUNK = 1 << 22  # bytes of text that are read at a time: about as many of numbers
 OPEN = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 LINE, SPACE, HASH, COLON = b"\n #:"
 
 
-def svmlight(paths, n_features, *, dtype="float32", zero_based="auto"):
+def svmlight(
+    paths: Paths,
+    n_features: int,
+    *,
+    dtype: Literal["float32", "float64"] = "float32",
+    zero_based: bool | Literal["auto"] = "auto",
+) -> Source:
     """Sparse rows in text files in svmlight (libsvm) format: lines of a target and pairs ``column:number``.
 
     Text is slow to read, some 50 MB a second: ``svmlight(...).cached(folder)`` reads it once.
