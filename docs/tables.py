@@ -1,6 +1,6 @@
 """Write what follows from the code: ``python docs/tables.py``.
 
-The tables of parts in README and docs/parts.md, and the stubs of :mod:`stubs`: editors, which run nothing, see neither
+The tables of parts on the pages of the guide, and the stubs of :mod:`stubs`: editors, which run nothing, see neither
 names that are loaded on first use nor signatures that are computed.
 """
 
@@ -11,7 +11,7 @@ from fastgd import losses, optimizers, schedules
 from fastgd.parts.registry import JOINT_LOSS, PROTOCOLS, snake_case
 
 README = Path(__file__).parent.parent / "README.md"
-PARTS = Path(__file__).parent / "parts.md"
+PARTS = Path(__file__).parent / "guide" / "parts.md"
 MARKS = {losses: "losses", optimizers: "optimizers", schedules: "schedules"}
 
 
@@ -57,7 +57,7 @@ def written(text):
 
 
 def written_protocols(text):
-    """The text of docs/parts.md with each table of methods and traits anew."""
+    """The text of docs/guide/parts.md with each table of methods and traits anew."""
     for name in MARKS.values():
         text = placed(text, name, protocol_table(PROTOCOLS[name]))
     own = {k: m for k, m in JOINT_LOSS.methods.items() if k not in PROTOCOLS["losses"].methods}

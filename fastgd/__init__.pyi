@@ -15,6 +15,7 @@ from . import schedules as schedules
 from . import sources as sources
 from .config import show_config as show_config
 from .config import warmup as warmup
+from .results.divergence import DivergenceWarning as DivergenceWarning
 from .results.fit_result import FitResult as FitResult
 from .results.fit_result import load as load
 from .results.history import History as History
@@ -23,7 +24,7 @@ from .results.minimize_result import MinimizeResult as MinimizeResult
 from .results.sweep_results import CrossValidation as CrossValidation
 from .results.sweep_results import SweepResult as SweepResult
 
-__all__ = ["CrossValidation", "FitResult", "History", "LrFind", "MinimizeResult", "SGDClassifier", "SGDRegressor", "SweepCV", "SweepResult", "engines", "fit", "load", "local_sgd", "losses", "lr_find", "minimize", "minimize_sweep", "optimizers", "partial_fit", "reference", "schedules", "show_config", "sources", "sweep", "warmup"]
+__all__ = ["CrossValidation", "DivergenceWarning", "FitResult", "History", "LrFind", "MinimizeResult", "SGDClassifier", "SGDRegressor", "SweepCV", "SweepResult", "engines", "fit", "load", "local_sgd", "losses", "lr_find", "minimize", "minimize_sweep", "optimizers", "partial_fit", "reference", "schedules", "show_config", "sources", "sweep", "warmup"]
 __version__: str
 
 def __dir__() -> list[str]: ...

@@ -436,7 +436,7 @@ def outcome(entry, case):
         arguments = case.make()
     try:
         with warnings.catch_warnings(action="error"):
-            warnings.filterwarnings("ignore", "Diverged: ", RuntimeWarning)  # a stream tells it
+            warnings.filterwarnings("ignore", category=fastgd.DivergenceWarning)
             entry.call(**arguments)
     except Unsound as error:
         return f"unsound: {error}"

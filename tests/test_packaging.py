@@ -3,8 +3,10 @@
 import os
 import subprocess
 import sys
+import sysconfig
 import tomllib
 import types
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 
@@ -99,22 +101,33 @@ def test_pyinstaller_is_told_of_all_modules():
     assert asked == names["hiddenimports"] == ["fastgd"]
 
 
-@pytest.mark.slow
-def test_wheel(tmp_path):
-    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path), str(ROOT)]
-    subprocess.run(build, check=True, capture_output=True)
-    (wheel,) = tmp_path.glob("fastgd-*.whl")
-    place = tmp_path / "installed"
-    install = [sys.executable, "-m", "pip", "install", "--no-deps", "--no-index", "--target", str(place), str(wheel)]
-    subprocess.run(install, check=True, capture_output=True)
-    code = """
+FIT = """
 import numpy as np
 import fastgd
 X = np.arange(20.0).reshape(10, 2) ** 2
 r = fastgd.fit(X, X @ [1.0, 2.0], learning_rate=1e-5, epochs=3)
 print(fastgd.__file__, r.n_epochs, fastgd.__version__)
 """
-    env = {**os.environ, "PYTHONPATH": str(place)}
-    file, epochs, version = python(code, cwd=tmp_path, env=env).split()
+
+
+@pytest.mark.slow
+@pytest.mark.jit
+def test_a_wheel_is_installed_fits_and_is_gone_when_it_is_uninstalled(tmp_path):
+    """pip leaves a folder in which it finds files that are not its own; ``import fastgd`` would find that folder."""
+    run = partial(subprocess.run, check=True, capture_output=True)
+    run([sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path), str(ROOT)])
+    (wheel,) = tmp_path.glob("fastgd-*.whl")
+    run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "venv")])
+    inside = next((tmp_path / "venv").glob("bin/python"))
+    (place,) = (tmp_path / "venv").glob("lib/python*/site-packages")
+    (place / "those_of_the_tests.pth").write_text(sysconfig.get_path("purelib"))
+    pip = [sys.executable, "-m", "pip", "--python", str(inside)]
+    run([*pip, "install", "--no-deps", "--no-index", "--ignore-installed", str(wheel)])
+    env = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "NUMBA_CACHE_DIR")}
+    env |= {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    file, epochs, version = run([inside, "-c", FIT], cwd=tmp_path, env=env, text=True).stdout.split()
     assert Path(file).is_relative_to(place)
     assert (epochs, version) == ("3", fastgd.__version__)
+    assert list((tmp_path / "cache").glob("fastgd/kernels_*/*.nbi"))
+    run([*pip, "uninstall", "--yes", "fastgd"])
+    assert not (place / "fastgd").exists()

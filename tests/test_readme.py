@@ -10,10 +10,12 @@ import pandas as pd
 import pytest
 
 README = Path(__file__).parent.parent / "README.md"
-OWN_MODELS = README.parent / "docs" / "own_models.md"
+GUIDE = README.parent / "docs" / "guide"
+AUTO = README.parent / "docs" / "how_it_works" / "auto.md"
+OWN_MODELS = GUIDE / "own_models.md"
 PAGES = {  # and words that are printed
     README: ("diverged", "the same bits: True"),
-    README.parent / "docs" / "auto.md": ("linearly separable",),
+    AUTO: ("linearly separable",),
 }
 
 
@@ -49,7 +51,7 @@ def test_the_page_on_data_larger_than_memory(every, rows, tmp_path, monkeypatch,
     assert (X.shape, len(y), dropped) == ((327_346, 37), 327_346, 9430)
     monkeypatch.setattr(demo, "flights", lambda dtype: (X[::every].astype(dtype), y[::every].astype(dtype), dropped))
     monkeypatch.chdir(tmp_path)
-    page, namespace = README.parent / "docs" / "out_of_core.md", {}
+    page, namespace = GUIDE / "out_of_core.md", {}
     said = {}
     for language, text in re.findall(r"```(\w+)\n(.*?)```", page.read_text(), flags=re.DOTALL):
         if language == "python":
@@ -99,7 +101,7 @@ def test_the_page_on_own_models(tmp_path, monkeypatch, capfd):
 @pytest.mark.jit
 def test_the_picture_of_the_default(tmp_path):
     plt = pytest.importorskip("matplotlib.pyplot")
-    script = runpy.run_path(str(README.parent / "docs" / "auto.py"))
+    script = runpy.run_path(str(AUTO.with_suffix(".py")))
     script["main"](tmp_path / "auto.png", passes=300, of_sgd=20)
     pixels = plt.imread(tmp_path / "auto.png")[..., :3]
     coloured = (pixels.max(axis=2) - pixels.min(axis=2) > 0.3).mean()

@@ -8,6 +8,7 @@ import warnings
 
 import click
 
+from ..results.divergence import DivergenceWarning
 from .options import FLAGS
 
 DIVERGED, WRONG, INTERRUPTED, BROKEN_PIPE = 1, 2, 130, 141  # the last two as a shell has them: 128 + the signal
@@ -48,6 +49,7 @@ class Program(click.Group):
             say(f"{ctx.command_path} {ctx.invoked_subcommand}", message)
 
         with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DivergenceWarning)  # commands say it themselves
             warnings.showwarning = tell
             try:
                 code = super().invoke(ctx)

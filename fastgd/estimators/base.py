@@ -21,6 +21,7 @@ from ..results.moments import stacked
 from ..sources.base import Source
 from ..sources.rows import SourceRows
 from . import from_sources
+from .divergence import warn_of_chunk, warn_of_fits
 from .parameters import TOL, Parameters, takes_all
 from .sklearn_rules import PASSIVE_AGGRESSIVE, EpochRule, ShuffledOrder, held_out_rows, random_draws
 from .training_data import checked_sparse, checked_weight, of_model
@@ -269,7 +270,7 @@ class SGD(SparseCoefMixin, Parameters, ABC):
             results += uninterrupted([fit_chunk(request, before)])
         self._set_results(results, data.X.dtype)
         self._moments = stacked([result.state.moments for result in results])
-        self._warn_of_stream(results, streams and streams[1])
+        warn_of_chunk(results, streams and streams[1])
         self.n_iter_, self.t_ = 1, getattr(self, "t_", 1.0) + data.X.shape[0]
         self._stream = key, results, self.coef_.copy(), self.intercept_.copy()
         return self
@@ -284,13 +285,6 @@ class SGD(SparseCoefMixin, Parameters, ABC):
         coef = np.asarray(coef, np.float64).reshape(models, -1)
         intercept = np.asarray(intercept, np.float64).reshape(models)
         return coef, intercept, averages, int(self.t_ - 1) if self._batch == 1 else self._n_steps
-
-    @staticmethod
-    def _warn_of_stream(results, before):
-        """Warn of streams that diverge from this chunk on; ``before`` are the results of the chunk before, or None."""
-        for k, result in enumerate(results):
-            if result.status == "diverged" and not (before and before[k].status == "diverged"):
-                warnings.warn(result.message, ConvergenceWarning, stacklevel=5)
 
     @staticmethod
     def _first_chunk(weights, model, behind):
@@ -342,9 +336,7 @@ class SGD(SparseCoefMixin, Parameters, ABC):
             warnings.warn(message, ConvergenceWarning, stacklevel=5)
         if self._automatic:
             unfinished = any(r.status == "max_epochs" and r.n_epochs == self.max_iter for r in results)
-            for result in results:
-                if result.status == "diverged":
-                    warnings.warn(result.message, ConvergenceWarning, stacklevel=5)
+        warn_of_fits(results)
         if unfinished and self.tol is not None:
             warnings.warn(NOT_CONVERGED, ConvergenceWarning, stacklevel=5)
         if self.power_t < 0:

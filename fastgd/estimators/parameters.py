@@ -107,7 +107,7 @@ class Parameters(BaseEstimator):
         Epochs, as :func:`fastgd.fit` counts them; of models that ended apart the most.
     t_ : float
         1 + the rows passed, as scikit-learn counts them.
-    loss_curve_ : ndarray (n_iter_,)
+    loss_curve_ : ndarray (epochs,)
         The loss of each epoch, the mean over targets or classes: the objective on the full batch, and the running mean
         of the losses, without the penalty, in batches.
     choices_ : dict of str to str

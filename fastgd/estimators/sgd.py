@@ -14,7 +14,6 @@ import numpy as np
 
 try:
     from sklearn.base import ClassifierMixin, RegressorMixin
-    from sklearn.metrics import accuracy_score, r2_score
     from sklearn.utils import column_or_1d, compute_class_weight
     from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
     from sklearn.utils.metaestimators import available_if
@@ -25,6 +24,7 @@ except ImportError as error:
 
 from ..parts import losses
 from ..parts.registry import snake_case
+from ..results.quality import accuracy, r_squared
 from ..sources.base import Source
 from . import from_sources
 from .base import SGD, all_or_nothing
@@ -140,7 +140,7 @@ class SGDRegressor(RegressorMixin, SGD):
         """
         if self._is_read(X):
             y, found, sample_weight = from_sources.predictions(self, X, y, sample_weight)
-            return r2_score(y, found, sample_weight=sample_weight)
+            return r_squared(y, found, sample_weight)
         return super().score(X, y, sample_weight)
 
     def _predicted(self, scores):
@@ -155,7 +155,7 @@ class SGDRegressor(RegressorMixin, SGD):
 
     def _held_out_score(self, scores, y, weight):
         """R squared."""
-        return r2_score(y, self._loss().mean(scores.reshape(y.shape)), sample_weight=weight)
+        return r_squared(y, self._loss().mean(scores.reshape(y.shape)), weight)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -285,7 +285,7 @@ class SGDClassifier(ClassifierMixin, SGD):
         """
         if self._is_read(X):
             y, found, sample_weight = from_sources.predictions(self, X, y, sample_weight)
-            return accuracy_score(y, found, sample_weight=sample_weight)
+            return accuracy(y, found, sample_weight)
         return super().score(X, y, sample_weight)
 
     def _check_proba(self):

@@ -73,7 +73,7 @@ class Task:
 
 def task_of(fun, x0, grad, data, given, points, limits, resumed=None):
     """The :class:`Task` of a call, and a :class:`Setting` for each of its points."""
-    notice.wanted = limits.verbose >= 0
+    notice.begin(limits.verbose >= 0)
     given = dict(given)
     grad_name, grad = one_gradient(grad, given.pop("jac"))
     compile, check = (arguments.truth(name, given.pop(name)) for name in ("compile", "check_gradient"))

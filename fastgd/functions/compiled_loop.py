@@ -25,7 +25,7 @@ def compiled_loop(problem, settings, numbers, limits):
     A slice grows until it takes about ``SLICE_SECONDS``: the clock may decide because no number depends on where a
     slice ends.
     """
-    notice.wanted = limits.verbose >= 0
+    notice.begin(limits.verbose >= 0)
     runs = CompiledRuns(problem, settings, numbers, limits)
     size, bar = FIRST_SLICE, Bar(limits.verbose > 0, limits.max_iter, "step")
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from ..results.divergence import warn_of_divergence
 from .batch_options import BATCH_DEFAULTS
 from .problem import Problem
 from .python_loop import python_loop
@@ -121,7 +122,7 @@ def minimize(
         slices of about 20 ms; with ``data`` after each epoch, with ``epoch``, ``validation_fun``, ``learning_rate`` and
         ``seconds`` besides. True ends the run, None and False don't.
     verbose : int, default 0
-        1 shows a progress bar (tqdm); -1 leaves out the line that tells, on a terminal, that code is being compiled,
+        1 shows a progress bar (tqdm); -1 leaves out the line that tells, on a terminal or in a notebook, that code is being compiled,
         and the warning, elsewhere, that it is in each process anew.
     resume : MinimizeResult, path or None, default None
         With ``data``: the result of a run to go on with, or the file in which it was saved. All options but ``epochs``,
@@ -134,6 +135,11 @@ def minimize(
         and ``jac`` are floats where ``x0`` is a number. With ``data`` both have the form of ``x0``, ``fun`` (with the
         penalty) and ``jac`` (without) are those of all rows trained on, at ``x``; besides there are ``n_epochs``,
         ``history.validation_fun``, ``.learning_rate`` and ``.seconds``, one entry an epoch, ``state`` and ``save``.
+
+    Warns
+    -----
+    fastgd.DivergenceWarning
+        Where the run ends "diverged".
 
     Raises
     ------
@@ -192,11 +198,12 @@ def minimize(
         point = {"optimizer": optimizer, "learning_rate": learning_rate}
         from .batch_minimize import minimize_batches  # loads Numba
 
-        return minimize_batches(fun, x0, grad, data, given, [point], limits, resume)[0]
+        return warn_of_divergence(minimize_batches(fun, x0, grad, data, given, [point], limits, resume)[0])
     need_data(given, resume)
     limits = Limits.checked(100 if max_iter is None else max_iter, tol, history, callback, verbose)
     settings = RunSettings.checked(optimizer, learning_rate, limits.max_iter)
-    return run_all(Problem.checked(fun, x0, grad, jac, compile, check_gradient), [settings], limits)[0]
+    problem = Problem.checked(fun, x0, grad, jac, compile, check_gradient)
+    return warn_of_divergence(run_all(problem, [settings], limits)[0])
 
 
 OF_FUNCTIONS = {"jac": None, "check_gradient": True, "compile": False}

@@ -8,6 +8,8 @@ import numpy as np
 
 from ..inputs import arguments
 from ..inputs.grid import expand
+from ..results.divergence import warn_where_all_diverged
+from ..results.messages import MINIMIZE_ADVICE
 from ..results.sweep_results import SweepResult
 from .batch_options import BATCH_DEFAULTS
 from .minimize import OF_FUNCTIONS, need_data, run_all
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .._types import AnyOptimizer, Callback, Gradient, MinimizeResult, Parameters, Rate, Seed, Values
+
+ADVICE = MINIMIZE_ADVICE["diverged"]
 
 
 @known_options
@@ -82,6 +86,11 @@ def minimize_sweep(
         ``status`` ("slow" where all iterations or epochs were used), ``table()``, ``plot()``. After Ctrl-C the runs
         that had not ended are "interrupted".
 
+    Warns
+    -----
+    fastgd.DivergenceWarning
+        Where all runs diverge.
+
     Raises
     ------
     ValueError, TypeError
@@ -109,10 +118,12 @@ def minimize_sweep(
 
         limits = Limits.checked(max_iter, tol, history, callback, verbose)
         results = minimize_batches(fun, x0, grad, data, given, grid.points, limits)
-        return SweepResult(results, grid.settings, np.array([result.loss for result in results]))
+        found = SweepResult(results, grid.settings, np.array([result.loss for result in results]))
+        return warn_where_all_diverged(found, ADVICE)
     limits = Limits.checked(100 if max_iter is None else max_iter, tol, history, callback, verbose)
     settings = [
         RunSettings.checked(point["optimizer"], point["learning_rate"], limits.max_iter) for point in grid.points
     ]
     results = run_all(Problem.checked(fun, x0, grad, jac, compile, check_gradient), settings, limits)
-    return SweepResult(results, grid.settings, np.array([result.fun for result in results]))
+    found = SweepResult(results, grid.settings, np.array([result.fun for result in results]))
+    return warn_where_all_diverged(found, ADVICE)

@@ -79,16 +79,17 @@ class Places(NamedTuple):
 
 @functools.cache
 def places(chosen):
-    """``NUMBA_CACHE_DIR`` (``chosen``), beside the kernels, the user's cache; the first that is writable is the last.
+    """``NUMBA_CACHE_DIR`` (``chosen``), or else the user's cache; the first that is writable is the last.
 
-    Those before it are read: a container may have been filled when it was built.
+    One before it is read: a container may have been filled when it was built. Nothing is kept inside the package: pip
+    would leave it there, a folder that can still be imported.
     """
-    frozen, kernels = getattr(sys, "frozen", False), str(Path(__file__).resolve().parent)
     # A frozen application may be unpacked to another folder in each process.
-    base = f"kernels_{hashlib.sha256((sys.executable if frozen else kernels).encode()).hexdigest()[:40]}"
-    folders = [os.path.join(chosen, base)] if chosen else []
-    folders += [] if frozen else [os.path.join(kernels, "__pycache__")]
-    folders.append(os.path.join(AppDirs(appname="numba", appauthor=False).user_cache_dir, base))
+    own = sys.executable if getattr(sys, "frozen", False) else str(Path(__file__).resolve().parent)
+    base = f"kernels_{hashlib.sha256(own.encode()).hexdigest()[:40]}"
+    users = AppDirs(appname=PACKAGE, appauthor=False).user_cache_dir
+    # A user without a home has "~/.cache", which would be a folder of that name wherever the process is.
+    folders = [os.path.join(folder, base) for folder in (chosen, users if os.path.isabs(users) else "") if folder]
     for k, folder in enumerate(folders):
         with contextlib.suppress(OSError):
             os.makedirs(folder, exist_ok=True)

@@ -1,6 +1,7 @@
-"""The line on stderr that tells a user who waits that kernels are being compiled; once a process.
+"""The line on stderr that tells a user who waits that kernels are being compiled; once a call.
 
-Where stderr is no terminal, nobody is told what will not happen again; that code is not kept, a warning tells.
+Told is who sees it, on a terminal or in a notebook. Elsewhere nobody is told what will not happen again; that code is
+not kept, a warning tells.
 """
 
 import contextlib
@@ -13,10 +14,12 @@ from numba.core import event
 
 AFTER = 0.5  # seconds of compiling
 LINE = (
-    "fastgd compiles {kernel} and what else this kind of call needs, for this machine. {kept} "
-    "(python -m fastgd warmup compiles all that is common beforehand; verbose=-1 leaves out this line.)"
+    "fastgd compiles what this kind of call needs, for this machine ({kernel} and others). {kept} (fastgd.warmup() "
+    "compiles all that is common beforehand; verbose=-1 leaves out this line.)"
 )
+AGAIN = "fastgd compiles what this kind of call needs ({kernel} and others). {kept}"
 KEPT = "It takes seconds, once: the code is kept in {folder}."
+KEPT_TOO = "It takes seconds, once."
 NOT_KEPT = (
     "It takes seconds in each process, as no folder for the code is writable: set NUMBA_CACHE_DIR to one, or to one "
     "that fastgd.warmup() has filled."
@@ -30,24 +33,35 @@ WARNING = (
 
 
 class Notice:
-    """Prints the line when compiling has taken half a second in all, where stderr is a terminal; or warns.
+    """Prints the line when compiling has taken half a second in all, where somebody sees it; or warns.
 
     Attributes
     ----------
     wanted : bool
         Whether the caller wants to be told; calls with ``verbose=-1`` do not.
+    told : bool
+        Whether this call has been told.
+    ever : bool
+        Whether this process has: a further line is a short one.
+    spent : float
+        Seconds that the call has compiled.
     """
 
     def __init__(self):
-        self.wanted, self.told, self.spent = True, False, 0.0
+        self.wanted, self.told, self.ever, self.spent = True, False, False, 0.0
+
+    def begin(self, wanted):
+        """Begin a call, which wants to be told or not."""
+        self.wanted, self.told, self.spent = wanted, False, 0.0
 
     @contextlib.contextmanager
     def while_compiling(self, kernel, folder, lasting=True):
         """Watch what may compile a kernel, or find its code; it is kept in a folder, or nowhere (None, not lasting)."""
-        if self.told or not self.wanted or not on_terminal():
+        if self.told or not self.wanted or not seen():
             yield
             return
-        kept = OF_A_CLASS if not lasting else NOT_KEPT if folder is None else KEPT.format(folder=folder)
+        kept = KEPT_TOO if self.ever else KEPT.format(folder=folder)
+        kept = OF_A_CLASS if not lasting else NOT_KEPT if folder is None else kept
         watch = Watch(max(0.0, AFTER - self.spent), self.tell, (kernel, kept))
         try:
             with event.install_listener("numba:compile", watch):
@@ -57,23 +71,33 @@ class Notice:
             self.spent += watch.seconds
 
     def tell(self, kernel, kept):
-        """Print the line, if nobody has."""
+        """Print the line, if nobody has in this call."""
         if not self.told:
-            self.told = True
-            with contextlib.suppress(OSError, ValueError):  # a closed stderr
-                sys.stderr.write(LINE.format(kernel=kernel, kept=kept) + "\n")
-                sys.stderr.flush()
+            line, self.told, self.ever = AGAIN if self.ever else LINE, True, True
+            write(line.format(kernel=kernel, kept=kept))
 
     def warn_not_kept(self, folders):
         """Warn that a kernel was compiled that none of the folders keeps, unless a line tells or has told."""
-        if not self.told and self.wanted and not on_terminal():
-            self.told = True
-            warnings.warn(WARNING.format(folders=", ".join(folders)), RuntimeWarning, stacklevel=2)
+        if not self.ever and self.wanted and not seen():
+            self.ever = True
+            named = ", ".join(folders) or "the user has no home folder"
+            warnings.warn(WARNING.format(folders=named), RuntimeWarning, stacklevel=2)
 
 
-def on_terminal():
-    """Whether somebody reads stderr."""
-    return getattr(sys.stderr, "isatty", bool)()
+def seen():
+    """Whether somebody reads stderr: on a terminal, or below the cell of a notebook, which is none."""
+    return getattr(sys.stderr, "isatty", bool)() or type(sys.stderr).__module__.partition(".")[0] == "ipykernel"
+
+
+def write(line):
+    """Print a line to stderr: above tqdm's bars, where there may be some."""
+    tqdm = sys.modules.get("tqdm.std")
+    with contextlib.suppress(OSError, ValueError):  # a closed stderr
+        if tqdm is not None:
+            tqdm.tqdm.write(line, file=sys.stderr)
+        else:
+            sys.stderr.write(line + "\n")
+        sys.stderr.flush()
 
 
 class Watch(event.Listener):

@@ -60,7 +60,7 @@ class Choices:
     def of(self, X, y, options, start, given=None, **coding):
         """The choice for options and data; ``given`` are the options that the user named."""
         options = start.agree(options, given or {})
-        notice.wanted = options.verbose >= 0
+        notice.begin(options.verbose >= 0)
         if isinstance(options.validation, tuple) and (options.offset is None) != (len(options.validation) < 4):
             raise ValueError(
                 "offset and the offset of validation go together: pass validation=(X, y, sample_weight, offset) with "

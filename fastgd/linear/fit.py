@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..inputs.options import FitOptions, signature_of
+from ..results.divergence import warn_of_divergence
 from ..results.progress import print_choices
 from ..solvers.compiled import COMPILED
 from ..training.loop import train
@@ -146,7 +147,7 @@ def fit(X: Rows, y: ArrayLike | None = None, **options: Any) -> FitResult:
     verbose : int, default 0
         1 prints what was chosen, as ``choices`` of the result have it, and shows a progress bar (tqdm); both go to
         stderr. ``sweep`` prints those of the first setting of each pass, ``partial_fit`` those of the first chunk. -1
-        leaves out the line that tells, on a terminal, that kernels are being compiled, and the warning, elsewhere, that
+        leaves out the line that tells, on a terminal or in a notebook, that kernels are being compiled, and the warning, elsewhere, that
         they are in each process anew.
     start : FitResult, path, (coef, intercept) or None, default None
         The first weights, in the units of the columns: those of a result, of the file of one, or coefficients (d,) and
@@ -168,6 +169,11 @@ def fit(X: Rows, y: ArrayLike | None = None, **options: Any) -> FitResult:
         ``coef``, ``intercept``, ``predict``, ``predict_proba``, ``loss``, ``objective(X, y)``, ``status``, ``message``,
         ``options``, ``choices``, ``history``, ``plot()``, ``save``; with ``bootstrap`` also ``coef_std``,
         ``coef_interval()``, ``replicates``.
+
+    Warns
+    -----
+    fastgd.DivergenceWarning
+        Where the run ends "diverged".
 
     Raises
     ------
@@ -202,8 +208,8 @@ def fit(X: Rows, y: ArrayLike | None = None, **options: Any) -> FitResult:
 
     With smaller batches, steps are taken in stages: implicit in each row's score (Toulis and Airoldi 2017), in
     coordinates whitened by the Hessian, and averaged (Shamir and Zhang 2013). This is for up to 200 columns and one
-    model without a penalty, bounds, ``validation`` or ``bootstrap``. ``docs/auto.md`` describes all of it step by step.
-    ``choices["solver"]`` of the result names the method, and says why those before it do not suit.
+    model without a penalty, bounds, ``validation`` or ``bootstrap``. ``choices["solver"]`` of the result names the
+    method, and says why those before it do not suit. The documentation has a page, "What 'auto' does", with every step.
 
     Batches of a source in files: an epoch's rows come in buffers of about 64 MB, the next of which is read while steps
     are taken on one, and each has its share of all parts of the source, drawn anew for each epoch. Where rows are read
@@ -227,7 +233,7 @@ def fit(X: Rows, y: ArrayLike | None = None, **options: Any) -> FitResult:
     >>> r.coef.round(3), round(r.intercept, 3)
     (array([2.]), 1.0)
     """
-    return fit_by(COMPILED, X, y, options)
+    return warn_of_divergence(fit_by(COMPILED, X, y, options))
 
 
 fit.__signature__ = signature_of(fit)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import warnings
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from ..inputs.arrays import Matrix
 from ..inputs.opened import EMPTY, check_targets
 from ..inputs.options import FIELDS, FitOptions, only_known, reasons, signature_of
 from ..results import messages
+from ..results.divergence import warn_of_divergence
 from ..results.progress import Bar, print_choices
 from ..solvers.compiled import COMPILED
 from ..sources.base import Source, Y
@@ -47,7 +47,7 @@ def partial_fit(
     With ``learning_rate="auto"`` nothing needs to be known of the stream: scales of columns, the rate and how far
     single rows may lead follow the moments of all rows so far, of a fit that ``start`` names, too. Steps are half of
     that which leads a usual row to its own target, and fall as 1/sqrt(t). Chunks of any size take about the same steps;
-    a small one makes no model worse. ``docs/streams.md`` compares progressive losses.
+    a small one makes no model worse. The documentation's page "Streams" compares progressive losses.
 
     With a given ``learning_rate`` and without ``standardize`` chunks take the same steps as one table of them
     (``fit(..., epochs=1, shuffle=False)``) where every chunk but the last holds whole batches.
@@ -83,7 +83,7 @@ def partial_fit(
 
     Warns
     -----
-    RuntimeWarning
+    fastgd.DivergenceWarning
         Where a stream diverges from this chunk on: the losses of about the last 1,000 rows, each before its step, are
         above ten times those of the first chunk's best constant, or a number is not finite.
 
@@ -116,7 +116,7 @@ def partial_fit(
     if isinstance(X, Source):
         return over_source(X, y, r, classes, options)
     found = one_chunk(X, y, r, classes, options)
-    warn_of_divergence(found, r, stacklevel=3)
+    warn_of_stream(found, r)
     return found
 
 
@@ -136,7 +136,7 @@ def over_source(source, y, r, classes, options):
                 except (ValueError, TypeError) as error:
                     error.add_note(f"Row 0 of this chunk is {place_of(source, done - X.rows.shape[0])(0)}.")
                     raise
-                warn_of_divergence(found, r, stacklevel=4)
+                warn_of_stream(found, r)
                 r, begun = found, True
                 bar.update(done, r.loss)
                 if r.status == "interrupted":
@@ -168,10 +168,10 @@ def one_chunk(X, y, r, classes, options, bar=None):
     return report(choice, plan, 0, train(plan)[0])
 
 
-def warn_of_divergence(found, before, stacklevel):
+def warn_of_stream(found, before):
     """Warn of a stream that diverges from this chunk on."""
-    if found.status == "diverged" and (before is None or before.status != "diverged"):
-        warnings.warn(found.message, RuntimeWarning, stacklevel=stacklevel)
+    if before is None or before.status != "diverged":
+        warn_of_divergence(found)
 
 
 def chunks_of(source, y, r, classes, options, labels):

@@ -11,6 +11,9 @@ import numpy as np
 from ..inputs.part_serialization import part_of_run
 from ..parts import losses
 from ..parts.registry import brief, snake_case
+from ..results.quality import accuracy, r_squared
+
+OWN = {"r2": (r_squared, False), "accuracy": (accuracy, True)}  # and whether it is for classes
 
 
 def scorer_of(scoring):
@@ -21,9 +24,9 @@ def scorer_of(scoring):
     Parameters
     ----------
     scoring : None, str or callable
-        None for the loss; the name of one of scikit-learn's scorers; or a callable ``(estimator, X, y)``, as
-        scikit-learn's ``make_scorer`` makes, which may take ``sample_weight``. The estimator is an :class:`Estimator`;
-        ``y`` are labels, not codes.
+        None for the loss; "r2", "accuracy" or the name of another of scikit-learn's scorers; or a callable
+        ``(estimator, X, y)``, as scikit-learn's ``make_scorer`` makes, which may take ``sample_weight``. The estimator
+        is an :class:`Estimator`; ``y`` are labels, not codes.
 
     Returns
     -------
@@ -50,6 +53,8 @@ def scorer_of(scoring):
     """
     if scoring is None:
         return None
+    if isinstance(scoring, str) and scoring in OWN:
+        return own_scorer(scoring)
     if isinstance(scoring, str):
         return _score_function(_sklearn_scorer(scoring), scoring)
     if not callable(scoring) or isinstance(scoring, type):
@@ -59,6 +64,20 @@ def scorer_of(scoring):
         name = scoring.__name__
         raise ValueError(f"scoring={name} is a metric of (y, prediction): pass sklearn.metrics.make_scorer({name}).")
     return _score_function(scoring, scoring)
+
+
+def own_scorer(name):
+    """The scorer of that name that needs no scikit-learn."""
+    measure, of_classes = OWN[name]
+
+    def score(result, X, y, sample_weight=None):
+        if (result.classes is not None) != of_classes:
+            words = "classes: for numbers pass 'r2'" if of_classes else "numbers: for classes pass 'accuracy'"
+            raise ValueError(f"scoring: {name!r} is for {words}.")
+        return measure(y, result.predict(X), sample_weight)
+
+    score.weighted = True
+    return score
 
 
 def _sklearn_scorer(name):

@@ -13,6 +13,7 @@ from ..inputs.folds import folds_of
 from ..inputs.grid import expand
 from ..inputs.options import FitOptions, defaults, names, only_known, reasons, signature_of
 from ..parts.registry import brief
+from ..results.divergence import warn_where_all_diverged
 from ..results.progress import print_choices
 from ..results.scores import Scores
 from ..results.sweep_results import CrossValidation, Results, SweepResult
@@ -91,6 +92,11 @@ def sweep(
         ``validation`` or ``cv`` runs are compared by their training objectives, which are not
         comparable between different losses or penalties.
 
+    Warns
+    -----
+    fastgd.DivergenceWarning
+        Where all runs diverge, or a setting that is fitted again on all rows does.
+
     Raises
     ------
     ValueError, TypeError
@@ -112,7 +118,7 @@ def sweep(
     (['slow', 'slow', 'diverged'], array([2.]))
     """
     only_known(sweep, options, NOT_SWEEP)
-    return sweep_by(COMPILED, X, y, options, product, cv, groups, scoring, refit, keep)
+    return warn_where_all_diverged(sweep_by(COMPILED, X, y, options, product, cv, groups, scoring, refit, keep))
 
 
 sweep.__signature__ = signature_of(sweep, but=NOT_SWEEP)

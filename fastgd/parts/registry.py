@@ -125,6 +125,12 @@ PROTOCOLS = {
                 "the class probabilities (n, K), from the scores (n,) of the second of two classes or (n, K) of each; "
                 "None where scores say nothing about them",
             ),
+            "best_constant": Method(
+                "y, weight, offset",
+                "the constant whose scores, with the offset, have the least loss of targets y (n,). With it the score "
+                "of a result is D2, the share of the loss of that constant that the model explains; without it R2, and "
+                "of classes the accuracy",
+            ),
         },
         traits={
             "link": Trait(

@@ -1,4 +1,6 @@
-"""The objective of a fitted model on any data, in one NumPy pass."""
+"""The objective and the score of a fitted model on any data, each in one NumPy pass."""
+
+from typing import NamedTuple
 
 import numpy as np
 
@@ -8,27 +10,93 @@ from ..inputs.part_serialization import part_of_run
 from ..parts import losses
 from ..parts.penalties import ElasticNet
 from ..sources.base import OFFSET, Source
+from .dask_answers import is_collection
+from .quality import ACCURACY, D2, accuracy, columns, explained, measure_of, spread, weighted
+
+
+class Rows(NamedTuple):
+    """Data that a model is judged by."""
+
+    y: object  # as given
+    n: int
+    weight: np.ndarray  # (n,) of mean 1, or empty
+    offset: object  # as given
+    blocks: object  # iterable of the linear scores of some rows after others
+
+
+def rows_of(result, X, y, sample_weight, offset):
+    """The rows of data, in memory or of a source, as a result scores them."""
+    if is_collection(X):
+        raise TypeError("X is a Dask collection: pass fastgd.sources.dask(X, y) in place of X and y.")
+    if isinstance(X, Source):
+        y, given = vectors_of(X, y, {"sample_weight": sample_weight, "offset": offset})
+        blocks = result.decision_function(X, None if OFFSET in X.parts else offset)
+        n, sample_weight, offset = X.n, given["sample_weight"], given["offset"]
+    else:
+        blocks = [result.decision_function(X, offset)]
+        n = len(blocks[0])
+    return Rows(y, n, arrays.row_weights(sample_weight, n, np.dtype(np.float64)), offset, blocks)
+
+
+def numbered(blocks):
+    """Pairs of a slice of rows and their scores."""
+    first = 0
+    for scores in blocks:
+        rows = slice(first, first + len(scores))
+        yield rows, scores
+        first = rows.stop
 
 
 def objective(result, X, y, sample_weight=None, offset=None):
     """The mean of weight * loss over targets and rows, weights scaled to mean 1, plus the penalty of a result."""
-    state, loss, blocks = result.state, part_of_run(result.state, "loss", losses), None
-    if isinstance(X, Source):
-        y, given = vectors_of(X, y, {"sample_weight": sample_weight, "offset": offset})
-        sample_weight, n = given["sample_weight"], X.n
-        blocks = result.decision_function(X, None if OFFSET in X.parts else offset)
-    else:
-        blocks = [result.decision_function(X, offset)]
-        n = len(blocks[0])
-    y, _ = arrays.target(y, n, state.shift.dtype, loss, result.classes)
-    weight = arrays.row_weights(sample_weight, n, np.dtype(np.float64))
-    sums, first = [], 0
-    for scores in blocks:
-        rows = slice(first, first + len(scores))
-        sums.append(loss_sums(loss, scores, y[:, rows], weight[rows]))
-        first = rows.stop
-    mean = float((np.sum(sums, axis=0) / n).mean())
+    state, loss = result.state, part_of_run(result.state, "loss", losses)
+    data = rows_of(result, X, y, sample_weight, offset)
+    y, _ = arrays.target(data.y, data.n, state.shift.dtype, loss, result.classes)
+    sums = [loss_sums(loss, scores, y[:, rows], data.weight[rows]) for rows, scores in numbered(data.blocks)]
+    mean = float((np.sum(sums, axis=0) / data.n).mean())
     return mean + penalty(result) / len(sums[0])
+
+
+def score(result, X, y, sample_weight=None, offset=None):
+    """The accuracy, R2 or D2 of a result, by its loss (``measure_of``); of several targets the mean."""
+    loss = part_of_run(result.state, "loss", losses)
+    data = rows_of(result, X, y, sample_weight, offset)
+    if measure_of(loss) == ACCURACY:
+        return accuracy_of(result, data)
+    y, _ = arrays.target(data.y, data.n, np.dtype(np.float64), loss)
+    y, weight = columns(y.T), data.weight if data.weight.size else None
+    d2, left = measure_of(loss) == D2, 0.0
+    for rows, scores in numbered(data.blocks):
+        some = data.weight[rows] if data.weight.size else None
+        if d2:
+            left = left + loss_sums(loss, scores, y[rows].T, data.weight[rows])
+        else:
+            means = columns(loss.mean(scores) if result.state.link else scores)
+            left = left + weighted(np.square(y[rows] - means), some)
+    whole = null_losses(loss, y, data) if d2 else spread(y, weight)
+    return explained(left, whole, data.n)
+
+
+def accuracy_of(result, data):
+    """The share of the weight of rows whose label a result predicts."""
+    labels = np.asarray(data.y)
+    labels = labels.reshape(-1) if labels.ndim == 2 and labels.shape[1] == 1 else labels
+    if labels.shape != (data.n,):
+        raise ValueError(f"y has shape {labels.shape}, but X has {data.n} rows: shape ({data.n},) is needed.")
+    known = result.classes.tolist()
+    if not any(label in known for label in arrays.labels_of("y", labels).tolist()):
+        found = arrays.shown(arrays.labels_of("y", labels))
+        raise ValueError(f"y holds the classes {found}, but the model's classes are {arrays.shown(result.classes)}.")
+    predictions = np.concatenate([result.labels_of(scores) for scores in data.blocks])
+    return accuracy(labels, predictions, data.weight if data.weight.size else None)
+
+
+def null_losses(loss, y, data):
+    """The sums (targets,) of weight * loss of targets (n, targets) at the best constant of each, beside the offset."""
+    offset = arrays.offset(data.offset, data.n, np.dtype(np.float64)) if data.offset is not None else np.zeros(data.n)
+    weight = data.weight if data.weight.size else np.ones(data.n)
+    scores = [loss.best_constant(one, weight, offset) + offset for one in y.T]
+    return loss_sums(loss, np.column_stack(scores), y.T, data.weight)
 
 
 def loss_sums(loss, scores, y, weight):

@@ -14,7 +14,7 @@ from ..parts import losses
 from . import saving
 from .answers import answered
 from .bootstrap import Replicates, percentile_interval
-from .evaluation import objective
+from .evaluation import objective, score
 from .history import History
 from .minimize_result import minimization_of
 from .plots import log_where_wide, new_axes
@@ -121,6 +121,42 @@ class FitResult:
         0.5
         """
         return objective(self, X, y, sample_weight, offset)
+
+    def score(
+        self,
+        X: Rows,
+        y: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        offset: ArrayLike | None = None,
+    ) -> float:
+        """How good predictions are: one number, 1 at best.
+
+        R2, the share of the variance that is explained, as scikit-learn's ``r2_score``; of classes the accuracy, the
+        share of labels that are right; of "absolute_error", "quantile", "poisson", "gamma" and "tweedie" D2, the share
+        of the loss of the best constant that is explained (``d2_pinball_score``, ``d2_tweedie_score``). The best
+        constant has the offset too. Of several targets it is the mean. A loss of your own has R2, with labels the
+        accuracy, and with a method ``best_constant`` D2.
+
+        Parameters
+        ----------
+        X, y, sample_weight, offset
+            As for :func:`fastgd.fit`; targets of classes are labels. A source is read block by block, once.
+
+        Returns
+        -------
+        float
+            NaN of one row, which has no variance.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import fastgd
+        >>> x = np.arange(4.0)
+        >>> r = fastgd.fit(x[:, None], 2 * x + 1)
+        >>> round(r.score(x[:, None], [1.0, 3.0, 5.0, 9.0]), 3)
+        0.886
+        """
+        return score(self, X, y, sample_weight, offset)
 
     @property
     def coef_std(self) -> np.ndarray:
@@ -280,11 +316,14 @@ class FitResult:
 
     def _predictions(self, *rows):
         scores = self._scores(*rows)
-        if self.classes is not None and self.coef.ndim == 2:
-            return self.classes[scores.argmax(axis=1)]
         if self.classes is not None:
-            return self.classes[(scores > 0).astype(np.intp)]
+            return self.labels_of(scores)
         return part_of_run(self.state, "loss", losses).mean(scores) if self.state.link else scores
+
+    def labels_of(self, scores):
+        """The label (n,) of each row, by its linear scores (n,), or (n, classes)."""
+        best = scores.argmax(axis=1) if scores.ndim == 2 else (scores > 0).astype(np.intp)
+        return self.classes[best]
 
     def predict_proba(self, X: Rows, offset: ArrayLike | None = None, to: Path | None = None) -> Any:
         """The probability of each class, (n, classes), in the order of ``classes``.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import numpy as np
 
 from ..kernels.threads import cached_property
+from .divergence import warn_of_divergence
 from .plots import new_axes, plot_histories, plot_losses
 from .scores import Scores
 
@@ -90,6 +91,18 @@ class SweepResult(Generic[R]):
     def best(self) -> R:
         """The result with the smallest finite loss."""
         return self.results[self.best_index]
+
+    def score(self, X, y=None, sample_weight=None, offset=None):
+        """The score of the best run on data: :meth:`FitResult.score`."""
+        return self.best.score(X, y, sample_weight, offset)
+
+    def predict(self, X, offset=None, to=None):
+        """The predictions of the best run: :meth:`FitResult.predict`."""
+        return self.best.predict(X, offset, to)
+
+    def predict_proba(self, X, offset=None, to=None):
+        """The class probabilities of the best run: :meth:`FitResult.predict_proba`."""
+        return self.best.predict_proba(X, offset, to)
 
     @property
     def best_settings(self) -> dict[str, Any]:
@@ -189,7 +202,7 @@ class CrossValidation(SweepResult[Any]):
         """Fit a setting, by default the best one, on all rows: a :class:`fastgd.FitResult`."""
         if self._fitted is None:
             raise ValueError("refit needs the training data, which a copied or pickled result does not hold.")
-        return self._fitted(self.best_index if index is None else range(len(self.results))[index])
+        return warn_of_divergence(self._fitted(self.best_index if index is None else range(len(self.results))[index]))
 
     @cached_property
     def best(self) -> FitResult:

@@ -45,9 +45,9 @@ def svmlight(
     Parameters
     ----------
     paths : path or list of paths
-        Files, patterns such as "data/*.svm", or folders; those that end in .gz, .bz2 or .xz are decompressed as they
-        are read. Their rows are counted when they are first asked for, by a pass over the text. Comments behind ``#``
-        and query numbers ``qid:`` are left out, as are empty lines.
+        Files, patterns such as ``"data/*.svm"``, or folders; those that end in .gz, .bz2 or .xz are decompressed as
+        they are read. Their rows are counted when they are first asked for, by a pass over the text. Comments behind
+        ``#`` and query numbers ``qid:`` are left out, as are empty lines.
     n_features : int
         The number of columns.
     dtype : "float32" or "float64", default "float32"

@@ -106,7 +106,7 @@ def test_sparse_rows_give_the_numbers_of_dense_ones(schedule, penalty):
 @pytest.mark.parametrize("class_weight", [None, "balanced", {0: 0.5, 1: 2.0, 2: 1.0}])
 def test_classes_against_the_rest_give_scikit_learns_numbers(class_weight, average):
     options = {"loss": "log_loss", "learning_rate": "constant", "class_weight": class_weight, "average": average}
-    options |= {"random_state": 0, "max_iter": 30, "n_jobs": 2}
+    options |= {"random_state": 0, "max_iter": 30, "n_jobs": 2, "eta0": 0.01}  # 0 before scikit-learn 1.8
     ours, theirs = (
         package.SGDClassifier(**options).fit(X, THREE, sample_weight=WEIGHT) for package in (fastgd, linear_model)
     )

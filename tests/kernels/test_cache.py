@@ -193,13 +193,10 @@ def test_unwritable(run):
     blocked = run.folder / "file"
     blocked.write_text("a file where a folder should be")
     places = {"NUMBA_CACHE_DIR": str(blocked), "HOME": str(blocked), "XDG_CACHE_HOME": str(blocked)}
-    inside = run.folder / "fastgd" / "kernels" / "__pycache__"
-    shutil.rmtree(inside, ignore_errors=True)
-    inside.write_text("another")
     value, found, (warned,) = warnings_of(run.start(**places))
     assert (value, found) == (run.value, 0)
-    assert f"{blocked}/" in warned
-    assert str(inside) in warned
+    assert f"{blocked}/kernels_" in warned
+    assert f"{blocked}/fastgd/kernels_" in warned
     assert "Set NUMBA_CACHE_DIR to a folder that is" in warned
     assert warnings_of(run.start("'verbose': -1", **places)) == (run.value, 0, [])
 
@@ -242,6 +239,24 @@ def test_a_package_without_sources_runs_and_is_kept(packed, copy, tmp_path):
         assert Copy.finish(start(tmp_path, SCRIPT, **place)) == (copy.value, found)
 
 
+def test_code_is_kept_in_the_users_cache_and_never_in_the_package(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    found = _cache.places.__wrapped__("")
+    assert found.read == (found.write,)
+    assert Path(found.write).parent == tmp_path / "fastgd"
+    assert _cache.places.__wrapped__(str(tmp_path / "chosen")).write == str(
+        tmp_path / "chosen" / Path(found.write).name
+    )
+
+
+def test_a_user_without_a_home_has_no_cache(tmp_path, monkeypatch):
+    """The folder would be one of the name "~" in the current one."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", "~/.cache")
+    assert _cache.places.__wrapped__("") == ((), None)
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_frozen_application_keeps_its_code_beside_nothing_that_is_unpacked(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "frozen", True, raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
@@ -251,7 +266,7 @@ def test_a_frozen_application_keeps_its_code_beside_nothing_that_is_unpacked(tmp
         unpacked.append(_cache.places.__wrapped__(""))
         found.append(_cache.places.__wrapped__(str(tmp_path / "chosen")))
     assert unpacked[0] == unpacked[1]
-    assert Path(unpacked[0].write).is_relative_to(tmp_path / "numba")
+    assert Path(unpacked[0].write).is_relative_to(tmp_path / "fastgd")
     assert found[0] == found[1]
     assert Path(found[0].write).is_relative_to(tmp_path / "chosen")
 

@@ -195,13 +195,14 @@ def test_errors_of_what_is_no_scorer(name):
     assert str(error.value).startswith("scoring=")
 
 
-def test_a_name_needs_scikit_learn(monkeypatch):
+def test_a_name_needs_scikit_learn_but_for_two(monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn", None)
     with pytest.raises(
-        ImportError, match=r"scoring='r2' needs scikit-learn: python -m pip install 'fastgd\[sklearn\]'"
+        ImportError, match=r"scoring='max_error' needs scikit-learn: python -m pip install 'fastgd\[sklearn\]'"
     ):
-        scorer_of("r2")
-    result, _, y = fitted("numbers")
+        scorer_of("max_error")
+    result, model, y = fitted("numbers")
+    assert scorer_of("r2")(result, X, y) == pytest.approx(model.score(X, y), rel=1e-12)
     assert scorer_of(lambda estimator, X, y: estimator.predict(X)[0])(result, X, y) == result.predict(X)[0]
 
 

@@ -1,4 +1,4 @@
-"""Which method fits all rows, by the loss, the penalty and the bounds: the table of docs/auto.md."""
+"""Which method fits all rows, by the loss, the penalty and the bounds: the table of docs/how_it_works/auto.md."""
 
 from typing import NamedTuple
 

@@ -6,8 +6,20 @@ formula of its own. ``x * (y == 0)`` selects it, as ``x`` is never infinite.
 
 from typing import NamedTuple
 
+import numpy as np
+
 from ..elementary import exp, expm1mx, log
 from ..registry import POSITIVE
+
+LEAST = -700.0  # the score of a mean of zero
+
+
+def log_ratio(power, y, weight, offset):
+    """The constant score of the least Tweedie deviance; 1 and 2 are the powers of Poisson and gamma."""
+    largest = np.max(offset)  # taken off, so that no exponential overflows
+    above = np.sum(weight * y * np.exp((1.0 - power) * (offset - largest)))
+    below = np.sum(weight * np.exp((2.0 - power) * (offset - largest)))
+    return np.log(above / below) - largest if above > 0.0 else LEAST
 
 
 class Poisson(NamedTuple):
@@ -35,6 +47,9 @@ class Poisson(NamedTuple):
     def second_derivative(self, p, y):
         return self.factor * exp(p)
 
+    def best_constant(self, y, weight, offset):
+        return log_ratio(1.0, y, weight, offset)
+
 
 class Gamma(NamedTuple):
     r"""Positive amounts: half the gamma deviance, with the mean ``exp(p)``.
@@ -59,6 +74,9 @@ class Gamma(NamedTuple):
 
     def second_derivative(self, p, y):
         return self.factor * exp(log(y) - p)
+
+    def best_constant(self, y, weight, offset):
+        return log_ratio(2.0, y, weight, offset)
 
 
 class Tweedie(NamedTuple):
@@ -92,3 +110,6 @@ class Tweedie(NamedTuple):
     def second_derivative(self, p, y):
         a, b = 2.0 - self.power, self.power - 1.0
         return a * exp(a * p) + b * y * exp(-b * p)
+
+    def best_constant(self, y, weight, offset):
+        return log_ratio(self.power, y, weight, offset)

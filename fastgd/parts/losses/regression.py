@@ -68,6 +68,13 @@ NO_WIDTH = 1e-150  # in place of a width of zero: a quotient by it is finite
 MAJORISER_SHARE = 0.3
 
 
+def weighted_quantile(values, weight, share):
+    """A number below which the share of the weight lies that ``share`` says; of the least pinball loss."""
+    order = np.argsort(values)
+    sums = np.cumsum(weight[order])
+    return values[order[min(np.searchsorted(sums, share * sums[-1]), values.size - 1)]]
+
+
 class Huber(NamedTuple):
     r"""Quadratic within ``delta`` of the target, linear beyond.
 
@@ -134,6 +141,9 @@ class AbsoluteError(NamedTuple):
     def kinks(self, y):
         return None if self.width else ((y, -self.factor, self.factor),)
 
+    def best_constant(self, y, weight, offset):
+        return weighted_quantile(y - offset, weight, 0.5)
+
 
 class Quantile(NamedTuple):
     r"""The pinball loss: fits a quantile.
@@ -172,6 +182,9 @@ class Quantile(NamedTuple):
 
     def kinks(self, y):
         return None if self.width else ((y, self.quantile - 1.0, self.quantile),)
+
+    def best_constant(self, y, weight, offset):
+        return weighted_quantile(y - offset, weight, self.quantile)
 
 
 # Insensitive regression: r - min(max(r, -epsilon), epsilon) is the part of a residual beyond epsilon ----------------

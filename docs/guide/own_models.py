@@ -1,4 +1,4 @@
-"""Draw docs/own_models.png, the run of the network on docs/own_models.md: ``python docs/own_models.py``."""
+"""Draw own_models.png, the run of the network on own_models.md: ``python docs/guide/own_models.py``."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Draw docs/auto.png, what "auto" spares on a raw table: ``python docs/auto.py``."""
+"""Draw docs/how_it_works/auto.png, what "auto" spares on a raw table: ``python docs/how_it_works/auto.py``."""
 
 from pathlib import Path
 
