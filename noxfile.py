@@ -11,11 +11,13 @@ import nox
 
 HERE = Path(__file__).parent
 TESTS = (
-    *("estimators", "inputs", "parts", "results"),
-    *("kernels/test_layouts.py", "kernels/test_order.py", "kernels/test_row_loop.py", "kernels/test_threads.py"),
-    *("linear/test_fit.py", "linear/test_cross_validation.py", "linear/test_scoring.py", "linear/test_sources.py"),
-    *("functions/test_minimize.py", "functions/test_batch_kinds.py", "cli/test_cli.py", "sources"),
-    *("test_config.py", "test_reference.py"),
+    *("estimators", "cli/test_cli.py", "functions/test_minimize.py"),
+    *("inputs/test_arrays.py", "inputs/test_sparse_rows.py", "inputs/test_custom_parts.py"),
+    *("kernels/test_layouts.py", "kernels/test_threads.py"),
+    *("linear/test_fit.py", "linear/test_cross_validation.py", "linear/test_scoring.py"),
+    *("results/test_fit_result.py", "results/test_plots.py", "results/test_serialization.py"),
+    *("sources/test_csv_source.py", "sources/test_parquet_source.py"),
+    *("test_config.py", "parts/test_registry.py"),
 )
 TOOLS = ("pytest>=9", "pytest-benchmark>=5", "pytest-xdist>=3.5", "hypothesis>=6.100")
 SAID = """

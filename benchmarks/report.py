@@ -221,7 +221,7 @@ def main(arguments=None):
     how.add_argument("--smoke", action="store_const", dest="mode", const="smoke", help="tiny sizes, one turn")
     how.add_argument("--from", dest="results", type=Path, help="measure nothing: results.json of an earlier run")
     parser.add_argument("--to", type=Path, default=Path("report"), help="the folder to write into (report)")
-    parser.add_argument("--readme", action="store_true", help="write the short table into README as well")
+    parser.add_argument("--docs", action="store_true", help="write the short table into the documentation")
     parser.add_argument("--patience", type=float, default=900.0, help="seconds that one case may take")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     parser.add_argument("--mode", choices=MODES, help=argparse.SUPPRESS)
@@ -232,8 +232,8 @@ def main(arguments=None):
         return measure_one(given.one, MODES[given.mode], given.lines)
     if given.words and given.results:
         parser.error("--from takes all of a file: leave out the words")
-    if given.readme and (given.words or given.mode == "smoke"):
-        parser.error("--readme takes a whole measurement: leave out --smoke and words")
+    if given.docs and (given.words or given.mode == "smoke"):
+        parser.error("--docs takes a whole measurement: leave out --smoke and words")
     names = chosen(taken(given.mode), given.words)
     try:
         given.to.mkdir(parents=True, exist_ok=True)
@@ -251,8 +251,8 @@ def main(arguments=None):
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # ended otherwise, it stops as with Ctrl-C
         results = measure_all(names, given.mode, given.to / "results.json", given.patience)
         render(results, given.to)
-    if given.readme:
-        report_tables.into_readme(results)
+    if given.docs:
+        report_tables.into_docs(results)
     return 130 if results.get("stopped") else report_tables.code(results)
 
 

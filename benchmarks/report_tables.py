@@ -1,4 +1,4 @@
-"""What a report says in words: rows, rules, the Markdown table, README's short one with a fingerprint of the cases."""
+"""What a report says in words: rows, rules, the Markdown table, a short one with a fingerprint of the cases."""
 
 import hashlib
 import json
@@ -13,6 +13,7 @@ from .measured import Measured, verdict_on
 from .registry import apart
 
 ROOT = Path(__file__).parent.parent
+PAGE = ROOT / "docs" / "performance" / "index.md"
 RULES = (
     "Threads are equal on both sides: where a case is on one thread, OMP_NUM_THREADS and its like are 1 for the whole "
     "process and PyTorch is told so; else everyone may use all that the process may. JAX is not told: it may use all "
@@ -166,11 +167,11 @@ def markdown(results):
     return "\n\n".join(parts) + "\n"
 
 
-# README -------------------------------------------------------------------------------------------------------------
+# The documentation --------------------------------------------------------------------------------------------------
 
 
 def fingerprint():
-    """A short hash of what the registry's cases compute: it changes when README's table has to be made again."""
+    """A short hash of what the registry's cases compute: it changes when the table has to be made again."""
     words = []
     for case in cases.CASES:
         options = [f"{name}={shown(value)}" for name, value in sorted(case.options.items())]
@@ -197,7 +198,7 @@ def spread(ratio, turns):
 
 
 def short(results):
-    """README's table: a line for each case, and where it was measured."""
+    """The table of the page "Performance": a line for each case, and where it was measured."""
     entries = [(name, entry) for name, entry in results["entries"].items() if entry["kind"] in ("steps", "objective")]
     lines = [short_row(name, entry) for name, entry in entries]
     facts, versions = results["machine"], results["versions"]
@@ -209,16 +210,16 @@ def short(results):
     return f"{mark}\n{table(head, lines)}\n\n{where}."
 
 
-def into_readme(results, readme=ROOT / "README.md"):
-    """Write README's table; only a measurement of all cases at their own sizes will do."""
+def into_docs(results, page=PAGE):
+    """Write the page's table; only a measurement of all cases at their own sizes will do."""
     missing = {case.name for case in cases.CASES} - set(results["entries"])
     if missing or results["mode"] == "smoke" or results.get("stopped"):
         told = f"was stopped, or lacks {missing}" if results["mode"] != "smoke" else "is of tiny sizes"
-        raise SystemExit(f"README takes a whole measurement; this one {told}.")
+        raise SystemExit(f"The page takes a whole measurement; this one {told}.")
     placed = runpy.run_path(str(ROOT / "docs" / "tables.py"))["placed"]
-    readme.write_text(placed(readme.read_text(), "speed", short(results)))
+    page.write_text(placed(page.read_text(), "speed", short(results)))
 
 
-def readme_fingerprint(text):
-    """The fingerprint that README's table was made with."""
+def page_fingerprint(text):
+    """The fingerprint that the page's table was made with."""
     return re.search(r"<!-- table of speed -->\n<!-- cases (\w+) -->\n", text)[1]

@@ -153,7 +153,7 @@ def overview(lines, clock):
 
 
 def short(lines, clock="cpu"):
-    """The table of README and docs: a row for each kind of table and loss."""
+    """The table of the documentation: a row for each kind of table and loss."""
     head = "table", "loss", "rows", "threads", "cells", "ahead of the next to 1e-3: median, least", "to 1e-6"
     return report_tables.table(head, overview(lines, clock))
 

@@ -1,4 +1,4 @@
-"""Every comparison at its smallest size, and README's commands; ``test_race.py`` has the cases."""
+"""Every comparison at its smallest size, and the commands that the guide shows; ``test_race.py`` has the cases."""
 
 import os
 import re
@@ -33,9 +33,9 @@ def test_every_part_is_timed(make, parts):
     assert {name for case in COMPARISONS if case.make is make for name in case.limits} < set(runs)
 
 
-README = Path(__file__).parents[1] / "README.md"
-COMMAND = r"^python -m (benchmarks|pytest benchmarks)(.*?)(?: --quick| --readme)?(?:  +#.*)?$"
-COMMANDS = re.findall(COMMAND, README.read_text(), re.MULTILINE)
+ROOT = Path(__file__).parents[1]
+COMMAND = r"^python -m (benchmarks|pytest benchmarks)(.*?)(?: --quick| --docs)?(?:  +#.*)?$"
+COMMANDS = re.findall(COMMAND, (ROOT / "docs" / "guide" / "track_speed.md").read_text(), re.MULTILINE)
 SHORTER = {  # arguments that make a command quick
     "report": ["--smoke", "tiny"],
     "solvers": ["--smoke", "hinge iris 150x4 alpha=1e-3"],
@@ -48,17 +48,17 @@ SHORTER = {  # arguments that make a command quick
 
 @pytest.mark.jit
 @pytest.mark.parametrize(("what", "rest"), dict.fromkeys(COMMANDS))
-def test_a_command_of_readme(what, rest, tmp_path):
+def test_a_command_of_the_guide(what, rest, tmp_path):
     command = [*what.split(), *shlex.split(rest)]
     word = next((word for word in command if word in SHORTER), None)
     more = SHORTER.get(word, ["--smoke"]) + (["--to", str(tmp_path)] if word in ("report", "solvers") else [])
     # A worker of pytest-xdist marks its environment, and pytest-benchmark warns of it there.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
-    options = {"cwd": README.parent, "env": environment, "capture_output": True, "text": True}
+    options = {"cwd": ROOT, "env": environment, "capture_output": True, "text": True}
     done = subprocess.run([sys.executable, "-m", *command, *more], check=False, **options)
     assert done.returncode == 0, done.stdout + done.stderr
     assert word != "report" or (tmp_path / "report.html").exists()
 
 
-def test_readme_has_commands():
+def test_the_guide_has_commands():
     assert len(COMMANDS) >= 5

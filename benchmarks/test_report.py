@@ -1,4 +1,4 @@
-"""The report: what a page and README's table show of results, and one case from end to end."""
+"""The report: what a page and the documentation's table show of results, and one case from end to end."""
 
 import json
 from html.parser import HTMLParser
@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from . import cases, measure, measured, registry, report, report_page, report_tables
-from .report_tables import ROOT
 
 ODD_NAME = 'a <b>case</b> & "its" $x$'
 
@@ -99,24 +98,24 @@ def test_the_table_in_markdown():
     assert "| broken |  |  |  |  |  |  |  | was ended by SIGKILL |" in text
 
 
-def test_readmes_table_is_of_the_cases_there_are():
-    readme = (ROOT / "README.md").read_text()
-    found = report_tables.readme_fingerprint(readme)
-    assert found == report_tables.fingerprint(), "the cases changed: run python -m benchmarks report --readme"
-    assert all(f"| {case.name} |" in readme for case in cases.CASES)
+def test_the_documentations_table_is_of_the_cases_there_are():
+    page = report_tables.PAGE.read_text()
+    found = report_tables.page_fingerprint(page)
+    assert found == report_tables.fingerprint(), "the cases changed: run python -m benchmarks report --docs"
+    assert all(f"| {case.name} |" in page for case in cases.CASES)
 
 
-def test_readmes_table_is_written_whole_or_not_at_all(tmp_path):
-    readme = tmp_path / "README.md"
-    readme.write_text((ROOT / "README.md").read_text())
+def test_the_documentations_table_is_written_whole_or_not_at_all(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text(report_tables.PAGE.read_text())
     for part in (results(), results() | {"mode": "smoke"}):
-        with pytest.raises(SystemExit, match="README takes"):
-            report_tables.into_readme(part, readme)
-    assert readme.read_text() == (ROOT / "README.md").read_text()
+        with pytest.raises(SystemExit, match="The page takes"):
+            report_tables.into_docs(part, page)
+    assert page.read_text() == report_tables.PAGE.read_text()
     whole = results(**{case.name: entry("steps", race()) for case in cases.CASES})
-    report_tables.into_readme(whole, readme)
-    assert report_tables.readme_fingerprint(readme.read_text()) == "abc"
-    assert readme.read_text().count("a &lt;i>peer&lt;/i> 3 (2.25 to 3.5); nobody's is not installed |") >= len(
+    report_tables.into_docs(whole, page)
+    assert report_tables.page_fingerprint(page.read_text()) == "abc"
+    assert page.read_text().count("a &lt;i>peer&lt;/i> 3 (2.25 to 3.5); nobody's is not installed |") >= len(
         cases.CASES
     )
 

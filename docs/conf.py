@@ -1,5 +1,6 @@
 """The documentation site: ``python -m sphinx -W docs build/html`` builds it, without the network."""
 
+import sys
 import warnings
 from pathlib import Path
 
@@ -7,6 +8,8 @@ import latex2mathml.converter
 from docutils.nodes import SkipNode
 
 import fastgd
+
+sys.path.insert(0, str(Path(__file__).parent))  # where gallery_style is
 
 project = "fastgd"
 author = "the authors of fastgd"
@@ -62,7 +65,8 @@ sphinx_gallery_conf = {
     "abort_on_example_error": True,
     "doc_module": ("fastgd",),
     "backreferences_dir": "auto_gallery/backreferences",
-    "within_subsection_order": "FileNameSortKey",
+    "within_subsection_order": "gallery_style.TeachingOrder",
+    "reset_modules": ("matplotlib", "gallery_style.reset"),
     "download_all_examples": False,
     "remove_config_comments": True,
     "show_memory": False,

@@ -10,8 +10,8 @@ from pathlib import Path
 from fastgd import losses, optimizers, schedules
 from fastgd.parts.registry import JOINT_LOSS, PROTOCOLS, snake_case
 
-README = Path(__file__).parent.parent / "README.md"
-PARTS = Path(__file__).parent / "guide" / "parts.md"
+CHOOSING = Path(__file__).parent / "guide" / "choosing.md"
+PARTS = CHOOSING.with_name("parts.md")
 MARKS = {losses: "losses", optimizers: "optimizers", schedules: "schedules"}
 
 
@@ -50,14 +50,14 @@ def protocol_table(protocol):
 
 
 def written(text):
-    """README's text with each table of parts anew."""
+    """The text of the page on choosing, with each table of parts anew."""
     for module, name in MARKS.items():
         text = placed(text, name, table(module))
     return text
 
 
 def written_protocols(text):
-    """The text of docs/guide/parts.md with each table of methods and traits anew."""
+    """The text of the page on parts with each table of methods and traits anew."""
     for name in MARKS.values():
         text = placed(text, name, protocol_table(PROTOCOLS[name]))
     own = {k: m for k, m in JOINT_LOSS.methods.items() if k not in PROTOCOLS["losses"].methods}
@@ -78,7 +78,7 @@ def placed(text, name, body):
 if __name__ == "__main__":
     from stubs import stubs
 
-    README.write_text(written(README.read_text()))
+    CHOOSING.write_text(written(CHOOSING.read_text()))
     PARTS.write_text(written_protocols(PARTS.read_text()))
     for path, text in stubs().items():
         path.write_text(text)

@@ -59,7 +59,7 @@ def sweep(X, y=None, *, product=True, cv=None, groups=None, scoring=None, refit=
     >>> X = np.array([[0.0], [1.0], [2.0], [3.0]])
     >>> s = reference.sweep(X, np.array([1.0, 3.0, 5.0, 7.0]), learning_rate=[0.1, 10.0], epochs=100)
     >>> s.status
-    ['slow', 'diverged']
+    ['max_epochs', 'diverged']
     """
     only_known(sweep, options, NOT_SWEEP)
     return sweep_by(NUMPY, X, y, options, product, cv, groups, scoring, refit, keep)

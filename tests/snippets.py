@@ -151,7 +151,7 @@ def written(page):
             continue
         if block.shown is None:
             at, new = (block.end, block.end), f"\n\n```text\n{printed.rstrip()}\n```"
-        elif difference(block.shown, printed) is None:
+        elif "..." in block.shown and difference(block.shown, printed) is None:
             continue
         else:
             at, new = block.shown_at, printed.rstrip() + "\n"

@@ -4,7 +4,7 @@ import inspect
 
 import numpy as np
 import pytest
-from conftest import ALPHA, ELEMENTWISE, JIT_OFF, PROBLEMS, plan_of, slow_to_compile
+from conftest import ALPHA, ELEMENTWISE, JIT_OFF, PROBLEMS, diverges, plan_of, slow_to_compile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -44,6 +44,7 @@ def base(batch, **changes):
 FEW = ["squared_error", "log_loss", "quantile", "tweedie"]
 
 
+@diverges
 @pytest.mark.parametrize(
     "loss, batch", [(loss, batch) for loss in LOSSES for batch in BATCHES if JIT_OFF or batch is None or loss in FEW]
 )
@@ -133,6 +134,7 @@ def test_the_automatic_fit_lands_in_the_same_place(plain, batch):
     assert ours.choices.keys() == expected.choices.keys()
 
 
+@diverges
 def test_the_reference_ends_as_the_fit_does(plain):
     def interrupt(progress):
         raise KeyboardInterrupt
@@ -162,6 +164,7 @@ FUNCTIONS = {
 }
 
 
+@diverges
 @pytest.mark.parametrize("tol", [None, 1e-2])
 @pytest.mark.parametrize("given_grad", [True, False])
 @pytest.mark.parametrize("rate", [0.05, schedules.InverseScaling(0.3, 0.4), 1e3])

@@ -1,37 +1,38 @@
 """The commands of ``python -m fastgd``: options in, a report out. Only the report goes to stdout."""
 
 import time
-from pathlib import Path
 
 import click
 
 import fastgd
 
 from ..inputs.options import names
-from ..results.answers import written
 from ..results.lr_rules import NAMES
-from . import options, sweep
+from . import options, predict, sweep
 from .options import OF_FIT, READING, ROWS_AND_COLUMNS, TABLE, option
 from .program import DIVERGED, INTERRUPTED, Program, say
 
 OF_LR_FIND = [made for name, made in OF_FIT.items() if name in names(not_range=None)]
 
 
-@click.group(cls=Program, no_args_is_help=False, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Program, no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(fastgd.__version__, prog_name="fastgd")
 def app():
     """Gradient descent at memory speed: fit linear models to tables, with no learning rate to guess."""
 
 
 app.add_command(sweep.sweep)
+app.add_command(predict.predict)
 
 
 @app.command(
     params=[
         *TABLE,
         *OF_FIT.values(),
+        options.BOOTSTRAP,
+        option("--resume", metavar="MODEL.npz", callback=options.saved_model, help="Go on with the run of a model."),
         *ROWS_AND_COLUMNS,
-        option("--save", metavar="MODEL.npz", callback=options.output, help="Save the model, for predict."),
+        option("--save", metavar="MODEL.npz", callback=options.model_file, help="Save the model, for predict."),
         option("--plot", metavar="PICTURE", callback=options.picture, help="Draw the loss of each epoch."),
         option("--quiet", is_flag=True, help="No report."),
         *options.LARGE,
@@ -42,19 +43,26 @@ app.add_command(sweep.sweep)
 def fit(ctx, file, **given):
     """Fit a linear model to a table.
 
-    FILE is a .csv or .tsv file with a header line (also .gz, .bz2, .xz) or a .parquet file, or a pattern of them in
-    quotes, 'flights/*.parquet'. The model takes all columns but the target, unless told otherwise; they must hold
-    numbers (truth values count as 0 and 1). Parquet, a file above 64 MB, and the files of a pattern are read piece by
-    piece for each pass: their rows need no memory.
+    FILE is a .csv, .tsv or .txt file with a header line (also .gz, .bz2, .xz) or a .parquet file, or a pattern of them
+    in quotes, 'flights/*.parquet'. The model takes all columns but the target, unless told otherwise. Columns of text
+    with up to 200 different values are categories, each a column of 0 and 1; truth values count as 0 and 1. Missing
+    values are an error, unless --dropna or --fill says what to do. Parquet, a file above 64 MB, and the files of a
+    pattern are read piece by piece for each pass: their rows need no memory.
     """
-    from . import report, source_files, tables
+    from . import report, source_files
+    from .data import check_same, data_of
 
     asked = options.fit_arguments(given)
-    data = tables.data_of(file, given, options.checked(asked).loss.labels)
+    if (past := given["resume"]) is not None:
+        asked = options.resumed(ctx, past, asked)
+    data = data_of(file, given, options.checked(asked).loss.labels)
+    if past is not None:
+        check_same(data, past)
     where = ctx.with_resource(source_files.engine(given["dask"]))
     result = fastgd.fit(data.X, data.y, **data.of_rows, verbose=int(data.shown), **asked, **where)
+    result = data.kept_with(result)
     if not given["quiet"]:
-        click.echo(report.fitted(result, data.rows, data.dtype))
+        click.echo(report.fitted(result, data))
     diverged = result.status == "diverged"
     if diverged:
         say(ctx.command_path, f"diverged: {result.message}{' The model is not saved.' if given['save'] else ''}")
@@ -85,16 +93,19 @@ def lr_find(ctx, file, **given):
     """Find a learning rate for fit.
 
     Takes steps at growing rates, and reads off the curve of the loss which rate is good. FILE is as for fit; give fit
-    the same options and --learning-rate.
+    the same options and --learning-rate. Columns are scaled unless --no-standardize is given.
     """
     from ..linear.lr_find import checked_span
-    from . import report, source_files, tables
+    from . import report, source_files
+    from .data import data_of
 
     asked = options.fit_arguments(given)
+    # Rates for raw columns of unlike sizes are useless ones: the largest column alone decides.
+    asked["standardize"] = asked["standardize"] is not False
     labels = options.checked(asked).loss.labels
     span = {name: given[name] for name in ("start", "stop", "num")}
     checked_span(**span)
-    data = tables.data_of(file, given, labels)
+    data = data_of(file, given, labels)
     where = ctx.with_resource(source_files.engine(given["dask"]))
     result = fastgd.lr_find(data.X, data.y, **data.of_rows, verbose=int(data.shown), **span, **asked, **where)
     if given["plot"] is not None:
@@ -103,55 +114,12 @@ def lr_find(ctx, file, **given):
         click.echo(f"{result.suggestion(given['rule']):.6g}")
         return 0
     click.echo(report.suggestions(result))
+    if result.suggestions:
+        rate = f"{next(iter(result.suggestions.values())):.6g}"
+        click.echo(f"\nFit with: {report.next_command(ctx, rate, asked['standardize'])}")
     if not result.suggestions:
         say(ctx.command_path, f"{result.status}: {result.message}")
     return 0 if result.suggestions else DIVERGED
-
-
-@app.command(
-    params=[
-        click.Argument(["model"]),
-        click.Argument(["file"]),
-        option(
-            "--out", metavar="PREDICTIONS.csv", callback=options.output, help="Or .parquet or .npy [default: stdout]."
-        ),
-        option("--score", is_flag=True, help="The linear scores, not the predictions."),
-        options.OFFSET,
-        *READING,
-    ]
-)
-def predict(model, file, out, score, offset, delimiter, shown):
-    """Predict every row of a table, or of many: FILE is as for fit.
-
-    MODEL.npz is what fit --save wrote. Its columns are found in FILE by their names; other columns don't matter.
-    """
-    from . import files, tables
-
-    result = load(model)
-    if offset is None and result.state is not None and result.state.offset:
-        raise ValueError(f"{model} was fitted with an offset: name the column of the new one with --offset.")
-    answer, word = (result.decision_function, "score") if score else (result.predict, "prediction")
-    with tables.answers(file, model, result, answer, out, offset, delimiter, shown) as blocks:
-        if out is not None and out.suffix in (".npy", ".parquet"):
-            written(blocks, out, word)
-            return
-        header = True
-        with files.writing(out) as stream:
-            for found in blocks:
-                names = [word] if found.ndim == 1 else [f"{word}_{k}" for k in range(found.shape[1])]
-                frame = tables.pd.DataFrame(found.reshape(len(found), -1), columns=names)
-                frame.to_csv(stream, index=False, header=header)
-                header = False
-
-
-def load(path):
-    """A saved model, or an error that names the file."""
-    if not Path(path).is_file():
-        raise ValueError(f"{path}: there is no such file.")
-    try:
-        return fastgd.load(path)
-    except Exception as error:
-        raise ValueError(f"{path} is no model that fit --save wrote, or is damaged: {error}") from None
 
 
 @app.command()
@@ -163,7 +131,7 @@ def info(model):
         return
     from . import report
 
-    result = load(model)
+    result = options.load(model)
     click.echo(f"{result!r}\n\n{report.coefficients(result)}")
 
 
@@ -195,8 +163,13 @@ def warmup(loss, optimizer, dtype, batch_size, penalty, sweeps):
 
 @app.command()
 @click.option("--picture", default="fastgd_demo.png", show_default=True, help="Where to save the loss curves.")
-def demo(picture):
-    """Fit 327,346 real flights, print a table, save a picture."""
+@click.option("--save", metavar="FLIGHTS.csv", callback=options.output, help="Only write the flights to a file.")
+@click.option("--every", type=int, default=1, help="With --save, only every so many-th of them.")
+def demo(picture, save, every):
+    """Fit 327,346 real flights, print a table, save two pictures."""
     from . import demo
 
+    if save is not None:
+        click.echo(demo.save(save, every))
+        return
     demo.main(picture)

@@ -8,8 +8,12 @@ from pathlib import Path
 
 import click
 import numpy as np
+from click.core import ParameterSource
 
 from ..inputs.options import FitOptions, defaults, names
+from ..parts import losses, optimizers, schedules
+from ..parts.registry import snake_case, unknown
+from .encoding import FILLS
 
 MOST = 100_000  # values of a list and runs of a sweep: more is a slip of the keyboard
 DEFAULTS = defaults()
@@ -42,12 +46,89 @@ def number_or(number, *words, or_name=False):
     return convert
 
 
-def single(kind, metavar):
+def part_of(argument, module):
+    """A type: the name of a part, perhaps with fields, NAME:FIELD=VALUE; the first one's name may be left out."""
+
+    def convert(value):
+        if not isinstance(value, str) or ":" not in value:
+            return value
+        name, *fields = map(str.strip, value.split(":"))
+        known = {snake_case(one): getattr(module, one) for one in module.__all__}
+        if name not in known:
+            raise click.BadParameter(str(unknown(argument, name, list(known))).partition("=")[2])
+        return known[name](**fields_of(name, known[name]._fields, fields))
+
+    convert.__name__ = "NAME[:FIELD=VALUE]"
+    return convert
+
+
+def fields_of(name, known, given):
+    """The fields of a part, {name: number}, from texts FIELD=VALUE, or VALUE for the field at that place."""
+    found = {}
+    for k, text in enumerate(given):
+        field, equals, value = text.rpartition("=")
+        field = field.strip() if equals else known[min(k, len(known) - 1)]
+        if field not in known or field in found:
+            what = "twice" if field in found else f"{field!r}, which it does not have"
+            raise click.BadParameter(f"{name} is given the field {what}: its fields are {', '.join(known)}.")
+        try:
+            found[field] = float(value)
+        except ValueError:
+            if field != "then":  # of a warm-up, another schedule
+                raise click.BadParameter(f"{value!r} is no number for the field {field} of {name}.") from None
+            found[field] = value.strip()
+    return found
+
+
+def rate(value):
+    """A number, "auto", or a schedule."""
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return value if value == "auto" else SCHEDULE(value)
+
+
+def bounds(value):
+    """The limits of all coefficients, from LOW:HIGH; one of them may be left out."""
+    if not isinstance(value, str):
+        return value
+    low, colon, high = value.partition(":")
+    try:
+        found = float(low or -math.inf), float(high or math.inf)
+    except ValueError:
+        colon = ""
+    if not colon:
+        raise click.BadParameter(f"{value!r} must be LOW:HIGH, two numbers, e.g. 0: for no negative coefficient.")
+    return found
+
+
+def fill(value):
+    """What takes the place of missing values: a word of ``FILLS`` or a number."""
+    if value in (None, *FILLS):
+        return value
+    try:
+        number = float(value)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise click.BadParameter(f"{value!r} is none of {', '.join(FILLS)} or a finite number.")
+    return number
+
+
+def is_range(text):
+    """Whether a text is START:STOP:COUNT, or was meant so: parts begin with a name."""
+    try:
+        return bool(float(text.partition(":")[0]) or True) and ":" in text
+    except ValueError:
+        return False
+
+
+def single(kind, metavar, ranges=True):
     """A type: one value of those of which ``sweep`` takes a list or a range."""
     kind = click.types.convert_type(kind)
 
     def convert(value):
-        if isinstance(value, str) and ("," in value or ":" in value):
+        if isinstance(value, str) and ("," in value or (ranges and is_range(value))):
             raise click.BadParameter(f"{value!r} is several values: pass one, or all to fastgd sweep.")
         return kind.convert(value, None, None)
 
@@ -57,7 +138,7 @@ def single(kind, metavar):
 
 def list_of(kind, ranges):
     """A type: values with commas in between, with ``ranges`` also start:stop:count; one value is no list."""
-    kind = click.types.convert_type(kind)
+    kind, metavar = click.types.convert_type(kind), getattr(kind, "__name__", "")
 
     def convert(value):
         if not isinstance(value, str):
@@ -66,10 +147,11 @@ def list_of(kind, ranges):
         for text in map(str.strip, value.split(",")):
             if not text:
                 raise click.BadParameter(f"{value!r} has an empty place: put one comma between values.")
-            found += range_of(text) if ranges and ":" in text else [kind.convert(text, None, None)]
+            found += range_of(text) if ranges and is_range(text) else [kind.convert(text, None, None)]
         return found if len(found) > 1 else found[0]
 
     convert.__name__ = "A,B,...|START:STOP:COUNT" if ranges else "A,B,..."
+    convert.__name__ += " (LOW:HIGH each)" if metavar == "LOW:HIGH" else ""
     return convert
 
 
@@ -89,11 +171,11 @@ def range_of(text):
     return np.geomspace(start, stop, count).tolist()
 
 
-def delimiter(ctx, param, value):
-    """One character; "tab" for that."""
-    value = {"tab": "\t", "\\t": "\t"}.get(value, value)
-    if value is not None and (len(value) != 1 or value in "\r\n\"'"):
-        raise click.BadParameter(f"{value!r} must be one character, or the word tab.")
+def character(ctx, param, value):
+    """One character; "tab" and "space" for those."""
+    value = {"tab": "\t", "\\t": "\t", "space": " "}.get(value, value)
+    if value is not None and (len(value) != 1 or value in '\r\n"' or (param.name == "delimiter" and value == "'")):
+        raise click.BadParameter(f"{value!r} must be one character, or the word tab or space.")
     return value
 
 
@@ -109,6 +191,31 @@ def output(ctx, param, value):
     if not os.access(path if path.exists() else path.parent, os.W_OK):
         raise click.BadParameter(f"{path} can't be written.")
     return path
+
+
+def model_file(ctx, param, value):
+    """A file that a model can be written to."""
+    path = output(ctx, param, value)
+    if path is not None and path.suffix != ".npz" and not (path.exists() and not path.is_file()):
+        raise click.BadParameter(f"{path} must end in .npz: {path.with_suffix('.npz')}, for example.")
+    return path
+
+
+def saved_model(ctx, param, value):
+    """A model that was saved, by its path."""
+    return None if value is None else load(value)
+
+
+def load(path):
+    """A saved model, or an error that names the file."""
+    import fastgd
+
+    if not Path(path).is_file():
+        raise ValueError(f"{path}: there is no such file.")
+    try:
+        return fastgd.load(path)
+    except Exception as error:
+        raise ValueError(f"{path} is no model that fit --save wrote, or is damaged: {error}") from None
 
 
 def picture(ctx, param, value):
@@ -151,20 +258,47 @@ def fit_option(flags, name, **words):
     return option(flags, name, default=default, show_default=not switch, **words)
 
 
-RATE = number_or(float, "auto", or_name=True)
+SCHEDULE = part_of("learning_rate", schedules)
+RATE = "auto|NUMBER|NAME[:FIELD=VALUE]"
 _OF_FIT = (
-    fit_option("--loss", "loss", type=str, help="squared_error, huber, log_loss, ..."),
-    fit_option("--optimizer", "optimizer", type=str, help="auto, sgd, momentum, adam, ..."),
-    fit_option("--learning-rate", "learning_rate", type=single(RATE, RATE.__name__), help="Or a schedule."),
+    fit_option(
+        "--loss",
+        "loss",
+        type=single(part_of("loss", losses), "NAME[:FIELD=VALUE]", ranges=False),
+        help="squared_error, huber:delta=2, quantile:0.9, log_loss, multinomial, poisson, ...",
+    ),
+    fit_option(
+        "--optimizer",
+        "optimizer",
+        type=single(part_of("optimizer", optimizers), "NAME[:FIELD=VALUE]", ranges=False),
+        help="auto, sgd, momentum, adam:beta1=0.8, ...",
+    ),
+    fit_option(
+        "--learning-rate", "learning_rate", type=single(rate, RATE), help="A number, or a schedule such as cosine:0.1."
+    ),
     fit_option("--batch-size", "batch_size", type=number_or(int, "auto", "full"), help="Rows a step."),
     fit_option("--alpha", "alpha", type=single(float, "FLOAT"), help="Strength of the penalty."),
     fit_option(
         "--l1-ratio", "l1_ratio", type=single(float, "FLOAT"), help="The penalty's share of L1: 0 is ridge, 1 lasso."
     ),
+    fit_option(
+        "--bounds",
+        "bounds",
+        type=single(bounds, "LOW:HIGH", ranges=False),
+        help="Limits of the coefficients: 0: or -1:1.",
+    ),
     fit_option("--seed", "random_state", type=int, help="Of the row order."),
-    fit_option("--epochs", "epochs", type=number_or(int, "auto")),
-    fit_option("--tol", "tol", type=number_or(float, "auto", "none")),
+    fit_option("--epochs", "epochs", type=number_or(int, "auto"), help="Passes over the rows, at most."),
+    fit_option("--max-steps", "max_steps", type=int, help="Steps, at most."),
+    fit_option("--tol", "tol", type=number_or(float, "auto", "none"), help="When a fit has converged."),
+    fit_option(
+        "--shuffle",
+        "shuffle",
+        type=click.Choice(["block", "full", "replacement", "none"]),
+        help="The order of the rows.",
+    ),
     fit_option("--validation", "validation", type=float, metavar="SHARE", help="Hold out so much of the rows: 0.1."),
+    fit_option("--patience", "patience", type=int, metavar="EPOCHS", help="How long the loss may not improve."),
     fit_option("--intercept/--no-intercept", "fit_intercept"),
     fit_option("--standardize/--no-standardize", "standardize", help="Scale columns [default: with an auto rate]."),
     fit_option("--average", "average", is_flag=True, help="Average the weights (Polyak)."),
@@ -190,11 +324,21 @@ TABLE = [
 ]
 OF_ROWS = {"weight": "sample_weight", "offset": "offset"}  # options that name a column, and the argument it becomes
 OFFSET = option("--offset", metavar="COL", help="The column that is added to the linear score.")
+BOOTSTRAP = fit_option(
+    "--bootstrap", "bootstrap", type=int, metavar="N", help="95 % intervals from N drawings of the rows."
+)
 ROWS_AND_COLUMNS = [
     option("--weight", metavar="COL", help="The column of the rows' weights."),
     OFFSET,
     option("--drop", metavar="COL", multiple=True, help="Leave a column out (again for more, or A,B)."),
     option("--columns", metavar="A,B", help="Fit on these columns [default: all but the target]."),
+    option(
+        "--one-hot", metavar="COL", multiple=True, help="Make categories of a column of numbers too, or of many texts."
+    ),
+    option("--dropna", is_flag=True, help="Leave rows out that lack a value."),
+    option(
+        "--fill", type=fill, metavar="|".join([*FILLS, "NUMBER"]), help="Fill in missing values, but of the target."
+    ),
     option("--float32", is_flag=True, help="Half the memory, and faster; about 6 digits."),
 ]
 LARGE = [
@@ -208,11 +352,34 @@ LARGE = [
     ),
 ]
 READING = [
-    option("--delimiter", callback=delimiter, help="What separates the fields of a text file [default: ,]."),
+    option(
+        "--delimiter", callback=character, metavar="CHAR", help="What separates fields [default: seen from the file]."
+    ),
+    option("--decimal", callback=character, metavar="CHAR", help="What is before decimals [default: .]."),
+    option("--thousands", callback=character, metavar="CHAR", help="What separates thousands [default: nothing]."),
     option("--progress/--no-progress", "shown", default=None, help="Show progress on stderr, or don't."),
 ]
 
 
 def fit_arguments(given):
     """What a command was given, as arguments of ``fastgd.fit``."""
-    return {name: given[name] for name in OF_FIT if name in given}
+    asked = {name: given[name] for name in (*OF_FIT, "bootstrap") if name in given}
+    if asked.get("shuffle") == "none":
+        asked["shuffle"] = False
+    return asked
+
+
+def resumed(ctx, past, asked):
+    """The arguments of a fit that goes on with the run ``past``: those of that run, but what was given now."""
+    from ..linear.kept_options import options_before
+
+    given = {name for name in asked if ctx.get_parameter_source(name) == ParameterSource.COMMANDLINE}
+    before = {**options_before(past.state, {}), "bounds": past.options["bounds"]}
+    if before["validation"] == "data":
+        raise ValueError("--resume: the run held out rows of their own, which it can't be given here.")
+    found = {name: value for name, value in before.items() if name not in given}
+    return {
+        **found,
+        **{name: value for name, value in asked.items() if name in given or name not in found},
+        "resume": past,
+    }

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import shlex
 import sys
 import warnings
 
@@ -13,16 +14,23 @@ from .options import FLAGS
 
 DIVERGED, WRONG, INTERRUPTED, BROKEN_PIPE = 1, 2, 130, 141  # the last two as a shell has them: 128 + the signal
 
-OF_SOURCES = {  # what errors of sources say to do, as options
+HERE = {  # what messages of Python's calls say to do, as options
     "choose other columns with features=": "leave it out with --drop",
     "name the columns with features=": "name the columns with --columns",
     "open it with dtype='float64'": "omit --float32",
+    "fill it, or leave the row out": "pass --dropna, or --fill mean, median, zero or a value",
+    " Fit with learning_rate=f.suggestion() and the same options.": "",
+    "pass offset=, an array (rows,); zeros predict for an offset of 0": "name its column with --offset",
+    "random_state": "--seed",
+    "validation or cv": "--validation or --cv",
+    "without resume": "without --resume",
 }
+OPTION = re.compile(r"(?<![\w.'\"-])([a-z][a-z_0-9]*)=(\"[^\"]*\"|'[^']*'|[\w.+-]+|)")
 
 
 def say(who, text):
     """One line on stderr."""
-    click.echo(f"{who}: {' '.join(str(text).split())}", err=True)
+    click.echo(f"{who}: {as_options(' '.join(str(text).split()))}", err=True)
 
 
 class Program(click.Group):
@@ -30,6 +38,7 @@ class Program(click.Group):
 
     def main(self, args=None, prog_name="fastgd", standalone_mode=True, **extra):
         """Run a command; exits with its code, or returns it with ``standalone_mode=False``."""
+        self.typed = list(sys.argv[1:] if args is None else args)
         try:
             code = super().main(args, prog_name, standalone_mode=False, **extra) or 0
         except (click.exceptions.Abort, KeyboardInterrupt):
@@ -66,7 +75,19 @@ class Program(click.Group):
                 if isinstance(error, OSError):
                     _drop_output()  # it may be what can't be written
                 tell(sentence(error))
+                if more := getattr(error, "more", ()):
+                    click.echo(f"Try: {shlex.join([ctx.command_path, *together(self.typed, more)])}", err=True)
                 return WRONG
+
+
+def together(typed, more):
+    """A command with more options behind it; names for --drop go to those that are there."""
+    typed, more = list(typed), list(more)
+    if "--drop" in typed[:-1] and "--drop" in more:
+        at, place = typed.index("--drop"), more.index("--drop")
+        typed[at + 1] = f"{typed[at + 1]},{more[place + 1]}"
+        del more[place : place + 2]
+    return [*typed, *more]
 
 
 def sentence(error):
@@ -76,12 +97,29 @@ def sentence(error):
     if isinstance(error, MemoryError):
         return f"not enough memory: {error or 'try --float32, or fewer columns'}."
     if isinstance(error, (ValueError, TypeError, ImportError, OSError)):
-        # The argument that a message begins with is an option here.
-        text = re.sub(r"^[a-z_0-9]+(?==)", lambda name: flag(name[0]), str(error))
-        for words, here in OF_SOURCES.items():
-            text = text.replace(words, here)
-        return text
+        return str(error)
     return f"{type(error).__name__}: {error} (a fault of fastgd: with FASTGD_TRACEBACK=1 it says where)"
+
+
+def as_options(text):
+    """A message whose advice is about Python's calls, as one about options: ``loss="huber"`` is ``--loss huber``."""
+    for words, here in HERE.items():
+        text = text.replace(words, here)
+
+    def option(found):
+        name, value = found.groups()
+        if name not in FLAGS and name not in OF_COMMANDS:
+            return found[0]
+        begins = found.start() == 0  # the value that is wrong: --loss='hubr' is not known
+        if value in ("True", "False"):
+            return flag(name) if value == "True" else f"--no-{flag(name)[2:]}"
+        return f"{flag(name)}={value}" if begins else f"{flag(name)} {value.strip(QUOTES)}".rstrip()
+
+    return OPTION.sub(option, text)
+
+
+QUOTES = "'\""
+OF_COMMANDS = {"cv", "scoring", "keep", "rule", "start", "stop", "num", "bootstrap", "resume", "weight", "target"}
 
 
 def flag(name):

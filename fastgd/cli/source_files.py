@@ -2,13 +2,16 @@
 
 import contextlib
 import glob
-import shlex
 from pathlib import Path
 
 from .. import sources
-from ..sources.arrow_columns import number, plain
-from .files import PARQUET, ParquetTable, TableError, open_table
+from . import tables
+from .faults import TableError
+from .files import PARQUET, Form, ParquetTable, open_table
 from .options import keep_inputs
+from .prepared import Prepared
+from .progress import is_shown, progress
+from .reading import Reading
 
 LARGE = 1 << 26  # bytes of a text file that is not read at once, with the line of each fault
 MARKS = "*?["
@@ -48,12 +51,14 @@ def match(path, pattern):
 class Files:
     """Files of one kind, with the columns of the first."""
 
-    def __init__(self, file, delimiter=None):
-        self.file, self.paths = file, files_of(file)
-        self.header = open_table(self.paths[0], delimiter)
+    def __init__(self, file, form=Form()):  # noqa: B008
+        self.file, self.paths, self.form = file, files_of(file), form
+        self.header = open_table(self.paths[0], form)
         self.total = sum(Path(path).stat().st_size for path in self.paths)
-        if suffix_of(self.paths[0]).endswith(".xz"):
-            raise TableError(f"{self.paths[0]} can't be read piece by piece: compress it as .gz or .bz2.")
+
+    def tables(self):
+        """All files, each as a table."""
+        return [self.header, *(open_table(path, self.form) for path in self.paths[1:])]
 
     def keep(self, outputs, *others):
         """Raise where an output would take the place of a file that is read, or be one of the pattern the next time."""
@@ -62,26 +67,38 @@ class Files:
             if isinstance(path, Path) and any(mark in self.file for mark in MARKS) and match(path, self.file):
                 raise ValueError(f"{path} would be among the files of {self.file!r} the next time: write elsewhere.")
 
-    def source(self, columns, labels=True, float32=False, **roles):
-        """The rows of some columns; ``roles`` are the names of the target, the weight and the offset."""
-        options = {"features": list(columns), "dtype": "float32" if float32 else "float64", **roles}
+    def source(self, columns, dtype, **roles):
+        """The rows of columns of numbers; ``roles`` are the names of the target, the weight and the offset."""
+        options = {"features": list(columns), "dtype": str(dtype), **roles}
         if not isinstance(self.header, ParquetTable):
             return sources.csv(self.paths, delimiter=self.header.delimiter, **options)
-        kinds = {name: self.header.schema.field(name).type for name in (*columns, *filter(None, roles.values()))}
-        odd = {name: kind for name, kind in kinds.items() if number(plain(kind)) is None}
-        target = roles.get("target")
-        if target in odd and not labels:
-            what = f"the target {target!r} holds text ({odd[target]}), and this loss needs numbers"
-            raise TableError(f"{self.paths[0]}: {what}: encode it, or for two classes pass --loss log_loss.")
-        if no_numbers := [name for name in columns if name in odd]:
-            shown = ", ".join(f"{name!r} ({odd[name]})" for name in no_numbers[:3])
-            shown += f" and {len(no_numbers) - 3} more" if len(no_numbers) > 3 else ""
-            what, hold, them = ("column", "holds", "it") if len(no_numbers) == 1 else ("columns", "hold", "them")
-            do = f"encode {them} as numbers"
-            if target is not None:
-                do += f", or leave {them} out with " + " ".join(f"--drop {shlex.quote(name)}" for name in no_numbers)
-            raise TableError(f"{self.paths[0]}: {what} {shown} {hold} no numbers: {do}.")
         return sources.parquet(self.paths, **options)
+
+
+def data_of(file, given, labels):
+    """What a command fits, as a source; one that has to be prepared is passed over once to learn how."""
+    found = Files(file, tables.form_of(given))
+    found.keep(given.values())
+    wanted, shown = tables.wanted_of(found.header, given, labels), None
+    shown = is_shown(given["shown"], found.total, given.get("quiet", False))
+    reading = Reading(found.header, wanted)
+    encoding = None
+    if not reading.needs_encoding and found.header.plain and not suffix_of(found.paths[0]).endswith(".xz"):
+        source = found.source(wanted.features, wanted.dtype, target=wanted.target, **wanted.of_rows)
+    else:
+        reading.raise_faults()  # before a long file is read
+        every = found.tables()
+        with progress(shown, sum(table.total for table in every), "reading") as told:
+            done, last = 0, 0
+            for rows in reading.rows(every):
+                done += rows.done - (last if rows.done > last else 0)
+                last = rows.done
+                told(done)
+        encoding, _ = reading.end()
+        source = Prepared(every, wanted, encoding, reading.counts, reading.classes)
+    if given["cache"] is not None:
+        source = source.cached(given["cache"])
+    return tables.Given(source, None, {}, source.n, source.dtype, shown, encoding, reading.dropped)
 
 
 @contextlib.contextmanager

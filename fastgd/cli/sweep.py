@@ -15,6 +15,13 @@ from .options import LISTS, MOST, OF_FIT, READING, ROWS_AND_COLUMNS, TABLE, list
 from .program import DIVERGED, INTERRUPTED, flag, say
 
 BEST = 10  # runs that are printed unless all are asked for
+CRITERIA = ("mean_score", "mean_loss", "validation_loss", "objective")  # what runs are compared by, as columns
+IN_SHELL = {  # what notes say to do, as options
+    'cv=5, scoring="r2"': "--cv 5 --scoring r2",
+    'cv=5, scoring="accuracy"': "--cv 5 --scoring accuracy",
+    "cv=5 or validation=0.2": "--cv 5 or --validation 0.2",
+    ", or read results and table()": "",
+}
 FIRST = ("loss", "optimizer", "learning_rate")  # columns of the printed table
 
 
@@ -30,7 +37,7 @@ FIRST = ("loss", "optimizer", "learning_rate")  # columns of the printed table
         *ROWS_AND_COLUMNS,
         option("--all", "every", is_flag=True, help=f"Print all runs [default: the best {BEST}]."),
         option("--table", metavar="TABLE.csv", callback=options.output, help="Write the table of all runs."),
-        option("--save", metavar="MODEL.npz", callback=options.output, help="Save the best model, for predict."),
+        option("--save", metavar="MODEL.npz", callback=options.model_file, help="Save the best model, for predict."),
         option("--simplest", is_flag=True, help="With --cv, save the simplest within one standard error."),
         option("--plot", metavar="PICTURE", callback=options.picture, help="Draw the losses."),
         option("--quiet", is_flag=True, help="No report."),
@@ -46,14 +53,15 @@ def sweep(ctx, file, **given):
     Every combination of the lists is a run.
     """
     from . import files, report, source_files, tables
+    from .data import data_of
 
     asked = options.fit_arguments(given)
     own = sweep_arguments(given, asked)
-    data = tables.data_of(file, given, has_classes(asked))
+    data = data_of(file, given, has_classes(asked))
     asked = {name: asked[name] for name in [*filter(asked.get, FIRST), *asked]}
     where = ctx.with_resource(source_files.engine(given["dask"]))
     result = fastgd.sweep(data.X, data.y, **data.of_rows, verbose=int(data.shown), **asked, **own, **where)
-    ranking = Ranking.of(result, given["scoring"] is not None)
+    ranking = Ranking.of(result)
     if not given["quiet"]:
         click.echo(f"{ranking.text(None if given['every'] else BEST)}\n\n{ranking.sentence()}")
     if given["table"] is not None:
@@ -75,7 +83,7 @@ def sweep(ctx, file, **given):
         if model.status == "diverged":
             say(ctx.command_path, f"diverged on all rows: {model.message} No model is saved.")
             return DIVERGED
-        model.save(given["save"])
+        data.kept_with(model).save(given["save"])
     return INTERRUPTED if interrupted else 0
 
 
@@ -86,6 +94,12 @@ def sweep_arguments(given, asked):
             raise ValueError(f"--{name} is for cross-validation: pass --cv too, e.g. --cv 5.")
     if given["simplest"] and given["save"] is None:
         raise ValueError("--simplest chooses what is saved: pass --save too.")
+    losses = asked.get("loss")
+    if given["save"] is not None and given["scoring"] is None and isinstance(losses, list) and len(set(losses)) > 1:
+        raise ValueError(
+            "--save: runs of different losses have no best one, as their values have different units: pass --cv 5 and "
+            "--scoring r2 (of classes accuracy) too."
+        )
     if given["cv"] is not None:
         arguments.whole("cv", given["cv"], 2)
         if given["validation"] is not None:
@@ -127,18 +141,15 @@ class Ranking(NamedTuple):
     diverged: int  # how many
 
     @classmethod
-    def of(cls, result, scored):
-        """Of a sweep; ``scored`` says that a scorer compared its runs."""
+    def of(cls, result):
+        """Of a sweep."""
         status = result.status
         columns = {name: ["full" if value is None else value for value in of] for name, of in result.table().items()}
-        criterion = next(name for name in ("mean_loss", "validation_loss", "loss") if name in columns)
-        if scored:  # larger is better, as the user knows it
-            turned = [name for name in columns if name == "mean_loss" or name.startswith("fold_")]
-            columns |= {name: [-value for value in columns[name]] for name in turned}
-            columns = {"mean_score" if name == "mean_loss" else name: of for name, of in columns.items()}
-            criterion = "mean_score"
+        criterion = next(name for name in CRITERIA if name in columns)
         # The last finite weights of a run that diverged are no model, whatever their loss is.
-        order = np.lexsort((np.nan_to_num(result.losses, nan=np.inf), np.array(status) == "diverged")).tolist()
+        order = list(range(len(status)))
+        if result.ranking.refusal is None:
+            order = np.lexsort((np.nan_to_num(result.losses, nan=np.inf), np.array(status) == "diverged")).tolist()
         return cls(result, columns, order, criterion, status.count("diverged"))
 
     def text(self, most):
@@ -154,14 +165,27 @@ class Ranking(NamedTuple):
         runs, what = len(self.order), "settings" if mean else "runs"
         if self.diverged == runs:
             return f"All {runs} {what} diverged." if runs > 1 else "The run diverged."
+        if self.result.ranking.refusal:
+            return self.note()
         best = self.order[0]
-        text = f"Best: a {self.criterion.replace('_', ' ')} of {short(self.columns[self.criterion][best])}"
+        reached = self.criterion.replace("_", " ")
+        text = (
+            f"Best: {'an' if reached == 'objective' else 'a'} {reached} of {short(self.columns[self.criterion][best])}"
+        )
         if mean:
             text += f" ± {short(self.columns['standard_error'][best])}"
         text += self.settings_of(" with ", best)
         if mean:
             text += self.settings_of("; the simplest within one standard error: ", self.result.simplest_index)
-        return f"{text}; {self.diverged or 'none'} of {runs} {what} diverged." if runs > 1 else f"{text}."
+        text = f"{text}; {self.diverged or 'none'} of {runs} {what} diverged." if runs > 1 else f"{text}."
+        return f"{text}\n{self.note()}" if self.result.ranking.caution else text
+
+    def note(self):
+        """What to know before runs are compared, for a shell."""
+        text = self.result.ranking.note
+        for words, here in IN_SHELL.items():
+            text = text.replace(words, here)
+        return text[0].upper() + text[1:]
 
     def settings_of(self, start, k):
         """The settings of a run that vary, after some words."""

@@ -122,8 +122,8 @@ def minimize(
         slices of about 20 ms; with ``data`` after each epoch, with ``epoch``, ``validation_fun``, ``learning_rate`` and
         ``seconds`` besides. True ends the run, None and False don't.
     verbose : int, default 0
-        1 shows a progress bar (tqdm); -1 leaves out the line that tells, on a terminal or in a notebook, that code is being compiled,
-        and the warning, elsewhere, that it is in each process anew.
+        1 shows a progress bar (tqdm); -1 leaves out the line that tells, on a terminal or in a notebook, that code is
+        being compiled, and the warning, elsewhere, that it is in each process anew.
     resume : MinimizeResult, path or None, default None
         With ``data``: the result of a run to go on with, or the file in which it was saved. All options but ``epochs``,
         ``max_iter``, ``tol`` and ``patience`` must be the same; the numbers are those of a run that never stopped.

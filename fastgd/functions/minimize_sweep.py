@@ -10,6 +10,7 @@ from ..inputs import arguments
 from ..inputs.grid import expand
 from ..results.divergence import warn_where_all_diverged
 from ..results.messages import MINIMIZE_ADVICE
+from ..results.ranking import ranking_of_settings
 from ..results.sweep_results import SweepResult
 from .batch_options import BATCH_DEFAULTS
 from .minimize import OF_FUNCTIONS, need_data, run_all
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .._types import AnyOptimizer, Callback, Gradient, MinimizeResult, Parameters, Rate, Seed, Values
-
 ADVICE = MINIMIZE_ADVICE["diverged"]
 
 
@@ -83,8 +83,7 @@ def minimize_sweep(
     -------
     SweepResult
         ``results``, ``best`` (the smallest finite ``fun`` or, with ``validation``, the smallest validation value),
-        ``status`` ("slow" where all iterations or epochs were used), ``table()``, ``plot()``. After Ctrl-C the runs
-        that had not ended are "interrupted".
+        ``status``, ``table()``, ``plot()``. After Ctrl-C the runs that had not ended are "interrupted".
 
     Warns
     -----
@@ -101,7 +100,7 @@ def minimize_sweep(
     >>> import fastgd
     >>> s = fastgd.minimize_sweep(lambda x: x**2, 10.0, lambda x: 2 * x, learning_rate=[0.01, 0.5, 1.1], max_iter=20)
     >>> s.status
-    ['slow', 'converged', 'diverged']
+    ['max_iter', 'converged', 'diverged']
     >>> s.best.x, s.table()["learning_rate"]
     (0.0, [0.01, 0.5, 1.1])
     """
@@ -118,7 +117,8 @@ def minimize_sweep(
 
         limits = Limits.checked(max_iter, tol, history, callback, verbose)
         results = minimize_batches(fun, x0, grad, data, given, grid.points, limits)
-        found = SweepResult(results, grid.settings, np.array([result.loss for result in results]))
+        ranking = ranking_of_settings(grid.settings, given["validation"] is not None)
+        found = SweepResult(results, grid.settings, np.array([result.loss for result in results]), ranking=ranking)
         return warn_where_all_diverged(found, ADVICE)
     limits = Limits.checked(100 if max_iter is None else max_iter, tol, history, callback, verbose)
     settings = [

@@ -110,7 +110,7 @@ def _not_a_part(argument, given, known, module):
         hint = f" Call it: {given.__name__}()."
     elif inspect.isroutine(given):
         methods = " and ".join(f"{word}(self, {needs})" for word, needs in PROTOCOLS[kind].required.items())
-        hint = f" A function is not enough: pass an instance of a class with {methods} (README: A part of your own)."
+        hint = f" A function is not enough: pass an instance of a class with {methods} (the guide: Parts of your own)."
     else:
         methods = " and ".join(PROTOCOLS[kind].required)
         names = ", ".join(map(repr, known))

@@ -45,10 +45,13 @@ class Notice:
         Whether this process has: a further line is a short one.
     spent : float
         Seconds that the call has compiled.
+    total : float
+        Seconds that this process has compiled, or looked for code that is kept.
     """
 
     def __init__(self):
         self.wanted, self.told, self.ever, self.spent = True, False, False, 0.0
+        self.total, self.depth = 0.0, 0
 
     def begin(self, wanted):
         """Begin a call, which wants to be told or not."""
@@ -57,6 +60,18 @@ class Notice:
     @contextlib.contextmanager
     def while_compiling(self, kernel, folder, lasting=True):
         """Watch what may compile a kernel, or find its code; it is kept in a folder, or nowhere (None, not lasting)."""
+        began, self.depth = time.perf_counter(), self.depth + 1
+        try:
+            with self.line_of(kernel, folder, lasting):
+                yield
+        finally:
+            self.depth -= 1
+            if self.depth == 0:  # what a kernel calls compiles inside
+                self.total += time.perf_counter() - began
+
+    @contextlib.contextmanager
+    def line_of(self, kernel, folder, lasting):
+        """Print the line if what is inside compiles for long."""
         if self.told or not self.wanted or not seen():
             yield
             return

@@ -147,8 +147,8 @@ def fit(X: Rows, y: ArrayLike | None = None, **options: Any) -> FitResult:
     verbose : int, default 0
         1 prints what was chosen, as ``choices`` of the result have it, and shows a progress bar (tqdm); both go to
         stderr. ``sweep`` prints those of the first setting of each pass, ``partial_fit`` those of the first chunk. -1
-        leaves out the line that tells, on a terminal or in a notebook, that kernels are being compiled, and the warning, elsewhere, that
-        they are in each process anew.
+        leaves out the line that tells, on a terminal or in a notebook, that kernels are being compiled, and the
+        warning, elsewhere, that they are in each process anew.
     start : FitResult, path, (coef, intercept) or None, default None
         The first weights, in the units of the columns: those of a result, of the file of one, or coefficients (d,) and
         an intercept, (m, d) and (m,) for m targets or classes. All else is as in a new fit. None starts at the best

@@ -124,12 +124,9 @@ def _score_function(scorer, given):
 
 def takes_weights(scorer):
     """Whether a scorer takes row weights."""
-    if hasattr(scorer, "get_metadata_routing"):  # one of scikit-learn's
-        from sklearn.utils.metadata_routing import get_routing_for_object
-
-        return "sample_weight" in get_routing_for_object(scorer).score.requests
+    function = getattr(scorer, "_score_func", scorer)  # that of scikit-learn's scorers, which all take the argument
     try:
-        return "sample_weight" in signature(scorer).parameters
+        return "sample_weight" in signature(function).parameters
     except ValueError:  # compiled code may have no signature
         return False
 

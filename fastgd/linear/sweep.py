@@ -15,6 +15,7 @@ from ..inputs.options import FitOptions, defaults, names, only_known, reasons, s
 from ..parts.registry import brief
 from ..results.divergence import warn_where_all_diverged
 from ..results.progress import print_choices
+from ..results.ranking import COMPARABLE, ranking_of
 from ..results.scores import Scores
 from ..results.sweep_results import CrossValidation, Results, SweepResult
 from ..solvers.compiled import COMPILED
@@ -89,8 +90,9 @@ def sweep(
     -------
     SweepResult or, with ``cv``, CrossValidation
         ``results``, ``best``, ``losses``, ``status``, ``table()``, ``to_dataframe()``, ``plot()``. Without
-        ``validation`` or ``cv`` runs are compared by their training objectives, which are not
-        comparable between different losses or penalties.
+        ``validation`` or ``cv`` runs are compared by their training objectives, of which the smallest penalty always
+        has the smallest: reading ``best`` warns of that. Runs of different losses have no ``best``, but by a
+        ``scoring``.
 
     Warns
     -----
@@ -115,7 +117,7 @@ def sweep(
     >>> X = np.array([[0.0], [1.0], [2.0], [3.0]])
     >>> s = fastgd.sweep(X, np.array([1.0, 3.0, 5.0, 7.0]), learning_rate=[1e-4, 0.1, 10.0], epochs=500)
     >>> s.status, s.best.coef.round(2)
-    (['slow', 'slow', 'diverged'], array([2.]))
+    (['max_epochs', 'max_epochs', 'diverged'], array([2.]))
     """
     only_known(sweep, options, NOT_SWEEP)
     return warn_where_all_diverged(sweep_by(COMPILED, X, y, options, product, cv, groups, scoring, refit, keep))
@@ -172,7 +174,9 @@ def plain_result(runs, settings):
     results = Results(len(runs.chosen), lambda k: runs.result(k, 0, float(objectives()[k])))
     held = runs.plans[0].held is not None
     losses = (lambda: runs.losses(Evaluation.selection_loss)[:, 0]) if held else objectives
-    return SweepResult(results, settings, losses, runs.statuses(0))
+    ranking = ranking_of([choice.model.loss for choice in runs.chosen], settings, held)
+    in_memory = getattr(runs.chosen[0].table.X, "in_memory", False)
+    return SweepResult(results, settings, losses, runs.statuses(0), ranking, in_memory)
 
 
 def cross_result(runs, settings, scorer, X, y, refit, fit_setting):
@@ -187,8 +191,12 @@ def cross_result(runs, settings, scorer, X, y, refit, fit_setting):
     order = [choice.options.alpha for choice in runs.chosen]
     statuses = [list(each) for each in zip(*map(runs.statuses, range(folds)), strict=True)]
     # A diverged run has its last finite weights, whose loss says nothing about the setting.
-    scores = Scores(np.where(np.array(statuses) == "diverged", np.inf, held))
-    found = CrossValidation(results, settings, None, statuses, scores, order, fit_setting)
+    scored = scorer is not None
+    scores = Scores(np.where(np.array(statuses) == "diverged", np.inf, held), scored)
+    ranking = COMPARABLE if scored else ranking_of([choice.model.loss for choice in runs.chosen], settings, True)
+    found = CrossValidation(
+        results, settings, None, statuses, ranking, scores=scores, _order=order, _fitted=fit_setting
+    )
     if refit and not interrupted:
         _ = found.simplest if refit == "simplest" else found.best
     return found

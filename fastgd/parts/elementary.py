@@ -1,6 +1,7 @@
 """Functions of numbers that parts are written with; kernels have a compiled twin of each, ``kernels/elementary.py``.
 
 Exponentials and logarithms are float64 for any type, as in the kernels: in float32 they would saturate at 88.7.
+``np.float64(x)`` would make a number of an array of one item, with NumPy 2.0.
 """
 
 import numpy as np
@@ -8,18 +9,18 @@ import numpy as np
 
 def exp(x):
     """``e**x``, saturating instead of overflowing."""
-    return np.exp(np.minimum(np.maximum(np.float64(x), -708.0), 709.0))
+    return np.exp(np.minimum(np.maximum(np.asarray(x, np.float64), -708.0), 709.0))
 
 
 def expm1mx(x):
     """``e**x - 1 - x``, never negative, saturating as ``exp`` does."""
-    x = np.minimum(np.float64(x), 709.0)
+    x = np.minimum(np.asarray(x, np.float64), 709.0)
     return np.maximum(np.expm1(x) - x, 0.0)
 
 
 def log(x):
     """``log(x)`` for ``x >= 0``, saturating below the least normal number at -708.4."""
-    return np.log(np.maximum(np.float64(x), 2.2250738585072014e-308))
+    return np.log(np.maximum(np.asarray(x, np.float64), 2.2250738585072014e-308))
 
 
 def log1p(z):

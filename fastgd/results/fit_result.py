@@ -14,16 +14,19 @@ from ..parts import losses
 from . import saving
 from .answers import answered
 from .bootstrap import Replicates, percentile_interval
-from .evaluation import objective, score
+from .coefficients import Coefficients
+from .evaluation import objective, score, training_words, validation_words
 from .history import History
 from .minimize_result import minimization_of
 from .plots import log_where_wide, new_axes
+from .shown import Shown, count
 from .state import RunState
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from .._types import Path, Rows
+LARGEST = 5  # coefficients that are shown
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -62,6 +65,9 @@ class FitResult:
         The state that ``fastgd.fit(..., resume=r)`` and ``fastgd.partial_fit(X, y, r)`` go on from.
     replicates : Replicates or None
         With ``bootstrap``, ``coef`` and ``intercept`` of each replicate, the first index its number.
+    encoding : dict or None
+        Of a model that the command line fitted: how the columns were made from those of a table (categories, what
+        stands in for missing values), as plain values.
     """
 
     coef: np.ndarray
@@ -78,6 +84,7 @@ class FitResult:
     best_epoch: int | None = None
     replicates: Replicates | None = None
     state: RunState | None = None
+    encoding: dict | None = None
 
     @property
     def options(self) -> dict[str, Any]:
@@ -232,6 +239,7 @@ class FitResult:
             classes=None if self.classes is None else labels,
             object_classes=self.classes is not None and self.classes.dtype.kind == "O",
             replicates=self.replicates,
+            encoding=self.encoding,
             state=self.state,
         )
         saving.write(path, model)
@@ -358,7 +366,7 @@ class FitResult:
         """The entries of this run in a sweep's table."""
         held = {"validation_loss": float(np.min(self.history.validation_loss, initial=np.inf))}
         known = np.isfinite(self.history.validation_loss).any()
-        return {"loss": self.loss, **(held if known else {}), "n_epochs": self.n_epochs}
+        return {"objective": self.loss, **(held if known else {}), "n_epochs": self.n_epochs}
 
     def plot(self, ax: Any = None, **options: Any) -> Any:
         """Draw the loss of each epoch (matplotlib, with options for its line); returns the axes."""
@@ -373,14 +381,27 @@ class FitResult:
         return ax
 
     def __repr__(self):
-        lines = [f"{type(self).__name__}: {self.status} after {self.n_epochs} epochs ({self.n_steps} steps)"]
+        return self._shown().text()
+
+    def _repr_html_(self):
+        return self._shown().html()
+
+    def _shown(self):
+        """What is shown: nothing here takes a pass over data."""
+        ended = f"{self.status} after {count(self.n_epochs, 'epoch')} ({count(self.n_steps, 'step')})"
         if self.coef.ndim == 1:
-            words = f"{self.coef.size} coefficients, intercept {self.intercept:.6g}"
+            model = f"{count(self.coef.size, 'coefficient')}, intercept {self.intercept:.6g}"
         else:
             kind = "targets" if self.classes is None else "classes"
-            words = f"{self.coef.shape[1]} coefficients for each of {len(self.coef)} {kind}"
-        lines += [f"  {self.message}", f"  {words}"]
-        return "\n".join(lines + [f"  {name}: {words}" for name, words in self.choices.items()])
+            model = f"{count(self.coef.shape[1], 'coefficient')} for each of {len(self.coef)} {kind}"
+        facts = {None: self.message, "training rows": training_words(self), "validation": validation_words(self)}
+        table = Coefficients.of(self).table(LARGEST)
+        return Shown(
+            f"{type(self).__name__}: {ended}",
+            {name: words for name, words in {**facts, "model": model}.items() if words},
+            [table] if table else [],
+            details=self.choices,
+        )
 
 
 def load(path: Path) -> Any:
@@ -434,6 +455,7 @@ def load(path: Path) -> Any:
         best_epoch=model.state.best_epoch,
         replicates=model.replicates,
         state=model.state,
+        encoding=model.encoding,
     )
 
 

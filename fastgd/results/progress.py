@@ -1,11 +1,15 @@
-"""Reports during a run: the objects that callbacks are given, and the progress bar of ``verbose`` (tqdm)."""
+"""Reports during a run: the objects that callbacks are given, and the progress bar of ``verbose``."""
 
 import contextlib
-import functools
+import importlib.util
 import sys
 from dataclasses import dataclass
 
 import numpy as np
+
+from ..kernels.notice import notice
+
+SHOWN = 0.5  # seconds of compiling that are told
 
 
 @dataclass(frozen=True)
@@ -104,34 +108,75 @@ def tell(line):
         print(line, file=sys.stderr)  # noqa: T201
 
 
-@functools.cache
-def tell_of_no_bar():
-    """Print, once, why there is no bar."""
-    tell("No progress bar: tqdm is not installed (python -m pip install 'fastgd[progress]').")
+class Lines:
+    """What a bar shows, as plain lines, where tqdm is not installed: one after 1, 2, 4, ... updates."""
+
+    def __init__(self, total=None, unit="it", position=0, **_):
+        self.of, self.unit, self.shown = "" if total is None else f" of {total}", unit, position == 0
+        self.n, self.count, self.words, self.said = 0, 0, "", True
+
+    def update(self, done):
+        """Move by so many units."""
+        self.n, self.count, self.said = self.n + done, self.count + 1, False
+
+    def set_postfix_str(self, words, refresh=False):
+        """Print the line, if it is its turn."""
+        self.words = words
+        if self.count & (self.count - 1) == 0:
+            self.line()
+
+    def line(self):
+        """Print where the run is."""
+        if self.shown and not self.said:
+            tell(f"{self.unit} {self.n}{self.of}: {self.words}")
+        self.said = True
+
+    def close(self):
+        """Print the last position."""
+        self.line()
+
+
+def kind_of_bar():
+    """tqdm's bar, in a notebook that can show one the widget; plain lines without tqdm."""
+    try:
+        # tqdm.auto warns in a notebook without ipywidgets.
+        if importlib.util.find_spec("ipywidgets") is None:
+            from tqdm.std import tqdm
+        else:
+            from tqdm.auto import tqdm
+    except ImportError:
+        return Lines
+    return tqdm
 
 
 class Bar:
-    """A bar over ``total`` epochs or steps; a silent one where ``shown`` is false, or without tqdm."""
+    """A bar over ``total`` epochs or steps; a silent one where ``shown`` is false.
+
+    Compiling is no part of the run: it is said behind the bar, and the time that is left never counts it.
+    """
 
     def __init__(self, shown, total, unit, **options):
         self.bar = None
         if shown and sys.stderr is not None:
-            try:
-                from tqdm.auto import tqdm
-            except ImportError:
-                tell_of_no_bar()
-            else:
-                self.bar = tqdm(total=total, unit=unit, **options)
+            self.compiled, self.compiling = notice.total, 0.0
+            self.bar = kind_of_bar()(total=total, unit=unit, **options)
 
     def update(self, done, loss):
         """Show the position of the run, and its loss."""
-        self.note(done, f"loss={loss:.6g}")
+        self.note(done, f"loss={loss:.6g}", True)
 
-    def note(self, done, words):
-        """Show a position, and words behind it."""
-        if self.bar is not None:
-            self.bar.update(done - self.bar.n)
-            self.bar.set_postfix_str(words, refresh=False)
+    def note(self, done, words, compiling=False):
+        """Show a position and words behind it, with ``compiling`` also how long the run has compiled."""
+        if self.bar is None:
+            return
+        spent, self.compiled = notice.total - self.compiled, notice.total
+        self.compiling += spent
+        for clock in ("start_t", "last_print_t"):
+            if spent and hasattr(self.bar, clock):
+                setattr(self.bar, clock, getattr(self.bar, clock) + spent)
+        self.bar.update(done - self.bar.n)
+        words += f", compiled {self.compiling:.1f} s" if compiling and self.compiling >= SHOWN else ""
+        self.bar.set_postfix_str(words, refresh=False)
 
     def close(self):
         """End the bar."""

@@ -31,6 +31,7 @@ class SavedModel:
     classes: np.ndarray | None
     object_classes: bool
     replicates: Replicates | None
+    encoding: dict | None  # of the command line, which checks it
     state: RunState
 
 

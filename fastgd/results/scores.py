@@ -22,6 +22,8 @@ class Scores:
     ----------
     losses : ndarray (settings, folds)
         Smaller is better; for a scorer, minus the score.
+    scored : bool
+        Whether they are of a scorer.
 
     Examples
     --------
@@ -33,6 +35,7 @@ class Scores:
     """
 
     losses: np.ndarray
+    scored: bool = False
 
     @property
     def mean(self) -> np.ndarray:
@@ -52,6 +55,16 @@ class Scores:
             return np.full(len(self.losses), np.nan)
         with np.errstate(all="ignore"):
             return self.losses.std(axis=1, ddof=1) / np.sqrt(folds)
+
+    @property
+    def shown(self) -> np.ndarray:
+        """(settings, folds) The losses or, of a scorer, the scores as it gives them."""
+        return -self.losses if self.scored else self.losses
+
+    @property
+    def name(self) -> str:
+        """What a mean is called: "mean_loss" or "mean_score"."""
+        return "mean_score" if self.scored else "mean_loss"
 
     @property
     def best(self) -> int:

@@ -12,13 +12,15 @@ import numpy as np
 from ..kernels.threads import cached_property
 from .divergence import warn_of_divergence
 from .plots import new_axes, plot_histories, plot_losses
+from .ranking import COMPARABLE, Ranking
 from .scores import Scores
+from .shown import count
+from .shown_runs import SHOWN_RUNS, shown_of_runs, table_of_runs
 
 if TYPE_CHECKING:
     from .fit_result import FitResult
 
 R = TypeVar("R")  # the class of the results
-SLOW = ("max_iter", "max_epochs")
 
 
 class Results(Sequence):
@@ -55,13 +57,17 @@ class SweepResult(Generic[R]):
     settings : dict of str to list
         The settings that vary, one value a run.
     status : list of str
-        Of each run; 'slow' where it used all its iterations or epochs.
+        How each run ended, in the words of its result.
+    ranking : Ranking
+        Whether the runs can be compared, ``ranking.refusal`` or ``ranking.caution`` saying why not.
     """
 
     results: Sequence[R]
     settings: dict[str, list[Any]]
     _losses: Any  # an array (runs,), or a function that gives it
     _statuses: Any = field(default=None)
+    ranking: Ranking = COMPARABLE
+    _in_memory: bool = True  # whether the losses take no pass over files
 
     @cached_property
     def losses(self) -> np.ndarray:
@@ -80,7 +86,11 @@ class SweepResult(Generic[R]):
 
     @property
     def best_index(self) -> int:
-        """Which run has the smallest finite loss; one that diverged only where all did."""
+        """Which run has the smallest finite loss; one that diverged only where all did.
+
+        A ValueError where no run has one, and of runs with different losses, whose values have different units.
+        """
+        self.ranking.check()
         good = np.isfinite(self.losses)
         if not good.any():
             raise ValueError("No run has a finite loss: sweep smaller learning rates, or check the start.")
@@ -89,7 +99,8 @@ class SweepResult(Generic[R]):
 
     @property
     def best(self) -> R:
-        """The result with the smallest finite loss."""
+        """The result with the smallest finite loss; a UserWarning where the settings alone decide which that is."""
+        self.ranking.warn()
         return self.results[self.best_index]
 
     def score(self, X, y=None, sample_weight=None, offset=None):
@@ -111,12 +122,14 @@ class SweepResult(Generic[R]):
 
     @property
     def status(self) -> list[str]:
-        """The status of each run (list of str); 'slow' where it used all its iterations or epochs."""
-        found = self._statuses or [run.status for run in self.results]
-        return ["slow" if status in SLOW else status for status in found]
+        """The status of each run (list of str)."""
+        return list(self._statuses or [run.status for run in self.results])
 
     def table(self) -> dict[str, list[Any]]:
-        """A dict of columns (lists, one entry a run): the settings that vary, how each run ended, its status."""
+        """A dict of columns (lists, one entry a run): the settings that vary, what each run reached, its status.
+
+        Of fits that is the "objective" (and with ``validation`` the "validation_loss"), of minimisations "fun".
+        """
         columns = [run.columns for run in self.results]
         return {**self.settings, **{name: [of[name] for of in columns] for name in columns[0]}, "status": self.status}
 
@@ -156,9 +169,22 @@ class SweepResult(Generic[R]):
         return ax
 
     def __repr__(self):
-        counts = {status: self.status.count(status) for status in dict.fromkeys(self.status)}
-        ends = ", ".join(f"{count} {status}" for status, count in counts.items())
-        return f"{type(self).__name__}: {len(self.results)} runs over {', '.join(self.settings) or 'nothing'} ({ends})"
+        return self._shown().text()
+
+    def _repr_html_(self):
+        shown = self._shown()
+        shown.notebook.append(table_of_runs(self, most=SHOWN_RUNS))
+        return shown.html()
+
+    def _shown(self):
+        """What is shown of the runs."""
+        return shown_of_runs(self, count(len(self.results), "run"), self._criterion)
+
+    @property
+    def _criterion(self):
+        """What runs are compared by: a column of the table."""
+        names = self.results[0].columns
+        return next(name for name in ("validation_loss", "objective", "fun") if name in names)
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -191,11 +217,13 @@ class CrossValidation(SweepResult[Any]):
     @property
     def best_index(self) -> int:
         """Which setting has the smallest mean loss."""
+        self.ranking.check()
         return self.scores.best
 
     @property
     def simplest_index(self) -> int:
         """Which setting is the simplest within one standard error of the best: the strongest penalty."""
+        self.ranking.check()
         return self.scores.simplest(self._order)
 
     def refit(self, index: int | None = None) -> FitResult:
@@ -207,6 +235,7 @@ class CrossValidation(SweepResult[Any]):
     @cached_property
     def best(self) -> FitResult:
         """The best setting fitted on all rows, when first read."""
+        self.ranking.warn()
         return self.refit()
 
     @cached_property
@@ -218,8 +247,7 @@ class CrossValidation(SweepResult[Any]):
     def status(self) -> list[str]:
         """The status of each setting: the worst of its folds."""
         worst = ("diverged", "interrupted", "max_epochs", "early_stopped", "converged")
-        found = [min(statuses, key=worst.index) for statuses in self._statuses]
-        return ["slow" if status in SLOW else status for status in found]
+        return [min(statuses, key=worst.index) for statuses in self._statuses]
 
     def plot(self, ax: Any = None) -> Any:
         """Draw the mean losses with their standard errors against the first setting of numbers (matplotlib).
@@ -242,15 +270,20 @@ class CrossValidation(SweepResult[Any]):
         return ax
 
     def table(self) -> dict[str, list[Any]]:
-        """A dict of columns (lists, one entry a setting): the settings that vary, mean losses, errors, status."""
+        """A dict of columns (lists, one entry a setting): the settings, means over the folds, errors, folds, status.
+
+        The mean is "mean_loss" or, with ``scoring``, "mean_score", as the scorer gives it.
+        """
         scores = self.scores
-        columns = {"mean_loss": scores.mean.tolist(), "standard_error": scores.standard_error.tolist()}
-        columns |= {f"fold_{f}": losses.tolist() for f, losses in enumerate(scores.losses.T)}
+        mean = -scores.mean if scores.scored else scores.mean
+        columns = {scores.name: mean.tolist(), "standard_error": scores.standard_error.tolist()}
+        columns |= {f"fold_{f}": values.tolist() for f, values in enumerate(scores.shown.T)}
         return {**self.settings, **columns, "status": self.status}
 
-    def __repr__(self):
+    @property
+    def _criterion(self):
+        return self.scores.name
+
+    def _shown(self):
         settings, folds = self.scores.losses.shape
-        words = (
-            f"{type(self).__name__}: {settings} settings over {', '.join(self.settings) or 'nothing'}, {folds} folds"
-        )
-        return f"{words}; the best mean loss is {self.scores.mean.min():.6g}"
+        return shown_of_runs(self, f"{count(settings, 'setting')} of {count(folds, 'fold')}", self._criterion)

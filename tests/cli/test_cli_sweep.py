@@ -17,12 +17,13 @@ pytest.importorskip("pandas")
 import click
 from hypothesis import given
 from hypothesis import strategies as st
-from test_cli import fault, folder, frame, run  # noqa: F401 (a fixture for all)
+from shell import fault, folder, frame, run  # noqa: F401 (a fixture for all)
 
 import fastgd
 from fastgd.cli import app as commands
 from fastgd.cli import sweep as command
 from fastgd.cli import tables
+from fastgd.results.ranking import COMPARABLE
 
 BASE = "sweep data.csv --target price --standardize --batch-size 20 --epochs 6 "
 RATES = "--learning-rate 1e-4:10:12 "
@@ -183,7 +184,8 @@ def test_options_are_the_arguments_of_sweep(monkeypatch):
 
 def test_every_option_of_fit_is_one_of_sweep():
     ours = {param.name: param for param in command.sweep.params}
-    for param in commands.fit.params:
+    alone = {"bootstrap", "resume"}
+    for param in (param for param in commands.fit.params if param.name not in alone):
         assert ours[param.name].opts == param.opts
         assert ours[param.name].default == param.default
     assert set(ours) - {param.name for param in commands.fit.params} == {
@@ -201,20 +203,20 @@ def test_the_best_runs_are_printed_and_all_are_in_the_table():
     assert done.stderr == ""
     s = fastgd.sweep(**data(learning_rate=np.geomspace(1e-4, 10, 12), alpha=[0.0, 1.0]))
     written = table("all.csv")
-    assert [float(row["loss"]) for row in written] == s.losses.tolist()
+    assert [float(row["objective"]) for row in written] == s.losses.tolist()
     assert [float(row["learning_rate"]) for row in written] == s.settings["learning_rate"]
     assert [row["status"] for row in written] == s.status
     printed = rows(done.stdout)
     assert len(printed) == 10
-    losses = [float(row["loss"]) for row in printed]
+    losses = [float(row["objective"]) for row in printed]
     assert losses == sorted(losses)
     np.testing.assert_allclose(losses[0], s.losses.min(), rtol=1e-5)
     lost = s.status.count("diverged")
     assert 0 < lost < 24
     words = ", ".join(f"{name}={value:.6g}" for name, value in s.best_settings.items())
-    assert done.stdout.splitlines()[-1] == (
-        f"Best: a loss of {s.losses.min():.6g} with {words}; {lost} of 24 runs diverged."
-    )
+    best, note = done.stdout.splitlines()[-2:]
+    assert best == f"Best: an objective of {s.losses.min():.6g} with {words}; {lost} of 24 runs diverged."
+    assert note.startswith("Alpha varies and ") and "pass --cv 5 or --validation 0.2 to" in note
     everything = rows(run(BASE + RATES + "--alpha 0,1 --seed 4 --all").stdout)
     assert len(everything) == 24
     assert everything[:10] == printed
@@ -275,6 +277,15 @@ def test_held_out_rows_compare_runs():
     assert f"learning_rate={s.best_settings['learning_rate']:.6g};" in done.stdout
 
 
+def test_different_losses_are_not_ranked():
+    done = run(BASE + "--loss huber,mse --seed 4")
+    assert [row["loss"] for row in rows(done.stdout)] == ["huber", "mse"]
+    said = done.stdout.splitlines()[-1]
+    assert said.startswith("The runs have different losses (huber, mse)") and said.endswith("by a score.")
+    assert "Pass --cv 5 --scoring r2 to" in said
+    assert "--save: runs of different losses have no best one" in fault(BASE + "--loss huber,mse --save m.npz")
+
+
 def test_names_batches_and_pairs():
     done = run("sweep data.csv --target price --optimizer sgd,adam --batch-size full,20 --paired --epochs 2")
     found = {row["optimizer"]: row["batch_size"] for row in rows(done.stdout)}
@@ -284,7 +295,7 @@ def test_names_batches_and_pairs():
 def test_a_single_run():
     done = run(BASE)
     assert len(rows(done.stdout)) == 1
-    assert re.search(r"Best: a loss of \d[\d.]*(e[+-]\d+)?\.\n$", done.stdout)
+    assert re.search(r"Best: an objective of \d[\d.]*(e[+-]\d+)?\.\n$", done.stdout)
 
 
 def test_plots():
@@ -341,16 +352,17 @@ def test_an_interrupted_sweep_exits_130(monkeypatch):
 
 def test_a_run_that_diverged_is_never_the_best():
     class Result:
-        status = ["diverged", "slow", "slow"]
+        status = ["diverged", "max_epochs", "max_epochs"]
         losses = np.array([1.0, np.nan, 2.0])
         settings = {"alpha": [0.1, 0.2, 0.3]}
+        ranking = COMPARABLE
 
         def table(self):
-            return {**self.settings, "loss": self.losses.tolist(), "status": self.status}
+            return {**self.settings, "objective": self.losses.tolist(), "status": self.status}
 
-    found = command.Ranking.of(Result(), False)
+    found = command.Ranking.of(Result())
     assert found.order == [2, 1, 0]
-    assert found.sentence() == "Best: a loss of 2 with alpha=0.3; 1 of 3 runs diverged."
+    assert found.sentence() == "Best: an objective of 2 with alpha=0.3; 1 of 3 runs diverged."
 
 
 def test_the_command_is_one_of_the_program():

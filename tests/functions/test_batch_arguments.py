@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from batch_models import X0, N, X, Y, linear, linear_grad
+from conftest import diverges
 
 import fastgd
 from fastgd import optimizers, schedules
@@ -129,6 +130,7 @@ def test_what_is_let_in():
             assert np.max(options["bounds"][0]) <= o.x["b"] <= np.min(options["bounds"][1])
 
 
+@diverges
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_values_and_gradients_that_are_not_finite_at_the_start(bad):
     for fun in (lambda p, X, y: bad, lambda p, X, y: (_ for _ in ()).throw(ZeroDivisionError)):

@@ -27,6 +27,7 @@ from batch_models import (
     same,
     thrice,
 )  # fmt: skip
+from conftest import diverges
 
 import fastgd
 from fastgd import reference
@@ -211,6 +212,7 @@ def raises(error, after=0):
 # Divergence -----------------------------------------------------------------------------------------------------------
 
 
+@diverges
 @pytest.mark.parametrize("rate", [5.0, 1e3, 1e200])
 @pytest.mark.parametrize("history", [True, False])
 def test_divergence_is_told(rate, history):
@@ -219,11 +221,13 @@ def test_divergence_is_told(rate, history):
     assert np.isfinite(flat(o.x)).all() and np.isfinite(o.fun)
 
 
+@diverges
 def test_a_rise_is_divergence():
     o = linear_thrice(learning_rate=3.0, epochs=1)
     assert o.status == "diverged" and "rose above its start" in o.message
 
 
+@diverges
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("which", [0, 1])
 def test_data_that_are_not_finite_are_named(which, bad):
@@ -237,6 +241,7 @@ def test_data_that_are_not_finite_are_named(which, bad):
         assert np.isfinite(flat(o.x)).all()
 
 
+@diverges
 @pytest.mark.parametrize("error", [ZeroDivisionError, OverflowError, FloatingPointError])
 def test_arithmetic_errors_are_divergence(error):
     def fun(p, X, y):
@@ -265,6 +270,7 @@ def raising(x, rows):
 CLIMBING, RAISING = numba.njit(climbing), numba.njit(raising)
 
 
+@diverges
 @pytest.mark.jit
 @pytest.mark.parametrize(("fun", "rate", "nit"), [(CLIMBING, 1e153, 179), (RAISING, 0.01, 500)])
 def test_where_a_run_diverges_is_no_matter_of_slices(fun, rate, nit, monkeypatch):

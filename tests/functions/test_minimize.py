@@ -13,7 +13,7 @@ import threading
 import numba
 import numpy as np
 import pytest
-from conftest import JIT_OFF, slow_to_compile
+from conftest import JIT_OFF, diverges, slow_to_compile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -128,6 +128,7 @@ def test_shifted_square_and_its_history(mode):
     assert (o.x, o.fun) == (o.history.x[-1], o.history.fun[-1])
 
 
+@diverges
 @pytest.mark.parametrize(
     ("rate", "status"),
     [(0.01, "max_iter"), (0.1, "max_iter"), (0.5, "converged"), (0.9, "max_iter"), (1.1, "diverged")],
@@ -326,6 +327,7 @@ def test_what_follows_the_gradient_is_given_by_name():
 # Ends ---------------------------------------------------------------------------------------------------------------
 
 
+@diverges
 @pytest.mark.parametrize("history", [True, False])
 @pytest.mark.parametrize("rate", [3.0, 1e8])
 def test_divergence_stops_at_the_last_finite_value(mode, history, rate):
@@ -343,6 +345,7 @@ def test_divergence_stops_at_the_last_finite_value(mode, history, rate):
         assert np.isfinite(o.history.fun).all()
 
 
+@diverges
 @pytest.mark.parametrize("history", [True, False])
 def test_a_gradient_that_becomes_nan(mode, history):
     o = fastgd.minimize(mode(square), 10.0, mode(nan_gradient_below_one), max_iter=3000, history=history)
@@ -351,6 +354,7 @@ def test_a_gradient_that_becomes_nan(mode, history):
     assert "gradient became" in o.message
 
 
+@diverges
 @pytest.mark.parametrize("history", [True, False])
 def test_a_value_that_becomes_nan(mode, history):
     o = fastgd.minimize(mode(nan_below_one), 10.0, mode(square_grad), max_iter=3000, history=history)
@@ -358,6 +362,7 @@ def test_a_value_that_becomes_nan(mode, history):
     assert (o.nit, o.status) == (10, "diverged")
 
 
+@diverges
 @pytest.mark.parametrize("history", [True, False])
 def test_an_arithmetic_error_counts_as_not_finite(mode, history):
     o = fastgd.minimize(mode(raises_below_one), 10.0, mode(square_grad), max_iter=3000, history=history)
@@ -365,6 +370,7 @@ def test_an_arithmetic_error_counts_as_not_finite(mode, history):
     assert (o.nit, o.status) == (10, "diverged")
 
 
+@diverges
 def test_overflow_errors_of_python_numbers():
     wrong = {"grad": lambda x: -math.exp(x), "check_gradient": False}
     o = fastgd.minimize(lambda x: math.exp(x), 1.0, learning_rate=1.0, max_iter=50, **wrong)
@@ -372,12 +378,14 @@ def test_overflow_errors_of_python_numbers():
     assert math.isfinite(o.fun)
 
 
+@diverges
 def test_a_start_where_fun_is_not_finite(mode):
     o = fastgd.minimize(mode(bowl), [1e200, 0.0], mode(bowl_grad))
     assert (o.x.tolist(), o.fun, o.nit, o.status) == ([1e200, 0.0], math.inf, 0, "diverged")
     assert "fun is inf at x0. Choose an x0 where fun is finite." in o.message
 
 
+@diverges
 @pytest.mark.parametrize("scale", [-1.0, 0.5, 0.97, 3.0])
 def test_a_wrong_gradient_is_told(mode, scale):
     given = {"jac": lambda x: scale * square_grad(x), "max_iter": 10}
@@ -391,6 +399,7 @@ def test_a_wrong_gradient_is_told(mode, scale):
     close(o.x, 10.0 * (1 - 0.02 * scale) ** 10)
 
 
+@diverges
 def test_a_right_gradient_is_not(mode):
     for start in (10.0, [-1.2, 1.0]):
         fun, grad = (square, square_grad) if start == 10.0 else (rosenbrock, rosenbrock_grad)
@@ -399,6 +408,7 @@ def test_a_right_gradient_is_not(mode):
         assert o.message.endswith("Lower learning_rate: a tenth is a good next try.")
 
 
+@diverges
 def test_a_kink_at_the_start_is_no_wrong_gradient():
     o = fastgd.minimize(lambda x: abs(x), 0.0, lambda x: 1.0 if x >= 0 else -1.0, learning_rate=3.0, max_iter=3)
     assert o.status == "diverged"
@@ -745,6 +755,7 @@ def test_nothing_turns_non_finite_in_silence(exponent, history, njit, steps, opt
     assert not history or o.history.fun.shape == (o.nit + 1,)
 
 
+@diverges
 @given(st.floats(-6, 4), st.integers(1, 2500))
 @settings(max_examples=20)
 def test_a_history_changes_no_number(exponent, steps):
@@ -835,6 +846,7 @@ for function in (quotient, quotient_below_one, quotient_at_two):
     NJIT[function] = (Interpreted if JIT_OFF else numba.njit)(function)
 
 
+@diverges
 @pytest.mark.parametrize("functions", [{}, NJIT], ids=["python", "compiled"])
 @pytest.mark.parametrize("case", RAISED)
 def test_an_arithmetic_error_is_named(case, functions):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from batch_models import LINEAR, LINEAR_GRAD, X0, D, flat, linear, linear_grad, quadratic, quadratic_grad, same
+from conftest import diverges
 from held_source import Held
 
 import fastgd
@@ -242,6 +243,7 @@ def test_an_error_of_the_reading_thread_is_raised():
     assert not reading()
 
 
+@diverges
 def test_rows_that_are_not_finite_are_named():
     bad = X.copy()
     bad[1800, 1] = np.nan

@@ -53,7 +53,7 @@ def test_each_run_is_that_of_minimize(model, threads, monkeypatch):
         setting = {name: values[k] for name, values in s.settings.items()}
         same(o, alone(model, **setting, l1_ratio=0.5, average=4))
     assert s.best_index == int(np.argmin([o.fun for o in s.results]))
-    assert s.status == ["slow"] * 24
+    assert s.status == ["max_epochs"] * 24
 
 
 def test_validation_chooses_the_best_run(model):
@@ -79,7 +79,7 @@ def test_runs_without_a_seed_share_the_order(model):
 
 def test_a_run_that_diverged_is_one_of_the_sweep(model):
     s = sweep(model, learning_rate=[0.05, 1e200, 5.0], epochs=40)
-    assert s.status == ["slow", "diverged", "diverged"] and s.best_index == 0
+    assert s.status == ["max_epochs", "diverged", "diverged"] and s.best_index == 0
     assert all(np.isfinite(flat(o.x)).all() and np.isfinite(o.fun) for o in s.results)
 
 
@@ -102,7 +102,7 @@ def test_a_callback_is_told_the_run_and_ends_it(model):
 
     s = sweep(model, learning_rate=[0.02, 0.05, 0.1], callback=callback)
     assert [o.n_epochs for o in s.results] == [4, 2, 4]
-    assert s.status == ["slow", "early_stopped", "slow"]
+    assert s.status == ["max_epochs", "early_stopped", "max_epochs"]
     assert sorted(seen) == [(0, 1), (0, 2), (0, 3), (0, 4), (1, 1), (1, 2), (2, 1), (2, 2), (2, 3), (2, 4)]
 
 
@@ -126,7 +126,7 @@ def test_ctrl_c_ends_all_runs_in_python():
         return linear_grad(p, X, y)
 
     s = sweep((linear, grad), learning_rate=[0.02, 0.05, 0.1], check_gradient=False, epochs=400)
-    assert "interrupted" in s.status and set(s.status) <= {"interrupted", "slow"}
+    assert "interrupted" in s.status and set(s.status) <= {"interrupted", "max_epochs"}
     assert all(np.isfinite(flat(o.x)).all() for o in s.results)
     for rate, o in zip((0.02, 0.05, 0.1), s.results, strict=True):  # each goes on as if it had not stopped
         options = {"learning_rate": rate, "epochs": 20 + o.n_epochs}
@@ -182,7 +182,7 @@ print(s.status, numba.threading_layer())
     )  # fmt: skip
     out, err = hangs.said_by(process)
     assert process.returncode == 0, err
-    assert out.split() == ["['slow',", "'slow',", "'slow',", "'slow']", "workqueue"]
+    assert out.split() == ["['max_epochs',", "'max_epochs',", "'max_epochs',", "'max_epochs']", "workqueue"]
 
 
 def test_errors():

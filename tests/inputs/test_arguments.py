@@ -18,7 +18,7 @@ BAD_SETTINGS = {
         ("square_error", ValueError, "'squared_error'"),
         ("mae", ValueError, "Did you mean 'absolute_error'?"),
         ("logistic", ValueError, "Did you mean 'log_loss' or 'multinomial'?"),
-        (lambda p, y: p - y, TypeError, "value(self, p, y) and slope(self, p, y) (README"),
+        (lambda p, y: p - y, TypeError, "value(self, p, y) and slope(self, p, y) (the guide"),
         (3, TypeError, ""),
         (losses.Huber, TypeError, "Call it: Huber()"),
     ],

@@ -4,6 +4,7 @@ import pickle
 
 import numpy as np
 import pytest
+from conftest import diverges
 from sklearn import linear_model, metrics, model_selection
 
 import fastgd
@@ -300,13 +301,14 @@ def test_tables_and_words():
     table = s.table()
     columns = ["mean_loss", "standard_error", *(f"fold_{f}" for f in range(4)), "status"]
     assert list(table) == ["learning_rate", "alpha", *columns]
-    assert table["status"] == s.status == ["slow"] * 4 + ["diverged"] * 4
+    assert table["status"] == s.status == ["max_epochs"] * 4 + ["diverged"] * 4
     assert table["fold_2"] == s.scores.losses[:, 2].tolist()
     assert table["mean_loss"] == s.losses.tolist()
     assert s.best_index < 4
     assert len(s.to_dataframe()) == 8
-    words = f"CrossValidation: 8 settings over learning_rate, alpha, 4 folds; the best mean loss is {min(s.losses):.6g}"
-    assert repr(s) == words
+    lines = repr(s).splitlines()
+    assert lines[0] == "CrossValidation: 8 settings of 4 folds over learning_rate, alpha (4 max_epochs, 4 diverged)"
+    assert f"mean loss {min(s.losses):.6g}" in lines[1] and lines[1].startswith("  best: learning_rate=0.2, alpha=")
 
 
 def test_pickled():
@@ -322,7 +324,7 @@ def test_pickled():
 def test_keep_drops_settings_with_all_their_folds():
     s = fastgd.sweep(X, Y, cv=4, learning_rate=[1e-4, 1e-3, 0.01, 0.1], epochs=6, keep="halving", random_state=0)
     assert [[r.n_epochs for r in folds] for folds in s.results] == [[1] * 4, [1] * 4, [2] * 4, [6] * 4]
-    assert s.status == ["early_stopped"] * 3 + ["slow"]
+    assert s.status == ["early_stopped"] * 3 + ["max_epochs"]
     assert s.best_index == 3
 
 
@@ -341,7 +343,7 @@ def test_a_callback_ends_a_setting_with_its_folds():
 
     s = fastgd.sweep(X, Y, cv=3, alpha=[0.1, 0.2], callback=callback, **FULL)
     assert [[r.n_epochs for r in folds] for folds in s.results] == [[1] * 3, [4] * 3]
-    assert s.status == ["early_stopped", "slow"]
+    assert s.status == ["early_stopped", "max_epochs"]
     assert set(seen) == {(0, 1), *((1, epoch) for epoch in range(1, 5))}
 
 
@@ -382,6 +384,7 @@ def test_bad_arguments_are_named(arguments, error, words):
         fastgd.sweep(X, Y, epochs=2, **arguments)
 
 
+@diverges
 def test_no_setting_with_finite_losses():
     s = fastgd.sweep(X, Y, cv=3, learning_rate=[1e300, 1e305], epochs=3, scoring=lambda *_: np.nan)
     assert np.isinf(s.losses).all()

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ELEMENTWISE, JIT_OFF, PROBLEMS
+from conftest import ELEMENTWISE, JIT_OFF, PROBLEMS, diverges
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -102,6 +102,7 @@ def test_shuffled_mini_batch_epochs_with_a_smaller_last_batch(line, shuffle):
 # What the words mean -----------------------------------------------------------------------------------------------
 
 
+@diverges
 @pytest.mark.parametrize("standardize", [True, False])
 @pytest.mark.parametrize("loss", LOSSES)
 def test_integer_weights_are_repeated_rows(plain, loss, standardize):
@@ -337,6 +338,7 @@ def test_a_seed_gives_the_same_bits_again(plain, batch):
 # How a run ends ----------------------------------------------------------------------------------------------------
 
 
+@diverges
 @pytest.mark.parametrize("optimizer", ["sgd", "momentum"])
 @pytest.mark.parametrize("batch", BATCHES)
 def test_a_diverging_run_ends_with_finite_weights_and_says_so(plain, batch, optimizer):
@@ -349,6 +351,7 @@ def test_a_diverging_run_ends_with_finite_weights_and_says_so(plain, batch, opti
     assert "learning_rate" in r.message
 
 
+@diverges
 @pytest.mark.parametrize("batch", BATCHES)
 def test_a_run_that_ends_above_its_start_is_diverged_too(plain, batch):
     r = fastgd.fit(plain.X, plain.y, learning_rate=3.0, batch_size=batch, epochs=3, random_state=0)
@@ -642,6 +645,7 @@ def test_a_rate_too_small_is_not_called_converged(plain):
     assert r.status == "max_epochs"
 
 
+@diverges
 @pytest.mark.parametrize("options", [{"batch_size": None, "epochs": 1}, {"batch_size": 1, "max_steps": 40}])
 def test_divergence_is_told_where_no_record_can(plain, options):
     r = fastgd.fit(plain.X, plain.y, learning_rate=20.0, random_state=0, **options)
@@ -655,6 +659,7 @@ def test_an_exact_fit_converges(plain, away):
     assert (r.status, r.loss < 1e-20) == ("converged", True)
 
 
+@diverges
 def test_coefficients_that_overflow_are_not_returned(plain):
     r = fastgd.fit(1e-100 * plain.X, plain.y, standardize=True, learning_rate=1e250, epochs=3)
     assert r.status == "diverged"

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 import scipy.sparse
-from conftest import ALPHA, JIT_OFF, plan_of, slow_to_compile
+from conftest import ALPHA, JIT_OFF, diverges, plan_of, slow_to_compile
 from hypothesis import example, given
 from hypothesis import strategies as st
 from resumed import EPOCHS, LABELS, OUTLIERS, X, Y, goes_on, same, stop_after
@@ -59,6 +59,7 @@ def test_every_optimizer_goes_on(optimizer, batch):
     goes_on(X, Y, [{"max_steps": 1}, {"max_steps": 4}], epochs=6, random_state=1, **options)
 
 
+@diverges
 @pytest.mark.parametrize("batch", [1, 16, None])
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_every_schedule_goes_on(name, batch):
@@ -205,6 +206,7 @@ def test_a_rate_that_was_too_large_goes_on(loss, batch):
     assert loss != "absolute_error" or (True, True) in backoffs
 
 
+@diverges
 @pytest.mark.jit
 @pytest.mark.parametrize("batch", [None, 16])
 def test_a_run_that_diverges_goes_on_to_it(batch):

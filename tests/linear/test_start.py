@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from conftest import diverges
 from scipy.special import softmax
 
 import fastgd
@@ -44,6 +45,7 @@ def test_what_is_zero_to_rounding_does_not_depend_on_the_start(far, optimizer):
     np.testing.assert_allclose([*r.coef, r.intercept], solution, rtol=1e-5)
 
 
+@diverges
 def test_a_start_that_overflows_is_not_blamed_on_an_automatic_rate():
     r = fit(start=([1e300, 0.0, 0.0], 0.0))
     assert r.status == "diverged"
@@ -198,6 +200,7 @@ def test_batches_of_an_exact_fit_stay():
     assert np.all(r.history.loss < 1e-25)
 
 
+@diverges
 def test_a_start_far_off_that_the_run_makes_worse_has_diverged():
     """The start's own objective counts, not that of the best constant."""
     r = fit(start=(10 * COEF, 5.0), learning_rate=0.001, epochs=3)

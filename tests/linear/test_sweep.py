@@ -5,7 +5,7 @@ import pickle
 
 import numpy as np
 import pytest
-from conftest import JIT_OFF, PROBLEMS, slow_to_compile
+from conftest import JIT_OFF, PROBLEMS, diverges, slow_to_compile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -195,7 +195,7 @@ def test_the_reference_agrees(batch):
     lists = {"learning_rate": [0.01, 1e9], "alpha": [0.0, 0.1]}
     options = {**lists, "epochs": 20, "random_state": 3, "batch_size": batch, "optimizer": "momentum"}
     ours, expected = fastgd.sweep(X, Y, **options), reference.sweep(X, Y, **options)
-    assert ours.status == expected.status == ["slow", "slow", "diverged", "diverged"]
+    assert ours.status == expected.status == ["max_epochs", "max_epochs", "diverged", "diverged"]
     assert ours.settings == expected.settings
     np.testing.assert_allclose(ours.losses[:2], expected.losses[:2], rtol=1e-10)
     for one, other in zip(ours.results[:2], expected.results[:2], strict=True):
@@ -264,6 +264,7 @@ REST = {
 }
 
 
+@diverges
 @settings(max_examples=15)
 @given(
     n=st.integers(1, 40),
@@ -293,16 +294,20 @@ def test_the_table_and_the_best():
     pd = pytest.importorskip("pandas")
     s = fastgd.sweep(X, Y, learning_rate=[1e-3, 0.1, 1e9], alpha=[0.0, 1.0], epochs=20)
     table = s.table()
-    assert list(table) == ["learning_rate", "alpha", "loss", "n_epochs", "status"]
+    assert list(table) == ["learning_rate", "alpha", "objective", "n_epochs", "status"]
     assert table["learning_rate"] == [1e-3, 1e-3, 0.1, 0.1, 1e9, 1e9]
     assert table["alpha"] == [0.0, 1.0] * 3
-    assert table["status"] == s.status == ["slow"] * 4 + ["diverged"] * 2
-    assert table["loss"] == [r.loss for r in s.results] == s.losses.tolist()
+    assert table["status"] == s.status == ["max_epochs"] * 4 + ["diverged"] * 2
+    assert table["objective"] == [r.loss for r in s.results] == s.losses.tolist()
     assert s.best_index == int(np.argmin(s.losses)) == 2
-    assert s.best is s.results[2]
+    with pytest.warns(UserWarning, match="^alpha varies and runs are compared by the training objective"):
+        assert s.best is s.results[2]
     assert s.best_settings == {"learning_rate": 0.1, "alpha": 0.0}
     pd.testing.assert_frame_equal(s.to_dataframe(), pd.DataFrame(table))
-    assert repr(s) == "SweepResult: 6 runs over learning_rate, alpha (4 slow, 2 diverged)"
+    title, best, note = repr(s).splitlines()
+    assert title == "SweepResult: 6 runs over learning_rate, alpha (4 max_epochs, 2 diverged)"
+    assert best == f"  best: learning_rate=0.1, alpha=0: objective {s.losses.min():.6g}"
+    assert note.startswith("  note: alpha varies")
     assert repr(s.results) == "<6 results>"
     assert s.results[-1] is s.results[5]
     assert s.results[1:3] == [s.results[1], s.results[2]]
@@ -310,6 +315,7 @@ def test_the_table_and_the_best():
         s.results[6]
 
 
+@diverges
 def test_no_run_with_a_finite_loss():
     s = fastgd.sweep(X, 1e150 * Y, learning_rate=[1e300, 1e301], epochs=3)
     assert s.status == ["diverged"] * 2
@@ -331,7 +337,7 @@ def test_with_validation_runs_are_compared_by_what_is_held_out(batch):
         assert s.results[k].loss == pytest.approx(one.loss, rel=1e-8)  # of what is trained on, with its penalty
     table = s.table()
     assert table["validation_loss"] == pytest.approx(s.losses)
-    assert table["loss"] == [r.loss for r in s.results]
+    assert table["objective"] == [r.loss for r in s.results]
 
 
 def test_validation_data_of_their_own():
@@ -404,7 +410,7 @@ def test_halving_keeps_the_better_half(batch):
     # Of rates this small a larger one is always further.
     assert by_rate == {1e-4: 1, 3e-4: 1, 1e-3: 1, 3e-3: 1, 0.01: 2, 0.02: 2, 0.05: 4, 0.1: 10}
     assert s.results[0].message.startswith("Stopped early: after epoch 1 its loss was among the worse half (keep).")
-    assert s.status == ["early_stopped", "slow", *["early_stopped"] * 6]
+    assert s.status == ["early_stopped", "max_epochs", *["early_stopped"] * 6]
     assert s.best_index == 1
     whole = fastgd.sweep(X, Y, learning_rate=rates, epochs=10, batch_size=batch, random_state=0)
     assert bits(whole.results[1]) == bits(s.results[1])
@@ -437,7 +443,7 @@ def test_a_callback_is_told_the_run_and_ends_it(batch):
     lists = {"learning_rate": [0.01, 0.02], "optimizer": ["sgd", Momentum(0.5)]}
     s = fastgd.sweep(X, Y, **lists, epochs=4, callback=callback, batch_size=batch, random_state=0)
     points = grid(**lists)
-    assert s.status == ["slow", "early_stopped", "early_stopped", "slow"]
+    assert s.status == ["max_epochs", "early_stopped", "early_stopped", "max_epochs"]
     assert sorted(seen) == [(k, e) for k in range(4) for e in range(1, 5) if k in (0, 3) or e <= k]
     for k, point in enumerate(points):
         epochs = k if k in (1, 2) else 4

@@ -7,7 +7,7 @@ import pickle
 
 import numpy as np
 import pytest
-from conftest import slow_to_compile
+from conftest import diverges, slow_to_compile
 from resumed import LABELS, RNG, X, Y, facts_of, same, stop_after
 
 import fastgd
@@ -86,6 +86,7 @@ def test_the_state_of_every_solver_is_saved():
     assert kinds == ours
 
 
+@diverges
 def test_every_status_is_among_the_saved():
     kinds = ("plain", "interrupted", "stopped", "diverged", "no epoch")
     assert {fitted(kind).status for kind in kinds} == set(messages.ADVICE)

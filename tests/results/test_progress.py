@@ -20,13 +20,37 @@ CALLS = {
 
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
-def test_without_tqdm_a_line_says_so_once(call, monkeypatch, capsys):
+def test_without_tqdm_there_are_plain_lines(call, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "tqdm.std", None)
     monkeypatch.setitem(sys.modules, "tqdm.auto", None)
-    progress.tell_of_no_bar.cache_clear()
     call()
-    call()
-    said = capsys.readouterr().err
-    assert said.count("No progress bar: tqdm is not installed (python -m pip install 'fastgd[progress]')") == 1
+    said = [line for line in capsys.readouterr().err.splitlines() if line.startswith(("epoch ", "step "))]
+    assert said
+    assert all(": " in line for line in said)
+
+
+def test_lines_are_one_after_1_2_4_and_the_last(monkeypatch, capsys):
+    monkeypatch.setattr(progress, "kind_of_bar", lambda: progress.Lines)
+    bar = progress.Bar(True, 100, "epoch")
+    for done in range(1, 7):
+        bar.update(done, 1 / done)
+    bar.close()
+    said = capsys.readouterr().err.splitlines()
+    assert [line.split(":")[0] for line in said] == [f"epoch {done} of 100" for done in (1, 2, 4, 6)]
+    assert said[0] == "epoch 1 of 100: loss=1"
+
+
+def test_the_time_that_is_left_never_counts_compiling(monkeypatch):
+    tqdm = pytest.importorskip("tqdm.std")
+    bar = progress.Bar(True, 100, "epoch", mininterval=1e9)
+    began = bar.bar.start_t
+    monkeypatch.setattr(progress.notice, "total", progress.notice.total + 50.0)
+    told = []
+    monkeypatch.setattr(tqdm.tqdm, "set_postfix_str", lambda bar, words, **options: told.append(words))
+    bar.update(1, 0.5)
+    bar.close()
+    assert told == ["loss=0.5, compiled 50.0 s"]
+    assert bar.bar.start_t == began + 50.0
 
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
@@ -37,7 +61,7 @@ def test_without_stderr_it_is_silent(call, monkeypatch, capsys):
 
 
 def test_a_pass_over_a_source_says_how_far_it_is_and_where(monkeypatch, capsys):
-    tqdm = pytest.importorskip("tqdm.auto")
+    tqdm = pytest.importorskip("tqdm.std")
     monkeypatch.setattr(opened, "LOADED_BYTES", 0)
     rng = np.random.default_rng(0)
     rows = rng.standard_normal((300, 2))

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from conftest import plan_of, slow_to_compile
+from conftest import diverges, plan_of, slow_to_compile
 from scipy import sparse
 
 import fastgd
@@ -378,6 +378,7 @@ def test_a_run_ends_as_that_of_passes(problems, name):
     np.testing.assert_allclose(outcome.weights, r.state.solver.weights, rtol=1e-8, atol=1e-13 * np.ptp(problem.y))
 
 
+@diverges
 @pytest.mark.jit
 def test_a_run_diverges(plain):
     options = {"learning_rate": 10.0, "optimizer": "sgd", "epochs": 1000}

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from conftest import plan_of
+from conftest import diverges, plan_of
 
 import fastgd
 from fastgd import schedules
@@ -115,6 +115,7 @@ def test_folds_begin_anew_by_themselves(batch):
     assert all(r.status != "diverged" for r in s.results[0])
 
 
+@diverges
 def test_there_is_an_end_to_beginning_anew(monkeypatch):
     X, y = jagged()
     monkeypatch.setattr("fastgd.training.backoff.MOST", 0)
@@ -145,7 +146,7 @@ def test_ctrl_c_ends_groups_that_have_not_begun():
     s = fastgd.sweep(X, Y, callback=interrupt_after(11), **options)
     # The first group is through (8 calls), the second in its second epoch, the third has not begun.
     assert [r.n_epochs for r in s.results] == [4, 2, 0] * 2
-    assert s.status == ["slow", "interrupted", "interrupted"] * 2
+    assert s.status == ["max_epochs", "interrupted", "interrupted"] * 2
     assert all(np.isfinite(r.coef).all() for r in s.results)
 
 
@@ -217,10 +218,10 @@ def test_dropped_runs_go_on_when_they_are_resumed():
 
 def test_epochs_beyond_the_run_drop_nothing():
     s = fastgd.sweep(X, Y, learning_rate=RATES, epochs=3, keep=[3, 10])
-    assert s.status == ["slow"] * 3
-    assert fastgd.sweep(X, Y, learning_rate=RATES, epochs=1, keep="halving").status == ["slow"] * 3
+    assert s.status == ["max_epochs"] * 3
+    assert fastgd.sweep(X, Y, learning_rate=RATES, epochs=1, keep="halving").status == ["max_epochs"] * 3
     s = fastgd.sweep(X, Y, learning_rate=RATES, epochs=9, keep=[2], max_steps=6, batch_size=14, random_state=0)
-    assert s.status == ["slow"] * 3
+    assert s.status == ["max_epochs"] * 3
     assert all("All max_steps=6 steps are done" in r.message for r in s.results)
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ELEMENTWISE, PROBLEMS, plan_of
+from conftest import ELEMENTWISE, PROBLEMS, diverges, plan_of
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -102,6 +102,7 @@ def test_the_curve_is_the_mean_loss_of_the_held_out_rows(plain, batch):
     assert r.best_epoch == 1 + np.argmin(seen)
 
 
+@diverges
 @pytest.mark.parametrize("batch", BATCHES)
 @pytest.mark.parametrize("patience", [1, 3])
 def test_an_overfit_is_stopped_and_the_best_weights_given_back(batch, patience):
@@ -125,6 +126,7 @@ def test_a_swing_of_momentum_is_no_overfit(plain):
     assert r.history.validation_loss.min() <= 1.05 * settled.history.validation_loss[-1]
 
 
+@diverges
 @pytest.mark.parametrize("validation", [0.25, "data"])
 @pytest.mark.parametrize("name", ELEMENTWISE)
 def test_every_loss_and_the_reference(plain, name, validation):
@@ -138,6 +140,7 @@ def test_every_loss_and_the_reference(plain, name, validation):
     assert a.best_epoch == b.best_epoch
 
 
+@diverges
 def test_a_diverging_run_keeps_the_best_weights_it_had():
     X, y = noisy()
     r = fastgd.fit(X, y, validation=0.2, learning_rate=0.9, epochs=3000, patience=3000, random_state=0)
@@ -203,6 +206,7 @@ def test_errors_of_names_labels_and_small_tables():
 # Averages -----------------------------------------------------------------------------------------------------------
 
 
+@diverges
 @pytest.mark.parametrize("begin", [True, 1, 7])
 @pytest.mark.parametrize("batch", BATCHES)
 def test_the_average_is_the_mean_of_the_weights_after_each_step(plain, batch, begin):
