@@ -7,7 +7,7 @@ import numpy as np
 from ..parts.registry import count
 from ..results import npz
 from ..results.batch_state import BatchState
-from ..results.fit_result import load
+from ..results.loading import load
 
 
 def resumed_state(resume):
