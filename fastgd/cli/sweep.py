@@ -163,7 +163,8 @@ class Ranking(NamedTuple):
             return self.note()
         best = self.order[0]
         reached = self.criterion.replace("_", " ")
-        text = f"Best: {'an' if reached == 'objective' else 'a'} {reached} of {report.short(self.columns[self.criterion][best])}"
+        value = report.short(self.columns[self.criterion][best])
+        text = f"Best: {'an' if reached == 'objective' else 'a'} {reached} of {value}"
         if mean:
             text += f" ± {report.short(self.columns['standard_error'][best])}"
         text += self.settings_of(" with ", best)
