@@ -12,6 +12,7 @@ from ..inputs.part_serialization import part_of_run
 from ..parts import losses
 from ..parts.registry import snake_case
 from ..results.quality import measure_of
+from ..results.shown import count
 from .options import WORDS
 from .program import as_options
 
@@ -37,7 +38,7 @@ def table(rows):
 def fitted(result, data):
     """The report of a fit: how it ended, how good it is, what was chosen, the coefficients."""
     rows = [
-        ("status", f"{result.status} after {result.n_epochs} epochs ({result.n_steps} steps)"),
+        ("status", f"{result.status} after {count(result.n_epochs, 'epoch')} ({count(result.n_steps, 'step')})"),
         ("", as_options(result.message)),
         ("loss", f"{result.loss:.6g}, {of_loss(result)}"),
     ]
