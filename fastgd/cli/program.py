@@ -25,6 +25,8 @@ HERE = {  # what messages of Python's calls say to do, as options
     "random_state": "--seed",
     "validation or cv": "--validation or --cv",
     "without resume": "without --resume",
+    "fastgd.warmup()": "fastgd warmup",
+    "verbose=-1": "--quiet",
     "give more epochs; resume with this result goes on": "raise --epochs; --resume with the saved model goes on",
     "resume with this result": "--resume with the saved model",
     "Lower learning_rate (a tenth is a good next try), or leave it at 'auto'": (
@@ -94,6 +96,9 @@ class Program(click.Group):
                 if more := getattr(error, "more", ()):
                     click.echo(f"Try: {shlex.join([ctx.command_path, *together(self.typed, more)])}", err=True)
                 return WRONG
+            finally:
+                if loaded := sys.modules.get("fastgd.kernels.notice"):
+                    loaded.notice.spelled = str
 
 
 def together(typed, more):

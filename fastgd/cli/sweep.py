@@ -54,7 +54,7 @@ def sweep(ctx, file, **given):
     data = data_of(file, given, has_classes(asked))
     asked = {name: asked[name] for name in [*filter(asked.get, FIRST), *asked]}
     where = ctx.with_resource(source_files.engine(given["dask"]))
-    result = fastgd.sweep(data.X, data.y, **data.of_rows, verbose=int(data.shown), **asked, **own, **where)
+    result = fastgd.sweep(data.X, data.y, **data.of_rows, verbose=data.verbose(given["quiet"]), **asked, **own, **where)
     ranking = Ranking.of(result)
     if not given["quiet"]:
         click.echo(f"{ranking.text(None if given['every'] else BEST)}\n\n{ranking.sentence()}")
