@@ -14,13 +14,14 @@ if TYPE_CHECKING:  # names for editors, which find docstrings by them
     from .linear.lr_find import lr_find
     from .linear.partial_fit import partial_fit
     from .linear.sweep import sweep
+    from .results.divergence import DivergenceWarning
     from .results.fit_result import FitResult, load
     from .results.history import History
     from .results.lr_find import LrFind
     from .results.minimize_result import MinimizeResult
     from .results.sweep_results import CrossValidation, SweepResult
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # Each public name and the module it loads from on first use: importing fastgd imports neither Numba nor an extra.
 _MODULES = {
