@@ -23,13 +23,8 @@ extensions = [
     "sphinx.ext.autosummary",
     "sphinx.ext.githubpages",  # writes .nojekyll, so that GitHub's host serves folders that begin with an underscore
     "sphinx_copybutton",
+    "sphinx_gallery.gen_gallery",
 ]
-GALLERY = Path(__file__).parent / "auto_gallery"
-if list(GALLERY.with_name("gallery").glob("plot_*.py")):
-    extensions.append("sphinx_gallery.gen_gallery")
-else:
-    GALLERY.mkdir(exist_ok=True)
-    (GALLERY / "index.rst").write_text("Gallery\n=======\n\nNo examples yet.\n")
 exclude_patterns = ["gallery", "auto_gallery/*.ipynb", "auto_gallery/*.py", "auto_gallery/*.md5"]
 templates_path = ["_templates"]
 
