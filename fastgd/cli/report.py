@@ -12,7 +12,6 @@ from ..inputs.part_serialization import part_of_run
 from ..parts import losses
 from ..parts.registry import count, snake_case
 from ..results.quality import measure_of
-from ..results.shown import count
 from .options import WORDS
 from .program import as_options
 
