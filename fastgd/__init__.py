@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # names for editors, which find docstrings by them
     from .linear.lr_find import lr_find
     from .linear.partial_fit import partial_fit
     from .linear.sweep import sweep
+    from .results.divergence import DivergenceWarning
     from .results.fit_result import FitResult, load
     from .results.history import History
     from .results.lr_find import LrFind

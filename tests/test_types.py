@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from snippets import blocks
+from snippets import pages as documented
 
 import fastgd
 
@@ -87,21 +89,17 @@ def code_of(page):
     if page.suffix == ".py":
         return text
     lines = [""] * (text.count("\n") + 1)
-    for found in re.finditer(r"^```python\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE):
-        first = text.count("\n", 0, found.start(1))
-        lines[first : first + found[1].count("\n")] = found[1].splitlines()
+    for block in blocks(text):
+        code = block.code.splitlines() if block.language == "python" else []
+        lines[block.line - 1 : block.line - 1 + len(code)] = code
     return "\n".join(lines) + "\n"
 
 
 def pages():
-    """README, the pages of the documentation and its gallery, those with Python."""
-    docs = ROOT / "docs"
-    found = [
-        ROOT / "README.md",
-        *docs.rglob("*.md"),
-        *(script for folder in docs.glob("*/") for script in folder.rglob("*.py")),
-    ]
-    return sorted(page for page in found if not NOT_PAGES & {*page.parts} and code_of(page).strip())
+    """All pages with Python, and the scripts that draw their pictures."""
+    scripts = [script for folder in (ROOT / "docs").glob("*/") for script in folder.rglob("*.py")]
+    found = [*documented(), *(script for script in scripts if not NOT_PAGES & {*script.parts})]
+    return [page for page in found if code_of(page).strip()]
 
 
 def written(folder):
@@ -158,7 +156,7 @@ def told_by(request, tmp_path_factory):
     settings = {
         "typeCheckingMode": "standard", "stubPath": "stubs", "useLibraryCodeForTypes": False,
         "include": [*names], "reportPossiblyUnbound": False, "reportPossiblyUnboundVariable": False,
-        "reportMissingModuleSource": False,
+        "reportMissingModuleSource": False, "reportOptionalSubscript": False, "reportOptionalMemberAccess": False,
     }  # fmt: skip
     (folder / "pyrightconfig.json").write_text(json.dumps(settings))
     found = told(["basedpyright", "--outputjson", "--pythonpath", sys.executable], folder)
