@@ -89,7 +89,8 @@ class Notice:
     def tell(self, kernel, kept):
         """Print the line, if nobody has in this call."""
         if not self.told:
-            line, self.told, self.ever = AGAIN if self.ever else LINE, True, True
+            line = AGAIN if self.ever or kept is YOURS else LINE  # warming up does nothing for what is the user's
+            self.told = self.ever = True
             write(self.spelled(line.format(kernel=kernel, kept=kept)))
 
     def warn_not_kept(self, folders):
