@@ -90,6 +90,9 @@ class FitResult:
     def options(self) -> dict[str, Any]:
         """The options as values: what "auto" became (dict); parts are dicts of a name and fields.
 
+        ``options["optimizer"]`` is "newton" where the solver is "quasi_newton" or "interior_point", and None where it
+        is "staged_sgd".
+
         ``options["solver"]`` names the solver; ``choices`` has the reasons in words. ``options["bounds"]`` is None or
         two arrays (d,), the lower and the upper ones, and ``options["penalty_factor"]`` None or an array (d,).
         """
