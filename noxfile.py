@@ -19,7 +19,7 @@ TESTS = (
     *("sources/test_csv_source.py", "sources/test_parquet_source.py"),
     *("test_config.py", "parts/test_registry.py"),
 )
-TOOLS = ("pytest>=9", "pytest-benchmark>=5", "pytest-xdist>=3.5", "hypothesis>=6.100")
+TOOLS = ("pytest>=9", "pytest-benchmark>=5", "pytest-xdist>=3.5", "hypothesis>=6.100", "polars>=1")
 SAID = """
 import platform, fastgd, numba, numpy, sklearn
 assert {place!r} in fastgd.__file__, fastgd.__file__
@@ -29,8 +29,8 @@ print("", platform.python_version(), numpy.__version__, numba.__version__, sklea
 VERSIONS = {
     "oldest": (
         "3.11",
-        *("numpy==2.0.*", "numba==0.62.0", "scikit-learn==1.6.*", "scipy==1.13.*", "filelock==3.12.*"),
-        *("pandas==2.2.*", "pyarrow==17.*", "matplotlib==3.8.*", "tqdm==4.66.*", "click==8.1.*"),
+        *("numpy==2.0.*", "numba==0.62.0", "scikit-learn==1.6.*", "scipy==1.15.*", "filelock==3.12.*"),
+        *("pandas==2.2.*", "pyarrow==17.*", "matplotlib==3.8.*", "pyparsing==3.1.*", "tqdm==4.66.*", "click==8.2.*"),
     ),
     "sklearn-1.7": ("3.11", "scikit-learn==1.7.*", "numpy==2.2.*", "numba==0.63.*"),
     "sklearn-1.8": ("3.12", "scikit-learn==1.8.*", "numpy==2.3.*", "numba==0.65.*"),

@@ -24,8 +24,12 @@ extensions = [
     "sphinx.ext.githubpages",  # writes .nojekyll, so that GitHub's host serves folders that begin with an underscore
     "sphinx_copybutton",
 ]
-if list((Path(__file__).parent / "gallery").glob("plot_*.py")):
+GALLERY = Path(__file__).parent / "auto_gallery"
+if list(GALLERY.with_name("gallery").glob("plot_*.py")):
     extensions.append("sphinx_gallery.gen_gallery")
+else:
+    GALLERY.mkdir(exist_ok=True)
+    (GALLERY / "index.rst").write_text("Gallery\n=======\n\nNo examples yet.\n")
 exclude_patterns = ["gallery", "auto_gallery/*.ipynb", "auto_gallery/*.py", "auto_gallery/*.md5"]
 templates_path = ["_templates"]
 

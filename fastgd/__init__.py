@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # names for editors, which find docstrings by them
     from .results.minimize_result import MinimizeResult
     from .results.sweep_results import CrossValidation, SweepResult
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # Each public name and the module it loads from on first use: importing fastgd imports neither Numba nor an extra.
 _MODULES = {

@@ -1,7 +1,8 @@
 """The snippets of a Markdown page: run in order, their output compared with what the page shows, by value.
 
 A block of ```` ```python ```` is run in the page's namespace, the ``fastgd`` commands of a block of ```` ```sh ```` by
-the command line's own ``main``. What a block prints has to be shown in a ```` ```text ```` block, the next one.
+the command line's own ``main``. What Python prints has to be shown in a ```` ```text ```` block, the next one; what
+commands print may be.
 A comment ``<!-- not run: why -->`` before a block leaves it out, ``<!-- needs: torch -->`` where a package is missing.
 
 ``python tests/snippets.py PAGE...`` runs pages and writes what they print into them; ``...`` stays what it is.
@@ -66,16 +67,17 @@ def installed(name):
     return importlib.util.find_spec(name) is not None
 
 
-def run(page, check=True):
+def run(page, names=None, check=True):
     """Run a page's blocks in the current folder; yield each with what it printed, compared with what is shown."""
-    names = {"__name__": "__main__"}
+    names = {} if names is None else names
+    names["__name__"] = "__main__"
     for block in blocks(page.read_text()):
         if block.skipped:
             continue
         where = f"{page.name}, line {block.line}"
         printed = run_python(block, names, page) if block.language == "python" else run_commands(block.code)
         if check:
-            if block.shown is None and printed.strip():
+            if block.shown is None and printed.strip() and block.language == "python":
                 raise AssertionError(f"{where}: the page does not show what is printed:\n{printed}")
             if block.shown is not None and (found := difference(block.shown, printed)):
                 raise AssertionError(f"{where}: {found}\n--- shown\n{block.shown}\n--- printed\n{printed}")
@@ -147,7 +149,7 @@ def written(page):
     """The page's text with what its blocks print; outputs with ``...`` are kept if they still hold."""
     text, shift = page.read_text(), 0
     for block, printed in run(page, check=False):
-        if not printed.strip() and block.shown is None:
+        if block.shown is None and (block.language == "sh" or not printed.strip()):
             continue
         if block.shown is None:
             at, new = (block.end, block.end), f"\n\n```text\n{printed.rstrip()}\n```"

@@ -1,6 +1,8 @@
 """The package as users get it: the wheel from another folder, what an import loads, what the house forbids."""
 
+import importlib.util
 import os
+import re
 import subprocess
 import sys
 import sysconfig
@@ -101,6 +103,18 @@ def test_pyinstaller_is_told_of_all_modules():
     assert asked == names["hiddenimports"] == ["fastgd"]
 
 
+def test_readmes_links_lead_to_the_repository_or_are_words():
+    """On a package index a link from the repository's root leads nowhere."""
+    spec = importlib.util.spec_from_file_location("hatch_build", ROOT / "hatch_build.py")
+    spec.loader.exec_module(hook := importlib.util.module_from_spec(spec))
+    assert re.search(r"\]\((docs/|CHANGELOG)", (ROOT / "README.md").read_text())
+    for repository in ("", "https://host.example/fastgd"):
+        text = hook.for_index(ROOT, repository)
+        assert not re.search(r"\]\((docs/|CHANGELOG)", text)
+        assert "CHANGELOG.md" in text
+        assert (f"]({repository}/blob/main/CHANGELOG.md)" in text) == bool(repository)
+
+
 FIT = """
 import numpy as np
 import fastgd
@@ -117,6 +131,7 @@ def test_a_wheel_is_installed_fits_and_is_gone_when_it_is_uninstalled(tmp_path):
     run = partial(subprocess.run, check=True, capture_output=True)
     run([sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path), str(ROOT)])
     (wheel,) = tmp_path.glob("fastgd-*.whl")
+    run([sys.executable, "-m", "twine", "check", "--strict", str(wheel)])
     run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "venv")])
     inside = next((tmp_path / "venv").glob("bin/python"))
     (place,) = (tmp_path / "venv").glob("lib/python*/site-packages")

@@ -2,11 +2,10 @@
 Bootstrap intervals without formulas
 ====================================
 
-How far would a coefficient move if the data were drawn again? The bootstrap (Efron
-1979) draws the rows anew, with replacement, and fits again, a thousand times. Here all
-replicates are trained in the same passes over the data. The data are 420 Californian
-school districts in 1999 (R's package AER; Stock and Watson): do smaller classes score
-better?
+How far would a coefficient move if the data were drawn again? The bootstrap (Efron 1979) draws the
+rows anew, with replacement, and fits again, a thousand times. Here all replicates are trained in
+the same passes over the data. The data are 420 Californian school districts in 1999 (R's package
+AER; Stock and Watson): do smaller classes score better?
 """
 
 import matplotlib.pyplot as plt
@@ -39,23 +38,17 @@ for name, c, ends in zip(X.columns, r.coef, zip(low, high, strict=True), strict=
 # %%
 # Against the textbook
 # --------------------
-# The textbook's standard errors assume that the noise is equally large in every
-# district. The bootstrap assumes only that districts are drawn independently. Its
-# standard errors are a little larger here, most of all for class size and lunch:
-# districts are not equally predictable. Grey lines are the textbook's normal curves.
+# The textbook's standard errors assume that the noise is equally large in every district. The
+# bootstrap assumes only that districts are drawn independently. Its standard errors are a little
+# larger here, most of all for class size and lunch: districts are not equally predictable. Grey
+# lines are the textbook's normal curves.
 
 A = np.column_stack([X, np.ones(len(X))])
 missed = score - r.predict(X)
-textbook = np.sqrt(
-    np.diag(np.linalg.inv(A.T @ A)) * np.sum(missed**2) / (len(X) - A.shape[1])
-)
+textbook = np.sqrt(np.diag(np.linalg.inv(A.T @ A)) * np.sum(missed**2) / (len(X) - A.shape[1]))
+print("standard errors, textbook: ", dict(zip(X.columns, textbook.round(3).tolist(), strict=False)))
 print(
-    "standard errors, textbook: ",
-    dict(zip(X.columns, textbook.round(3).tolist(), strict=False)),
-)
-print(
-    "standard errors, bootstrap:",
-    dict(zip(X.columns, r.coef_std.round(3).tolist(), strict=True)),
+    "standard errors, bootstrap:", dict(zip(X.columns, r.coef_std.round(3).tolist(), strict=True))
 )
 
 figure, axes = plt.subplots(ncols=4, figsize=(10, 3.8))
@@ -64,28 +57,14 @@ for j, ax in enumerate(axes):
     ax.hist(draws, bins=30, density=True, color="C0", alpha=0.35)
     places = np.linspace(draws.min(), draws.max(), 200)
     away = (places - r.coef[j]) / textbook[j]
-    ax.plot(
-        places,
-        np.exp(-(away**2) / 2) / (textbook[j] * np.sqrt(2 * np.pi)),
-        color="0.5",
-        linewidth=1.5,
-    )
-    ax.plot(
-        [low[j], high[j]],
-        [0, 0],
-        color="C1",
-        linewidth=5,
-        solid_capstyle="butt",
-        clip_on=False,
-        zorder=3,
-    )
+    density = np.exp(-(away**2) / 2) / (textbook[j] * np.sqrt(2 * np.pi))
+    ax.plot(places, density, color="0.5", linewidth=1.5)
+    ax.plot([low[j], high[j]], [0, 0], color="C1", linewidth=5, clip_on=False, zorder=3)
     if draws.max() > 0 > draws.min():
         ax.axvline(0, color="0.4", linewidth=1)
     ax.xaxis.set_major_locator(plt.MaxNLocator(4))
     ax.set(yticks=[], xlabel="points of the test score")
     ax.set_title(words[X.columns[j]], fontsize="medium")
     ax.spines["left"].set_visible(False)
-figure.suptitle(
-    "Replicates of each coefficient, and their 95 % interval in red", x=0.01, ha="left"
-)
+figure.suptitle("Replicates of each coefficient, and their 95 % interval in red", x=0.01, ha="left")
 plt.show()

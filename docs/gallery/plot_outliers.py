@@ -2,9 +2,9 @@
 A fit that outliers do not bend
 ===============================
 
-The squared error lets one wild row pull the line as hard as many good ones. The data
-are the international calls from Belgium from 1950 to 1973 (Rousseeuw and Leroy 1987):
-from 1964 to 1969 the minutes of the calls were recorded in place of their number.
+The squared error lets one wild row pull the line as hard as many good ones. The data are the
+international calls from Belgium from 1950 to 1973 (Rousseeuw and Leroy 1987): from 1964 to 1969
+the minutes of the calls were recorded in place of their number.
 """
 
 import matplotlib.pyplot as plt
@@ -19,9 +19,9 @@ X, y = 1900 + calls[["Year"]], 10 * calls["Calls"]
 # %%
 # Three losses
 # ------------
-# "squared_error" fits the mean and "absolute_error" the median of a year. "huber" is
-# in between: squared up to a residual of ``delta``, then straight. Its ``delta`` has
-# the unit of the target, here 10 million calls.
+# "squared_error" fits the mean and "absolute_error" the median of a year. "huber" is in between:
+# squared up to a residual of ``delta``, then straight. Its ``delta`` has the unit of the target,
+# here 10 million calls.
 
 fits = {
     "squared error": fastgd.fit(X, y),
@@ -35,33 +35,18 @@ for name, r in fits.items():
 # The years that were recorded well, without the wrong ones and the two that mix both:
 
 honest = ~X["Year"].between(1963, 1970)
-print(
-    f"without 1963 to 1970: {fastgd.fit(X[honest], y[honest]).coef[0]:.1f} million calls more a year"
-)
+slope = fastgd.fit(X[honest], y[honest]).coef[0]
+print(f"without 1963 to 1970: {slope:.1f} million calls more a year")
 
 figure, ax = plt.subplots()
 ax.plot(X["Year"][honest], y[honest], "o", color="C5")
 ax.plot(X["Year"][~honest], y[~honest], "x", color="C5", markeredgewidth=2)
-ax.annotate(
-    "minutes, not calls\n(two years mix both)",
-    (1966.5, 185),
-    ha="right",
-    xytext=(1963, 180),
-)
+ax.text(1963, 180, "minutes, not calls\n(two years mix both)", ha="right")
 years = np.array([1950, 1973])
 for k, (name, r, up) in enumerate(zip(fits, fits.values(), (0, 5, -5), strict=True)):
     line = r.predict(X.iloc[[0, -1]])
     ax.plot(years, line, color=f"C{k}")
-    ax.annotate(
-        name,
-        (1973, line[1]),
-        (5, up),
-        textcoords="offset points",
-        color=f"C{k}",
-        va="center",
-    )
-ax.set(
-    xlabel="year", ylabel="international calls from Belgium (millions)", ylim=(-40, 225)
-)
+    ax.text(1973.3, line[1] + up, name, color=f"C{k}", va="center")
+ax.set(xlabel="year", ylabel="international calls from Belgium (millions)", ylim=(-40, 225))
 ax.set_title("Six years of wrong numbers")
 plt.show()

@@ -2,9 +2,9 @@
 Optimizers race through Rosenbrock's valley
 ===========================================
 
-Rosenbrock's function (1960) has a curved, narrow valley: to find it is easy, to follow
-it is not. Each optimizer runs with the best of many learning rates, which a sweep
-finds, so that the race is fair.
+Rosenbrock's function (1960) has a curved, narrow valley: to find it is easy, to follow it is not.
+Each optimizer runs with the best of many learning rates, which a sweep finds, so that the race is
+fair.
 """
 
 import matplotlib.pyplot as plt
@@ -25,8 +25,8 @@ def gradient(x):
 # %%
 # 24 rates for each optimizer
 # ---------------------------
-# All runs start at the same point and take 400 steps. Many of the rates diverge: that
-# is what the sweep is for.
+# All runs start at the same point and take 400 steps. Many of the rates diverge: that is what the
+# sweep is for.
 
 start, steps = [-1.0, 0.5], 400
 rates = np.geomspace(1e-4, 0.5, 24)
@@ -37,38 +37,24 @@ for name in ("sgd", "momentum", "adam"):
     )
     runs[name] = s.best
     diverged = s.status.count("diverged")
-    print(
-        f"{name:9} rate {s.best_settings['learning_rate']:.4f}: f = {s.best.fun:.1e}; {diverged} of 24 rates diverged"
-    )
+    rate = s.best_settings["learning_rate"]
+    print(f"{name:9} rate {rate:.4f}: f = {s.best.fun:.1e}; {diverged} of 24 rates diverged")
 
 # %%
 # The paths
 # ---------
-# Plain gradient descent crawls along the valley's floor, as its rate is held down by
-# the steep walls. Momentum gathers speed along it, and Adam takes steps of one size in
-# either direction.
+# Plain gradient descent crawls along the valley's floor, as its rate is held down by the steep
+# walls. Momentum gathers speed along it, and Adam takes steps of one size in either direction.
 
 figure, (left, right) = plt.subplots(ncols=2, figsize=(10, 4.8), width_ratios=(3, 2))
 a, b = np.meshgrid(np.linspace(-1.3, 1.4, 200), np.linspace(-0.7, 1.3, 200))
 left.contour(
-    a,
-    b,
-    rosenbrock((a, b)),
-    levels=np.geomspace(0.03, 800, 14),
-    colors="0.8",
-    linewidths=0.8,
+    a, b, rosenbrock((a, b)), levels=np.geomspace(0.03, 800, 14), colors="0.8", linewidths=0.8
 )
 for k, (name, run) in enumerate(runs.items()):
     left.plot(*run.history.x.T, ".-", color=f"C{k}", markersize=4, linewidth=1)
     right.plot(run.history.fun, color=f"C{k}")
-    right.annotate(
-        name,
-        (steps, run.history.fun[-1]),
-        (4, 0),
-        textcoords="offset points",
-        color=f"C{k}",
-        va="center",
-    )
+    right.text(steps, run.history.fun[-1], f" {name}", color=f"C{k}", va="center")
 left.plot(*start, "o", color="C5", markersize=8)
 left.text(start[0], start[1] - 0.08, "start", color="C5", ha="center", va="top")
 left.plot(1, 1, "*", color="C5", markersize=14)
@@ -81,10 +67,5 @@ left.set(
     title="Every step",
 )
 left.grid(visible=False)
-right.set(
-    yscale="log",
-    xlabel="step",
-    ylabel="value of the function",
-    title="How far they get",
-)
+right.set(yscale="log", xlabel="step", ylabel="value of the function", title="How far they get")
 plt.show()

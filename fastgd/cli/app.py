@@ -15,7 +15,7 @@ from .program import DIVERGED, INTERRUPTED, Program, say
 OF_LR_FIND = [made for name, made in OF_FIT.items() if name in names(not_range=None)]
 
 
-@click.group(cls=Program, no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Program, no_args_is_help=False, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(fastgd.__version__, prog_name="fastgd")
 def app():
     """Gradient descent at memory speed: fit linear models to tables, with no learning rate to guess."""
@@ -132,7 +132,8 @@ def info(model):
     from . import report
 
     result = options.load(model)
-    click.echo(f"{result!r}\n\n{report.coefficients(result)}")
+    about = report.table(report.of_encoding(result.encoding)) if result.encoding else ""
+    click.echo("\n\n".join(filter(None, [repr(result), about, report.coefficients(result)])))
 
 
 @app.command()

@@ -97,7 +97,7 @@ class CsvTable:
     @property
     def plain(self):
         """Whether any reader of text files reads it so."""
-        return self.form.plain and not self.skipped and not self.names[0].startswith("#")
+        return self.form.plain and self.skipped is None
 
     def _first_lines(self):
         """Some whole lines of the beginning; none of a damaged file, which is told of when it is read."""

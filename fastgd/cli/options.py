@@ -85,7 +85,13 @@ def rate(value):
     try:
         return float(value)
     except (TypeError, ValueError):
-        return value if value == "auto" else SCHEDULE(value)
+        valid = ["auto", *map(snake_case, schedules.__all__)]
+        if not isinstance(value, str) or value in valid:
+            return value
+        if value.partition(":")[0] not in valid:
+            text = str(unknown("learning_rate", value, valid)).partition("=")[2]
+            raise click.BadParameter(text.rstrip(".") + ", or a number.") from None
+        return SCHEDULE(value)
 
 
 def bounds(value):

@@ -9,6 +9,7 @@ import warnings
 
 import click
 
+from ..parts.registry import ALIASES
 from ..results.divergence import DivergenceWarning
 from .options import FLAGS
 
@@ -24,6 +25,7 @@ HERE = {  # what messages of Python's calls say to do, as options
     "random_state": "--seed",
     "validation or cv": "--validation or --cv",
     "without resume": "without --resume",
+    "resume with this result goes on": "--resume with the saved model goes on",
 }
 OPTION = re.compile(r"(?<![\w.'\"-])([a-z][a-z_0-9]*)=(\"[^\"]*\"|'[^']*'|[\w.+-]+|)")
 
@@ -40,11 +42,13 @@ class Program(click.Group):
         """Run a command; exits with its code, or returns it with ``standalone_mode=False``."""
         self.typed = list(sys.argv[1:] if args is None else args)
         try:
-            code = super().main(args, prog_name, standalone_mode=False, **extra) or 0
+            code = super().main(self.typed or ["--help"], prog_name, standalone_mode=False, **extra) or 0
         except (click.exceptions.Abort, KeyboardInterrupt):
             code = INTERRUPTED
         except click.ClickException as error:
             context = getattr(error, "ctx", None)
+            if isinstance(error, click.NoSuchOption) and (known := other_name(error.option_name, context)):
+                error.possibilities = known
             who, code = context.command_path if context else prog_name, WRONG
             say(who, f"{error.format_message()} ({who} --help shows how to call it)")
         if standalone_mode:
@@ -106,6 +110,10 @@ def as_options(text):
     for words, here in HERE.items():
         text = text.replace(words, here)
 
+    text = re.sub(r"^(?:fastgd [a-z-]+: )?resume: ", "--resume: ", text)
+
+    text = re.sub(r"(?<![\w.-])(loss|optimizer|learning_rate)\.([a-z0-9_]+)=", lambda m: f"{flag(m[1])}: {m[2]}=", text)
+
     def option(found):
         name, value = found.groups()
         if name not in FLAGS and name not in OF_COMMANDS:
@@ -120,6 +128,12 @@ def as_options(text):
 
 QUOTES = "'\""
 OF_COMMANDS = {"cv", "scoring", "keep", "rule", "start", "stop", "num", "bootstrap", "resume", "weight", "target"}
+
+
+def other_name(name, context):
+    """The options of a command that other programs call so."""
+    there = {flag for param in context.command.params for flag in param.opts} if context else set()
+    return [flag(one) for one in ALIASES.get(name.lstrip("-").replace("-", "_"), ()) if flag(one) in there]
 
 
 def flag(name):

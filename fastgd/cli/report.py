@@ -62,7 +62,7 @@ def fitted(result, data):
 def of_loss(result):
     """What the loss is, in words."""
     name = snake_case(result.options["loss"]["name"])
-    words = LOSSES.get(name, f"the mean of {name}")
+    words = LOSSES.get(name, f"the mean {name.replace('_', ' ')} loss")
     return words + (", plus the penalty" if result.options["alpha"] else "")
 
 

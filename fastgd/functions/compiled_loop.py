@@ -1,5 +1,6 @@
 """The loop over compiled functions: the runs of one optimizer class are lanes of one kernel, driven in slices."""
 
+import contextlib
 import math
 import time
 
@@ -27,11 +28,14 @@ def compiled_loop(problem, settings, numbers, limits):
     """
     notice.begin(limits.verbose >= 0)
     runs = CompiledRuns(problem, settings, numbers, limits)
+    first = notice.while_compiling("the loop over your function", None, lasting=False)  # which the first slice compiles
     size, bar = FIRST_SLICE, Bar(limits.verbose > 0, limits.max_iter, "step")
     try:
         while runs.done < limits.max_iter and runs.running().size:
             steps = min(size, limits.max_iter - runs.done)
-            size = next_size(steps, runs.advance(steps), SLICE_SECONDS)
+            with first if runs.done == 0 else contextlib.nullcontext():
+                seconds = runs.advance(steps)
+            size = next_size(steps, seconds, SLICE_SECONDS)
             if limits.callback is not None or limits.verbose > 0:
                 runs.report(bar)
     except KeyboardInterrupt:

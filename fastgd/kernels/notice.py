@@ -24,7 +24,7 @@ NOT_KEPT = (
     "It takes seconds in each process, as no folder for the code is writable: set NUMBA_CACHE_DIR to one, or to one "
     "that fastgd.warmup() has filled."
 )
-OF_A_CLASS = "It takes seconds in each process, as this code is for a class outside fastgd."
+YOURS = "It takes seconds in each process, as this code is for a class or a function outside fastgd."
 WARNING = (
     "fastgd compiles its kernels anew in each process, which takes seconds, as none of the folders for compiled code "
     "is writable: {folders}. Set NUMBA_CACHE_DIR to a folder that is, or to one that fastgd.warmup() has filled, such "
@@ -76,7 +76,7 @@ class Notice:
             yield
             return
         kept = KEPT_TOO if self.ever else KEPT.format(folder=folder)
-        kept = OF_A_CLASS if not lasting else NOT_KEPT if folder is None else kept
+        kept = YOURS if not lasting else NOT_KEPT if folder is None else kept
         watch = Watch(max(0.0, AFTER - self.spent), self.tell, (kernel, kept))
         try:
             with event.install_listener("numba:compile", watch):

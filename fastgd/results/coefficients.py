@@ -42,6 +42,11 @@ class Coefficients(NamedTuple):
         found = found[np.argsort(-sizes[found], kind="stable")][:most]
         return [divmod(int(k), self.values.shape[1]) for k in found]
 
+    def columns_by_size(self, scaled=True):
+        """The columns, the one with the largest coefficient first."""
+        sizes = np.abs(self.scaled if scaled else self.values).max(axis=0)
+        return np.argsort(-np.nan_to_num(sizes), kind="stable")
+
     def label(self, output, column):
         """What a coefficient is of."""
         return f"{self.names[column]} ({self.outputs[output]})" if self.outputs[output] else self.names[column]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..inputs import arrays
+from ..inputs.arguments import whole
 from ..inputs.arrays import finite_columns, matrix
 from ..inputs.part_serialization import part_of_run
 from ..parts import losses
@@ -16,9 +17,9 @@ from .answers import answered
 from .bootstrap import Replicates, percentile_interval
 from .coefficients import Coefficients
 from .evaluation import objective, score, training_words, validation_words
+from .fit_plots import plot_coefficients, plot_course
 from .history import History
 from .minimize_result import minimization_of
-from .plots import log_where_wide, new_axes
 from .shown import Shown, count
 from .state import RunState
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from .._types import Path, Rows
+
 LARGEST = 5  # coefficients that are shown
 
 
@@ -372,16 +374,46 @@ class FitResult:
         return {"objective": self.loss, **(held if known else {}), "n_epochs": self.n_epochs}
 
     def plot(self, ax: Any = None, **options: Any) -> Any:
-        """Draw the loss of each epoch (matplotlib, with options for its line); returns the axes."""
-        ax = ax or new_axes()
-        epochs = np.arange(1, self.history.loss.size + 1)
-        ax.plot(epochs, self.history.loss, **{"label": "loss", **options})
-        if np.isfinite(self.history.objective).any():
-            ax.plot(epochs, self.history.objective, label="objective after the epoch")
-            ax.legend()
-        log_where_wide(ax)
-        ax.set(xlabel="epoch", ylabel="loss", title=f"{self.status} after {self.n_epochs} epochs")
-        return ax
+        """Draw the losses of the run, epoch by epoch (matplotlib).
+
+        The training loss (of each target), the validation loss and the best epoch where rows were held out; of
+        quasi-Newton steps and interior points also the decrease that was still possible, on a second axis.
+
+        Parameters
+        ----------
+        ax : matplotlib axes or None, default None
+            Where to draw; None makes a figure.
+        **options
+            For the lines, as ``Axes.plot`` takes them.
+
+        Returns
+        -------
+        axes
+        """
+        return plot_course(self, ax, options)
+
+    def coef_plot(self, ax: Any = None, *, top: int = 20, scaled: bool = True, level: float = 0.95) -> Any:
+        """Draw the largest coefficients with the names of their columns (matplotlib).
+
+        With ``bootstrap`` each has its interval. Of several targets or classes each has a colour.
+
+        Parameters
+        ----------
+        ax : matplotlib axes or None, default None
+            Where to draw; None makes a figure.
+        top : int, default 20
+            How many columns are drawn; one more line spans the coefficients of all others.
+        scaled : bool, default True
+            Each coefficient times the spread of its column (the standard deviation; about zero where columns are not
+            centred), so that they can be compared; False, or where columns were not scaled, as they are.
+        level : float, default 0.95
+            Of the intervals: see :meth:`coef_interval`.
+
+        Returns
+        -------
+        axes
+        """
+        return plot_coefficients(self, ax, whole("top", top, low=1), scaled, level)
 
     def __repr__(self):
         return self._shown().text()

@@ -1,13 +1,15 @@
 """The history of a fit, epoch by epoch."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from .shown import count
 from .state import PER_TARGET
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class History:
     """The history of a fit, one entry an epoch; values that would have cost an extra pass are NaN.
 
@@ -53,3 +55,21 @@ class History:
             norms = arrays["gradient_norm"]
             means["gradient_norm"] = norms[:, 0] if norms.shape[1] == 1 else np.sqrt((norms**2).sum(axis=1))
         return cls(**{**{name: array.copy() for name, array in arrays.items()}, **means})
+
+    def to_dataframe(self) -> Any:
+        """The history as a data frame (pandas): a row an epoch, numbered from 1; columns without a number left out."""
+        try:
+            import pandas as pd
+        except ImportError:
+            raise ImportError("to_dataframe() needs pandas: python -m pip install pandas") from None
+        return pd.DataFrame(self._known(), index=pd.RangeIndex(1, self.loss.size + 1, name="epoch"))
+
+    def _known(self):
+        """The columns that have a number."""
+        arrays = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return {name: array for name, array in arrays.items() if name == "loss" or not np.isnan(array).all()}
+
+    def __repr__(self):
+        ends = {name: (f"{array[0]:.6g}", f"{array[-1]:.6g}") for name, array in self._known().items() if array.size}
+        columns = [f"{name} {' to '.join(dict.fromkeys(of))}" for name, of in ends.items()]
+        return f"{type(self).__name__}: {count(self.loss.size, 'epoch')}; " + ", ".join(columns)

@@ -9,8 +9,10 @@ import numpy as np
 
 from ..inputs import arguments
 from .lr_rules import NAMES
-from .plots import new_axes
+from .plots import legend_below, new_axes
+from .shown import Shown, count
 
+USUAL = "constant"  # the rule of ``suggestion()``
 DIVERGED = 4.0  # times the least loss ends a test
 
 
@@ -59,12 +61,14 @@ class LrFind:
 
     def plot(self, ax: Any = None) -> Any:
         """Draw the loss against the rate, the suggestions marked (matplotlib); returns the axes."""
-        ax = ax or new_axes()
+        ax = ax or new_axes(figsize=(6.4, 5.2))
         if not np.array_equal(self.losses, self.raw_losses):
             ax.plot(self.learning_rates, self.raw_losses, ".", color="0.75", label="loss of a batch")
         ax.plot(self.learning_rates, self.losses, label="loss")
         for k, (rule, rate) in enumerate(self.suggestions.items()):
-            ax.axvline(rate, color=f"C{k + 1}", linestyle="--", label=f"{rule}: {rate:.3g}")
+            style = {"linestyle": "-", "linewidth": 2.5} if rule == USUAL else {"linestyle": "--"}
+            words = f"{rule}: {rate:.3g}" + (" (suggestion())" if rule == USUAL else "")
+            ax.axvline(rate, color=f"C{k + 1}", label=words, **style)
         if self.losses.size:
             # Losses that diverge, and those of single batches, would flatten the rest of the curve.
             low = self.losses.min()
@@ -72,10 +76,16 @@ class LrFind:
             if high - low > 1e-9 * abs(high):
                 ax.set_ylim(low - 0.1 * (high - low), high + 0.1 * (high - low))
         ax.set_xscale("log")
-        ax.legend()
-        ax.set(xlabel="learning rate", ylabel="loss", title=f"{self.status} after {self.losses.size} steps")
+        ax.set(xlabel="learning rate", ylabel="loss", title=f"{self.status} after {count(self.losses.size, 'step')}")
+        legend_below(ax)
         return ax
 
     def __repr__(self):
-        lines = [f"{type(self).__name__}: {self.status} after {self.losses.size} steps", f"  {self.message}"]
-        return "\n".join(lines + [f"  {rule}: {rate:.4g}" for rule, rate in self.suggestions.items()])
+        return self._shown().text()
+
+    def _repr_html_(self):
+        return self._shown().html()
+
+    def _shown(self):
+        title = f"{type(self).__name__}: {self.status} after {count(self.losses.size, 'step')}"
+        return Shown(title, {None: self.message, **{rule: f"{rate:.4g}" for rule, rate in self.suggestions.items()}})

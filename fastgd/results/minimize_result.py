@@ -11,7 +11,8 @@ import numpy as np
 from ..inputs.nest import Nest, nest_of
 from . import npz, saving
 from .batch_state import BatchHistory, BatchState
-from .plots import log_where_wide, new_axes
+from .plots import FEW_POINTS, legend_below, log_where_wide, mark_best, new_axes, whole_numbers
+from .shown import Shown, count
 
 if TYPE_CHECKING:
     from .._types import Path
@@ -92,11 +93,15 @@ class MinimizeResult:
             raise ValueError("plot() needs the history: call minimize with history=True.")
         ax = ax or new_axes()
         if self.n_epochs is None:
-            ax.plot(self.history.fun, **options)
+            few = {"marker": "."} if len(self.history.fun) <= FEW_POINTS else {}
+            ax.plot(self.history.fun, **{**few, **options})
         else:
             self._plot_epochs(ax, options)
         log_where_wide(ax)
-        ax.set(xlabel="iteration" if self.n_epochs is None else "epoch", ylabel="fun")
+        ax.set(xlabel="iteration" if self.n_epochs is None else "epoch", ylabel="fun", title=self._ended)
+        whole_numbers(ax)
+        if self.n_epochs is not None:
+            legend_below(ax)
         return ax
 
     def _plot_epochs(self, ax, options):
@@ -104,7 +109,8 @@ class MinimizeResult:
         (line,) = ax.plot(epochs, self.history.fun, **{"label": "training", **options})
         if np.isfinite(held).any():
             ax.plot(epochs, held, **{**options, "color": line.get_color(), "linestyle": "--", "label": "validation"})
-            ax.legend()
+            best = int(np.nanargmin(held))
+            mark_best(ax, best + 1, held[best], f"best epoch: {best + 1}")
 
     def save(self, path: Path) -> None:
         """Write a minimisation over data to a file that :func:`fastgd.load` reads and ``resume=`` goes on from.
@@ -124,8 +130,18 @@ class MinimizeResult:
         saving.write(path, saved)
 
     def __repr__(self):
-        lines = [f"{type(self).__name__}: {self.status} after {self.nit} iterations", f"  {self.message}"]
-        return "\n".join([*lines, f"  fun: {self.fun!r}", f"  x: {shown(self.x)}"])
+        return self._shown().text()
+
+    def _repr_html_(self):
+        return self._shown().html()
+
+    def _shown(self):
+        facts = {None: self.message, "fun": repr(self.fun), "x": shown(self.x)}
+        return Shown(f"{type(self).__name__}: {self._ended}", facts)
+
+    @property
+    def _ended(self):
+        return f"{self.status} after {count(self.nit, 'iteration')}"
 
 
 def shown(x):

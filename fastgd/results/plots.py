@@ -9,7 +9,13 @@ SHOWN = 1e100  # losses beyond it are drawn as if diverged: matplotlib's ticks o
 LEAST = 1e-190  # values that are all smaller have no logarithmic axis, for the same reason
 WIDE = 5  # positive values that span such a factor are drawn on a logarithmic axis
 DASHES = ("-", "--", ":", "-.")
-EDGE = 0.97  # of the axis's height: where the crosses of runs that diverged are
+FEW_POINTS = 30  # of a curve, up to which they have markers
+EDGE, BELOW = (
+    0.97,
+    0.045,
+)  # of the axis's height: where crosses of runs that diverged are, and the next at the same place
+MOST_CROSSES = 4  # below each other
+LETTERS = 75  # of the labels in a row of a legend
 CROSS = {"marker": "x", "color": "tab:red", "label": "diverged", "zorder": 5}
 RING = {"facecolors": "none", "edgecolors": "black", "s": 130, "zorder": 6}
 
@@ -47,9 +53,42 @@ def mark_best(ax, x, y, label="best", marker="*"):
 
 
 def mark_diverged(ax, x):
-    """A cross at the upper edge for each run that diverged."""
-    if len(x):
-        ax.scatter(x, np.full(len(x), EDGE), transform=ax.get_xaxis_transform(), **CROSS)
+    """A cross at the upper edge for each run that diverged, those at one place below each other."""
+    x, seen = np.asarray(x, float), {}
+    heights = []
+    for value in x.tolist():
+        heights.append(EDGE - BELOW * min(seen.get(value, 0), MOST_CROSSES - 1))
+        seen[value] = seen.get(value, 0) + 1
+    if x.size:
+        ax.scatter(x, heights, transform=ax.get_xaxis_transform(), **CROSS)
+
+
+def whole_numbers(ax):
+    """Ticks of the horizontal axis at whole numbers."""
+    from matplotlib.ticker import MaxNLocator
+
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+
+
+def legend_below(ax, handles=None):
+    """A legend below the axes, where it covers no curve; none without labels."""
+    handles = ax.get_legend_handles_labels()[0] if handles is None else handles
+    if not handles:
+        return
+    labels = [handle.get_label() for handle in handles]
+    size = ax.xaxis.label.get_size() * 0.83
+    columns = max(1, min(len(handles), int(LETTERS / (max(map(len, labels)) + 6))))
+    box = ax.xaxis.get_tightbbox()
+    height = 0.0 if box is None else box.height * 72 / ax.figure.dpi
+    ax.legend(
+        handles=handles,
+        loc="upper center",
+        bbox_to_anchor=(0.5, 0.0),
+        borderaxespad=height / size + 1.0,
+        ncols=columns,
+        fontsize=size,
+        frameon=False,
+    )
 
 
 def drawable(losses):
@@ -116,9 +155,10 @@ def _marked(result):
     return marks if len(result.results) > 1 else []
 
 
-def plot_losses(ax, result, error=None, ylabel="loss", what="runs"):
-    """Draw the loss of each run, with its standard error where given, against the axis of the sweep."""
-    axis, losses = Axis.of(result), np.asarray(result.losses, float)
+def plot_losses(ax, result, error=None, ylabel=None, what="runs", values=None):
+    """Draw the loss of each run, or other values, with standard errors where given, against the axis of the sweep."""
+    axis, losses = Axis.of(result), np.asarray(result.losses if values is None else values, float)
+    ylabel = ylabel or _names(result)[1]
     good = drawable(losses) & (np.array(result.status) != "diverged")
     error = np.zeros(len(losses)) if error is None else np.where(good, np.nan_to_num(error), 0.0)
     marks = [mark for mark in _marked(result) if good[mark[0]]]
@@ -140,15 +180,15 @@ def plot_losses(ax, result, error=None, ylabel="loss", what="runs"):
     _set_y(ax, losses[good], error[good], above=not good.all())
     diverged = result.status.count("diverged")
     count = f"{len(losses)} {what if len(losses) > 1 else what[:-1]}"
-    ax.set(ylabel=ylabel, title=count + (f", {diverged} diverged" if diverged else ""))
-    _legend(ax)
+    title = count + (f", {diverged} diverged" if diverged else "")
+    ax.set(ylabel=ylabel, title=title + (", in units of their losses" if result.ranking.refusal else ""))
+    legend_below(ax)
 
 
 def plot_histories(ax, result):
     """Draw the losses of each run, epoch by epoch, coloured along the axis of the sweep."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.lines import Line2D
-    from matplotlib.ticker import MaxNLocator
 
     axis, marks = Axis.of(result), _marked(result)
     curves, start, xlabel, ylabel = _curves(result)
@@ -160,13 +200,16 @@ def plot_histories(ax, result):
     groups = axis.groups(result)
     dashes = dict(zip(groups, DASHES, strict=False)) if len(groups) <= len(DASHES) else {}
     dash = {k: dashes.get(words, "-") for words, runs in groups.items() for k in runs.tolist()}
+    few = len(curves) <= LEGEND
+    if few and len(groups) == 1:  # curves that cover each other are told apart by their dashes
+        dash = {k: DASHES[k % len(DASHES)] for k in range(len(curves))}
     lost = []
     for k, (curve, words) in enumerate(zip(curves, _words(result), strict=True)):
         losses = np.minimum(np.where(drawable(curve), curve, np.nan if good[k] else np.inf), top)
         style = {
             "marker": "." if curve.size <= 12 else None,
             "linestyle": dash[k],
-            "color": colours(norm(axis.values[k])),
+            "color": f"C{k}" if few else colours(norm(axis.values[k])),
         }
         ax.plot(start + np.arange(curve.size), losses, label=words or "_", **style)
         if not good[k]:
@@ -175,15 +218,15 @@ def plot_histories(ax, result):
     mark_diverged(ax, lost)
     if marks and good[k := marks[0][0]] and curves[k].size:
         mark_best(ax, start + curves[k].size - 1, curves[k][-1])
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    whole_numbers(ax)
     ax.set(xlabel=xlabel, ylabel=ylabel)
     handles = None
-    if len(curves) > LEGEND:  # a colour bar, and a legend of the dashes
+    if not few:  # a colour bar, and a legend of the dashes
         ax.figure.colorbar(ScalarMappable(norm, colours), ax=ax, label=axis.name)
         handles = [mark for mark in ax.collections if not mark.get_label().startswith("_")]
         if len(dashes) > 1:
             handles += [Line2D([], [], color="0.3", linestyle=dash, label=words) for words, dash in dashes.items()]
-    _legend(ax, handles)
+    legend_below(ax, handles)
 
 
 def _curves(result):
@@ -191,11 +234,25 @@ def _curves(result):
     histories = [run.history for run in result.results]
     if None in histories:
         raise ValueError("The runs have no history: sweep with history=True, or call plot() without axes.")
-    if hasattr(histories[0], "fun"):
-        return [np.asarray(history.fun, float) for history in histories], 0, "iteration", "fun"
-    held = [np.isfinite(history.validation_loss).any() for history in histories]
-    curves = [history.validation_loss if of else history.loss for history, of in zip(histories, held, strict=True)]
-    return curves, 1, "epoch", "validation loss" if held[0] else "loss"
+    name, reached = _names(result)
+    curves = [np.asarray(getattr(history, name), float) for history in histories]
+    iterations = name == "fun" and not hasattr(histories[0], "validation_fun")
+    return curves, int(not iterations), "iteration" if iterations else "epoch", _COURSES.get(reached, reached)
+
+
+_COURSES = {"objective": "training loss"}  # what the course of a run is called, by what it reaches
+
+
+def _names(result):
+    """The history that runs are compared by, and what its end is called."""
+    histories = [run.history for run in result.results if not isinstance(run, list)]
+    if not histories or histories[0] is None:
+        return "fun", "fun"
+    kind = "fun" if hasattr(histories[0], "fun") else "loss"
+    held = [getattr(history, f"validation_{kind}", np.full(1, np.nan)) for history in histories]
+    if all(np.isfinite(one).any() for one in held):
+        return f"validation_{kind}", f"validation {kind}"
+    return kind, "fun" if kind == "fun" else "objective"
 
 
 # Axes of sweeps -----------------------------------------------------------------------------------------------------
@@ -252,10 +309,3 @@ def _colours(values):
     if scale == "symlog":
         return colormaps["viridis"], colors.SymLogNorm(values[values > 0].min(), linscale=0.5, **ends)
     return colormaps["viridis"], (colors.LogNorm if scale == "log" else colors.Normalize)(**ends)
-
-
-def _legend(ax, handles=None):
-    """A legend, if there is a label."""
-    handles = ax.get_legend_handles_labels()[0] if handles is None else handles
-    if handles:
-        ax.legend(handles=handles, loc="best", fontsize="small")

@@ -178,9 +178,11 @@ class Bar:
         words += f", compiled {self.compiling:.1f} s" if compiling and self.compiling >= SHOWN else ""
         self.bar.set_postfix_str(words, refresh=False)
 
-    def close(self):
-        """End the bar."""
+    def close(self, ended=False):
+        """End the bar; ``ended`` says that the run did not need all its epochs: the bar is full then."""
         if self.bar is not None:
+            if ended and hasattr(self.bar, "total"):
+                self.bar.total = self.bar.n
             self.bar.close()
 
 

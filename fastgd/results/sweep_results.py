@@ -18,6 +18,9 @@ from .shown import count
 from .shown_runs import SHOWN_RUNS, shown_of_runs, table_of_runs
 
 if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from .._types import Path, Rows
     from .fit_result import FitResult
 
 R = TypeVar("R")  # the class of the results
@@ -103,15 +106,21 @@ class SweepResult(Generic[R]):
         self.ranking.warn()
         return self.results[self.best_index]
 
-    def score(self, X, y=None, sample_weight=None, offset=None):
+    def score(
+        self,
+        X: Rows,
+        y: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        offset: ArrayLike | None = None,
+    ) -> float:
         """The score of the best run on data: :meth:`FitResult.score`."""
         return self.best.score(X, y, sample_weight, offset)
 
-    def predict(self, X, offset=None, to=None):
+    def predict(self, X: Rows, offset: ArrayLike | None = None, to: Path | None = None) -> Any:
         """The predictions of the best run: :meth:`FitResult.predict`."""
         return self.best.predict(X, offset, to)
 
-    def predict_proba(self, X, offset=None, to=None):
+    def predict_proba(self, X: Rows, offset: ArrayLike | None = None, to: Path | None = None) -> Any:
         """The class probabilities of the best run: :meth:`FitResult.predict_proba`."""
         return self.best.predict_proba(X, offset, to)
 
@@ -159,7 +168,7 @@ class SweepResult(Generic[R]):
         """
         if ax is None:
             courses = all(run.history is not None for run in self.results)
-            ax = new_axes(ncols=1 + courses, figsize=(6 * (1 + courses), 4.5))
+            ax = new_axes(ncols=1 + courses, figsize=(6 * (1 + courses), 5))
             if not courses:
                 plot_losses(ax, self)
                 return ax
@@ -264,9 +273,11 @@ class CrossValidation(SweepResult[Any]):
         -------
         axes
         """
-        ax = new_axes(figsize=(7, 4.5)) if ax is None else ax
-        ylabel = f"mean loss (or minus score) of {self.scores.losses.shape[1]} held-out folds"
-        plot_losses(ax, self, self.scores.standard_error, ylabel, "settings")
+        ax = new_axes(figsize=(7, 5)) if ax is None else ax
+        scores = self.scores
+        ylabel = f"{scores.name.replace('_', ' ')} of {count(scores.losses.shape[1], 'fold')}"
+        mean = -scores.mean if scores.scored else scores.mean
+        plot_losses(ax, self, scores.standard_error, ylabel, "settings", mean)
         return ax
 
     def table(self) -> dict[str, list[Any]]:

@@ -183,7 +183,7 @@ class Loop:
         finally:
             self.solver.close()
             if not self.running.numbers:
-                self.monitor.close()
+                self.monitor.close(ended=not self.interrupted)
 
     def evaluate_starts(self):
         """Compute the objectives at the start where they are not known; full-batch steps compute them anyway."""

@@ -131,9 +131,9 @@ class Monitor(Evaluation):
                 still_sound(self.plan.data.rows)
         return [k for k, run in enumerate(runs) if run.model.number in ended]
 
-    def close(self):
-        """End the progress bar."""
-        self.bar.close()
+    def close(self, ended):
+        """End the progress bar; ``ended`` says that the run was not interrupted."""
+        self.bar.close(ended)
 
 
 def finite_or_infinite(losses):

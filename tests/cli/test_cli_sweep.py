@@ -113,7 +113,7 @@ def test_ranges_go_in_equal_ratios_from_end_to_end(start, stop, count):
         ("--l1-ratio 0:1:3,2", "both ends"),
         ("--l1-ratio 0,2", "--l1-ratio=2 must be in [0, 1]"),
         ("--learning-rate 0.1,0", "--learning-rate=0 must be greater than 0"),
-        ("--learning-rate 0.1,constnt", "--learning-rate='constnt' is not known. Did you mean 'constant'?"),
+        ("--learning-rate 0.1,constnt", "'--learning-rate': 'constnt' is not known. Did you mean 'constant'?"),
         ("--loss huber,hubr", "--loss='hubr' is not known. Did you mean 'huber'?"),
         ("--loss huber,log_loss", "--loss: log_loss is for classes and huber for numbers: sweep them apart."),
         ("--optimizer sgd,adm", "--optimizer='adm' is not known. Did you mean 'adam'?"),

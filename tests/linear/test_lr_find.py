@@ -243,7 +243,11 @@ def test_plot(options):
     ax = f.plot()
     assert ax.get_xscale() == "log"
     named = [text.get_text() for text in ax.get_legend().get_texts()]
-    assert named[named.index("loss") + 1 :] == [f"{rule}: {rate:.3g}" for rule, rate in f.suggestions.items()]
+    words = [f"{rule}: {rate:.3g}" for rule, rate in f.suggestions.items()]
+    assert [text.removesuffix(" (suggestion())") for text in named[named.index("loss") + 1 :]] == words
+    assert [text for text in named if "suggestion()" in text] == [
+        f"constant: {rate:.3g} (suggestion())" for rule, rate in f.suggestions.items() if rule == "constant"
+    ]
     marked = [line.get_xdata()[0] for line in ax.lines[len(named) - len(f.suggestions) :]]
     assert marked == list(f.suggestions.values())
     if f.suggestions:

@@ -150,7 +150,7 @@ def test_one_setting_is_the_fit_itself(batch):
         s = fastgd.sweep(X, Y, **options)
         one = fastgd.fit(X, Y, **{name: v[0] if name in lists else v for name, v in options.items()})
         assert bits(s.results[0]) == bits(one)
-        assert set(s.table()) == {*lists, "loss", "n_epochs", "status"}
+        assert set(s.table()) == {*lists, "objective", "n_epochs", "status"}
 
 
 # Full batch, the first gradient of the intercept is rounding alone, which Adam would make a step of.

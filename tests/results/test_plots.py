@@ -58,7 +58,9 @@ def crossed(given, folds=5, **options):
     losses = s.losses[:, None] * np.linspace(0.5, 1.5, folds)
     statuses = [[status] * folds for status in s._statuses]
     order = s.settings.get("alpha", [0.0] * len(statuses))
-    return CrossValidation([[run] * folds for run in s.results], s.settings, None, statuses, Scores(losses), order)
+    return CrossValidation(
+        [[run] * folds for run in s.results], s.settings, None, statuses, scores=Scores(losses), _order=order
+    )
 
 
 def drawn(result, panels):
@@ -117,7 +119,7 @@ def test_64_rates():
     np.testing.assert_array_equal(line.get_xdata(), RATES[: -len(lost)])
     np.testing.assert_array_equal(line.get_ydata(), s.losses[: -len(lost)])
     assert losses.get_xscale() == losses.get_yscale() == courses.get_yscale() == "log"
-    assert (losses.get_xlabel(), losses.get_ylabel()) == ("learning_rate", "loss")
+    assert (losses.get_xlabel(), losses.get_ylabel()) == ("learning_rate", "objective")
     assert losses.get_title() == f"64 runs, {len(lost)} diverged"
     np.testing.assert_array_equal(crosses(losses), lost)
     assert losses.get_xlim()[0] < RATES[0] < RATES[-1] < losses.get_xlim()[1]
@@ -126,7 +128,7 @@ def test_64_rates():
     assert legend(losses) == ["diverged", f"best: learning_rate={RATES[best]:.4g}"]
     assert len(courses.lines) == 64
     assert len({tuple(line.get_color()) for line in courses.lines}) == 64
-    assert (courses.get_xlabel(), courses.get_ylabel()) == ("epoch", "loss")
+    assert (courses.get_xlabel(), courses.get_ylabel()) == ("epoch", "training loss")
     assert len(crosses(courses)) == len(lost)
     (bar,) = [ax for ax in courses.figure.axes if ax not in (losses, courses)]
     assert (bar.get_ylabel(), bar.get_yscale()) == ("learning_rate", "log")
@@ -254,7 +256,7 @@ def test_folds_have_errors_and_two_marks():
     assert s.simplest_index != s.best_index
     assert crosses(ax) == [5.0] * 3
     assert ax.get_title() == "12 settings, 3 diverged"
-    assert ax.get_ylabel() == "mean loss (or minus score) of 5 held-out folds"
+    assert ax.get_ylabel() == "mean loss of 5 folds"
     assert len([text for text in legend(ax) if text.startswith("alpha")]) == 3
 
 
@@ -266,10 +268,13 @@ def test_one_fold_has_no_errors():
 
 def test_folds_of_scores_below_zero():
     s = crossed({"alpha": [0.1, 0.2]})
-    s = CrossValidation(s.results, s.settings, None, s._statuses, Scores(-s.scores.losses), [0.1, 0.2])
+    s = CrossValidation(
+        s.results, s.settings, None, s._statuses, scores=Scores(s.scores.losses, scored=True), _order=[0.1, 0.2]
+    )
     ax = drawn(s, 1)
     assert ax.get_yscale() == "linear"
     assert ax.get_ylim()[1] < 0
+    assert ax.get_ylabel() == "mean score of 5 folds"
     assert s.plot() is not ax
 
 

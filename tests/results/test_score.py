@@ -135,7 +135,7 @@ def test_a_loss_of_ones_own():
 
 
 def test_sweeps_answer_by_their_best_run():
-    s = fastgd.sweep(X, LABELS, loss="log_loss", alpha=[1e-3, 1e-1], epochs=2)
+    s = fastgd.sweep(X, LABELS, loss="log_loss", learning_rate=[1e-3, 1e-2], epochs=2)
     assert s.score(X, LABELS) == s.best.score(X, LABELS)
     np.testing.assert_array_equal(s.predict_proba(X), s.best.predict_proba(X))
     np.testing.assert_array_equal(s.predict(X), s.best.predict(X))
