@@ -14,7 +14,7 @@ from ..inputs.part_serialization import part_of_run
 from ..parts import losses
 from . import saving
 from .answers import answered
-from .bootstrap import Replicates, percentile_interval
+from .bootstrap import percentile_interval
 from .coefficients import Coefficients
 from .evaluation import objective, score, training_words, validation_words
 from .fit_plots import plot_coefficients, plot_course
@@ -81,10 +81,11 @@ class FitResult:
     n_steps: int
     choices: dict[str, str]
     history: History
-    classes: np.ndarray | None = None
-    feature_names: tuple[str, ...] | None = None
-    best_epoch: int | None = None
-    replicates: Replicates | None = None
+    # Or None: what is there is known to the user, whose editor would ask for a proof at each use.
+    classes: Any = None
+    feature_names: Any = None
+    best_epoch: Any = None
+    replicates: Any = None
     state: RunState | None = None
     encoding: dict | None = None
 
