@@ -34,8 +34,8 @@ def fit(
     y: ArrayLike | None = None,
     *,
     loss: AnyLoss = "squared_error",
-    optimizer: AnyOptimizer = "auto",
-    learning_rate: Rate = "auto",
+    optimizer: AnyOptimizer | Literal['auto', 'newton'] = "auto",
+    learning_rate: Rate | Literal['auto'] = "auto",
     batch_size: int | Literal['auto', 'full'] | None = "auto",
     alpha: float = 0.0,
     l1_ratio: float = 0.0,
@@ -75,7 +75,7 @@ def lr_find(
     stop: float | Literal['auto'] = "auto",
     num: int = 100,
     loss: AnyLoss = "squared_error",
-    optimizer: AnyOptimizer = "auto",
+    optimizer: AnyOptimizer | Literal['auto', 'newton'] = "auto",
     batch_size: int | Literal['auto', 'full'] | None = "auto",
     alpha: float = 0.0,
     l1_ratio: float = 0.0,
@@ -126,8 +126,8 @@ def local_sgd(
     rounds: int = 1,
     classes: ArrayLike | None = None,
     loss: AnyLoss = "squared_error",
-    optimizer: AnyOptimizer = "auto",
-    learning_rate: Rate = "auto",
+    optimizer: AnyOptimizer | Literal['auto', 'newton'] = "auto",
+    learning_rate: Rate | Literal['auto'] = "auto",
     batch_size: int | Literal['auto', 'full'] | None = "auto",
     alpha: float = 0.0,
     l1_ratio: float = 0.0,
@@ -213,8 +213,8 @@ def partial_fit(
     classes: ArrayLike | None = None,
     *,
     loss: AnyLoss = "squared_error",
-    optimizer: AnyOptimizer = "auto",
-    learning_rate: Rate = "auto",
+    optimizer: AnyOptimizer | Literal['auto', 'newton'] = "auto",
+    learning_rate: Rate | Literal['auto'] = "auto",
     batch_size: int | Literal['auto', 'full'] | None = "auto",
     alpha: float = 0.0,
     l1_ratio: float = 0.0,
@@ -247,8 +247,8 @@ def sweep(
     refit: bool | Literal['simplest'] = False,
     keep: Literal['halving'] | Sequence[int] | None = None,
     loss: AnyLoss | Values[AnyLoss] = "squared_error",
-    optimizer: AnyOptimizer | Values[AnyOptimizer] = "auto",
-    learning_rate: Rate | Values[Rate] = "auto",
+    optimizer: AnyOptimizer | Literal['auto', 'newton'] | Values[AnyOptimizer | Literal['auto', 'newton']] = "auto",
+    learning_rate: Rate | Literal['auto'] | Values[Rate | Literal['auto']] = "auto",
     batch_size: int | Literal['auto', 'full'] | None | Values[int | Literal['auto', 'full'] | None] = "auto",
     alpha: float | Values[float] = 0.0,
     l1_ratio: float | Values[float] = 0.0,
@@ -287,8 +287,8 @@ def sweep(
     refit: bool | Literal['simplest'] = False,
     keep: Literal['halving'] | Sequence[int] | None = None,
     loss: AnyLoss | Values[AnyLoss] = "squared_error",
-    optimizer: AnyOptimizer | Values[AnyOptimizer] = "auto",
-    learning_rate: Rate | Values[Rate] = "auto",
+    optimizer: AnyOptimizer | Literal['auto', 'newton'] | Values[AnyOptimizer | Literal['auto', 'newton']] = "auto",
+    learning_rate: Rate | Literal['auto'] | Values[Rate | Literal['auto']] = "auto",
     batch_size: int | Literal['auto', 'full'] | None | Values[int | Literal['auto', 'full'] | None] = "auto",
     alpha: float | Values[float] = 0.0,
     l1_ratio: float | Values[float] = 0.0,
@@ -328,7 +328,7 @@ class SGDRegressor(RegressorMixin, BaseEstimator):
     verbose: int
     epsilon: float
     random_state: int | np.random.RandomState | None
-    learning_rate: Rate
+    learning_rate: Rate | Literal['auto']
     eta0: float
     power_t: float
     early_stopping: bool
@@ -336,7 +336,7 @@ class SGDRegressor(RegressorMixin, BaseEstimator):
     n_iter_no_change: int
     warm_start: bool
     average: bool | int
-    optimizer: AnyOptimizer
+    optimizer: AnyOptimizer | Literal['auto', 'newton']
     momentum: float | None
     batch_size: int | Literal['auto'] | None
     standardize: bool | Literal['auto', 'scale']
@@ -356,7 +356,7 @@ class SGDRegressor(RegressorMixin, BaseEstimator):
         verbose: int = 0,
         epsilon: float = 0.1,
         random_state: int | np.random.RandomState | None = None,
-        learning_rate: Rate = "auto",
+        learning_rate: Rate | Literal['auto'] = "auto",
         eta0: float = 0.01,
         power_t: float = 0.25,
         early_stopping: bool = False,
@@ -364,7 +364,7 @@ class SGDRegressor(RegressorMixin, BaseEstimator):
         n_iter_no_change: int = 5,
         warm_start: bool = False,
         average: bool | int = False,
-        optimizer: AnyOptimizer = "auto",
+        optimizer: AnyOptimizer | Literal['auto', 'newton'] = "auto",
         momentum: float | None = None,
         batch_size: int | Literal['auto'] | None = "auto",
         standardize: bool | Literal['auto', 'scale'] = "auto",
@@ -409,7 +409,7 @@ class SGDClassifier(ClassifierMixin, BaseEstimator):
     verbose: int
     epsilon: float
     random_state: int | np.random.RandomState | None
-    learning_rate: Rate
+    learning_rate: Rate | Literal['auto']
     eta0: float
     power_t: float
     early_stopping: bool
@@ -417,7 +417,7 @@ class SGDClassifier(ClassifierMixin, BaseEstimator):
     n_iter_no_change: int
     warm_start: bool
     average: bool | int
-    optimizer: AnyOptimizer
+    optimizer: AnyOptimizer | Literal['auto', 'newton']
     momentum: float | None
     batch_size: int | Literal['auto'] | None
     standardize: bool | Literal['auto', 'scale']
@@ -439,7 +439,7 @@ class SGDClassifier(ClassifierMixin, BaseEstimator):
         verbose: int = 0,
         epsilon: float = 0.1,
         random_state: int | np.random.RandomState | None = None,
-        learning_rate: Rate = "auto",
+        learning_rate: Rate | Literal['auto'] = "auto",
         eta0: float = 0.01,
         power_t: float = 0.5,
         early_stopping: bool = False,
@@ -447,7 +447,7 @@ class SGDClassifier(ClassifierMixin, BaseEstimator):
         n_iter_no_change: int = 5,
         warm_start: bool = False,
         average: bool | int = False,
-        optimizer: AnyOptimizer = "auto",
+        optimizer: AnyOptimizer | Literal['auto', 'newton'] = "auto",
         momentum: float | None = None,
         batch_size: int | Literal['auto'] | None = "auto",
         standardize: bool | Literal['auto', 'scale'] = "auto",

@@ -18,6 +18,7 @@ from .kernels.layouts import Dense
 from .kernels.threads import LIMITS, available_threads, thread_limits
 from .parts import losses as loss_parts
 from .parts import optimizers as optimizer_parts
+from .parts.registry import known_options
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from ._types import AnyLoss, AnyOptimizer, Rate
 
 
+@known_options
 def show_config(mode: Literal["stdout", "dicts"] = "stdout") -> Any:
     """Show what fastgd runs on: versions, CPU, threads, the cache of compiled kernels, environment variables.
 
@@ -118,6 +120,7 @@ class WarmupResult(NamedTuple):
     fits: list[dict[str, Any]]
 
 
+@known_options
 def warmup(
     losses: AnyLoss | Sequence[AnyLoss] = ("squared_error", "log_loss"),
     optimizers: AnyOptimizer | Sequence[AnyOptimizer] = ("auto",),

@@ -42,14 +42,14 @@ CARRIERS = (
     "F9 Frontier, HA Hawaiian, MQ Envoy, OO SkyWest, UA United, US US Airways, "
     "VX Virgin America, WN Southwest, YV Mesa"
 )
-NAMES = dict(carrier.split(" ", 1) for carrier in CARRIERS.split(", "))
+NAMES = {code: name for code, _, name in (one.partition(" ") for one in CARRIERS.split(", "))}
 coef = dict(zip(r.feature_names, r.coef, strict=True))
 carriers = {
     name.removeprefix("carrier_"): c for name, c in coef.items() if name.startswith("carrier_")
 }
 flown = {name: int(X[f"carrier_{name}"].sum()) for name in carriers}
 mean = sum(carriers[name] * flown[name] for name in carriers) / sum(flown.values())
-shown = sorted((name for name in carriers if flown[name] > 1000), key=carriers.get)
+shown = sorted((name for name in carriers if flown[name] > 1000), key=lambda name: carriers[name])
 minutes = np.array([carriers[name] - mean for name in shown])
 
 figure, (left, right) = plt.subplots(ncols=2, figsize=(10, 4.5), width_ratios=(3, 2))

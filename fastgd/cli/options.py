@@ -278,7 +278,7 @@ _OF_FIT = (
         "--optimizer",
         "optimizer",
         type=single(part_of("optimizer", optimizers), "NAME[:FIELD=VALUE]", ranges=False),
-        help="auto, sgd, momentum, adam:beta1=0.8, ...",
+        help="auto, newton, sgd, momentum, adam:beta1=0.8, ...",
     ),
     fit_option(
         "--learning-rate", "learning_rate", type=single(rate, RATE), help="A number, or a schedule such as cosine:0.1."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from ..inputs import arguments
 from ..inputs.options import FitOptions
+from ..parts.registry import known_options
 from ..sources.base import Source, Y
 from . import failures, tasks
 from .cluster_rows import ClusterRows, released
@@ -58,6 +60,7 @@ class Dask:
     10.0
     """
 
+    @functools.partial(known_options, name="Dask")
     def __init__(
         self,
         client: Any = None,

@@ -3,11 +3,16 @@
 import inspect
 import re
 
+from ..parts.registry import known_options
 from .parameters import Parameters
 
 
 def with_inherited_docs(cls):
-    """The class, its docstring completed by the base's sections: parameters in the order of the signature."""
+    """The class, its docstring completed by the base's sections: parameters in the order of the signature.
+
+    An unknown parameter is answered with the nearest one.
+    """
+    cls.__init__ = known_options(cls.__init__, cls.__name__)
     own, base = sections(cls), sections(Parameters)
     if "Parameters" in own:  # no docstrings under python -OO
         known = entries(base["Parameters"]) | entries(own["Parameters"])

@@ -83,8 +83,8 @@ class Parameters(BaseEstimator):
         Begin at the coefficients of the fit before.
     average : bool or int, default False
         Give the mean of the weights after each step, from the first step or the step of this number on.
-    optimizer : "auto", str or part, default "auto"
-        One of :mod:`fastgd.optimizers`.
+    optimizer : "auto", "newton", str or part, default "auto"
+        One of :mod:`fastgd.optimizers`; "newton" as for :func:`fastgd.fit`.
     momentum : float or None, default None
         Of "sgd", "momentum", "nesterov" or "rmsprop".
     batch_size : "auto", int or None, default "auto"
@@ -140,7 +140,7 @@ class Parameters(BaseEstimator):
     verbose: int = parameter(0, ["boolean", Interval(Integral, -1, None, closed="left")])
     epsilon: float = parameter(0.1, [Interval(Real, 0, None, closed="left")])
     random_state: int | np.random.RandomState | None = parameter(None, ["random_state"])
-    learning_rate: Rate = parameter(
+    learning_rate: Rate | Literal["auto"] = parameter(
         "auto", [StrOptions({"auto", *SCHEDULES}), Interval(Real, 0, None, closed="neither"), HasMethods(["rate"])]
     )
     eta0: float = parameter(0.01, [Interval(Real, 0, None, closed="neither")])
@@ -150,8 +150,8 @@ class Parameters(BaseEstimator):
     n_iter_no_change: int = parameter(5, [Interval(Integral, 1, None, closed="left")])
     warm_start: bool = parameter(False, ["boolean"])
     average: bool | int = parameter(False, [Interval(Integral, 0, None, closed="neither"), "boolean"])
-    optimizer: AnyOptimizer = parameter(
-        "auto", [StrOptions({"auto", *map(snake_case, optimizers.__all__)}), HasMethods(["prepare", "move"])]
+    optimizer: AnyOptimizer | Literal["auto", "newton"] = parameter(
+        "auto", [StrOptions({"auto", "newton", *map(snake_case, optimizers.__all__)}), HasMethods(["prepare", "move"])]
     )
     momentum: float | None = parameter(None, [Interval(Real, 0, 1, closed="left"), None])
     batch_size: int | Literal["auto"] | None = parameter(

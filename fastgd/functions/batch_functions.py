@@ -117,7 +117,10 @@ class BatchFunctions:
         arrays = [np.ascontiguousarray(array) for array in arrays]
         gradient = np.zeros(0, weights.dtype) if place.gradient is None else place.gradient
         batch = np.array([array.ctypes.data for array in arrays], np.int64)
-        call.function(weights, gradient, self.lengths(arrays), batch, len(arrays[0]), wanted, out)
+        try:
+            call.function(weights, gradient, self.lengths(arrays), batch, len(arrays[0]), wanted, out)
+        except KeyError as error:
+            self.raise_key(error)
         if out[1]:
             self.raise_shape(int(out[2]))
         return float(out[0]) if wanted & VALUE or self.grad is True else math.nan
@@ -125,6 +128,14 @@ class BatchFunctions:
     def lengths(self, arrays):
         """The lengths of the axes of parameters and batches, as compiled functions are handed them."""
         return np.array([*self.nest.lengths, *(length for array in arrays for length in array.shape[1:])], np.int64)
+
+    def raise_key(self, error):
+        """Raise for a compiled gradient that lacks a key of the parameters, else what it is."""
+        keys = keys_of(self.nest.form)
+        if not error.args or error.args[0] not in keys:
+            raise error  # of the user's functions
+        words = f"must have the keys of x0, {keys}; it lacks {error.args[0]!r}."
+        raise ValueError(f"What {self.grad_name} returned {words}") from error
 
     def raise_shape(self, leaf):
         """Raise for a gradient of another shape than its parameters."""
@@ -140,6 +151,15 @@ def holds(form, *kinds):
         return False
     items = [item for _, item in form[1]] if form[0] == "dict" else form[1]
     return form[0] in kinds or any(holds(item, *kinds) for item in items)
+
+
+def keys_of(form):
+    """The keys of all dicts in parameters of a form."""
+    if form[0] in ("number", "array"):
+        return []
+    if form[0] != "dict":
+        return [key for item in form[1] for key in keys_of(item)]
+    return [name for key, item in form[1] for name in (key, *keys_of(item))]
 
 
 def functions_of(fun, grad, grad_name, nest, compile):

@@ -141,6 +141,8 @@ class BatchRun:
                 self.function.address, self.move, self.part, self.weights, self.lengths, rates, state.steps + 1, rows,
                 self.order.batch, arrays, self.gradient, self.options.clip_norm, self.wanted, state.sums, self.out,
             )  # fmt: skip
+        except KeyError as error:
+            return self.functions.raise_key(error)
         except ArithmeticError as error:
             self.raised = told("fun or grad", error)
             return RAISED, 0

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from ..parts.registry import known_options
 from ..results.divergence import warn_of_divergence
 from .batch_options import BATCH_DEFAULTS
 from .problem import Problem
 from .python_loop import python_loop
-from .run import Limits, RunSettings, known_options
+from .run import Limits, RunSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable

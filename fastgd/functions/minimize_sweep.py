@@ -8,6 +8,7 @@ import numpy as np
 
 from ..inputs import arguments
 from ..inputs.grid import expand
+from ..parts.registry import known_options
 from ..results.divergence import warn_where_all_diverged
 from ..results.messages import MINIMIZE_ADVICE
 from ..results.ranking import ranking_of_settings
@@ -15,7 +16,7 @@ from ..results.sweep_results import SweepResult
 from .batch_options import BATCH_DEFAULTS
 from .minimize import OF_FUNCTIONS, need_data, run_all
 from .problem import Problem
-from .run import Limits, RunSettings, known_options
+from .run import Limits, RunSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,7 +1,5 @@
 """One run of ``minimize``: how it steps, when it ends, where it stands, and why it ended in words."""
 
-import functools
-import inspect
 import math
 from dataclasses import dataclass
 
@@ -9,29 +7,13 @@ import numpy as np
 
 from ..inputs import arguments
 from ..parts import optimizers, schedules
-from ..parts.registry import count, unknown_option
+from ..parts.registry import count
 from ..results.messages import MINIMIZE_ADVICE, RAISED_ADVICE
 from ..results.minimize_result import MinimizeHistory, MinimizeResult
 from ..results.progress import StepProgress
 
 ZERO = 1e-8  # a gradient of this size, times max(1, that of the start), is zero to rounding
 RISE = 1e-12  # how far, relatively, fun may lie above its start by rounding
-
-
-def known_options(function):
-    """A public call whose error for an unknown option names the nearest one, as that of ``fit`` does."""
-    known = inspect.signature(function).parameters
-
-    @functools.wraps(function)
-    def call(*arguments, **options):
-        for name in options:
-            if name not in known:
-                raise unknown_option(function.__name__, name, list(known)[2:])
-        return function(*arguments, **options)
-
-    # Types are for editors alone, whose stubs have them.
-    call.__signature__ = inspect.Signature([one.replace(annotation=one.empty) for one in known.values()])
-    return call
 
 
 @dataclass(frozen=True)

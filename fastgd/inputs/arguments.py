@@ -72,12 +72,15 @@ def single(argument, value, taker):
 # Losses, optimizers and schedules -----------------------------------------------------------------------------------
 
 
-def part(argument, given, module):
-    """A loss, optimizer or schedule from its name or an instance, its fields checked and converted to float."""
+def part(argument, given, module, words=()):
+    """A loss, optimizer or schedule from its name or an instance, its fields checked and converted to float.
+
+    ``words`` are valid too, where the caller has looked at them.
+    """
     known = {snake_case(name): getattr(module, name) for name in module.__all__}
     if isinstance(given, str):
         if given not in known:
-            raise unknown(argument, given, list(known))
+            raise unknown(argument, given, [*words, *known])
         return known[given]()
     if type(given) in (*known.values(), *getattr(module, "BY_ROW", ())):
         return type(given)(**_fields(argument, given._asdict(), given.limits, {"low": 0.0}))

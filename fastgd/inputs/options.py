@@ -85,8 +85,10 @@ class FitOptions:
     """
 
     loss: AnyLoss = option("squared_error", axis=True, kept=True, part=losses)
-    optimizer: AnyOptimizer = option("auto", words=("auto",), axis=True, kept=True, part=optimizers)
-    learning_rate: Rate = option(
+    optimizer: AnyOptimizer | Literal["auto", "newton"] = option(
+        "auto", words=("auto", "newton"), axis=True, kept=True, part=optimizers
+    )
+    learning_rate: Rate | Literal["auto"] = option(
         "auto",
         arguments.schedule,
         words=("auto",),
@@ -182,7 +184,7 @@ def canonical(name, value):
         return value
     if known["check"] is not None:
         return known["check"](name, value)
-    return arguments.part(name, value, known["part"]) if known["part"] else value
+    return arguments.part(name, value, known["part"], known["words"]) if known["part"] else value
 
 
 @functools.cache

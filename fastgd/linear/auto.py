@@ -174,15 +174,25 @@ def loss_overflow(options, y):
 
 def solver_of(problem, words):
     """The first solver of the backend that suits; in words what it does and why the better ones do not suit."""
-    given = given_steps(problem.options)
+    given, newton = given_steps(problem.options), problem.options.optimizer == "newton"
+    if given and newton:
+        raise ValueError(
+            f'optimizer="newton" finds the lengths of its steps by itself, but {given}: leave that out, or pass '
+            "another optimizer."
+        )
     reasons = [given] if given else []
     for solver in problem.backend.solvers:
-        if given and not solver.takes_steps:
+        if (given and not solver.takes_steps) or (newton and not solver.newton):
             continue
         reason = solver.suits(problem)
         if reason is None:
             break
         reasons.append(f"{solver.name} does not suit ({reason})")
+    else:
+        raise ValueError(
+            f'optimizer="newton" is not possible here: {"; ".join(reasons)}. Leave optimizer out, and another method '
+            "is chosen."
+        )
     said = "; ".join([solver.summary, *reasons] if solver.summary else reasons)
     words["solver"] = f"{solver.name}: {said}" if said else solver.name
     return solver

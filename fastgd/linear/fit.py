@@ -45,12 +45,13 @@ def fit(X: Rows, y: ArrayLike | None = None, **options: Any) -> FitResult:
     loss : str or part, default "squared_error"
         The name of one of :mod:`fastgd.losses`, or e.g. ``fastgd.losses.Huber(delta=2.0)``, or an instance of a class
         of your own with ``value`` and ``slope``, or with ``value_and_slopes`` for several classes at once.
-    optimizer : "auto", str or part, default "auto"
+    optimizer : "auto", "newton", str or part, default "auto"
         The name of one of :mod:`fastgd.optimizers`, or e.g. ``fastgd.optimizers.Adam(beta1=0.8)``, or your own. "auto"
         with an automatic rate takes quasi-Newton steps on the full batch of a smooth loss, an interior point where the
         loss is made of lines, and stages of averaged steps on batches (see Notes). Where none of them applies it is
         "momentum" on the full batch of a smooth loss, else "adam", or "sgd" in batches of sparse rows with 1,024
-        columns or more; with a given rate it is "sgd".
+        columns or more; with a given rate it is "sgd". "newton" asks for those quasi-Newton steps, or the interior
+        point, by name: where neither suits, it is an error that says why.
     learning_rate : "auto", float, str or part, default "auto"
         A number is constant; the name of one of :mod:`fastgd.schedules`, or e.g. ``fastgd.schedules.Cosine(0.1)``, or
         your own, changes with the step. Durations are in epochs. "auto" needs none on the full batch: steps of the

@@ -11,6 +11,8 @@ PARTS = {name: FIELDS[name].metadata["part"] for name in KEPT if FIELDS[name].me
 def described(options):
     """The options that a resumed run must keep, as plain values: a file holds them, and ``Resumed.agree`` compares."""
     found = {name: getattr(options, name) for name in KEPT}
+    if found["optimizer"] == "newton":  # the same steps
+        found["optimizer"] = "auto"
     found |= {name: part_to_dict(found[name]) for name in PARTS if found[name] != "auto"}
     if isinstance(options.validation, tuple):
         found["validation"] = "data"

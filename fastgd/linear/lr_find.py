@@ -218,6 +218,8 @@ def lr_find_by(backend, X, y, start, stop, num, fit_options):
     start, stop, num = checked_span(start, stop, num)
     X, y, fit_options = placed(X, y, fit_options)
     options = FitOptions.checked({**fit_options, "learning_rate": 1.0, "epochs": num})
+    if options.optimizer == "newton":
+        raise ValueError('optimizer="newton" has no learning rate to look for: leave it out, or pass another one.')
     choice = Choices(backend, shared=False).of(X, y, options, Fresh())
     plan = plan_of([choice])
     bar = Bar(options.verbose > 0, None, "step")

@@ -163,7 +163,7 @@ def resolved_options(kept, choice, plan, optimizer, schedule):
     options = choice.options
     found = kept | {
         "solver": plan.solver.name,
-        "optimizer": optimizer,
+        "optimizer": "newton" if plan.solver.newton else optimizer,
         "learning_rate": schedule,
         "batch_size": min(plan.batch, choice.n) if not plan.start.chunked else plan.batch,
         "standardize": choice.standardize,

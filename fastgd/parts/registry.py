@@ -7,13 +7,18 @@ a user's own parts and the defaults of all part classes are derived from it.
 import difflib
 import functools
 import importlib
+import inspect
 import pkgutil
 import re
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
+from .aliases import ALIASES, ELSEWHERE, SECOND_ORDER
 from .elementary import exp
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 # Limits of a field, the keyword arguments of ``arguments.number``.
 POSITIVE = {"above": 0.0}
@@ -59,40 +64,6 @@ def softmax(p):
     odds = np.exp(p - np.max(p, axis=-1, keepdims=True))
     return odds / np.sum(odds, axis=-1, keepdims=True)
 
-
-# Methods that are no optimizer to choose here.
-SECOND_ORDER = {"newton", "newton_cg", "newton_cholesky", "quasi_newton", "bfgs", "lbfgs", "l_bfgs", "l_bfgs_b", "irls"}
-# Names that other libraries have for an option or a part, and what fastgd calls it.
-ALIASES = {
-    "lr": ("learning_rate",),
-    "eta": ("learning_rate",),
-    "eta0": ("learning_rate",),
-    "step_size": ("learning_rate",),
-    "c": ("alpha",),
-    "reg": ("alpha",),
-    "weight_decay": ("alpha",),
-    "penalty": ("alpha", "l1_ratio"),
-    "solver": ("optimizer",),
-    "method": ("optimizer",),
-    "max_iter": ("epochs",),
-    "maxiter": ("epochs", "max_iter"),
-    "n_iter": ("epochs", "max_iter"),
-    "n_epochs": ("epochs",),
-    "num_steps": ("num", "max_steps"),
-    "seed": ("random_state",),
-    "n_jobs": ("n_threads",),
-    "weights": ("sample_weight",),
-    "gradient": ("grad",),
-    "mae": ("absolute_error",),
-    "l1": ("absolute_error",),
-    "l2": ("squared_error",),
-    "least_squares": ("squared_error",),
-    "pinball": ("quantile",),
-    "logistic": ("log_loss", "multinomial"),
-    "cross_entropy": ("log_loss", "multinomial"),
-    "softmax": ("multinomial",),
-    "svm": ("hinge",),
-}
 
 # The mean of the target as a function of the score, for each link function.
 INVERSE_LINKS = {"identity": lambda p: p, "log": exp, "logit": sigmoid, "softmax": softmax}
@@ -284,6 +255,8 @@ def catalogue(package, path):
             protocol, own = protocol_of(kind, value), getattr(value, "__module__", None) == module.name
             if isinstance(value, type) and own and all(hasattr(value, word) for word in protocol.required):
                 found[name] = complete(value, protocol)
+                if "__new__" in vars(value):
+                    value.__new__ = known_options(value.__new__)
     return dict(sorted(found.items()))
 
 
@@ -318,10 +291,8 @@ def count(number, what):
 
 def unknown(argument, given, valid):
     """The error for a value that is not one of ``valid``, with the nearest name."""
-    if argument == "optimizer" and isinstance(given, str) and given.lower().replace("-", "_") in SECOND_ORDER:
-        hint = " Leave optimizer out: the default takes quasi-Newton steps (L-BFGS)."
-    else:
-        hint = _did_you_mean(given, valid)
+    elsewhere = argument == "optimizer" and "newton" not in valid and plain(given) in SECOND_ORDER
+    hint = ELSEWHERE if elsewhere else _did_you_mean(given, valid)
     return ValueError(f"{argument}={brief(given)} is not known.{hint} Valid are: {', '.join(map(repr, valid))}.")
 
 
@@ -331,9 +302,34 @@ def unknown_option(caller, given, valid):
     return TypeError(f"{caller}() got an unexpected option {given!r}.{hint}")
 
 
+def known_options(function: Function, name: str | None = None) -> Function:
+    """A public call whose error for an unknown option names the nearest one; ``name`` is what it calls itself."""
+    signature = inspect.signature(function)
+    positional = ("fun", "x0", "self", "cls", "_cls")
+    valid = [one for one in signature.parameters if one not in positional]
+
+    @functools.wraps(function)
+    def call(*arguments, **options):
+        for option in options:
+            if option not in signature.parameters:
+                made = arguments[0].__name__ if function.__name__ == "__new__" else name
+                raise unknown_option(made or function.__name__, option, valid)
+        return function(*arguments, **options)
+
+    # Types are for editors alone, whose stubs have them.
+    plain = [one.replace(annotation=one.empty) for one in signature.parameters.values()]
+    call.__signature__ = inspect.Signature(plain)
+    return call
+
+
+def plain(given):
+    """A name in lower case, with underscores; "" for what is no string."""
+    return given[:200].lower().replace("-", "_").replace(" ", "_") if isinstance(given, str) else ""
+
+
 def _did_you_mean(given, valid):
     """The nearest of the names in ``valid``, as a hint; nothing where none is near."""
-    words = given.lower()[:200] if isinstance(given, str) else ""
+    words = plain(given)
     names = [name for name in valid if isinstance(name, str)]
     near = [name for name in ALIASES.get(words, ()) if name in names]
     near = near or [name for name in names if sorted(name) == sorted(words)][:1]  # two letters in the wrong order

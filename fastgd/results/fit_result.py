@@ -15,7 +15,7 @@ from ..parts import losses
 from ..parts.registry import count
 from . import saving
 from .answers import answered
-from .bootstrap import Replicates, percentile_interval
+from .bootstrap import percentile_interval
 from .evaluation import objective, score
 from .fit_plots import plot_coefficients, plot_course
 from .history import History
@@ -78,16 +78,20 @@ class FitResult:
     n_steps: int
     choices: dict[str, str]
     history: History
-    classes: np.ndarray | None = None
-    feature_names: tuple[str, ...] | None = None
-    best_epoch: int | None = None
-    replicates: Replicates | None = None
+    # Or None: what is there is known to the user, whose editor would ask for a proof at each use.
+    classes: Any = None
+    feature_names: Any = None
+    best_epoch: Any = None
+    replicates: Any = None
     state: RunState | None = None
     encoding: dict | None = None
 
     @property
     def options(self) -> dict[str, Any]:
         """The options as values: what "auto" became (dict); parts are dicts of a name and fields.
+
+        ``options["optimizer"]`` is "newton" where the solver is "quasi_newton" or "interior_point", and None where it
+        is "staged_sgd".
 
         ``options["solver"]`` names the solver; ``choices`` has the reasons in words. ``options["bounds"]`` is None or
         two arrays (d,), the lower and the upper ones, and ``options["penalty_factor"]`` None or an array (d,).

@@ -53,6 +53,8 @@ class Solver:
         Whether one run may have several models.
     takes_steps : bool
         Whether it takes the optimizer, learning rate or average that the user gives; others are not chosen then.
+    newton : bool
+        Whether it is what ``optimizer="newton"`` asks for.
     judges_tol : bool
         Whether ``verdict`` decides by ``tol``; otherwise the relative decrease of the losses does.
     scale_free : bool
@@ -67,6 +69,7 @@ class Solver:
     margin: ClassVar[float] = 1e-6
     fits_rate: ClassVar[bool] = True
     takes_steps: ClassVar[bool] = False
+    newton: ClassVar[bool] = False
     judges_tol: ClassVar[bool] = False
     scale_free: ClassVar[bool] = False
     many_models: ClassVar[bool] = True

@@ -71,7 +71,7 @@ class Kinked(Solver):
     name = "interior_point"
     summary = "an interior point on the rows near the kinks of the loss, found on samples; ended by a duality gap"
     fits_rate = False
-    judges_tol = scale_free = True
+    newton = judges_tol = scale_free = True
 
     # About a problem --------------------------------------------------------------------------------------------------
 

@@ -59,6 +59,6 @@ def in_parts(problem):
 def given_steps(options):
     """None if the choice of steps is left to fit, else a sentence that names the option which was given."""
     for name in ("optimizer", "learning_rate"):
-        if getattr(options, name) != "auto":
+        if getattr(options, name) not in ("auto", "newton"):
             return f"{name} is given"
     return "average is given" if options.average is not None else None

@@ -45,7 +45,7 @@ class QuasiNewton(Solver):
     name = "quasi_newton"
     summary = "quasi-Newton steps over all rows, begun on samples of them; invariant to the scale of the columns"
     fits_rate = False
-    judges_tol = scale_free = True
+    newton = judges_tol = scale_free = True
 
     # About a problem --------------------------------------------------------------------------------------------------
 

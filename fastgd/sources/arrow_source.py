@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from ..parts.registry import known_options
 from .arrow_table import FAULTS, ArrowTable, pa
 from .extras import needed
 from .files import paths_of, unchanged
@@ -20,6 +21,7 @@ MAGIC = b"ARROW1"  # with which files begin that have an index
 END = b"\xff\xff\xff\xff\0\0\0\0"  # of a stream, without which one that is cut off behind a batch seems whole
 
 
+@known_options
 def arrow(
     paths: Paths,
     target: str | Sequence[str] | None = None,

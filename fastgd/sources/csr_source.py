@@ -9,6 +9,7 @@ import numpy as np
 
 from ..kernels.layouts import CSR, frozen
 from ..kernels.threads import cached_property
+from ..parts.registry import known_options
 from .base import PIECE_BYTES, VECTORS, Shard
 from .mapped import Mapped, array_of, converted, float_of
 from .sparse_checks import disorder
@@ -23,6 +24,7 @@ MOST_COLUMNS = 2**32 - 1
 FILES = ("data", "indices", "indptr")
 
 
+@known_options
 def csr(
     folder: Path,
     y: Path | None = None,

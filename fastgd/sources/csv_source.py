@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from ..parts.registry import known_options
 from .arrow_columns import is_wide
 from .arrow_table import FAULTS, ArrowTable, pa, said
 from .extras import needed
@@ -26,6 +27,7 @@ NUMBERS = (pa.null(), pa.int64(), pa.float64())  # each holds those before
 WIDER = {pa.int64(): pa.float64(), pa.float64(): pa.string(), pa.bool_(): pa.string()}
 
 
+@known_options
 def csv(
     paths: Paths,
     target: str | Sequence[str] | None = None,

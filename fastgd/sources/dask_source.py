@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..parts.registry import known_options
 from .base import ALL, VECTORS, X
 from .extras import needed
 from .loaded import Loaded
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 SMALL = ("float16", "float32")
 
 
+@known_options
 def dask(
     X: Any, y: Any = None, *, weight: Any = None, offset: Any = None, names: Sequence[str] | None = None
 ) -> Source:

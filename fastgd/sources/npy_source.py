@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from ..kernels.layouts import Dense, frozen
+from ..parts.registry import known_options
 from .base import PIECE_BYTES, Shard, X
 from .mapped import Mapped, converted, float_of
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from .base import Source
 
 
+@known_options
 def npy(
     X: Path,
     y: Path | None = None,

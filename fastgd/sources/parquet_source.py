@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from ..parts.registry import known_options
 from .arrow_table import FAULTS, ArrowTable
 from .extras import needed
 from .files import paths_of, unchanged
@@ -24,6 +25,7 @@ pq = needed("pyarrow.parquet", "arrow")
 BUFFER = 1 << 16
 
 
+@known_options
 def parquet(
     paths: Paths,
     target: str | Sequence[str] | None = None,

@@ -8,7 +8,7 @@ import re
 import types
 from typing import TYPE_CHECKING, Any
 
-from ..parts.registry import brief
+from ..parts.registry import brief, known_options
 from .base import ALL
 from .loaded import Loaded, matrix
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .base import Source
 
 
+@known_options
 def shards(
     load: Callable[[Any], Any],
     specs: Iterable[Any],

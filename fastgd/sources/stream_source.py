@@ -6,6 +6,7 @@ import hashlib
 import uuid
 from typing import TYPE_CHECKING, Literal
 
+from ..parts.registry import known_options
 from .arrow_table import ArrowTable, pa, said
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 TABLES = ("pandas", "polars", "pyarrow")  # whose objects with a length are tables in memory, read as often as needed
 
 
+@known_options
 def stream(
     table: ArrowStream,
     target: str | Sequence[str] | None = None,

@@ -18,6 +18,7 @@ import numpy as np
 
 from ..kernels.layouts import CSR, frozen
 from ..kernels.threads import cached_property
+from ..parts.registry import known_options
 from .base import ALL, Block, Shard, Source, X, Y
 from .extras import needed
 from .files import digest_of, paths_of, unchanged
@@ -31,6 +32,7 @@ OPEN = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 LINE, SPACE, HASH, COLON = b"\n #:"
 
 
+@known_options
 def svmlight(
     paths: Paths,
     n_features: int,

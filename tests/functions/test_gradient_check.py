@@ -176,6 +176,10 @@ def test_compiled_gradients_are_looked_at():
 
     with pytest.raises(ValueError, match=r"grad is not the derivative of fun: along params\['w'\]\[0\] at x0"):
         fastgd.minimize(LINEAR, X0, numba.njit(wrong_w), data=(X, Y), batch_size=8)
+    half = numba.njit(lambda p, X, y: {"w": np.zeros(3)})
+    for look in (True, False):
+        with pytest.raises(ValueError, match=r"grad returned must have the keys of x0, \['w', 'b'\]; it lacks 'b'\."):
+            fastgd.minimize(LINEAR, X0, half, data=(X, Y), batch_size=8, check_gradient=look)
 
 
 def test_few_rows_are_looked_at():

@@ -9,7 +9,8 @@ import pytest
 import fastgd
 from fastgd import losses, optimizers, reference, schedules
 from fastgd.inputs.options import FIELDS, FitOptions
-from fastgd.parts.registry import ALIASES, snake_case
+from fastgd.parts.aliases import ALIASES
+from fastgd.parts.registry import snake_case
 
 X, Y = np.arange(6.0)[:, None], np.array([1.0, 3.0, 2.0, 5.0, 4.0, 6.0])
 # Written down here: what each call does not take of the options of fit.
@@ -103,6 +104,15 @@ def test_an_unknown_option_names_the_nearest(name):
         (fastgd.fit, "penalty", "'alpha' or 'l1_ratio'"),
         (fastgd.fit, "solver", "'optimizer'"),
         (fastgd.fit, "max_iter", "'epochs'"),
+        (fastgd.fit, "lambda_", "'alpha'"),
+        (fastgd.fit, "l1", "'alpha' or 'l1_ratio'"),
+        (fastgd.fit, "n_jobs", "'n_threads'"),
+        (fastgd.fit, "momentum", "'optimizer'"),
+        (fastgd.partial_fit, "minibatch", "'batch_size'"),
+        (fastgd.sweep, "folds", "'cv'"),
+        (fastgd.minimize, "maxiter", "'epochs' or 'max_iter'"),
+        (fastgd.minimize_sweep, "fprime", "'grad' or 'jac'"),
+        (fastgd.lr_find, "rng", "'random_state'"),
     ],
 )
 def test_what_was_meant(function, given, meant):
@@ -110,12 +120,56 @@ def test_what_was_meant(function, given, meant):
         function(X, Y, **{given: 1})
 
 
-def test_aliases_are_no_names_and_mean_some():
-    known = {*FIELDS, *inspect.signature(fastgd.minimize).parameters, *inspect.signature(fastgd.lr_find).parameters}
-    known |= {snake_case(name) for module in (losses, optimizers, schedules) for name in module.__all__}
+@pytest.mark.parametrize(
+    "made, given, meant",
+    [
+        (fastgd.optimizers.Adam, "beta", "'beta1' or 'beta2'"),
+        (fastgd.optimizers.Nesterov, "momentum", "'beta'"),
+        (fastgd.losses.Huber, "epsilon", "'delta'"),
+        (fastgd.losses.Quantile, "tau", "'quantile'"),
+        (fastgd.schedules.Cosine, "lr", "'initial'"),
+        (fastgd.sources.csv, "path", "'paths'"),
+        (fastgd.sources.parquet, "columns", "'features'"),
+        (fastgd.warmup, "loss", "'losses'"),
+        (fastgd.SGDRegressor, "epochs", "'max_iter'"),
+        (fastgd.SGDClassifier, "C", "'alpha'"),
+    ],
+)
+def test_what_was_meant_of_parts_sources_and_estimators(made, given, meant):
+    with pytest.raises(TypeError, match=rf"^{made.__name__}\(\).*'{given}'\. Did you mean {meant}\?$"):
+        made(**{given: 1})
+
+
+@pytest.mark.parametrize(
+    "option, given, meant",
+    [
+        ("loss", "mae", "'absolute_error'"),
+        ("loss", "L2", "'squared_error'"),
+        ("loss", "cross-entropy", "'log_loss' or 'multinomial'"),
+        ("loss", "rmse", "'squared_error' or 'mse'"),
+        ("optimizer", "L-BFGS-B", "'newton'"),
+        ("optimizer", "saga", "'newton' or 'sgd'"),
+        ("optimizer", "Adam", "'adam'"),
+        ("learning_rate", "cosine_annealing", "'cosine'"),
+        ("learning_rate", "ReduceLROnPlateau", "'plateau'"),
+    ],
+)
+def test_which_part_was_meant(option, given, meant):
+    with pytest.raises(ValueError, match=rf"^{option}='{given}' is not known\. Did you mean {meant}\? Valid are: "):
+        fastgd.fit(X, Y, **{option: given})
+
+
+def test_aliases_mean_names():
+    """Each is a name in lower case that some call, part, source or estimator knows."""
+    calls = [fastgd.minimize, fastgd.lr_find, fastgd.partial_fit, fastgd.sweep]
+    calls += [fastgd.SGDClassifier, fastgd.engines.Dask]
+    calls += [getattr(fastgd.sources, name) for name in fastgd.sources.__all__]
+    parts = [getattr(module, name) for module in (losses, optimizers, schedules) for name in module.__all__]
+    known = {name for call in (*calls, *parts) for name in inspect.signature(call).parameters}
+    known |= {*FIELDS, "newton", *(snake_case(part.__name__) for part in parts)}
     assert {name for meant in ALIASES.values() for name in meant} <= known
-    assert all(alias == alias.lower() for alias in ALIASES)
-    assert not ALIASES.keys() & (known - {"max_iter"})  # which is minimize's, and epochs in fit
+    assert all(re.fullmatch("[a-z0-9_]+", alias) for alias in ALIASES)
+    assert not [alias for alias, meant in ALIASES.items() if alias in meant]
 
 
 def test_unknown_options_are_no_options():
