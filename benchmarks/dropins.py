@@ -79,14 +79,19 @@ def compared(table, repeats):
         scores = [model.score(X_held, y_held) for model in models]
         shape = f"{table.X.shape[0]:,} x {table.X.shape[1]:,}"
         cells = [
-            cell for pair in zip(scores, least, strict=True) for cell in (shown(pair[0]), f"{1e3 * pair[1]:.3g} ms")
+            cell for score, t in zip(scores, least, strict=True) for cell in (shown(score), f"{plain(1e3 * t, 3)} ms")
         ]
-        yield (table.name, shape, way, *cells, f"{least[0] / least[1]:.2g}")
+        yield (table.name, shape, way, *cells, plain(least[0] / least[1], 2))
 
 
 def shown(score):
     """A score as one reads it."""
-    return f"{score:.4f}" if score > -10 else f"{score:.0e}"
+    return f"{score:.4f}" if score > -10 else "diverged"
+
+
+def plain(number, digits):
+    """A number with so many digits, without a power of ten."""
+    return f"{float(f'{number:.{digits}g}'):,.0f}" if number >= 10**digits else f"{number:.{digits}g}"
 
 
 def main(arguments=None):

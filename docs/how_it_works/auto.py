@@ -25,11 +25,12 @@ def excess(X, y):
 
 def curves(X, y, passes=PASSES, of_sgd=OF_SGD):
     """Of each way, by its name, the mean half squared residuals after each pass over the rows."""
-    options = {"epochs": passes, "tol": None}
-    plain = [
-        fastgd.sweep(X, y, optimizer="sgd", learning_rate=RATES, standardize=standardize, **options).best
+    options, over = {"epochs": passes, "tol": None}, excess(X, y)
+    sweeps = [
+        fastgd.sweep(X, y, optimizer="sgd", learning_rate=RATES, standardize=standardize, **options)
         for standardize in (False, True)
     ]
+    plain = [min(sweep.results, key=lambda r: soonest(r, over(after(r)))) for sweep in sweeps]
     return {
         f"gradient descent, raw columns,\n{BEST}": after(plain[0]),
         f"gradient descent,\nstandardised columns, {BEST}": after(plain[1]),
@@ -39,6 +40,11 @@ def curves(X, y, passes=PASSES, of_sgd=OF_SGD):
         # The loss at its start comes first, or there would be no line: its one pass is drawn as two.
         "fastgd.fit(X, y)": fastgd.fit(X, y).history.loss,
     }
+
+
+def soonest(result, over):
+    """The order of runs: those that have not diverged, by their steps above the floor, and then by their ends."""
+    return result.status == "diverged", np.sum(over > FLOOR), result.loss
 
 
 def after(result):
