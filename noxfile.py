@@ -1,7 +1,7 @@
 """The built wheel on every Python and every scikit-learn: ``nox``, or ``nox -s "versions(oldest)"`` for one.
 
 Runs the tests that depend on versions, from another folder, in some five minutes each; CI runs all tests on one set of
-versions. The last line of each is a row of the table in docs/versions.md.
+versions. The last line of each is a row of the table "Tested with".
 """
 
 import shutil

@@ -23,13 +23,8 @@ extensions = [
     "sphinx.ext.autosummary",
     "sphinx.ext.githubpages",  # writes .nojekyll, so that GitHub's host serves folders that begin with an underscore
     "sphinx_copybutton",
+    "sphinx_gallery.gen_gallery",
 ]
-GALLERY = Path(__file__).parent / "auto_gallery"
-if list(GALLERY.with_name("gallery").glob("plot_*.py")):
-    extensions.append("sphinx_gallery.gen_gallery")
-else:
-    GALLERY.mkdir(exist_ok=True)
-    (GALLERY / "index.rst").write_text("Gallery\n=======\n\nNo examples yet.\n")
 exclude_patterns = ["gallery", "auto_gallery/*.ipynb", "auto_gallery/*.py", "auto_gallery/*.md5"]
 templates_path = ["_templates"]
 
@@ -53,7 +48,7 @@ html_math_renderer = "mathml"
 html_theme_options = {
     "navbar_end": ["theme-switcher"],
     "navbar_align": "left",
-    "header_links_before_dropdown": 8,
+    "header_links_before_dropdown": 6,
     "show_prev_next": True,
     "secondary_sidebar_items": ["page-toc"],
     "footer_start": ["copyright"],

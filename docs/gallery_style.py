@@ -43,7 +43,7 @@ class TeachingOrder:
 
     NAMES = (
         *("flights", "diabetes", "digits", "text", "counts_with_exposure", "quantile_bands", "outliers"),
-        *("bootstrap", "regularization_path", "early_stopping"),
+        *("bootstrap", "regularization_path", "early_stopping", "larger_than_memory"),
         *("sgd_and_full_batch", "learning_rate_finder", "sweep", "schedules", "rosenbrock", "small_network"),
     )
 

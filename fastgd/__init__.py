@@ -15,8 +15,9 @@ if TYPE_CHECKING:  # names for editors, which find docstrings by them
     from .linear.partial_fit import partial_fit
     from .linear.sweep import sweep
     from .results.divergence import DivergenceWarning
-    from .results.fit_result import FitResult, load
+    from .results.fit_result import FitResult
     from .results.history import History
+    from .results.loading import load
     from .results.lr_find import LrFind
     from .results.minimize_result import MinimizeResult
     from .results.sweep_results import CrossValidation, SweepResult
@@ -31,7 +32,7 @@ _MODULES = {
     "lr_find": "linear.lr_find",
     "local_sgd": "linear.local_sgd",
     "LrFind": "results.lr_find",
-    "load": "results.fit_result",
+    "load": "results.loading",
     "FitResult": "results.fit_result",
     "History": "results.history",
     "MinimizeResult": "results.minimize_result",

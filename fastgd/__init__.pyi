@@ -17,8 +17,8 @@ from .config import show_config as show_config
 from .config import warmup as warmup
 from .results.divergence import DivergenceWarning as DivergenceWarning
 from .results.fit_result import FitResult as FitResult
-from .results.fit_result import load as load
 from .results.history import History as History
+from .results.loading import load as load
 from .results.lr_find import LrFind as LrFind
 from .results.minimize_result import MinimizeResult as MinimizeResult
 from .results.sweep_results import CrossValidation as CrossValidation

@@ -23,7 +23,7 @@ from .linear.lr_find import lr_find as compiled_lr_find
 from .linear.sweep import NOT_SWEEP, sweep_by
 from .linear.sweep import sweep as compiled_sweep
 from .parts.optimizers import decayed
-from .parts.registry import unknown_option
+from .parts.registry import count, unknown_option
 from .results.minimize_result import MinimizeHistory, MinimizeResult
 from .solvers.textbook import NUMPY
 
@@ -154,7 +154,7 @@ def minimize(fun, x0, grad=None, **options):
         status = "converged"
     course = MinimizeHistory(np.array(xs), np.array(values)) if history else None
     x, g = (float(a) if a.ndim == 0 else a for a in (x, g))
-    return MinimizeResult(x, values[-1], g, len(xs) - 1, status, f"After {len(xs) - 1} iterations.", course)
+    return MinimizeResult(x, values[-1], g, len(xs) - 1, status, f"After {count(len(xs) - 1, 'iteration')}.", course)
 
 
 def differences(f, x):

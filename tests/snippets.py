@@ -149,6 +149,7 @@ def written(page):
     """The page's text with what its blocks print; outputs with ``...`` are kept if they still hold."""
     text, shift = page.read_text(), 0
     for block, printed in run(page, check=False):
+        printed = re.sub(r" +$", "", printed, flags=re.MULTILINE)
         if block.shown is None and (block.language == "sh" or not printed.strip()):
             continue
         if block.shown is None:

@@ -76,7 +76,7 @@ def test_example_draws(example, style, monkeypatch, capsys):
         for figure in figures:
             figure.canvas.draw()
             assert all(drawn_inside(ax) for ax in figure.axes if ax.axison)
-            assert all(ax.get_xlabel() or ax.get_ylabel() for ax in figure.axes if ax.axison)
+            assert all(ax.get_xlabel() or ax.get_ylabel() or ax.get_title(loc="left") for ax in figure.axes)
     plt.close("all")
     printed = capsys.readouterr().out
     assert printed

@@ -8,7 +8,6 @@ Johnstone and Tibshirani (2004): the target is a score of how far the disease we
 """
 
 import matplotlib.pyplot as plt
-import numpy as np
 from sklearn.datasets import load_diabetes
 
 import fastgd
@@ -32,37 +31,20 @@ for name, c in zip(r.feature_names, r.coef, strict=True):
 # ------------
 # A coefficient times the standard deviation of its column is what a typical difference between two
 # patients is worth. Bootstrap replicates (the fit repeated on patients drawn anew, all in the same
-# pass) show how far to trust each one.
+# pass) show how far to trust each one. Where the interval crosses 0, not even the sign is certain.
 
-r = fastgd.fit(X, y, bootstrap=500, random_state=0)
-scale = X.std().to_numpy()
-low, high = (end * scale for end in r.coef_interval(0.95))
-scaled = r.coef * scale
-order = np.argsort(np.abs(scaled))
-
-names = {
+words = {
     "bp": "blood pressure",
     "bmi": "body mass index",
     "s1": "total cholesterol (s1)",
     "s2": "LDL (s2)",
-}
-names |= {
     "s3": "HDL (s3)",
     "s4": "cholesterol / HDL (s4)",
     "s5": "log triglycerides (s5)",
     "s6": "blood sugar (s6)",
 }
-figure, ax = plt.subplots(figsize=(8, 4.5))
-clear = (low > 0) | (high < 0)
-for place, j in enumerate(order):
-    ax.plot([low[j], high[j]], [place, place], color="C0" if clear[j] else "0.7")
-    ax.plot(scaled[j], place, "o", color="C0" if clear[j] else "0.6")
-ax.axvline(0, color="0.4", linewidth=1)
-ax.set_yticks(range(len(order)), [names.get(name, name) for name in X.columns[order]])
-ax.grid(axis="y", visible=False)
-ax.set(xlabel="change of the progress score for one standard deviation of the column")
-ax.set_title("Scaled coefficients and their 95 % bootstrap intervals")
-ax.text(0.98, 0.05, "grey: the interval holds 0", transform=ax.transAxes, color="0.4", ha="right")
+r = fastgd.fit(X.rename(columns=words), y, bootstrap=500, random_state=0)
+r.coef_plot()
 plt.show()
 
 # %%

@@ -43,7 +43,8 @@ whole = fastgd.fit(
 # %%
 # The picture
 # -----------
-# The training loss falls to the end; the held-out loss turns.
+# The training loss falls to the end; the held-out loss turns. (``r.plot()`` draws a single run
+# alike.)
 
 training, held = whole.history.objective, whole.history.validation_loss
 epochs = np.arange(1, len(held) + 1)

@@ -84,7 +84,7 @@ def draw(found, picture):
         axes.text(*place, name, color=colour, fontweight="bold" if own else None, va="center")
     axes.set(xscale="log", yscale="log", xlim=(0.9, PASSES * 1.1), ylim=(0.4 * FLOOR, TOP))
     axes.set(xlabel="passes over the rows", ylabel="excess loss over the optimum, in variances of the target")
-    axes.set_title("On a raw table the default needs no scaling, no rate and a single step", fontsize="x-large")
+    axes.set_title("On a raw table the default needs no scaling, no rate and two passes", fontsize="x-large")
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(picture, dpi=120)

@@ -59,7 +59,7 @@ def fit(ctx, file, **given):
     if past is not None:
         check_same(data, past)
     where = ctx.with_resource(source_files.engine(given["dask"]))
-    result = fastgd.fit(data.X, data.y, **data.of_rows, verbose=int(data.shown), **asked, **where)
+    result = fastgd.fit(data.X, data.y, **data.of_rows, verbose=data.verbose(given["quiet"]), **asked, **where)
     result = data.kept_with(result)
     if not given["quiet"]:
         click.echo(report.fitted(result, data))
@@ -107,7 +107,7 @@ def lr_find(ctx, file, **given):
     checked_span(**span)
     data = data_of(file, given, labels)
     where = ctx.with_resource(source_files.engine(given["dask"]))
-    result = fastgd.lr_find(data.X, data.y, **data.of_rows, verbose=int(data.shown), **span, **asked, **where)
+    result = fastgd.lr_find(data.X, data.y, **data.of_rows, verbose=data.verbose(), **span, **asked, **where)
     if given["plot"] is not None:
         report.draw(result, given["plot"])
     if given["rule"] is not None:

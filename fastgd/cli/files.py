@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from .faults import TableError
+from .options import WORDS
 
 try:
     import pandas as pd
@@ -30,7 +31,6 @@ COMPRESSED = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 PARQUET = (".parquet", ".pq")
 USUAL = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".txt": None, ".dat": None}  # the delimiter, None: any
 MARKS = (",", "\t", ";", "|")  # delimiters that a file may have without being told
-WORDS = {"\t": "tab", " ": "space"}
 NAMES = "a .csv, .tsv or .txt file (also .gz, .bz2, .xz) or a .parquet file"
 
 

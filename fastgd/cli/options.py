@@ -17,6 +17,7 @@ from .encoding import FILLS
 
 MOST = 100_000  # values of a list and runs of a sweep: more is a slip of the keyboard
 DEFAULTS = defaults()
+WORDS = {"\t": "tab", " ": "space"}  # delimiters by name
 MEANINGS = {"full": None, "none": None}  # words that are values of their own
 
 
@@ -179,7 +180,7 @@ def range_of(text):
 
 def character(ctx, param, value):
     """One character; "tab" and "space" for those."""
-    value = {"tab": "\t", "\\t": "\t", "space": " "}.get(value, value)
+    value = {"\\t": "\t", **{word: mark for mark, word in WORDS.items()}}.get(value, value)
     if value is not None and (len(value) != 1 or value in '\r\n"' or (param.name == "delimiter" and value == "'")):
         raise click.BadParameter(f"{value!r} must be one character, or the word tab or space.")
     return value

@@ -25,7 +25,21 @@ HERE = {  # what messages of Python's calls say to do, as options
     "random_state": "--seed",
     "validation or cv": "--validation or --cv",
     "without resume": "without --resume",
-    "resume with this result goes on": "--resume with the saved model goes on",
+    "fastgd.warmup()": "fastgd warmup",
+    "verbose=-1": "--quiet",
+    "give more epochs; resume with this result goes on": "raise --epochs; --resume with the saved model goes on",
+    "resume with this result": "--resume with the saved model",
+    "Lower learning_rate (a tenth is a good next try), or leave it at 'auto'": (
+        "Lower --learning-rate (a tenth is a good next try), or leave it out"
+    ),
+    "lower tol": "lower --tol",
+    "raise a learning_rate": "raise a --learning-rate",
+    "Set alpha > 0 (1e-4, say)": "Pass --alpha 1e-4, say",
+    "pass X as float64": "omit --float32",
+    "X as float64": "no --float32",
+    'cv=5, scoring="r2"': "--cv 5 --scoring r2",
+    'cv=5, scoring="accuracy"': "--cv 5 --scoring accuracy",
+    ", or read results and table()": "",
 }
 OPTION = re.compile(r"(?<![\w.'\"-])([a-z][a-z_0-9]*)=(\"[^\"]*\"|'[^']*'|[\w.+-]+|)")
 
@@ -82,6 +96,9 @@ class Program(click.Group):
                 if more := getattr(error, "more", ()):
                     click.echo(f"Try: {shlex.join([ctx.command_path, *together(self.typed, more)])}", err=True)
                 return WRONG
+            finally:
+                if loaded := sys.modules.get("fastgd.kernels.notice"):
+                    loaded.notice.spelled = str
 
 
 def together(typed, more):

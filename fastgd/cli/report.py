@@ -10,9 +10,9 @@ from click.core import ParameterSource
 from ..inputs.holdout import drawn
 from ..inputs.part_serialization import part_of_run
 from ..parts import losses
-from ..parts.registry import snake_case
+from ..parts.registry import count, snake_case
 from ..results.quality import measure_of
-from .files import WORDS
+from .options import WORDS
 from .program import as_options
 
 FEW = 30  # coefficients that are all printed by fit
@@ -37,7 +37,7 @@ def table(rows):
 def fitted(result, data):
     """The report of a fit: how it ended, how good it is, what was chosen, the coefficients."""
     rows = [
-        ("status", f"{result.status} after {result.n_epochs} epochs ({result.n_steps} steps)"),
+        ("status", f"{result.status} after {count(result.n_epochs, 'epoch')} ({count(result.n_steps, 'step')})"),
         ("", as_options(result.message)),
         ("loss", f"{result.loss:.6g}, {of_loss(result)}"),
     ]
@@ -172,7 +172,7 @@ def short(value):
 
 def suggestions(result):
     """The report of a learning-rate test: what was seen, and the rate of each rule."""
-    rows = [("status", f"{result.status} after {result.losses.size} steps"), ("", as_options(result.message))]
+    rows = [("status", f"{result.status} after {count(result.losses.size, 'step')}"), ("", as_options(result.message))]
     if result.suggestions:
         rows += [("rule", "learning rate"), *((rule, f"{rate:.6g}") for rule, rate in result.suggestions.items())]
     return table(rows)

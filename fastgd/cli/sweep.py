@@ -10,18 +10,12 @@ import fastgd
 
 from ..inputs import arguments
 from ..linear.scoring import scorer_of
-from . import options
+from . import options, report
 from .options import LISTS, MOST, OF_FIT, READING, ROWS_AND_COLUMNS, TABLE, listed, option
-from .program import DIVERGED, INTERRUPTED, flag, say
+from .program import DIVERGED, INTERRUPTED, as_options, flag, say
 
 BEST = 10  # runs that are printed unless all are asked for
 CRITERIA = ("mean_score", "mean_loss", "validation_loss", "objective")  # what runs are compared by, as columns
-IN_SHELL = {  # what notes say to do, as options
-    'cv=5, scoring="r2"': "--cv 5 --scoring r2",
-    'cv=5, scoring="accuracy"': "--cv 5 --scoring accuracy",
-    "cv=5 or validation=0.2": "--cv 5 or --validation 0.2",
-    ", or read results and table()": "",
-}
 FIRST = ("loss", "optimizer", "learning_rate")  # columns of the printed table
 
 
@@ -52,7 +46,7 @@ def sweep(ctx, file, **given):
     FILE is a table as for fit. Lists have commas, 0.01,0.1,1; a range of equal ratios is START:STOP:COUNT, 1e-4:1:16.
     Every combination of the lists is a run.
     """
-    from . import files, report, source_files, tables
+    from . import files, source_files, tables
     from .data import data_of
 
     asked = options.fit_arguments(given)
@@ -60,7 +54,7 @@ def sweep(ctx, file, **given):
     data = data_of(file, given, has_classes(asked))
     asked = {name: asked[name] for name in [*filter(asked.get, FIRST), *asked]}
     where = ctx.with_resource(source_files.engine(given["dask"]))
-    result = fastgd.sweep(data.X, data.y, **data.of_rows, verbose=int(data.shown), **asked, **own, **where)
+    result = fastgd.sweep(data.X, data.y, **data.of_rows, verbose=data.verbose(given["quiet"]), **asked, **own, **where)
     ranking = Ranking.of(result)
     if not given["quiet"]:
         click.echo(f"{ranking.text(None if given['every'] else BEST)}\n\n{ranking.sentence()}")
@@ -154,10 +148,10 @@ class Ranking(NamedTuple):
 
     def text(self, most):
         """The table of the best runs, without the single folds."""
-        from . import report
-
         shown = {name: of for name, of in self.columns.items() if not name.startswith("fold_")}
-        return report.table([tuple(shown), *(tuple(short(of[k]) for of in shown.values()) for k in self.order[:most])])
+        return report.table(
+            [tuple(shown), *(tuple(report.short(of[k]) for of in shown.values()) for k in self.order[:most])]
+        )
 
     def sentence(self):
         """What is best, and how many diverged."""
@@ -169,11 +163,10 @@ class Ranking(NamedTuple):
             return self.note()
         best = self.order[0]
         reached = self.criterion.replace("_", " ")
-        text = (
-            f"Best: {'an' if reached == 'objective' else 'a'} {reached} of {short(self.columns[self.criterion][best])}"
-        )
+        value = report.short(self.columns[self.criterion][best])
+        text = f"Best: {'an' if reached == 'objective' else 'a'} {reached} of {value}"
         if mean:
-            text += f" ± {short(self.columns['standard_error'][best])}"
+            text += f" ± {report.short(self.columns['standard_error'][best])}"
         text += self.settings_of(" with ", best)
         if mean:
             text += self.settings_of("; the simplest within one standard error: ", self.result.simplest_index)
@@ -182,17 +175,10 @@ class Ranking(NamedTuple):
 
     def note(self):
         """What to know before runs are compared, for a shell."""
-        text = self.result.ranking.note
-        for words, here in IN_SHELL.items():
-            text = text.replace(words, here)
+        text = as_options(self.result.ranking.note)
         return text[0].upper() + text[1:]
 
     def settings_of(self, start, k):
         """The settings of a run that vary, after some words."""
-        found = ", ".join(f"{name}={short(self.columns[name][k])}" for name in self.result.settings)
+        found = ", ".join(f"{name}={report.short(self.columns[name][k])}" for name in self.result.settings)
         return f"{start}{found}" if found else ""
-
-
-def short(value):
-    """A value in a few digits."""
-    return f"{value:.6g}" if isinstance(value, float) else str(value)

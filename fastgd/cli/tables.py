@@ -10,6 +10,7 @@ from .encoding import Encoding
 from .faults import TableError
 from .files import Form, pd
 from .options import OF_ROWS
+from .program import as_options
 from .reading import Reading, Wanted
 
 
@@ -34,6 +35,13 @@ class Given(NamedTuple):
     shown: bool  # whether progress is
     encoding: Encoding | None = None  # None: the columns are as in the table
     dropped: int = 0
+
+    def verbose(self, quiet=False):
+        """How much a call tells, in the words of options."""
+        from ..kernels.notice import notice  # loads Numba
+
+        notice.spelled = as_options
+        return -1 if quiet and not self.shown else int(self.shown)
 
     def kept_with(self, result):
         """The result of the fit, with what predict has to know of the table."""

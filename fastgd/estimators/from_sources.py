@@ -7,6 +7,7 @@ from sklearn.utils.validation import check_array, check_is_fitted
 
 from ..inputs.opened import EMPTY, check_targets, matrix, vectors_of
 from ..linear.partial_fit import labels_in
+from ..parts.registry import count
 from ..sources.base import OFFSET, WEIGHT, X, Y
 from ..sources.blocks import blocks_of
 from ..sources.rows import SourceRows
@@ -29,7 +30,7 @@ def checked_targets(y, multi_output=False, y_numeric=False):
     kind = np.float64 if y_numeric and y.dtype.kind == "O" else None
     y = check_array(y, ensure_2d=False, dtype=kind, input_name="y")
     if y.ndim == 2 and not multi_output:
-        raise ValueError(f"y has {y.shape[1]} columns, and one column of targets is needed.")
+        raise ValueError(f"y has {count(y.shape[1], 'column')}, and one column of targets is needed.")
     return y
 
 

@@ -23,7 +23,7 @@ except ImportError as error:
     raise ImportError(f"fastgd.SGDRegressor and fastgd.SGDClassifier {words} ({error}).") from None
 
 from ..parts import losses
-from ..parts.registry import snake_case
+from ..parts.registry import count, snake_case
 from ..results.quality import accuracy, r_squared
 from ..sources.base import Source
 from . import from_sources
@@ -108,7 +108,9 @@ class SGDRegressor(RegressorMixin, SGD):
             return self
         data = self._training_data(X, y, sample_weight, reset=first)
         if not first and np.size(self.intercept_) != data.models:
-            raise ValueError(f"y has {data.models} targets, but the model was fitted to {np.size(self.intercept_)}.")
+            raise ValueError(
+                f"y has {count(data.models, 'target')}, but the model was fitted to {np.size(self.intercept_)}."
+            )
         return self._one_pass(data)
 
     def predict(self, X):

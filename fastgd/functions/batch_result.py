@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from ..parts.registry import count
 from ..results.batch_state import BatchHistory
 from ..results.messages import MINIMIZE_ADVICE, RAISED_ADVICE
 from ..results.minimize_result import MinimizeResult
@@ -34,7 +35,7 @@ def result_of(run):
         advice = ""
     message = [words for words in (reason, returned(run, lost), advice) if words]
     if task.functions.grad is None:
-        message.append(f"Derivatives were central differences, {2 * nest.size} evaluations of fun a step.")
+        message.append(f"Derivatives were central differences, {count(2 * nest.size, 'evaluation')} of fun a step.")
     with np.errstate(all="ignore"):
         jac = nest.of(slopes.astype(nest.dtype))
     history = BatchHistory(*state.records.T.copy())
@@ -92,12 +93,12 @@ def judged(run, x, value, slopes, lost):
     if status == "diverged":
         return status, reason
     if lost or not math.isfinite(value):
-        return "diverged", f"fun is infinite or NaN after {state.epoch} epochs. {reason}"
+        return "diverged", f"fun is infinite or NaN after {count(state.epoch, 'epoch')}. {reason}"
     at_rest = status.startswith("max_") and run.penalty.free and np.abs(slopes).max() <= ZERO
     if rose(run, x, value, ZERO if at_rest else 0.0):
-        return "diverged", f"fun rose above its start: it is {value:.6g} after {state.epoch} epochs. {reason}"
+        return "diverged", f"fun rose above its start: it is {value:.6g} after {count(state.epoch, 'epoch')}. {reason}"
     if at_rest:
-        return "converged", f"The gradient is zero to rounding after {state.epoch} epochs."
+        return "converged", f"The gradient is zero to rounding after {count(state.epoch, 'epoch')}."
     return status, reason
 
 

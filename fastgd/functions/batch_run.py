@@ -11,6 +11,7 @@ from ..kernels.addresses import address
 from ..kernels.layouts import frozen
 from ..kernels.part_functions import move_weights
 from ..parts import schedules
+from ..parts.registry import count
 from .batch_functions import BOTH, VALUE
 from .batch_records import VALIDATION, EpochRecords
 from .batch_start import state_of
@@ -196,10 +197,13 @@ class BatchRun:
         lowest, fall = found
         if held_out and not fall > 0:
             bad = "" if math.isfinite(self.records.rows[-1, VALIDATION]) else " It is infinite or NaN."
-            self.end("early_stopped", f"The validation value has not decreased for {patience} epochs.{bad}")
+            self.end("early_stopped", f"The validation value has not decreased for {count(patience, 'epoch')}.{bad}")
         elif tol is not None and fall <= tol * abs(lowest):
             what = "the validation value" if held_out else "fun"
-            self.end("converged", f"The mean of {what} fell by less than tol={tol:g} of itself in {patience} epochs.")
+            self.end(
+                "converged",
+                f"The mean of {what} fell by less than tol={tol:g} of itself in {count(patience, 'epoch')}.",
+            )
 
     def _check_over(self):
         """End the run if its epochs or steps are done."""

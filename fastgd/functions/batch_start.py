@@ -4,9 +4,10 @@ import os
 
 import numpy as np
 
+from ..parts.registry import count
 from ..results import npz
 from ..results.batch_state import BatchState
-from ..results.fit_result import load
+from ..results.loading import load
 
 
 def resumed_state(resume):
@@ -47,7 +48,7 @@ def settings_of(run):
     places = [f"{leaf.name} {'number' if leaf.number else leaf.shape}" for leaf in nest.leaves]
     return {
         "x0": f"{', '.join(places)} of {nest.dtype}",
-        "validation": "None" if held is None else f"{held.n} rows",
+        "validation": "None" if held is None else f"{count(held.n, 'row')}",
         "data": run.order.words,
         "optimizer": repr(setting.optimizer),
         "learning_rate": repr(run.schedule) + (", its durations in steps" if setting.schedule.durations else ""),

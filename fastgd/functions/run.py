@@ -7,6 +7,7 @@ import numpy as np
 
 from ..inputs import arguments
 from ..parts import optimizers, schedules
+from ..parts.registry import count
 from ..results.messages import MINIMIZE_ADVICE, RAISED_ADVICE
 from ..results.minimize_result import MinimizeHistory, MinimizeResult
 from ..results.progress import StepProgress
@@ -110,7 +111,9 @@ class Run:
         message = [self.reason, advice]
         if problem.grad is None:
             entries = 1 if problem.scalar else problem.x0.size
-            message.append(f"Derivatives were central differences, {2 * entries} evaluations of fun an iteration.")
+            message.append(
+                f"Derivatives were central differences, {count(2 * entries, 'evaluation')} of fun an iteration."
+            )
         if self.hint:
             message.append(self.hint)
         jac = self.jac if self.jac is not None else problem.jac0 * math.nan

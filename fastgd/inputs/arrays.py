@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..kernels.layouts import CSR, Dense, frozen
-from ..parts.registry import brief
+from ..parts.registry import brief, count
 from ..sources.rows import SourceRows
 from . import labels, sparse_rows
 from .numeric import as_float, in_memory, numeric
@@ -174,7 +174,7 @@ def target(y, n, dtype, loss, classes=None, coded=False, room=None):
     if raw.ndim not in (1, 2) or 0 in raw.shape[1:]:
         raise ValueError(f"y must have shape (rows,) or (rows, targets), got {raw.shape}.")
     if len(raw) != n:
-        raise ValueError(f"y has {len(raw)} rows, but X has {n}: pass one target value for each row.")
+        raise ValueError(f"y has {count(len(raw), 'row')}, but X has {n}: pass one target value for each row.")
     if loss.labels and coded:
         return frozen(np.ascontiguousarray(np.atleast_2d(raw.T).astype(dtype))), classes
     if loss.labels:
@@ -331,7 +331,7 @@ def _per_row(name, values, n):
         raise TypeError(f"{name} is a sparse array: pass {name}.toarray().ravel().")
     values = numeric(name, values)
     if values.shape != (n,):
-        raise ValueError(f"{name} has shape {values.shape}, but X has {n} rows: shape ({n},) is needed.")
+        raise ValueError(f"{name} has shape {values.shape}, but X has {count(n, 'row')}: shape ({n},) is needed.")
     with np.errstate(all="ignore"):
         values = values.astype(np.float64)
     all_finite(name, values, values)

@@ -6,6 +6,7 @@ import numpy as np
 
 from ..kernels import order
 from ..kernels.layouts import frozen
+from ..parts.registry import count
 from . import arguments, arrays
 
 STREAM = 2**62  # rows are drawn by the random numbers of this epoch, which no run reaches
@@ -72,7 +73,7 @@ def other_table(table, loss, X, y, weight=None, offset=None):
         X, names, _ = arrays.matrix(X)
         d = table.X.shape[1]
         if X.shape[1] != d:
-            raise ValueError(f"X has {X.shape[1]} columns, but the training data have {d}.")
+            raise ValueError(f"X has {count(X.shape[1], 'column')}, but the training data have {d}.")
         if names and table.names and names != table.names:
             raise ValueError(f"X has the columns {names}, but the training data have {table.names}.")
         if X.sparse != table.X.sparse:
@@ -82,7 +83,7 @@ def other_table(table, loss, X, y, weight=None, offset=None):
         arrays.finite_columns(X, names)
         y, _ = arrays.target(y, X.shape[0], X.dtype, loss, table.classes)
         if len(y) != len(table.y):
-            has = "1 target" if len(y) == 1 else f"{len(y)} targets"
+            has = "1 target" if len(y) == 1 else f"{count(len(y), 'target')}"
             raise ValueError(f"y has {has}, but the training data have {len(table.y)}.")
         table = table._replace(X=X, y=y, weight=arrays.row_weights(weight, X.shape[0], X.dtype))
         return arrays.with_offset(table, offset, loss)

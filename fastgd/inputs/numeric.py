@@ -1,6 +1,7 @@
 """Any values as an array of real numbers, or one clear error that names the argument."""
 
 import contextlib
+import os
 from collections.abc import Iterator, Mapping, Set
 
 import numpy as np
@@ -18,23 +19,41 @@ def in_memory(name, values):
         raise TypeError(f"{name} is a {kind}: pass an array or a data frame, e.g. pandas.DataFrame({name}).")
 
 
+def one_object(name, given):
+    """Why a single object that is no number is no table, and what to pass instead."""
+    kind = type(given).__name__
+    if isinstance(given, str) and name == "y":
+        return f"y={given!r} is a text: pass that column, such as frame[{given!r}], and the other columns as X."
+    if isinstance(given, (str, os.PathLike)):
+        return f"{name}={given!r} is a path: read the file, or pass a source, such as fastgd.sources.csv(path, target)."
+    if hasattr(given, "to_table") or hasattr(given, "read_row_group"):  # pyarrow's data sets and files
+        call = "to_table" if hasattr(given, "to_table") else "read"
+        words = f"pass {name}.{call}(), or the source of its files, fastgd.sources.parquet(path, target)"
+        return f"{name} is a {kind}, which holds no values yet: {words}."
+    return f"{name} is a {kind}: pass an array, a data frame, SciPy's sparse rows or a source (fastgd.sources)."
+
+
 def numeric(name, values):
     """``values`` as an array of real numbers."""
-    in_memory(name, values)
+    in_memory(name, given := values)
     if ma.isMaskedArray(values):
         raise TypeError(f"{name} is a masked array: fill or drop its missing values first, e.g. {name}.filled(0).")
     try:
         values = np.asarray(values)
     except ValueError as error:
-        raise ValueError(f"{name} can't be converted to an array: {error}.") from None
+        raise ValueError(f"{name} can't be converted to an array: {str(error).rstrip('.')}.") from None
     if values.dtype.kind == "O":
         try:
             values = values.astype(np.float64)
         except OverflowError:
             raise ValueError(f"{name} holds a number that overflows float64: rescale it.") from None
         except (TypeError, ValueError):
+            if values.ndim == 0:
+                raise TypeError(one_object(name, given)) from None
             raise TypeError(f"{name} holds objects that are not numbers: encode or drop them.") from None
     if values.dtype.kind not in "biuf":
+        if isinstance(given, str):
+            raise TypeError(one_object(name, given))
         hint = ' For labels of two classes pass e.g. loss="log_loss".' if name == "y" else ""
         if values.dtype.kind in "US":
             with contextlib.suppress(ValueError):

@@ -52,6 +52,7 @@ class Notice:
     def __init__(self):
         self.wanted, self.told, self.ever, self.spent = True, False, False, 0.0
         self.total, self.depth = 0.0, 0
+        self.spelled = str  # what the command line makes of a line, whose options have other names
 
     def begin(self, wanted):
         """Begin a call, which wants to be told or not."""
@@ -88,8 +89,9 @@ class Notice:
     def tell(self, kernel, kept):
         """Print the line, if nobody has in this call."""
         if not self.told:
-            line, self.told, self.ever = AGAIN if self.ever else LINE, True, True
-            write(line.format(kernel=kernel, kept=kept))
+            line = AGAIN if self.ever or kept is YOURS else LINE  # warming up does nothing for what is the user's
+            self.told = self.ever = True
+            write(self.spelled(line.format(kernel=kernel, kept=kept)))
 
     def warn_not_kept(self, folders):
         """Warn that a kernel was compiled that none of the folders keeps, unless a line tells or has told."""

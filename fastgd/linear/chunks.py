@@ -11,7 +11,8 @@ from ..inputs import custom_parts
 from ..inputs.part_serialization import part_of_run
 from ..inputs.scaling import Scaling
 from ..parts import schedules
-from ..results.fit_result import FitResult, load
+from ..results.fit_result import FitResult
+from ..results.loading import load
 from ..solvers.problem import IN_CHUNKS
 from ..solvers.stream_moments import column_moments, moments
 from .start import Fresh, Resumed, Warm, given_weights

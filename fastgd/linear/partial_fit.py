@@ -12,6 +12,7 @@ from ..inputs import arrays
 from ..inputs.arrays import Matrix
 from ..inputs.opened import EMPTY, check_targets
 from ..inputs.options import FIELDS, FitOptions, only_known, reasons, signature_of
+from ..parts.registry import count
 from ..results import messages
 from ..results.divergence import warn_of_divergence
 from ..results.progress import Bar, print_choices
@@ -144,7 +145,7 @@ def over_source(source, y, r, classes, options):
         except KeyboardInterrupt:  # while a chunk is waited for
             if not begun:
                 raise
-            words = messages.INTERRUPTED.format(steps=r.n_steps)
+            words = messages.INTERRUPTED.format(steps=count(r.n_steps, "step"))
             r = replace(r, status="interrupted", message=f"{words} {messages.ADVICE['interrupted']}")
     if not begun:
         raise ValueError(EMPTY)

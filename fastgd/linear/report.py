@@ -37,9 +37,10 @@ def report(choice, plan, number, outcome, objective=None):
         coef, intercept = np.zeros_like(coef), np.zeros_like(intercept) + model.centre
     words = dict(choice.words)
     if outcome.backoffs:
+        times = "once" if outcome.backoffs == 1 else f"{outcome.backoffs} times"
         before = words.get("learning_rate", "set by the solver")
         words["learning_rate"] = (
-            f"{before}; the loss rose above its start {outcome.backoffs} times, so the run restarted with "
+            f"{before}; the loss rose above its start {times}, so the run restarted with "
             f"{FACTOR**outcome.backoffs:g} of this rate"
         )
     dependent = np.flatnonzero(dependent_columns(choice, outcome))

@@ -125,6 +125,10 @@ def _score_function(scorer, given):
 def takes_weights(scorer):
     """Whether a scorer takes row weights."""
     function = getattr(scorer, "_score_func", scorer)  # that of scikit-learn's scorers, which all take the argument
+    if function is scorer and hasattr(scorer, "get_metadata_routing"):  # the method ``score`` of an estimator
+        from sklearn.utils.metadata_routing import get_routing_for_object
+
+        return "sample_weight" in get_routing_for_object(scorer).score.requests
     try:
         return "sample_weight" in signature(function).parameters
     except ValueError:  # compiled code may have no signature

@@ -9,7 +9,8 @@ from ..inputs import arrays
 from ..inputs.part_serialization import part_of_run, part_to_dict
 from ..inputs.scaling import Scaling
 from ..parts import optimizers, schedules
-from ..results.fit_result import FitResult, load
+from ..results.fit_result import FitResult
+from ..results.loading import load
 from ..solvers.batches import order_of
 from .kept_options import KEPT, bounds_shown, described, shown
 

@@ -277,6 +277,18 @@ def brief(value, most=200):
     return words if len(words) <= most else f"{words[:most]}..."
 
 
+def count(number, what):
+    """A number of things in words: ``1 epoch``, ``2 epochs``.
+
+    Examples
+    --------
+    >>> count(1, "epoch"), count(1200, "step"), count(2, "class")
+    ('1 epoch', '1200 steps', '2 classes')
+    """
+    plural = f"{what}es" if what.endswith("s") else f"{what}s"
+    return f"{number} {what if number == 1 else plural}"
+
+
 def unknown(argument, given, valid):
     """The error for a value that is not one of ``valid``, with the nearest name."""
     elsewhere = argument == "optimizer" and "newton" not in valid and plain(given) in SECOND_ORDER

@@ -9,6 +9,7 @@ from ..inputs.opened import vectors_of
 from ..inputs.part_serialization import part_of_run
 from ..parts import losses
 from ..parts.penalties import ElasticNet
+from ..parts.registry import count
 from ..sources.base import OFFSET, Source
 from .dask_answers import is_collection
 from .quality import ACCURACY, D2, accuracy, columns, explained, measure_of, spread, weighted
@@ -82,7 +83,7 @@ def accuracy_of(result, data):
     labels = np.asarray(data.y)
     labels = labels.reshape(-1) if labels.ndim == 2 and labels.shape[1] == 1 else labels
     if labels.shape != (data.n,):
-        raise ValueError(f"y has shape {labels.shape}, but X has {data.n} rows: shape ({data.n},) is needed.")
+        raise ValueError(f"y has shape {labels.shape}, but X has {count(data.n, 'row')}: shape ({data.n},) is needed.")
     known = result.classes.tolist()
     if not any(label in known for label in arrays.labels_of("y", labels).tolist()):
         found = arrays.shown(arrays.labels_of("y", labels))

@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from ..parts.registry import count
 from .coefficients import Coefficients
 from .plots import FEW_POINTS, LEGEND, RING, drawable, legend_below, new_axes, scale_of, whole_numbers
-from .shown import count
 
 EPS = np.finfo(np.float64).eps
 REST = "C7"  # the colour of what is summed up

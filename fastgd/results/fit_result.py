@@ -12,23 +12,20 @@ from ..inputs.arguments import whole
 from ..inputs.arrays import finite_columns, matrix
 from ..inputs.part_serialization import part_of_run
 from ..parts import losses
+from ..parts.registry import count
 from . import saving
 from .answers import answered
 from .bootstrap import percentile_interval
-from .coefficients import Coefficients
-from .evaluation import objective, score, training_words, validation_words
+from .evaluation import objective, score
 from .fit_plots import plot_coefficients, plot_course
 from .history import History
-from .minimize_result import minimization_of
-from .shown import Shown, count
+from .shown_fit import shown_of_fit
 from .state import RunState
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from .._types import Path, Rows
-
-LARGEST = 5  # coefficients that are shown
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -269,10 +266,10 @@ class FitResult:
             raise ValueError(f"X has values whose score overflows, the first in {place(row)}.")
         return scores
 
-    def check_columns(self, count, names):
+    def check_columns(self, columns, names):
         """Raise where rows of so many columns, of these names or None, are not those of the model."""
-        if count != self.coef.shape[-1]:
-            raise ValueError(f"X has {count} columns, but the model was fitted on {self.coef.shape[-1]}.")
+        if columns != self.coef.shape[-1]:
+            raise ValueError(f"X has {count(columns, 'column')}, but the model was fitted on {self.coef.shape[-1]}.")
         if names and self.feature_names and names != self.feature_names:
             again = ": pass X[list(r.feature_names)]" if sorted(names) == sorted(self.feature_names) else ""
             raise ValueError(f"X has the columns {names}, but the model was fitted on {self.feature_names}{again}.")
@@ -417,82 +414,10 @@ class FitResult:
         return plot_coefficients(self, ax, whole("top", top, low=1), scaled, level)
 
     def __repr__(self):
-        return self._shown().text()
+        return shown_of_fit(self).text()
 
     def _repr_html_(self):
-        return self._shown().html()
-
-    def _shown(self):
-        """What is shown: nothing here takes a pass over data."""
-        ended = f"{self.status} after {count(self.n_epochs, 'epoch')} ({count(self.n_steps, 'step')})"
-        if self.coef.ndim == 1:
-            model = f"{count(self.coef.size, 'coefficient')}, intercept {self.intercept:.6g}"
-        else:
-            kind = "targets" if self.classes is None else "classes"
-            model = f"{count(self.coef.shape[1], 'coefficient')} for each of {len(self.coef)} {kind}"
-        facts = {None: self.message, "training rows": training_words(self), "validation": validation_words(self)}
-        table = Coefficients.of(self).table(LARGEST)
-        return Shown(
-            f"{type(self).__name__}: {ended}",
-            {name: words for name, words in {**facts, "model": model}.items() if words},
-            [table] if table else [],
-            details=self.choices,
-        )
-
-
-def load(path: Path) -> Any:
-    """Read a model that :meth:`fastgd.FitResult.save` wrote, or a minimisation that :meth:`MinimizeResult.save` did.
-
-    Parameters
-    ----------
-    path : str or path
-
-    Returns
-    -------
-    FitResult or MinimizeResult
-        As the saved one, to the last bit: it can be resumed (``resume=``), and a fit predicts and goes on with
-        :func:`fastgd.partial_fit`.
-
-    Raises
-    ------
-    ValueError
-        Where the file is not a whole fastgd model. Nothing in it is ever executed or expanded.
-    OSError
-        Where it can't be read.
-
-    Examples
-    --------
-    >>> import os, tempfile
-    >>> import numpy as np
-    >>> import fastgd
-    >>> r = fastgd.fit(np.arange(6.0).reshape(-1, 1), np.arange(6.0))
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     path = os.path.join(folder, "model.npz")
-    ...     r.save(path)
-    ...     s = fastgd.load(path)
-    >>> bool(s.coef[0] == r.coef[0]), s.status
-    (True, 'converged')
-    """
-    model = saving.read(path)
-    if isinstance(model, saving.SavedMinimization):
-        return minimization_of(path, model)
-    return FitResult(
-        coef=model.coef,
-        intercept=float(model.intercept) if model.intercept.ndim == 0 else model.intercept,
-        loss=model.loss,
-        status=model.status,
-        message=model.message,
-        n_epochs=model.state.epoch,
-        n_steps=model.state.steps,
-        choices=model.choices,
-        history=History.of(model.state),
-        classes=model.classes.astype(object) if model.object_classes else model.classes,
-        feature_names=model.feature_names,
-        best_epoch=model.state.best_epoch,
-        replicates=model.replicates,
-        state=model.state,
-        encoding=model.encoding,
-    )
+        return shown_of_fit(self).html()
 
 
 def _storable(classes):

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from .shown import count
+from ..parts.registry import count
 from .state import PER_TARGET
 
 

@@ -8,9 +8,10 @@ from typing import Any, Literal
 import numpy as np
 
 from ..inputs import arguments
+from ..parts.registry import count
 from .lr_rules import NAMES
 from .plots import legend_below, new_axes
-from .shown import Shown, count
+from .shown import Shown
 
 USUAL = "constant"  # the rule of ``suggestion()``
 DIVERGED = 4.0  # times the least loss ends a test

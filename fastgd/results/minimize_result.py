@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..inputs.nest import Nest, nest_of
+from ..parts.registry import count
 from . import npz, saving
 from .batch_state import BatchHistory, BatchState
 from .plots import FEW_POINTS, legend_below, log_where_wide, mark_best, new_axes, whole_numbers
-from .shown import Shown, count
+from .shown import Shown
 
 if TYPE_CHECKING:
     from .._types import Path

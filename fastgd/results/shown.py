@@ -68,18 +68,6 @@ def _facts(facts):
     return [f"<table><tbody>{rows}</tbody></table>"] if rows else []
 
 
-def count(number, what):
-    """A number of things in words: ``1 epoch``, ``2 epochs``.
-
-    Examples
-    --------
-    >>> count(1, "epoch"), count(1200, "step"), count(2, "class")
-    ('1 epoch', '1200 steps', '2 classes')
-    """
-    plural = f"{what}es" if what.endswith("s") else f"{what}s"
-    return f"{number} {what if number == 1 else plural}"
-
-
 def number(value):
     """A number in a few digits."""
     return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import numpy as np
 
 from ..kernels.threads import cached_property
+from ..parts.registry import count
 from .divergence import warn_of_divergence
 from .plots import new_axes, plot_histories, plot_losses
 from .ranking import COMPARABLE, Ranking
 from .scores import Scores
-from .shown import count
 from .shown_runs import SHOWN_RUNS, shown_of_runs, table_of_runs
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..kernels.lanes import Lanes
+from ..parts.registry import count
 from ..results import messages
 from ..results.messages import Verdict
 from ..results.state import Clock, SolverState
@@ -178,7 +179,9 @@ class Loop:
             self.back_to_last()
             for k, number in enumerate(self.running.numbers):
                 if number not in self.outcomes:
-                    self.end(k, Verdict("interrupted", messages.INTERRUPTED.format(steps=self.clock.steps)))
+                    self.end(
+                        k, Verdict("interrupted", messages.INTERRUPTED.format(steps=count(self.clock.steps, "step")))
+                    )
             self.leave(range(len(self.running.numbers)))
         finally:
             self.solver.close()
@@ -334,7 +337,7 @@ class Loop:
 
     def present(self):
         """The outcome of the only model if its run were interrupted now; its state is the running one."""
-        words = messages.INTERRUPTED.format(steps=self.clock.steps)
+        words = messages.INTERRUPTED.format(steps=count(self.clock.steps, "step"))
         return self.outcome(0, Verdict("interrupted", words), loss=self.running.runs[0].history.latest)
 
     def end(self, k, verdict, state=None, clock=None):

@@ -5,6 +5,7 @@ import time
 
 import numpy as np
 
+from ..parts.registry import count
 from ..parts.schedules import watched
 from ..results import messages
 from ..results.messages import Verdict
@@ -117,8 +118,9 @@ class ModelRun:
         elif plan.options.max_steps is not None and clock.steps >= plan.options.max_steps:
             reason = messages.ALL_STEPS
         else:
-            reason = messages.ALL_EPOCHS
-        numbers = {"epoch": clock.epoch, "epochs": plan.epochs, "max_steps": plan.options.max_steps}
+            reason = messages.ALL_EPOCHS if plan.epochs != 1 else messages.ONE_EPOCH
+        behind = count(clock.epoch, "whole epoch" if reason is messages.ALL_STEPS else "epoch")
+        numbers = {"behind": behind, "epochs": plan.epochs, "max_steps": plan.options.max_steps}
         return Verdict("max_epochs", reason.format(**numbers))
 
     def stream_above_constant(self):

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..inputs import arguments
+from ..parts.registry import count
 from ..results.lr_find import DIVERGED, LrFind
 from ..results.lr_rules import constant_share, cut, suggested
 
@@ -230,7 +231,7 @@ def verdict(curve, has_signal, span, num, hints=OF_FITS):
     if not has_signal:
         return "flat", f"The loss is 0 before the first step: no rate can lower it. {hints.none}"
     if curve.diverged and not (curve.fell and cut(curve.rates, curve.losses, num)[0].size >= 3):
-        last = f"at a rate of {curve.rates[-1]:.3g}, after {points} steps" if points else "in the first step"
+        last = f"at a rate of {curve.rates[-1]:.3g}, after {count(points, 'step')}" if points else "in the first step"
         seen = "too few for the rules" if curve.fell else "and did not fall before"
         hint = "Raise num, or lower start." if curve.fell else f"Lower start where it was given, {hints.early}"
         return "diverged", f"Tested {span}, the loss blew up {last}, {seen}. {hint}"

@@ -8,6 +8,7 @@ all epochs. A new rule is one class here and a line in :func:`rules_of`.
 
 import math
 
+from ..parts.registry import count
 from ..results import messages
 from ..results.messages import Verdict
 
@@ -33,7 +34,7 @@ class Patience:
     def verdict(self, history):
         """Stopped early."""
         if history.records and history.stalls >= self.patience:
-            return Verdict("early_stopped", messages.VALIDATION.format(patience=self.patience))
+            return Verdict("early_stopped", messages.VALIDATION.format(epochs=count(self.patience, "epoch")))
         return None
 
 
@@ -54,7 +55,9 @@ class RelativeDecrease:
         if not all(self.settled(history, k) for k in range(len(history.trends))):
             return None
         advice = messages.MORE_DIGITS if self.automatic else messages.MORE_DIGITS_GIVEN
-        return Verdict("converged", messages.RELATIVE_DECREASE.format(tol=self.tol, patience=self.patience), advice)
+        return Verdict(
+            "converged", messages.RELATIVE_DECREASE.format(tol=self.tol, epochs=count(self.patience, "epoch")), advice
+        )
 
     def settled(self, history, k):
         """Whether the loss of target ``k`` has slowed down, and its gradient decreased as far."""

@@ -47,3 +47,35 @@ def test_without_click(monkeypatch, capsys):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert main(["fit"]) == 2
     assert capsys.readouterr().err == "fastgd: the command line needs click: python -m pip install 'fastgd[cli]'\n"
+
+
+def test_lines_about_compiling_are_about_options():
+    from fastgd.cli.program import as_options
+    from fastgd.kernels.notice import LINE
+
+    said = as_options(LINE.format(kernel="k", kept="Kept."))
+    assert "fastgd warmup compiles" in said
+    assert "--quiet leaves out this line" in said
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('pass loss="multinomial".', "pass --loss multinomial."),
+        ("standardize=True helps too", "--standardize helps too"),
+        (
+            "Lower learning_rate (a tenth is a good next try), or leave it at 'auto'; x",
+            "Lower --learning-rate (a tenth is a good next try), or leave it out; x",
+        ),
+        ("loss='hubr' is not known.", "--loss='hubr' is not known."),
+        (
+            "resume: the run was started with alpha=0.0, not 1.0.",
+            "--resume: the run was started with --alpha 0.0, not 1.0.",
+        ),
+        ("set NUMBA_CACHE_DIR=x; a column 'alpha=1' stays", "set NUMBA_CACHE_DIR=x; a column 'alpha=1' stays"),
+    ],
+)
+def test_advice_is_about_options(text, expected):
+    from fastgd.cli.program import as_options
+
+    assert as_options(text) == expected

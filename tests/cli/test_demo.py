@@ -31,11 +31,17 @@ SHARES = [
 @pytest.mark.skipif(os.environ.get("NUMBA_DISABLE_JIT") == "1", reason="the flights take minutes as plain Python")
 @pytest.mark.parametrize(("started", "said"), SHARES)
 def test_demo(tmp_path, started, said):
+    from fastgd.cli import demo
+
     picture = tmp_path / "loss.png"
     command = [sys.executable, "-W", "error", *started, "demo", "--picture", str(picture)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert f"{said} an arrival delay dropped." in done.stdout
+    assert re.search(r"Fitting the delay of [\d,]+ flights on 37 raw columns", done.stdout)
+    assert ("This runs the checkout in " in done.stdout) == (demo.checkout() is not None)
+    assert re.search(r"the default, with Newton's steps, ends at 11\d\.", done.stdout)
+    assert "SGDRegressor" in done.stdout
     table = [line for line in done.stdout.splitlines() if "float" in line and line.split()[-1].isdigit()]
     # scikit-learn's SGD goes to -1e17 on some of the flights.
     scores = [float(line.split()[-2]) for line in table if "SGDRegressor" not in line or EIGHTH not in started]
@@ -45,7 +51,7 @@ def test_demo(tmp_path, started, said):
     for path in (picture, tmp_path / "loss_sweep.png"):
         assert path.read_bytes().startswith(b"\x89PNG")
     words = r"64 learning rates, 30 epochs .*: ([\d.]+) s in one sweep\.\n"
-    words += r"One such fit takes ([\d.]+) s, and 64 times that is ([\d.]+) s\."
+    words += r"One such fit takes ([\d.]+) s, and 64 times that is ([\d.]+) s: a fit reads all"
     together, alone, many = map(float, re.search(words, done.stdout).groups())
     assert together > 0
     assert many == pytest.approx(64 * alone, abs=64 * 0.006)

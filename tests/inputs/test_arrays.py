@@ -1,12 +1,16 @@
 """Data: every bad table is one clear error that names the argument, before anything is compiled or run."""
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
+import pyarrow.dataset
 import pytest
 from scipy import optimize, sparse
+from scipy.sparse import linalg as splinalg
 
 import fastgd
 from fastgd import losses, reference
@@ -57,6 +61,11 @@ BAD_DATA = {
     ),
     "labels of a generator": ({"y": (v > 0 for v in y), "loss": "log_loss"}, TypeError, "y is a generator"),
     "weights of a map": ({"sample_weight": map(abs, y)}, TypeError, "sample_weight is a map"),
+    "X a path": ({"X": "a.csv"}, TypeError, "X='a.csv' is a path: read the file, or pass a source, such as fastgd.s"),
+    "X a Path": ({"X": Path("a.csv")}, TypeError, "is a path: read the file"),
+    "X a data set": ({"X": pa.dataset.dataset(pa.table({"a": y}))}, TypeError, "no values yet: pass X.to_table()"),
+    "X an operator": ({"X": splinalg.aslinearoperator(X)}, TypeError, "X is a MatrixLinearOperator: pass an array"),
+    "y a name": ({"y": "price"}, TypeError, "y='price' is a text: pass that column, such as frame['price']"),
     "X a dict": ({"X": {"a": y}}, TypeError, "X is a dict: pass an array or a data frame"),
     "X with polars' words": ({"X": pl.DataFrame({"a": y, "town": ["b"] * 12})}, TypeError, "'town' of type String"),
     "X with polars' nulls": (

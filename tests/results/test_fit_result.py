@@ -59,6 +59,7 @@ def fitted(kind, fit=fastgd.fit, X=X):
     return fit(X, y, **{"random_state": 0, **options})
 
 
+@diverges
 @slow_to_compile
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_saved_model_is_the_same_model(tmp_path, kind):

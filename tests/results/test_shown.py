@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import fastgd
-from fastgd.results import shown
+from fastgd.parts.registry import count
 
 RNG = np.random.default_rng(3)
 X = RNG.standard_normal((80, 3)) * [1.0, 100.0, 0.01] + [5.0, 0.0, 0.0]
@@ -86,7 +86,7 @@ def test_nothing_is_read_again(tmp_path, monkeypatch):
 
 
 def test_plurals():
-    assert shown.count(1, "step") == "1 step"
+    assert count(1, "step") == "1 step"
     r = fastgd.fit(X, Y, **{**FEW, "learning_rate": 1e-6, "epochs": 1})
     assert repr(r).startswith("FitResult: max_epochs after 1 epoch (1 step)")
 
@@ -108,6 +108,8 @@ def test_different_losses_are_not_ranked():
     with pytest.raises(ValueError, match="different losses"):
         _ = c.best
     assert "note: The runs have" in repr(c)
+    with pytest.raises(ValueError, match="different losses"):
+        fastgd.sweep(X, Y, loss=["squared_error", "huber"], cv=2, refit=True)
     c = fastgd.sweep(X, Y, loss=["squared_error", "huber"], standardize=True, cv=2, scoring="r2", **FEW)
     assert c.table()["mean_score"][c.best_index] == max(c.table()["mean_score"])
     assert f"mean score {max(c.table()['mean_score']):.6g}" in repr(c)
@@ -131,6 +133,14 @@ def test_held_out_rows_compare_penalties():
     s = fastgd.sweep(X, Y, standardize=True, alpha=[0.0, 0.1], validation=0.3, random_state=0, **FEW)
     assert s.ranking == fastgd.sweep(X, Y, standardize=True, alpha=[0.0, 0.1], cv=2, **FEW).ranking == (None, None)
     assert s.best is s.results[s.best_index] and "validation loss" in repr(s)
+
+
+def test_other_results_have_pages_too():
+    o = fastgd.minimize(lambda x: x**2, 10.0, lambda x: 2 * x, max_iter=3)
+    f = fastgd.lr_find(X, Y)
+    for result in (o, f):
+        words = Checked(result._repr_html_()).words
+        assert result.message in words and words[0] == repr(result).splitlines()[0]
 
 
 def test_many_runs_are_cut_in_notebooks():
