@@ -15,7 +15,7 @@ EDGE, BELOW = (
     0.045,
 )  # of the axis's height: where crosses of runs that diverged are, and the next at the same place
 MOST_CROSSES = 4  # below each other
-LETTERS = 75  # of the labels in a row of a legend
+LETTERS = 80  # of the labels in a row of a legend
 CROSS = {"marker": "x", "color": "tab:red", "label": "diverged", "zorder": 5}
 RING = {"facecolors": "none", "edgecolors": "black", "s": 130, "zorder": 6}
 
