@@ -18,13 +18,6 @@ from .program import as_options
 
 FEW = 30  # coefficients that are all printed by fit
 STRONGEST = 20  # of more, how many are
-LOSSES = {
-    "squared_error": "half the mean squared error",
-    "mse": "the mean squared error",
-    "absolute_error": "the mean absolute error",
-    "log_loss": "the mean log loss",
-    "multinomial": "the mean log loss",
-}
 
 
 def table(rows):
@@ -62,8 +55,13 @@ def fitted(result, data):
 
 def of_loss(result):
     """What the loss is, in words."""
-    name = snake_case(result.options["loss"]["name"])
-    words = LOSSES.get(name, f"the mean {name.replace('_', ' ')} loss")
+    loss = part_of_run(result.state, "loss", losses)
+    if loss.squared:
+        times = {0.5: "half ", 1.0: ""}.get(loss[0], f"{loss[0]:g} times ")
+        words = f"{times}the mean squared error"
+    else:
+        name = snake_case(type(loss).__name__).removesuffix("_loss").replace("_", " ")
+        words = f"the mean {name}" + ("" if name.endswith("error") else " loss")
     return words + (", plus the penalty" if result.options["alpha"] else "")
 
 

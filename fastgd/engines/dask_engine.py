@@ -13,6 +13,7 @@ from ..inputs import arguments
 from ..inputs.options import FitOptions
 from ..parts.registry import known_options
 from ..sources.base import Source, Y
+from ..wording import level_outside
 from . import failures, tasks
 from .cluster_rows import ClusterRows, released
 
@@ -186,5 +187,5 @@ class On:
     def notice(self, cpus):
         """Tell once that processors differ."""
         if len(self.cpus) < 2 <= len(cpus | self.cpus):
-            warnings.warn(CPUS.format("; ".join(sorted(cpus | self.cpus))), UserWarning, stacklevel=2)
+            warnings.warn(CPUS.format("; ".join(sorted(cpus | self.cpus))), UserWarning, stacklevel=level_outside())
         self.cpus |= cpus

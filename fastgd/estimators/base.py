@@ -20,6 +20,7 @@ from ..linear.start import Fresh, Warm
 from ..results.moments import stacked
 from ..sources.base import Source
 from ..sources.rows import SourceRows
+from ..wording import level_outside
 from . import from_sources
 from .divergence import warn_of_chunk, warn_of_fits
 from .parameters import TOL, Parameters, takes_all
@@ -333,14 +334,14 @@ class SGD(SparseCoefMixin, Parameters, ABC):
         """Warn of a fit that did not converge, or that has no optimum, and of parameters that are deprecated."""
         unfinished = self.n_iter_ == self.max_iter
         for message in dict.fromkeys(result.message for result in results if "separation" in result.choices):
-            warnings.warn(message, ConvergenceWarning, stacklevel=5)
+            warnings.warn(message, ConvergenceWarning, stacklevel=level_outside())
         if self._automatic:
             unfinished = any(r.status == "max_epochs" and r.n_epochs == self.max_iter for r in results)
         warn_of_fits(results)
         if unfinished and self.tol is not None:
-            warnings.warn(NOT_CONVERGED, ConvergenceWarning, stacklevel=5)
+            warnings.warn(NOT_CONVERGED, ConvergenceWarning, stacklevel=level_outside())
         if self.power_t < 0:
-            warnings.warn(NEGATIVE_POWER, FutureWarning, stacklevel=5)
+            warnings.warn(NEGATIVE_POWER, FutureWarning, stacklevel=level_outside())
 
     def _linear_scores(self, X):
         """The linear scores (n,), or (n, models) of more than one."""

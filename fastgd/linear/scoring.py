@@ -10,8 +10,9 @@ import numpy as np
 
 from ..inputs.part_serialization import part_of_run
 from ..parts import losses
-from ..parts.registry import brief, snake_case
+from ..parts.registry import brief
 from ..results.quality import accuracy, r_squared
+from ..wording import level_outside
 
 OWN = {"r2": (r_squared, False), "accuracy": (accuracy, True)}  # and whether it is for classes
 
@@ -106,8 +107,8 @@ def _score_function(scorer, given):
         except Exception as error:
             words = f"scoring: {str(error) or type(error).__name__}"
             if isinstance(error, AttributeError) and "predict_proba" in words:
-                names = [snake_case(name) for name in losses.__all__ if getattr(losses, name).probabilities]
-                words += f" Models of these losses have probabilities: {', '.join(map(repr, names))}."
+                names = ", ".join(map(repr, losses.names_with("probabilities")))
+                words += f" Models of these losses have probabilities: {names}."
             raise ValueError(words) from error
         if isinstance(value, np.ndarray) and value.ndim == 0:
             value = value[()]
@@ -138,7 +139,7 @@ def takes_weights(scorer):
 def warn_of_unweighted(scoring):
     """Warn that scores count each row once."""
     words = "takes no sample_weight, so that its scores count each row once: compare by another scorer, or by the loss"
-    warnings.warn(f"scoring={brief(scoring)} {words}.", UserWarning, stacklevel=5)
+    warnings.warn(f"scoring={brief(scoring)} {words}.", UserWarning, stacklevel=level_outside())
 
 
 class Estimator:

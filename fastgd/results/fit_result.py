@@ -360,8 +360,8 @@ class FitResult:
         """
         loss = part_of_run(self.state, "loss", losses)
         if self.classes is None or loss.probabilities is None:
-            name = type(loss).__name__
-            raise AttributeError(f"{name} gives no probabilities: fit with log_loss, modified_huber or multinomial.")
+            names = " or ".join(losses.names_with("probabilities"))
+            raise AttributeError(f"{type(loss).__name__} gives no probabilities: fit with {names}.")
         return answered(self, lambda *rows: loss.probabilities(self._scores(*rows)), "probability", X, offset, to)
 
     @property

@@ -11,6 +11,7 @@ import zlib
 import numpy as np
 from filelock import FileLock, Timeout
 
+from ..wording import level_outside
 from .base import ALL, VECTORS, Block, Shard, Source, X
 from .coded_labels import Labels, decoded
 from .csr_source import FILES, Csr
@@ -239,7 +240,9 @@ def locked(folder):
     try:
         return lock.acquire(timeout=PATIENCE).lock
     except Timeout:
-        warnings.warn(f"Another process writes the cache in {folder}: waiting for it.", RuntimeWarning, stacklevel=2)
+        warnings.warn(
+            f"Another process writes the cache in {folder}: waiting for it.", RuntimeWarning, stacklevel=level_outside()
+        )
         return lock.acquire().lock
 
 

@@ -7,8 +7,13 @@ The methods are plain NumPy: the reference runs them on arrays, the kernels comp
 To add a loss, write one class in a module of this folder: its name in ``snake_case`` becomes its string name.
 """
 
-from ..registry import catalogue
+from ..registry import catalogue, snake_case
 from .joint import of_rows  # noqa: F401
 
 globals().update(classes := catalogue(__name__, __path__))
 __all__ = list(classes)
+
+
+def names_with(method):
+    """The string names of the losses that have an optional method."""
+    return [snake_case(name) for name, loss in classes.items() if getattr(loss, method)]
