@@ -11,7 +11,7 @@ import nox
 
 HERE = Path(__file__).parent
 TESTS = (
-    *("estimators", "cli/test_cli.py", "functions/test_minimize.py"),
+    *("estimators", "cli/test_cli_fit.py", "cli/test_cli_predict.py", "functions/test_minimize.py"),
     *("inputs/test_arrays.py", "inputs/test_sparse_rows.py", "inputs/test_custom_parts.py"),
     *("kernels/test_layouts.py", "kernels/test_threads.py"),
     *("linear/test_fit.py", "linear/test_cross_validation.py", "linear/test_scoring.py"),

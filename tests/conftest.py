@@ -21,7 +21,7 @@ ELEMENTWISE = [name for name in fastgd.losses.__all__ if not getattr(fastgd.loss
 JIT_OFF = os.environ.get("NUMBA_DISABLE_JIT") == "1"
 # What compiles for more than some 2 s, and is quick as plain Python, where coverage needs it.
 slow_to_compile = pytest.mark.skipif(False, reason="quick as plain Python") if JIT_OFF else pytest.mark.slow
-# Of tests whose runs diverge on purpose; those of the warning itself are in results/test_divergence.py.
+# Of tests whose runs diverge on purpose; those of the warning itself are in results/test_divergence_warning.py.
 diverges = pytest.mark.filterwarnings("ignore::fastgd.DivergenceWarning")
 # Each loss, optimizer and kind of penalty is compiled anew for each loop. So that tests share what is compiled, those
 # of every optimizer take a penalty in batches and none on single rows; all combinations run where nothing is compiled.

@@ -111,8 +111,7 @@ def test_readmes_links_lead_to_the_repository_or_are_words():
     for repository in ("", "https://host.example/fastgd"):
         text = hook.for_index(ROOT, repository)
         assert not re.search(r"\]\((docs/|CHANGELOG)", text)
-        assert "CHANGELOG.md" in text
-        assert (f"]({repository}/blob/main/CHANGELOG.md)" in text) == bool(repository)
+        assert ("CHANGELOG", f"[CHANGELOG]({repository}/blob/main/CHANGELOG.md)")[bool(repository)] in text
 
 
 FIT = """

@@ -10,7 +10,7 @@ import numpy as np
 from ..inputs import arguments
 from ..parts.registry import count
 from .lr_rules import NAMES
-from .plots import legend_below, new_axes
+from .plots import legend_below, new_axes, scale_of
 from .shown import Shown
 
 USUAL = "constant"  # the rule of ``suggestion()``
@@ -74,7 +74,10 @@ class LrFind:
             # Losses that diverge, and those of single batches, would flatten the rest of the curve.
             low = self.losses.min()
             high = min(self.losses.max(), max(self.losses[0], DIVERGED * low))
-            if high - low > 1e-9 * abs(high):
+            if scale_of(np.array([low, high])) == "log":
+                ax.set_yscale("log")
+                ax.set_ylim(low / 2, high * 2)
+            elif high - low > 1e-9 * abs(high):
                 ax.set_ylim(low - 0.1 * (high - low), high + 0.1 * (high - low))
         ax.set_xscale("log")
         ax.set(xlabel="learning rate", ylabel="loss", title=f"{self.status} after {count(self.losses.size, 'step')}")

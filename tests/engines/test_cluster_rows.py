@@ -136,7 +136,9 @@ def test_vectors_are_sent_once(client, monkeypatch):
     rows, y = rows_of("dense", np.float64), np.ones(N)
     there, sent = Dask(client).rows(Shards(rows, y, [N])), []
     whole = ClusterRows.map
-    monkeypatch.setattr(ClusterRows, "map", lambda self, what, *rest: sent.append(what) or whole(self, what, *rest))
+    monkeypatch.setattr(
+        ClusterRows, "map", lambda self, *what, **where: sent.append(what[0]) or whole(self, *what, **where)
+    )
     data, lanes, out = data_of(there, y, True), lane_of(np.zeros(D + 1), np.float64), np.empty(N)
     bundles = len(there.edges) - 1
     for _ in range(2):

@@ -52,6 +52,7 @@ def test_five_rates_of_the_textbook(mode):
     assert s.best is s.results[2]
 
 
+@diverges
 @slow_to_compile
 @pytest.mark.parametrize("history", [True, False])
 def test_each_run_is_the_run_alone(mode, history):
