@@ -29,7 +29,7 @@ def plot_course(result, ax, options):
         held |= {} if many else {"color": "C1"}
         line(ax, history["validation_loss"][:, k], 1, held)
     if not many and outputs == 1 and drawable(np.array([result.loss])).all() and starts_before(result):
-        last = {**marker(result), "color": ax.lines[0].get_color(), "label": "_"}
+        last = {**marker(result), "color": ax.lines[0].get_color() if ax.lines else "C0", "label": "_"}
         curve = history["loss"][-1:, 0]
         ax.plot([curve.size and result.n_epochs - 1, result.n_epochs], [*curve, result.loss], **last)
     mark_best_epoch(ax, result)
