@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from .aliases import ALIASES, ELSEWHERE, SECOND_ORDER
+from .aliases import ALIASES, ELSEWHERE, ELSEWHERE_IN_FITS, SECOND_ORDER
 from .elementary import exp
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -122,6 +122,11 @@ PROTOCOLS = {
                 False,
                 "whether the loss of a label, or of a target of 0 whose mean is an exponential, falls for ever as the "
                 "score goes to its side",
+            ),
+            "least_at_zero": Trait(
+                False,
+                "whether scores of 0 have the least loss of all, so that every model that has learned lies above the "
+                "start: no run of such a loss has diverged for that",
             ),
             "domain": Trait({}, 'which targets are allowed, e.g. {"low": 0.0} or {"above": 0.0}'),
             "limits": Trait({"factor": POSITIVE}, LIMITS),
@@ -298,7 +303,8 @@ def unknown(argument, given, valid):
 
 def unknown_option(caller, given, valid):
     """The error for an option that a call does not have, with the nearest one."""
-    hint = _did_you_mean(given, valid) or f" Valid are: {', '.join(valid)}."
+    where = ELSEWHERE_IN_FITS.get(plain(given)) if caller in ("fit", "sweep", "partial_fit", "lr_find") else None
+    hint = f" {where}" if where else _did_you_mean(given, valid) or f" Valid are: {', '.join(valid)}."
     return TypeError(f"{caller}() got an unexpected option {given!r}.{hint}")
 
 
