@@ -183,7 +183,7 @@ def sweep(call=fastgd.sweep, **given):
     for r in s.results[:8]:
         fitted(r)
     require(len(s.status) == len(s.results) == len(s.losses), "lengths")
-    if np.isfinite(s.losses).any() and s.ranking == (None, None):
+    if np.isfinite(s.losses).any() and s.comparability == (None, None):
         fitted(s.best)
         require(s.losses[s.best_index] == np.nanmin(s.losses[np.isfinite(s.losses)]), "best", s.losses)
     require(len(s.table()["status"]) == len(s.results), "table")
@@ -196,7 +196,7 @@ def cross_validated(**given):
         fitted(r, whole=False)
     require(s.scores.losses.shape == (len(s.results), len(s.results[0])), "scores", s.scores.losses)
     require(not np.isnan(s.losses).any(), "losses", s.losses)
-    if np.isfinite(s.losses).any() and s.ranking == (None, None):
+    if np.isfinite(s.losses).any() and s.comparability == (None, None):
         fitted(s.best)
         require(s.losses[s.simplest_index] < np.inf, "simplest")
 

@@ -56,15 +56,9 @@ def blocks(text):
             block.shown, block.shown_at = following[2], following.span(2)
         before = text[: fence.start()].rstrip().rpartition("\n")[2]
         if mark := re.fullmatch(r"<!-- (not run|needs): (.+) -->", before):
-            missing = [
-                name for name in mark[2].split(", ") if mark[1] == "needs" and not importlib.util.find_spec(name)
-            ]
+            missing = [name for name in mark[2].split(", ") if not importlib.util.find_spec(name)]
             block.skipped = mark[2] if mark[1] == "not run" else ", ".join(missing) or None
         yield block
-
-
-def installed(name):
-    return importlib.util.find_spec(name) is not None
 
 
 def run(page, names=None, check=True):

@@ -140,6 +140,11 @@ def written(folder):
     return names
 
 
+def is_fault(words):
+    """Whether what a checker says is about the page."""
+    return not any(re.search(pattern, words) for pattern in NOT_FAULTS)
+
+
 def told(command, folder):
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "MYPYPATH": f"{folder / 'stubs'}{os.pathsep}{ROOT}"}
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
@@ -182,7 +187,7 @@ def test_pages_have_no_fault(told_by):
     faults = [
         f"{names[file].relative_to(ROOT)}:{line}: {words}"
         for file, line, words in found
-        if names[file] and not any(re.search(pattern, words) for pattern in NOT_FAULTS)
+        if names[file] and is_fault(words)
         if line not in unpacked(names[file])
     ]
     assert not faults, "\n".join(faults)
@@ -191,7 +196,7 @@ def test_pages_have_no_fault(told_by):
 @pytest.mark.slow
 def test_faults_are_found(told_by):
     _, found = told_by
-    lines = {line for file, line, _ in found if file == "planted.py"}
+    lines = {line for file, line, words in found if file == "planted.py" and is_fault(words)}
     assert [line for k, line in enumerate(WRONG.splitlines(), 1) if k > 2 and k not in lines] == []
 
 

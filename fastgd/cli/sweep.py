@@ -142,7 +142,7 @@ class Ranking(NamedTuple):
         criterion = next(name for name in CRITERIA if name in columns)
         # The last finite weights of a run that diverged are no model, whatever their loss is.
         order = list(range(len(status)))
-        if result.ranking.refusal is None:
+        if result.comparability.refusal is None:
             order = np.lexsort((np.nan_to_num(result.losses, nan=np.inf), np.array(status) == "diverged")).tolist()
         return cls(result, columns, order, criterion, status.count("diverged"))
 
@@ -159,7 +159,7 @@ class Ranking(NamedTuple):
         runs, what = len(self.order), "settings" if mean else "runs"
         if self.diverged == runs:
             return f"All {runs} {what} diverged." if runs > 1 else "The run diverged."
-        if self.result.ranking.refusal:
+        if self.result.comparability.refusal:
             return self.note()
         best = self.order[0]
         reached = self.criterion.replace("_", " ")
@@ -171,11 +171,11 @@ class Ranking(NamedTuple):
         if mean:
             text += self.settings_of("; the simplest within one standard error: ", self.result.simplest_index)
         text = f"{text}; {self.diverged or 'none'} of {runs} {what} diverged." if runs > 1 else f"{text}."
-        return f"{text}\n{self.note()}" if self.result.ranking.caution else text
+        return f"{text}\n{self.note()}" if self.result.comparability.caution else text
 
     def note(self):
         """What to know before runs are compared, for a shell."""
-        text = as_options(self.result.ranking.note)
+        text = as_options(self.result.comparability.note)
         return text[0].upper() + text[1:]
 
     def settings_of(self, start, k):

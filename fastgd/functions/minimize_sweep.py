@@ -9,9 +9,9 @@ import numpy as np
 from ..inputs import arguments
 from ..inputs.grid import expand
 from ..parts.registry import known_options
+from ..results.comparability import comparability_of_settings
 from ..results.divergence import warn_where_all_diverged
 from ..results.messages import MINIMIZE_ADVICE
-from ..results.ranking import ranking_of_settings
 from ..results.sweep_results import SweepResult
 from .batch_options import BATCH_DEFAULTS
 from .minimize import OF_FUNCTIONS, need_data, run_all
@@ -118,8 +118,10 @@ def minimize_sweep(
 
         limits = Limits.checked(max_iter, tol, history, callback, verbose)
         results = minimize_batches(fun, x0, grad, data, given, grid.points, limits)
-        ranking = ranking_of_settings(grid.settings, given["validation"] is not None)
-        found = SweepResult(results, grid.settings, np.array([result.loss for result in results]), ranking=ranking)
+        comparability = comparability_of_settings(grid.settings, given["validation"] is not None)
+        found = SweepResult(
+            results, grid.settings, np.array([result.loss for result in results]), comparability=comparability
+        )
         return warn_where_all_diverged(found, ADVICE)
     limits = Limits.checked(100 if max_iter is None else max_iter, tol, history, callback, verbose)
     settings = [

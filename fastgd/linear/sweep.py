@@ -13,9 +13,9 @@ from ..inputs.folds import folds_of
 from ..inputs.grid import expand
 from ..inputs.options import FitOptions, defaults, names, only_known, reasons, signature_of
 from ..parts.registry import brief
+from ..results.comparability import COMPARABLE, comparability_of
 from ..results.divergence import warn_where_all_diverged
 from ..results.progress import print_choices
-from ..results.ranking import COMPARABLE, ranking_of
 from ..results.scores import Scores
 from ..results.sweep_results import CrossValidation, Results, SweepResult
 from ..solvers.compiled import COMPILED
@@ -140,9 +140,11 @@ def sweep_by(backend, X, y, options, product, cv, groups, scoring, refit, keep):
     checked = map(FitOptions.checked, points)
     chosen = [choices.of(X, y, options, start_of(options)) for options in checked]
     held_out = cross or chosen[0].options.validation is not None
-    ranking = COMPARABLE if scorer else ranking_of([choice.model.loss for choice in chosen], settings, held_out)
+    comparability = (
+        COMPARABLE if scorer else comparability_of([choice.model.loss for choice in chosen], settings, held_out)
+    )
     if refit:
-        ranking.check()  # before anything is trained
+        comparability.check()  # before anything is trained
     folds = None
     if cross:
         table = chosen[0].table
@@ -156,8 +158,8 @@ def sweep_by(backend, X, y, options, product, cv, groups, scoring, refit, keep):
         arrays.finite_columns(chosen[0].table.X, chosen[0].table.names)
     let_go(chosen[0].table.X)
     if not cross:
-        return plain_result(runs, settings, ranking)
-    return cross_result(runs, settings, ranking, scorer, X, y, refit, lambda k: fit_by(backend, X, y, points[k]))
+        return plain_result(runs, settings, comparability)
+    return cross_result(runs, settings, comparability, scorer, X, y, refit, lambda k: fit_by(backend, X, y, points[k]))
 
 
 def check_cross_validation(cross, options, groups, scoring, refit):
@@ -172,17 +174,17 @@ def check_cross_validation(cross, options, groups, scoring, refit):
         raise ValueError("validation and cv both hold rows out: pass one of them.")
 
 
-def plain_result(runs, settings, ranking):
+def plain_result(runs, settings, comparability):
     """The result of a sweep without folds."""
     objectives = functools.cache(lambda: runs.losses(Evaluation.objective)[:, 0])
     results = Results(len(runs.chosen), lambda k: runs.result(k, 0, float(objectives()[k])))
     held = runs.plans[0].held is not None
     losses = (lambda: runs.losses(Evaluation.selection_loss)[:, 0]) if held else objectives
     in_memory = getattr(runs.chosen[0].table.X, "in_memory", False)
-    return SweepResult(results, settings, losses, runs.statuses(0), ranking, in_memory)
+    return SweepResult(results, settings, losses, runs.statuses(0), comparability, in_memory)
 
 
-def cross_result(runs, settings, ranking, scorer, X, y, refit, fit_setting):
+def cross_result(runs, settings, comparability, scorer, X, y, refit, fit_setting):
     """The result of a sweep over folds."""
     settings_count, folds = len(runs.chosen), runs.folds
     results = Results(settings_count, lambda k: [runs.result(k, f) for f in range(folds)])
@@ -197,7 +199,7 @@ def cross_result(runs, settings, ranking, scorer, X, y, refit, fit_setting):
     scored = scorer is not None
     scores = Scores(np.where(np.array(statuses) == "diverged", np.inf, held), scored)
     found = CrossValidation(
-        results, settings, None, statuses, ranking, scores=scores, _order=order, _fitted=fit_setting
+        results, settings, None, statuses, comparability, scores=scores, _order=order, _fitted=fit_setting
     )
     if refit and not interrupted:
         _ = found.simplest if refit == "simplest" else found.best

@@ -181,7 +181,7 @@ def plot_losses(ax, result, error=None, ylabel=None, what="runs", values=None):
     diverged = result.status.count("diverged")
     count = f"{len(losses)} {what if len(losses) > 1 else what[:-1]}"
     title = count + (f", {diverged} diverged" if diverged else "")
-    ax.set(ylabel=ylabel, title=title + (", in units of their losses" if result.ranking.refusal else ""))
+    ax.set(ylabel=ylabel, title=title + (", in units of their losses" if result.comparability.refusal else ""))
     legend_below(ax)
 
 

@@ -13,10 +13,10 @@ def shown_of_runs(result, runs, criterion):
     status = result.status
     ends = ", ".join(f"{status.count(one)} {one}" for one in dict.fromkeys(status))
     facts = {}
-    if result.ranking.refusal is None:
+    if result.comparability.refusal is None:
         facts = best_facts(result, criterion)
-    if result.ranking.note:
-        facts["note"] = result.ranking.note
+    if result.comparability.note:
+        facts["note"] = result.comparability.note
     return Shown(f"{type(result).__name__}: {runs} over {', '.join(result.settings) or 'nothing'} ({ends})", facts)
 
 
@@ -55,10 +55,10 @@ def table_of_runs(result, most):
     """The best of the runs, or the first ones of those that are not ranked."""
     table = {name: of for name, of in result.table().items() if not name.startswith(OTHERS)}
     order = range(len(result.results))
-    if result.ranking.refusal is None:
+    if result.comparability.refusal is None:
         diverged = np.array(result.status) == "diverged"
         order = np.lexsort((np.nan_to_num(np.asarray(result.losses, float), nan=np.inf), diverged)).tolist()
-    kind = "best" if result.ranking.refusal is None else "first"
+    kind = "best" if result.comparability.refusal is None else "first"
     caption = f"the {kind} {most} of {len(order)} runs" if len(order) > most else "all runs"
     rows = [(str(k), *(words(of[k]) for of in table.values())) for k in order[:most]]
     return ShownTable(caption, ("run", *table), rows)

@@ -11,9 +11,9 @@ import numpy as np
 
 from ..kernels.threads import cached_property
 from ..parts.registry import count
+from .comparability import COMPARABLE, Comparability
 from .divergence import warn_of_divergence
 from .plots import new_axes, plot_histories, plot_losses
-from .ranking import COMPARABLE, Ranking
 from .scores import Scores
 from .shown_runs import SHOWN_RUNS, shown_of_runs, table_of_runs
 
@@ -61,15 +61,15 @@ class SweepResult(Generic[R]):
         The settings that vary, one value a run.
     status : list of str
         How each run ended, in the words of its result.
-    ranking : Ranking
-        Whether the runs can be compared, ``ranking.refusal`` or ``ranking.caution`` saying why not.
+    comparability : Comparability
+        Whether the runs can be compared, ``comparability.refusal`` or ``comparability.caution`` saying why not.
     """
 
     results: Sequence[R]
     settings: dict[str, list[Any]]
     _losses: Any  # an array (runs,), or a function that gives it
     _statuses: Any = field(default=None)
-    ranking: Ranking = COMPARABLE
+    comparability: Comparability = COMPARABLE
     _in_memory: bool = True  # whether the losses take no pass over files
 
     @cached_property
@@ -93,7 +93,7 @@ class SweepResult(Generic[R]):
 
         A ValueError where no run has one, and of runs with different losses, whose values have different units.
         """
-        self.ranking.check()
+        self.comparability.check()
         good = np.isfinite(self.losses)
         if not good.any():
             raise ValueError("No run has a finite loss: sweep smaller learning rates, or check the start.")
@@ -103,7 +103,7 @@ class SweepResult(Generic[R]):
     @property
     def best(self) -> R:
         """The result with the smallest finite loss; a UserWarning where the settings alone decide which that is."""
-        self.ranking.warn()
+        self.comparability.warn()
         return self.results[self.best_index]
 
     def score(
@@ -226,13 +226,13 @@ class CrossValidation(SweepResult[Any]):
     @property
     def best_index(self) -> int:
         """Which setting has the smallest mean loss."""
-        self.ranking.check()
+        self.comparability.check()
         return self.scores.best
 
     @property
     def simplest_index(self) -> int:
         """Which setting is the simplest within one standard error of the best: the strongest penalty."""
-        self.ranking.check()
+        self.comparability.check()
         return self.scores.simplest(self._order)
 
     def refit(self, index: int | None = None) -> FitResult:
@@ -244,7 +244,7 @@ class CrossValidation(SweepResult[Any]):
     @cached_property
     def best(self) -> FitResult:
         """The best setting fitted on all rows, when first read."""
-        self.ranking.warn()
+        self.comparability.warn()
         return self.refit()
 
     @cached_property

@@ -23,7 +23,7 @@ import fastgd
 from fastgd.cli import app as commands
 from fastgd.cli import sweep as command
 from fastgd.cli import tables
-from fastgd.results.ranking import COMPARABLE
+from fastgd.results.comparability import COMPARABLE
 
 BASE = "sweep data.csv --target price --standardize --batch-size 20 --epochs 6 "
 RATES = "--learning-rate 1e-4:10:12 "
@@ -355,7 +355,7 @@ def test_a_run_that_diverged_is_never_the_best():
         status = ["diverged", "max_epochs", "max_epochs"]
         losses = np.array([1.0, np.nan, 2.0])
         settings = {"alpha": [0.1, 0.2, 0.3]}
-        ranking = COMPARABLE
+        comparability = COMPARABLE
 
         def table(self):
             return {**self.settings, "objective": self.losses.tolist(), "status": self.status}

@@ -126,12 +126,16 @@ def test_settings_that_decide_by_themselves_are_said(settings, words):
     with pytest.warns(UserWarning, match=words) as told:
         _ = s.best
     assert told[0].filename == __file__
-    assert f"note: {s.ranking.caution}" in repr(s)
+    assert f"note: {s.comparability.caution}" in repr(s)
 
 
 def test_held_out_rows_compare_penalties():
     s = fastgd.sweep(X, Y, standardize=True, alpha=[0.0, 0.1], validation=0.3, random_state=0, **FEW)
-    assert s.ranking == fastgd.sweep(X, Y, standardize=True, alpha=[0.0, 0.1], cv=2, **FEW).ranking == (None, None)
+    assert (
+        s.comparability
+        == fastgd.sweep(X, Y, standardize=True, alpha=[0.0, 0.1], cv=2, **FEW).comparability
+        == (None, None)
+    )
     assert s.best is s.results[s.best_index] and "validation loss" in repr(s)
 
 

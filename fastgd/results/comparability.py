@@ -21,7 +21,7 @@ CAUTION = (
 SCORED = 'cv=5, scoring="{}" to compare them by a score'
 
 
-class Ranking(NamedTuple):
+class Comparability(NamedTuple):
     """Why the runs of a sweep can't be compared by their losses, or why the comparison says little; None if it does.
 
     Attributes
@@ -51,29 +51,29 @@ class Ranking(NamedTuple):
             warnings.warn(self.caution, UserWarning, stacklevel=level_outside())
 
 
-COMPARABLE = Ranking()
+COMPARABLE = Comparability()
 
 
-def ranking_of(given_losses, settings, held_out):
-    """The ranking of fits that are compared by their losses, ``given_losses`` being those parts.
+def comparability_of(given_losses, settings, held_out):
+    """The comparability of fits that are compared by their losses, ``given_losses`` being those parts.
 
     ``settings`` are those that vary, dicts of lists; ``held_out`` says that the values are those of rows held out.
     """
     names = dict.fromkeys(part_to_dict(loss)["name"] for loss in given_losses)
     instead = SCORED.format("accuracy" if given_losses[0].labels else "r2")
     if len({type(loss) for loss in given_losses}) > 1:
-        return Ranking(refusal=REFUSAL.format(names=", ".join(names), instead=instead))
+        return Comparability(refusal=REFUSAL.format(names=", ".join(names), instead=instead))
     fields = [name for name in given_losses[0]._fields if len({getattr(loss, name) for loss in given_losses}) > 1]
     if fields:
         what = " and ".join(fields)
-        return Ranking(caution=CAUTION_FIELDS.format(names=what, instead=instead))
-    return ranking_of_settings(settings, held_out)
+        return Comparability(caution=CAUTION_FIELDS.format(names=what, instead=instead))
+    return comparability_of_settings(settings, held_out)
 
 
-def ranking_of_settings(settings, held_out):
-    """The ranking of runs of one function, by settings that are part of what it measures."""
+def comparability_of_settings(settings, held_out):
+    """The comparability of runs of one function, by settings that are part of what it measures."""
     names = [] if held_out else [name for name in IN_OBJECTIVE if len(set(map(str, settings.get(name, ())))) > 1]
     if not names:
         return COMPARABLE
     kinds = list(dict.fromkeys(IN_OBJECTIVE[name] for name in names))
-    return Ranking(caution=CAUTION.format(names=" and ".join(names), kinds=" and the ".join(kinds)))
+    return Comparability(caution=CAUTION.format(names=" and ".join(names), kinds=" and the ".join(kinds)))
