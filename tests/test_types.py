@@ -23,9 +23,9 @@ NOT_PAGES = {"auto_gallery", "generated", "_build"}
 NOT_FAULTS = [
     r"Expression value is unused|does not return a value",  # a notebook's way to show a value
     # mypy takes a dict's values for one type, and wants a proof that a result is there after a loop.
-    r"^note: |\bobject\b|Item \"None\" of|Need type annotation",
+    r"^note: |^error: \"object\" has no attribute|Item \"None\" of|Need type annotation",
     # mypy takes the traits of a part, which are no fields, for some.
-    r"Invalid statement in NamedTuple definition|Missing positional argument",
+    r"Invalid statement in NamedTuple definition|Missing positional argument \"\w+\" in call to \"[A-Z]\w*\" ",
 ]
 # What pages have seen to: a match that is there, a result after a loop.
 OPTIONAL = "reportOptionalSubscript", "reportOptionalMemberAccess", "reportOptionalIterable"
