@@ -26,7 +26,7 @@ class ScriptedState(SolverState):
 class Scripted(Solver):
     """Epoch ``k`` has the loss ``script(back-offs)[k - 1]``, and every weight is ``k`` after it."""
 
-    name = "scripted"
+    name, takes_steps = "scripted", True
     script: ClassVar = None
     asked: ClassVar[list] = []  # the back-offs of each epoch that was run
 

@@ -11,6 +11,7 @@ from ..inputs.holdout import drawn
 from ..inputs.part_serialization import part_of_run
 from ..parts import losses
 from ..parts.registry import count, snake_case
+from ..results.coefficients import Coefficients
 from ..results.quality import measure_of
 from .options import WORDS
 from .program import as_options
@@ -113,19 +114,11 @@ def coefficients(result, data=None):
         columns.append([f"[{low:.6g}, {high:.6g}]" for low, high in np.vstack(ends)])
     order = range(len(values))
     if data is not None and len(values) - 1 > FEW:
-        effect = np.abs(values[1:]).max(axis=1) * spreads(result)
-        order = [0, *(1 + np.argsort(-effect, kind="stable")[:STRONGEST])]
+        order = [0, *(1 + Coefficients.of(result).columns_by_size()[:STRONGEST])]
         end = f"\nThe {STRONGEST} of {len(values) - 1:,} columns with the largest effects (coefficient times standard "
         end += "deviation); fastgd info MODEL.npz prints all of a saved model."
     lines = [(names[k], *(column[k] for column in columns)) for k in order]
     return table([("column", *heads), *lines]) + end
-
-
-def spreads(result):
-    """The standard deviations (d,) of the columns as the run knows them, or 1."""
-    scale = result.state.inverse_scale
-    with np.errstate(divide="ignore"):
-        return np.where(scale > 0, 1 / scale, 0.0).astype(np.float64)
 
 
 def next_command(ctx, rate, scaled):

@@ -123,6 +123,11 @@ PROTOCOLS = {
                 "whether the loss of a label, or of a target of 0 whose mean is an exponential, falls for ever as the "
                 "score goes to its side",
             ),
+            "least_at_zero": Trait(
+                False,
+                "whether scores of 0 have the least loss of all, so that every model that has learned lies above the "
+                "start: no run of such a loss has diverged for that",
+            ),
             "domain": Trait({}, 'which targets are allowed, e.g. {"low": 0.0} or {"above": 0.0}'),
             "limits": Trait({"factor": POSITIVE}, LIMITS),
         },

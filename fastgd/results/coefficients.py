@@ -6,6 +6,14 @@ import numpy as np
 
 from .shown import ShownTable, number
 
+LETTERS = 40  # of a name
+
+
+def plain(name):
+    """A name or label on one line, of a few letters: a table is as wide as the longest."""
+    text = "".join(letter if letter.isprintable() else " " for letter in str(name))
+    return text if len(text) <= LETTERS else f"{text[: LETTERS - 1]}…"
+
 
 class Coefficients(NamedTuple):
     """Coefficients as they are shown."""
@@ -23,10 +31,10 @@ class Coefficients(NamedTuple):
         if len(values) == 1:
             outputs = [""]
         elif result.classes is not None:
-            outputs = [f"class {label}" for label in result.classes]
+            outputs = [f"class {plain(label)}" for label in result.classes]
         else:
             outputs = [f"target {k}" for k in range(len(values))]
-        return cls(values, spread_of(result.state), list(map(str, names)), outputs)
+        return cls(values, spread_of(result.state), list(map(plain, names)), outputs)
 
     @property
     def scaled(self):

@@ -12,7 +12,7 @@ from ..parts.penalties import ElasticNet
 from ..parts.registry import count
 from ..sources.base import OFFSET, Source
 from .dask_answers import is_collection
-from .quality import ACCURACY, D2, accuracy, columns, explained, measure_of, spread, weighted
+from .quality import ACCURACY, D2, accuracy, columns, explained, measure_of, spread, squares
 
 
 class Rows(NamedTuple):
@@ -53,9 +53,17 @@ def objective(result, X, y, sample_weight=None, offset=None):
     state, loss = result.state, part_of_run(result.state, "loss", losses)
     data = rows_of(result, X, y, sample_weight, offset)
     y, _ = arrays.target(data.y, data.n, state.shift.dtype, loss, result.classes)
+    check_targets(result, y)
     sums = [loss_sums(loss, scores, y[:, rows], data.weight[rows]) for rows, scores in numbered(data.blocks)]
     mean = float((np.sum(sums, axis=0) / data.n).mean())
     return mean + penalty(result) / len(sums[0])
+
+
+def check_targets(result, y):
+    """Raise where targets (targets, n) are not as many as the model's."""
+    fitted = 1 if result.classes is not None else len(np.atleast_2d(result.coef))
+    if len(y) != fitted:
+        raise ValueError(f"y has {count(len(y), 'target')}, but the model was fitted to {fitted}.")
 
 
 def score(result, X, y, sample_weight=None, offset=None):
@@ -65,6 +73,7 @@ def score(result, X, y, sample_weight=None, offset=None):
     if measure_of(loss) == ACCURACY:
         return accuracy_of(result, data)
     y, _ = arrays.target(data.y, data.n, np.dtype(np.float64), loss)
+    check_targets(result, y)
     y, weight = columns(y.T), data.weight if data.weight.size else None
     d2, left = measure_of(loss) == D2, 0.0
     for rows, scores in numbered(data.blocks):
@@ -73,7 +82,7 @@ def score(result, X, y, sample_weight=None, offset=None):
             left = left + loss_sums(loss, scores, y[rows].T, data.weight[rows])
         else:
             means = columns(loss.mean(scores) if result.state.link else scores)
-            left = left + weighted(np.square(y[rows] - means), some)
+            left = left + squares(y[rows] - means, some)
     whole = null_losses(loss, y, data) if d2 else spread(y, weight)
     return explained(left, whole, data.n)
 
@@ -84,20 +93,26 @@ def accuracy_of(result, data):
     labels = labels.reshape(-1) if labels.ndim == 2 and labels.shape[1] == 1 else labels
     if labels.shape != (data.n,):
         raise ValueError(f"y has shape {labels.shape}, but X has {count(data.n, 'row')}: shape ({data.n},) is needed.")
-    known = result.classes.tolist()
-    if not any(label in known for label in arrays.labels_of("y", labels).tolist()):
-        found = arrays.shown(arrays.labels_of("y", labels))
-        raise ValueError(f"y holds the classes {found}, but the model's classes are {arrays.shown(result.classes)}.")
+    if labels.dtype.kind == "f":
+        arrays.all_finite("y", labels, labels)
+    known, found = result.classes.tolist(), arrays.labels_of("y", labels)
+    if not any(label in known for label in found.tolist()):
+        what = f"y holds the classes {arrays.shown(found)}"
+        raise ValueError(f"{what}, but the model's classes are {arrays.shown(result.classes)}.")
     predictions = np.concatenate([result.labels_of(scores) for scores in data.blocks])
     return accuracy(labels, predictions, data.weight if data.weight.size else None)
 
 
 def null_losses(loss, y, data):
-    """The sums (targets,) of weight * loss of targets (n, targets) at the best constant of each, beside the offset."""
+    """The sums (targets,) of weight * loss of targets (n, targets) at the best constant of each, beside the offset.
+
+    0 of targets that are all the same, whose best constant is it but for rounding.
+    """
     offset = arrays.offset(data.offset, data.n, np.dtype(np.float64)) if data.offset is not None else np.zeros(data.n)
     weight = data.weight if data.weight.size else np.ones(data.n)
     scores = [loss.best_constant(one, weight, offset) + offset for one in y.T]
-    return loss_sums(loss, np.column_stack(scores), y.T, data.weight)
+    sums = loss_sums(loss, np.column_stack(scores), y.T, data.weight)
+    return np.where(np.ptp(y[weight > 0], axis=0) > 0, sums, 0.0) if data.offset is None else sums
 
 
 def loss_sums(loss, scores, y, weight):
@@ -119,46 +134,3 @@ def penalty(result):
         coef = coef / np.where(state.inverse_scale > 0, state.inverse_scale, 1.0).astype(np.float64)
     factor = 1.0 if state.penalty_factor is None else state.penalty_factor
     return float(np.sum(factor * ElasticNet(alpha * l1_ratio, alpha * (1 - l1_ratio)).cost(coef)))
-
-
-# What is known of a result without a pass -----------------------------------------------------------------------------
-
-
-def explained_in_training(result):
-    """The share of the loss of a constant that the model explains on the training rows, or None; and whether exactly.
-
-    The constant is where the run started: the best one, or zero where the rate was given.
-    """
-    state = result.state
-    if state is None or state.chunked or result.status == "diverged" or result.n_steps == 0:
-        return None, False
-    start, loss = float(np.mean(state.start_loss)), result.loss
-    exact = state.resolved["batch_size"] >= state.rows
-    if exact:
-        loss = loss - penalty(result) / len(state.start_loss)
-    if not (np.isfinite(start) and np.isfinite(loss) and start > 0):
-        return None, False
-    return 1.0 - loss / start, exact
-
-
-def training_words(result):
-    """The share that is explained, in words, or None."""
-    share, exact = explained_in_training(result)
-    if share is None:
-        return None
-    loss = part_of_run(result.state, "loss", losses)
-    about = "" if exact else "about "
-    shown = f"{share:.4f}" if exact else f"{share:.2f}"
-    options = result.state.options
-    constant = options["learning_rate"] == "auto" and options["fit_intercept"]
-    if loss.squared and constant and len(result.state.centre) == 1:
-        return f"R2 {about}{shown}"
-    return f"{about}{shown} of the loss {'of a constant' if constant else 'at zero'} is explained"
-
-
-def validation_words(result):
-    """The least validation loss, in words, or None."""
-    held = result.history.validation_loss
-    if not np.isfinite(held).any():
-        return None
-    return f"loss {np.nanmin(held):.6g} after epoch {int(np.nanargmin(held)) + 1}"

@@ -29,9 +29,10 @@ def plot_course(result, ax, options):
         held |= {} if many else {"color": "C1"}
         line(ax, history["validation_loss"][:, k], 1, held)
     if not many and outputs == 1 and drawable(np.array([result.loss])).all() and starts_before(result):
-        last = {**marker(result), "color": ax.lines[0].get_color(), "label": "_"}
+        last = {**marker(result), "color": ax.lines[0].get_color() if ax.lines else "C0", "label": "_"}
         curve = history["loss"][-1:, 0]
-        ax.plot([curve.size and result.n_epochs - 1, result.n_epochs], [*curve, result.loss], **last)
+        ends = range(result.n_epochs - curve.size, result.n_epochs + 1)  # one point of a run without a step
+        ax.plot(ends, [*curve, result.loss], **last)
     mark_best_epoch(ax, result)
     limit(ax, result)
     ax.set(xlabel=unit, ylabel="objective" if starts_before(result) else "mean loss of an epoch")
@@ -121,8 +122,8 @@ def plot_coefficients(result, ax, top, scaled, level):
     for k in range(outputs):
         style = {"fmt": "o", "markersize": 5 if outputs == 1 else 4, "capsize": 2, "color": f"C{k % 10}"}
         error = None if low is None else np.abs(np.stack([low[k, rows], high[k, rows]]) - values[k, rows])
-        ax.errorbar(values[k, rows], at + places[k], xerr=error, label=found.outputs[k] or "_", **style)
-    labels = [found.names[j] for j in rows]
+        ax.errorbar(values[k, rows], at + places[k], xerr=error, label=verbatim(found.outputs[k]) or "_", **style)
+    labels = [verbatim(found.names[j]) for j in rows]
     if len(rest):
         others = values[:, rest]
         ax.plot([others.min(), others.max()], [len(rows)] * 2, color=REST, linewidth=3, solid_capstyle="butt")
@@ -137,6 +138,11 @@ def plot_coefficients(result, ax, top, scaled, level):
     ax.set_title(f"{level:.0%} bootstrap intervals" if low is not None else "")
     legend_below(ax)
     return ax
+
+
+def verbatim(text):
+    """Text that matplotlib draws as it is, where two dollars would make it mathematics."""
+    return text.replace("$", r"\$")
 
 
 def intervals(result, level, spread):

@@ -23,7 +23,7 @@ def r_squared(y, predictions, weight=None):
     0.5
     """
     y, predictions = columns(y), columns(predictions)
-    return explained(weighted(np.square(y - predictions), weight), spread(y, weight), len(y))
+    return explained(squares(y - predictions, weight), spread(y, weight), len(y))
 
 
 def accuracy(y, predictions, weight=None):
@@ -38,18 +38,21 @@ def explained(left, whole, rows):
         return float("nan")
     left, whole = np.asarray(left, np.float64), np.asarray(whole, np.float64)
     with np.errstate(all="ignore"):
-        found = np.where(whole > 0, 1.0 - left / whole, np.where(left > 0, 0.0, 1.0))
+        found = np.where(whole <= 0, np.where(left > 0, 0.0, 1.0), 1.0 - left / whole)  # NaN stays
     return float(found.mean())
 
 
 def spread(y, weight=None):
     """The sums (targets,) of the squares about the means of the targets (n, targets)."""
-    return weighted(np.square(y - np.average(y, axis=0, weights=weight)), weight)
+    with np.errstate(all="ignore"):
+        return squares(y - np.average(y, axis=0, weights=weight), weight)
 
 
-def weighted(values, weight):
-    """The sums over the rows of values (n, targets), each times the weight of its row."""
-    return values.sum(axis=0) if weight is None else weight @ values
+def squares(residuals, weight):
+    """The sums over the rows of squared residuals (n, targets), each times the weight of its row."""
+    with np.errstate(all="ignore"):
+        values = np.square(residuals)
+        return values.sum(axis=0) if weight is None else weight @ values
 
 
 def columns(values):

@@ -39,7 +39,7 @@ def best_facts(result, criterion):
 def of_run(result, k, criterion, scores):
     """The settings and the value of a run."""
     settings = ", ".join(f"{name}={words(of[k])}" for name, of in result.settings.items())
-    reached = -result.losses[k] if scores is not None and scores.scored else result.losses[k]
+    reached = (result.losses if scores is None else scores.mean_shown)[k]
     value = f"{criterion.replace('_', ' ')} {reached:.6g}"
     if scores is not None and np.isfinite(scores.standard_error[k]):
         value += f" ± {scores.standard_error[k]:.2g}"

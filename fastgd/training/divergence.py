@@ -11,16 +11,18 @@ class RiseCheck:
     Parameters
     ----------
     history : LossHistory
-    smooth : bool
-        Whether the loss is smooth: steps along a subgradient may raise it at first.
+    loss : loss
+        Steps along a subgradient of one that is not ``smooth`` may raise it at first. Where it is ``least_at_zero`` it
+        rises from there as the model learns: only numbers that are not finite tell of a rate too large.
     margin : float
         The share of itself by which a loss may rise although the rate is right.
     chunked : bool
         Whether the data come in chunks: a chunk may be one row that the constant happens to fit.
     """
 
-    def __init__(self, history, smooth, margin, chunked):
-        self.history, self.smooth, self.chunked = history, smooth, chunked
+    def __init__(self, history, loss, margin, chunked):
+        self.history, self.smooth, self.chunked = history, loss.smooth, chunked
+        self.compares = not loss.least_at_zero
         self.margin = CHUNK_MARGIN if chunked else max(margin, history.rounding)
         self.before = None  # of a chunk, the objectives (targets,) at the weights before it, where they were asked for
 
@@ -37,9 +39,13 @@ class RiseCheck:
         records = [*history.records[:1], *(new or history.records[-1:])]
         if self.before is not None:
             starts = [max(start, before) for start, before in zip(starts, self.before, strict=True)]
-        return bool(records) and any(
-            self._margin_passed([record["loss"][k] for record in records], start, zero)
-            for k, (start, zero) in enumerate(zip(starts, history.zero, strict=True))
+        return (
+            self.compares
+            and bool(records)
+            and any(
+                self._margin_passed([record["loss"][k] for record in records], start, zero)
+                for k, (start, zero) in enumerate(zip(starts, history.zero, strict=True))
+            )
         )
 
     def _margin_passed(self, losses, start, zero):
@@ -55,7 +61,7 @@ class RiseCheck:
         history = self.history
         margin = self.margin if self.chunked else history.rounding
         return any(
-            unknown if math.isnan(value) else value > start + margin * abs(start) + zero
+            unknown if math.isnan(value) else self.compares and value > start + margin * abs(start) + zero
             for value, start, zero in zip(objective, history.start, history.zero, strict=True)
         )
 

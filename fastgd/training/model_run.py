@@ -32,7 +32,7 @@ class ModelRun:
             most = model.loss.value(model.residual_rms, np.zeros(len(model.residual_rms)))
             most = np.where(most > 0, most, np.inf)  # 0, as within an epsilon, is no size
         self.history = LossHistory(model.start_loss, solver.exact, plan.held is not None, plan.tol, dtype, scale, most)
-        self.rise = RiseCheck(self.history, model.loss.smooth, solver.margin, plan.start.chunked)
+        self.rise = RiseCheck(self.history, model.loss, solver.margin, plan.start.chunked)
         self.rules = rules_of(plan, model, solver)
         self.rule = None if plan.rule is None else plan.rule(model)  # a stopping rule of the caller
         self.ruling = None  # its verdict on the newest epoch

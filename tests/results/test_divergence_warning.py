@@ -71,3 +71,15 @@ def test_the_estimators_warn_as_both_libraries():
     assert found[0].filename == __file__
     sound = fastgd.SGDRegressor(learning_rate="constant", eta0=1e-3, max_iter=30, tol=None, random_state=0)
     assert told(lambda: sound.fit(X, Y)) == []
+
+
+def test_a_perceptron_that_learns_has_not_diverged():
+    """Its loss is 0 at weights of 0, and so lies above the start of every model that has learned."""
+    x = np.random.default_rng(0).normal(size=(40, 1))
+    labels = np.where(x[:, 0] + np.sin(9 * x[:, 0]) > 0, "yes", "no")
+    fitted = []
+    options = {"loss": "perceptron", "learning_rate": 0.1, "standardize": True, "epochs": 5}
+    assert not told(lambda: fitted.append(fastgd.fit(x, labels, **options)))
+    assert fitted[0].objective(x, labels) > fitted[0].state.start_loss[0] == 0
+    assert fitted[0].status == "max_epochs"
+    assert fitted[0].score(x, labels) > 0.6

@@ -137,3 +137,20 @@ def test_a_history_as_a_frame_and_in_a_line():
     pd.testing.assert_series_equal(frame["loss"], pd.Series(history.loss, frame.index, name="loss"))
     first, last = history.loss[[0, -1]]
     assert repr(history).startswith(f"History: 3 epochs; loss {first:.6g} to {last:.6g}, learning_rate 0.1, ")
+
+
+def test_a_run_without_a_step():
+    ax = fastgd.fit(X, Y, epochs=0).plot()
+    ax.figure.canvas.draw()
+    assert ax.get_title() == "max_epochs after 0 steps"
+
+
+def test_names_are_drawn_as_they_are():
+    pd = pytest.importorskip("pandas")
+    r = fastgd.fit(pd.DataFrame(X, columns=["$a_{$", "two\nlines", "c", "x" * 500]), Y)
+    ax = r.coef_plot()
+    ax.figure.canvas.draw()
+    shown = [label.get_text().replace(r"\$", "$") for label in ax.get_yticklabels()]
+    assert sorted(shown) == sorted(["$a_{$", "two lines", "c", "x" * 39 + "…"])
+    assert max(map(len, repr(r).splitlines())) < 200
+    assert "two lines" in repr(r)

@@ -147,3 +147,29 @@ def test_a_dask_collection_is_told_to_be_a_source():
     for method in (r.score, r.objective):
         with pytest.raises(TypeError, match=r"pass fastgd\.sources\.dask\(X, y\)"):
             method(array, Y)
+
+
+def test_targets_are_as_many_as_the_model_has():
+    """Broadcast, a wrong number gave a score of something else."""
+    both = np.column_stack([Y, X[:, 0] ** 2])
+    one, two = fastgd.fit(X, Y, **FEW), fastgd.fit(X, both, **FEW)
+    for method in ("score", "objective"):
+        with pytest.raises(ValueError, match="y has 2 targets, but the model was fitted to 1"):
+            getattr(one, method)(X, both)
+        with pytest.raises(ValueError, match="y has 1 target, but the model was fitted to 2"):
+            getattr(two, method)(X, Y)
+
+
+def test_a_label_that_is_missing_is_an_error():
+    r = fastgd.fit(X, (LABELS == "yes").astype(int), loss="log_loss", **FEW)
+    with pytest.raises(ValueError, match="y holds NaN or infinity, the first in row 5"):
+        r.score(X, np.where(np.arange(N) == 5, np.nan, LABELS == "yes"))
+
+
+@pytest.mark.parametrize("same", [0.0, 0.1, 7.0])
+def test_counts_that_are_all_the_same_have_nothing_to_explain(same):
+    assert fastgd.fit(X, COUNTS, loss="poisson", **FEW).score(X, np.full(N, same)) == 0.0
+
+
+def test_squares_that_overflow_are_no_warning():
+    assert not np.isfinite(fastgd.fit(X, Y, **FEW).score(X, Y * 1e300, WEIGHT))

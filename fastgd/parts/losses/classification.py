@@ -177,6 +177,7 @@ class Perceptron(NamedTuple):
     factor: float = 1.0
     labels = True
     smooth = False
+    least_at_zero = True
 
     def value(self, p, y):
         return self.factor * np.maximum((1.0 - 2.0 * y) * p, 0.0)
