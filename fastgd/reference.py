@@ -23,9 +23,10 @@ from .linear.lr_find import lr_find as compiled_lr_find
 from .linear.sweep import NOT_SWEEP, sweep_by
 from .linear.sweep import sweep as compiled_sweep
 from .parts.optimizers import decayed
-from .parts.registry import count, unknown_option
+from .parts.registry import unknown_option
 from .results.minimize_result import MinimizeHistory, MinimizeResult
 from .solvers.textbook import NUMPY
+from .wording import count
 
 __all__ = ["fit", "lr_find", "minimize", "sweep"]
 

@@ -3,7 +3,7 @@
 import shlex
 from typing import NamedTuple
 
-from ..parts.registry import brief
+from ..wording import brief
 
 MOST = 4  # columns that a message names, of each kind of fault
 

@@ -10,9 +10,10 @@ from click.core import ParameterSource
 from ..inputs.holdout import drawn
 from ..inputs.part_serialization import part_of_run
 from ..parts import losses
-from ..parts.registry import count, snake_case
+from ..parts.registry import snake_case
 from ..results.coefficients import Coefficients
 from ..results.quality import measure_of
+from ..wording import count
 from .options import WORDS
 from .program import as_options
 

@@ -7,11 +7,11 @@ from sklearn.utils.validation import check_array, check_is_fitted
 
 from ..inputs.opened import EMPTY, check_targets, matrix, vectors_of
 from ..linear.partial_fit import labels_in
-from ..parts.registry import count
 from ..sources.base import OFFSET, WEIGHT, X, Y
 from ..sources.blocks import blocks_of
 from ..sources.rows import SourceRows
 from ..sources.some_rows import SomeRows
+from ..wording import count
 
 NO_OFFSET = "The source holds an offset, which the estimators do not take: leave it out, or use fastgd.fit."
 

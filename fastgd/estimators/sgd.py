@@ -23,9 +23,10 @@ except ImportError as error:
     raise ImportError(f"fastgd.SGDRegressor and fastgd.SGDClassifier {words} ({error}).") from None
 
 from ..parts import losses
-from ..parts.registry import count, snake_case
+from ..parts.registry import snake_case
 from ..results.quality import accuracy, r_squared
 from ..sources.base import Source
+from ..wording import count
 from . import from_sources
 from .base import SGD, all_or_nothing
 from .docs import with_inherited_docs

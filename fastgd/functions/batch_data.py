@@ -4,8 +4,8 @@ import numpy as np
 
 from ..inputs.numeric import numeric
 from ..kernels import order
-from ..parts.registry import brief
 from ..sources.base import Source
+from ..wording import brief
 
 HELD_OUT = 1 << 42  # the purpose of the random numbers that choose rows for validation, apart from those of orders
 

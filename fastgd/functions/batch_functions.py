@@ -7,7 +7,7 @@ import numpy as np
 from ..kernels import batch_calls, user_functions
 from ..kernels.batch_calls import BOTH, GRADIENT, STEPS, VALUE
 from ..kernels.layouts import frozen
-from ..parts.registry import brief
+from ..wording import brief
 from .gradient_check import check_gradient
 from .problem import is_njit, njit_of, real_number, value_or
 

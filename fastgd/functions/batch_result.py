@@ -4,10 +4,10 @@ import math
 
 import numpy as np
 
-from ..parts.registry import count
 from ..results.batch_state import BatchHistory
 from ..results.messages import MINIMIZE_ADVICE, RAISED_ADVICE
 from ..results.minimize_result import MinimizeResult
+from ..wording import count
 from .batch_functions import VALUE
 from .run import ZERO
 

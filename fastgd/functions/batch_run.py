@@ -11,7 +11,7 @@ from ..kernels.addresses import address
 from ..kernels.layouts import frozen
 from ..kernels.part_functions import move_weights
 from ..parts import schedules
-from ..parts.registry import count
+from ..wording import count
 from .batch_functions import BOTH, VALUE
 from .batch_records import VALIDATION, EpochRecords
 from .batch_start import state_of

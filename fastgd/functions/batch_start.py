@@ -4,10 +4,10 @@ import os
 
 import numpy as np
 
-from ..parts.registry import count
 from ..results import npz
 from ..results.batch_state import BatchState
 from ..results.loading import load
+from ..wording import count
 
 
 def resumed_state(resume):

@@ -9,10 +9,10 @@ from ..inputs import arguments
 from ..inputs.nest import nest_of
 from ..kernels.notice import notice
 from ..parts import optimizers
-from ..parts.registry import brief
 from ..results.batch_state import BatchState
 from ..results.progress import BatchProgress
 from ..sources.base import Source
+from ..wording import brief
 from .batch_data import BatchData
 from .batch_functions import BatchFunctions, functions_of
 from .batch_options import BatchOptions

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ..inputs import arguments, arrays
-from ..parts.registry import brief
+from ..wording import brief
 from .gradient_check import check_gradient
 
 PACKAGE = Path(__file__).parents[1]

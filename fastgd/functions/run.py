@@ -7,10 +7,10 @@ import numpy as np
 
 from ..inputs import arguments
 from ..parts import optimizers, schedules
-from ..parts.registry import count
 from ..results.messages import MINIMIZE_ADVICE, RAISED_ADVICE
 from ..results.minimize_result import MinimizeHistory, MinimizeResult
 from ..results.progress import StepProgress
+from ..wording import count
 
 ZERO = 1e-8  # a gradient of this size, times max(1, that of the start), is zero to rounding
 RISE = 1e-12  # how far, relatively, fun may lie above its start by rounding

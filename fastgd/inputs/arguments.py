@@ -9,7 +9,8 @@ import os
 import numpy as np
 
 from ..parts import schedules
-from ..parts.registry import PROTOCOLS, brief, snake_case, unknown
+from ..parts.registry import PROTOCOLS, snake_case, unknown
+from ..wording import brief
 from . import custom_part_checks, custom_parts
 
 # Numbers and words --------------------------------------------------------------------------------------------------

@@ -5,8 +5,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ..kernels.layouts import CSR, Dense, frozen
-from ..parts.registry import brief, count
 from ..sources.rows import SourceRows
+from ..wording import brief, count
 from . import labels, sparse_rows
 from .numeric import as_float, in_memory, numeric
 

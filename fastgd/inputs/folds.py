@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..parts.registry import brief
+from ..wording import brief
 from . import arguments
 
 MOST = 1000  # folds

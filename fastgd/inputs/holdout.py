@@ -6,7 +6,7 @@ import numpy as np
 
 from ..kernels import order
 from ..kernels.layouts import frozen
-from ..parts.registry import count
+from ..wording import count
 from . import arguments, arrays
 
 STREAM = 2**62  # rows are drawn by the random numbers of this epoch, which no run reaches

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..kernels.threads import cached_property
-from ..parts.registry import brief
+from ..wording import brief
 from .numeric import numeric
 
 DEEPEST = 20  # dicts, lists and tuples in each other: more are a mistake, such as a list that holds itself

@@ -10,8 +10,8 @@ import sys
 import numpy as np
 
 from ..kernels.layouts import CSR, frozen
-from ..parts.registry import brief
 from ..sources.sparse_checks import ascends
+from ..wording import brief
 from .numeric import as_float
 
 MOST_COLUMNS = 2**32 - 1

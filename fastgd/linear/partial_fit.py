@@ -12,7 +12,6 @@ from ..inputs import arrays
 from ..inputs.arrays import Matrix
 from ..inputs.opened import EMPTY, check_targets
 from ..inputs.options import FIELDS, FitOptions, only_known, reasons, signature_of
-from ..parts.registry import count
 from ..results import messages
 from ..results.divergence import warn_of_divergence
 from ..results.progress import Bar, print_choices
@@ -20,6 +19,7 @@ from ..solvers.compiled import COMPILED
 from ..sources.base import Source, Y
 from ..sources.blocks import blocks_of, place_of
 from ..training.loop import train
+from ..wording import count
 from .auto import Choices
 from .chunks import chunk_start
 from .kept_options import options_before

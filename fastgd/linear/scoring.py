@@ -10,9 +10,8 @@ import numpy as np
 
 from ..inputs.part_serialization import part_of_run
 from ..parts import losses
-from ..parts.registry import brief
 from ..results.quality import accuracy, r_squared
-from ..wording import level_outside
+from ..wording import brief, level_outside
 
 OWN = {"r2": (r_squared, False), "accuracy": (accuracy, True)}  # and whether it is for classes
 

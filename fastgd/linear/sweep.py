@@ -12,7 +12,6 @@ from ..inputs import arguments, arrays
 from ..inputs.folds import folds_of
 from ..inputs.grid import expand
 from ..inputs.options import FitOptions, defaults, names, only_known, reasons, signature_of
-from ..parts.registry import brief
 from ..results.comparability import COMPARABLE, comparability_of
 from ..results.divergence import warn_where_all_diverged
 from ..results.progress import print_choices
@@ -21,6 +20,7 @@ from ..results.sweep_results import CrossValidation, Results, SweepResult
 from ..solvers.compiled import COMPILED
 from ..training.loop import train_together
 from ..training.monitor import Evaluation
+from ..wording import brief
 from .auto import Choice, Choices
 from .fit import fit_by
 from .placed import let_go, placed

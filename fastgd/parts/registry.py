@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
+from ..wording import brief
 from .aliases import ALIASES, ELSEWHERE, ELSEWHERE_IN_FITS, SECOND_ORDER
 from .elementary import exp
 
@@ -271,27 +272,6 @@ def complete(part, protocol):
         if not hasattr(part, name):
             setattr(part, name, one.default)
     return part
-
-
-def brief(value, most=200):
-    """The beginning of a value's repr, for a message; its type where there is none."""
-    try:
-        words = repr(value)
-    except Exception:  # of the user's own, and the digits of an integer may be too many
-        return f"<{type(value).__name__}>"
-    return words if len(words) <= most else f"{words[:most]}..."
-
-
-def count(number, what):
-    """A number of things in words: ``1 epoch``, ``2 epochs``.
-
-    Examples
-    --------
-    >>> count(1, "epoch"), count(1200, "step"), count(2, "class")
-    ('1 epoch', '1200 steps', '2 classes')
-    """
-    plural = f"{what}es" if what.endswith("s") else f"{what}s"
-    return f"{number} {what if number == 1 else plural}"
 
 
 def unknown(argument, given, valid):

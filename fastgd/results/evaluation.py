@@ -9,8 +9,8 @@ from ..inputs.opened import vectors_of
 from ..inputs.part_serialization import part_of_run
 from ..parts import losses
 from ..parts.penalties import ElasticNet
-from ..parts.registry import count
 from ..sources.base import OFFSET, Source
+from ..wording import count
 from .dask_answers import is_collection
 from .quality import ACCURACY, D2, accuracy, columns, explained, measure_of, spread, squares
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..parts.registry import count
+from ..wording import count
 from .coefficients import Coefficients
 from .plots import FEW_POINTS, LEGEND, RING, drawable, legend_below, new_axes, scale_of, whole_numbers
 

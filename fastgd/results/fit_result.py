@@ -12,7 +12,7 @@ from ..inputs.arguments import whole
 from ..inputs.arrays import finite_columns, matrix
 from ..inputs.part_serialization import part_of_run
 from ..parts import losses
-from ..parts.registry import count
+from ..wording import count
 from . import saving
 from .answers import answered
 from .bootstrap import percentile_interval

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ..parts.registry import count
+from ..wording import count
 from .state import PER_TARGET
 
 

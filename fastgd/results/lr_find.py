@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ..inputs import arguments
-from ..parts.registry import count
+from ..wording import count
 from .lr_rules import NAMES
 from .plots import legend_below, new_axes, scale_of
 from .shown import Shown

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..inputs.nest import Nest, nest_of
-from ..parts.registry import count
+from ..wording import count
 from . import npz, saving
 from .batch_state import BatchHistory, BatchState
 from .plots import FEW_POINTS, legend_below, log_where_wide, mark_best, new_axes, whole_numbers

@@ -23,7 +23,7 @@ import zipfile
 import numpy as np
 from numpy.lib import format as npy
 
-from ..parts.registry import brief
+from ..wording import brief
 
 FORMAT = 1
 LARGEST = 2**34  # bytes of a file, by default

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..inputs import arrays
-from ..parts.registry import brief
+from ..wording import brief
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike

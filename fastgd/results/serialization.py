@@ -19,7 +19,7 @@ from typing import Annotated, Literal, NamedTuple, Union, get_args, get_origin, 
 
 import numpy as np
 
-from ..parts.registry import brief
+from ..wording import brief
 
 CLASS = "class"  # the key of the name of one of several classes
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from ..inputs.part_serialization import part_of_run
 from ..parts import losses
-from ..parts.registry import count
+from ..wording import count
 from .coefficients import Coefficients
 from .evaluation import penalty
 from .shown import Shown

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import numpy as np
 
 from ..kernels.threads import cached_property
-from ..parts.registry import count
+from ..wording import count
 from .comparability import COMPARABLE, Comparability
 from .divergence import warn_of_divergence
 from .plots import new_axes, plot_histories, plot_losses

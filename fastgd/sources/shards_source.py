@@ -8,7 +8,8 @@ import re
 import types
 from typing import TYPE_CHECKING, Any
 
-from ..parts.registry import brief, known_options
+from ..parts.registry import known_options
+from ..wording import brief
 from .base import ALL
 from .loaded import Loaded, matrix
 

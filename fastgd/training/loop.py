@@ -12,11 +12,11 @@ from typing import NamedTuple
 import numpy as np
 
 from ..kernels.lanes import Lanes
-from ..parts.registry import count
 from ..results import messages
 from ..results.messages import Verdict
 from ..results.state import Clock, SolverState
 from ..solvers.plan import lanes_at, rate_table, rows_of_models
+from ..wording import count
 from .backoff import Backoff
 from .history import average
 from .model_run import ModelRun

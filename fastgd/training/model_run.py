@@ -5,12 +5,12 @@ import time
 
 import numpy as np
 
-from ..parts.registry import count
 from ..parts.schedules import watched
 from ..results import messages
 from ..results.messages import Verdict
 from ..results.state import history_arrays
 from ..solvers.data_statistics import robust
+from ..wording import count
 from .divergence import RiseCheck
 from .history import LossHistory
 from .stopping import rules_of

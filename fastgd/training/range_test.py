@@ -8,9 +8,9 @@ from typing import NamedTuple
 import numpy as np
 
 from ..inputs import arguments
-from ..parts.registry import count
 from ..results.lr_find import DIVERGED, LrFind
 from ..results.lr_rules import constant_share, cut, suggested
+from ..wording import count
 
 BETA = 0.98  # of the smoothing
 AT_LEAST = 10  # steps: the rules leave out a tenth of them and the last 5

@@ -8,9 +8,9 @@ all epochs. A new rule is one class here and a line in :func:`rules_of`.
 
 import math
 
-from ..parts.registry import count
 from ..results import messages
 from ..results.messages import Verdict
+from ..wording import count
 
 LEFT = 10.0  # the decrease still to come may be so many tolerances
 

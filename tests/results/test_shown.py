@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import fastgd
-from fastgd.parts.registry import count
+from fastgd.wording import count
 
 RNG = np.random.default_rng(3)
 X = RNG.standard_normal((80, 3)) * [1.0, 100.0, 0.01] + [5.0, 0.0, 0.0]
