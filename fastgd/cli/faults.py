@@ -80,7 +80,7 @@ class Faults:
     def __bool__(self):
         return bool(self.text or self.missing or self.infinite)
 
-    def error(self, path, target, optional, labels=False, of_model=False):
+    def error(self, path, target, optional, of_model=False):
         """The error that tells all; ``optional`` are the columns that can be left out."""
         parts, dropped, more = [], [], []
         for kind in WHAT:

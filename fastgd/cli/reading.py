@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .cells import Cells, kinds
+from .cells import HEAD, Cells, kinds
 from .encoding import MOST_CATEGORIES, MOST_ONE_HOT, Learned
 from .faults import TableError, Text
 
@@ -28,11 +28,6 @@ class Wanted(NamedTuple):
     def numbers(self):
         """The columns beside the features that hold numbers."""
         return [*self.of_rows.values(), *([] if self.labels else [self.target])]
-
-    @property
-    def optional(self):
-        """The columns that can be left out."""
-        return self.features
 
 
 class Rows(NamedTuple):
@@ -74,7 +69,7 @@ class Reading:
 
     @staticmethod
     def _first_text(table, name):
-        frame = next(frame for frame, _ in table.chunks([name], rows=5_000))
+        frame = next(frame for frame, _ in table.chunks([name], rows=HEAD))
         row = int(np.argmax(frame[name].notna().to_numpy()))
         return Text("text", frame[name].iloc[row], table, row)
 
