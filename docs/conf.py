@@ -43,6 +43,7 @@ html_theme = "pydata_sphinx_theme"
 html_title = "fastgd"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_sidebars = {name: [] for name in ("index", "getting_started", "faq", "changes", "contributing")}  # none below them
 html_copy_source = html_show_sourcelink = False
 html_math_renderer = "mathml"
 html_theme_options = {

@@ -8,7 +8,8 @@ def main(arguments=None):
     """Run a command; returns the exit code."""
     try:
         if importlib.util.find_spec("click") is None:
-            print("fastgd: the command line needs click: python -m pip install 'fastgd[cli]'", file=sys.stderr)
+            extra = "demo" if (sys.argv[1:] if arguments is None else arguments)[:1] == ["demo"] else "cli"
+            print(f"fastgd: the command line needs click: python -m pip install 'fastgd[{extra}]'", file=sys.stderr)
             return 2
         from .cli.app import app
 

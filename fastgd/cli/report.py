@@ -11,6 +11,7 @@ from ..inputs.holdout import drawn
 from ..inputs.part_serialization import part_of_run
 from ..parts import losses
 from ..parts.registry import count, snake_case
+from ..results.coefficients import Coefficients
 from ..results.quality import measure_of
 from .options import WORDS
 from .program import as_options
@@ -71,7 +72,7 @@ def scores(result, data):
     name = measure_of(part_of_run(result.state, "loss", losses))
     share = result.options["validation"]
     if not isinstance(share, float) or data.y is None:
-        return [(name, f"{result.score(data.X, data.y, **data.of_rows):.6g}")]
+        return [(name, in_digits(result.score(data.X, data.y, **data.of_rows)))]
     classes = result.classes
     y = data.y if classes is None else np.searchsorted(classes, data.y)
     held = np.zeros(data.rows, bool)
@@ -79,8 +80,13 @@ def scores(result, data):
     found = []
     for which in (~held, held):
         of_rows = {word: values[which] for word, values in data.of_rows.items()}
-        found.append(f"{result.score(data.X[which], data.y[which], **of_rows):.6g}")
+        found.append(in_digits(result.score(data.X[which], data.y[which], **of_rows)))
     return [(name, f"{found[0]} of the rows trained on, {found[1]} of those held out")]
+
+
+def in_digits(score):
+    """A score as it is printed; of a single row there is none."""
+    return "not defined" if np.isnan(score) else f"{score:.6g}"
 
 
 def of_encoding(kept):
@@ -113,19 +119,11 @@ def coefficients(result, data=None):
         columns.append([f"[{low:.6g}, {high:.6g}]" for low, high in np.vstack(ends)])
     order = range(len(values))
     if data is not None and len(values) - 1 > FEW:
-        effect = np.abs(values[1:]).max(axis=1) * spreads(result)
-        order = [0, *(1 + np.argsort(-effect, kind="stable")[:STRONGEST])]
+        order = [0, *(1 + Coefficients.of(result).columns_by_size()[:STRONGEST])]
         end = f"\nThe {STRONGEST} of {len(values) - 1:,} columns with the largest effects (coefficient times standard "
         end += "deviation); fastgd info MODEL.npz prints all of a saved model."
     lines = [(names[k], *(column[k] for column in columns)) for k in order]
     return table([("column", *heads), *lines]) + end
-
-
-def spreads(result):
-    """The standard deviations (d,) of the columns as the run knows them, or 1."""
-    scale = result.state.inverse_scale
-    with np.errstate(divide="ignore"):
-        return np.where(scale > 0, 1 / scale, 0.0).astype(np.float64)
 
 
 def next_command(ctx, rate, scaled):

@@ -5,8 +5,8 @@ import warnings
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from ..kernels.notice import level_outside
 from ..results.divergence import DivergenceWarning, warn_of_divergence
+from ..wording import level_outside
 
 FAR_ABOVE = 10.0  # times the loss at the start: scikit-learn's rules let a run end there
 RISEN = (

@@ -235,6 +235,8 @@ def check_classes(name, found, loss):
         raise ValueError(f"{name} must hold at least two classes, got {shown(found)}.")
     if not loss.joint and found.size != 2:
         hint = ' For more than two pass loss="multinomial".' if found.size > 2 else ""
+        if found.size > 2 and found.dtype.kind == "f" and np.any(found % 1):
+            hint = ' For amounts leave the loss at "squared_error".'
         raise ValueError(f"{name} must hold two classes for this loss, got {found.size}: {shown(found)}.{hint}")
 
 

@@ -6,11 +6,8 @@ not kept, a warning tells.
 
 import contextlib
 import sys
-import threading
 import time
 import warnings
-
-from numba.core import event
 
 AFTER = 0.5  # seconds of compiling
 LINE = (
@@ -78,13 +75,13 @@ class Notice:
             return
         kept = KEPT_TOO if self.ever else KEPT.format(folder=folder)
         kept = YOURS if not lasting else NOT_KEPT if folder is None else kept
-        watch = Watch(max(0.0, AFTER - self.spent), self.tell, (kernel, kept))
-        try:
-            with event.install_listener("numba:compile", watch):
+        from .compile_watch import watching  # loads Numba, which those who ask for seconds alone do not need
+
+        with watching(max(0.0, AFTER - self.spent), self.tell, (kernel, kept)) as watch:
+            try:
                 yield
-        finally:
-            watch.timer.cancel()
-            self.spent += watch.seconds
+            finally:
+                self.spent += watch.seconds
 
     def tell(self, kernel, kept):
         """Print the line, if nobody has in this call."""
@@ -117,36 +114,4 @@ def write(line):
         sys.stderr.flush()
 
 
-class Watch(event.Listener):
-    """Calls a function when a compilation, its callees' included, has taken some seconds; counts its seconds.
-
-    A timer, as one kernel alone may take seconds: nothing would be told before its end.
-    """
-
-    def __init__(self, seconds, tell, arguments):
-        self.timer = threading.Timer(seconds, tell, arguments)
-        self.timer.daemon = True
-        self.depth, self.begun, self.seconds = 0, 0.0, 0.0
-
-    def on_start(self, event):
-        if self.depth == 0:
-            self.begun = time.perf_counter()
-            with contextlib.suppress(RuntimeError):  # no thread begins in an exit handler, nor where a limit is met
-                self.timer.start()
-        self.depth += 1
-
-    def on_end(self, event):
-        self.depth -= 1
-        if self.depth == 0:
-            self.seconds += time.perf_counter() - self.begun
-
-
 notice = Notice()
-
-
-def level_outside():
-    """The ``stacklevel`` of the line outside of fastgd that a call of it came from, for ``warnings.warn``."""
-    frame, level = sys._getframe(1), 1
-    while frame is not None and frame.f_globals.get("__name__", "").startswith("fastgd."):
-        frame, level = frame.f_back, level + 1
-    return level

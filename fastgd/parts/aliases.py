@@ -108,6 +108,20 @@ for _meant, _others in _NAMES.items():
     for _other in _others.split():
         ALIASES[_other] = (*ALIASES.get(_other, ()), *_meant.split())
 
+# What is given to fits as an option and is none: where it goes.
+ELSEWHERE_IN_FITS = {
+    "target": "Pass the targets as y: fit(frame.drop(columns=name), frame[name]).",
+    "dtype": 'The numbers keep their type: pass X.astype("float32").',
+    "delta": "It is a field of a loss: pass loss=fastgd.losses.Huber(delta=2.0).",
+    **dict.fromkeys(
+        ("quantile", "tau", "q"), "It is a field of a loss: pass loss=fastgd.losses.Quantile(quantile=0.9)."
+    ),
+    "power": "It is a field of a loss: pass loss=fastgd.losses.Tweedie(power=1.5).",
+    **dict.fromkeys(
+        ("beta1", "beta2", "betas"), "It is a field of an optimizer: pass optimizer=fastgd.optimizers.Adam(beta1=0.8)."
+    ),
+}
+
 # Methods of second order: they are for functions of a model, so that of a user's own another library has them.
 SECOND_ORDER = {name for name, meant in ALIASES.items() if "newton" in meant} - {"sag", "saga", "svrg"} | {"newton"}
 ELSEWHERE = " minimize takes steps of first order alone: for others use scipy.optimize.minimize(fun, x0, jac=grad)."

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from .aliases import ALIASES, ELSEWHERE, SECOND_ORDER
+from .aliases import ALIASES, ELSEWHERE, ELSEWHERE_IN_FITS, SECOND_ORDER
 from .elementary import exp
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -303,7 +303,8 @@ def unknown(argument, given, valid):
 
 def unknown_option(caller, given, valid):
     """The error for an option that a call does not have, with the nearest one."""
-    hint = _did_you_mean(given, valid) or f" Valid are: {', '.join(valid)}."
+    where = ELSEWHERE_IN_FITS.get(plain(given)) if caller in ("fit", "sweep", "partial_fit", "lr_find") else None
+    hint = f" {where}" if where else _did_you_mean(given, valid) or f" Valid are: {', '.join(valid)}."
     return TypeError(f"{caller}() got an unexpected option {given!r}.{hint}")
 
 

@@ -2,6 +2,7 @@
 
 import warnings
 
+from ..wording import level_outside
 from .messages import ADVICE
 
 
@@ -38,6 +39,4 @@ def warn_where_all_diverged(found, advice=ADVICE["diverged"]):
 
 def _warn(message, category):
     """Warn at the line that called fastgd."""
-    from ..kernels.notice import level_outside  # loads Numba
-
     warnings.warn(message, category, stacklevel=level_outside())

@@ -7,9 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..kernels.notice import notice
-
-SHOWN = 0.5  # seconds of compiling that are told
+from ..kernels.notice import AFTER, notice
 
 
 @dataclass(frozen=True)
@@ -175,7 +173,7 @@ class Bar:
             if spent and hasattr(self.bar, clock):
                 setattr(self.bar, clock, getattr(self.bar, clock) + spent)
         self.bar.update(done - self.bar.n)
-        words += f", compiled {self.compiling:.1f} s" if compiling and self.compiling >= SHOWN else ""
+        words += f", compiled {self.compiling:.1f} s" if compiling and self.compiling >= AFTER else ""
         self.bar.set_postfix_str(words, refresh=False)
 
     def close(self, ended=False):

@@ -4,6 +4,7 @@ import warnings
 from typing import NamedTuple
 
 from ..inputs.part_serialization import part_to_dict
+from ..wording import level_outside
 
 IN_OBJECTIVE = {"alpha": "penalty", "l1_ratio": "penalty", "bounds": "bounds"}  # settings that move the optimum itself
 REFUSAL = (
@@ -47,8 +48,6 @@ class Ranking(NamedTuple):
     def warn(self):
         """Warn where the settings alone decide which run is the best."""
         if self.caution:
-            from ..kernels.notice import level_outside  # loads Numba
-
             warnings.warn(self.caution, UserWarning, stacklevel=level_outside())
 
 

@@ -62,6 +62,11 @@ class Scores:
         return -self.losses if self.scored else self.losses
 
     @property
+    def mean_shown(self) -> np.ndarray:
+        """(settings,) The means of these."""
+        return -self.mean if self.scored else self.mean
+
+    @property
     def name(self) -> str:
         """What a mean is called: "mean_loss" or "mean_score"."""
         return "mean_score" if self.scored else "mean_loss"

@@ -17,7 +17,8 @@ def shown_of_runs(result, runs, criterion):
         facts = best_facts(result, criterion)
     if result.ranking.note:
         facts["note"] = result.ranking.note
-    return Shown(f"{type(result).__name__}: {runs} over {', '.join(result.settings) or 'nothing'} ({ends})", facts)
+    over = f" over {', '.join(result.settings)}" if result.settings else ""
+    return Shown(f"{type(result).__name__}: {runs}{over} ({ends})", facts)
 
 
 def best_facts(result, criterion):
@@ -39,7 +40,7 @@ def best_facts(result, criterion):
 def of_run(result, k, criterion, scores):
     """The settings and the value of a run."""
     settings = ", ".join(f"{name}={words(of[k])}" for name, of in result.settings.items())
-    reached = -result.losses[k] if scores is not None and scores.scored else result.losses[k]
+    reached = (result.losses if scores is None else scores.mean_shown)[k]
     value = f"{criterion.replace('_', ' ')} {reached:.6g}"
     if scores is not None and np.isfinite(scores.standard_error[k]):
         value += f" ± {scores.standard_error[k]:.2g}"

@@ -276,8 +276,7 @@ class CrossValidation(SweepResult[Any]):
         ax = new_axes(figsize=(7, 5)) if ax is None else ax
         scores = self.scores
         ylabel = f"{scores.name.replace('_', ' ')} of {count(scores.losses.shape[1], 'fold')}"
-        mean = -scores.mean if scores.scored else scores.mean
-        plot_losses(ax, self, scores.standard_error, ylabel, "settings", mean)
+        plot_losses(ax, self, scores.standard_error, ylabel, "settings", scores.mean_shown)
         return ax
 
     def table(self) -> dict[str, list[Any]]:
@@ -286,8 +285,7 @@ class CrossValidation(SweepResult[Any]):
         The mean is "mean_loss" or, with ``scoring``, "mean_score", as the scorer gives it.
         """
         scores = self.scores
-        mean = -scores.mean if scores.scored else scores.mean
-        columns = {scores.name: mean.tolist(), "standard_error": scores.standard_error.tolist()}
+        columns = {scores.name: scores.mean_shown.tolist(), "standard_error": scores.standard_error.tolist()}
         columns |= {f"fold_{f}": values.tolist() for f, values in enumerate(scores.shown.T)}
         return {**self.settings, **columns, "status": self.status}
 

@@ -6,9 +6,9 @@ import warnings
 import numpy as np
 
 from ..kernels import hogwild_merge, lazy, sparse_loop
-from ..kernels.notice import level_outside
 from ..kernels.threads import run_tasks
 from ..parts.penalties import FactoredNet, Free
+from ..wording import level_outside
 from .batches import SLICE_COLUMNS, Batches
 from .data_statistics import curvature_of
 from .full_batch import ROW_OVERHEAD

@@ -17,8 +17,8 @@ import numpy as np
 
 from ..kernels import order
 from ..kernels.layouts import CSR, Dense, frozen
-from ..kernels.notice import level_outside
 from ..kernels.row_copies import copy_rows
+from ..wording import level_outside
 from .ahead import ahead
 from .base import PIECE_BYTES, X
 from .rows import copied, joined_rows, slice_of

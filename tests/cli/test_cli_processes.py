@@ -54,6 +54,8 @@ def test_without_click(monkeypatch, capsys):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert main(["fit"]) == 2
     assert capsys.readouterr().err == "fastgd: the command line needs click: python -m pip install 'fastgd[cli]'\n"
+    assert main(["demo"]) == 2
+    assert "'fastgd[demo]'" in capsys.readouterr().err
 
 
 def test_lines_about_compiling_are_about_options():

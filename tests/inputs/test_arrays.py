@@ -108,6 +108,11 @@ BAD_DATA = {
     ),
     "three classes": ({"y": [0, 1, 2] * 4, "loss": "log_loss"}, ValueError, "got 3: 0, 1, 2"),
     "many classes": ({"y": np.arange(12), "loss": "log_loss"}, ValueError, "got 12: 0, 1, 2, 3, 4, ..."),
+    "amounts": (
+        {"y": np.arange(12) / 8, "loss": "log_loss"},
+        ValueError,
+        'For amounts leave the loss at "squared_error"',
+    ),
     "a NaN class": ({"y": [0.0, nan] * 6, "loss": "log_loss"}, ValueError, "y holds NaN"),
     "mixed classes": ({"y": np.array(["a", None] * 6), "loss": "log_loss"}, TypeError, "y holds labels"),
     "complex classes": ({"y": np.array([1j, 0] * 6), "loss": "log_loss"}, TypeError, "y has dtype complex128"),

@@ -121,6 +121,15 @@ def test_what_was_meant(function, given, meant):
 
 
 @pytest.mark.parametrize(
+    "given, remedy",
+    [("target", "Pass the targets as y"), ("dtype", "X.astype"), ("delta", "Huber"), ("tau", "Quantile")],
+)
+def test_what_is_no_option_of_a_fit_goes_elsewhere(given, remedy):
+    with pytest.raises(TypeError, match=rf"unexpected option '{given}'\. .*{remedy}"):
+        fastgd.fit(X, Y, **{given: 1})
+
+
+@pytest.mark.parametrize(
     "made, given, meant",
     [
         (fastgd.optimizers.Adam, "beta", "'beta1' or 'beta2'"),

@@ -190,7 +190,7 @@ def test_losses_without_probabilities_say_so(loss, y, name):
 def test_the_options_of_quasi_newton_steps():
     o = fastgd.fit(X, Y, alpha=0.1, random_state=3, n_threads=1).options
     assert o["solver"] == "quasi_newton"
-    assert (o["optimizer"], o["learning_rate"]) == (None, None)
+    assert (o["optimizer"], o["learning_rate"]) == ("newton", None)
     assert (o["batch_size"], o["epochs"], o["tol"], o["standardize"]) == (N, 1000, 1e-6, True)
     assert o["loss"] == {"name": "squared_error", "fields": {"factor": 0.5}}
     assert (o["alpha"], o["l1_ratio"], o["random_state"]) == (0.1, 0.0, 3)
