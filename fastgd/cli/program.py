@@ -80,7 +80,8 @@ class Program(click.Group):
             warnings.showwarning = tell
             try:
                 code = super().invoke(ctx)
-                sys.stdout.flush()
+                if sys.stdout is not None:  # it is where the shell has closed it
+                    sys.stdout.flush()
                 return code
             except BrokenPipeError:
                 _drop_output()

@@ -13,6 +13,9 @@ def in_memory(name, values):
     kind = type(values).__name__
     if hasattr(values, "collect") and not hasattr(values, "to_numpy"):  # polars' LazyFrame
         raise TypeError(f"{name} is a {kind}, which holds no values yet: pass {name}.collect().")
+    if isinstance(values, Iterator) and hasattr(values, "read_all"):  # pyarrow's readers
+        words = f"pass {name}.read_all(), or the source of a stream, fastgd.sources.stream({name}, target)"
+        raise TypeError(f"{name} is a {kind}, whose rows come batch by batch: {words}.")
     if isinstance(values, Iterator):
         raise TypeError(f"{name} is a {kind}, whose values come one by one: pass list({name}).")
     if isinstance(values, (Mapping, Set)) and not hasattr(values, "shape"):  # SciPy's DOK matrices are dicts

@@ -88,6 +88,8 @@ def places(chosen):
     own = sys.executable if getattr(sys, "frozen", False) else str(Path(__file__).resolve().parent)
     base = f"kernels_{hashlib.sha256(own.encode()).hexdigest()[:40]}"
     users = AppDirs(appname=PACKAGE, appauthor=False).user_cache_dir
+    if not os.path.isabs(users):  # as an XDG_CACHE_HOME that is empty or relative, which is to be ignored
+        users = os.path.join(os.path.expanduser("~"), ".cache", PACKAGE)
     # A user without a home has "~/.cache", which would be a folder of that name wherever the process is.
     folders = [os.path.join(folder, base) for folder in (chosen, users if os.path.isabs(users) else "") if folder]
     for k, folder in enumerate(folders):

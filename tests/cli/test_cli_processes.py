@@ -41,6 +41,13 @@ def test_outputs_that_fail():
         assert (done.returncode, len(done.stderr.splitlines())) == (code_wanted, lines), done.stderr
 
 
+def test_an_output_that_the_shell_has_closed(monkeypatch):
+    from fastgd.cli.app import app
+
+    monkeypatch.setattr(sys, "stdout", None)
+    assert app.main(["info"], standalone_mode=False) == 0
+
+
 def test_without_click(monkeypatch, capsys):
     from fastgd.__main__ import main
 

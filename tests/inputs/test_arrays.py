@@ -59,6 +59,11 @@ BAD_DATA = {
         TypeError,
         "X is a generator, whose values come one by one: pass list(X)",
     ),
+    "X a reader": (
+        {"X": pa.table({"a": y}).to_reader()},
+        TypeError,
+        r"X is a RecordBatchReader, whose rows come batch by batch: pass X.read_all(), or the source of a stream",
+    ),
     "labels of a generator": ({"y": (v > 0 for v in y), "loss": "log_loss"}, TypeError, "y is a generator"),
     "weights of a map": ({"sample_weight": map(abs, y)}, TypeError, "sample_weight is a map"),
     "X a path": ({"X": "a.csv"}, TypeError, "X='a.csv' is a path: read the file, or pass a source, such as fastgd.s"),

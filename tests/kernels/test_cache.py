@@ -395,3 +395,12 @@ def test_old_versions_of_a_users_class_are_removed(run):
     for number in (1, 2):
         Own(run)(scaled(number))
     assert len(list(run.folder.glob("cache/**/*loss_block_Cauchy*.nbi"))) == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="XDG's folders are Linux's")
+@pytest.mark.parametrize("given", ["", "relative"])
+def test_a_cache_home_that_is_no_absolute_path_is_ignored(tmp_path, monkeypatch, given):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", given)
+    found = _cache.places.__wrapped__(None).write
+    assert Path(found).parent == tmp_path / ".cache" / "fastgd"
