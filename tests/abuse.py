@@ -187,7 +187,7 @@ def sweep(call=fastgd.sweep, **given):
         fitted(s.best)
         require(s.losses[s.best_index] == np.nanmin(s.losses[np.isfinite(s.losses)]), "best", s.losses)
     require(len(s.table()["status"]) == len(s.results), "table")
-    require("runs over" in repr(s), repr(s))
+    require(re.search(r"^\w+: \d+ (run|setting)s?\b", repr(s)), repr(s))
 
 
 def cross_validated(**given):

@@ -95,6 +95,10 @@ class Faults:
             name, (source, row) = next(iter(self.infinite.items()))
             others = f" (and {len(self.infinite) - 1} more columns have one)" if len(self.infinite) > 1 else ""
             parts.append(f"column {name!r} has an infinite value in {source.place(row)}{others}: replace it")
+        empty = [name for name, (count, *_) in self.missing.items() if count == self.n and name in optional]
+        if empty and len({*empty, *dropped}) < len(optional) and not of_model:
+            dropped += [name for name in empty if name not in dropped]
+            parts.append(self._empty(empty))
         left = {name: of for name, of in self.missing.items() if name not in dropped}
         if left:
             parts.append(self._missing(left, target, optional, of_model))
@@ -128,6 +132,13 @@ class Faults:
         elif kind not in OPTIONS and any(name in optional for name in names):
             do += f", or leave {them} out with --drop"
         return f"columns hold {shown}: {do}" if several else f"column {names[0]!r} holds {held[0]}: {do}"
+
+    @staticmethod
+    def _empty(names):
+        if len(names) == 1:
+            return f"column {names[0]!r} has no value at all: leave it out with --drop {shlex.quote(names[0])}"
+        shown = ", ".join(map(repr, names[:MOST])) + (f" and {len(names) - MOST} more" if len(names) > MOST else "")
+        return f"columns {shown} have no value at all: leave them out with --drop"
 
     def _missing(self, left, target, optional, of_model):
         names = sorted(left, key=lambda name: name != target)

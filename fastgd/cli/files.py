@@ -82,6 +82,8 @@ class CsvTable:
             start = stored.read(1 << 16)
         if start[:4] == b"PAR1":
             raise TableError(f"{path} is a Parquet file by its content: let its name end in .parquet.")
+        if start[:2] in (b"\xff\xfe", b"\xfe\xff"):  # as spreadsheets write "Unicode text"
+            raise TableError(f"{path} is UTF-16 text: save it as UTF-8.")
         if opener is open and b"\0" in start:
             raise TableError(f"{path} is a binary file, not UTF-8 text.")
         lines = self._first_lines()

@@ -136,7 +136,8 @@ def single(kind, metavar, ranges=True):
 
     def convert(value):
         if isinstance(value, str) and ("," in value or (ranges and is_range(value))):
-            raise click.BadParameter(f"{value!r} is several values: pass one, or all to fastgd sweep.")
+            hint = f"; {metavar} is one" if metavar == "LOW:HIGH" else ""
+            raise click.BadParameter(f"{value!r} is several values: pass one, or all to fastgd sweep{hint}.")
         return kind.convert(value, None, None)
 
     convert.__name__ = metavar
@@ -183,6 +184,8 @@ def character(ctx, param, value):
     value = {"\\t": "\t", **{word: mark for mark, word in WORDS.items()}}.get(value, value)
     if value is not None and (len(value) != 1 or value in '\r\n"' or (param.name == "delimiter" and value == "'")):
         raise click.BadParameter(f"{value!r} must be one character, or the word tab or space.")
+    if value is not None and param.name != "delimiter" and (value.isalnum() or value in "+-"):
+        raise click.BadParameter(f"{value!r} is part of numbers themselves.")
     return value
 
 

@@ -72,7 +72,7 @@ def scores(result, data):
     name = measure_of(part_of_run(result.state, "loss", losses))
     share = result.options["validation"]
     if not isinstance(share, float) or data.y is None:
-        return [(name, f"{result.score(data.X, data.y, **data.of_rows):.6g}")]
+        return [(name, in_digits(result.score(data.X, data.y, **data.of_rows)))]
     classes = result.classes
     y = data.y if classes is None else np.searchsorted(classes, data.y)
     held = np.zeros(data.rows, bool)
@@ -80,8 +80,13 @@ def scores(result, data):
     found = []
     for which in (~held, held):
         of_rows = {word: values[which] for word, values in data.of_rows.items()}
-        found.append(f"{result.score(data.X[which], data.y[which], **of_rows):.6g}")
+        found.append(in_digits(result.score(data.X[which], data.y[which], **of_rows)))
     return [(name, f"{found[0]} of the rows trained on, {found[1]} of those held out")]
+
+
+def in_digits(score):
+    """A score as it is printed; of a single row there is none."""
+    return "not defined" if np.isnan(score) else f"{score:.6g}"
 
 
 def of_encoding(kept):

@@ -51,7 +51,11 @@ class Given(NamedTuple):
 
 def form_of(given):
     """How text is written, as a command was told."""
-    return Form(given["delimiter"], given["decimal"], given["thousands"])
+    form = Form(given["delimiter"], given["decimal"], given["thousands"])
+    if form.thousands is not None and form.thousands == (form.decimal or "."):
+        what = "also the decimal sign" if form.decimal else "the decimal sign, unless --decimal ',' is given"
+        raise TableError(f"--thousands {form.thousands} is {what}: they must differ.")
+    return form
 
 
 def wanted_of(table, given, labels):

@@ -19,6 +19,9 @@ def in_memory(name, values):
         raise TypeError(f"{name} is a {kind}: pass an array or a data frame, e.g. pandas.DataFrame({name}).")
 
 
+TABLES = ("X", "y")  # what rows and targets are called
+
+
 def one_object(name, given):
     """Why a single object that is no number is no table, and what to pass instead."""
     kind = type(given).__name__
@@ -48,11 +51,11 @@ def numeric(name, values):
         except OverflowError:
             raise ValueError(f"{name} holds a number that overflows float64: rescale it.") from None
         except (TypeError, ValueError):
-            if values.ndim == 0:
+            if values.ndim == 0 and name in TABLES:
                 raise TypeError(one_object(name, given)) from None
             raise TypeError(f"{name} holds objects that are not numbers: encode or drop them.") from None
     if values.dtype.kind not in "biuf":
-        if isinstance(given, str):
+        if isinstance(given, str) and name in TABLES:
             raise TypeError(one_object(name, given))
         hint = ' For labels of two classes pass e.g. loss="log_loss".' if name == "y" else ""
         if values.dtype.kind in "US":

@@ -17,7 +17,8 @@ def shown_of_runs(result, runs, criterion):
         facts = best_facts(result, criterion)
     if result.ranking.note:
         facts["note"] = result.ranking.note
-    return Shown(f"{type(result).__name__}: {runs} over {', '.join(result.settings) or 'nothing'} ({ends})", facts)
+    over = f" over {', '.join(result.settings)}" if result.settings else ""
+    return Shown(f"{type(result).__name__}: {runs}{over} ({ends})", facts)
 
 
 def best_facts(result, criterion):

@@ -131,6 +131,9 @@ def test_a_column_without_any_value(folder):  # noqa: F811
     assert "column 'b' has no value to know the mean by: leave it out with --drop." in fault(
         "fit t.csv --target y --fill mean", more="--fill mean --drop b"
     )
+    assert "column 'b' has no value at all: leave it out with --drop b." in fault(
+        "fit t.csv --target y", more="--drop b"
+    )
     assert "all 2 rows lack a value: fill them in with --fill" in fault("fit t.csv --target y --dropna")
 
 

@@ -71,6 +71,7 @@ BAD_FILES = {
     "no header": ("data.csv", "1,2\n3,4\n", "Its first line holds numbers: a header line"),
     "binary": ("data.csv", b"\x7fELF\0\0", "data.csv is a binary file, not UTF-8 text"),
     "latin-1": ("data.csv", "a,price\n1,2\ncaf\xe9,3\n".encode("latin-1"), "data.csv is not UTF-8 text: save it as"),
+    "utf-16": ("data.csv", "a,price\n1,2\n".encode("utf-16"), "data.csv is UTF-16 text: save it as UTF-8"),
     "parquet in disguise": ("data.csv", b"PAR1\0\0", "is a Parquet file by its content"),
     "not gzip": ("data.csv.gz", "a,price\n1,2\n", "data.csv.gz is damaged: Not a gzipped file"),
     "cut gzip": ("data.csv.gz", gzip.compress(b"a,price\n1,2\n" * 99)[:-12], "data.csv.gz is damaged: "),
@@ -94,6 +95,14 @@ def test_bad_files(name, content, text):
         ("--float32", "a,price\n1,2\n1e60,3\n", "column 'a' overflows float32 in line 3: omit --float32"),
         ("--weight w", "a,w,price\n1,1,2\n1,-2,2\n", "the weight 'w' is negative in line 3"),
         ("--delimiter ;", "a;b,price\n1;2\n", "no column 'price'"),
+        ("--thousands .", "a,price\n1.5,2\n", "--thousands . is the decimal sign, unless --decimal ',' is given"),
+        ("--thousands , --decimal ,", "a,price\n1,2\n", "--thousands , is also the decimal sign: they must differ"),
+        ("--thousands 0", "a,price\n1,2\n", "'0' is part of numbers themselves"),
+        (
+            "--bounds 0,1",
+            "a,price\n1,2\n",
+            "'0,1' is several values: pass one, or all to fastgd sweep; LOW:HIGH is one",
+        ),
     ],
 )
 def test_bad_cells(options, content, text):

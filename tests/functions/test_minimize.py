@@ -587,6 +587,7 @@ def integer_grad(x):
     return np.array([1, 2])
 
 
+@diverges
 @slow_to_compile
 @pytest.mark.parametrize("grad", [tuple_grad, list_grad, integer_grad])
 @pytest.mark.parametrize("compile", [False, True])
@@ -734,6 +735,7 @@ def test_quadratics_reach_their_optimum(terms, optimizer):
     assert o.history.fun.shape == (o.nit + 1,)
 
 
+@diverges
 @pytest.mark.slow
 @given(
     st.floats(-8, 8), st.booleans(), st.booleans(), st.integers(0, 3000), st.sampled_from([Sgd(), Momentum(), Adam()])

@@ -79,7 +79,9 @@ def test_bad_settings_are_named(name, value, error, words):
 def test_an_unknown_name_shows_all_that_are_known():
     with pytest.raises(ValueError, match=r"loss='squre' is not known\..*Valid are: .*'log_loss'.*'squared_error'"):
         fastgd.fit(X, y, loss="squre")
-    with pytest.raises(ValueError, match=r"optimizer='L-BFGS' is not known\. Leave optimizer out: .* Valid are: 'ada"):
+    with pytest.raises(
+        ValueError, match=r"optimizer='L-BFGS' is not known\. Did you mean 'newton'\? Valid are: 'auto', 'newton', 'ada"
+    ):
         fastgd.fit(X, y, optimizer="L-BFGS")
     with pytest.raises(TypeError, match="learnin_rate"):
         fastgd.fit(X, y, learnin_rate=0.1)

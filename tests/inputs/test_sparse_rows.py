@@ -269,7 +269,7 @@ CALLS = {
     "fit, validation": lambda X: fastgd.fit(X, TARGETS, validation=0.2, evaluate=True, random_state=0),
     "fit, bootstrap": lambda X: fastgd.fit(X, TARGETS, bootstrap=3, random_state=0),
     "partial_fit": lambda X: fastgd.partial_fit(X, TARGETS),
-    "sweep": lambda X: fastgd.sweep(X, TARGETS, alpha=[0.1, 1.0], loss=["squared_error", "huber", "poisson"]).best,
+    "sweep": lambda X: fastgd.sweep(X, TARGETS, alpha=[0.1, 1.0], loss=["squared_error", "huber", "poisson"]).table(),
     "sweep, cv": lambda X: fastgd.sweep(X, TARGETS, alpha=[0.1, 1.0], cv=3, random_state=0),
     "lr_find": lambda X: fastgd.lr_find(X, TARGETS, random_state=0),
     "SGDRegressor": lambda X: fastgd.SGDRegressor(tol=None, max_iter=2).fit(X, TARGETS),
