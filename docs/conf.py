@@ -93,9 +93,9 @@ def block_math(writer, node):
 
 
 def of_sklearn(app, what, name, member, skip, options):
-    """Leave out what estimators inherit from scikit-learn, whose pages describe it."""
+    """Leave out what estimators inherit from scikit-learn, whose pages describe it, and how histories are made."""
     inherited = str(getattr(member, "__module__", "")).startswith("sklearn.")
-    return True if inherited or name == "n_features_in_" or name.endswith("_request") else None
+    return True if inherited or name in ("n_features_in_", "of") or name.endswith("_request") else None
 
 
 def setup(app):

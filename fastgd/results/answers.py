@@ -40,7 +40,7 @@ def answered(result, answer, word, given, offset, to):
 
 def over_source(result, answer, source, offset):
     """An iterator of answers to the blocks of a source, whose columns are those of the model."""
-    result.check_columns(source.columns, None if source.names is None else tuple(source.names))
+    result._check_columns(source.columns, None if source.names is None else tuple(source.names))
     if offset is not None:
         if OFFSET in source.parts:
             raise ValueError("offset is given, and the source holds its own: leave out one of them.")
@@ -48,7 +48,7 @@ def over_source(result, answer, source, offset):
             raise ValueError("offset is for rows that are counted: let the source hold it, offset=, as it is opened.")
         offset = arrays.offset(offset, source.n, np.dtype(np.float64))
     elif OFFSET not in source.parts:
-        result.check_offset()
+        result._check_offset()
     return answers(answer, source, offset)
 
 

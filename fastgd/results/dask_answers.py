@@ -12,13 +12,13 @@ def over_collection(result, answer, given, offset, word):
     """The answers to the rows of a collection, partition by partition, as an array, a series or a data frame."""
     if offset is not None:
         raise ValueError("offset is for rows in memory and sources: pass fastgd.sources.dask(X, offset=...).")
-    result.check_offset()
+    result._check_offset()
     # A row of zeros shows the type and the shape of answers.
     form = answer(np.zeros((1, result.coef.shape[-1])), None)
     if hasattr(given, "map_partitions"):
-        result.check_columns(len(given.columns), tuple(map(str, given.columns)))
+        result._check_columns(len(given.columns), tuple(map(str, given.columns)))
         return given.map_partitions(of_frame, answer, form, word, meta=framed(form[:0], given._meta.index, word))
-    result.check_columns(given.shape[1], None)
+    result._check_columns(given.shape[1], None)
     given = given.rechunk({1: -1})
     shape = {"drop_axis": 1} if form.ndim == 1 else {"chunks": (given.chunks[0], form.shape[1:])}
     return given.map_blocks(of_array, answer, form, meta=form[:0], dtype=form.dtype, **shape)

@@ -99,7 +99,7 @@ def accuracy_of(result, data):
     if not any(label in known for label in found.tolist()):
         what = f"y holds the classes {arrays.shown(found)}"
         raise ValueError(f"{what}, but the model's classes are {arrays.shown(result.classes)}.")
-    predictions = np.concatenate([result.labels_of(scores) for scores in data.blocks])
+    predictions = np.concatenate([result._labels_of(scores) for scores in data.blocks])
     return accuracy(labels, predictions, data.weight if data.weight.size else None)
 
 

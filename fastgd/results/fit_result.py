@@ -256,7 +256,7 @@ class FitResult:
 
     def _scores(self, X, offset, place="row {}".format):
         X, names, _ = matrix(X)
-        self.check_columns(X.shape[1], names)
+        self._check_columns(X.shape[1], names)
         with np.errstate(all="ignore"):
             scores = X.scores(self.coef) + self.intercept
         scores = self._with_offset(scores, offset)
@@ -266,15 +266,21 @@ class FitResult:
             raise ValueError(f"X has values whose score overflows, the first in {place(row)}.")
         return scores
 
-    def check_columns(self, columns, names):
+    def _check_columns(self, columns, names):
         """Raise where rows of so many columns, of these names or None, are not those of the model."""
         if columns != self.coef.shape[-1]:
-            raise ValueError(f"X has {count(columns, 'column')}, but the model was fitted on {self.coef.shape[-1]}.")
+            lacking = [name for name in self.feature_names or () if name not in names] if names else []
+            which = (
+                f" X lacks {', '.join(map(repr, lacking[:5]))}{', ...' if len(lacking) > 5 else ''}." if lacking else ""
+            )
+            raise ValueError(
+                f"X has {count(columns, 'column')}, but the model was fitted on {self.coef.shape[-1]}.{which}"
+            )
         if names and self.feature_names and names != self.feature_names:
             again = ": pass X[list(r.feature_names)]" if sorted(names) == sorted(self.feature_names) else ""
             raise ValueError(f"X has the columns {names}, but the model was fitted on {self.feature_names}{again}.")
 
-    def check_offset(self):
+    def _check_offset(self):
         """Raise where the model needs an offset."""
         if self.state is not None and self.state.offset:
             raise ValueError(
@@ -284,7 +290,7 @@ class FitResult:
 
     def _with_offset(self, scores, offset):
         if offset is None:
-            self.check_offset()
+            self._check_offset()
             return scores
         offset = arrays.offset(offset, len(scores), np.dtype(np.float64))
         return scores + (offset if scores.ndim == 1 else offset[:, None])
@@ -328,10 +334,10 @@ class FitResult:
     def _predictions(self, *rows):
         scores = self._scores(*rows)
         if self.classes is not None:
-            return self.labels_of(scores)
+            return self._labels_of(scores)
         return part_of_run(self.state, "loss", losses).mean(scores) if self.state.link else scores
 
-    def labels_of(self, scores):
+    def _labels_of(self, scores):
         """The label (n,) of each row, by its linear scores (n,), or (n, classes)."""
         best = scores.argmax(axis=1) if scores.ndim == 2 else (scores > 0).astype(np.intp)
         return self.classes[best]
@@ -365,7 +371,7 @@ class FitResult:
         return answered(self, lambda *rows: loss.probabilities(self._scores(*rows)), "probability", X, offset, to)
 
     @property
-    def columns(self) -> dict[str, Any]:
+    def _table_row(self) -> dict[str, Any]:
         """The entries of this run in a sweep's table."""
         held = {"validation_loss": float(np.min(self.history.validation_loss, initial=np.inf))}
         known = np.isfinite(self.history.validation_loss).any()

@@ -84,7 +84,7 @@ class MinimizeResult:
         return float(np.nanmin(self.history.validation_fun))
 
     @property
-    def columns(self) -> dict[str, Any]:
+    def _table_row(self) -> dict[str, Any]:
         """The entries of this run in a sweep's table: ``fun``, ``x`` where it is a number, and ``nit``."""
         return {"fun": self.fun, **({"x": self.x} if isinstance(self.x, float) else {}), "nit": self.nit}
 

@@ -84,7 +84,7 @@ class SweepResult(Generic[R]):
     def __getstate__(self):
         losses = self.losses
         for run in self.results:
-            _ = run.columns  # a copy does not hold the data that this needs
+            _ = run._table_row  # a copy does not hold the data that this needs
         return {**self.__dict__, "_losses": losses}
 
     @property
@@ -139,7 +139,7 @@ class SweepResult(Generic[R]):
 
         Of fits that is the "objective" (and with ``validation`` the "validation_loss"), of minimisations "fun".
         """
-        columns = [run.columns for run in self.results]
+        columns = [run._table_row for run in self.results]
         return {**self.settings, **{name: [of[name] for of in columns] for name in columns[0]}, "status": self.status}
 
     def to_dataframe(self) -> Any:
@@ -192,7 +192,7 @@ class SweepResult(Generic[R]):
     @property
     def _criterion(self):
         """What runs are compared by: a column of the table."""
-        names = self.results[0].columns
+        names = self.results[0]._table_row
         return next(name for name in ("validation_loss", "objective", "fun") if name in names)
 
 

@@ -144,7 +144,7 @@ def test_data_are_not_written_to_and_can_not_be():
 def test_one_array_and_one_row():
     o = fastgd.minimize(lambda x, y: 0.5 * np.mean((x - y) ** 2), 0.0, lambda x, y: np.mean(x - y), data=Y, epochs=80)
     assert type(o.x) is type(o.jac) is float and o.x == pytest.approx(Y.mean(), abs=1e-3)
-    assert isinstance(o.columns["x"], float)
+    assert isinstance(o._table_row["x"], float)
     for shuffle in ("block", "full", "replacement", False):
         o = fastgd.minimize(linear, X0, linear_grad, data=(X[:1], Y[:1]), shuffle=shuffle, batch_size=3, epochs=2)
         assert o.nit == 2
