@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from .._types import Gradient, LrFind, Parameters, Rows
 
 NOT_RANGE = reasons("not_range")
+UNEVEN = 1e3  # how far sizes of columns lie apart that are worth a word
 HINTS_OF_FUNCTIONS = Hints(
     none="Look at the data and fun, or choose another x0.",
     flat="else x0 may be a minimum, the gradient be wrong, or alpha be too large.",
@@ -233,5 +234,21 @@ def lr_find_by(backend, X, y, start, stop, num, fit_options):
         bar.close()
     if curve.diverged:
         arrays.finite_columns(choice.table.X, choice.table.names)
+    warned = words_of_sizes(choice) if curve.fell else ""
     let_go(choice.table.X)
-    return found(test, curve, low, high, num)
+    result = found(test, curve, low, high, num)
+    return replace(result, message=f"{result.message} {warned}".strip())
+
+
+def words_of_sizes(choice):
+    """What to do where columns have sizes so different that no one rate suits them."""
+    X = choice.table.X
+    if choice.scaled or not X.in_memory or X.sparse:
+        return ""
+    mean, variance = choice.statistics.column_moments()
+    sizes = np.sqrt(mean**2 + variance)
+    sizes = sizes[sizes > 0]
+    if sizes.size < 2 or sizes.max() < UNEVEN * sizes.min():
+        return ""
+    ratio = sizes.max() / sizes.min()
+    return f"Columns differ in size by a factor of {ratio:.0e}: standardize=True, here and in fit, is for such data."

@@ -296,11 +296,14 @@ def known_options(function: Function, name: str | None = None) -> Function:
 
     @functools.wraps(function)
     def call(*arguments, **options):
-        for option in options:
-            if option not in signature.parameters:
-                made = arguments[0].__name__ if function.__name__ == "__new__" else name
-                raise unknown_option(made or function.__name__, option, valid)
-        return function(*arguments, **options)
+        try:
+            return function(*arguments, **options)
+        except TypeError:  # looked at after the call: sweeps make hundreds of parts
+            for option in options:
+                if option not in signature.parameters:
+                    made = arguments[0].__name__ if function.__name__ == "__new__" else name
+                    raise unknown_option(made or function.__name__, option, valid) from None
+            raise
 
     # Types are for editors alone, whose stubs have them.
     plain = [one.replace(annotation=one.empty) for one in signature.parameters.values()]

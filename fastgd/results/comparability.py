@@ -59,11 +59,12 @@ def comparability_of(given_losses, settings, held_out):
 
     ``settings`` are those that vary, dicts of lists; ``held_out`` says that the values are those of rows held out.
     """
-    names = dict.fromkeys(part_to_dict(loss)["name"] for loss in given_losses)
-    instead = SCORED.format("accuracy" if given_losses[0].labels else "r2")
+    first = given_losses[0]
+    instead = SCORED.format("accuracy" if first.labels else "r2")
     if len({type(loss) for loss in given_losses}) > 1:
+        names = dict.fromkeys(part_to_dict(loss)["name"] for loss in given_losses)
         return Comparability(refusal=REFUSAL.format(names=", ".join(names), instead=instead))
-    fields = [name for name in given_losses[0]._fields if len({getattr(loss, name) for loss in given_losses}) > 1]
+    fields = [name for k, name in enumerate(first._fields) if len({loss[k] for loss in given_losses}) > 1]
     if fields:
         what = " and ".join(fields)
         return Comparability(caution=CAUTION_FIELDS.format(names=what, instead=instead))

@@ -520,6 +520,8 @@ def test_data_frames(package):
     frames = pytest.importorskip(package)
     names = ["a", "b", "c", "d"]
     frame = frames.DataFrame(dict(zip(names, RAW.T, strict=True)))
+    if not hasattr(StandardScaler().fit(frame), "feature_names_in_"):
+        pytest.skip("this scikit-learn reads no names of these frames")
     model = fastgd.SGDRegressor().fit(frame, Y)
     assert model.feature_names_in_.tolist() == names
     np.testing.assert_allclose(model.predict(frame), fastgd.SGDRegressor().fit(RAW, Y).predict(RAW))

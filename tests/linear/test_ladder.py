@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 import pytest
+from conftest import diverges
 
 import fastgd
 from fastgd import optimizers
@@ -12,6 +13,7 @@ from fastgd.parts.registry import snake_case
 
 WIDE = np.longdouble  # squares of 1e150 and their sums, and to more digits
 pytestmark = [
+    diverges,
     pytest.mark.jit,
     pytest.mark.slow,
     pytest.mark.skipif(np.finfo(WIDE).maxexp < 4096, reason="needs a longdouble that is wider than float64"),

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from conftest import PROBLEMS
+from conftest import PROBLEMS, diverges
 
 import fastgd
 from fastgd import losses, reference
@@ -386,6 +386,7 @@ def test_the_default_may_be_kept_on_batches(optimizer, batch_size):
     assert max(left) < 0.05
 
 
+@diverges
 @pytest.mark.slow
 @pytest.mark.jit
 def test_the_default_leads_to_fits_that_converge():
@@ -410,3 +411,13 @@ def test_the_default_leads_to_fits_that_converge():
     cells = reached + len(failed)
     assert cells >= 100
     assert len(failed) <= 0.05 * cells, "\n".join([f"{len(failed)} of {cells} cells:", *failed])
+
+
+def test_columns_of_very_different_sizes_are_told(plain):
+    factors = np.geomspace(1, 1e6, plain.X.shape[1])
+    assert "Columns differ in size" not in fastgd.lr_find(plain.X, plain.y).message
+    assert (
+        "Columns differ in size by a factor of 1e+06: standardize=True"
+        in fastgd.lr_find(plain.X * factors, plain.y).message
+    )
+    assert "Columns differ in size" not in fastgd.lr_find(plain.X * factors, plain.y, standardize=True).message
