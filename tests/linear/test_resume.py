@@ -257,6 +257,7 @@ def through_a_file(r, path):
     return path
 
 
+@diverges
 @pytest.mark.slow
 @given(
     options=st.fixed_dictionaries({name: st.sampled_from(values) for name, values in ONE_OF.items()}),

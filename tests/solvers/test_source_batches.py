@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from conftest import plan_of
+from conftest import diverges, plan_of
 from held_source import Held
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -176,6 +176,7 @@ def test_one_buffer_has_the_order_of_an_array_and_is_read_once(monkeypatch):
     np.testing.assert_array_equal(found.coef, expected.coef)
 
 
+@diverges
 @pytest.mark.jit
 @pytest.mark.parametrize(("rows", "name", "case", "mapped"), RESUMED, ids=[name for _, name, *_ in RESUMED])
 def test_a_run_that_was_stopped_goes_on_with_the_same_bits(rows, name, case, mapped):
