@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numba
 
-# Every line that is compiled lies in one of these places: an edit anywhere in them makes every kernel a new one.
-COMPILED = ("kernels", "parts", "inputs/custom_parts.py")
+# Every line that is compiled lies in one of these places, and what they import does: an edit anywhere in them makes
+# every kernel a new one.
+COMPILED = ("kernels", "parts", "inputs/custom_parts.py", "wording.py")
 # The options of the environment that change the code.
 SETTINGS = ("BOUNDSCHECK", "OPT", "LOOP_VECTORIZE", "SLP_VECTORIZE", "FULL_TRACEBACKS", "DEBUG_NAN", "JIT_COVERAGE")
 PACKAGE = __name__.partition(".")[0]

@@ -35,7 +35,7 @@ class History:
         derivatives are damped. Interior points: before the step and at most, the duality gap; infinite where it is not
         below the tolerance yet. Infinite while the smoothing of a loss with kinks still matters, too.
     seconds : ndarray (n_epochs,)
-        Time since the start of the run.
+        Time since the start of the run, that of compiling included.
     """
 
     loss: np.ndarray

@@ -252,8 +252,10 @@ def test_code_is_kept_in_the_users_cache_and_never_in_the_package(tmp_path, monk
 def test_a_user_without_a_home_has_no_cache(tmp_path, monkeypatch):
     """The folder would be one of the name "~" in the current one."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("XDG_CACHE_HOME", "~/.cache")
-    assert _cache.places.__wrapped__("") == ((), None)
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)
+    for cache in ("", "~/.cache"):
+        monkeypatch.setenv("XDG_CACHE_HOME", cache)
+        assert _cache.places.__wrapped__("") == ((), None)
     assert not list(tmp_path.iterdir())
 
 

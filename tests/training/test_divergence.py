@@ -15,7 +15,7 @@ def check_of(*losses, start=(4.0,), exact=True, smooth=True, margin=1e-6, chunke
     history = LossHistory(np.array(start), exact, False, None, np.float64)
     for loss in losses:
         history.note({"loss": loss if isinstance(loss, list) else [loss]})
-    return RiseCheck(history, smooth, margin, chunked)
+    return RiseCheck(history, SimpleNamespace(smooth=smooth, least_at_zero=False), margin, chunked)
 
 
 def epochs(*losses):
