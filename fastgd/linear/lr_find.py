@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from .._types import Gradient, LrFind, Parameters, Rows
 
 NOT_RANGE = reasons("not_range")
+FEW_ROWS = 1000  # by which sizes of columns are told
 UNEVEN = 1e3  # how far sizes of columns lie apart that are worth a word
 HINTS_OF_FUNCTIONS = Hints(
     none="Look at the data and fun, or choose another x0.",
@@ -245,8 +246,8 @@ def words_of_sizes(choice):
     X = choice.table.X
     if choice.scaled or not X.in_memory or X.sparse:
         return ""
-    mean, variance = choice.statistics.column_moments()
-    sizes = np.sqrt(mean**2 + variance)
+    some = X.values[:: max(1, len(X.values) // FEW_ROWS)].astype(np.float64)
+    sizes = np.abs(some).mean(axis=0)  # in NumPy: to compile the sums of all rows took a tenth of a first call
     sizes = sizes[sizes > 0]
     if sizes.size < 2 or sizes.max() < UNEVEN * sizes.min():
         return ""
