@@ -150,7 +150,7 @@ OF_COMMANDS = {"cv", "scoring", "keep", "rule", "start", "stop", "num", "bootstr
 
 def other_name(name, context):
     """The options of a command that other programs call so."""
-    there = {flag for param in context.command.params for flag in param.opts} if context else set()
+    there = {one for param in context.command.params for one in param.opts} if context else set()
     return [flag(one) for one in ALIASES.get(name.lstrip("-").replace("-", "_"), ()) if flag(one) in there]
 
 
