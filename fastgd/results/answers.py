@@ -13,6 +13,7 @@ from ..sources.base import OFFSET, Source, X
 from ..sources.blocks import blocks_of, place_of
 from ..sources.extras import needed
 from .dask_answers import is_collection, over_collection
+from .linear_scores import check_columns, check_offset
 
 ENDINGS = (".npy", ".parquet", ".csv")
 ARROW = "arrow", "Writing .parquet and .csv needs"
@@ -40,7 +41,7 @@ def answered(result, answer, word, given, offset, to):
 
 def over_source(result, answer, source, offset):
     """An iterator of answers to the blocks of a source, whose columns are those of the model."""
-    result._check_columns(source.columns, None if source.names is None else tuple(source.names))
+    check_columns(result, source.columns, None if source.names is None else tuple(source.names))
     if offset is not None:
         if OFFSET in source.parts:
             raise ValueError("offset is given, and the source holds its own: leave out one of them.")
@@ -48,7 +49,7 @@ def over_source(result, answer, source, offset):
             raise ValueError("offset is for rows that are counted: let the source hold it, offset=, as it is opened.")
         offset = arrays.offset(offset, source.n, np.dtype(np.float64))
     elif OFFSET not in source.parts:
-        result._check_offset()
+        check_offset(result)
     return answers(answer, source, offset)
 
 

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from .linear_scores import check_columns, check_offset
+
 
 def is_collection(X):
     """Whether X is an array or a data frame of Dask."""
@@ -12,13 +14,13 @@ def over_collection(result, answer, given, offset, word):
     """The answers to the rows of a collection, partition by partition, as an array, a series or a data frame."""
     if offset is not None:
         raise ValueError("offset is for rows in memory and sources: pass fastgd.sources.dask(X, offset=...).")
-    result._check_offset()
+    check_offset(result)
     # A row of zeros shows the type and the shape of answers.
     form = answer(np.zeros((1, result.coef.shape[-1])), None)
     if hasattr(given, "map_partitions"):
-        result._check_columns(len(given.columns), tuple(map(str, given.columns)))
+        check_columns(result, len(given.columns), tuple(map(str, given.columns)))
         return given.map_partitions(of_frame, answer, form, word, meta=framed(form[:0], given._meta.index, word))
-    result._check_columns(given.shape[1], None)
+    check_columns(result, given.shape[1], None)
     given = given.rechunk({1: -1})
     shape = {"drop_axis": 1} if form.ndim == 1 else {"chunks": (given.chunks[0], form.shape[1:])}
     return given.map_blocks(of_array, answer, form, meta=form[:0], dtype=form.dtype, **shape)

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..inputs import arrays
 from ..inputs.arguments import whole
-from ..inputs.arrays import finite_columns, matrix
 from ..inputs.part_serialization import part_of_run
 from ..parts import losses
-from ..wording import count
 from . import saving
 from .answers import answered
 from .bootstrap import percentile_interval
 from .evaluation import objective, score
 from .fit_plots import plot_coefficients, plot_course
 from .history import History
+from .linear_scores import linear_scores
 from .shown_fit import shown_of_fit
 from .state import RunState
 
@@ -252,48 +251,7 @@ class FitResult:
 
         For two classes positive means the second. Sources and ``to`` are those of :meth:`predict`.
         """
-        return answered(self, self._scores, "score", X, offset, to)
-
-    def _scores(self, X, offset, place="row {}".format):
-        X, names, _ = matrix(X)
-        self._check_columns(X.shape[1], names)
-        with np.errstate(all="ignore"):
-            scores = X.scores(self.coef) + self.intercept
-        scores = self._with_offset(scores, offset)
-        if not np.isfinite(scores).all():
-            finite_columns(X, names, place)
-            row = np.argwhere(~np.isfinite(scores))[0][0]
-            raise ValueError(f"X has values whose score overflows, the first in {place(row)}.")
-        return scores
-
-    def _check_columns(self, columns, names):
-        """Raise where rows of so many columns, of these names or None, are not those of the model."""
-        if columns != self.coef.shape[-1]:
-            lacking = [name for name in self.feature_names or () if name not in names] if names else []
-            which = (
-                f" X lacks {', '.join(map(repr, lacking[:5]))}{', ...' if len(lacking) > 5 else ''}." if lacking else ""
-            )
-            raise ValueError(
-                f"X has {count(columns, 'column')}, but the model was fitted on {self.coef.shape[-1]}.{which}"
-            )
-        if names and self.feature_names and names != self.feature_names:
-            again = ": pass X[list(r.feature_names)]" if sorted(names) == sorted(self.feature_names) else ""
-            raise ValueError(f"X has the columns {names}, but the model was fitted on {self.feature_names}{again}.")
-
-    def _check_offset(self):
-        """Raise where the model needs an offset."""
-        if self.state is not None and self.state.offset:
-            raise ValueError(
-                "offset is missing: the model was fitted with one. Pass offset=, an array (rows,); zeros predict "
-                "for an offset of 0."
-            )
-
-    def _with_offset(self, scores, offset):
-        if offset is None:
-            self._check_offset()
-            return scores
-        offset = arrays.offset(offset, len(scores), np.dtype(np.float64))
-        return scores + (offset if scores.ndim == 1 else offset[:, None])
+        return answered(self, partial(linear_scores, self), "score", X, offset, to)
 
     def predict(self, X: Rows, offset: ArrayLike | None = None, to: Path | None = None) -> Any:
         """The mean, (n,) or (n, m) for m targets; for classes the label (n,) whose score wins.
@@ -332,7 +290,7 @@ class FitResult:
         return answered(self, self._predictions, "prediction", X, offset, to)
 
     def _predictions(self, *rows):
-        scores = self._scores(*rows)
+        scores = linear_scores(self, *rows)
         if self.classes is not None:
             return self._labels_of(scores)
         return part_of_run(self.state, "loss", losses).mean(scores) if self.state.link else scores
@@ -368,7 +326,9 @@ class FitResult:
         if self.classes is None or loss.probabilities is None:
             names = " or ".join(losses.names_with("probabilities"))
             raise AttributeError(f"{type(loss).__name__} gives no probabilities: fit with {names}.")
-        return answered(self, lambda *rows: loss.probabilities(self._scores(*rows)), "probability", X, offset, to)
+        return answered(
+            self, lambda *rows: loss.probabilities(linear_scores(self, *rows)), "probability", X, offset, to
+        )
 
     @property
     def _table_row(self) -> dict[str, Any]:
